@@ -1,0 +1,109 @@
+"""Image-to-image translation: train, convert and score with one pipeline file; methods are plugins.
+
+Everything that a plugin may import is re-exported here, lazily, so that `import translate` costs nothing.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+__version__ = "0.1.0"
+
+if TYPE_CHECKING:
+    from translate.contracts import (
+        CONTRACT,
+        Build,
+        Config,
+        Configured,
+        DataSpec,
+        Direction,
+        Method,
+        Metric,
+        Need,
+        Nets,
+        NetworkUse,
+        NoOptions,
+        Problem,
+        Record,
+        Source,
+        SourceFacts,
+        Stage,
+        StageContext,
+        Step,
+        TestTime,
+        Transform,
+        Update,
+        Use,
+    )
+    from translate.errors import ConfigError, ContractError, DataError, PluginError, StageError, TranslateError
+    from translate.hookspecs import hookimpl
+    from translate.inference.translator import Translator, load
+    from translate.networks import Network, batched
+    from translate.objectives import ImagePool, LossTerm, Objective
+    from translate.pipeline import run
+
+_HOME = {
+    "translate.contracts": (
+        "CONTRACT Build Config Configured DataSpec Direction Method Metric Need Nets NetworkUse NoOptions Problem Record "
+        "Source SourceFacts Stage StageContext Step TestTime Transform Update Use"
+    ),
+    "translate.errors": "ConfigError ContractError DataError PluginError StageError TranslateError",
+    "translate.hookspecs": "hookimpl",
+    "translate.inference.translator": "Translator load",
+    "translate.networks": "Network batched",
+    "translate.objectives": "ImagePool LossTerm Objective",
+    "translate.pipeline": "run",
+}
+_WHERE = {name: module for module, names in _HOME.items() for name in names.split()}
+
+__all__ = [
+    "CONTRACT",
+    "Build",
+    "Config",
+    "ConfigError",
+    "Configured",
+    "ContractError",
+    "DataError",
+    "DataSpec",
+    "Direction",
+    "ImagePool",
+    "LossTerm",
+    "Method",
+    "Metric",
+    "Need",
+    "Nets",
+    "Network",
+    "NetworkUse",
+    "NoOptions",
+    "Objective",
+    "PluginError",
+    "Problem",
+    "Record",
+    "Source",
+    "SourceFacts",
+    "Stage",
+    "StageContext",
+    "StageError",
+    "Step",
+    "TestTime",
+    "Transform",
+    "TranslateError",
+    "Translator",
+    "Update",
+    "Use",
+    "batched",
+    "hookimpl",
+    "load",
+    "run",
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _WHERE:
+        raise AttributeError(f"module 'translate' has no attribute {name!r}")
+    return getattr(importlib.import_module(_WHERE[name]), name)
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

@@ -1,0 +1,34 @@
+"""Every error that a user of `translate` can meet. All of them print as one message, never as a traceback."""
+
+from __future__ import annotations
+
+
+class TranslateError(Exception):
+    """The base of all errors that the user, not the programmer, has to mend.
+
+    `exit_code` is what the command line ends with: 2 for a mistake in what was asked, 1 for work that failed.
+    """
+
+    exit_code = 1
+
+
+class ConfigError(TranslateError):
+    """A pipeline file, an option or a command line that asks for something that does not exist or cannot be."""
+
+    exit_code = 2
+
+
+class PluginError(TranslateError):
+    """A plugin that cannot be imported, registered or used; the message names its distribution."""
+
+
+class ContractError(TranslateError):
+    """A method, stage, loss or metric that breaks the contract of `translate.contracts`; the message names it."""
+
+
+class DataError(TranslateError):
+    """An image or a dataset that cannot be read, paired or written; the message names the file."""
+
+
+class StageError(TranslateError):
+    """A pipeline stage that failed; the message names the stage and the cause."""
