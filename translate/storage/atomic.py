@@ -1,0 +1,97 @@
+"""Writes that are either complete or never happened: a temporary file or folder, flushed, then renamed."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import secrets
+import shutil
+from pathlib import Path
+from typing import Any
+
+
+def write_bytes(path: Path, data: bytes) -> None:
+    """Writes `data` to `path`, replacing it at once; a crash or a full disk leaves the old file as it was.
+
+    Errors: OSError.
+    """
+    path = Path(path)
+    temporary = path.parent / f".{secrets.token_hex(8)}.tmp"
+    try:
+        with temporary.open("xb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+        temporary.replace(path)
+    except BaseException:
+        temporary.unlink(missing_ok=True)
+        raise
+    sync_folder(path.parent)
+
+
+def write_text(path: Path, text: str) -> None:
+    """Writes `text` as UTF-8, as `write_bytes` does."""
+    write_bytes(path, text.encode())
+
+
+def write_json(path: Path, value: Any) -> None:
+    """Writes `value` as indented JSON, as `write_bytes` does. Numbers that JSON lacks (NaN) are a ValueError."""
+    write_text(path, json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False) + "\n")
+
+
+def replace_dir(partial: Path, final: Path) -> None:
+    """Renames the folder `partial` to `final`; a folder that stood there is moved aside first and deleted after.
+
+    Both must lie on the same file system. Errors: OSError.
+    """
+    old = final.with_name(f".{final.name}.{secrets.token_hex(4)}.old")
+    replaced = final.exists()
+    if replaced:
+        final.rename(old)
+    try:
+        partial.rename(final)
+    except BaseException:
+        if replaced:
+            old.rename(final)
+        raise
+    sync_folder(final.parent)
+    if replaced:
+        shutil.rmtree(old)
+
+
+def sync_folder(folder: Path) -> None:
+    """Makes renames inside `folder` last through a power cut, where the system can do so."""
+    try:
+        handle = os.open(folder, os.O_RDONLY)
+    except OSError:
+        return
+    try:
+        os.fsync(handle)
+    except OSError:
+        pass
+    finally:
+        os.close(handle)
+
+
+def sha256_file(path: Path) -> str:
+    """The SHA-256 of a file's content, in hexadecimal."""
+    with Path(path).open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def tree(folder: Path) -> list[Path]:
+    """All files below `folder`, sorted by their relative posix path; links to folders are not followed."""
+    found = [Path(root, name) for root, _, names in os.walk(folder) for name in names]
+    return sorted(found, key=lambda p: p.relative_to(folder).as_posix())
+
+
+def hash_tree(folder: Path) -> dict[str, str]:
+    """Relative posix path -> SHA-256 of every file below `folder`, sorted by path."""
+    return {path.relative_to(folder).as_posix(): sha256_file(path) for path in tree(folder)}
+
+
+def digest(value: Any) -> str:
+    """The SHA-256 of a JSON value in its canonical form (sorted keys, no spaces)."""
+    text = json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+    return hashlib.sha256(text.encode()).hexdigest()
