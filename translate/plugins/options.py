@@ -1,0 +1,229 @@
+"""What is wrong with options, in plain words, and what they are once defaults are filled in."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
+from dataclasses import dataclass
+from enum import Enum
+from pathlib import PurePath
+from typing import Any, Protocol, get_args
+
+from pydantic import BaseModel, ValidationError
+
+from translate.contracts import ComponentKind, Config, Problem, Use
+from translate.errors import TranslateError
+
+Path = tuple[str | int, ...]
+
+_NO_VALUE = frozenset({"missing", "extra_forbidden", "value_error", "assertion_error"})
+_EXPECTED = {
+    "bool": "must be true or false",
+    "dataclass": "must be a mapping (key: value)",
+    "dict": "must be a mapping (key: value)",
+    "extra_forbidden": "unknown key",
+    "finite_number": "must be a finite number",
+    "float": "must be a number",
+    "frozen_set": "must be a list",
+    "greater_than": "must be greater than {gt}",
+    "greater_than_equal": "must be at least {ge}",
+    "int": "must be a whole number",
+    "iterable": "must be a list",
+    "less_than": "must be less than {lt}",
+    "less_than_equal": "must be at most {le}",
+    "list": "must be a list",
+    "literal_error": "must be {expected}",
+    "mapping": "must be a mapping (key: value)",
+    "missing": "is required",
+    "model": "must be a mapping (key: value)",
+    "model_attributes": "must be a mapping (key: value)",
+    "multiple_of": "must be a multiple of {multiple_of}",
+    "none_required": "must be empty",
+    "path": "must be a path",
+    "set": "must be a list",
+    "string": "must be text",
+    "string_pattern_mismatch": "must match {pattern}",
+    "string_too_long": "must have at most {max_length} characters",
+    "string_too_short": "must have at least {min_length} characters",
+    "too_long": "must have at most {max_length} items",
+    "too_short": "must have at least {min_length} items",
+    "tuple": "must be a list",
+}
+_SUFFIXES = ("_type", "_parsing", "_from_float", "_parsing_size")
+
+
+@dataclass(frozen=True)
+class KeyProblem(Problem):
+    """A mistake in the last key of the path, not in its value."""
+
+
+class Lookup(Protocol):
+    """What `resolve` asks of the registry."""
+
+    def get(self, kind: ComponentKind, name: str) -> type[Any]: ...
+
+
+def suggest(word: object, known: Iterable[str]) -> str:
+    """`; did you mean 'epochs'?`, or nothing where no known name is near."""
+    near = difflib.get_close_matches(str(word), list(known), n=1, cutoff=0.6)
+    return f"; did you mean {near[0]!r}?" if near else ""
+
+
+def show(value: Any) -> str:
+    """A value as a person would name it."""
+    if value is None:
+        return "empty"
+    if isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, Mapping):
+        return "a mapping"
+    if isinstance(value, list | tuple):
+        return "a list"
+    text = repr(value)
+    return text if len(text) <= 60 else f"{text[:56]}...{text[-1]}"
+
+
+def problems(error: ValidationError, model: type[BaseModel], data: Any) -> list[Problem]:
+    """Everything that pydantic found wrong with `data`, one problem per path, in plain words."""
+    found: dict[Path, list[Problem]] = {}
+    for detail in error.errors(include_url=False):
+        path = _path(detail["loc"], data, detail["type"])
+        found.setdefault(path, []).append(_problem(detail, path, model))
+    nameless = {path[:-1] for path in found if path[-1:] == ("uses",)}
+    return [
+        _joined(entries)
+        for path, entries in found.items()
+        if not (isinstance(entries[0], KeyProblem) and path[:-1] in nameless)
+    ]
+
+
+def validate(model: type[BaseModel], data: Any) -> tuple[Any, list[Problem]]:
+    """`data` as a `model`, or None and what is wrong with it."""
+    try:
+        return model.model_validate(data), []
+    except ValidationError as error:
+        return None, problems(error, model, data)
+
+
+def resolve(value: Any, registry: Lookup) -> tuple[Any, list[Problem]]:
+    """`value` (a validated model) as plain data with all defaults filled in, also those of the components that it uses.
+
+    Each `Use` becomes `{uses: name, **options}`, its options checked against the component's Config; what is wrong with
+    them, or a name that does not exist, comes back as problems with paths below `value`.
+    """
+    found: list[Problem] = []
+    return _resolve(value, registry, (), found), found
+
+
+def used(value: Any) -> Iterator[Use]:
+    """Every component that a validated model names, nested options not included."""
+    if isinstance(value, Use):
+        yield value
+    elif isinstance(value, BaseModel):
+        for name in type(value).model_fields:
+            yield from used(getattr(value, name))
+    elif isinstance(value, Mapping):
+        for item in value.values():
+            yield from used(item)
+    elif isinstance(value, list | tuple | Set):
+        for item in value:
+            yield from used(item)
+
+
+def _resolve(value: Any, registry: Lookup, path: Path, found: list[Problem]) -> Any:
+    if isinstance(value, Use):
+        return {"uses": value.uses, **_options(value, registry, path, found)}
+    if isinstance(value, BaseModel):
+        fields = type(value).model_fields
+        named = {field.alias or name: getattr(value, name) for name, field in fields.items()}
+        return {name: _resolve(item, registry, (*path, name), found) for name, item in named.items()}
+    if isinstance(value, Mapping):
+        return {str(key): _resolve(item, registry, (*path, key), found) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_resolve(item, registry, (*path, i), found) for i, item in enumerate(value)]
+    if isinstance(value, Set):
+        return sorted(_resolve(item, registry, path, found) for item in value)
+    if isinstance(value, Enum):
+        return value.value
+    return str(value) if isinstance(value, PurePath) else value
+
+
+def _options(use: Use, registry: Lookup, path: Path, found: list[Problem]) -> dict[str, Any]:
+    try:
+        model: type[Config] = registry.get(use.kind, use.uses).Config
+    except TranslateError as error:
+        found.append(Problem((*path, "uses"), str(error)))
+        return dict(use.options)
+    config, wrong = validate(model, use.options)
+    found.extend(type(p)((*path, *p.path), p.message) for p in wrong)
+    return _resolve(config, registry, path, found) if config is not None else dict(use.options)
+
+
+def _path(loc: Sequence[str | int], data: Any, kind: str) -> Path:
+    """pydantic's location without the tags that it puts in for the members of a union."""
+    path: list[str | int] = []
+    here = data
+    for i, part in enumerate(loc):
+        if (isinstance(here, Mapping) and part in here) or (
+            isinstance(here, list | tuple) and isinstance(part, int) and part < len(here)
+        ):
+            here = here[part]  # type: ignore[index]
+            path.append(part)
+        elif kind == "missing" and i == len(loc) - 1:
+            path.append(part)
+    return tuple(path)
+
+
+def _problem(detail: Any, path: Path, model: type[BaseModel]) -> Problem:
+    kind, context, value = detail["type"], detail.get("ctx", {}), detail["input"]
+    if kind == "extra_forbidden":
+        known = sorted(_keys(model, path[:-1]))
+        near = suggest(path[-1], known)
+        return KeyProblem(path, f"unknown key{near or '; the keys here are ' + ', '.join(known) if known else ''}")
+    if kind in ("value_error", "assertion_error"):
+        return Problem(path, str(context["error"]))
+    if str(context.get("class_name", "")).endswith("Use"):
+        return Problem(path, f"must be a name or {{uses: NAME, ...}}, not {show(value)}")
+    for suffix in _SUFFIXES:
+        kind = kind.removesuffix(suffix)
+    message = _EXPECTED.get(kind, "").format(**context) or detail["msg"].replace("Input should be", "must be")
+    if kind == "missing":
+        return Problem(path, message)
+    near = suggest(value, _choices(context)) if kind == "literal_error" else ""
+    return Problem(path, f"{message}, not {context.get('actual_length') or show(value)}{near}")
+
+
+def _choices(context: Mapping[str, Any]) -> list[str]:
+    return [part.strip("'") for part in context["expected"].replace(" or ", ", ").split(", ")]
+
+
+def _joined(entries: list[Problem]) -> Problem:
+    """One problem out of those that the members of a union reported for the same value."""
+    first = entries[0]
+    if len(entries) == 1:
+        return first
+    texts = [entry.message for entry in entries]
+    tail = texts[0].rpartition(", not ")[2]
+    heads = dict.fromkeys(text.rpartition(", not ")[0].removeprefix("must be ") for text in texts)
+    if all(text.startswith("must be ") and ", not " in text for text in texts):
+        return type(first)(first.path, f"must be {' or '.join(heads)}, not {tail}")
+    return type(first)(first.path, " or ".join(dict.fromkeys(texts)))
+
+
+def _models(annotation: Any) -> Iterator[type[BaseModel]]:
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        yield annotation
+    for argument in get_args(annotation):
+        yield from _models(argument)
+
+
+def _keys(model: type[BaseModel], path: Path) -> set[str]:
+    """The keys that the models at `path` below `model` know."""
+    models = {model}
+    for part in path:
+        deeper: set[type[BaseModel]] = set()
+        for each in models:
+            fields = {field.alias or name: field for name, field in each.model_fields.items()}
+            deeper |= set(_models(fields[part].annotation)) if part in fields else {each}
+        models = deeper
+    return {field.alias or name for each in models for name, field in each.model_fields.items()}

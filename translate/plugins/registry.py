@@ -1,0 +1,188 @@
+"""The registry: components by kind and name, imported when they are first named."""
+
+from __future__ import annotations
+
+import traceback
+from collections.abc import Callable, Iterable
+from importlib.metadata import EntryPoint
+from typing import Any
+
+from translate.contracts import Build, ComponentKind, NetworkUse, Problem, Use
+from translate.errors import ConfigError, PluginError
+from translate.plugins.discovery import Plugin, builtin_provider, builtins, discover, manager
+from translate.plugins.options import resolve, suggest, validate
+from translate.plugins.shapes import KINDS
+
+
+class Registry:
+    """Everything that pipelines can name. It implements `translate.contracts.Components`.
+
+    A plain name is a built-in component, else a component of the plugin of the same name (`cyclegan`); everything else
+    that a plugin provides is `PLUGIN/NAME`. Built-ins come first, so that installing a package never changes what a
+    pipeline means. Nothing is imported before it is named.
+    """
+
+    def __init__(self, entries: Iterable[EntryPoint] | None = None) -> None:
+        self._plugins = discover(entries)
+        self._builtins: dict[ComponentKind, dict[str, type[Any]]] = {}
+        self._loaded: dict[str, Plugin] = {}
+        self._relay = manager()
+        self.hook = self._relay.hook
+        """The relay for event hooks: it calls the plugins that were named so far."""
+
+    # ------------------------------------------------------------------------------------------------- components
+
+    def get(self, kind: ComponentKind, name: str) -> type[Any]:
+        """The class of a component. Errors: ConfigError for an unknown name, PluginError for a broken plugin."""
+        return self._find(kind, name)[0]
+
+    def provider(self, kind: ComponentKind, name: str) -> dict[str, str]:
+        """Who provides a component: `distribution`, `version`, `module`, `plugin` and `revision`, all text."""
+        component, plugin = self._find(kind, name)
+        facts = builtin_provider(component)
+        if plugin:
+            facts |= {"distribution": plugin.distribution, "version": plugin.version, "plugin": plugin.name}
+        return {**facts, "revision": str(component.revision)}
+
+    def build(self, use: Use | str, **kwargs: Any) -> Any:
+        """An instance of the component, its options checked against its `Config`.
+
+        Networks take `in_channels`, `out_channels` and defaults for options: what `use` says goes before them, and
+        those that the network does not know are left out. A plain string names a network. Other kinds pass `kwargs`
+        to their constructor. Errors: ConfigError, PluginError.
+        """
+        use = NetworkUse(uses=use) if isinstance(use, str) else use
+        component = self.get(use.kind, use.uses)
+        options = dict(use.options)
+        if use.kind == "networks":
+            sizes: dict[str, Any] = {key: kwargs.pop(key) for key in ("in_channels", "out_channels") if key in kwargs}
+            fields = component.Config.model_fields
+            options = {key: value for key, value in kwargs.items() if key in fields} | options
+            kwargs = sizes
+        return component(self.config(use.kind, use.uses, options), **kwargs)
+
+    def builder(self) -> Build:
+        """`build` as methods get it, for networks only."""
+        return self.build
+
+    def config(self, kind: ComponentKind, name: str, options: Any) -> Any:
+        """`options` as the component's Config. Errors: ConfigError that lists everything wrong with them."""
+        config, wrong = validate(self.get(kind, name).Config, options)
+        if wrong:
+            raise ConfigError("\n".join(f"{name}: {_dotted(p)}{p.message}" for p in wrong))
+        return config
+
+    def check(self, kind: ComponentKind, name: str, options: Any) -> tuple[Any, list[Problem]]:
+        """The component's options with all defaults, as plain data, and what is wrong with them, with paths."""
+        config, wrong = validate(self.get(kind, name).Config, options)
+        return (options, wrong) if wrong else resolve(config, self)
+
+    def names(self, kind: ComponentKind, *, everything: bool = False) -> list[str]:
+        """The names that a pipeline can use: built-ins and what loaded plugins provide; `everything` loads them all."""
+        if everything:
+            self.load_all()
+        found = set(self._built_in(kind))
+        for plugin in self._loaded.values():
+            for name in plugin.provides[kind]:
+                plain = name == plugin.name and name not in self._built_in(kind)
+                found.add(name if plain else f"{plugin.name}/{name}")
+        return sorted(found)
+
+    # ---------------------------------------------------------------------------------------------------- plugins
+
+    def plugins(self) -> list[Plugin]:
+        """All installed plugins, sorted by name; none is imported."""
+        return [plugin for name in sorted(self._plugins) for plugin in self._plugins[name]]
+
+    def load(self, name: str) -> Plugin:
+        """Imports and registers one plugin, once. Errors: ConfigError, PluginError; nothing of it stays registered."""
+        if name in self._loaded:
+            return self._loaded[name]
+        same = self._plugins.get(name)
+        if not same:
+            raise ConfigError(f"there is no plugin {name!r}{suggest(name, self._plugins)}")
+        if len(same) > 1:
+            who = " and ".join(f"{p.distribution} {p.version}" for p in same)
+            raise PluginError(f"the plugin name {name!r} is given by {who}; uninstall one of them")
+        plugin = same[0]
+        plugin.load()
+        if not self._relay.is_registered(plugin.module):
+            self._relay.register(plugin.module, name=name)
+        self._loaded[name] = plugin
+        return plugin
+
+    def load_all(self) -> dict[str, str]:
+        """Imports every installed plugin; name -> why, for those that failed."""
+        failures = {}
+        for name in sorted(self._plugins):
+            try:
+                self.load(name)
+            except (ConfigError, PluginError) as error:
+                failures[name] = str(error)
+        return failures
+
+    def all_methods(self) -> tuple[dict[str, type[Any]], dict[str, str]]:
+        """Every installed method by the name that a pipeline uses, and name -> why for the plugins that failed."""
+        failures = self.load_all()
+        return {name: self.get("methods", name) for name in self.names("methods")}, failures
+
+    def loaded(self) -> dict[str, Plugin]:
+        """The plugins that were named so far."""
+        return dict(self._loaded)
+
+    def emit(self, event: str, **facts: Any) -> None:
+        """Fires the event hook `translate_<event>`. Errors: PluginError naming the plugin whose hook raised."""
+        caller: Callable[..., Any] = getattr(self.hook, f"translate_{event.removeprefix('translate_')}")
+        try:
+            caller(**facts)
+        except Exception as error:
+            raise PluginError(
+                f"{self._guilty(caller, error)} failed in {event}: {type(error).__name__}: {error}"
+            ) from error
+
+    # ---------------------------------------------------------------------------------------------------- private
+
+    def _built_in(self, kind: ComponentKind) -> dict[str, type[Any]]:
+        if kind not in self._builtins:
+            self._builtins[kind] = builtins(kind)
+        return self._builtins[kind]
+
+    def _find(self, kind: ComponentKind, name: str) -> tuple[type[Any], Plugin | None]:
+        owner, slash, part = name.partition("/")
+        if not slash:
+            if name in self._built_in(kind):
+                return self._built_in(kind)[name], None
+            if name not in self._plugins:
+                known = [*self._built_in(kind), *self._plugins]
+                raise ConfigError(f"there is no {_singular(kind)} {name!r}{suggest(name, known) or _listed(known)}")
+            part = name
+        plugin = self.load(owner)
+        if part not in plugin.provides[kind]:
+            raise ConfigError(f"{plugin} provides no {_singular(kind)} {part!r}; it provides {_provided(plugin)}")
+        return plugin.provides[kind][part], plugin
+
+    def _guilty(self, caller: Any, error: Exception) -> str:
+        """The plugin whose code an exception passed through."""
+        codes = {impl.function.__code__: impl.plugin_name for impl in caller.get_hookimpls()}
+        for frame, _ in traceback.walk_tb(error.__traceback__):
+            if frame.f_code in codes:
+                name = codes[frame.f_code]
+                return str(self._loaded.get(name, f"plugin {name!r}"))
+        return "a plugin"
+
+
+def _singular(kind: ComponentKind) -> str:
+    return "loss" if kind == "losses" else kind.removesuffix("s")
+
+
+def _listed(known: list[str]) -> str:
+    return f"; there are {', '.join(sorted(known))}" if known else "; none is installed"
+
+
+def _provided(plugin: Plugin) -> str:
+    parts = [f"{_singular(kind)} {plugin.name}/{name}" for kind in KINDS for name in plugin.provides[kind]]
+    return ", ".join(parts) or "nothing that a pipeline can name"
+
+
+def _dotted(problem: Problem) -> str:
+    return ".".join(map(str, problem.path)) + ": " if problem.path else ""
