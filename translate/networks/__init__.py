@@ -1,0 +1,44 @@
+"""Networks: generators, discriminators, and what can be asked of them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pluggy
+
+from translate.networks.inference import batched, prepare_for_inference, separate_calls
+from translate.networks.measure import count_parameters, receptive_field
+from translate.networks.network import Network
+from translate.networks.patchgan import PatchGAN, PixelGAN
+from translate.networks.reference import reference_keys
+from translate.networks.resnet import ResNet
+from translate.networks.unet import UNet
+
+__all__ = [
+    "Network",
+    "PatchGAN",
+    "PixelGAN",
+    "ResNet",
+    "UNet",
+    "batched",
+    "count_parameters",
+    "prepare_for_inference",
+    "receptive_field",
+    "reference_keys",
+    "separate_calls",
+]
+
+hookimpl = pluggy.HookimplMarker("translate")
+
+
+@hookimpl
+def translate_networks() -> list[type[Network[Any]]]:
+    """The built-in networks, and their presets of the papers."""
+    return [
+        ResNet,
+        *(ResNet.preset(f"resnet_{blocks}", blocks=blocks) for blocks in (6, 9)),
+        UNet,
+        *(UNet.preset(f"unet_{2**levels}", levels=levels) for levels in (6, 7, 8, 9)),
+        PatchGAN,
+        PixelGAN,
+    ]

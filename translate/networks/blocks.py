@@ -1,0 +1,61 @@
+"""The pieces that the networks are made of: torch's own layers, under names."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from typing import Literal
+
+from torch import Tensor, nn
+
+from translate.networks.network import Norm
+
+Upsample = Literal["transposed", "nearest", "pixel-shuffle"]
+Output = Literal["tanh", "none"]
+Layers = dict[str, nn.Module]
+
+
+def stack(layers: Layers) -> nn.Sequential:
+    """Layers one after the other, under their names."""
+    return nn.Sequential(OrderedDict(layers))
+
+
+def norm(kind: Norm, channels: int, name: str = "norm") -> Layers:
+    """A norm of N x C x H x W: `batch` is affine with running averages, `instance` neither, `none` nothing."""
+    if kind == "batch":
+        return {name: nn.BatchNorm2d(channels)}
+    return {name: nn.InstanceNorm2d(channels)} if kind == "instance" else {}
+
+
+def has_bias(kind: Norm) -> bool:
+    """Whether a convolution before a norm has a bias: not before batch norm, whose beta does the same."""
+    return kind != "batch"
+
+
+def double(kind: Upsample, inputs: int, outputs: int, transposed: nn.ConvTranspose2d, bias: bool) -> Layers:
+    """Doubles height and width: with the paper's transposed convolution, or with a 3 x 3 one beside a resampling.
+
+    `nearest` repeats pixels, then convolves, which leaves no checkerboard (Odena et al. 2016); `pixel-shuffle`
+    convolves to four times the channels and interleaves them (Shi et al. 2016).
+    """
+    if kind == "transposed":
+        return {"conv": transposed}
+    if kind == "nearest":
+        return {"double": nn.Upsample(scale_factor=2), "conv": nn.Conv2d(inputs, outputs, 3, padding=1, bias=bias)}
+    return {"conv": nn.Conv2d(inputs, 4 * outputs, 3, padding=1, bias=bias), "double": nn.PixelShuffle(2)}
+
+
+def output(kind: Output) -> Layers:
+    """The last activation: `tanh` for images in [-1, 1], `none` for anything else (logits, scores)."""
+    return {"tanh": nn.Tanh()} if kind == "tanh" else {}
+
+
+class Residual(nn.Module):
+    """x + branch(x)."""
+
+    def __init__(self, branch: nn.Sequential) -> None:
+        super().__init__()
+        self.branch = branch
+
+    def forward(self, x: Tensor) -> Tensor:
+        y: Tensor = x + self.branch(x)
+        return y

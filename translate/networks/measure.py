@@ -1,0 +1,53 @@
+"""What can be said of a network by looking at its layers."""
+
+from __future__ import annotations
+
+from math import prod
+from typing import NamedTuple
+
+from torch import nn
+
+
+def count_parameters(module: nn.Module) -> int:
+    """The number of trainable parameters."""
+    return sum(p.numel() for p in module.parameters() if p.requires_grad)
+
+
+def receptive_field(net: nn.Module) -> int:
+    """The side, in input pixels, of the largest square that one output pixel sees through the convolutions of `net`.
+
+    Layers count in the order in which they were registered: that must be the longest path, beside which residual and
+    skip connections see nothing more. Statistics of norms, which may see all of the image, do not count.
+    """
+    steps = [_step(layer) for layer in net.modules() if isinstance(layer, _RESAMPLING)]
+    period = prod(step.stride for step in steps if step.up)  # outputs of an upsampling see more or less, by their phase
+    return max(_width(steps, position) for position in range(period))
+
+
+class _Step(NamedTuple):
+    up: bool
+    stride: int
+    extent: int  # of the kernel, minus one
+
+
+_RESAMPLING = nn.Conv2d | nn.ConvTranspose2d | nn.Upsample | nn.PixelShuffle
+
+
+def _step(layer: nn.Module) -> _Step:
+    if isinstance(layer, nn.Conv2d | nn.ConvTranspose2d):
+        extent = layer.dilation[0] * (layer.kernel_size[0] - 1)
+        return _Step(isinstance(layer, nn.ConvTranspose2d), layer.stride[0], extent)
+    factor = layer.upscale_factor if isinstance(layer, nn.PixelShuffle) else layer.scale_factor
+    assert isinstance(factor, int | float)
+    return _Step(True, int(factor), int(factor) - 1)
+
+
+def _width(steps: list[_Step], position: int) -> int:
+    """The width of what the output at `position` sees, followed from the last layer back to the first."""
+    low = high = position
+    for up, stride, extent in reversed(steps):
+        if up:  # output o gets input i where o = i * stride + k, 0 <= k <= extent
+            low, high = -((extent - low) // stride), high // stride
+        else:
+            low, high = low * stride, high * stride + extent
+    return high - low + 1

@@ -1,0 +1,106 @@
+"""What all networks share: how they get their options, their initial weights and their presets."""
+
+from __future__ import annotations
+
+import difflib
+from typing import Annotated, Any, ClassVar, Literal, Self
+
+from pydantic import Field, create_model
+from torch import Tensor, nn
+from torch.nn.utils.parametrizations import spectral_norm
+
+from translate.contracts import C, Config, Configured
+from translate.errors import ConfigError, ContractError
+
+Norm = Literal["batch", "instance", "none"]
+Init = Literal["normal", "xavier", "kaiming", "orthogonal"]
+Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
+Count = Annotated[int, Field(ge=1)]
+
+
+class NetworkConfig(Config):
+    """Options of every built-in network: width, normalisation, initial weights (`gain`: see `Network.initialise`)."""
+
+    filters: Count = 64
+    norm: Norm = "instance"
+    spectral: bool = False
+    init: Init = "normal"
+    gain: Positive = 0.02
+
+
+class Network(Configured[C], nn.Module):
+    """A network that pipelines can name. A subclass builds its layers in `__init__` and ends it with `initialise`.
+
+    `multiple`: height and width of its input must be multiples of this. `batch_independent = False`, on the network
+    or on any of its layers, says that an output depends on the other images of the batch (minibatch statistics).
+    """
+
+    multiple: int = 1
+    batch_independent: ClassVar[bool] = True
+
+    def __init__(self, config: C, *, in_channels: int, out_channels: int) -> None:
+        super().__init__()
+        self.config = config
+        self.in_channels = in_channels
+        self.out_channels = out_channels
+
+    @classmethod
+    def preset(cls, name: str, **defaults: Any) -> type[Self]:
+        """The same network under another name with other option defaults: `ResNet.preset("resnet_6", blocks=6)`."""
+        fields = cls.Config.model_fields
+        for option in defaults:
+            if option not in fields:
+                hint = "".join(f"; did you mean {m!r}?" for m in difflib.get_close_matches(option, fields, 1))
+                raise ContractError(f"network {name}: {cls.__name__} has no option {option!r}{hint}")
+        changed: dict[str, Any] = {
+            option: (Annotated[(fields[option].annotation, *fields[option].metadata, Field())], value)
+            for option, value in defaults.items()
+        }
+        config = create_model(f"{name}_Config", __base__=cls.Config, __module__=cls.__module__, **changed)
+        stated = ", ".join(f"{option} {value}" for option, value in defaults.items())
+        body = {"name": name, "Config": config, "__doc__": f"`{cls.name}` with {stated}.", "__module__": cls.__module__}
+        return type(name, (cls,), body)
+
+    def initialise(self, init: Init = "normal", gain: float = 0.02, spectral: bool = False) -> None:
+        """Fresh weights; then, if `spectral`, every weight is divided by its largest singular value.
+
+        Convolutions and linear layers: `normal` N(0, gain), `xavier` and `orthogonal` scaled by gain, `kaiming`
+        (fan in, no gain). Biases 0. Affine norms: N(1, gain) and 0. The spectral norm takes one power iteration per
+        forward pass in training (Miyato et al. 2018).
+        """
+        for layer in self.modules():
+            if isinstance(layer, nn.Conv2d | nn.ConvTranspose2d | nn.Linear):
+                _fill(layer.weight, init, gain)
+                if layer.bias is not None:
+                    nn.init.zeros_(layer.bias)
+            elif isinstance(layer, nn.BatchNorm2d | nn.InstanceNorm2d) and layer.affine:
+                nn.init.normal_(layer.weight, 1.0, gain)
+                nn.init.zeros_(layer.bias)
+        if spectral:
+            for layer in list(self.modules()):
+                if isinstance(layer, nn.Conv2d | nn.ConvTranspose2d | nn.Linear):
+                    spectral_norm(layer)
+
+    def expect(self, images: Tensor, *, smallest: int = 1, multiple: int = 1, advice: str) -> None:
+        """Raises ConfigError where the images are too small for the network or no multiple of its strides."""
+        height, width = images.shape[-2:]
+        who = self.name or type(self).__name__
+        if min(height, width) < smallest:
+            raise ConfigError(
+                f"{who} needs images of at least {smallest} x {smallest} pixels, not {height} x {width}; {advice}"
+            )
+        if height % multiple or width % multiple:
+            raise ConfigError(
+                f"{who} needs a height and width that {multiple} divides, not {height} x {width}; {advice}"
+            )
+
+
+def _fill(weight: Tensor, init: Init, gain: float) -> None:
+    if init == "normal":
+        nn.init.normal_(weight, 0.0, gain)
+    elif init == "xavier":
+        nn.init.xavier_normal_(weight, gain)
+    elif init == "kaiming":
+        nn.init.kaiming_normal_(weight)
+    else:
+        nn.init.orthogonal_(weight, gain)

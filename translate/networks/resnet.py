@@ -1,0 +1,83 @@
+"""The residual generator of CycleGAN (Zhu et al. 2017, appendix 7.2, after Johnson et al. 2016)."""
+
+from __future__ import annotations
+
+from torch import Tensor, nn
+
+from translate.networks.blocks import Output, Residual, Upsample, double, has_bias, norm, output, stack
+from translate.networks.network import Count, Network, NetworkConfig, Norm
+
+
+class ResNetConfig(NetworkConfig):
+    """`blocks` residual blocks at a quarter of the size; `dropout` of 0.5 inside each."""
+
+    blocks: Count = 9
+    dropout: bool = False
+    upsample: Upsample = "transposed"
+    output: Output = "tanh"
+
+
+class ResNet(Network[ResNetConfig]):
+    """c7s1-64, d128, d256, R256 x blocks, u128, u64, c7s1-out.
+
+    N x in_channels x H x W to N x out_channels x H x W, H and W multiples of 4 and at least 8. Other sizes from 5 on
+    are accepted and come out rounded up to the next multiple of 4.
+    """
+
+    name = "resnet"
+    multiple = 4
+
+    def __init__(self, config: ResNetConfig, *, in_channels: int, out_channels: int) -> None:
+        super().__init__(config, in_channels=in_channels, out_channels=out_channels)
+        kind, f, bias = config.norm, config.filters, has_bias(config.norm)
+        self.stem = stack(
+            {
+                "pad": nn.ReflectionPad2d(3),
+                "conv": nn.Conv2d(in_channels, f, 7, bias=bias),
+                **norm(kind, f),
+                "relu": nn.ReLU(inplace=True),
+            }
+        )
+        self.down = nn.Sequential(_down(f, kind), _down(2 * f, kind))
+        self.blocks = nn.Sequential(*(_block(4 * f, kind, config.dropout) for _ in range(config.blocks)))
+        self.up = nn.Sequential(_up(4 * f, kind, config.upsample), _up(2 * f, kind, config.upsample))
+        self.head = stack(
+            {"pad": nn.ReflectionPad2d(3), "conv": nn.Conv2d(f, out_channels, 7), **output(config.output)}
+        )
+        self.initialise(config.init, config.gain, config.spectral)
+
+    def forward(self, images: Tensor) -> Tensor:
+        self.expect(images, smallest=5, advice="use larger images")
+        x = self.down(self.stem(images))
+        y: Tensor = self.head(self.up(self.blocks(x)))
+        return y
+
+
+def _down(channels: int, kind: Norm) -> nn.Sequential:
+    conv = nn.Conv2d(channels, 2 * channels, 3, stride=2, padding=1, bias=has_bias(kind))
+    return stack({"conv": conv, **norm(kind, 2 * channels), "relu": nn.ReLU(inplace=True)})
+
+
+def _block(channels: int, kind: Norm, dropout: bool) -> Residual:
+    bias = has_bias(kind)
+    return Residual(
+        stack(
+            {
+                "pad1": nn.ReflectionPad2d(1),
+                "conv1": nn.Conv2d(channels, channels, 3, bias=bias),
+                **norm(kind, channels, "norm1"),
+                "relu": nn.ReLU(inplace=True),
+                **({"dropout": nn.Dropout(0.5)} if dropout else {}),
+                "pad2": nn.ReflectionPad2d(1),
+                "conv2": nn.Conv2d(channels, channels, 3, bias=bias),
+                **norm(kind, channels, "norm2"),
+            }
+        )
+    )
+
+
+def _up(channels: int, kind: Norm, upsample: Upsample) -> nn.Sequential:
+    half, bias = channels // 2, has_bias(kind)
+    transposed = nn.ConvTranspose2d(channels, half, 3, stride=2, padding=1, output_padding=1, bias=bias)
+    layers = double(upsample, channels, half, transposed, bias)
+    return stack({**layers, **norm(kind, half), "relu": nn.ReLU(inplace=True)})

@@ -1,0 +1,83 @@
+"""The U-Net generator of pix2pix (Isola et al. 2017, section 3.2.1 and appendix 6.1.1)."""
+
+from __future__ import annotations
+
+from itertools import pairwise
+from typing import Annotated
+
+import torch
+from pydantic import Field
+from torch import Tensor, nn
+
+from translate.networks.blocks import Layers, Output, Upsample, double, has_bias, norm, output, stack
+from translate.networks.network import Network, NetworkConfig, Norm
+
+
+class UNetConfig(NetworkConfig):
+    """`levels` downsamplings (8 for 256 pixels); `dropout` of 0.5 in the inner decoder (see `UNet`)."""
+
+    norm: Norm = "batch"
+    levels: Annotated[int, Field(ge=2, le=12)] = 8
+    dropout: bool = True
+    upsample: Upsample = "transposed"
+    output: Output = "tanh"
+
+
+class UNet(Network[UNetConfig]):
+    """An encoder of `levels` 4 x 4 convolutions of stride 2 and its mirror image, joined by a skip at every size.
+
+    N x in_channels x H x W to N x out_channels x H x W; H and W are multiples of 2 ** levels. The channels are 1, 2, 4,
+    8, 8, ... times `filters`. An activation stands before each convolution; the first and the innermost convolution
+    have no norm (one pixel has no statistics). Dropout stands in the decoder from its second layer on, up to where the
+    channels begin to shrink: levels - 5 times, which is never for five levels and fewer.
+    """
+
+    name = "unet"
+
+    def __init__(self, config: UNetConfig, *, in_channels: int, out_channels: int) -> None:
+        super().__init__(config, in_channels=in_channels, out_channels=out_channels)
+        self.multiple = 2**config.levels
+        widths = [config.filters * min(2**level, 8) for level in range(config.levels)]
+        steps = enumerate(pairwise([in_channels, *widths]))
+        self.down = nn.ModuleList(_down(config, level, inputs, outputs) for level, (inputs, outputs) in steps)
+        self.up = nn.ModuleList(_up(config, level, widths, out_channels) for level in reversed(range(config.levels)))
+        self.initialise(config.init, config.gain, config.spectral)
+
+    def forward(self, images: Tensor) -> Tensor:
+        self.expect(images, multiple=self.multiple, advice="resize or crop them, or take fewer `levels`")
+        x, skips = images, []
+        for down in self.down:
+            x = down(x)
+            skips.append(x)
+        skips.pop()
+        for up in self.up:
+            x = up(x)
+            if skips:
+                x = torch.cat((skips.pop(), x), 1)
+        return x
+
+
+def _down(config: UNetConfig, level: int, inputs: int, outputs: int) -> nn.Sequential:
+    outermost, innermost = level == 0, level == config.levels - 1
+    return stack(
+        {
+            **({} if outermost else {"leaky": nn.LeakyReLU(0.2)}),
+            "conv": nn.Conv2d(inputs, outputs, 4, stride=2, padding=1, bias=has_bias(config.norm)),
+            **({} if outermost or innermost else norm(config.norm, outputs)),
+        }
+    )
+
+
+def _up(config: UNetConfig, level: int, widths: list[int], out_channels: int) -> nn.Sequential:
+    outermost, innermost = level == 0, level == config.levels - 1
+    inputs = widths[level] if innermost else 2 * widths[level]
+    outputs = out_channels if outermost else widths[level - 1]
+    bias = outermost or has_bias(config.norm)
+    transposed = nn.ConvTranspose2d(inputs, outputs, 4, stride=2, padding=1, bias=bias)
+    layers: Layers = {"relu": nn.ReLU(inplace=True), **double(config.upsample, inputs, outputs, transposed, bias)}
+    if outermost:
+        return stack({**layers, **output(config.output)})
+    layers |= norm(config.norm, outputs)
+    if config.dropout and 4 <= level < config.levels - 1:
+        layers["dropout"] = nn.Dropout(0.5)
+    return stack(layers)
