@@ -1,0 +1,100 @@
+"""From images to network tensors and back: bit depth, grey and colour, alpha, padding."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from translate.data.image import Image, read
+from translate.errors import ConfigError
+
+Array = np.ndarray[Any, Any]
+
+SMALLEST = 16
+"""Images are padded to at least this many pixels a side: below it the innermost layers have nothing to reflect."""
+
+LUMA = (0.299, 0.587, 0.114)
+"""Weights of R, G, B in grey, ITU-R BT.601, the ones that image decoders use."""
+
+
+def as_image(image: Any) -> Image:
+    """A path, PIL image, array H x W (x C up to 4) of uint8 or uint16, or `Image`. Errors: ConfigError, DataError."""
+    if isinstance(image, Image):
+        return image
+    if isinstance(image, (str, Path)):
+        return read(Path(image))
+    if hasattr(image, "getbands"):
+        known = image.mode in ("L", "LA", "RGB", "RGBA", "I;16")
+        image = np.asarray(image if known else image.convert("RGBA" if image.has_transparency_data else "RGB"))
+    if not isinstance(image, np.ndarray):
+        raise ConfigError(f"an image is a path, a PIL image, an array or a tensor, not {type(image).__name__}")
+    array = image[..., None] if image.ndim == 2 else image
+    if array.dtype not in (np.uint8, np.uint16) or array.ndim != 3 or array.shape[2] > 4 or 0 in array.shape:
+        raise ConfigError(
+            f"an array is H x W or H x W x C (C up to 4) of uint8 or uint16, "
+            f"not {' x '.join(map(str, image.shape))} of {image.dtype}"
+        )
+    return with_alpha(array, None)
+
+
+def with_alpha(array: Array, alpha: Array | None) -> Image:
+    """H x W x C as an image; C of 2 or 4 brings its own alpha, which then counts instead of `alpha`."""
+    if array.shape[2] in (2, 4):
+        array, alpha = array[..., :-1], array[..., -1]
+    return Image(array, alpha, mode="grey" if array.shape[2] == 1 else "rgb")
+
+
+def to_tensor(image: Array) -> Tensor:
+    """H x W x C uint8 or uint16 to 1 x C x H x W float32 in [-1, 1]."""
+    top = np.iinfo(image.dtype).max
+    return torch.from_numpy(image.transpose(2, 0, 1).astype(np.float32) * (2.0 / top) - 1.0)[None]
+
+
+def to_array(image: Tensor, dtype: np.dtype[Any]) -> Array:
+    """1 x C x H x W in [-1, 1] to H x W x C of the given unsigned type: clipped, rounded to the nearest."""
+    top = np.iinfo(dtype).max
+    values = image[0].detach().float().cpu().clamp(-1, 1).add(1).mul(top / 2).round()
+    return np.ascontiguousarray(values.numpy().astype(dtype).transpose(1, 2, 0))
+
+
+def match_channels(images: Tensor, channels: int) -> Tensor:
+    """N x C x H x W to what a network takes: grey is replicated to colour, colour becomes luma.
+
+    Errors: ConfigError for any other difference.
+    """
+    have = images.shape[1]
+    if have == channels:
+        return images
+    if (have, channels) == (1, 3):
+        return images.expand(-1, 3, -1, -1)
+    if (have, channels) == (3, 1):
+        weights = torch.tensor(LUMA, device=images.device, dtype=images.dtype).view(1, 3, 1, 1)
+        return (images * weights).sum(dim=1, keepdim=True)
+    raise ConfigError(f"the image has {have} channels, and this model takes {channels}")
+
+
+def reflect_index(length: int, padded: int, device: torch.device) -> Tensor:
+    """Which of `length` pixels stands at each of `padded` places: 0 1 2 1 0 1 2 ... (iterated reflection)."""
+    if length == 1:
+        return torch.zeros(padded, dtype=torch.long, device=device)
+    at = torch.arange(padded, device=device) % (2 * length - 2)
+    return torch.minimum(at, 2 * length - 2 - at)
+
+
+def pad(images: Tensor, multiple: int) -> Tensor:
+    """N x C x H x W, padded at the right and at the bottom to the next multiple (and to `SMALLEST` at least)."""
+    height, width = (-(-max(n, SMALLEST) // multiple) * multiple for n in images.shape[-2:])
+    if (height, width) == tuple(images.shape[-2:]):
+        return images
+    rows = reflect_index(images.shape[-2], height, images.device)
+    columns = reflect_index(images.shape[-1], width, images.device)
+    return images.index_select(-2, rows).index_select(-1, columns)
+
+
+def resize(images: Tensor, size: tuple[int, int]) -> Tensor:
+    """N x C x H x W in [-1, 1] to another (height, width), bicubic with antialiasing."""
+    return torch.nn.functional.interpolate(images, size, mode="bicubic", antialias=True).clamp(-1, 1)

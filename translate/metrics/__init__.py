@@ -1,0 +1,33 @@
+"""Scores of images: metrics of pairs, of sets and of classes, and the functions that apply them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+from translate.contracts import Metric
+from translate.hookspecs import hookimpl
+from translate.metrics.paired import L1, PSNR, SSIM
+from translate.metrics.scores import Images, Score, evaluate_sets, metric_problems, score_folders, score_sets, table
+from translate.metrics.segmentation import PaletteAccuracy
+from translate.metrics.two_sample import SWD
+
+__all__ = [
+    "L1",
+    "PSNR",
+    "SSIM",
+    "SWD",
+    "Images",
+    "PaletteAccuracy",
+    "Score",
+    "evaluate_sets",
+    "metric_problems",
+    "score_folders",
+    "score_sets",
+    "table",
+]
+
+
+@hookimpl
+def translate_metrics() -> Iterable[type[Metric[Any]]]:
+    return [L1, PSNR, SSIM, SWD, PaletteAccuracy]

@@ -1,0 +1,239 @@
+"""Scoring sets of images: several metrics at once, with the baselines that a method has to beat."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, overload
+
+from translate.contracts import Components, DataSpec, Metric, MetricUse
+from translate.errors import ConfigError, DataError
+
+if TYPE_CHECKING:
+    import numpy as np
+    from torch import Tensor
+
+PAIRED = ("l1", "psnr", "ssim", "swd")
+UNPAIRED = ("swd",)
+"""What is scored where nobody says what."""
+
+KEPT = 256 << 20
+"""Bytes of decoded images that a set keeps in memory, so that several metrics decode a small set once."""
+
+
+class Images(Sequence["Tensor"]):
+    """Image files as tensors C x H x W in [0, 1], decoded when asked for; alpha is laid over white.
+
+    `names` says what errors call them.
+    """
+
+    def __init__(self, paths: Sequence[Path], names: Sequence[str] | None = None) -> None:
+        self.paths = paths
+        self.names = names or [str(path) for path in paths]
+        self._kept: dict[int, np.ndarray[Any, Any]] = {}
+        self._bytes = 0
+
+    def __len__(self) -> int:
+        return len(self.paths)
+
+    @overload
+    def __getitem__(self, index: int) -> Tensor: ...
+    @overload
+    def __getitem__(self, index: slice) -> Images: ...
+    def __getitem__(self, index: int | slice) -> Tensor | Images:
+        import numpy as np
+        import torch
+
+        if isinstance(index, slice):
+            return Images(self.paths[index], self.names[index])
+        pixels = self._pixels(range(len(self))[index])
+        values = pixels.transpose(2, 0, 1).astype(np.float32) / np.float32(np.iinfo(pixels.dtype).max)
+        return torch.from_numpy(values)
+
+    def _pixels(self, index: int) -> np.ndarray[Any, Any]:
+        from translate.data.image import read
+
+        if index in self._kept:
+            return self._kept[index]
+        pixels = read(self.paths[index]).over_white()
+        if self._bytes + pixels.nbytes <= KEPT:
+            self._kept[index], self._bytes = pixels, self._bytes + pixels.nbytes
+        return pixels
+
+
+@dataclass(frozen=True)
+class Score:
+    """One metric of a set: its value, that of copying the input, and that of the best single colour (None: unknown)."""
+
+    metric: str
+    better: str
+    unit: str
+    value: float
+    copy: float | None = None
+    constant: float | None = None
+
+    @property
+    def copy_ratio(self) -> float | None:
+        return ratio(self.value, self.copy)
+
+    @property
+    def constant_ratio(self) -> float | None:
+        return ratio(self.value, self.constant)
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain data; numbers that JSON lacks become the text `inf`, `-inf` or `nan`."""
+        values = {
+            "metric": self.metric,
+            "better": self.better,
+            "unit": self.unit,
+            "score": self.value,
+            "copy": self.copy,
+            "copy_ratio": self.copy_ratio,
+            "constant": self.constant,
+            "constant_ratio": self.constant_ratio,
+        }
+        return {k: str(v) if isinstance(v, float) and not math.isfinite(v) else v for k, v in values.items()}
+
+
+def ratio(value: float, base: float | None) -> float | None:
+    """value / base; None where that says nothing."""
+    return value / base if base and math.isfinite(base) and math.isfinite(value) else None
+
+
+def named(metrics: Sequence[Metric[Any]]) -> dict[str, Metric[Any]]:
+    """Metrics by name; a name that comes again gets a number: `swd`, `swd-2`."""
+    found: dict[str, Metric[Any]] = {}
+    for metric in metrics:
+        again = sum(type(metric).name == type(other).name for other in found.values())
+        found[f"{metric.name}-{again + 1}" if again else metric.name] = metric
+    return found
+
+
+def evaluate_sets(
+    metrics: Sequence[Metric[Any]], outputs: Sequence[Tensor], references: Sequence[Tensor]
+) -> dict[str, float]:
+    """The metrics of a set of images C x H x W in [0, 1], by name. Errors: DataError (shapes, counts)."""
+    return {name: metric.score(outputs, references) for name, metric in named(metrics).items()}
+
+
+def score_sets(
+    metrics: Sequence[Metric[Any]],
+    outputs: Sequence[Tensor],
+    references: Sequence[Tensor],
+    inputs: Sequence[Tensor] | None = None,
+    *,
+    constant: bool = True,
+) -> list[Score]:
+    """As `evaluate_sets`, with baselines: the `inputs` in place of the outputs where their shape allows it, and the
+    best constant image where the metric knows one."""
+    return [
+        Score(
+            name,
+            metric.better,
+            metric.unit,
+            metric.score(outputs, references),
+            metric.score(inputs, references) if inputs is not None and _alike(metric, inputs, references) else None,
+            metric.best_constant(references) if constant else None,
+        )
+        for name, metric in named(metrics).items()
+    ]
+
+
+def metric_problems(
+    uses: Sequence[MetricUse], data: Mapping[str, Any], split: str | None, registry: Components
+) -> Iterator[tuple[int, str]]:
+    """Metrics that data of these facts (what `preprocess` promises) cannot be scored with: their index, and why."""
+    spec = spec_of(data)
+    pairs = split is None or split in data.get("pairs", ())
+    for i, use in enumerate(uses):
+        try:
+            metric = registry.build(use, spec=spec)
+        except ConfigError as error:
+            yield i, str(error)
+            continue
+        if metric.paired and not pairs:
+            yield (
+                i,
+                f"{use.uses} compares pairs, and split {split!r} of this data has none; use swd",
+            )
+
+
+def spec_of(data: Mapping[str, Any]) -> DataSpec:
+    """What the facts of a dataset artifact tell a metric; sizes may not be known yet (0)."""
+    return DataSpec(
+        data["kind"],
+        dict(data.get("channels", {})),
+        tuple(data.get("size") or (0, 0)),
+        tuple(data.get("classes", ())),
+        tuple((int(r), int(g), int(b)) for r, g, b in data.get("palette", ())),
+    )
+
+
+def score_folders(
+    outputs: Path, references: Path, registry: Components, metrics: Sequence[MetricUse] | None = None
+) -> list[Score]:
+    """Scores one folder of images against another, as `translate evaluate A B` does.
+
+    Images are compared in pairs when both folders hold the same names (suffixes apart); without `metrics`, the usual
+    ones for what is there. Errors: ConfigError (empty folder, a metric of pairs without pairs), DataError.
+    """
+    a, b = by_key(outputs), by_key(references)
+    paired = set(a) == set(b)
+    uses = metrics or [MetricUse(uses=name) for name in (PAIRED if paired else UNPAIRED)]
+    built = [registry.build(use) for use in uses]
+    lonely = next((metric.name for metric in built if metric.paired and not paired), None)
+    if lonely:
+        odd = min(set(a) ^ set(b))
+        raise ConfigError(
+            f"{lonely} compares pairs, and {odd!r} is in {outputs if odd in a else references} alone; use swd"
+        )
+    return score_sets(built, Images([a[k] for k in a], list(a)), Images([b[k] for k in b], list(b)))
+
+
+def by_key(folder: Path) -> dict[str, Path]:
+    """Images below a folder by relative path without suffix, sorted. Errors: ConfigError, DataError (a name twice)."""
+    from translate.data.image import READABLE
+
+    if not folder.is_dir():
+        raise ConfigError(f"{folder}: there is no such folder")
+    found: dict[str, Path] = {}
+    for path in sorted(folder.rglob("*")):
+        if path.suffix.lower() in READABLE and not path.name.startswith(".") and path.is_file():
+            key = path.relative_to(folder).with_suffix("").as_posix()
+            if key in found:
+                raise DataError(f"{found[key]} and {path} have the same name; which one to score is unclear")
+            found[key] = path
+    if not found:
+        raise ConfigError(f"{folder}: there are no images ({' '.join(READABLE)})")
+    return dict(sorted(found.items()))
+
+
+def table(scores: Sequence[Score]) -> tuple[list[str], list[list[str]]]:
+    """Columns and rows of text, for a terminal or a page; baselines that no metric has are left out."""
+    columns: list[tuple[str, list[str]]] = [
+        ("metric", [f"{s.metric} ({s.unit})" if s.unit else s.metric for s in scores]),
+        ("better", [s.better for s in scores]),
+        ("score", [number(s.value) for s in scores]),
+    ]
+    for title, base, part in (("copy input", "copy", "copy_ratio"), ("best constant", "constant", "constant_ratio")):
+        if any(getattr(s, base) is not None for s in scores):
+            columns += [
+                (title, [number(getattr(s, base)) for s in scores]),
+                (f"score / {base}", [number(getattr(s, part)) for s in scores]),
+            ]
+    return [title for title, _ in columns], [list(row) for row in zip(*(cells for _, cells in columns), strict=True)]
+
+
+def number(value: float | None) -> str:
+    """Four significant digits, without an exponent where a person would write none."""
+    if value is None:
+        return "-"
+    return f"{value:.4g}" if not math.isfinite(value) or abs(value) < 1e4 else f"{value:,.0f}"
+
+
+def _alike(metric: Metric[Any], inputs: Sequence[Tensor], references: Sequence[Tensor]) -> bool:
+    """True when the inputs could stand for outputs: same channels and, for metrics of pairs, same size."""
+    a, b = tuple(inputs[0].shape), tuple(references[0].shape)
+    return a == b if metric.paired else a[0] == b[0]
