@@ -1,4 +1,4 @@
-"""What a plugin author subclasses: methods, losses, metrics, sources, transforms, stages, and the values they exchange."""
+"""What a plugin author subclasses: methods, losses, metrics, sources, transforms, stages; and what they exchange."""
 
 from __future__ import annotations
 
@@ -69,7 +69,7 @@ class Use(BaseModel):
     def _from_yaml(cls, value: Any) -> Any:
         if isinstance(value, str):
             return {"uses": value}
-        if isinstance(value, dict) and "uses" in value and not (set(value) == {"uses", "options"}):
+        if isinstance(value, dict) and "uses" in value and set(value) != {"uses", "options"}:
             return {"uses": value["uses"], "options": {k: v for k, v in value.items() if k != "uses"}}
         return value
 
@@ -212,7 +212,7 @@ class Transform(Configured[C], ABC):
 
     @abstractmethod
     def __call__(self, images: dict[str, np.ndarray[Any, Any]], seed: int) -> dict[str, np.ndarray[Any, Any]]:
-        """Images by side, H x W x C (labels H x W, key `label`): all get the same geometry. `seed` decides all draws."""
+        """Images by side, H x W x C (`label`: H x W): all get the same geometry. `seed` decides all draws."""
 
     def size(self, before: tuple[int, int] | None) -> tuple[int, int] | None:
         """(height, width) after this transform, None where it depends on the image."""
@@ -317,13 +317,17 @@ class Nets(Mapping[str, "nn.Module"]):
         try:
             return self.__dict__["_modules"][name]
         except KeyError:
-            raise AttributeError(f"no network {name!r}; there are {', '.join(self.__dict__.get('_modules', ()))}") from None
+            raise AttributeError(
+                f"no network {name!r}; there are {', '.join(self.__dict__.get('_modules', ()))}"
+            ) from None
 
 
 class Build(Protocol):
     """Builds a network that a pipeline names: `build(self.config.generator, in_channels=3, out_channels=3)`."""
 
-    def __call__(self, use: NetworkUse | str, *, in_channels: int, out_channels: int = 1, **defaults: Any) -> nn.Module: ...
+    def __call__(
+        self, use: NetworkUse | str, *, in_channels: int, out_channels: int = 1, **defaults: Any
+    ) -> nn.Module: ...
 
 
 class Method(Configured[C], ABC):
@@ -358,7 +362,7 @@ class Method(Configured[C], ABC):
         """Inference on images N x C x H x W in [-1, 1]; the result likewise (labels: logits N x classes x H x W)."""
 
     def compose(self, output: Tensor, original: Tensor, direction: str) -> Tensor:
-        """Joins the output with the original at full resolution (both 1 x C x H x W in [-1, 1]); default: the output."""
+        """Joins output and original at full resolution (both 1 x C x H x W in [-1, 1]); default: the output."""
         return output
 
 
@@ -426,14 +430,15 @@ class Components(Protocol):
     def get(self, kind: ComponentKind, name: str) -> type[Any]: ...
     def build(self, use: Use, **kwargs: Any) -> Any: ...
     def provider(self, kind: ComponentKind, name: str) -> Mapping[str, str]: ...
+    def check(self, kind: ComponentKind, name: str, options: Any) -> tuple[Any, list[Problem]]: ...
 
 
 @dataclass(frozen=True)
 class StageContext:
     """What a stage gets to work with.
 
-    `folder` is empty at the first start and holds what an interrupted start of the same fingerprint left. `previous` is
-    an earlier result of the same stage that the user asked to continue from. `emit(event, **facts)` fires an event hook.
+    `folder` is empty at the first start and holds what an interrupted start of the same fingerprint left. `previous`
+    is an earlier result of the same stage to continue from. `emit(event, **facts)` fires an event hook.
     """
 
     pipeline: str
@@ -481,7 +486,7 @@ class Stage(Configured[C], ABC):
         return ()
 
     def uses(self) -> Iterable[tuple[ComponentKind, str]]:
-        """Components that the options name outside of `Use` fields (a method): their revisions enter the fingerprint."""
+        """Components named by the options outside of `Use` fields (a method): their revisions are fingerprinted."""
         return ()
 
     @abstractmethod

@@ -1,0 +1,69 @@
+"""pix2pix: Isola, Zhu, Zhou, Efros, "Image-to-Image Translation with Conditional Adversarial Networks", CVPR 2017."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Literal
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from translate import Build, Config, Direction, Method, Nets, NetworkUse, Objective, Step, TestTime, Update, hookimpl
+
+
+class Pix2PixConfig(Config):
+    """Knobs of pix2pix: networks, norm, dropout, objective, and whether D sees the input (section 3.1)."""
+
+    generator: NetworkUse = NetworkUse(uses="unet_256")
+    discriminator: NetworkUse = NetworkUse(uses="patchgan")
+    norm: Literal["batch", "instance", "none"] = "batch"
+    dropout: bool = True
+    objective: Objective = Objective(uses="non-saturating")
+    conditional: bool = True
+
+
+class Pix2Pix(Method[Pix2PixConfig]):
+    """A U-Net G against a PatchGAN D that sees input and output together.
+
+    G minimises the adversarial term plus 100 |y - G(x)|_1 (equation 4); D's loss is halved to slow it down. Noise
+    enters as dropout, at test time too, with batch norm on the statistics of the test image (section 3.3).
+    """
+
+    name = "pix2pix"
+    data = "paired"
+    players = {"D": ("disc",), "G": ("gen",)}
+    losses = {"adversarial": 1.0, "l1": 100.0, "critic": 0.5}
+    directions = {"a_to_b": Direction(nets=("gen",))}
+    test_time = TestTime(dropout=True, norm="image")
+
+    def networks(self, build: Build) -> dict[str, nn.Module]:
+        c, x, y = self.config, self.spec.channels["input"], self.spec.channels["target"]
+        seen = x + y if c.conditional else y
+        return {
+            "gen": build(c.generator, in_channels=x, out_channels=y, norm=c.norm, dropout=c.dropout),
+            "disc": build(c.discriminator, in_channels=seen, norm=c.norm),
+        }
+
+    def step(self, nets: Nets, batch: Mapping[str, Tensor], step: Step) -> Iterator[Update]:
+        x, y = batch["input"], batch["target"]
+        fake = nets.gen(x)
+
+        def critic(image: Tensor) -> Tensor:
+            scores: Tensor = nets.disc(torch.cat((x, image), 1) if self.config.conditional else image)
+            return scores
+
+        objective = self.config.objective
+        yield Update("D", {"critic": objective.critic(critic, y, fake.detach(), step)})
+        objective.constrain(nets.disc)
+        losses = {"adversarial": objective.generator(critic, fake, y, step), "l1": F.l1_loss(fake.float(), y)}
+        yield Update("G", losses, views={"input": x, "output": fake, "target": y, "critic": critic})
+
+    def translate(self, nets: Nets, inputs: Mapping[str, Tensor], direction: str) -> Tensor:
+        fake: Tensor = nets.gen(inputs["image"])
+        return fake
+
+
+@hookimpl
+def translate_methods() -> list[type[Method[Pix2PixConfig]]]:
+    return [Pix2Pix]

@@ -1,0 +1,106 @@
+"""A killed training goes on as if it had never stopped: every later loss and every weight is bit-equal."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+PIPELINE = """
+version: 1
+name: tiny
+seed: 3
+tracking: none
+stages:
+  prepare:
+    uses: preprocess
+    with: {{source: {{uses: generated-maps, kind: {kind}, size: 32, train: 10, val: 2, test: 2}}}}
+  train:
+    uses: train
+    needs: {{data: prepare}}
+    with:
+      method: {method}
+      options: {options}
+      augment: [{{uses: random-crop, size: 32}}, {{uses: horizontal-flip, p: 0.5}}]
+      optimizer: {{uses: adam, lr: 2e-4}}
+      schedule: {{uses: linear-decay, start: 2}}
+      epochs: 6
+      max_steps: 30
+      batch_size: 2
+      ema: 0.9
+      precision: {precision}
+      log_every: 1
+      checkpoint: {{steps: 4}}
+      validate: {{every: 2, metrics: [swd], images: 2, samples: 2}}
+"""
+CRITIC = "discriminator: {uses: patchgan, filters: 4, layers: 1}"
+CYCLEGAN = f"{{generator: {{uses: resnet, blocks: 1, filters: 4}}, {CRITIC}, pool: 3}}"
+PIX2PIX = f"{{generator: {{uses: unet, levels: 4, filters: 4}}, {CRITIC}}}"
+
+
+def command() -> list[str]:
+    return [sys.executable, "-m", "translate", "run", "tiny.yaml", "--until", "train"]
+
+
+def environment() -> dict[str, str]:
+    return {**os.environ, "OMP_NUM_THREADS": "1"}
+
+
+def losses(folder: Path) -> dict[tuple[str, int], float]:
+    """The last value logged of every curve and step, but for speeds."""
+    points: dict[tuple[str, int], float] = {}
+    for path in sorted((folder / "runs" / "tiny" / ".tracking").rglob("journal.jsonl")):
+        for line in path.read_text().splitlines():
+            event = json.loads(line)
+            if event["e"] == "metrics":
+                points.update({(name, event["step"]): value for name, value in event["v"].items()})
+    return {
+        k: v for k, v in points.items() if k[0].startswith("train/") and not any(w in k[0] for w in ("second", "wait"))
+    }
+
+
+def weights(folder: Path) -> bytes:
+    return (folder / "runs" / "tiny" / "train" / "model.safetensors").read_bytes()
+
+
+def kill_after(folder: Path, step: int) -> None:
+    """Starts the run and kills it with SIGKILL once it has logged `step`."""
+    process = subprocess.Popen(
+        command(), cwd=folder, env=environment(), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+    )
+    deadline = time.monotonic() + 100
+    while time.monotonic() < deadline and process.poll() is None:
+        if any(s >= step for _, s in losses(folder)):
+            break
+        time.sleep(0.01)
+    process.send_signal(signal.SIGKILL)
+    process.wait()
+
+
+@pytest.mark.parametrize(
+    ("method", "kind", "options", "precision"),
+    [("cyclegan", "unpaired", CYCLEGAN, "fp32"), ("pix2pix", "paired", PIX2PIX, "bf16")],
+    ids=["cyclegan-fp32", "pix2pix-bf16"],
+)
+def test_kill_9_changes_nothing(tmp_path: Path, method: str, kind: str, options: str, precision: str) -> None:
+    text = PIPELINE.format(method=method, kind=kind, options=options, precision=precision)
+    folders = [tmp_path / "whole", tmp_path / "killed"]
+    for folder in folders:
+        folder.mkdir()
+        (folder / "tiny.yaml").write_text(text)
+    whole, killed = folders
+    subprocess.run(command(), cwd=whole, env=environment(), check=True, capture_output=True)
+    for step in (6, 17):
+        kill_after(killed, step)
+    done = subprocess.run(command(), cwd=killed, env=environment(), check=True, capture_output=True, text=True)
+    assert "resuming at step" in done.stdout + done.stderr
+    expected = losses(whole)
+    assert {s for _, s in expected} == set(range(1, 31))
+    assert losses(killed) == expected
+    assert weights(killed) == weights(whole)

@@ -1,0 +1,308 @@
+"""The `train` stage: prepared data and a method in, a bundle out."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from translate.contracts import ComponentKind, Components, Method, Need, NetworkUse, Problem, Stage, StageContext
+from translate.errors import ContractError, StageError, TranslateError
+from translate.plugins.options import KeyProblem, suggest, used
+from translate.seeding import derive
+from translate.training.config import TrainConfig
+
+if TYPE_CHECKING:
+    from torch import nn
+
+    from translate.data.dataset import Dataset
+    from translate.training.trainer import Trainer
+
+
+class TrainStage(Stage[TrainConfig]):
+    """Trains a method on a prepared dataset; its folder is a bundle that `convert` and `infer` load."""
+
+    name = "train"
+    needs: ClassVar[Mapping[str, Need]] = {"data": Need("dataset"), "init": Need("model", optional=True)}
+    produces = "model"
+    neutral = frozenset({"workers", "log_every", "checkpoint"})
+    continuable: ClassVar[Mapping[str, str]] = {
+        "epochs": "schedule",
+        "max_steps": "schedule",
+        "optimizer.lr": "schedule",
+        "schedule": "schedule",
+        "losses": "free",
+        "extra_losses": "free",
+        "validate": "free",
+        "keep": "free",
+        "clip": "free",
+        "precision": "free",
+        "fast": "free",
+        "augment": "free",
+    }
+
+    # --------------------------------------------------------------------------------------------- before it runs
+
+    def uses(self) -> Iterable[tuple[ComponentKind, str]]:
+        yield "methods", self.config.method
+        for entry in self.config.extra_losses:
+            yield "losses", entry.uses
+        method = self.registry.get("methods", self.config.method)
+        for use in used(method.Config.model_validate(self.config.options)):
+            yield use.kind, use.uses
+
+    def check(self, parents: Mapping[str, Mapping[str, Any]]) -> Iterable[Problem]:
+        try:
+            method = self.registry.get("methods", self.config.method)
+        except TranslateError as error:
+            return [Problem(("with", "method"), str(error))]
+        return [
+            *self._check_method(method),
+            *self._check_data(method, parents.get("data", {})),
+            *self._check_extra(method),
+        ]
+
+    def _check_method(self, method: type[Method[Any]]) -> Iterable[Problem]:
+        c = self.config
+        for wrong in self.registry.check("methods", c.method, c.options)[1]:
+            yield type(wrong)(("with", "options", *wrong.path), wrong.message)
+        for name in c.losses:
+            if name not in method.losses:
+                yield KeyProblem(("with", "losses", name), _unknown(f"{c.method} has no loss", name, method.losses))
+        for name in c.players:
+            if name not in method.players:
+                yield KeyProblem(("with", "players", name), _unknown(f"{c.method} has no player", name, method.players))
+
+    def _check_data(self, method: type[Method[Any]], data: Mapping[str, Any]) -> Iterable[Problem]:
+        from translate.training.validation import split_for
+
+        c = self.config
+        if data and data["kind"] != method.data:
+            yield Problem(
+                ("with", "method"), f"{c.method} trains on {method.data} data, but the data here is {data['kind']}"
+            )
+            return
+        if data and "train" not in data["splits"]:
+            yield Problem(("needs", "data"), f"the data has no split 'train'; it has {', '.join(data['splits'])}")
+        metrics = [use.uses for use in c.validation.metrics]
+        if c.keep.best is not None and c.keep.best not in metrics:
+            yield Problem(("with", "keep", "best"), _unknown("validate.metrics does not name", c.keep.best, metrics))
+        split = split_for(data["splits"], c.validation.split) if data else None
+        if data and metrics and split is None:
+            wanted = c.validation.split or "val or test"
+            yield Problem(
+                ("with", "validate"), f"no split to validate on: the data has {', '.join(data['splits'])}, not {wanted}"
+            )
+        for i, name in enumerate(metrics):
+            try:
+                metric = self.registry.get("metrics", name)
+            except TranslateError:
+                continue
+            if data and split is not None and metric.paired and split not in data["pairs"]:
+                yield Problem(
+                    ("with", "validate", "metrics", i),
+                    f"{name} compares pairs, and split {split!r} of this data has none; use swd",
+                )
+
+    def _check_extra(self, method: type[Method[Any]]) -> Iterable[Problem]:
+        for i, entry in enumerate(self.config.extra_losses):
+            at = ("with", "extra_losses", i)
+            if entry.player not in method.players:
+                yield Problem(
+                    (*at, "player"), _unknown(f"{self.config.method} has no player", entry.player, method.players)
+                )
+            try:
+                wrong = self.registry.check("losses", entry.uses, entry.options)[1]
+            except TranslateError as error:
+                yield Problem((*at, "uses"), str(error))
+                continue
+            yield from (type(p)((*at, "options", *p.path), p.message) for p in wrong)
+
+    def notes(self, parents: Mapping[str, Mapping[str, Any]]) -> Iterable[str]:
+        c = self.config
+        if (
+            c.schedule.uses in ("linear-decay", "cosine")
+            and c.schedule.unit == "epochs"
+            and c.schedule.start >= c.epochs
+        ):
+            yield f"schedule.start {c.schedule.start} is past the last of {c.epochs} epochs: the rate never falls"
+        if c.validation.every > c.epochs:
+            yield f"validate.every {c.validation.every:g} is past {c.epochs} epochs: only the last step validates"
+
+    def promise(self, parents: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
+        from translate.training.validation import sides_of
+
+        method = self.registry.get("methods", self.config.method)
+        directions = {}
+        for name, d in method.directions.items():
+            sides, target = sides_of(method, d)
+            directions[name] = {
+                "inputs": list(d.inputs), "sides": list(sides), "target": target, "output": d.output, "scale": d.scale,
+            }  # fmt: skip
+        return {"method": self.config.method, "data": method.data, "directions": directions}
+
+    # ------------------------------------------------------------------------------------------------ the work
+
+    def run(self, context: StageContext) -> dict[str, Any]:
+        from translate.inference.bundle import write_bundle
+
+        trainer = self._trainer(context)
+        self._start(trainer, context)
+        trainer.run()
+        nets, info = trainer.final()
+        provider = self.registry.provider("methods", self.config.method)
+        info |= {"data": context.inputs["data"].hash, "fingerprint": context.fingerprint, "pipeline": context.pipeline}
+        samples = [
+            p
+            for d in type(trainer.method).directions
+            for p in sorted((context.folder / "samples" / d).glob("*.png"))[-1:]
+        ]
+        write_bundle(
+            context.folder,
+            method=trainer.method,
+            method_name=self.config.method,
+            nets=nets,
+            provider=provider,
+            info=info,
+            samples=samples,
+        )
+        context.tracker.model(context.folder)
+        return self.promise({})
+
+    def _trainer(self, context: StageContext) -> Trainer:
+        """Builds method, networks, players, loader and validator."""
+        import torch
+
+        from translate.data.dataset import Dataset
+        from translate.data.loader import Loader
+        from translate.device import cores, precision
+        from translate.training.engine import Engine
+        from translate.training.extra import bind
+        from translate.training.players import make_players
+        from translate.training.trainer import Trainer
+        from translate.training.validation import Validator, split_for
+
+        c, registry = self.config, self.registry
+        dataset = Dataset(context.inputs["data"].path)
+        augment = [registry.build(use) for use in c.augment]
+        method_class = registry.get("methods", c.method)
+        spec = dataset.spec(dataset.batch_size_of(augment))
+        options = method_class.Config.model_validate(c.options)
+        method: Method[Any] = method_class(options, spec, {**method_class.losses, **c.losses})
+
+        fast = c.fast == "auto"
+        exact = precision(c.precision, context.device) if fast or c.precision != "auto" else "fp32"
+        torch.manual_seed(derive(context.seed, "networks"))
+        nets = build_networks(method, registry)
+        channels_last = fast and exact == "bf16"
+        for net in nets.values():
+            net.to(context.device)
+            if channels_last:
+                net.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+            net.train()
+        if context.device.startswith("cuda"):
+            torch.backends.cudnn.benchmark = fast
+
+        workers = (
+            c.workers if c.workers != "auto" else (min(8, cores() - 1) if context.device.startswith("cuda") else 1)
+        )
+        loader = Loader(dataset, "train", augment, c.batch_size, derive(context.seed, "loader"), workers)
+        per_epoch = max(1, loader.steps_per_epoch // c.accumulate)
+        total = min(c.epochs * per_epoch, c.max_steps or c.epochs * per_epoch)
+        players = make_players(c.method, method.players, nets, c, c.epochs * per_epoch, fused=fast)
+        engine = Engine(
+            method, nets, players, device=context.device, precision=exact, seed=derive(context.seed, "training"),
+            extra=bind(c.extra_losses, registry, context.device), merge=fast,
+        )  # fmt: skip
+        split = split_for(dataset.splits, c.validation.split)
+        validator = None
+        if split is None:
+            context.console.warn("no split 'val' or 'test': nothing to validate on, no sample grids")
+        else:
+            validator = Validator(
+                method,
+                nets,
+                dataset,
+                split,
+                c.validation,
+                registry,
+                context.device,
+                exact,
+                derive(context.seed, "validation"),
+            )
+        better = registry.get("metrics", c.keep.best).better if c.keep.best else None
+        self._describe(context, dataset, engine, exact, total, per_epoch)
+        return Trainer(context, c, method, engine, loader, validator, total, better, channels_last)
+
+    def _describe(
+        self, context: StageContext, dataset: Dataset, engine: Any, exact: str, total: int, per_epoch: int
+    ) -> None:
+        from translate.networks import count_parameters
+
+        counts = ", ".join(f"{n} {count_parameters(net):,}" for n, net in engine.nets.items() if count_parameters(net))
+        context.console.say(f"{self.config.method} on {context.device} in {exact}: {counts} parameters")
+        context.console.say(
+            f"{total:,} steps of {self.config.batch_size * self.config.accumulate} images, {per_epoch:,} steps an epoch"
+        )
+        context.tracker.tags({"device": context.device, "precision": exact})
+        context.tracker.dataset(context.pipeline, context.inputs["data"].hash, dataset.facts, "train")
+
+    def _start(self, trainer: Trainer, context: StageContext) -> None:
+        """Resumes this folder's training, else continues an earlier one, else begins from `init` or from nothing."""
+        from translate.training import checkpoint
+
+        step = trainer.resume()
+        if step:
+            context.console.say(f"resuming at step {step:,}")
+        elif context.previous is not None:
+            folder = Path(context.previous) / "checkpoints"
+            known = checkpoint.steps(folder)
+            if not known:
+                raise StageError(f"nothing to continue from: {folder} holds no complete checkpoint")
+            trainer.restore(folder / checkpoint.name_of(known[-1]))
+            context.console.say(f"continuing from step {trainer.engine.index:,} of {context.previous.name}")
+        elif "init" in context.inputs:
+            names = initialise(trainer.engine.nets, context.inputs["init"].path)
+            context.console.say(f"starting from {context.inputs['init'].path.name}: {', '.join(names)}")
+        trainer.loader.start = trainer.engine.index * self.config.accumulate
+
+
+def build_networks(method: Method[Any], registry: Components) -> dict[str, nn.Module]:
+    """The method's networks. Errors: ContractError when a direction names a network that is not there."""
+
+    def build(use: NetworkUse | str, *, in_channels: int, out_channels: int = 1, **defaults: Any) -> nn.Module:
+        use = NetworkUse(uses=use) if isinstance(use, str) else use
+        made: nn.Module = registry.build(use, in_channels=in_channels, out_channels=out_channels, **defaults)
+        return made
+
+    nets = method.networks(build)
+    for name, direction in type(method).directions.items():
+        for net in direction.nets:
+            if net not in nets:
+                there = f"networks() returns {', '.join(nets)}"
+                raise ContractError(f"method {type(method).name}: direction {name} names network {net!r}; {there}")
+    return nets
+
+
+def initialise(nets: Mapping[str, nn.Module], folder: Path) -> list[str]:
+    """Copies the networks of a bundle into those of the same name. Errors: StageError when none fits, naming both."""
+    from translate.inference.bundle import read_weights
+
+    weights = read_weights(folder)
+    taken = [name for name in nets if name in weights]
+    if not taken:
+        raise StageError(
+            f"init: the bundle has networks {', '.join(weights)}, the method has {', '.join(nets)}: none in common"
+        )
+    for name in taken:
+        try:
+            nets[name].load_state_dict(weights[name])
+        except RuntimeError as error:
+            raise StageError(f"init: network {name} of the bundle has another structure than here: {error}") from error
+    return taken
+
+
+def _unknown(what: str, name: str, known: Iterable[str]) -> str:
+    """`cyclegan has no loss 'cyle'; did you mean 'cycle'?`"""
+    names = list(known)
+    return f"{what} {name!r}" + (suggest(name, names) or f"; there are {', '.join(names) or 'none'}")

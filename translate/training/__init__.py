@@ -1,0 +1,1 @@
+"""The training loop: players, optimizer steps, checkpoints, schedules, validation."""

@@ -1,0 +1,131 @@
+"""Checkpoints: a directory `checkpoints/<step>`, every tensor in safetensors, the rest in JSON, a manifest last.
+
+No pickle. The directory is written beside its final name and renamed, so that a checkpoint either is whole or is not.
+"""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors.torch import load_file, save_file
+from torch import Tensor, nn
+
+from translate.errors import StageError
+from translate.storage.atomic import replace_dir, sha256_file, write_json
+from translate.training.engine import Engine
+
+FORMAT = 1
+_TENSORS, _STATE, _MANIFEST = "tensors.safetensors", "state.json", "MANIFEST.json"
+
+
+def name_of(step: int) -> str:
+    return f"{step:09d}"
+
+
+def steps(folder: Path) -> list[int]:
+    """Steps of the complete checkpoints in `folder`, ascending."""
+    found = [p for p in folder.glob("*") if p.name.isdigit() and (p / _MANIFEST).is_file()]
+    return sorted(int(p.name) for p in found)
+
+
+def save(folder: Path, engine: Engine, ema: Mapping[str, nn.Module], progress: Mapping[str, Any]) -> Path:
+    """Writes the whole state of a training after `engine.index` steps; returns the new directory.
+
+    `progress` is what the trainer keeps beside the engine (best value, history); it has to be JSON.
+    """
+    tensors: dict[str, Tensor] = {}
+    for name, net in engine.nets.items():
+        tensors.update({f"net/{name}/{k}": v for k, v in net.state_dict().items()})
+    for name, net in ema.items():
+        tensors.update({f"ema/{name}/{k}": v for k, v in net.state_dict().items()})
+    for name, player in engine.players.items():
+        for index, values in player.optimizer.state_dict()["state"].items():
+            tensors.update({f"opt/{name}/{index}/{k}": v for k, v in values.items() if isinstance(v, Tensor)})
+    tensors.update({f"meter/{name}": v for name, v in engine.meters.items()})
+    state = {
+        "format": FORMAT,
+        "step": engine.index,
+        "updates": {name: p.done for name, p in engine.players.items()},
+        "progress": dict(progress),
+    }
+    final = folder / name_of(engine.index)
+    partial = folder / f"{final.name}.partial"
+    shutil.rmtree(partial, ignore_errors=True)
+    partial.mkdir(parents=True)
+    # safetensors refuses tensors that share memory or have gaps (tied weights, channels-last)
+    save_file({k: v.detach().cpu().contiguous().clone() for k, v in tensors.items()}, partial / _TENSORS)
+    write_json(partial / _STATE, state)
+    write_json(partial / _MANIFEST, {f: sha256_file(partial / f) for f in (_TENSORS, _STATE)})
+    shutil.rmtree(final, ignore_errors=True)
+    replace_dir(partial, final)
+    return final
+
+
+def read(folder: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
+    """Tensors and state of one checkpoint directory. Errors: StageError when it is damaged."""
+    import json
+
+    try:
+        manifest = json.loads((folder / _MANIFEST).read_text())
+        for file, expected in manifest.items():
+            if sha256_file(folder / file) != expected:
+                raise StageError(f"checkpoint {folder} is damaged: {file} is not what was saved; delete the folder")
+        state = json.loads((folder / _STATE).read_text())
+        tensors = load_file(folder / _TENSORS)
+    except (OSError, ValueError, KeyError) as error:
+        raise StageError(
+            f"checkpoint {folder} cannot be read: {error}; delete the folder to go on from the one before it"
+        ) from error
+    if state["format"] != FORMAT:
+        raise StageError(f"checkpoint {folder} has format {state['format']}; this version reads format {FORMAT}")
+    return tensors, state
+
+
+def restore(folder: Path, engine: Engine, ema: Mapping[str, nn.Module]) -> dict[str, Any]:
+    """Puts the state of a checkpoint into the engine and the averaged networks; returns the trainer's own progress."""
+    tensors, state = read(folder)
+    for name, net in engine.nets.items():
+        _load(net, _under(tensors, f"net/{name}/"), folder, name)
+    for name, net in ema.items():
+        _load(net, _under(tensors, f"ema/{name}/"), folder, name)
+    for name, player in engine.players.items():
+        per_param: dict[int, dict[str, Tensor]] = {}
+        for key, value in _under(tensors, f"opt/{name}/").items():
+            index, _, slot = key.partition("/")
+            like = player.params[int(index)]
+            # fused kernels walk memory in order: a moment has to lie like its parameter (channels-last)
+            moment = torch.empty_like(like).copy_(value) if value.shape == like.shape else value
+            per_param.setdefault(int(index), {})[slot] = moment
+        groups = player.optimizer.state_dict()["param_groups"]
+        player.optimizer.load_state_dict({"state": per_param, "param_groups": groups})
+        player.done = state["updates"][name]
+    engine.meters = {k: v.to(engine.device) for k, v in _under(tensors, "meter/").items()}
+    engine.index = state["step"]
+    progress: dict[str, Any] = state["progress"]
+    return progress
+
+
+def _under(tensors: Mapping[str, Tensor], prefix: str) -> dict[str, Tensor]:
+    return {k[len(prefix) :]: v for k, v in tensors.items() if k.startswith(prefix)}
+
+
+def _load(net: nn.Module, state: Mapping[str, Tensor], folder: Path, name: str) -> None:
+    try:
+        with torch.no_grad():
+            net.load_state_dict(dict(state))
+    except RuntimeError as error:
+        raise StageError(f"checkpoint {folder}: network {name} has another structure now: {error}") from error
+
+
+def prune(folder: Path, keep: Iterable[int]) -> None:
+    """Removes all complete checkpoints but those of the steps in `keep`, and what interrupted saves left."""
+    kept = set(keep)
+    for step in steps(folder):
+        if step not in kept:
+            shutil.rmtree(folder / name_of(step))
+    for partial in folder.glob("*.partial"):
+        shutil.rmtree(partial)

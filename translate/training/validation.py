@@ -1,0 +1,140 @@
+"""Looking at a game from outside: metrics and sample grids of fixed validation images."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from translate.contracts import SIDES, Components, Direction, Method, Metric
+from translate.data.dataset import Dataset
+from translate.device import Precision
+from translate.inference.translator import Translator
+from translate.metrics import evaluate_sets
+from translate.training.config import ValidateConfig
+
+
+def sides_of(method: type[Method[Any]], direction: Direction) -> tuple[tuple[str, ...], str | None]:
+    """The batch keys that feed a direction's inputs, and the side that its output is compared with."""
+    order = SIDES[method.data]
+    sides = direction.sides or order[: len(direction.inputs)]
+    rest = [s for s in order if s not in sides]
+    return sides, direction.target or (rest[0] if rest else None)
+
+
+def split_for(dataset_splits: Sequence[str], wanted: str | None) -> str | None:
+    """The split to validate on: the one asked for, else `val`, else `test`, else None."""
+    return next((s for s in ([wanted] if wanted else ["val", "test"]) if s in dataset_splits), None)
+
+
+class Validator:
+    """Translates the same validation images at any time of a training, on copies of the networks."""
+
+    def __init__(
+        self,
+        method: Method[Any],
+        nets: Mapping[str, nn.Module],
+        dataset: Dataset,
+        split: str,
+        config: ValidateConfig,
+        registry: Components,
+        device: str,
+        precision: Precision,
+        seed: int,
+    ) -> None:
+        self.method, self.dataset, self.split, self.config, self.seed = method, dataset, split, config, seed
+        needed = {n for d in type(method).directions.values() for n in d.nets}
+        self.copies = {n: copy.deepcopy(nets[n]) for n in needed}
+        self.translator = Translator(method, self.copies, {}, device=device, precision=precision)
+        spec = method.spec
+        self.metrics: list[Metric[Any]] = [registry.build(use, spec=spec) for use in config.metrics]
+
+    def load(self, nets: Mapping[str, nn.Module]) -> None:
+        """Takes over the weights and buffers of `nets` (the live or the averaged ones)."""
+        with torch.no_grad():
+            for name, mine in self.copies.items():
+                live = nets[name].state_dict()
+                # batch norms that became per-image norms have no running averages
+                mine.load_state_dict({key: live[key] for key in mine.state_dict()})
+
+    def score(self, direction: str) -> dict[str, float]:
+        """The metrics of one direction over the first `images` keys of the split."""
+        sides, target = sides_of(type(self.method), type(self.method).directions[direction])
+        if not self.metrics or target is None:
+            return {}
+        keys = self._keys(sides, self.config.images)
+        outputs = [self._rounded(self.output(direction, sides, key)) for key in keys]
+        references = self.dataset.keys(self.split, target)
+        wanted = keys if self.dataset.pairs(self.split) else references[: self.config.images]
+        truth = [self._rounded(self.dataset.tensor(self.split, target, key)) for key in wanted]
+        return evaluate_sets(self.metrics, outputs, truth)
+
+    def grid(self, direction: str) -> np.ndarray[Any, Any]:
+        """Rows of input | output | target (where pairs are known) for the first `samples` keys; H x W x 3 uint8."""
+        sides, target = sides_of(type(self.method), type(self.method).directions[direction])
+        shown = [*sides, "output"] + ([target] if target and self.dataset.pairs(self.split) else [])
+        rows = []
+        for key in self._keys(sides, self.config.samples):
+            tiles = {side: self.dataset.tensor(self.split, side, key) for side in shown if side != "output"}
+            tiles["output"] = self.output(direction, sides, key)
+            rows.append([_picture(tiles[name]) for name in shown])
+        return mosaic(rows)
+
+    def output(self, direction: str, sides: Sequence[str], key: str) -> Tensor:
+        """The translation of one validation image: C x H x W in [-1, 1]."""
+        names = type(self.method).directions[direction].inputs
+        images = {
+            n: self.dataset.tensor(self.split, s, self._partner(s, key))[None]
+            for n, s in zip(names, sides, strict=True)
+        }
+        first = images.pop(names[0])
+        return self.translator.translate_tensor(first, direction, **images)[0].float().cpu()
+
+    def _keys(self, sides: Sequence[str], limit: int) -> list[str]:
+        return self.dataset.keys(self.split, sides[0])[:limit]
+
+    def _partner(self, side: str, key: str) -> str:
+        keys = self.dataset.keys(self.split, side)
+        return key if key in keys else keys[hash_of(key) % len(keys)]
+
+    @staticmethod
+    def _rounded(image: Tensor) -> Tensor:
+        return image.add(1).mul(127.5).round().clamp(0, 255).div(255)
+
+
+def hash_of(key: str) -> int:
+    """A number that stays with a key on every machine (Python's own hash does not)."""
+    from translate.seeding import derive
+
+    return derive(0, key)
+
+
+def _picture(image: Tensor) -> np.ndarray[Any, Any]:
+    picture = image.float().add(1).mul(127.5).round().clamp(0, 255).to(torch.uint8).permute(1, 2, 0).cpu().numpy()
+    return np.repeat(picture, 3, axis=2) if picture.shape[2] == 1 else picture[:, :, :3]
+
+
+def mosaic(rows: Sequence[Sequence[np.ndarray[Any, Any]]], gap: int = 4) -> np.ndarray[Any, Any]:
+    """Pictures of one grid on white, each cell as large as the largest picture."""
+    height = max(p.shape[0] for row in rows for p in row)
+    width = max(p.shape[1] for row in rows for p in row)
+    columns = max(len(row) for row in rows)
+    page = np.full((len(rows) * (height + gap) - gap, columns * (width + gap) - gap, 3), 255, dtype=np.uint8)
+    for y, row in enumerate(rows):
+        for x, picture in enumerate(row):
+            top, left = y * (height + gap), x * (width + gap)
+            page[top : top + picture.shape[0], left : left + picture.shape[1]] = picture
+    return page
+
+
+def save_picture(path: Path, picture: np.ndarray[Any, Any]) -> None:
+    """Writes a grid, making its folder."""
+    from translate.data.image import write
+
+    path.parent.mkdir(parents=True, exist_ok=True)
+    write(path, picture)
