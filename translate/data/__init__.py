@@ -1,0 +1,27 @@
+"""Images on disk and on their way to a network: one read and write path, sources, transforms, datasets, loaders."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+from translate.contracts import Source, Transform
+from translate.hookspecs import hookimpl
+
+
+@hookimpl
+def translate_sources() -> Iterable[type[Source[Any]]]:
+    """The built-in sources."""
+    from translate.data.cards import DatasetSource
+    from translate.data.sources import Folders, Pairs, SideBySide
+    from translate.data.synthetic import GeneratedMaps
+
+    return (Folders, Pairs, SideBySide, DatasetSource, GeneratedMaps)
+
+
+@hookimpl
+def translate_transforms() -> Iterable[type[Transform[Any]]]:
+    """The built-in transforms."""
+    from translate.data.transforms import TRANSFORMS
+
+    return TRANSFORMS

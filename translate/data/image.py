@@ -255,7 +255,9 @@ def _wide(opened: _Opened, data: bytes) -> Array:
     header = opened.header
     if header.format == "tiff":
         opened.file.load()  # strict, where OpenCV is not
-    cv2.setLogLevel(2)  # errors: it remarks on tags of TIFF files that it wrote itself
+    cv2.utils.logging.setLogLevel(
+        cv2.utils.logging.LOG_LEVEL_ERROR
+    )  # it remarks on tags of TIFF files that it wrote itself
     array = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_UNCHANGED)
     if array is None or array.dtype != np.uint16:
         raise ValueError("it cannot be decoded")
@@ -344,9 +346,9 @@ def _encode_pillow(image: Image, suffix: str, quality: int, compression: int) ->
     from PIL import Image as Pillow
 
     array = image.array[..., 0] if image.array.shape[2] == 1 else image.array
-    tiff = {"format": "TIFF", "compression": "tiff_lzw"}
-    jpeg = {"format": "JPEG", "quality": quality, "subsampling": 0 if quality >= 90 else 2}
-    options: dict[str, Any] = {
+    tiff: dict[str, Any] = {"format": "TIFF", "compression": "tiff_lzw"}
+    jpeg: dict[str, Any] = {"format": "JPEG", "quality": quality, "subsampling": 0 if quality >= 90 else 2}
+    formats: dict[str, dict[str, Any]] = {
         ".png": {"format": "PNG", "compress_level": compression},
         ".jpg": jpeg,
         ".jpeg": jpeg,
@@ -354,7 +356,8 @@ def _encode_pillow(image: Image, suffix: str, quality: int, compression: int) ->
         ".tif": tiff,
         ".tiff": tiff,
         ".bmp": {"format": "BMP"},
-    }[suffix]
+    }
+    options = formats[suffix]
     if image.icc and suffix != ".bmp":
         options["icc_profile"] = image.icc
     out = BytesIO()

@@ -1,0 +1,206 @@
+"""Batches for training: an endless stream, any batch of which is a function of (seed, step) alone.
+
+Each side is a stream of draws 0, 1, 2, ...: draw g is image `permutation(seed, side, g // n)[g % n]` of its n images,
+so that each image is used equally often on both sides, however unequal they are and whatever the batch size; step s
+holds draws s*B to s*B + B - 1. Sides that belong together share one stream and one augmentation; unpaired sides have a
+stream and augmentations of their own. An epoch is as many full batches as the larger side fills.
+"""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from itertools import count
+from typing import TYPE_CHECKING, Any
+
+from translate.contracts import JOINED, SIDES, Transform
+from translate.data.dataset import Dataset, normalise, to_tensor
+from translate.data.transforms import apply
+from translate.errors import DataError, TranslateError
+from translate.seeding import derive
+
+if TYPE_CHECKING:
+    import numpy as np
+    import torch
+    from torch import Tensor
+
+    Array = np.ndarray[Any, Any]
+
+
+@dataclass(frozen=True)
+class Batch:
+    """The images of one step by side, on the CPU: N x C x H x W, uint8 (8 bits) or int32 (16 bits); labels N x H x W,
+    long. `keys` names them."""
+
+    step: int
+    epoch: int
+    images: dict[str, Tensor]
+    keys: dict[str, list[str]]
+
+    def pin_memory(self) -> Batch:
+        """The same batch in page-locked memory, from which a copy to a GPU does not wait."""
+        return Batch(self.step, self.epoch, {s: i.pin_memory() for s, i in self.images.items()}, self.keys)
+
+
+def to_device(batch: Batch, device: str | torch.device) -> dict[str, Tensor]:
+    """The images on the device, float32 in [-1, 1]; labels long. What travels is the narrow integers."""
+    moved = {side: images.to(device, non_blocking=True) for side, images in batch.images.items()}
+    return {side: images if side == "label" else normalise(images) for side, images in moved.items()}
+
+
+class Samples:
+    """The batches of a dataset by step: `samples[step]`, the same in every process."""
+
+    def __init__(
+        self, dataset: Dataset, split: str, augment: Sequence[Transform[Any]], batch_size: int, seed: int
+    ) -> None:
+        self.dataset, self.split, self.augment, self.batch_size, self.seed = dataset, split, augment, batch_size, seed
+        sides = [side for side in SIDES[dataset.kind] if side in dataset.sides(split)]
+        self.groups = [sides] if dataset.kind in JOINED else [[side] for side in sides]
+        self.keys = {side: dataset.keys(split, side) for side in sides}
+        self._orders: OrderedDict[tuple[str, int], Array] = OrderedDict()
+        if empty := [side for side in sides if not self.keys[side]]:
+            raise DataError(f"{dataset.folder}: split {split!r} has no images on side {', '.join(empty)}")
+
+    @property
+    def steps_per_epoch(self) -> int:
+        return max(1, max(len(keys) for keys in self.keys.values()) // self.batch_size)
+
+    def __getitem__(self, step: int) -> Batch:
+        import torch
+
+        images: dict[str, Tensor] = {}
+        keys: dict[str, list[str]] = {}
+        for group in self.groups:
+            draws = range(step * self.batch_size, (step + 1) * self.batch_size)
+            chosen = [self._key(group[0], draw) for draw in draws]
+            rows = [self._sample(group, key, draw) for key, draw in zip(chosen, draws, strict=True)]
+            for side in group:
+                self._check_sizes(side, chosen, [row[side] for row in rows])
+                images[side] = torch.stack([row[side] for row in rows])
+                keys[side] = chosen
+        return Batch(step, step // self.steps_per_epoch, images, keys)
+
+    def _key(self, side: str, draw: int) -> str:
+        """The key that `side` shows at a draw; sides of one group share their keys."""
+        import numpy as np
+
+        cycle, place = divmod(draw, len(self.keys[side]))
+        if (side, cycle) not in self._orders:
+            rng = np.random.default_rng(derive(self.seed, "order", side, cycle))
+            self._orders[side, cycle] = rng.permutation(len(self.keys[side]))
+            if len(self._orders) > 8:
+                self._orders.popitem(last=False)
+        return self.keys[side][int(self._orders[side, cycle][place])]
+
+    def _sample(self, group: list[str], key: str, draw: int) -> dict[str, Tensor]:
+        arrays = {side: self.dataset.array(self.split, side, key) for side in group}
+        if "label" in arrays:
+            arrays["label"] = arrays["label"][..., 0]
+        try:
+            arrays = apply(self.augment, arrays, derive(self.seed, "augment", group[0], draw))
+        except DataError as error:
+            raise DataError(f"{self.dataset.path(self.split, group[0], key)}: {error}") from None
+        return {side: to_tensor(array, side) for side, array in arrays.items()}
+
+    def _check_sizes(self, side: str, keys: list[str], tensors: list[Tensor]) -> None:
+        shapes = [tuple(tensor.shape) for tensor in tensors]
+        for key, shape in zip(keys, shapes, strict=True):
+            if shape != shapes[0]:
+                first, other = (self.dataset.path(self.split, side, k) for k in (keys[0], key))
+                raise DataError(f"{first} and {other} cannot share a batch: {shapes[0]} and {shape}; add a `resize`")
+
+
+class _Attempts:
+    """Samples whose errors are values: DataLoader would wrap an exception of a worker in its traceback."""
+
+    def __init__(self, samples: Samples) -> None:
+        self.samples = samples
+
+    def __getitem__(self, step: int) -> Batch | TranslateError:
+        try:
+            return self.samples[step]
+        except TranslateError as error:
+            return error
+
+
+class _Steps:
+    def __init__(self, start: int) -> None:
+        self.start = start
+
+    def __iter__(self) -> Iterator[int]:
+        return count(self.start)
+
+
+class Loader:
+    """Batches from step `start` on, endlessly, decoded ahead by `workers` processes (0: in this one, when asked).
+
+    Neither `start` nor `workers` changes any batch. `pin` page-locks them, for a GPU. Errors while
+    iterating: DataError.
+    """
+
+    def __init__(
+        self,
+        dataset: Dataset,
+        split: str,
+        augment: Sequence[Transform[Any]],
+        batch_size: int,
+        seed: int,
+        workers: int,
+        start: int = 0,
+        *,
+        pin: bool = False,
+    ) -> None:
+        self.samples = Samples(dataset, split, augment, batch_size, seed)
+        self.workers, self.start, self.pin = workers, start, pin
+        self._running: Any = None
+
+    @property
+    def steps_per_epoch(self) -> int:
+        return self.samples.steps_per_epoch
+
+    def __iter__(self) -> Iterator[Batch]:
+        if self.workers == 0:
+            for step in count(self.start):
+                yield self.samples[step]
+        self.close()
+        self._running = self._processes()
+        for batch in self._running:
+            if isinstance(batch, TranslateError):
+                raise batch
+            yield batch
+
+    def close(self) -> None:
+        """Ends the worker processes."""
+        if self._running is not None:
+            self._running._shutdown_workers()
+            self._running = None
+
+    def _processes(self) -> Any:
+        import torch
+        from torch.utils.data import DataLoader
+
+        loader: DataLoader[Any] = DataLoader(
+            _Attempts(self.samples),  # type: ignore[arg-type]
+            batch_size=None,
+            sampler=_Steps(self.start),
+            num_workers=self.workers,
+            collate_fn=_unchanged,
+            prefetch_factor=4,
+            worker_init_fn=_one_thread,
+            pin_memory=self.pin,
+            generator=torch.Generator(),  # of its own: it would draw a seed from the global one
+        )
+        return iter(loader)
+
+
+def _unchanged(value: Any) -> Any:
+    return value
+
+
+def _one_thread(_worker: int) -> None:
+    """Each worker is one of many: threads of OpenCV's own would fight for the same cores."""
+    import cv2
+
+    cv2.setNumThreads(0)

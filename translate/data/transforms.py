@@ -1,0 +1,280 @@
+"""Transforms of images on the CPU: deterministic ones for `preprocess`, random ones for `augment`.
+
+The work is albumentations'; images of one call get one geometry, labels are never interpolated, 16 bits stay 16 bits.
+"""
+
+from __future__ import annotations
+
+import os
+from abc import abstractmethod
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeVar
+
+from pydantic import Field
+
+from translate.contracts import Config, Transform
+from translate.errors import DataError
+from translate.seeding import derive
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    Array = np.ndarray[Any, Any]
+
+Size = tuple[int, int]
+Pixels = Annotated[int, Field(ge=1, le=1 << 16)]
+Probability = Annotated[float, Field(ge=0, le=1)]
+Interpolation = Literal["auto", "nearest", "bilinear", "bicubic", "area", "lanczos"]
+
+
+def apply(chain: Sequence[Transform[Any]], images: dict[str, Array], seed: int) -> dict[str, Array]:
+    """The images after all transforms of `chain`, each drawing from its own seed."""
+    for position, transform in enumerate(chain):
+        images = transform(images, derive(seed, position))
+    return images
+
+
+class SizeConfig(Config):
+    """`size`: pixels, a square's side or `[height, width]`."""
+
+    size: Pixels | tuple[Pixels, Pixels]
+
+    @property
+    def hw(self) -> Size:
+        return self.size if isinstance(self.size, tuple) else (self.size, self.size)
+
+
+class ResizeConfig(SizeConfig):
+    """`interpolation`: `auto` averages areas where the image shrinks and is bicubic where it grows."""
+
+    interpolation: Interpolation = "auto"
+
+
+class ShorterConfig(Config):
+    size: Pixels
+    interpolation: Interpolation = "auto"
+
+
+class ChanceConfig(Config):
+    """`p`: the probability that the transform is applied."""
+
+    p: Probability = 0.5
+
+
+class ResizedCropConfig(SizeConfig):
+    """`scale`: range of the crop's share of the area; `ratio`: range of its width over its height."""
+
+    scale: tuple[Probability, Probability] = (0.5, 1.0)
+    ratio: tuple[float, float] = (0.75, 4 / 3)
+    interpolation: Interpolation = "auto"
+
+
+class JitterConfig(Config):
+    """Each value v draws a factor from [1 - v, 1 + v] (`hue`: a shift from [-v, v] of the colour circle).
+
+    `sides`: which images are changed, all alike; default all. Leave out a side whose colours mean something.
+    """
+
+    brightness: Probability = 0.2
+    contrast: Probability = 0.2
+    saturation: Probability = 0.2
+    hue: Annotated[float, Field(ge=0, le=0.5)] = 0.05
+    p: Probability = 1.0
+    sides: tuple[str, ...] | None = None
+
+
+C = TypeVar("C", bound=Config)
+
+
+class _Albumentations(Transform[C]):
+    """A transform of albumentations, applied to all images of a call at once."""
+
+    @abstractmethod
+    def build(self) -> Any:
+        """The albumentations transform; a new one per call, since they keep state and calls come from threads."""
+
+    def __call__(self, images: dict[str, Array], seed: int) -> dict[str, Array]:
+        compose_class = _albumentations().Compose
+        self._check(images)
+        first, *others = sorted(images, key=lambda side: side == "label")
+        targets = {side: "mask" if side == "label" else "image" for side in others}
+        compose = compose_class([self.build()], additional_targets=targets, seed=seed)
+        done = compose(image=images[first], **{side: images[side] for side in others})
+        return {side: done["image" if side == first else side] for side in images}
+
+    def _check(self, images: dict[str, Array]) -> None:
+        """Refuses images that the transform cannot take. Errors: DataError."""
+
+
+def _albumentations() -> Any:
+    os.environ.setdefault("NO_ALBUMENTATIONS_UPDATE", "1")  # it would ask the network for its newest version
+    import albumentations
+
+    return albumentations
+
+
+def _interpolation(name: Interpolation) -> dict[str, Any]:
+    import cv2
+
+    known = {
+        "auto": cv2.INTER_CUBIC,
+        "nearest": cv2.INTER_NEAREST,
+        "bilinear": cv2.INTER_LINEAR,
+        "bicubic": cv2.INTER_CUBIC,
+        "area": cv2.INTER_AREA,
+        "lanczos": cv2.INTER_LANCZOS4,
+    }
+    return {
+        "interpolation": known[name],
+        "mask_interpolation": cv2.INTER_NEAREST,
+        "area_for_downscale": "image" if name == "auto" else None,
+    }
+
+
+class Resize(_Albumentations[ResizeConfig]):
+    """To one size, whatever the aspect."""
+
+    name = "resize"
+
+    def build(self) -> Any:
+        return _albumentations().Resize(*self.config.hw, **_interpolation(self.config.interpolation))
+
+    def size(self, before: Size | None) -> Size | None:
+        return self.config.hw
+
+
+class ResizeShorter(_Albumentations[ShorterConfig]):
+    """The shorter side to `size` pixels; the aspect is kept."""
+
+    name = "resize-shorter"
+
+    def build(self) -> Any:
+        return _albumentations().SmallestMaxSize(self.config.size, **_interpolation(self.config.interpolation))
+
+    def size(self, before: Size | None) -> Size | None:
+        if before is None:
+            return None
+        scale = self.config.size / min(before)
+        return round(before[0] * scale), round(before[1] * scale)
+
+
+class _Crop(_Albumentations[SizeConfig]):
+    def size(self, before: Size | None) -> Size | None:
+        if before is not None:
+            self._fits(before)
+        return self.config.hw
+
+    def _check(self, images: dict[str, Array]) -> None:
+        for image in images.values():
+            self._fits(image.shape[:2])
+
+    def _fits(self, before: Sequence[int]) -> None:
+        height, width = self.config.hw
+        if before[0] < height or before[1] < width:
+            raise DataError(
+                f"{self.name}: an image of {before[1]} x {before[0]} pixels is smaller than the crop "
+                f"of {width} x {height}; resize it first, or crop less"
+            )
+
+
+class CenterCrop(_Crop):
+    """The middle of the image."""
+
+    name = "center-crop"
+
+    def build(self) -> Any:
+        return _albumentations().CenterCrop(*self.config.hw)
+
+
+class RandomCrop(_Crop):
+    """A window anywhere in the image."""
+
+    name, random = "random-crop", True
+
+    def build(self) -> Any:
+        return _albumentations().RandomCrop(*self.config.hw)
+
+
+class RandomResizedCrop(_Albumentations[ResizedCropConfig]):
+    """A window of random size and aspect, resized to one size."""
+
+    name, random = "random-resized-crop", True
+
+    def build(self) -> Any:
+        c = self.config
+        return _albumentations().RandomResizedCrop(
+            c.hw, scale=c.scale, ratio=c.ratio, **_interpolation(c.interpolation)
+        )
+
+    def size(self, before: Size | None) -> Size | None:
+        return self.config.hw
+
+
+class HorizontalFlip(_Albumentations[ChanceConfig]):
+    """Left and right swapped, with probability `p`."""
+
+    name, random = "horizontal-flip", True
+
+    def build(self) -> Any:
+        return _albumentations().HorizontalFlip(p=self.config.p)
+
+
+class VerticalFlip(_Albumentations[ChanceConfig]):
+    """Top and bottom swapped, with probability `p`."""
+
+    name, random = "vertical-flip", True
+
+    def build(self) -> Any:
+        return _albumentations().VerticalFlip(p=self.config.p)
+
+
+class Rotate90(_Albumentations[ChanceConfig]):
+    """With probability `p` turned by 0, 90, 180 or 270 degrees, each equally often."""
+
+    name, random = "rotate-90", True
+
+    def build(self) -> Any:
+        return _albumentations().RandomRotate90(p=self.config.p)
+
+    def size(self, before: Size | None) -> Size | None:
+        return before if before is not None and before[0] == before[1] else None
+
+
+class ColourJitter(_Albumentations[JitterConfig]):
+    """Brightness, contrast, saturation and hue, the same for all images of a call; labels stay."""
+
+    name, random = "colour-jitter", True
+
+    def build(self) -> Any:
+        c = self.config
+        factors = {n: (1 - v, 1 + v) for n, v in c if n in ("brightness", "contrast", "saturation")}
+        return _albumentations().ColorJitter(**factors, hue=(-c.hue, c.hue), p=c.p)
+
+    def __call__(self, images: dict[str, Array], seed: int) -> dict[str, Array]:
+        import numpy as np
+
+        chosen = {
+            s: i for s, i in images.items() if s != "label" and (self.config.sides is None or s in self.config.sides)
+        }
+        if not chosen:
+            return images
+        wide = {
+            side for side, image in chosen.items() if image.dtype == np.uint16
+        }  # albumentations knows 8 bits or floats
+        given = {s: (i / np.float32(65535)).astype(np.float32) if s in wide else i for s, i in chosen.items()}
+        done = super().__call__(given, seed)
+        back = {s: np.rint(i * 65535).astype(np.uint16) if s in wide else i for s, i in done.items()}
+        return {**images, **back}
+
+
+TRANSFORMS: tuple[type[Transform[Any]], ...] = (
+    Resize,
+    ResizeShorter,
+    CenterCrop,
+    RandomCrop,
+    RandomResizedCrop,
+    HorizontalFlip,
+    VerticalFlip,
+    Rotate90,
+    ColourJitter,
+)
