@@ -181,16 +181,23 @@ def _problem(detail: Any, path: Path, model: type[BaseModel]) -> Problem:
         near = suggest(path[-1], known)
         return KeyProblem(path, f"unknown key{near or '; the keys here are ' + ', '.join(known) if known else ''}")
     if kind in ("value_error", "assertion_error"):
-        return Problem(path, str(context["error"]))
+        where = KeyProblem if detail["loc"][-1:] == ("[key]",) else Problem
+        return where(path, str(context["error"]))
     if str(context.get("class_name", "")).endswith("Use"):
         return Problem(path, f"must be a name or {{uses: NAME, ...}}, not {show(value)}")
     for suffix in _SUFFIXES:
         kind = kind.removesuffix(suffix)
-    message = _EXPECTED.get(kind, "").format(**context) or detail["msg"].replace("Input should be", "must be")
+    numbers = {key: _number(limit) for key, limit in context.items()}
+    message = _EXPECTED.get(kind, "").format(**numbers) or detail["msg"].replace("Input should be", "must be")
     if kind == "missing":
         return Problem(path, message)
     near = suggest(value, _choices(context)) if kind == "literal_error" else ""
     return Problem(path, f"{message}, not {context.get('actual_length') or show(value)}{near}")
+
+
+def _number(value: Any) -> Any:
+    """A limit as it is written: `0`, not `0.0`."""
+    return f"{value:g}" if isinstance(value, float) else value
 
 
 def _choices(context: Mapping[str, Any]) -> list[str]:

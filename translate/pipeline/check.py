@@ -1,0 +1,176 @@
+"""The second pass over a pipeline: each stage against its class, the graph of needs, and what stages check."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+from translate.contracts import Stage
+from translate.errors import ContractError, TranslateError
+from translate.pipeline.places import Issue, Node, Path, PipelineError
+from translate.pipeline.schema import Pipeline
+from translate.plugins import KeyProblem, Registry, resolve, suggest, validate
+from translate.seeding import derive
+
+
+@dataclass
+class Checked:
+    """A stage whose options are valid: its class and instance, options with defaults, needs, promise and notes."""
+
+    name: str
+    uses: str
+    kind: type[Stage[Any]]
+    node: Node
+    needs: dict[str, str]
+    options: dict[str, Any]
+    stage: Stage[Any]
+    promise: dict[str, Any] | None = None
+    """None where the stage, or one that it needs, has mistakes."""
+    notes: tuple[str, ...] = ()
+
+
+def check(pipeline: Pipeline, registry: Registry) -> dict[str, Checked]:
+    """All stages in an order in which they can run. Errors: PipelineError with every mistake of the file."""
+    return _Check(pipeline, registry).run()
+
+
+class _Check:
+    def __init__(self, pipeline: Pipeline, registry: Registry) -> None:
+        self.pipeline, self.registry = pipeline, registry
+        self.issues: list[Issue] = list(pipeline.issues)
+        self.cause: TranslateError | None = None
+        self.nodes = dict(pipeline.stages())
+        self.kinds: dict[str, type[Stage[Any]]] = {}
+        self.checked: dict[str, Checked] = {}
+
+    def run(self) -> dict[str, Checked]:
+        for i, plugin in enumerate(self.pipeline.plugins):
+            self._try(partial(self.registry.load, plugin), self.pipeline.root, ("plugins", i))
+        for name, node in self.nodes.items():
+            uses = node.children()["uses"].value
+            if kind := self._try(partial(self.registry.get, "stages", str(uses)), node, ("uses",)):
+                self.kinds[name] = kind
+        needs = {name: self._needs(name) for name in self.nodes}
+        for name in self._order(needs):
+            if name in self.kinds and (stage := self._stage(name, needs[name])):
+                self.checked[name] = stage
+                self._ask(stage)
+        if self.issues:
+            raise PipelineError(self.issues) from self.cause
+        return self.checked
+
+    def _try(self, call: Callable[[], Any], node: Node, path: Path) -> Any:
+        """What `call` returns; a user's error becomes an issue at `path` below `node`, and None is returned."""
+        try:
+            return call()
+        except ContractError:
+            raise
+        except TranslateError as error:
+            self.cause = error
+            self.issues.append(node.issue(path, "; ".join(str(error).splitlines())))
+            return None
+
+    def _needs(self, name: str) -> dict[str, str]:
+        """Need -> stage, for those that are right; everything else is an issue."""
+        node = self.nodes[name]
+        needs = node.step("needs")
+        given = {key: value.value for key, value in needs.children().items()} if needs else {}
+        wanted = self.kinds[name].needs if name in self.kinds else None
+        right = {}
+        for need, parent in given.items():
+            message = self._need(need, parent, wanted)
+            if message:
+                unknown = wanted is not None and need not in wanted
+                self.issues.append(node.issue(("needs", need), message, at_key=unknown))
+            elif isinstance(parent, str):
+                right[need] = parent
+        for need, declared in (wanted or {}).items():
+            if need not in given and not declared.optional:
+                text = f"is required: the name of a stage that makes {_a(declared.kind)}"
+                self.issues.append(node.issue(("needs", need), text))
+        return right
+
+    def _need(self, need: str, parent: Any, wanted: Mapping[str, Any] | None) -> str:
+        """What is wrong with one need, or nothing."""
+        if wanted is not None and need not in wanted:
+            known = f"; it takes {', '.join(wanted)}" if wanted else "; this stage needs nothing"
+            return f"unknown need{suggest(need, wanted) or known}"
+        if not isinstance(parent, str):
+            return ""  # the frame has reported it
+        if parent not in self.nodes:
+            return f"there is no stage {parent!r}{suggest(parent, self.nodes)}"
+        if wanted is not None and parent in self.kinds and self.kinds[parent].produces != wanted[need].kind:
+            return f"needs {_a(wanted[need].kind)}, but {parent!r} makes {_a(self.kinds[parent].produces)}"
+        return ""
+
+    def _order(self, needs: Mapping[str, Mapping[str, str]]) -> list[str]:
+        """Stage names, parents first, else as in the file. A cycle is an issue, and its stages are left out."""
+        order: list[str] = []
+        waiting = list(needs)
+        while waiting:
+            ready = next((name for name in waiting if all(p in order for p in needs[name].values())), None)
+            if ready is None:
+                self._cycle(waiting, needs)
+                break
+            order.append(ready)
+            waiting.remove(ready)
+        return order
+
+    def _cycle(self, waiting: list[str], needs: Mapping[str, Mapping[str, str]]) -> None:
+        trail = [waiting[0]]
+        while trail[-1] not in trail[:-1]:
+            trail.append(next(parent for parent in needs[trail[-1]].values() if parent in waiting))
+        loop = trail[trail.index(trail[-1]) :]
+        need = next(key for key, parent in needs[loop[0]].items() if parent == loop[1])
+        message = f"the stages need each other in a circle: {' -> '.join(loop)}"
+        self.issues.append(self.nodes[loop[0]].issue(("needs", need), message))
+
+    def _stage(self, name: str, needs: dict[str, str]) -> Checked | None:
+        node, kind = self.nodes[name], self.kinds[name]
+        given = node.step("with")
+        config, problems = validate(kind.Config, given.plain() if given else {})
+        options: dict[str, Any] = {}
+        if config is not None:
+            options, problems = resolve(config, self.registry)
+        for p in problems:
+            self.issues.append(node.issue(("with", *p.path), p.message, at_key=isinstance(p, KeyProblem)))
+        if problems:
+            return None
+        make = partial(kind, config, self.registry, derive(self.pipeline.seed, "stage", name))
+        stage = self._try(partial(_guarded, name, make), node, ("with",))
+        uses = str(node.children()["uses"].value)
+        return Checked(name, uses, kind, node, needs, options, stage) if stage else None
+
+    def _ask(self, checked: Checked) -> None:
+        """What the stage itself finds wrong; where nothing, what it promises. Skipped where a parent is not known."""
+        parents: dict[str, Mapping[str, Any]] = {}
+        for need, parent in checked.needs.items():
+            promise = self.checked[parent].promise if parent in self.checked else None
+            if promise is None:
+                return
+            parents[need] = promise
+        stage = checked.stage
+        found = self._try(partial(_guarded, checked.name, lambda: list(stage.check(parents))), checked.node, ("with",))
+        for p in found or ():
+            self.issues.append(checked.node.issue(p.path, p.message, at_key=isinstance(p, KeyProblem)))
+        if found == []:
+            checked.promise = self._try(
+                partial(_guarded, checked.name, lambda: stage.promise(parents)), checked.node, ("with",)
+            )
+            checked.notes = _guarded(checked.name, lambda: tuple(stage.notes(parents)))
+
+
+def _guarded(name: str, call: Callable[[], Any]) -> Any:
+    """The result of a stage's own code. Errors: ContractError for anything but an error meant for users."""
+    try:
+        return call()
+    except TranslateError:
+        raise
+    except Exception as error:
+        raise ContractError(f"stage {name!r} broke while it was checked: {type(error).__name__}: {error}") from error
+
+
+def _a(kind: str) -> str:
+    return kind if kind.endswith("s") else f"{'an' if kind[0] in 'aeiou' else 'a'} {kind}"
