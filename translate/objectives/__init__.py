@@ -1,0 +1,21 @@
+"""Objectives: the adversarial games, the image pool, and loss terms that pipelines add."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pluggy
+
+from translate.objectives.objective import Objective
+from translate.objectives.pool import ImagePool
+from translate.objectives.terms import L1, Charbonnier, LossTerm, TotalVariation
+
+__all__ = ["ImagePool", "LossTerm", "Objective"]
+
+hookimpl = pluggy.HookimplMarker("translate")
+
+
+@hookimpl
+def translate_losses() -> list[type[LossTerm[Any]]]:
+    """The built-in loss terms."""
+    return [TotalVariation, L1, Charbonnier]

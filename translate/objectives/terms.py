@@ -1,0 +1,61 @@
+"""Loss terms that a pipeline adds to any method: `extra_losses: [{uses: total-variation, weight: 1e-4, ...}]`."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from typing import Annotated, Any
+
+from pydantic import Field
+from torch import Tensor, nn
+
+from translate.contracts import C, Config, Configured, NoOptions
+from translate.objectives.penalties import precise
+
+
+class LossTerm(Configured[C], nn.Module):
+    """A loss of what an update shows. The names of `forward`'s arguments are what `on:` binds to the update's views.
+
+    It may hold networks (features to compare); they are frozen and belong to no optimizer.
+    """
+
+    def __init__(self, config: C) -> None:
+        super().__init__()
+        self.config = config
+
+    @abstractmethod
+    def forward(self, **views: Any) -> Tensor:
+        """The loss, a scalar, from views by name; images are N x C x H x W in [-1, 1]."""
+
+
+class TotalVariation(LossTerm[NoOptions]):
+    """Mean |difference of neighbours|, down plus right: smooth images (Rudin et al. 1992, anisotropic)."""
+
+    name = "total-variation"
+
+    def forward(self, output: Tensor) -> Tensor:  # type: ignore[override]
+        output = precise(output)
+        return output.diff(dim=2).abs().mean() + output.diff(dim=3).abs().mean()
+
+
+class L1(LossTerm[NoOptions]):
+    """Mean |output - target|. With the input as target it asks for an output that stays close to the input."""
+
+    name = "l1"
+
+    def forward(self, output: Tensor, target: Tensor) -> Tensor:  # type: ignore[override]
+        return (precise(output) - precise(target)).abs().mean()
+
+
+class CharbonnierConfig(Config):
+    """`epsilon`: differences below it count as squares, those above as absolute values."""
+
+    epsilon: Annotated[float, Field(gt=0, allow_inf_nan=False)] = 1e-3
+
+
+class Charbonnier(LossTerm[CharbonnierConfig]):
+    """Mean sqrt((output - target)^2 + epsilon^2), a smooth L1 (Charbonnier et al. 1994)."""
+
+    name = "charbonnier"
+
+    def forward(self, output: Tensor, target: Tensor) -> Tensor:  # type: ignore[override]
+        return ((precise(output) - precise(target)).square() + self.config.epsilon**2).sqrt().mean()
