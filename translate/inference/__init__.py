@@ -1,0 +1,1 @@
+"""Using trained models: bundles on disk, the translator, folders of images."""

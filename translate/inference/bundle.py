@@ -51,9 +51,10 @@ def write_bundle(
 ) -> None:
     """Writes the networks that the method's directions name, and everything that using them needs.
 
-    `provider` is what the registry says of the method (distribution, version, module); `info` is kept as given, by
-    convention `weights` (best or last), `step`, `ema`, `metrics` (name to value), `data` (fingerprint), `pipeline`. Nothing here is taken from the
-    clock, so that equal trainings write equal bundles. `samples` are pictures that are copied beside the model card.
+    `provider` is what the registry says of the method (distribution, version, module). `info` is kept as given; by
+    convention it has `weights` (best or last), `step`, `ema`, `metrics` (name to value), `data` (fingerprint) and
+    `pipeline`. Nothing is taken from the clock, so that equal trainings write equal bundles. `samples` are pictures for
+    the model card, copied beside it where they lie elsewhere.
     """
     import safetensors.torch
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext
 from dataclasses import replace
 from pathlib import Path
@@ -61,6 +61,14 @@ class Translator:
         """A direction with its inputs, sides and target. Errors: ConfigError with a suggestion."""
         return self.routes[choose(self.routes, direction)]
 
+    def check(self, direction: str | None, others: Collection[str]) -> Route:
+        """The direction, if it makes images from one image and exactly these further inputs. Errors: ConfigError."""
+        route = self.route(direction)
+        if route.output != "image":
+            raise ConfigError(f"direction {route.name!r} gives {route.output}, which are not written as images")
+        _check_inputs(route, others)
+        return route
+
     def translate_tensor(
         self, images: Tensor, direction: str | None = None, *, keys: Sequence[str] | None = None, **others: Tensor
     ) -> Tensor:
@@ -80,9 +88,7 @@ class Translator:
         Alpha goes around the networks, which see the image over white. How many colour channels come out is up to the
         network. Errors: ConfigError (a direction that gives labels, wrong inputs).
         """
-        route = self.route(direction)
-        if route.output != "image":
-            raise ConfigError(f"direction {route.name!r} gives {route.output}, which have no image file")
+        route = self.check(direction, others)
         given = {name: to_tensor(other.over_white()) for name, other in others.items()}
         output = self._translate(route, to_tensor(image.over_white()), given, [key])
         alpha = image.alpha
@@ -121,11 +127,7 @@ class Translator:
 
     def _inputs(self, route: Route, images: Tensor, others: Mapping[str, Tensor]) -> dict[str, Tensor]:
         """All inputs of a direction by name, on the device, with the right channels and one size."""
-        if set(others) != set(route.inputs[1:]):
-            raise ConfigError(
-                f"direction {route.name!r} takes {route.inputs[0]!r} and the further inputs "
-                f"{', '.join(route.inputs[1:]) or '(none)'}; given: {', '.join(others) or '(none)'}"
-            )
+        _check_inputs(route, others)
         result = {}
         for name, side in zip(route.inputs, route.sides, strict=True):
             image = images if name == route.inputs[0] else others[name]
@@ -218,6 +220,14 @@ def locate(ref: str | Path, resolver: Callable[[str], Path] | None = None) -> Pa
             return folder
     what = "has no trained model" if path.is_dir() else "does not exist"
     raise ConfigError(f"{ref}: {what}; give a bundle's folder or a finished train stage, such as runs/NAME/train")
+
+
+def _check_inputs(route: Route, others: Collection[str]) -> None:
+    if set(others) != set(route.inputs[1:]):
+        raise ConfigError(
+            f"direction {route.name!r} takes {route.inputs[0]!r} and the further inputs "
+            f"{', '.join(route.inputs[1:]) or '(none)'}; given: {', '.join(others) or '(none)'}"
+        )
 
 
 def _size(images: Tensor) -> tuple[int, int]:

@@ -42,7 +42,7 @@ class L1(Metric[NoOptions]):
     """Mean absolute difference of the values in [0, 1] (times 255 for grey levels of 8 bits)."""
 
     name = "l1"
-    unit = "of the value range 0..1"
+    unit = "of 0 to 1"
 
     def score(self, outputs: Sequence[Tensor], references: Sequence[Tensor]) -> float:
         return mean(float((a - b).abs().double().mean()) for a, b in pairs(outputs, references))

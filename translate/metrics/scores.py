@@ -210,27 +210,18 @@ def by_key(folder: Path) -> dict[str, Path]:
     return dict(sorted(found.items()))
 
 
-def table(scores: Sequence[Score]) -> tuple[list[str], list[list[str]]]:
-    """Columns and rows of text, for a terminal or a page; baselines that no metric has are left out."""
-    columns: list[tuple[str, list[str]]] = [
+def table(scores: Sequence[Score]) -> tuple[list[str], list[list[Any]]]:
+    """Columns and rows of numbers and text; baselines that no metric has are left out."""
+    columns: list[tuple[str, list[Any]]] = [
         ("metric", [f"{s.metric} ({s.unit})" if s.unit else s.metric for s in scores]),
         ("better", [s.better for s in scores]),
-        ("score", [number(s.value) for s in scores]),
+        ("score", [s.value for s in scores]),
     ]
-    for title, base, part in (("copy input", "copy", "copy_ratio"), ("best constant", "constant", "constant_ratio")):
+    for title, base in (("copy input", "copy"), ("best constant", "constant")):
         if any(getattr(s, base) is not None for s in scores):
-            columns += [
-                (title, [number(getattr(s, base)) for s in scores]),
-                (f"score / {base}", [number(getattr(s, part)) for s in scores]),
-            ]
+            columns.append((title, [getattr(s, base) for s in scores]))
+            columns.append((f"score / {base}", [getattr(s, f"{base}_ratio") for s in scores]))
     return [title for title, _ in columns], [list(row) for row in zip(*(cells for _, cells in columns), strict=True)]
-
-
-def number(value: float | None) -> str:
-    """Four significant digits, without an exponent where a person would write none."""
-    if value is None:
-        return "-"
-    return f"{value:.4g}" if not math.isfinite(value) or abs(value) < 1e4 else f"{value:,.0f}"
 
 
 def _alike(metric: Metric[Any], inputs: Sequence[Tensor], references: Sequence[Tensor]) -> bool:

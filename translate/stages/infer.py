@@ -1,0 +1,215 @@
+"""The `infer` stage: a trained model and images in, translated images out."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
+
+from pydantic import Field
+
+from translate.contracts import Config, Need, Problem, Stage, StageContext
+from translate.errors import ConfigError, StageError
+from translate.seeding import derive
+
+if TYPE_CHECKING:
+    from translate.data.dataset import Dataset
+    from translate.inference.folder import Summary
+    from translate.inference.plan import Plan
+
+RESULTS, IMAGES, CONTACT = "results.jsonl", "images", "contact.png"
+SHOWN, TILE = 8, 256
+"""Rows of the contact sheet, and the longest side of its pictures."""
+
+
+class InferConfig(Config):
+    """`split` of the data (default: test, else val) or `input`: a path of images instead of data.
+
+    `direction`: default the method's first. `others`: files for the direction's further inputs, with `input`.
+    """
+
+    split: str | None = None
+    direction: str | None = None
+    input: Path | None = None
+    others: dict[str, Path] = {}
+    precision: Literal["fp32", "bf16"] = "fp32"
+    quality: int = Field(default=95, ge=1, le=100)
+
+
+class InferStage(Stage[InferConfig]):
+    """Translates a split of a prepared dataset, or a folder of images, into `images/`, with `results.jsonl`."""
+
+    name = "infer"
+    needs: ClassVar[Mapping[str, Need]] = {"model": Need("model"), "data": Need("dataset", optional=True)}
+    produces = "images"
+
+    # ---------------------------------------------------------------------------------------------- before it runs
+
+    def inputs(self) -> Iterable[Path]:
+        return [*([self.config.input] if self.config.input else []), *self.config.others.values()]
+
+    def check(self, parents: Mapping[str, Mapping[str, Any]]) -> Iterable[Problem]:
+        c, model, data = self.config, parents.get("model"), parents.get("data")
+        if (c.input is None) == (data is None):
+            yield Problem(("with",), "infer needs either `needs: {data: ...}` or `input: PATH`, and not both")
+            return
+        if c.input is not None and not c.input.exists():
+            yield Problem(("with", "input"), f"{c.input}: there is no such file or folder")
+        if data is not None and c.others:
+            yield Problem(("with", "others"), "`others` goes with `input`; here further inputs come from the data")
+        if data is not None and self._split(data) not in data["splits"]:
+            wanted = repr(c.split) if c.split else "'test' or 'val'"
+            yield Problem(("with", "split"), f"the data has no split {wanted}; it has {', '.join(data['splits'])}")
+        if model is not None:
+            yield from self._check_direction(model, data)
+
+    def _check_direction(self, model: Mapping[str, Any], data: Mapping[str, Any] | None) -> Iterable[Problem]:
+        try:
+            name = self._direction(model)
+        except ConfigError as error:
+            yield Problem(("with", "direction"), str(error))
+            return
+        route = model["directions"][name]
+        if route["output"] != "image":
+            yield Problem(("with", "direction"), f"{name} gives {route['output']}, which are not written as images")
+        further = ", ".join(route["inputs"][1:]) or "none"
+        if data is None and set(self.config.others) != set(route["inputs"][1:]):
+            yield Problem(("with", "others"), f"{name} needs files for these further inputs: {further}")
+        if data is not None and data["kind"] != model["data"]:
+            yield Problem(
+                ("needs", "data"), f"{model['method']} translates {model['data']} data, and this data is {data['kind']}"
+            )
+
+    def promise(self, parents: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
+        model, data = parents["model"], parents.get("data")
+        name = self._direction(model)
+        route = model["directions"][name]
+        split = self._split(data) if data else None
+        return {
+            "direction": name,
+            "split": split,
+            "source_side": route["sides"][0],
+            "target_side": route["target"],
+            "pairs": data is not None and split in data["pairs"],
+            "data": data["kind"] if data else None,
+        }
+
+    def _direction(self, model: Mapping[str, Any]) -> str:
+        from translate.inference.directions import choose
+
+        return choose(model["directions"], self.config.direction)
+
+    def _split(self, data: Mapping[str, Any]) -> str | None:
+        return self.config.split or default_split(data["splits"])
+
+    # ---------------------------------------------------------------------------------------------------- the work
+
+    def run(self, context: StageContext) -> dict[str, Any]:
+        from translate.data.dataset import Dataset
+        from translate.inference.folder import convert_items
+        from translate.inference.translator import load
+
+        facts = self.promise({name: artifact.facts for name, artifact in context.inputs.items()})
+        translator = load(
+            context.inputs["model"].path,
+            context.device,
+            context.registry,
+            precision=self.config.precision,
+            seed=derive(context.seed, "infer"),
+        )
+        dataset = Dataset(context.inputs["data"].path) if "data" in context.inputs else None
+        work = self._plan(context, dataset, facts, translator.route(facts["direction"]).inputs)
+        summary = convert_items(
+            work,
+            translator,
+            console=context.console,
+            direction=facts["direction"],
+            others=self._others(),
+            quality=self.config.quality,
+        )
+        self._report(context, work, dataset, facts, summary)
+        return {**facts, "count": summary.done + summary.skipped}
+
+    def _others(self) -> dict[str, Any]:
+        from translate.data.image import read
+
+        return {name: read(path) for name, path in self.config.others.items()}
+
+    def _plan(
+        self, context: StageContext, dataset: Dataset | None, facts: Mapping[str, Any], inputs: tuple[str, ...]
+    ) -> Plan:
+        from translate.inference.plan import Item, Plan, plan
+
+        output, journal = context.folder / IMAGES, context.folder / RESULTS
+        if dataset is None:
+            assert self.config.input is not None
+            found = plan(self.config.input, output, ".png")
+            return Plan(found.items, output, found.ignored, journal)
+        split, source = facts["split"], facts["source_side"]
+        sides = context.inputs["model"].facts["directions"][facts["direction"]]["sides"]
+        items = [
+            Item(
+                key,
+                dataset.path(split, source, key),
+                f"{key}.png",
+                others={
+                    name: dataset.path(split, side, partner(dataset.keys(split, side), key))
+                    for name, side in zip(inputs[1:], sides[1:], strict=True)
+                },
+            )
+            for key in dataset.keys(split, source)
+        ]
+        return Plan(items, output, journal=journal)
+
+    def _report(
+        self, context: StageContext, work: Plan, dataset: Dataset | None, facts: Mapping[str, Any], summary: Summary
+    ) -> None:
+        if summary.failures:
+            first = "; ".join(f"{name}: {reason}" for name, reason in summary.failures[:3])
+            raise StageError(f"{summary.failed} of {len(work.items)} images failed: {first}")
+        context.console.say(f"{summary.done + summary.skipped} images in {facts['direction']}")
+        page = contact_sheet(work, dataset, facts)
+        from translate.data.image import write
+
+        write(context.folder / CONTACT, page)
+        context.tracker.image("converted", page, step=0)
+        context.tracker.file(context.folder / CONTACT)
+
+
+def default_split(splits: Iterable[str]) -> str | None:
+    """The split to look at where none is named: test, else val."""
+    return next((split for split in ("test", "val") if split in splits), None)
+
+
+def partner(keys: list[str], key: str) -> str:
+    """The image of another side that goes with `key`: of the same key, else one that depends on the key alone."""
+    return key if key in keys else keys[derive(0, "partner", key) % len(keys)]
+
+
+def contact_sheet(work: Plan, dataset: Dataset | None, facts: Mapping[str, Any]) -> Any:
+    """Rows of input | output | target (where pairs are known) of images spread over the set; H x W x 3 uint8."""
+    from translate.training.validation import mosaic
+
+    chosen = work.items[:: max(1, len(work.items) // SHOWN)][:SHOWN]
+    rows = []
+    for item in chosen:
+        paths = [item.source, work.output / item.target]
+        if dataset is not None and facts["pairs"] and facts["target_side"]:
+            paths.append(dataset.path(facts["split"], facts["target_side"], item.name))
+        rows.append([_tile(path) for path in paths])
+    return mosaic(rows)
+
+
+def _tile(path: Path) -> Any:
+    """An image file as H x W x 3 uint8, no side longer than `TILE`."""
+    import numpy as np
+
+    from translate.data.image import read
+    from translate.inference.arrays import match_channels, resize, to_array, to_tensor
+
+    tensor = match_channels(to_tensor(read(path).over_white()), 3)
+    height, width = tensor.shape[-2:]
+    scale = TILE / max(height, width)
+    if scale < 1:
+        tensor = resize(tensor, (max(1, round(height * scale)), max(1, round(width * scale))))
+    return to_array(tensor, np.dtype(np.uint8))
