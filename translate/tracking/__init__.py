@@ -224,7 +224,7 @@ class StageTracker:
         self._journal.append("dataset", name=name, digest=digest[:36], facts=flatten(facts), context=context)
 
     def model(self, folder: Path) -> None:
-        """The bundle of the trained model: kept with the run as `translator/`, and registered as the pipeline's."""
+        """The folder of a trained model: its bundle is kept as `translator/` and registered as the pipeline's."""
         self._journal.append("model", path=_portable(folder, self._folder), stage=self._stage)
 
     def flush(self) -> None:

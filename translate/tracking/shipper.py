@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from urllib.parse import unquote, urlsplit
 
 from translate.errors import TranslateError
 from translate.storage.lock import Lock
@@ -36,6 +37,13 @@ class UnreachableError(Exception):
 def store_uri() -> str:
     """Where runs are recorded: `MLFLOW_TRACKING_URI`, else a database file in the working directory."""
     return os.environ.get("MLFLOW_TRACKING_URI") or DEFAULT_STORE
+
+
+def database(uri: str) -> Path | None:
+    """The file of a `sqlite:///...` store, None for any other store."""
+    if not uri.startswith("sqlite:"):
+        return None
+    return Path(unquote(urlsplit(uri).path.removeprefix("/"))).absolute()
 
 
 def ship(runs: Runs, run: dict[str, Any], store: Store) -> Iterator[int]:

@@ -11,11 +11,10 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
-from urllib.parse import urlsplit
 
 from translate.tracking.journal import Event
 from translate.tracking.redact import redact
-from translate.tracking.shipper import UnreachableError
+from translate.tracking.shipper import UnreachableError, database
 
 if TYPE_CHECKING:
     from translate.contracts import Console
@@ -91,9 +90,13 @@ class Store:
     def send(self, events: list[Event]) -> None:
         """Writes events of one kind; what the store refuses for good is reported. Errors: UnreachableError."""
         kind = events[0]["e"]
+        send = getattr(self, f"_send_{kind}")
         try:
             with _Translated():
-                getattr(self, f"_send_{kind}")(events)
+                try:
+                    send(events)
+                except FileNotFoundError:  # a stage's folder was renamed in the middle: it is found under its new name
+                    send(events)
         except _RefusedError as refusal:
             self._console.warn(f"tracking: {redact(self.uri)} refused {kind}: {refusal}")
 
@@ -177,7 +180,10 @@ class Store:
         self._client.set_tag(self.run_id, "mlflow.note.content", _markdown(self._tables.values()))
 
     def _send_file(self, events: list[Event]) -> None:
-        self._upload(events[0]["path"], events[0]["folder"])
+        path = self._locate(events[0]["path"])
+        if path is not None:
+            send = self._client.log_artifacts if path.is_dir() else self._client.log_artifact
+            send(self.run_id, path, events[0]["folder"] or None)
 
     def _send_dataset(self, events: list[Event]) -> None:
         from mlflow.entities import Dataset, DatasetInput, InputTag
@@ -189,27 +195,34 @@ class Store:
         self._client.log_inputs(self.run_id, datasets=[DatasetInput(dataset, [tag])])
 
     def _send_model(self, events: list[Event]) -> None:
-        if not self._upload(events[0]["path"], "translator"):
+        folder = self._locate(events[0]["path"])
+        if folder is None:
             return
+        for path in bundle_files(folder):
+            inside = path.parent.relative_to(folder).as_posix()
+            self._client.log_artifact(self.run_id, path, "translator" if inside == "." else f"translator/{inside}")
         if self._client.search_model_versions(f"run_id = '{self.run_id}'"):
             return
         if not self._client.search_registered_models(f"name = '{self._pipeline}'"):
             self._client.create_registered_model(self._pipeline)
         self._client.create_model_version(self._pipeline, f"runs:/{self.run_id}/translator", self.run_id)
 
-    def _upload(self, name: str, folder: str) -> bool:
-        """Copies a file, or the content of a folder, under `folder` of the artifacts; False where it is gone."""
+    def _locate(self, name: str) -> Path | None:
+        """A journaled path as it is now: what lay in `<stage>.partial` may have moved. None, and a warning, if gone."""
         path = self._folder / name
-        if not path.exists():
-            path = self._folder / name.replace(".partial/", "/", 1)
-        if path.is_dir():
-            self._client.log_artifacts(self.run_id, path, folder or None)
-        elif path.is_file():
-            self._client.log_artifact(self.run_id, path, folder or None)
-        else:
-            self._console.warn(f"tracking: {path} is gone before it could be sent")
-            return False
-        return True
+        for found in (path, Path(str(path).replace(".partial", "", 1))):
+            if found.exists():
+                return found
+        self._console.warn(f"tracking: {path} is gone before it could be sent")
+        return None
+
+
+def bundle_files(folder: Path) -> list[Path]:
+    """The files of the bundle in a folder that may hold more (checkpoints, sample pictures of every step)."""
+    facts = json.loads((folder / "translator.json").read_text(encoding="utf-8"))
+    names = ["translator.json", "README.md", *facts.get("files", {})]
+    samples = sorted(path for path in (folder / "samples").glob("*") if path.is_file())
+    return [path for path in map(folder.joinpath, names) if path.is_file()] + samples
 
 
 class _RefusedError(Exception):
@@ -233,10 +246,8 @@ class _Translated:
 
 def _artifacts(uri: str, pipeline: str) -> str | None:
     """Where the artifacts of a database file lie: `mlartifacts/` beside it. A server decides for itself."""
-    if not uri.startswith("sqlite:"):
-        return None
-    database = Path(urlsplit(uri).path.removeprefix("/"))
-    return (database.absolute().parent / "mlartifacts" / pipeline).as_uri()
+    file = database(uri)
+    return (file.parent / "mlartifacts" / pipeline).as_uri() if file else None
 
 
 def _markdown(tables: Iterable[Event]) -> str:

@@ -1,0 +1,92 @@
+"""Curves as static SVG: they need no script, no network and no library."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from html import escape
+from itertools import pairwise
+
+WIDTH, HEIGHT = 340, 150
+LEFT, RIGHT, TOP, BOTTOM = 46, 8, 8, 18
+POINTS = 300
+"""At most so many points of a curve are drawn; each stands for the mean of its stretch of steps."""
+SMOOTH = 60
+"""From so many points on, a running mean is drawn over the curve."""
+
+Point = tuple[float, float]
+
+
+def number(value: float) -> str:
+    """A value for a label: four digits, no trailing zeros."""
+    return f"{value:.4g}"
+
+
+def chart(name: str, curve: Mapping[int, float]) -> str:
+    """One curve as a figure: its name, last value, and the line over the steps. Points that are not finite are gaps."""
+    points = thin(sorted((float(step), value) for step, value in curve.items() if math.isfinite(value)))
+    lost = len(curve) - sum(map(math.isfinite, curve.values()))
+    last = curve[max(curve)]
+    note = f' <i class="bad">{lost} not finite</i>' if lost else ""
+    data = " ".join(f"{step:g},{value:.5g}" for step, value in points)
+    return (
+        f'<figure class="chart" data-points="{data}"><figcaption>{escape(name)}{note}'
+        f"<output>{number(last)}</output></figcaption>{_svg(points, min(curve), max(curve)) if points else ''}</figure>"
+    )
+
+
+def thin(points: Sequence[Point]) -> list[Point]:
+    """At most POINTS points: the means of equal stretches; few points stay as they are."""
+    if len(points) <= POINTS:
+        return list(points)
+    edges = [round(i * len(points) / POINTS) for i in range(POINTS + 1)]
+    parts = [points[a:b] for a, b in pairwise(edges)]
+    return [(sum(x for x, _ in part) / len(part), sum(y for _, y in part) / len(part)) for part in parts]
+
+
+def smooth(values: Sequence[float], keep: float = 0.8) -> list[float]:
+    """The exponential running mean, corrected for its start (Kingma and Ba 2015, section 3)."""
+    mean, weight, out = 0.0, 0.0, []
+    for value in values:
+        mean, weight = keep * mean + (1 - keep) * value, keep * weight + (1 - keep)
+        out.append(mean / weight)
+    return out
+
+
+def ticks(low: float, high: float, about: int = 4) -> list[float]:
+    """Round numbers between two bounds: multiples of 1, 2 or 5 times a power of ten."""
+    rough = (high - low) / about
+    power = 10.0 ** math.floor(math.log10(rough))
+    step = next(power * factor for factor in (1, 2, 5, 10) if power * factor >= rough * 0.999)
+    return [index * step for index in range(math.ceil(low / step - 1e-9), math.floor(high / step + 1e-9) + 1)]
+
+
+def _svg(points: Sequence[Point], first: float, final: float) -> str:
+    steps, values = [x for x, _ in points], [y for _, y in points]
+    final = max(final, first + 1)
+    low, high = min(values), max(values)
+    margin = (high - low) * 0.06 or abs(high) * 0.1 or 1.0
+    low, high = (0.0 if 0 <= low < 0.3 * high else low - margin), high + margin
+
+    def place(step: float, value: float) -> str:
+        x = LEFT + (step - first) / (final - first) * (WIDTH - LEFT - RIGHT)
+        y = TOP + (high - value) / (high - low) * (HEIGHT - TOP - BOTTOM)
+        return f"{x:.1f},{y:.1f}"
+
+    lines = []
+    for value in ticks(low, high):
+        y = place(first, value).split(",")[1]
+        lines.append(f'<path class="grid" d="M{LEFT} {y}H{WIDTH - RIGHT}"/>')
+        lines.append(f'<text x="{LEFT - 5}" y="{y}" dy="3.5" text-anchor="end">{number(value)}</text>')
+    for step, anchor in ((first, "start"), (final, "end")):
+        x = place(step, low).split(",")[0]
+        lines.append(f'<text x="{x}" y="{HEIGHT - 4}" text-anchor="{anchor}">{step:,.0f}</text>')
+    raw = " ".join(place(x, y) for x, y in points)
+    if len(points) >= SMOOTH:
+        lines.append(f'<polyline class="raw" points="{raw}"/>')
+        raw = " ".join(place(x, y) for x, y in zip(steps, smooth(values), strict=True))
+    lines.append(f'<polyline class="line" points="{raw}"/>')
+    if len(points) <= 30:
+        lines += ['<circle r="2.2" cx="{}" cy="{}"/>'.format(*place(x, y).split(",")) for x, y in points]
+    box = f"{first:g},{final:g},{low:.6g},{high:.6g}"
+    return f'<svg viewBox="0 0 {WIDTH} {HEIGHT}" data-box="{box}" role="img">{"".join(lines)}</svg>'
