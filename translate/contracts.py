@@ -198,6 +198,10 @@ class Source(Configured[C], ABC):
         """Files and folders whose content belongs to the fingerprint."""
         return ()
 
+    def notes(self) -> Iterable[str]:
+        """What was found and left out, said once all records were listed: files that are no images, absent splits."""
+        return ()
+
 
 class Transform(Configured[C], ABC):
     """A change of images on the CPU, before they become tensors.

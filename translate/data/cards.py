@@ -1,0 +1,200 @@
+"""Dataset cards: what a public dataset is, under which terms, where it comes from, and how it lies on disk."""
+
+from __future__ import annotations
+
+import difflib
+import os
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import NonNegativeInt, PositiveInt, ValidationError, model_validator
+
+from translate.contracts import Config, Console, DataKind, Record, Source, SourceFacts
+from translate.data.sources import FileSource, Folders, FoldersConfig, Picking, SideBySide, SideBySideConfig
+from translate.errors import ConfigError, DataError
+
+
+class Archive(Config):
+    """The official archive: address, size in bytes, published checksum, and the folder inside that holds the data."""
+
+    url: str
+    format: Literal["tar.gz", "zip"]
+    bytes: PositiveInt
+    sha256: str | None = None
+    folder: str
+
+
+class Counts(Config):
+    """Images per side."""
+
+    a: NonNegativeInt
+    b: NonNegativeInt
+
+
+class Card(Config):
+    """A dataset. `splits` says how many images the official archive holds, `pairs` in which splits both sides show the
+    same things, `unverified` what the card could not make sure of."""
+
+    name: str
+    title: str
+    description: str
+    homepage: str
+    archive: Archive
+    licence: str
+    citation: str
+    layout: Literal["side-by-side", "split-side"]
+    sides: dict[Literal["a", "b"], str]
+    splits: dict[Literal["train", "val", "test"], Counts]
+    pairs: tuple[str, ...]
+    classes: tuple[str, ...] = ()
+    palette: tuple[tuple[int, int, int], ...] = ()
+    unverified: tuple[str, ...] = ()
+
+    @model_validator(mode="after")
+    def _consistent(self) -> Card:
+        if "train" not in self.splits or not set(self.pairs) <= set(self.splits):
+            raise ValueError("`splits` needs `train`, and `pairs` names splits")
+        if len(self.classes) != len(self.palette):
+            raise ValueError("`classes` and `palette` have one entry per class")
+        return self
+
+    @property
+    def kinds(self) -> tuple[DataKind, ...]:
+        """The kinds of data that it can serve as, the natural one first."""
+        return ("paired", "unpaired") if self.layout == "side-by-side" else ("unpaired",)
+
+
+def share(what: str) -> Path:
+    """The folder of shipped `datasets` or `pipelines`: inside the package in a wheel, beside it in a checkout.
+
+    Errors: ConfigError.
+    """
+    package = Path(__file__).resolve().parent.parent
+    for folder in (package / "_share" / what, package.parent / what):
+        if folder.is_dir():
+            return folder
+    raise ConfigError(f"the installation lacks its folder of {what}; install translate-i2i again")
+
+
+def card_names() -> list[str]:
+    """The names of all cards, sorted."""
+    return sorted(path.stem for path in share("datasets").glob("*.yaml"))
+
+
+def list_cards() -> list[Card]:
+    """All cards, by name."""
+    return [load_card(name) for name in card_names()]
+
+
+def load_card(name: str) -> Card:
+    """The card of a dataset. Errors: ConfigError, with the nearest name."""
+    import yaml
+
+    names = card_names()
+    if name not in names:
+        near = difflib.get_close_matches(name, names, 1)
+        hint = f"; did you mean '{near[0]}'?" if near else ""
+        raise ConfigError(f"no dataset {name!r}; there are {', '.join(names)}{hint}")
+    path = share("datasets") / f"{name}.yaml"
+    try:
+        card = Card.model_validate(yaml.safe_load(path.read_text("utf-8")))
+    except (yaml.YAMLError, ValidationError) as error:
+        raise ConfigError(f"{path}: not a dataset card: {error}") from None
+    if card.name != name:
+        raise ConfigError(f"{path}: its name is {card.name!r}, not that of the file")
+    return card
+
+
+def data_root() -> Path:
+    """Where datasets are kept: the environment variable TRANSLATE_DATA, else `data` in the working directory."""
+    return Path(os.environ.get("TRANSLATE_DATA") or "data")
+
+
+def fetch(name: str, root: Path | None, console: Console) -> Path:
+    """Downloads a dataset into `root/name` (default `data_root()`), resuming what an earlier start left.
+
+    Returns the folder; one that is there already is left alone. Errors: ConfigError, DataError.
+    """
+    from translate.data.download import download, extract
+
+    card = load_card(name)
+    root = data_root() if root is None else root
+    folder = root / name
+    if folder.exists():
+        console.say(f"{name} is already at {folder}")
+        return folder
+    console.say(f"{card.title}\nterms: {card.licence}")
+    if card.archive.sha256 is None:
+        console.warn(f"{name}: no checksum is published for this archive; it is only checked for being whole")
+    archive = root / f"{name}.{card.archive.format}"
+    if not archive.exists():
+        download(card.archive.url, archive, console, expected=card.archive.bytes, sha256=card.archive.sha256)
+    extract(archive, card.archive.folder, folder, console)
+    archive.unlink()
+    console.say(f"{name} is at {folder}")
+    return folder
+
+
+class DatasetConfig(Picking):
+    """`name` of a card (`translate datasets list`); `root`: a local copy (default: where `datasets fetch` puts it);
+    `kind`: what to use it as (default: the card's natural kind)."""
+
+    name: str
+    root: Path | None = None
+    kind: Literal["paired", "unpaired"] | None = None
+
+
+class DatasetSource(Source[DatasetConfig]):
+    """A public dataset by the name of its card; splits that a local copy lacks are left out and reported."""
+
+    name = "dataset"
+
+    def __init__(self, config: DatasetConfig, seed: int = 0) -> None:
+        super().__init__(config, seed)
+        self.card = load_card(config.name)
+        self.root = data_root() / config.name if config.root is None else config.root
+        self.kind: DataKind = config.kind or self.card.kinds[0]
+        if self.kind not in self.card.kinds:
+            raise ConfigError(f"dataset {config.name!r} has no true pairs, so that it can only be `kind: unpaired`")
+        self._files = self._source()
+
+    def facts(self) -> SourceFacts:
+        there = self._absent_by_default() or self._local().splits()
+        splits = tuple(s for s in there if self.config.splits is None or s in self.config.splits)
+        pairs = frozenset(self.card.pairs) & frozenset(splits)
+        return SourceFacts(self.kind, splits, pairs, self.card.classes, self.card.palette)
+
+    def records(self, split: str) -> Iterator[Record]:
+        yield from self._local().records(split)
+
+    def inputs(self) -> Iterable[Path]:
+        return self._local().inputs()
+
+    def notes(self) -> Iterable[str]:
+        notes = list(self._files.notes())
+        there = self._files.available()
+        if absent := [split for split in self.card.splits if split not in there]:
+            notes.append(f"{self.root}: this copy lacks the splits {', '.join(absent)} of {self.card.name}")
+        return notes
+
+    def _source(self) -> FileSource[Any]:
+        c = self.config
+        if self.card.layout == "side-by-side":
+            kind: Literal["paired", "unpaired"] = "paired" if self.kind == "paired" else "unpaired"
+            return SideBySide(SideBySideConfig(root=self.root, kind=kind, splits=c.splits, limit=c.limit), self.seed)
+        config = FoldersConfig(root=self.root, pairs=self.card.pairs, splits=c.splits, limit=c.limit)
+        return Folders(config, self.seed)
+
+    def _absent_by_default(self) -> tuple[str, ...]:
+        """The card's splits where nothing was fetched yet: a pipeline can be checked before its data is there."""
+        return tuple(self.card.splits) if self.config.root is None and not self.root.exists() else ()
+
+    def _local(self) -> FileSource[Any]:
+        if not self.root.is_dir():
+            name = self.card.name
+            raise DataError(
+                f"the dataset {name!r} is not at {self.root}: run `translate datasets fetch {name}`, or set `root` of "
+                "the source to a copy that you have (`--set stages.STAGE.with.source.root=PATH`)"
+            )
+        return self._files

@@ -1,0 +1,20 @@
+"""The built-in stages of a pipeline: preprocess, train, infer, evaluate."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+from translate.contracts import Stage
+from translate.hookspecs import hookimpl
+
+
+@hookimpl
+def translate_stages() -> Iterable[type[Stage[Any]]]:
+    """The built-in stages."""
+    from translate.stages.evaluate import EvaluateStage
+    from translate.stages.infer import InferStage
+    from translate.stages.preprocess import PreprocessStage
+    from translate.stages.train import TrainStage
+
+    return (PreprocessStage, TrainStage, InferStage, EvaluateStage)
