@@ -31,7 +31,7 @@ def has_bias(kind: Norm) -> bool:
     return kind != "batch"
 
 
-def double(kind: Upsample, inputs: int, outputs: int, transposed: nn.ConvTranspose2d, bias: bool) -> Layers:
+def doubling(kind: Upsample, inputs: int, outputs: int, transposed: nn.ConvTranspose2d, bias: bool) -> Layers:
     """Doubles height and width: with the paper's transposed convolution, or with a 3 x 3 one beside a resampling.
 
     `nearest` repeats pixels, then convolves, which leaves no checkerboard (Odena et al. 2016); `pixel-shuffle`
@@ -40,8 +40,8 @@ def double(kind: Upsample, inputs: int, outputs: int, transposed: nn.ConvTranspo
     if kind == "transposed":
         return {"conv": transposed}
     if kind == "nearest":
-        return {"double": nn.Upsample(scale_factor=2), "conv": nn.Conv2d(inputs, outputs, 3, padding=1, bias=bias)}
-    return {"conv": nn.Conv2d(inputs, 4 * outputs, 3, padding=1, bias=bias), "double": nn.PixelShuffle(2)}
+        return {"resample": nn.Upsample(scale_factor=2), "conv": nn.Conv2d(inputs, outputs, 3, padding=1, bias=bias)}
+    return {"conv": nn.Conv2d(inputs, 4 * outputs, 3, padding=1, bias=bias), "resample": nn.PixelShuffle(2)}
 
 
 def output(kind: Output) -> Layers:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from torch import Tensor, nn
 
-from translate.networks.blocks import Output, Residual, Upsample, double, has_bias, norm, output, stack
+from translate.networks.blocks import Output, Residual, Upsample, doubling, has_bias, norm, output, stack
 from translate.networks.network import Count, Network, NetworkConfig, Norm
 
 
@@ -79,5 +79,5 @@ def _block(channels: int, kind: Norm, dropout: bool) -> Residual:
 def _up(channels: int, kind: Norm, upsample: Upsample) -> nn.Sequential:
     half, bias = channels // 2, has_bias(kind)
     transposed = nn.ConvTranspose2d(channels, half, 3, stride=2, padding=1, output_padding=1, bias=bias)
-    layers = double(upsample, channels, half, transposed, bias)
+    layers = doubling(upsample, channels, half, transposed, bias)
     return stack({**layers, **norm(kind, half), "relu": nn.ReLU(inplace=True)})

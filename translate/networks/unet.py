@@ -9,7 +9,7 @@ import torch
 from pydantic import Field
 from torch import Tensor, nn
 
-from translate.networks.blocks import Layers, Output, Upsample, double, has_bias, norm, output, stack
+from translate.networks.blocks import Layers, Output, Upsample, doubling, has_bias, norm, output, stack
 from translate.networks.network import Network, NetworkConfig, Norm
 
 
@@ -74,7 +74,7 @@ def _up(config: UNetConfig, level: int, widths: list[int], out_channels: int) ->
     outputs = out_channels if outermost else widths[level - 1]
     bias = outermost or has_bias(config.norm)
     transposed = nn.ConvTranspose2d(inputs, outputs, 4, stride=2, padding=1, bias=bias)
-    layers: Layers = {"relu": nn.ReLU(inplace=True), **double(config.upsample, inputs, outputs, transposed, bias)}
+    layers: Layers = {"relu": nn.ReLU(inplace=True), **doubling(config.upsample, inputs, outputs, transposed, bias)}
     if outermost:
         return stack({**layers, **output(config.output)})
     layers |= norm(config.norm, outputs)

@@ -1,8 +1,8 @@
 """The adversarial objectives, each beside its equation: what the critic minimises, and what the generator does.
 
 `a` are the raw scores of real images, `b` those of fakes, of any shape: a patch counts like an image. E is the mean
-over all of them; s the sigmoid, sp(t) = log(1 + e^t) the softplus, D = s(score). The critic's losses are sums, real + fake;
-where a paper has 1/2, that is the method's weight of the loss.
+over all of them; s the sigmoid, sp(t) = log(1 + e^t) the softplus, D = s(score). The critic's losses are sums, real +
+fake; where a paper has 1/2, that is the method's weight of the loss.
 """
 
 from __future__ import annotations

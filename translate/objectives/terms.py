@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from abc import abstractmethod
-from typing import Annotated, Any
+from typing import Annotated
 
 from pydantic import Field
 from torch import Tensor, nn
@@ -13,18 +12,15 @@ from translate.objectives.penalties import precise
 
 
 class LossTerm(Configured[C], nn.Module):
-    """A loss of what an update shows. The names of `forward`'s arguments are what `on:` binds to the update's views.
+    """A loss of what an update shows: `forward` takes views by name and returns a scalar.
 
-    It may hold networks (features to compare); they are frozen and belong to no optimizer.
+    The names of its arguments are what `on:` binds to the update's views; images are N x C x H x W in [-1, 1]. A term may
+    hold networks (features to compare); they are frozen and belong to no optimizer.
     """
 
     def __init__(self, config: C) -> None:
         super().__init__()
         self.config = config
-
-    @abstractmethod
-    def forward(self, **views: Any) -> Tensor:
-        """The loss, a scalar, from views by name; images are N x C x H x W in [-1, 1]."""
 
 
 class TotalVariation(LossTerm[NoOptions]):
@@ -32,7 +28,7 @@ class TotalVariation(LossTerm[NoOptions]):
 
     name = "total-variation"
 
-    def forward(self, output: Tensor) -> Tensor:  # type: ignore[override]
+    def forward(self, output: Tensor) -> Tensor:
         output = precise(output)
         return output.diff(dim=2).abs().mean() + output.diff(dim=3).abs().mean()
 
@@ -42,7 +38,7 @@ class L1(LossTerm[NoOptions]):
 
     name = "l1"
 
-    def forward(self, output: Tensor, target: Tensor) -> Tensor:  # type: ignore[override]
+    def forward(self, output: Tensor, target: Tensor) -> Tensor:
         return (precise(output) - precise(target)).abs().mean()
 
 
@@ -57,5 +53,5 @@ class Charbonnier(LossTerm[CharbonnierConfig]):
 
     name = "charbonnier"
 
-    def forward(self, output: Tensor, target: Tensor) -> Tensor:  # type: ignore[override]
+    def forward(self, output: Tensor, target: Tensor) -> Tensor:
         return ((precise(output) - precise(target)).square() + self.config.epsilon**2).sqrt().mean()
