@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass
 from enum import Enum
@@ -145,7 +146,9 @@ def _resolve(value: Any, registry: Lookup, path: Path, found: list[Problem]) -> 
         return sorted(_resolve(item, registry, path, found) for item in value)
     if isinstance(value, Enum):
         return value.value
-    return str(value) if isinstance(value, PurePath) else value
+    if isinstance(value, PurePath):
+        return str(value)
+    return repr(value) if isinstance(value, float) and not math.isfinite(value) else value
 
 
 def _options(use: Use, registry: Lookup, path: Path, found: list[Problem]) -> dict[str, Any]:

@@ -1,0 +1,170 @@
+"""Which stages have to run, and why: `translate plan`, and the first thing that `translate run` does."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal
+
+from translate.errors import ConfigError
+from translate.pipeline.checker import Checked
+from translate.pipeline.fingerprint import Change, StatCache, changes, code, complete, output, recipe
+from translate.pipeline.schema import Pipeline
+from translate.plugins import Registry, suggest
+from translate.storage import manifest
+from translate.storage.atomic import digest
+from translate.storage.pointer import follow
+
+State = Literal["done", "stale", "partial", "absent", "waits"]
+
+
+@dataclass(frozen=True)
+class Planned:
+    """A stage as it stands: its state, why, and what its fingerprint covers (empty while it waits)."""
+
+    checked: Checked
+    state: State
+    reason: str
+    notes: tuple[str, ...] = ()
+    fingerprint: str = ""
+    recipe: Mapping[str, Any] = field(default_factory=dict)
+    listings: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+    changed: tuple[Change, ...] = ()
+    previous: Path | None = None
+    """The result of this stage that was made last, with another fingerprint."""
+    manifest: Mapping[str, Any] | None = None
+    """The manifest of the result, where the state is done."""
+
+    @property
+    def name(self) -> str:
+        return self.checked.name
+
+    @property
+    def folder(self) -> str:
+        """The name of the folder of its result, below the pipeline's."""
+        return f"{self.name}-{self.fingerprint[:8]}"
+
+    def to_json(self) -> dict[str, Any]:
+        return {
+            "stage": self.name,
+            "uses": self.checked.uses,
+            "needs": self.checked.needs,
+            "state": self.state,
+            "reason": self.reason,
+            "notes": list(self.notes),
+            "fingerprint": self.fingerprint or None,
+        }
+
+
+class Planner:
+    """Compares what a pipeline asks for with what lies in its folder."""
+
+    def __init__(
+        self, pipeline: Pipeline, checked: Mapping[str, Checked], registry: Registry, root: Path = Path("runs")
+    ) -> None:
+        self.pipeline, self.checked, self.registry = pipeline, checked, registry
+        self.folder = root / pipeline.title
+        self.recipes = {name: recipe(stage, pipeline.seed, registry) for name, stage in checked.items()}
+        self._cache = StatCache(root / ".cache" / "files.json")
+
+    def recipe_hash(self) -> str:
+        """One hash for the recipes of all stages: a run that is resumed has the same."""
+        return digest({name: [self.recipes[name], stage.needs] for name, stage in self.checked.items()})
+
+    def select(self, until: str | None) -> list[str]:
+        """The stages up to `until` with all that they need, or all. Errors: ConfigError for a name that is none."""
+        if until is None:
+            return list(self.checked)
+        self.known(until, "--until", self.checked)
+        wanted = {until}
+        for name in reversed(list(self.checked)):
+            if name in wanted:
+                wanted.update(self.checked[name].needs.values())
+        return [name for name in self.checked if name in wanted]
+
+    def known(self, name: str, option: str, stages: Iterable[str]) -> None:
+        """Errors: ConfigError when `name` is not one of the `stages` of this run."""
+        stages = list(stages)
+        if name not in stages:
+            near = suggest(name, stages) or f"; the stages are {', '.join(stages)}"
+            raise ConfigError(f"{option} {name}: there is no such stage in this run{near}")
+
+    def plan(self, names: Sequence[str], again: frozenset[str] = frozenset()) -> list[Planned]:
+        """Every stage in turn; one whose parents have to run first waits. Stages in `again` run whatever is there."""
+        planned: dict[str, Planned] = {}
+        for name in names:
+            awaited = [
+                parent
+                for parent in dict.fromkeys(self.checked[name].needs.values())
+                if planned[parent].state != "done" or parent in again
+            ]
+            planned[name] = self._waiting(name, awaited) if awaited else self.stage(name, planned)
+        self._cache.save()
+        return list(planned.values())
+
+    def stage(self, name: str, parents: Mapping[str, Planned]) -> Planned:
+        """One stage whose parents are all done."""
+        checked, static = self.checked[name], self.recipes[name]
+        outputs = {need: output(parents[parent].manifest or {}) for need, parent in checked.needs.items()}
+        listings = {Path(p).as_posix(): self._cache.listing(Path(p)) for p in checked.stage.inputs()}
+        self._cache.save()
+        whole = complete(static, listings, outputs)
+        fingerprint = digest(whole)
+        final = self.folder / f"{name}-{fingerprint[:8]}"
+        found = _manifest(final, name)
+        if found and found["fingerprint"] == fingerprint:
+            damage = manifest.verify(final, content=found, quick=True)
+            if not damage:
+                notes = (*checked.notes, *self._code_notes(name, found))
+                reason = f"nothing changed since {found['finished'].replace('T', ' ')[:16]}"
+                return Planned(checked, "done", reason, notes, fingerprint, whole, listings, manifest=found)
+            return Planned(checked, "stale", _listed(damage), checked.notes, fingerprint, whole, listings)
+        previous = self._previous(name)
+        old = _manifest(previous, name) if previous else None
+        changed = changes(old["recipe"], whole, checked.needs, old["inputs"], listings) if old else []
+        state, reason = self._state(final, _listed([change.text for change in changed]))
+        return Planned(
+            checked, state, reason, checked.notes, fingerprint, whole, listings, tuple(changed), previous
+        )  # fmt: skip
+
+    def _state(self, final: Path, difference: str) -> tuple[State, str]:
+        if final.with_name(f"{final.name}.partial").is_dir():
+            return "partial", "was interrupted; it resumes where it stopped"
+        return ("stale", difference) if difference else ("absent", "has not run yet")
+
+    def _waiting(self, name: str, awaited: Sequence[str]) -> Planned:
+        checked = self.checked[name]
+        previous = self._previous(name)
+        old = _manifest(previous, name) if previous else None
+        changed = changes(old["recipe"], self.recipes[name], checked.needs, {}, {}) if old else []
+        reason = "; ".join([f"waits for {' and '.join(awaited)}", *(change.text for change in changed)])
+        return Planned(checked, "waits", reason, checked.notes, changed=tuple(changed), previous=previous)
+
+    def _previous(self, name: str) -> Path | None:
+        """The current result of a stage, else the newest."""
+        current = follow(self.folder / name)
+        if current and _manifest(current, name):
+            return current
+        found = [(m["finished"], path) for path in self.folder.glob(f"{name}-*") if (m := _manifest(path, name))]
+        return max(found)[1] if found else None
+
+    def _code_notes(self, name: str, found: Mapping[str, Any]) -> list[str]:
+        now = code(self.recipes[name], self.registry)
+        return [
+            f"the code of {package} changed since this ran; raise its revision, or use --force {name}"
+            for package, value in now.items()
+            if found.get("code", {}).get(package, value) != value
+        ]
+
+
+def _manifest(folder: Path, name: str) -> dict[str, Any] | None:
+    found = manifest.read(folder)
+    if not found or found.get("stage") != name or folder.name.endswith(".partial"):
+        return None
+    return found if found.keys() >= {"fingerprint", "recipe", "inputs", "facts", "finished"} else None
+
+
+def _listed(texts: Sequence[str]) -> str:
+    shown = "; ".join(texts[:4])
+    return f"{shown}; and {len(texts) - 4} more" if len(texts) > 4 else shown

@@ -1,0 +1,258 @@
+"""Runs the stages that have to run, each into a folder that is either whole or still called `.partial`."""
+
+from __future__ import annotations
+
+import json
+import platform
+import shutil
+import signal
+import sys
+import threading
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import datetime
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any, Literal
+
+from translate.contracts import Artifact, Console, StageContext
+from translate.errors import ConfigError, PluginError, StageError, TranslateError
+from translate.pipeline.fingerprint import code, output
+from translate.pipeline.planner import Planned, Planner
+from translate.pipeline.trackers import Records
+from translate.storage import manifest
+from translate.storage.atomic import replace_dir
+from translate.storage.pointer import follow, point
+
+STOPPED = 75
+"""The exit code of a run that was asked to stop (SIGTERM) and can be resumed."""
+
+Status = Literal["done", "failed", "stopped"]
+
+
+@dataclass(frozen=True)
+class Result:
+    """What a run left: the pipeline's folder, the folder of every stage, and the names of those that ran."""
+
+    folder: Path
+    stages: Mapping[str, Path]
+    ran: tuple[str, ...] = ()
+
+
+@dataclass
+class Runner:
+    """One run of a pipeline. The caller holds the lock of the pipeline's folder."""
+
+    planner: Planner
+    console: Console
+    force: frozenset[str] = frozenset()
+    continued: str | None = None
+    """The stage that continues from its previous result although its options changed (`--continue`)."""
+    device: str = "auto"
+    debug: bool = False
+    ran: list[str] = field(default_factory=list)
+
+    def run(self, names: Sequence[str]) -> Result:
+        """Runs what has to run of `names`. Errors: StageError, PluginError, ConfigError; SystemExit(75) on SIGTERM."""
+        planned = self.planner.plan(names, self.force)
+        pending = [p.name for p in planned if p.state != "done" or p.name in self.force]
+        previous = self._previous(planned)
+        if pending:
+            self._run(names, pending, previous)
+        else:
+            for p in planned:
+                self._current(p)
+        return Result(self.planner.folder, {name: self.planner.folder / name for name in names}, tuple(self.ran))
+
+    def _run(self, names: Sequence[str], pending: list[str], previous: Path | None) -> None:
+        from translate.device import resolve
+
+        self.device = resolve(self.device)
+        folder, title = self.planner.folder, self.planner.pipeline.title
+        emit = self.planner.registry.emit
+        status: Status = "failed"
+        records = Records(self.planner, pending, self.console)
+        try:
+            with _sigterm():
+                emit("run_started", pipeline=title, folder=folder, stages=pending)
+                self._stages(names, previous, records)
+            status = "done"
+        except (KeyboardInterrupt, SystemExit):
+            status = "stopped"
+            raise
+        finally:
+            records.close(status)
+            if status != "done":
+                self._tell_failed(title, folder, status)
+        emit("run_finished", pipeline=title, folder=folder, status=status)
+
+    def _stages(self, names: Sequence[str], previous: Path | None, records: Records) -> None:
+        done: dict[str, Planned] = {}
+        for name in names:
+            planned = self.planner.stage(name, done)
+            if planned.state == "done" and name not in self.force:
+                self._current(planned)
+            else:
+                why = "--force" if planned.state == "done" else planned.reason
+                self.console.say(
+                    f"{name}: runs, since it {why}" if planned.state in ("absent", "partial") else f"{name}: {why}"
+                )
+                for note in planned.notes:
+                    self.console.say(f"{name}: note: {note}")
+                self._stage(planned, done, why, previous if name == self.continued else None, records)
+                planned = self.planner.stage(name, done)
+                if planned.state != "done":
+                    raise StageError(f"stage {name} failed: its inputs changed while it ran: {planned.reason}")
+            done[name] = planned
+
+    def _stage(
+        self, planned: Planned, done: Mapping[str, Planned], why: str, previous: Path | None, records: Records
+    ) -> None:
+        """Runs one stage in its `.partial` folder, writes the manifest last, and only then gives it its name."""
+        folder, registry = self.planner.folder, self.planner.registry
+        final = folder / planned.folder
+        working = final.with_name(f"{final.name}.partial")
+        if planned.name in self.force and working.exists():
+            shutil.rmtree(working)
+        working.mkdir(parents=True, exist_ok=True)
+        started, clock = _now(), time.monotonic()
+        context = self._context(planned, done, working, previous, records)
+        context.emit("stage_started", folder=working)
+        facts = self._work(planned, context)
+        seconds = round(time.monotonic() - clock, 1)
+        content = {
+            "pipeline": context.pipeline,
+            "stage": planned.name,
+            "uses": planned.checked.uses,
+            "kind": planned.checked.kind.produces,
+            "fingerprint": planned.fingerprint,
+            "why": why,
+            "continued_from": previous.name if previous else None,
+            "started": started,
+            "finished": _now(),
+            "seconds": seconds,
+            "versions": self._versions(),
+            "facts": facts,
+            "recipe": planned.recipe,
+            "inputs": planned.listings,
+            "code": code(planned.recipe, registry),
+            "parents": {need: done[parent].folder for need, parent in planned.checked.needs.items()},
+        }
+        manifest.write(working, content)
+        replace_dir(working, final)
+        point(folder / planned.name, planned.folder)
+        self.ran.append(planned.name)
+        context.emit("stage_finished", folder=final, facts=facts)
+        self.console.say(f"{planned.name}: done in {seconds:g} s")
+
+    def _context(
+        self, planned: Planned, done: Mapping[str, Planned], working: Path, previous: Path | None, records: Records
+    ) -> StageContext:
+        title, registry = self.planner.pipeline.title, self.planner.registry
+
+        def emit(event: str, **facts: Any) -> None:
+            registry.emit(event, **{"pipeline": title, "stage": planned.name, **facts})
+
+        return StageContext(
+            pipeline=title,
+            stage=planned.name,
+            folder=working,
+            inputs={need: self._artifact(done[parent]) for need, parent in planned.checked.needs.items()},
+            seed=planned.checked.stage.seed,
+            device=self.device,
+            tracker=records.stage(planned.name),
+            console=self.console,
+            registry=registry,
+            emit=emit,
+            fingerprint=planned.fingerprint,
+            previous=previous,
+            debug=self.debug,
+        )
+
+    def _work(self, planned: Planned, context: StageContext) -> dict[str, Any]:
+        """The stage's own work. Errors: StageError with the stage and the cause, whatever it raised."""
+        try:
+            facts = {**(planned.checked.promise or {}), **planned.checked.stage.run(context)}
+            json.dumps(facts, allow_nan=False)
+        except Exception as error:
+            user = isinstance(error, TranslateError)
+            cause = str(error) if user else f"{type(error).__name__}: {error}"
+            raise StageError(f"stage {planned.name} failed: {cause}") from error
+        return facts
+
+    def _artifact(self, planned: Planned) -> Artifact:
+        assert planned.manifest is not None
+        path = self.planner.folder / planned.folder
+        return Artifact(planned.checked.kind.produces, path, planned.manifest["facts"], output(planned.manifest))
+
+    def _previous(self, planned: Sequence[Planned]) -> Path | None:
+        """The result that `--continue` starts from, once every changed option allows it. Errors: ConfigError."""
+        stage = next((p for p in planned if p.name == self.continued), None)
+        if stage is None or stage.state == "done":
+            return None
+        option = f"--continue {stage.name}"
+        if stage.state == "waits":
+            raise ConfigError(f"{option}: {stage.reason}; run what it waits for first, with --until")
+        if stage.previous is None:
+            raise ConfigError(f"{option}: there is no earlier result; run without --continue")
+        allowed: Mapping[str, str] = getattr(stage.checked.kind, "continuable", {})
+        effects = [(change.text, _effect(change.key, allowed)) for change in stage.changed]
+        if fixed := [text for text, effect in effects if effect == "structural"]:
+            raise ConfigError(f"{option}: structural changes need a fresh start: {'; '.join(fixed)}")
+        changed = "; ".join(f"{text} ({effect})" for text, effect in effects)
+        self.console.say(f"{stage.name}: continues from {stage.previous.name}: {changed}")
+        return stage.previous
+
+    def _current(self, planned: Planned) -> None:
+        link = self.planner.folder / planned.name
+        target = follow(link)
+        if target is None or target.name != planned.folder:
+            point(link, planned.folder)
+        self.console.say(f"{planned.name}: current, {planned.reason}")
+        for note in planned.notes:
+            self.console.say(f"{planned.name}: note: {note}")
+
+    def _versions(self) -> dict[str, str]:
+        libraries = [name for name in ("torch", "numpy", "kornia", "albumentations") if name in sys.modules]
+        plugins = {p.distribution: p.version for p in self.planner.registry.loaded().values()}
+        return {"python": platform.python_version(), **{name: version(name) for name in libraries}, **plugins}
+
+    def _tell_failed(self, title: str, folder: Path, status: Status) -> None:
+        """Tells plugins of a run that did not end well; what they raise then must not hide why."""
+        try:
+            self.planner.registry.emit("run_finished", pipeline=title, folder=folder, status=status)
+        except PluginError as error:
+            self.console.warn(str(error))
+
+
+def _effect(key: str, allowed: Mapping[str, str]) -> str:
+    """What a changed key means for a training that goes on: `free`, `schedule` or `structural`."""
+    path = key.removeprefix("with.") if key.startswith("with.") else ""
+    while path:
+        if path in allowed:
+            return allowed[path]
+        path = path.rpartition(".")[0]
+    return "structural"
+
+
+@contextmanager
+def _sigterm() -> Iterator[None]:
+    """Turns SIGTERM into SystemExit(75), so that folders, locks and records are left in order."""
+
+    def stop(number: int, frame: Any) -> None:
+        raise SystemExit(STOPPED)
+
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = signal.signal(signal.SIGTERM, stop)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
+def _now() -> str:
+    return datetime.now().astimezone().isoformat(timespec="seconds")

@@ -1,0 +1,32 @@
+"""A name that stands for a folder beside it: a symbolic link, or a small text file where links are not possible."""
+
+from __future__ import annotations
+
+import secrets
+from pathlib import Path
+
+from translate.storage.atomic import write_text
+
+
+def point(link: Path, target: str) -> None:
+    """Makes `link` stand for the folder `target` beside it, at once. Errors: OSError."""
+    temporary = link.with_name(f".{secrets.token_hex(8)}.tmp")
+    try:
+        temporary.symlink_to(target, target_is_directory=True)
+    except OSError:
+        if link.is_symlink():
+            link.unlink()
+        write_text(link, target + "\n")
+        return
+    temporary.replace(link)
+
+
+def follow(link: Path) -> Path | None:
+    """The folder that `link` stands for, or None where there is none."""
+    if link.is_symlink():
+        target = link.parent / link.readlink()
+    elif link.is_file():
+        target = link.parent / link.read_text().strip()
+    else:
+        return link if link.is_dir() else None
+    return target if target.is_dir() else None
