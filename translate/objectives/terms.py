@@ -14,8 +14,8 @@ from translate.objectives.penalties import precise
 class LossTerm(Configured[C], nn.Module):
     """A loss of what an update shows: `forward` takes views by name and returns a scalar.
 
-    The names of its arguments are what `on:` binds to the update's views; images are N x C x H x W in [-1, 1]. A term may
-    hold networks (features to compare); they are frozen and belong to no optimizer.
+    The names of its arguments are what `on:` binds to the update's views; images are N x C x H x W in [-1, 1]. A term
+    may hold networks (features to compare); they are frozen and belong to no optimizer.
     """
 
     def __init__(self, config: C) -> None:
