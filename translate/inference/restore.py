@@ -6,13 +6,12 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 import torch
+from torch import nn
 
 from translate.contracts import Components, DataSpec, Method, NetworkUse
 from translate.errors import PluginError, TranslateError
 
 if TYPE_CHECKING:
-    from torch import nn
-
     from translate.inference.bundle import Bundle
 
 

@@ -98,7 +98,8 @@ def reference_keys(dataset: Dataset, split: str, side: str, keys: list[str], *, 
         return keys
     if paired:
         raise StageError(
-            f"metrics of pairs: {len(missing)} images have no partner in split {split!r}, first {missing[0]}"
+            f"metrics of pairs need a partner for every image, and side {side!r} of split {split!r} has none for "
+            f"{missing[0] if missing else keys[0]}; use swd"
         )
     return known
 

@@ -1,0 +1,65 @@
+"""Conversions between images and tensors, against numpy and Pillow."""
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image as Pillow
+
+from translate.errors import ConfigError
+from translate.inference.arrays import as_image, match_channels, pad, reflect_index, resize, to_array, to_tensor
+
+
+@pytest.mark.parametrize("length", [1, 2, 3, 5, 16, 33])
+@pytest.mark.parametrize("factor", [1, 2, 3, 7])
+def test_reflection_is_numpys_iterated_reflection(length, factor):
+    padded = length * factor + 5
+    mode = "edge" if length == 1 else "reflect"
+    wanted = np.pad(np.arange(length), (0, padded - length), mode=mode)
+    assert reflect_index(length, padded, torch.device("cpu")).tolist() == wanted.tolist()
+
+
+def test_padding_reaches_the_multiple_and_keeps_the_image():
+    image = torch.rand(2, 3, 37, 21)
+    padded = pad(image, 16)
+    assert padded.shape == (2, 3, 48, 32)
+    assert torch.equal(padded[..., :37, :21], image)
+    wanted = np.pad(image.numpy(), ((0, 0), (0, 0), (0, 11), (0, 11)), mode="reflect")
+    assert np.array_equal(padded.numpy(), wanted)
+    assert pad(padded, 16) is padded
+    assert pad(image[..., :1, :1], 24).shape == (2, 3, 24, 24)
+
+
+@pytest.mark.parametrize("dtype", [np.uint8, np.uint16])
+def test_every_grey_level_survives_the_way_to_a_tensor_and_back(dtype):
+    levels = np.arange(np.iinfo(dtype).max + 1, dtype=dtype).reshape(-1, 16, 1)
+    tensor = to_tensor(levels)
+    assert tensor.min() == -1 and tensor.max() == 1 and tensor.dtype == torch.float32
+    assert np.array_equal(to_array(tensor, np.dtype(dtype)), levels)
+
+
+def test_values_outside_the_range_are_clipped():
+    assert to_array(torch.tensor([[[[-3.0, 3.0]]]]), np.dtype(np.uint8)).ravel().tolist() == [0, 255]
+
+
+def test_grey_from_colour_agrees_with_pillow():
+    colour = np.random.default_rng(0).integers(0, 256, (9, 7, 3), dtype=np.uint8)
+    grey = to_array(match_channels(to_tensor(colour), 1), np.dtype(np.uint8))[..., 0]
+    wanted = np.asarray(Pillow.fromarray(colour).convert("L"))
+    assert np.abs(grey.astype(int) - wanted).max() <= 1
+    assert torch.equal(match_channels(to_tensor(colour[..., :1]), 3)[:, 2], to_tensor(colour[..., :1])[:, 0])
+    with pytest.raises(ConfigError, match="5 channels, and this model takes 3"):
+        match_channels(torch.zeros(1, 5, 4, 4), 3)
+
+
+def test_resizing_keeps_the_range_and_a_constant():
+    assert torch.allclose(resize(torch.full((1, 3, 8, 8), 0.25), (5, 13)), torch.full((1, 3, 5, 13), 0.25), atol=1e-6)
+    assert resize(torch.randint(0, 2, (1, 1, 9, 9)) * 2.0 - 1, (18, 18)).abs().max() <= 1
+
+
+def test_what_is_no_image_is_refused():
+    for wrong in (3, np.zeros((4, 4), np.float32), np.zeros((4, 4, 5), np.uint8), np.zeros((0, 4), np.uint8)):
+        with pytest.raises(ConfigError):
+            as_image(wrong)
+    palette = as_image(Pillow.new("P", (4, 3)))
+    assert palette.pixels.shape == (3, 4, 3) and palette.alpha is None
+    assert as_image(np.zeros((3, 4, 2), np.uint16)).alpha is not None
