@@ -66,7 +66,7 @@ def losses(folder: Path) -> dict[tuple[str, int], float]:
 
 
 def weights(folder: Path) -> bytes:
-    return (folder / "runs" / "tiny" / "train" / "model.safetensors").read_bytes()
+    return (folder / "runs" / "tiny" / "train" / "translator" / "model.safetensors").read_bytes()
 
 
 def kill_after(folder: Path, step: int) -> None:

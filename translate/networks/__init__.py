@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-import pluggy
-
+from translate.hookspecs import hookimpl
 from translate.networks.inference import batched, prepare_for_inference, separate_calls
 from translate.networks.measure import count_parameters, receptive_field
 from translate.networks.network import Network
@@ -27,8 +26,6 @@ __all__ = [
     "reference_keys",
     "separate_calls",
 ]
-
-hookimpl = pluggy.HookimplMarker("translate")
 
 
 @hookimpl

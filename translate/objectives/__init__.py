@@ -4,15 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
-import pluggy
-
+from translate.hookspecs import hookimpl
 from translate.objectives.objective import Objective
 from translate.objectives.pool import ImagePool
 from translate.objectives.terms import L1, Charbonnier, LossTerm, TotalVariation
 
 __all__ = ["ImagePool", "LossTerm", "Objective"]
-
-hookimpl = pluggy.HookimplMarker("translate")
 
 
 @hookimpl

@@ -130,21 +130,15 @@ class TrainStage(Stage[TrainConfig]):
             yield f"validate.every {c.validation.every:g} is past {c.epochs} epochs: only the last step validates"
 
     def promise(self, parents: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
-        from translate.training.validation import sides_of
+        from translate.inference.directions import describe
 
         method = self.registry.get("methods", self.config.method)
-        directions = {}
-        for name, d in method.directions.items():
-            sides, target = sides_of(method, d)
-            directions[name] = {
-                "inputs": list(d.inputs), "sides": list(sides), "target": target, "output": d.output, "scale": d.scale,
-            }  # fmt: skip
-        return {"method": self.config.method, "data": method.data, "directions": directions}
+        return {"method": self.config.method, "data": method.data, "directions": describe(method)}
 
     # ------------------------------------------------------------------------------------------------ the work
 
     def run(self, context: StageContext) -> dict[str, Any]:
-        from translate.inference.bundle import write_bundle
+        from translate.inference.bundle import FOLDER, write_bundle
 
         trainer = self._trainer(context)
         self._start(trainer, context)
@@ -154,11 +148,11 @@ class TrainStage(Stage[TrainConfig]):
         info |= {"data": context.inputs["data"].hash, "fingerprint": context.fingerprint, "pipeline": context.pipeline}
         samples = [
             p
-            for d in type(trainer.method).directions
+            for d in trainer.method.directions
             for p in sorted((context.folder / "samples" / d).glob("*.png"))[-1:]
         ]
         write_bundle(
-            context.folder,
+            context.folder / FOLDER,
             method=trainer.method,
             method_name=self.config.method,
             nets=nets,
@@ -166,7 +160,7 @@ class TrainStage(Stage[TrainConfig]):
             info=info,
             samples=samples,
         )
-        context.tracker.model(context.folder)
+        context.tracker.model(context.folder / FOLDER)
         return self.promise({})
 
     def _trainer(self, context: StageContext) -> Trainer:
@@ -287,8 +281,9 @@ def build_networks(method: Method[Any], registry: Components) -> dict[str, nn.Mo
 def initialise(nets: Mapping[str, nn.Module], folder: Path) -> list[str]:
     """Copies the networks of a bundle into those of the same name. Errors: StageError when none fits, naming both."""
     from translate.inference.bundle import read_weights
+    from translate.inference.translator import locate
 
-    weights = read_weights(folder)
+    weights = read_weights(locate(folder))
     taken = [name for name in nets if name in weights]
     if not taken:
         raise StageError(

@@ -11,20 +11,12 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from translate.contracts import SIDES, Components, Direction, Method, Metric
+from translate.contracts import Components, Method, Metric
 from translate.data.dataset import Dataset
 from translate.device import Precision
 from translate.inference.translator import Translator
 from translate.metrics import evaluate_sets
 from translate.training.config import ValidateConfig
-
-
-def sides_of(method: type[Method[Any]], direction: Direction) -> tuple[tuple[str, ...], str | None]:
-    """The batch keys that feed a direction's inputs, and the side that its output is compared with."""
-    order = SIDES[method.data]
-    sides = direction.sides or order[: len(direction.inputs)]
-    rest = [s for s in order if s not in sides]
-    return sides, direction.target or (rest[0] if rest else None)
 
 
 def split_for(dataset_splits: Sequence[str], wanted: str | None) -> str | None:
@@ -48,7 +40,7 @@ class Validator:
         seed: int,
     ) -> None:
         self.method, self.dataset, self.split, self.config, self.seed = method, dataset, split, config, seed
-        needed = {n for d in type(method).directions.values() for n in d.nets}
+        needed = {n for d in method.directions.values() for n in d.nets}
         self.copies = {n: copy.deepcopy(nets[n]) for n in needed}
         self.translator = Translator(method, self.copies, {}, device=device, precision=precision)
         spec = method.spec
@@ -64,7 +56,8 @@ class Validator:
 
     def score(self, direction: str) -> dict[str, float]:
         """The metrics of one direction over the first `images` keys of the split."""
-        sides, target = sides_of(type(self.method), type(self.method).directions[direction])
+        route = self.translator.route(direction)
+        sides, target = route.sides, route.target
         if not self.metrics or target is None:
             return {}
         keys = self._keys(sides, self.config.images)
@@ -76,7 +69,8 @@ class Validator:
 
     def grid(self, direction: str) -> np.ndarray[Any, Any]:
         """Rows of input | output | target (where pairs are known) for the first `samples` keys; H x W x 3 uint8."""
-        sides, target = sides_of(type(self.method), type(self.method).directions[direction])
+        route = self.translator.route(direction)
+        sides, target = route.sides, route.target
         shown = [*sides, "output"] + ([target] if target and self.dataset.pairs(self.split) else [])
         rows = []
         for key in self._keys(sides, self.config.samples):
@@ -87,13 +81,13 @@ class Validator:
 
     def output(self, direction: str, sides: Sequence[str], key: str) -> Tensor:
         """The translation of one validation image: C x H x W in [-1, 1]."""
-        names = type(self.method).directions[direction].inputs
+        names = self.translator.route(direction).inputs
         images = {
             n: self.dataset.tensor(self.split, s, self._partner(s, key))[None]
             for n, s in zip(names, sides, strict=True)
         }
         first = images.pop(names[0])
-        return self.translator.translate_tensor(first, direction, **images)[0].float().cpu()
+        return self.translator.translate_tensor(first, direction, keys=[key], **images)[0].float().cpu()
 
     def _keys(self, sides: Sequence[str], limit: int) -> list[str]:
         return self.dataset.keys(self.split, sides[0])[:limit]
