@@ -29,6 +29,9 @@ from translate.storage.pointer import follow, point
 STOPPED = 75
 """The exit code of a run that was asked to stop (SIGTERM) and can be resumed."""
 
+_SHOWN = {"images": "images", "scores": "scores.md"}
+"""What is worth opening first in the folder of a stage, by the kind of its artifact."""
+
 Status = Literal["done", "failed", "stopped"]
 
 
@@ -64,6 +67,7 @@ class Runner:
         else:
             for p in planned:
                 self._current(p)
+        self._tell_results(planned)
         return Result(self.planner.folder, {name: self.planner.folder / name for name in names}, tuple(self.ran))
 
     def _run(self, names: Sequence[str], pending: list[str], previous: Path | None) -> None:
@@ -213,6 +217,17 @@ class Runner:
         self.console.say(f"{planned.name}: current, {planned.reason}")
         for note in planned.notes:
             self.console.say(f"{planned.name}: note: {note}")
+
+    def _tell_results(self, planned: Sequence[Planned]) -> None:
+        """Where the results lie, relative to the working directory."""
+        folder = self.planner.folder
+        places = {p.name: folder / p.name / _SHOWN.get(p.checked.kind.produces, "") for p in planned}
+        if (folder / "report.html").is_file():
+            places["report"] = folder / "report.html"
+        width = max(map(len, places))
+        self.console.say("\n".join(f"  {name.ljust(width)}  {path.as_posix()}" for name, path in places.items()))
+        if self.ran and self.planner.pipeline.tracking == "mlflow":
+            self.console.say("`translate ui` shows curves and pictures")
 
     def _versions(self) -> dict[str, str]:
         libraries = [name for name in ("torch", "numpy", "kornia", "albumentations") if name in sys.modules]

@@ -1,0 +1,63 @@
+"""The command line: parse, call, print, exit code. Nothing heavy is imported before a command asks for it."""
+
+from __future__ import annotations
+
+import errno
+import traceback
+from typing import Any
+
+import click
+
+from translate import __version__
+from translate.cli import catalogue, images, pipelines, services
+from translate.errors import TranslateError
+
+STOPPED_BY_HAND = 130
+
+
+class Main(click.Group):
+    """Turns errors into one message and an exit code; `--traceback` may stand anywhere on the line."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        rest = [arg for arg in args if arg != "--traceback"]
+        return super().parse_args(ctx, rest if rest == args else ["--traceback", *rest])
+
+    def invoke(self, ctx: click.Context) -> Any:
+        try:
+            return super().invoke(ctx)
+        except (click.ClickException, click.exceptions.Exit, click.Abort):
+            raise
+        except KeyboardInterrupt:
+            click.echo("stopped; the same command goes on from here", err=True)
+            ctx.exit(STOPPED_BY_HAND)
+        except Exception as error:
+            if isinstance(error, BrokenPipeError) or getattr(error, "errno", None) == errno.EPIPE:
+                raise
+            ctx.exit(_report(error, ctx.params.get("traceback", False)))
+
+
+def _report(error: Exception, full: bool) -> int:
+    """Says what went wrong on stderr and returns the exit code."""
+    from translate.pipeline.places import PipelineError
+
+    if full:
+        click.echo("".join(traceback.format_exception(error)), err=True, nl=False)
+    if isinstance(error, PipelineError):
+        click.echo(str(error), err=True)
+    elif isinstance(error, TranslateError | OSError):
+        click.echo(f"error: {error}", err=True)
+    else:
+        hint = "" if full else " (--traceback or TRANSLATE_TRACEBACK=1 shows where)"
+        click.echo(f"error: {type(error).__name__}: {error}{hint}", err=True)
+    return error.exit_code if isinstance(error, TranslateError) else 1
+
+
+@click.group(cls=Main, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.version_option(__version__, prog_name="translate")
+@click.option("--traceback", is_flag=True, envvar="TRANSLATE_TRACEBACK", help="Show where an error comes from.")
+def main(traceback: bool) -> None:
+    """Image-to-image translation: train, convert and score with one pipeline file."""
+
+
+for command in (*pipelines.COMMANDS, *images.COMMANDS, *catalogue.COMMANDS, *services.COMMANDS):
+    main.add_command(command)

@@ -1,0 +1,190 @@
+"""`methods`, `plugins` and `datasets`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+from translate.cli.common import as_json, console, print_json
+
+
+@click.command()
+@click.argument("name", required=False)
+@as_json
+def methods(name: str | None, as_json: bool) -> None:
+    """The methods that are installed, or everything about the method NAME."""
+    from translate.plugins import Registry
+    from translate.plugins.catalogue import describe_method
+
+    registry = Registry()
+    if name is not None:
+        found = describe_method(registry, name)
+        print_json(found) if as_json else _show_method(found)
+        return
+    names, failures = registry.all_methods()
+    listed = [describe_method(registry, each) for each in names]
+    if as_json:
+        print_json({"methods": listed, "failed": failures})
+        return
+    out = console()
+    for method in listed:
+        _summary(method)
+    if not listed:
+        out.say("no method is installed")
+    for failure in failures.values():
+        out.warn(failure)
+
+
+def _summary(method: dict[str, Any]) -> None:
+    out = console()
+    out.say(f"{method['name']}  ({method['distribution']} {method['version']}): {method['about'].splitlines()[0]}")
+    out.say(f"  data        {method['data']}")
+    out.say(f"  directions  {'; '.join(_direction(n, d) for n, d in method['directions'].items())}")
+    nets = ", ".join(f"{n} {net['uses']} {net['parameters']:,}" for n, net in method["networks"].items())
+    out.say(f"  networks    {nets or method['problem']}")
+    out.say(f"  losses      {', '.join(f'{loss} {weight:g}' for loss, weight in method['losses'].items())}")
+    out.say(f"  options     {', '.join(option['name'] for option in method['options'])}")
+
+
+def _direction(name: str, direction: dict[str, Any]) -> str:
+    scale = f" x{direction['scale']}" if direction["scale"] != 1 else ""
+    return f"{name} ({', '.join(direction['inputs'])} -> {direction['output']}{scale})"
+
+
+def _show_method(method: dict[str, Any]) -> None:
+    out = console()
+    out.say(f"{method['name']}, revision {method['revision']}  ({method['distribution']} {method['version']})")
+    out.say(f"{method['about']}\n\ndata: {method['data']}\n")
+    directions = [(n, ", ".join(d["inputs"]), d["output"], d["scale"]) for n, d in method["directions"].items()]
+    out.table("directions", ("name", "inputs", "output", "scale"), directions)
+    owner = {net: player for player, nets in method["players"].items() for net in nets}
+    nets = [(n, owner.get(n, "-"), net["uses"], f"{net['parameters']:,}") for n, net in method["networks"].items()]
+    out.say("")
+    if method["problem"]:
+        out.warn(f"the default networks cannot be built: {method['problem']}")
+    else:
+        out.table("networks (3 channels)", ("name", "player", "default", "trainable parameters"), nets)
+    out.say("")
+    out.table("losses", ("name", "default weight"), list(method["losses"].items()))
+    out.say("")
+    options = [
+        (o["name"], o["type"], "required" if o["required"] else _default(o), o["about"]) for o in method["options"]
+    ]
+    out.table("options", ("name", "type", "default", ""), options)
+
+
+def _default(option: dict[str, Any]) -> str:
+    value = option["default"]
+    return str(value["uses"]) if isinstance(value, dict) and set(value) == {"uses"} else str(value)
+
+
+@click.group(invoke_without_command=True)
+@click.pass_context
+def plugins(ctx: click.Context) -> None:
+    """Installed plugins."""
+    if ctx.invoked_subcommand is None:
+        ctx.invoke(list_plugins)
+
+
+@plugins.command("list")
+@as_json
+def list_plugins(as_json: bool = False) -> None:
+    """What each installed plugin provides, and which ones are broken."""
+    from translate.plugins import Registry
+
+    registry = Registry()
+    failures = registry.load_all()
+    entries: list[dict[str, Any]] = [
+        {
+            "name": plugin.name,
+            "distribution": plugin.distribution,
+            "version": plugin.version,
+            "module": plugin.entry.value,
+            "provides": {kind: sorted(names) for kind, names in plugin.provides.items() if names},
+            "error": failures.get(plugin.name),
+        }
+        for plugin in registry.plugins()
+    ]
+    if as_json:
+        print_json({"plugins": entries})
+        return
+    out = console()
+    rows = [
+        (
+            entry["name"],
+            f"{entry['distribution']} {entry['version']}",
+            entry["module"],
+            "broken" if entry["error"] else "; ".join(f"{k}: {', '.join(n)}" for k, n in entry["provides"].items()),
+        )
+        for entry in entries
+    ]
+    out.table("", ("plugin", "distribution", "module", "provides"), rows)
+    for failure in failures.values():
+        out.warn(failure)
+
+
+@click.group(invoke_without_command=True)
+@click.pass_context
+def datasets(ctx: click.Context) -> None:
+    """Datasets that pipelines can name."""
+    if ctx.invoked_subcommand is None:
+        ctx.invoke(list_datasets)
+
+
+@datasets.command("list")
+@as_json
+def list_datasets(as_json: bool = False) -> None:
+    """All dataset cards, and which of them are here."""
+    from translate.data.cards import data_root, list_cards
+
+    cards = list_cards()
+    here = {card.name: (data_root() / card.name).is_dir() for card in cards}
+    if as_json:
+        print_json({"datasets": [{**card.model_dump(mode="json"), "here": here[card.name]} for card in cards]})
+        return
+    rows = [
+        (
+            card.name,
+            card.title,
+            " or ".join(card.kinds),
+            ", ".join(f"{split} {max(n.a, n.b)}" for split, n in card.splits.items()),
+            f"{card.archive.bytes / 1e6:,.0f} MB",
+            "yes" if here[card.name] else "no",
+        )
+        for card in cards
+    ]
+    console().table("", ("name", "what", "data", "images per side", "download", "here"), rows)
+
+
+@datasets.command("show")
+@click.argument("name")
+@as_json
+def show_dataset(name: str, as_json: bool) -> None:
+    """The card of the dataset NAME: source, licence, layout, size."""
+    from translate.data.cards import load_card
+
+    card = load_card(name).model_dump(mode="json")
+    if as_json:
+        print_json(card)
+        return
+    import yaml
+
+    console().say(yaml.safe_dump(card, sort_keys=False, allow_unicode=True).rstrip())
+
+
+@datasets.command("fetch")
+@click.argument("name")
+@click.option("--root", type=click.Path(path_type=Path), help="Where to put it; default: TRANSLATE_DATA, else ./data.")
+@as_json
+def fetch_dataset(name: str, root: Path | None, as_json: bool) -> None:
+    """Download the dataset NAME from its official source; a stopped download goes on where it was."""
+    from translate.data.cards import fetch
+
+    folder = fetch(name, root, console(as_json))
+    if as_json:
+        print_json({"name": name, "folder": str(folder)})
+
+
+COMMANDS = (methods, plugins, datasets)

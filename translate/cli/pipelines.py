@@ -1,0 +1,95 @@
+"""`run`, `plan` and `check`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import click
+
+from translate.cli.common import as_json, console, print_json
+
+Command = Callable[..., Any]
+
+
+def _pipeline(command: Command) -> Command:
+    """The arguments that name a pipeline and change it."""
+    command = click.option(
+        "--set", "sets", multiple=True, metavar="KEY=VALUE", help="Change one value: stages.train.with.epochs=5."
+    )(command)
+    command = click.option("--profile", "-p", metavar="NAME", help="A profile of the file, such as quick.")(command)
+    return click.argument("file", type=click.Path(path_type=Path))(command)
+
+
+@click.command()
+@_pipeline
+@click.option("--force", multiple=True, metavar="STAGE", help="Run this stage again although it is current.")
+@click.option("--until", metavar="STAGE", help="Run this stage and what it needs, and no more.")
+@click.option(
+    "--continue", "continue_", metavar="STAGE", help="Go on from its last result although its options changed."
+)
+@click.option("--device", default="auto", show_default=True, metavar="NAME", help="auto, cpu, cuda or cuda:1.")
+@click.option("--debug", is_flag=True, help="Check numbers and gradients on the way (slow).")
+@as_json
+def run(
+    file: Path,
+    profile: str | None,
+    sets: tuple[str, ...],
+    force: tuple[str, ...],
+    until: str | None,
+    continue_: str | None,
+    device: str,
+    debug: bool,
+    as_json: bool,
+) -> None:
+    """Run the stages of a pipeline FILE that are not current.
+
+    A stopped or killed run goes on where it was when the same command is given again.
+    """
+    from translate.pipeline import run as run_pipeline
+
+    result = run_pipeline(file, profile, sets, force, until, continue_, device, debug, console(as_json))
+    if as_json:
+        stages = {name: path.as_posix() for name, path in result.stages.items()}
+        print_json({"folder": result.folder.as_posix(), "stages": stages, "ran": list(result.ran)})
+
+
+@click.command()
+@_pipeline
+@click.option("--until", metavar="STAGE", help="This stage and what it needs, and no more.")
+@as_json
+def plan(file: Path, profile: str | None, sets: tuple[str, ...], until: str | None, as_json: bool) -> None:
+    """Show which stages of a pipeline FILE would run, and why."""
+    from translate.pipeline import plan as plan_pipeline
+
+    planned = plan_pipeline(file, profile, sets, until)
+    if as_json:
+        print_json({"stages": [stage.to_json() for stage in planned]})
+        return
+    out = console()
+    rows = [(p.name, p.checked.uses, p.state, p.reason) for p in planned]
+    out.table("", ("stage", "uses", "state", "reason"), rows)
+    for p in planned:
+        for note in p.notes:
+            out.say(f"note: {p.name}: {note}")
+
+
+@click.command()
+@_pipeline
+@as_json
+def check(file: Path, profile: str | None, sets: tuple[str, ...], as_json: bool) -> None:
+    """Check a pipeline FILE and say everything that is wrong with it; without --profile, with each of its profiles."""
+    from translate.pipeline import check as check_pipeline
+
+    notes = check_pipeline(file, profile, sets)
+    if as_json:
+        print_json({"file": str(file), "ok": True, "notes": notes})
+        return
+    out = console()
+    for note in notes:
+        out.say(f"note: {note}")
+    out.say(f"{file}: nothing is wrong")
+
+
+COMMANDS = (run, plan, check)

@@ -1,0 +1,38 @@
+"""`ui` and `doctor`."""
+
+from __future__ import annotations
+
+import click
+
+from translate.cli.common import as_json, console, print_json
+
+
+@click.command()
+@click.option("--store", metavar="URI", help="The MLflow store; default: MLFLOW_TRACKING_URI, else ./mlflow.db.")
+@click.option("--host", default="127.0.0.1", show_default=True, help="The address to listen on.")
+@click.option("--port", default=5000, show_default=True, type=click.IntRange(1, 65535), help="The port to begin with.")
+@click.option("--open", "open_browser", is_flag=True, help="Open it in the browser.")
+def ui(store: str | None, host: str, port: int, open_browser: bool) -> None:
+    """Browse runs, curves and pictures in the MLflow UI; Ctrl-C ends it."""
+    from translate.tracking.ui import serve
+
+    serve(store, host, port, open_browser=open_browser, console=console())
+
+
+@click.command()
+@as_json
+def doctor(as_json: bool) -> None:
+    """Versions, devices and plugins: what is wrong, and how to mend it."""
+    from translate.doctor import diagnose
+
+    findings = diagnose()
+    if as_json:
+        print_json({"findings": [finding.to_json() for finding in findings]})
+    else:
+        rows = [(finding.name, finding.state, finding.text) for finding in findings]
+        console().table("", ("what", "state", ""), rows)
+    if any(finding.state == "wrong" for finding in findings):
+        raise click.exceptions.Exit(1)
+
+
+COMMANDS = (ui, doctor)
