@@ -48,7 +48,7 @@ class PaletteAccuracy(Metric[PaletteConfig]):
     def best_constant(self, references: Sequence[Tensor]) -> float | None:
         """The share of the most frequent class."""
         counts = sum(self.classes(image).flatten().bincount(minlength=len(self.palette)) for image in references)
-        return None if isinstance(counts, int) else float(counts.max() / counts.sum())
+        return None if isinstance(counts, int) else int(counts.max()) / int(counts.sum())
 
     def classes(self, image: Tensor) -> Tensor:
         """C x H x W in [0, 1] to the index of the nearest palette colour, long H x W; ties go to the first."""

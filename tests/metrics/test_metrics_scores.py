@@ -1,0 +1,166 @@
+"""Classes by palette, sets of metrics with baselines, folders."""
+
+import json
+import math
+
+import numpy as np
+import pytest
+import torch
+
+from translate.contracts import DataSpec, MetricUse, NoOptions
+from translate.data.image import write
+from translate.errors import ConfigError, DataError
+from translate.metrics import (
+    L1,
+    PSNR,
+    SWD,
+    Images,
+    PaletteAccuracy,
+    evaluate_sets,
+    metric_problems,
+    score_folders,
+    score_sets,
+    table,
+)
+from translate.metrics.scores import named, spec_of
+from translate.metrics.segmentation import PaletteConfig
+from translate.metrics.two_sample import SWDConfig
+
+PALETTE = ((0, 0, 0), (255, 255, 255), (200, 0, 0))
+
+
+class Shelf:
+    """A registry of these metrics."""
+
+    known = {m.name: m for m in (L1, PSNR, SWD, PaletteAccuracy)}
+
+    def build(self, use, **kwargs):
+        if use.uses == "ssim":
+            from translate.metrics import SSIM
+
+            return SSIM(NoOptions(), **kwargs)
+        cls = self.known[use.uses]
+        return cls(cls.Config(**use.options), **kwargs)
+
+
+def pixels(*colours):
+    return torch.tensor(colours, dtype=torch.float32).T.reshape(3, 1, -1) / 255
+
+
+def test_palette_accuracy_is_the_diagonal_of_the_confusion_matrix():
+    """Confusion [[3, 1], [2, 4]] of black and white, spread over two images: (3 + 4) / 10."""
+    black, white = (20, 10, 0), (240, 250, 230)
+    references = [pixels(black, black, black, black, white), pixels(white, white, white, white, white)]
+    outputs = [pixels(black, black, black, white, black), pixels(black, white, white, white, white)]
+    metric = PaletteAccuracy(PaletteConfig(palette=PALETTE))
+    assert metric.score(outputs, references) == 0.7
+    assert metric.best_constant(references) == 0.6
+
+
+def test_the_nearest_colour_is_by_distance_in_rgb():
+    metric = PaletteAccuracy(PaletteConfig(palette=PALETTE))
+    colours = np.random.default_rng(0).integers(0, 256, (200, 3))
+    distance = ((colours[:, None] - np.array(PALETTE)) ** 2).sum(2)
+    assert metric.classes(pixels(*colours.tolist())).flatten().tolist() == distance.argmin(1).tolist()
+
+
+def test_the_palette_comes_from_the_data_and_is_needed():
+    spec = DataSpec("paired", {}, (0, 0), palette=PALETTE)
+    assert PaletteAccuracy(PaletteConfig(), spec).palette == PALETTE
+    with pytest.raises(ConfigError, match="needs a palette"):
+        PaletteAccuracy(PaletteConfig(), DataSpec("paired", {}, (0, 0)))
+    with pytest.raises(DataError, match="one has 1 channel"):
+        PaletteAccuracy(PaletteConfig(), spec).classes(torch.zeros(1, 4, 4))
+
+
+def test_metrics_that_data_cannot_be_scored_with():
+    uses = [MetricUse(uses=name) for name in ("l1", "swd", "palette-accuracy")]
+    unpaired = {"kind": "unpaired", "splits": ["test"], "pairs": [], "palette": []}
+    found = dict(metric_problems(uses, unpaired, "test", Shelf()))
+    assert found[0] == "l1 compares pairs, and split 'test' of this data has none; use swd"
+    assert set(found) == {0, 2} and "palette" in found[2]
+    paired = {**unpaired, "pairs": ["test"], "palette": [list(c) for c in PALETTE]}
+    assert not list(metric_problems(uses, paired, "test", Shelf()))
+    assert spec_of(paired).palette == PALETTE
+
+
+def flat(value, channels=3):
+    return torch.full((channels, 8, 8), value)
+
+
+def test_scores_with_baselines_and_their_ratios():
+    outputs, references, inputs = [flat(0.5)] * 2, [flat(0.25), flat(0.75)], [flat(0.0)] * 2
+    l1, psnr = score_sets([L1(NoOptions()), PSNR(NoOptions())], outputs, references, inputs)
+    assert (l1.value, l1.copy, l1.copy_ratio) == pytest.approx((0.25, 0.5, 0.5))
+    assert l1.constant == pytest.approx(0.25, abs=1e-5)
+    assert psnr.value == pytest.approx(-10 * math.log10(0.0625)) and psnr.constant == pytest.approx(psnr.value)
+    columns, rows = table([l1, psnr])
+    assert columns == ["metric", "better", "score", "copy input", "score / copy", "best constant", "score / constant"]
+    assert rows[0][:3] == ["l1 (of 0 to 1)", "lower", l1.value] and rows[1][1] == "higher"
+    assert evaluate_sets([L1(NoOptions())], outputs, references) == {"l1": l1.value}
+
+
+def test_baselines_that_make_no_sense_are_left_out():
+    grey = score_sets([L1(NoOptions())], [flat(0.5)], [flat(0.25)], [flat(0.5, 1)])[0]
+    assert grey.copy is None and grey.copy_ratio is None
+    bare = score_sets([L1(NoOptions())], [flat(0.5)], [flat(0.25)], constant=False)
+    assert table(bare)[0] == ["metric", "better", "score"]
+    perfect = score_sets([PSNR(NoOptions())], [flat(0.5)], [flat(0.5)], [flat(0.5)])[0]
+    assert perfect.value == math.inf and perfect.copy_ratio is None
+    assert json.loads(json.dumps(perfect.to_json(), allow_nan=False))["score"] == "inf"
+
+
+def test_a_metric_named_twice_gets_a_number():
+    twice = [SWD(SWDConfig()), L1(NoOptions()), SWD(SWDConfig(seed=1))]
+    assert list(named(twice)) == ["swd", "l1", "swd-2"]
+
+
+@pytest.fixture
+def folders(tmp_path):
+    draw = np.random.default_rng(0)
+    for side in "ab":
+        (tmp_path / side / "sub").mkdir(parents=True)
+        for name in ("one", "two.v1", "sub/three"):
+            write(tmp_path / side / f"{name}.png", draw.integers(0, 256, (20, 16, 3), dtype=np.uint8))
+    return tmp_path / "a", tmp_path / "b"
+
+
+def test_folders_with_equal_names_are_scored_in_pairs(folders):
+    a, b = folders
+    scores = {score.metric: score for score in score_folders(a, b, Shelf())}
+    assert list(scores) == ["l1", "psnr", "ssim", "swd"]
+    from translate.data.image import read
+
+    names = ("one", "two.v1", "sub/three")
+    values = [np.abs(read(a / f"{n}.png").pixels / 255 - read(b / f"{n}.png").pixels / 255).mean() for n in names]
+    assert scores["l1"].value == pytest.approx(np.mean(values), abs=1e-6)
+
+
+def test_folders_with_other_names_are_scored_as_sets(folders):
+    a, b = folders
+    (b / "one.png").rename(b / "other.png")
+    assert [score.metric for score in score_folders(a, b, Shelf())] == ["swd"]
+    with pytest.raises(ConfigError, match=r"psnr compares pairs, and 'one' is in .*a alone; use swd"):
+        score_folders(a, b, Shelf(), [MetricUse(uses="psnr")])
+    with pytest.raises(ConfigError, match="no such folder"):
+        score_folders(a, b / "none", Shelf())
+    (a.parent / "empty").mkdir()
+    with pytest.raises(ConfigError, match="no images"):
+        score_folders(a.parent / "empty", b, Shelf())
+    write(a / "one.jpg", np.zeros((20, 16, 3), np.uint8))
+    with pytest.raises(DataError, match="have the same name"):
+        score_folders(a, b, Shelf())
+
+
+def test_images_are_decoded_when_asked_for(folders, monkeypatch):
+    a = folders[0]
+    write(a / "deep.png", np.full((2, 3, 1), 257, np.uint16))
+    write(a / "clear.png", np.zeros((2, 3, 4), np.uint8))
+    images = Images([a / "deep.png", a / "clear.png", a / "missing.png"])
+    assert images[0].shape == (1, 2, 3) and float(images[0].max()) == pytest.approx(257 / 65535)
+    assert torch.equal(images[1], torch.ones(3, 2, 3))
+    assert len(images[:2]) == 2 and torch.equal(images[:2][-1], images[1])
+    with pytest.raises(DataError, match=r"missing\.png"):
+        images[2]
+    with pytest.raises(IndexError):
+        images[3]
