@@ -69,6 +69,10 @@ class TrainStage(Stage[TrainConfig]):
         for name in c.losses:
             if name not in method.losses:
                 yield KeyProblem(("with", "losses", name), _unknown(f"{c.method} has no loss", name, method.losses))
+        for i, name in enumerate(c.validation.directions):
+            if name not in method.directions:
+                message = _unknown(f"{c.method} has no direction", name, method.directions)
+                yield Problem(("with", "validate", "directions", i), message)
         for name in c.players:
             if name not in method.players:
                 yield KeyProblem(("with", "players", name), _unknown(f"{c.method} has no player", name, method.players))
@@ -147,9 +151,7 @@ class TrainStage(Stage[TrainConfig]):
         provider = self.registry.provider("methods", self.config.method)
         info |= {"data": context.inputs["data"].hash, "fingerprint": context.fingerprint, "pipeline": context.pipeline}
         samples = [
-            p
-            for d in trainer.method.directions
-            for p in sorted((context.folder / "samples" / d).glob("*.png"))[-1:]
+            p for d in trainer.method.directions for p in sorted((context.folder / "samples" / d).glob("*.png"))[-1:]
         ]
         write_bundle(
             context.folder / FOLDER,

@@ -47,10 +47,14 @@ class PlayerConfig(Config):
 
 
 class ValidateConfig(Config):
-    """Every `every` epochs and at the end: metrics on `images` images of `split`, a grid of the first `samples`."""
+    """Every `every` epochs and at the end: metrics on `images` images of `split`, a grid of the first `samples`.
+
+    Metrics score the method's first direction, or all `directions` named here; grids show every direction.
+    """
 
     every: PositiveFloat = 1
     metrics: tuple[MetricUse, ...] = ()
+    directions: tuple[str, ...] = ()
     split: str | None = None
     images: PositiveInt = 100
     samples: PositiveInt = 6

@@ -1,40 +1,64 @@
-"""The health of the game, measured: gradients that vanish or explode."""
+"""The health of the game, measured: gradients that vanish, explode or drown each other, and outputs that collapse."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
 
 from translate.contracts import Console
 
-VANISHED = 1e-6
-EXPLODED = 1e4
+VANISHED, EXPLODED = 1e-6, 1e4
+COLLAPSED = 0.2
+"""Outputs less than this fraction as different from each other as real images are: the usual alarm for collapse."""
+
+
+def diversity(images: Sequence[Tensor], side: int = 16) -> float:
+    """Mean distance between two images of a set, C x H x W each, seen at `side` x `side` pixels."""
+    small = torch.stack([F.adaptive_avg_pool2d(image[None].float(), side).flatten() for image in images])
+    count = len(small)
+    return float(torch.cdist(small, small).sum()) / max(1, count * (count - 1))
 
 
 class Health:
-    """Warns once per kind of trouble, in words."""
+    """Adds what it measures to the curves, and warns once per kind of trouble, in words."""
 
     def __init__(self, console: Console) -> None:
         self.console = console
         self.warned: set[str] = set()
 
-    def gradients(self, step: int, values: Mapping[str, float]) -> None:
-        """Looks at the mean gradient norms of the last log interval (`grad_norm/PLAYER`)."""
-        for name, norm in values.items():
-            if not name.startswith("grad_norm/"):
-                continue
-            player = name.removeprefix("grad_norm/")
+    def gradients(self, step: int, values: Mapping[str, float]) -> dict[str, float]:
+        """The ratio of the largest to the smallest mean gradient norm of the players (`grad_norm/PLAYER`)."""
+        norms = {k.removeprefix("grad_norm/"): v for k, v in values.items() if k.startswith("grad_norm/")}
+        for player, norm in norms.items():
             if norm < VANISHED:
                 self._warn(
-                    f"vanished/{player}",
                     f"step {step}: the gradient of player {player} is nearly zero ({norm:.1e}): it no longer learns",
+                    player,
                 )
             elif norm > EXPLODED:
-                self._warn(
-                    f"exploded/{player}",
-                    f"step {step}: the gradient of player {player} is huge ({norm:.1e}); consider `clip: 1`",
-                )
+                self._warn(f"step {step}: the gradient of player {player} is huge ({norm:.1e}); try `clip: 1`", player)
+        return (
+            {"health/gradient_ratio": max(norms.values()) / max(min(norms.values()), 1e-12)} if len(norms) > 1 else {}
+        )
 
-    def _warn(self, kind: str, text: str) -> None:
+    def outputs(self, step: int, direction: str, outputs: Sequence[Tensor], real: Sequence[Tensor]) -> dict[str, float]:
+        """How different the outputs are from each other, as a fraction of what real images are."""
+        if min(len(outputs), len(real)) < 2:
+            return {}
+        ratio = diversity(outputs) / max(diversity(real), 1e-12)
+        if ratio < COLLAPSED:
+            self._warn(
+                f"step {step}: the outputs of {direction} are nearly alike ({ratio:.0%} of the variety of real ones): "
+                "if this lasts, the generator has collapsed",
+                direction,
+            )
+        return {f"health/diversity/{direction}": ratio}
+
+    def _warn(self, text: str, subject: str) -> None:
+        kind = text.partition(": ")[2].split("(")[0] + subject
         if kind not in self.warned:
             self.warned.add(kind)
             self.console.warn(text)

@@ -17,6 +17,7 @@ from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 from translate.contracts import Method, StageContext
 from translate.data.loader import Batch, Loader, to_device
+from translate.metrics import evaluate_sets
 from translate.training import checkpoint
 from translate.training.config import TrainConfig
 from translate.training.engine import Engine
@@ -134,9 +135,9 @@ class Trainer:
     def _log(self, step: int, files: Mapping[int, str]) -> dict[str, float]:
         self.engine.check_finite(files)
         values = self.engine.read_meters()
+        values |= self.health.gradients(step, values)
         self.context.tracker.metrics(values, step)
         self.context.emit("step_finished", step=step, metrics=values)
-        self.health.gradients(step, values)
         return {k: v for k, v in values.items() if "/" not in k}
 
     def _validate(self, step: int) -> bool:
@@ -149,7 +150,11 @@ class Trainer:
             picture = self.validator.grid(direction)
             save_picture(self.context.folder / "samples" / direction / f"{step:09d}.png", picture)
             self.context.tracker.image(f"samples/{direction}", picture, step)
-            found = self.validator.score(direction)
+            if direction not in (self.config.validation.directions or tuple(self.method.directions)[:1]):
+                continue
+            outputs, real = self.validator.translate(direction)
+            self.context.tracker.metrics(self.health.outputs(step, direction, outputs, real), step)
+            found = evaluate_sets(self.validator.metrics, outputs, real) if real else {}
             scores.update({f"val/{k}" if number == 0 else f"val/{direction}/{k}": v for k, v in found.items()})
         self.context.tracker.metrics(scores, step)
         if scores:

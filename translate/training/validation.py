@@ -15,7 +15,6 @@ from translate.contracts import Components, Method, Metric
 from translate.data.dataset import Dataset
 from translate.device import Precision
 from translate.inference.translator import Translator
-from translate.metrics import evaluate_sets
 from translate.training.config import ValidateConfig
 
 
@@ -54,18 +53,19 @@ class Validator:
                 # batch norms that became per-image norms have no running averages
                 mine.load_state_dict({key: live[key] for key in mine.state_dict()})
 
-    def score(self, direction: str) -> dict[str, float]:
-        """The metrics of one direction over the first `images` keys of the split."""
+    def translate(self, direction: str) -> tuple[list[Tensor], list[Tensor]]:
+        """The outputs for the first `images` keys of the split and the real images of the target side, in [0, 1].
+
+        Where the split has pairs, item i of the one belongs to item i of the other. No target side: no real images.
+        """
         route = self.translator.route(direction)
-        sides, target = route.sides, route.target
-        if not self.metrics or target is None:
-            return {}
-        keys = self._keys(sides, self.config.images)
-        outputs = [self._rounded(self.output(direction, sides, key)) for key in keys]
-        references = self.dataset.keys(self.split, target)
-        wanted = keys if self.dataset.pairs(self.split) else references[: self.config.images]
-        truth = [self._rounded(self.dataset.tensor(self.split, target, key)) for key in wanted]
-        return evaluate_sets(self.metrics, outputs, truth)
+        keys = self._keys(route.sides, self.config.images)
+        outputs = [self._rounded(self.output(direction, route.sides, key)) for key in keys]
+        if route.target is None:
+            return outputs, []
+        paired = self.dataset.pairs(self.split)
+        wanted = keys if paired else self.dataset.keys(self.split, route.target)[: self.config.images]
+        return outputs, [self._rounded(self.dataset.tensor(self.split, route.target, key)) for key in wanted]
 
     def grid(self, direction: str) -> np.ndarray[Any, Any]:
         """Rows of input | output | target (where pairs are known) for the first `samples` keys; H x W x 3 uint8."""
