@@ -47,9 +47,7 @@ class EvaluateStage(Stage[EvaluateConfig]):
             yield Problem(("with", "split"), f"the data has no split {wanted}; it has {', '.join(data['splits'])}")
             return
         if images["target_side"] is None:
-            yield Problem(
-                ("needs", "images"), f"direction {images['direction']} imitates no side of the data: no scores"
-            )
+            yield Problem(("needs", "images"), f"direction {images['direction']} imitates no side of the data")
         for i, message in metric_problems(self.config.metrics, data, split, self.registry):
             yield Problem(("with", "metrics", i), message)
 

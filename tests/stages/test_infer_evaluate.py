@@ -1,0 +1,282 @@
+"""The infer and evaluate stages on a prepared dataset, with a model of known output: the negative of its input."""
+
+import io
+import json
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+from translate.console import PlainConsole
+from translate.contracts import Artifact, DataSpec, Direction, Method, MetricUse, NoOptions, StageContext
+from translate.data.dataset import write_index
+from translate.data.image import read, write
+from translate.errors import StageError
+from translate.inference.bundle import write_bundle
+from translate.inference.directions import describe
+from translate.plugins import Registry
+from translate.stages.evaluate import EvaluateConfig, EvaluateStage
+from translate.stages.infer import InferConfig, InferStage, partner
+
+KEYS = ["day/one", "day/two.v1", "night"]
+
+
+class Negative(Method):
+    name = "negative"
+    data = "unpaired"
+    players = {"G": ("net",)}
+    losses = {"none": 1.0}
+    directions = {
+        "a_to_b": Direction(nets=("net",)),
+        "b_to_a": Direction(nets=("net",), sides=("b",), target="a"),
+        "blend": Direction(nets=("net",), inputs=("image", "exemplar")),
+    }
+
+    def networks(self, build):
+        net = nn.Conv2d(3, 3, 1, bias=False)
+        with torch.no_grad():
+            nn.init.dirac_(net.weight).neg_()
+        return {"net": net}
+
+    def step(self, nets, batch, step):
+        yield
+
+    def translate(self, nets, inputs, direction):
+        if direction == "blend":
+            return (inputs["image"] + inputs["exemplar"]) / 2
+        return nets.net(inputs["image"])
+
+
+class Shop(Registry):
+    def get(self, kind, name):
+        return Negative if kind == "methods" and name == "negative" else super().get(kind, name)
+
+
+class Tracker:
+    """Remembers what it is told."""
+
+    def __init__(self):
+        self.told = {}
+
+    def __getattr__(self, name):
+        return lambda *args, **kwargs: self.told.setdefault(name, []).append((args, kwargs))
+
+
+@pytest.fixture
+def registry():
+    return Shop([])
+
+
+@pytest.fixture
+def data(tmp_path):
+    """Side b of the split `test` is exactly the negative of side a; `val` has no pairs."""
+    draw = np.random.default_rng(0)
+    folder = tmp_path / "data"
+    for split, keys in (("test", KEYS), ("val", ["x"])):
+        for key in keys:
+            image = draw.integers(0, 256, (20, 16, 3), dtype=np.uint8)
+            for side, pixels in (("a", image), ("b", 255 - image)):
+                path = folder / split / side / f"{key}.png"
+                path.parent.mkdir(parents=True, exist_ok=True)
+                write(path, pixels)
+    facts = {
+        "kind": "unpaired",
+        "splits": ["test", "val"],
+        "pairs": ["test"],
+        "classes": [],
+        "palette": [[0, 0, 0], [255, 255, 255]],
+        "direction": "a_to_b",
+        "channels": {"a": 3, "b": 3},
+        "size": [20, 16],
+        "bits": 8,
+    }
+    keys = {"test": {"a": KEYS, "b": KEYS}, "val": {"a": ["x"], "b": ["x"]}}
+    write_index(folder, facts, keys, {split: [[20, 16], [20, 16]] for split in keys})
+    return Artifact("dataset", folder, facts)
+
+
+@pytest.fixture
+def model(tmp_path):
+    method = Negative(NoOptions(), DataSpec("unpaired", {"a": 3, "b": 3}, (20, 16)), {"none": 1.0})
+    write_bundle(
+        tmp_path / "model", method=method, method_name="negative", nets=method.networks(None), provider={}, info={}
+    )
+    facts = {"method": "negative", "data": "unpaired", "directions": describe(Negative)}
+    return Artifact("model", tmp_path / "model", facts)
+
+
+def context(folder, registry, **inputs):
+    folder.mkdir(exist_ok=True)
+    told = PlainConsole(io.StringIO(), io.StringIO())
+    return StageContext("p", "s", folder, inputs, 7, "cpu", Tracker(), told, registry, lambda *a, **k: None)
+
+
+def infer(tmp_path, registry, options=None, **inputs):
+    stage = InferStage(InferConfig(**options or {}), registry, 7)
+    where = context(tmp_path / "images", registry, **inputs)
+    assert not list(stage.check({name: artifact.facts for name, artifact in inputs.items()}))
+    return Artifact("images", where.folder, stage.run(where)), where
+
+
+def problems(stage, **parents):
+    return [(p.path, p.message) for p in stage.check({name: a.facts for name, a in parents.items()})]
+
+
+def test_a_split_is_translated_key_by_key(tmp_path, registry, data, model):
+    images, where = infer(tmp_path, registry, data=data, model=model)
+    assert images.facts == {
+        "direction": "a_to_b",
+        "split": "test",
+        "source_side": "a",
+        "target_side": "b",
+        "pairs": True,
+        "data": "unpaired",
+        "count": 3,
+    }
+    for key in KEYS:
+        made = read(images.path / "images" / f"{key}.png").pixels
+        assert np.array_equal(made, read(data.path / "test/b" / f"{key}.png").pixels)
+    rows = [json.loads(line) for line in (images.path / "results.jsonl").read_text().splitlines()]
+    assert [(r["input"], r["output"], r["status"]) for r in rows] == [(k, f"{k}.png", "done") for k in KEYS]
+    (name, page), options = where.tracker.told["image"][0]
+    assert name == "converted" and options == {"step": 0}
+    assert page.shape[2] == 3 and page.dtype == np.uint8 and page.shape[1] >= 3 * 16
+    assert np.array_equal(read(images.path / "contact.png").pixels, page)
+
+
+def test_the_other_direction_reads_the_other_side(tmp_path, registry, data, model):
+    images, _ = infer(tmp_path, registry, {"direction": "b_to_a", "split": "val"}, data=data, model=model)
+    assert (images.facts["source_side"], images.facts["target_side"], images.facts["pairs"]) == ("b", "a", False)
+    assert np.array_equal(read(images.path / "images/x.png").pixels, read(data.path / "val/a/x.png").pixels)
+
+
+def test_further_inputs_come_from_the_data(tmp_path, registry, data, model):
+    images, _ = infer(tmp_path, registry, {"direction": "blend"}, data=data, model=model)
+    made = read(images.path / "images/night.png").pixels.astype(int)
+    assert np.abs(made - 127.5).max() <= 0.5
+    assert partner(["k"], "other") == "k" and partner(["b", "a"], "a") == "a"
+
+
+def test_a_folder_is_translated_without_data(tmp_path, registry, data, model):
+    (tmp_path / "in").mkdir()
+    write(tmp_path / "in/photo.jpg", np.zeros((30, 300, 3), np.uint8))
+    images, where = infer(tmp_path, registry, {"input": tmp_path / "in"}, model=model)
+    assert images.facts["data"] is None and images.facts["split"] is None and not images.facts["pairs"]
+    assert read(images.path / "images/photo.png").pixels.shape == (30, 300, 3)
+    (_, page), _ = where.tracker.told["image"][0]
+    assert page.shape[1] < 2 * 300
+    stage = InferStage(InferConfig(input=tmp_path / "in", direction="blend"), registry)
+    assert problems(stage, model=model)[0] == (
+        ("with", "others"),
+        "blend needs files for these further inputs: exemplar",
+    )
+    write(tmp_path / "white.png", np.full((5, 5, 3), 255, np.uint8))
+    options = {"input": tmp_path / "in", "direction": "blend", "others": {"exemplar": tmp_path / "white.png"}}
+    assert list(InferStage(InferConfig(**options), registry).inputs()) == [tmp_path / "in", tmp_path / "white.png"]
+    (tmp_path / "second").mkdir()
+    images, _ = infer(tmp_path / "second", registry, options, model=model)
+    assert np.abs(read(images.path / "images/photo.png").pixels.astype(int) - 127.5).max() <= 0.5
+
+
+def test_a_bad_image_is_named_after_the_rest_is_done(tmp_path, registry, data, model):
+    (data.path / "test/a/day/one.png").write_bytes(b"no png")
+    with pytest.raises(StageError, match=r"1 of 3 images failed: day/one: .*one\.png"):
+        infer(tmp_path, registry, data=data, model=model)
+    assert (tmp_path / "images/images/night.png").exists()
+
+
+def test_mistakes_of_infer_show_at_plan_time(tmp_path, registry, data, model):
+    def of(options, **parents):
+        return problems(InferStage(InferConfig(**options), registry), **parents)
+
+    both = "infer needs either `needs: {data: ...}` or `input: PATH`, and not both"
+    assert of({}, model=model) == [(("with",), both)]
+    assert of({"input": tmp_path}, model=model, data=data) == [(("with",), both)]
+    missing = of({"input": tmp_path / "none"}, model=model)
+    assert missing[0][0] == ("with", "input") and "no such file" in missing[0][1]
+    assert of({"split": "train"}, model=model, data=data) == [
+        (("with", "split"), "the data has no split 'train'; it has test, val")
+    ]
+    wrong = of({"direction": "a_to_c"}, model=model, data=data)
+    assert wrong[0][0] == ("with", "direction") and "did you mean 'a_to_b'?" in wrong[0][1]
+    paired = Artifact("dataset", data.path, {**data.facts, "kind": "paired"})
+    assert of({}, model=model, data=paired) == [
+        (("needs", "data"), "negative translates unpaired data, and this data is paired")
+    ]
+
+
+def evaluate(tmp_path, registry, options, **inputs):
+    stage = EvaluateStage(EvaluateConfig(**options), registry, 7)
+    assert not problems(stage, **inputs)
+    where = context(tmp_path / "scores", registry, **inputs)
+    stage.run(where)
+    return {s["metric"]: s for s in json.loads((where.folder / "scores.json").read_text())["scores"]}, where
+
+
+def test_scores_with_baselines_everywhere_they_are_looked_at(tmp_path, registry, data, model):
+    images, _ = infer(tmp_path, registry, data=data, model=model)
+    write(images.path / "images/night.png", np.zeros((20, 16, 3), np.uint8))
+    metrics = ["l1", "psnr", "ssim", "swd", "palette-accuracy"]
+    scores, where = evaluate(tmp_path, registry, {"metrics": metrics}, images=images, data=data)
+    true = {key: read(data.path / "test/b" / f"{key}.png").pixels / 255 for key in KEYS}
+    assert scores["l1"]["score"] == pytest.approx(true["night"].mean() / 3, abs=1e-6)
+    copied = np.mean([np.abs(1 - 2 * image).mean() for image in true.values()])
+    assert scores["l1"]["copy"] == pytest.approx(copied, abs=1e-6)
+    assert scores["l1"]["copy_ratio"] == pytest.approx(scores["l1"]["score"] / copied, abs=1e-6)
+    stacked = np.stack(list(true.values()))
+    median = np.median(stacked, axis=(0, 1, 2))
+    assert scores["l1"]["constant"] == pytest.approx(np.abs(stacked - median).mean(), abs=1e-5)
+    assert scores["psnr"]["score"] == "inf" and scores["swd"]["constant"] is None
+    white = np.stack([image.sum(2) > 1.5 for image in true.values()]).mean()
+    assert scores["palette-accuracy"]["constant"] == pytest.approx(max(white, 1 - white), abs=0.02)
+    printed, page = where.console._stream.getvalue(), (where.folder / "scores.md").read_text()
+    for text in (printed, page):
+        for part in ("copy input", "score / copy", "best constant", "palette-accuracy", "lower", "higher"):
+            assert part in text
+    (told,), step = where.tracker.told["metrics"][0]
+    assert step == {"step": 0} and told["l1"] == scores["l1"]["score"] and "psnr" not in told
+    assert {"l1_copy", "l1_constant", "psnr_copy", "swd", "swd_copy"} <= set(told)
+    assert where.tracker.told["table"][0][0][0] == "scores"
+
+
+def test_sets_without_pairs_are_compared_whole(tmp_path, registry, data, model):
+    images, _ = infer(tmp_path, registry, {"split": "val"}, data=data, model=model)
+    scores, _ = evaluate(
+        tmp_path, registry, {"metrics": [{"uses": "swd", "patches": 16}], "baselines": False}, images=images, data=data
+    )
+    assert scores["swd"]["score"] == pytest.approx(0) and scores["swd"]["copy"] is None
+    stage = EvaluateStage(EvaluateConfig(metrics=["swd", "psnr"]), registry)
+    assert problems(stage, images=images, data=data) == [
+        (("with", "metrics", 1), "psnr compares pairs, and split 'val' of this data has none; use swd")
+    ]
+
+
+def test_images_of_one_s_own_are_scored_as_a_set(tmp_path, registry, data, model):
+    (tmp_path / "in").mkdir()
+    write(tmp_path / "in/photo.png", np.zeros((30, 40, 3), np.uint8))
+    images, _ = infer(tmp_path, registry, {"input": tmp_path / "in"}, model=model)
+    scores, _ = evaluate(tmp_path, registry, {"metrics": ["swd"]}, images=images, data=data)
+    assert scores["swd"]["score"] > 0 and scores["swd"]["copy"] is None
+    stage = EvaluateStage(EvaluateConfig(metrics=["l1"]), registry)
+    with pytest.raises(StageError, match="has none for photo; use swd"):
+        stage.run(context(tmp_path / "more", registry, images=images, data=data))
+
+
+def test_mistakes_of_evaluate_show_at_plan_time(tmp_path, registry, data, model):
+    images = Artifact(
+        "images", tmp_path, InferStage(InferConfig(), registry).promise({"model": model.facts, "data": data.facts})
+    )
+    plain = Artifact("dataset", data.path, {**data.facts, "palette": []})
+    stage = EvaluateStage(EvaluateConfig(metrics=["palette-accuracy"]), registry)
+    found = problems(stage, images=images, data=plain)
+    assert found[0][0] == ("with", "metrics", 0) and "needs a palette" in found[0][1]
+    stage = EvaluateStage(EvaluateConfig(metrics=["swd"], split="train"), registry)
+    assert problems(stage, images=images, data=data) == [
+        (("with", "split"), "the data has no split 'train'; it has test, val")
+    ]
+    single = Artifact("images", tmp_path, {**images.facts, "target_side": None})
+    stage = EvaluateStage(EvaluateConfig(metrics=[MetricUse(uses="swd")]), registry)
+    assert problems(stage, images=single, data=data) == [
+        (("needs", "images"), "direction a_to_b imitates no side of the data")
+    ]
