@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 
 __all__ = ["StageTracker", "Tracking", "open_tracking"]
 
+COMPARED = ("method", "options", "losses", "epochs", "max_steps", "batch_size")
 Status = Literal["done", "failed", "stopped"]
 
 
@@ -141,10 +142,7 @@ class Tracking:
         document = masked(yaml.safe_load(self.resolved) or {})
         write_text(journal.folder / "pipeline.yaml", yaml.safe_dump(document, sort_keys=False, allow_unicode=True))
         journal.append("start", pipeline=self.pipeline, stages=self.stages)
-        settings = {key: value for key, value in document.items() if key not in ("stages", "profiles")}
-        for stage, options in (document.get("stages") or {}).items():
-            settings[stage] = {**(options.get("with") or {}), **{k: v for k, v in options.items() if k != "with"}}
-        journal.append("params", v=flatten(settings))
+        journal.append("params", v=flatten(compared(document)))
         journal.append("tags", v=_tags(self.recipe, self.versions))
         journal.append("file", path=_portable(journal.folder / "pipeline.yaml", self.folder), folder="")
 
@@ -239,6 +237,23 @@ def _portable(path: Path, folder: Path) -> str:
     """A path relative to the pipeline's folder where it lies inside, so that the folder may move."""
     path = path.absolute()
     return path.relative_to(folder).as_posix() if path.is_relative_to(folder) else path.as_posix()
+
+
+def compared(document: Mapping[str, Any]) -> dict[str, Any]:
+    """The settings by which one compares runs: the seed, and of each training what `COMPARED` names.
+
+    The rest is in the `pipeline.yaml` that is kept with the run. MLflow 3.17 prints every param above the picture on
+    the tile of an image; with all of a pipeline's settings as params the sample grids were pushed out of sight.
+    """
+    stages = {name: stage.get("with") or {} for name, stage in (document.get("stages") or {}).items()}
+    trained = {
+        name: {key: options[key] for key in COMPARED if key in options}
+        | {key: value for key, value in (options.get("optimizer") or {}).items() if key == "lr"}
+        for name, options in stages.items()
+        if "method" in options
+    }
+    seed = {"seed": document["seed"]} if "seed" in document else {}
+    return seed | (next(iter(trained.values())) if len(trained) == 1 else trained)
 
 
 def _tags(recipe: str, versions: Mapping[str, str]) -> dict[str, str]:

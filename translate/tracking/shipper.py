@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     from translate.tracking.store import Store
 
 LOCK = ".tracking/lock"
+PAGE = "workflowType=machine_learning"
+"""What makes MLflow's pages show curves and runs; without it they open on traces of language models."""
 DEFAULT_STORE = "sqlite:///mlflow.db"
 BATCH = 1000
 """Metric values per request, the most that the tracking API takes."""
@@ -88,7 +90,7 @@ def connect(runs: Runs, run: dict[str, Any], console: Console) -> Store:
     uri = store_uri()
     known = run.get("run_id") if run.get("store") == redact(uri) else None
     store = Store(uri, str(run["pipeline"]), runs.folder, str(run["recipe"]), console)
-    store.open(known)
+    store.open(known, next((event["t"] for event, _ in read(runs.journal(run))), 0))
     if store.run_id != known:
         runs.update(run, store=redact(uri), experiment_id=store.experiment_id, run_id=store.run_id, offset=0)
     return store

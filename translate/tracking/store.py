@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from translate.tracking.journal import Event
 from translate.tracking.redact import redact
-from translate.tracking.shipper import UnreachableError, database
+from translate.tracking.shipper import PAGE, UnreachableError, database
 
 if TYPE_CHECKING:
     from translate.contracts import Console
@@ -73,17 +73,21 @@ class Store:
         """The page of the run, where the store is a server."""
         if not self.uri.startswith("http"):
             return None
-        return f"{redact(self.uri).rstrip('/')}/#/experiments/{self.experiment_id}/runs/{self.run_id}"
+        page = f"/#/experiments/{self.experiment_id}/runs/{self.run_id}?{PAGE}"
+        return redact(self.uri).rstrip("/") + page
 
-    def open(self, run_id: str | None) -> None:
-        """Continues a run if it is still there, otherwise begins one. Errors: UnreachableError."""
+    def open(self, run_id: str | None, started: int) -> None:
+        """Continues a run if it is still there, otherwise begins one (`started`: milliseconds since 1970).
+
+        Errors: UnreachableError.
+        """
         with _Translated():
             self._client = client(self.uri)
             self.experiment_id = self._experiment()
             run = self._find(run_id) if run_id else None
             if run is None:
                 name = f"{self._folder.name} {self._recipe[:8]}"
-                run = self._client.create_run(self.experiment_id, run_name=name)
+                run = self._client.create_run(self.experiment_id, started, run_name=name)
             self.run_id = run.info.run_id
             self._params = set(run.data.params)
 

@@ -21,7 +21,7 @@ from typing import IO, TYPE_CHECKING, Any
 
 from translate.errors import ConfigError, TranslateError
 from translate.tracking.redact import redact
-from translate.tracking.shipper import database, store_uri
+from translate.tracking.shipper import PAGE, database, store_uri
 
 if TYPE_CHECKING:
     from translate.contracts import Console
@@ -106,7 +106,7 @@ def _page(shown: str, base: str) -> str:
         experiment = newest_experiment(base.rstrip("/"))
     except (OSError, ValueError):
         experiment = None
-    return f"{shown}/#/experiments/{experiment}" if experiment else shown
+    return f"{shown}/#/experiments/{experiment}/runs?{PAGE}" if experiment else shown
 
 
 def _ask(url: str, query: dict[str, Any]) -> dict[str, Any]:
