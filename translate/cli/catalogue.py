@@ -77,7 +77,7 @@ def _show_method(method: dict[str, Any]) -> None:
 
 def _default(option: dict[str, Any]) -> str:
     value = option["default"]
-    return str(value["uses"]) if isinstance(value, dict) and set(value) == {"uses"} else str(value)
+    return str(value["uses"]) if isinstance(value, dict) and "uses" in value else str(value)
 
 
 @click.group(invoke_without_command=True)

@@ -44,6 +44,8 @@ class _Check:
         self.nodes = dict(pipeline.stages())
         self.kinds: dict[str, type[Stage[Any]]] = {}
         self.checked: dict[str, Checked] = {}
+        self.blocked: set[str] = set()
+        """Stages whose needs are wrong: they are not asked what is wrong with them."""
 
     def run(self) -> dict[str, Checked]:
         for i, plugin in enumerate(self.pipeline.plugins):
@@ -56,7 +58,8 @@ class _Check:
         for name in self._order(needs):
             if name in self.kinds and (stage := self._stage(name, needs[name])):
                 self.checked[name] = stage
-                self._ask(stage)
+                if name not in self.blocked:
+                    self._ask(stage)
         if self.issues:
             raise PipelineError(self.issues) from self.cause
         return self.checked
@@ -79,6 +82,7 @@ class _Check:
         given = {key: value.value for key, value in needs.children().items()} if needs else {}
         wanted = self.kinds[name].needs if name in self.kinds else None
         right = {}
+        before = len(self.issues)
         for need, parent in given.items():
             message = self._need(need, parent, wanted)
             if message:
@@ -90,6 +94,8 @@ class _Check:
             if need not in given and not declared.optional:
                 text = f"is required: the name of a stage that makes {_a(declared.kind)}"
                 self.issues.append(node.issue(("needs", need), text))
+        if len(self.issues) > before or len(right) < len(given):
+            self.blocked.add(name)
         return right
 
     def _need(self, need: str, parent: Any, wanted: Mapping[str, Any] | None) -> str:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Iterator
-from typing import Any
+from types import UnionType
+from typing import Any, Literal, Union, get_args, get_origin
 
 from pydantic import BaseModel
 
@@ -68,14 +69,22 @@ def _options(config: type[BaseModel]) -> Iterator[dict[str, Any]]:
         default = field.get_default(call_default_factory=True, validated_data={})
         if isinstance(default, BaseModel):
             default = default.model_dump(mode="json")
-        kind = field.annotation.__name__ if isinstance(field.annotation, type) else str(field.annotation)
         yield {
             "name": field.alias or name,
-            "type": kind.replace("typing.", "").replace("translate.contracts.", ""),
+            "type": _kind(field.annotation),
             "required": field.is_required(),
             "default": None if field.is_required() else default if _plain(default) else show(default),
             "about": field.description or "",
         }
+
+
+def _kind(annotation: Any) -> str:
+    """A type as a person would name it: `int`, `batch | instance | none`."""
+    if get_origin(annotation) is Literal:
+        return " | ".join(map(str, get_args(annotation)))
+    if get_origin(annotation) in (Union, UnionType):
+        return " | ".join("none" if each is type(None) else _kind(each) for each in get_args(annotation))
+    return annotation.__name__ if isinstance(annotation, type) else str(annotation).replace("typing.", "")
 
 
 def _plain(value: Any) -> bool:

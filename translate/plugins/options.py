@@ -90,7 +90,9 @@ def problems(error: ValidationError, model: type[BaseModel], data: Any) -> list[
     for detail in error.errors(include_url=False):
         path = _path(detail["loc"], data, detail["type"])
         found.setdefault(path, []).append(_problem(detail, path, model))
-    nameless = {path[:-1] for path in found if path[-1:] == ("uses",)}
+    nameless = {
+        path[:-1] for path in found if path[-1:] == ("uses",) and _keys(model, path[:-1]) == set(Use.model_fields)
+    }
     return [
         _joined(entries)
         for path, entries in found.items()
@@ -195,7 +197,9 @@ def _problem(detail: Any, path: Path, model: type[BaseModel]) -> Problem:
     if kind == "missing":
         return Problem(path, message)
     near = suggest(value, _choices(context)) if kind == "literal_error" else ""
-    return Problem(path, f"{message}, not {context.get('actual_length') or show(value)}{near}")
+    if kind == "too_short" and context["min_length"] == 1:
+        return Problem(path, "must not be empty")
+    return Problem(path, f"{message}, not {context.get('actual_length', show(value))}{near}")
 
 
 def _number(value: Any) -> Any:
