@@ -59,7 +59,7 @@ def losses(folder: Path) -> dict[tuple[str, int], float]:
         for line in path.read_text().splitlines():
             event = json.loads(line)
             if event["e"] == "metrics":
-                points.update({(name, event["step"]): value for name, value in event["v"].items()})
+                points.update({(name, event["s"]): value for name, value in event["v"].items()})
     return {
         k: v for k, v in points.items() if k[0].startswith("train/") and not any(w in k[0] for w in ("second", "wait"))
     }

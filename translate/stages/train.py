@@ -16,7 +16,10 @@ if TYPE_CHECKING:
     from torch import nn
 
     from translate.data.dataset import Dataset
+    from translate.data.loader import Loader
+    from translate.training.engine import Engine
     from translate.training.trainer import Trainer
+    from translate.training.validation import Validator
 
 
 class TrainStage(Stage[TrainConfig]):
@@ -78,6 +81,7 @@ class TrainStage(Stage[TrainConfig]):
                 yield KeyProblem(("with", "players", name), _unknown(f"{c.method} has no player", name, method.players))
 
     def _check_data(self, method: type[Method[Any]], data: Mapping[str, Any]) -> Iterable[Problem]:
+        from translate.metrics import metric_problems
         from translate.training.validation import split_for
 
         c = self.config
@@ -97,16 +101,9 @@ class TrainStage(Stage[TrainConfig]):
             yield Problem(
                 ("with", "validate"), f"no split to validate on: the data has {', '.join(data['splits'])}, not {wanted}"
             )
-        for i, name in enumerate(metrics):
-            try:
-                metric = self.registry.get("metrics", name)
-            except TranslateError:
-                continue
-            if data and split is not None and metric.paired and split not in data["pairs"]:
-                yield Problem(
-                    ("with", "validate", "metrics", i),
-                    f"{name} compares pairs, and split {split!r} of this data has none; use swd",
-                )
+        elif data and split is not None:
+            for i, message in metric_problems(c.validation.metrics, data, split, self.registry):
+                yield Problem(("with", "validate", "metrics", i), message)
 
     def _check_extra(self, method: type[Method[Any]]) -> Iterable[Problem]:
         for i, entry in enumerate(self.config.extra_losses):
@@ -170,77 +167,74 @@ class TrainStage(Stage[TrainConfig]):
         import torch
 
         from translate.data.dataset import Dataset
-        from translate.data.loader import Loader
-        from translate.device import cores, precision
+        from translate.device import precision
         from translate.training.engine import Engine
         from translate.training.extra import bind
         from translate.training.players import make_players
         from translate.training.trainer import Trainer
-        from translate.training.validation import Validator, split_for
 
-        c, registry = self.config, self.registry
+        c, registry, device = self.config, self.registry, context.device
         dataset = Dataset(context.inputs["data"].path)
         augment = [registry.build(use) for use in c.augment]
         method_class = registry.get("methods", c.method)
-        spec = dataset.spec(dataset.batch_size_of(augment))
         options = method_class.Config.model_validate(c.options)
+        spec = dataset.spec(dataset.batch_size_of(augment))
         method: Method[Any] = method_class(options, spec, {**method_class.losses, **c.losses})
 
         fast = c.fast == "auto"
-        exact = precision(c.precision, context.device) if fast or c.precision != "auto" else "fp32"
+        exact = precision(c.precision if fast or c.precision != "auto" else "fp32", device)
+        torch.backends.cudnn.benchmark = fast
         torch.manual_seed(derive(context.seed, "networks"))
         nets = build_networks(method, registry)
         channels_last = fast and exact == "bf16"
         for net in nets.values():
-            net.to(context.device)
+            net.to(device).train()
             if channels_last:
                 net.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-            net.train()
-        if context.device.startswith("cuda"):
-            torch.backends.cudnn.benchmark = fast
 
-        workers = (
-            c.workers if c.workers != "auto" else (min(8, cores() - 1) if context.device.startswith("cuda") else 1)
-        )
-        loader = Loader(dataset, "train", augment, c.batch_size, derive(context.seed, "loader"), workers)
+        loader = self._loader(context, dataset, augment)
         per_epoch = max(1, loader.steps_per_epoch // c.accumulate)
-        total = min(c.epochs * per_epoch, c.max_steps or c.epochs * per_epoch)
         players = make_players(c.method, method.players, nets, c, c.epochs * per_epoch, fused=fast)
-        engine = Engine(
-            method, nets, players, device=context.device, precision=exact, seed=derive(context.seed, "training"),
-            extra=bind(c.extra_losses, registry, context.device), merge=fast,
-        )  # fmt: skip
-        split = split_for(dataset.splits, c.validation.split)
-        validator = None
-        if split is None:
-            context.console.warn("no split 'val' or 'test': nothing to validate on, no sample grids")
-        else:
-            validator = Validator(
-                method,
-                nets,
-                dataset,
-                split,
-                c.validation,
-                registry,
-                context.device,
-                exact,
-                derive(context.seed, "validation"),
-            )
+        extra = bind(c.extra_losses, registry, device)
+        seed = derive(context.seed, "training")
+        engine = Engine(method, nets, players, device=device, precision=exact, seed=seed, extra=extra, merge=fast)
+        total = min(c.epochs * per_epoch, c.max_steps or c.epochs * per_epoch)
         better = registry.get("metrics", c.keep.best).better if c.keep.best else None
-        self._describe(context, dataset, engine, exact, total, per_epoch)
+        validator = self._validator(context, dataset, engine)
+        self._describe(context, dataset, engine, total, per_epoch)
         return Trainer(context, c, method, engine, loader, validator, total, better, channels_last)
 
-    def _describe(
-        self, context: StageContext, dataset: Dataset, engine: Any, exact: str, total: int, per_epoch: int
-    ) -> None:
+    def _loader(self, context: StageContext, dataset: Dataset, augment: list[Any]) -> Loader:
+        from translate.data.loader import Loader
+        from translate.device import cores
+
+        cuda = context.device.startswith("cuda")
+        wanted = self.config.workers
+        workers = wanted if wanted != "auto" else min(8, max(1, cores() - 1)) if cuda else 1
+        return Loader(
+            dataset, "train", augment, self.config.batch_size, derive(context.seed, "loader"), workers, pin=cuda
+        )
+
+    def _validator(self, context: StageContext, dataset: Dataset, engine: Engine) -> Validator | None:
+        from translate.training.validation import Validator, split_for
+
+        config = self.config.validation
+        split = split_for(dataset.splits, config.split)
+        if split is None:
+            context.console.warn("no split 'val' or 'test': nothing to validate on, no sample grids")
+            return None
+        metrics = [self.registry.build(use, spec=engine.method.spec) for use in config.metrics]
+        return Validator(engine, dataset, split, config, metrics)
+
+    def _describe(self, context: StageContext, dataset: Dataset, engine: Engine, total: int, per_epoch: int) -> None:
         from translate.networks import count_parameters
 
         counts = ", ".join(f"{n} {count_parameters(net):,}" for n, net in engine.nets.items() if count_parameters(net))
-        context.console.say(f"{self.config.method} on {context.device} in {exact}: {counts} parameters")
+        context.console.say(f"{self.config.method} on {context.device} in {engine.precision}: {counts} parameters")
         context.console.say(
             f"{total:,} steps of {self.config.batch_size * self.config.accumulate} images, {per_epoch:,} steps an epoch"
         )
-        context.tracker.tags({"device": context.device, "precision": exact})
+        context.tracker.tags({"device": context.device, "precision": engine.precision})
         context.tracker.dataset(context.pipeline, context.inputs["data"].hash, dataset.facts, "train")
 
     def _start(self, trainer: Trainer, context: StageContext) -> None:

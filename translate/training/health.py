@@ -28,6 +28,7 @@ class Health:
     def __init__(self, console: Console) -> None:
         self.console = console
         self.warned: set[str] = set()
+        self.alike: set[str] = set()
 
     def gradients(self, step: int, values: Mapping[str, float]) -> dict[str, float]:
         """The ratio of the largest to the smallest mean gradient norm of the players (`grad_norm/PLAYER`)."""
@@ -49,12 +50,13 @@ class Health:
         if min(len(outputs), len(real)) < 2:
             return {}
         ratio = diversity(outputs) / max(diversity(real), 1e-12)
-        if ratio < COLLAPSED:
-            self._warn(
-                f"step {step}: the outputs of {direction} are nearly alike ({ratio:.0%} of the variety of real ones): "
-                "if this lasts, the generator has collapsed",
-                direction,
-            )
+        if ratio >= COLLAPSED:
+            self.alike.discard(direction)
+        elif direction in self.alike:
+            share = f"{ratio:.0%} of the variety of real ones"
+            self._warn(f"step {step}: the outputs of {direction} stay nearly alike ({share}): collapse?", direction)
+        else:
+            self.alike.add(direction)  # once may be the start of a training
         return {f"health/diversity/{direction}": ratio}
 
     def _warn(self, text: str, subject: str) -> None:

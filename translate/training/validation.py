@@ -11,11 +11,12 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from translate.contracts import Components, Method, Metric
+from translate.contracts import Metric
 from translate.data.dataset import Dataset
-from translate.device import Precision
 from translate.inference.translator import Translator
+from translate.seeding import derive
 from translate.training.config import ValidateConfig
+from translate.training.engine import Engine
 
 
 def split_for(dataset_splits: Sequence[str], wanted: str | None) -> str | None:
@@ -27,23 +28,15 @@ class Validator:
     """Translates the same validation images at any time of a training, on copies of the networks."""
 
     def __init__(
-        self,
-        method: Method[Any],
-        nets: Mapping[str, nn.Module],
-        dataset: Dataset,
-        split: str,
-        config: ValidateConfig,
-        registry: Components,
-        device: str,
-        precision: Precision,
-        seed: int,
+        self, engine: Engine, dataset: Dataset, split: str, config: ValidateConfig, metrics: Sequence[Metric[Any]]
     ) -> None:
-        self.method, self.dataset, self.split, self.config, self.seed = method, dataset, split, config, seed
-        needed = {n for d in method.directions.values() for n in d.nets}
-        self.copies = {n: copy.deepcopy(nets[n]) for n in needed}
-        self.translator = Translator(method, self.copies, {}, device=device, precision=precision)
-        spec = method.spec
-        self.metrics: list[Metric[Any]] = [registry.build(use, spec=spec) for use in config.metrics]
+        self.dataset, self.split, self.config, self.metrics = dataset, split, config, metrics
+        self.method = engine.method
+        needed = {n for d in self.method.directions.values() for n in d.nets}
+        self.copies = {n: copy.deepcopy(engine.nets[n]) for n in sorted(needed)}
+        self.translator = Translator(
+            self.method, self.copies, {}, device=str(engine.device), precision=engine.precision, seed=engine.seed
+        )
 
     def load(self, nets: Mapping[str, nn.Module]) -> None:
         """Takes over the weights and buffers of `nets` (the live or the averaged ones)."""
@@ -94,18 +87,11 @@ class Validator:
 
     def _partner(self, side: str, key: str) -> str:
         keys = self.dataset.keys(self.split, side)
-        return key if key in keys else keys[hash_of(key) % len(keys)]
+        return key if key in keys else keys[derive(0, key) % len(keys)]
 
     @staticmethod
     def _rounded(image: Tensor) -> Tensor:
         return image.add(1).mul(127.5).round().clamp(0, 255).div(255)
-
-
-def hash_of(key: str) -> int:
-    """A number that stays with a key on every machine (Python's own hash does not)."""
-    from translate.seeding import derive
-
-    return derive(0, key)
 
 
 def _picture(image: Tensor) -> np.ndarray[Any, Any]:
