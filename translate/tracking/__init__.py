@@ -44,7 +44,7 @@ def open_tracking(
     versions: Mapping[str, str],
     console: Console,
 ) -> Tracking:
-    """Tracks a run of a pipeline whose outputs lie in `folder`.
+    """Tracks a run of a pipeline (`name` or `name@profile`) whose outputs lie in `folder`.
 
     `recipe` is the hash of everything that decides the results: the same recipe continues its MLflow run, another one
     opens a new run, and so does a stage that was already tracked to its end (a forced one). `resolved` is the pipeline
@@ -143,7 +143,7 @@ class Tracking:
         write_text(journal.folder / "pipeline.yaml", yaml.safe_dump(document, sort_keys=False, allow_unicode=True))
         journal.append("start", pipeline=self.pipeline, stages=self.stages)
         journal.append("params", v=flatten(compared(document)))
-        journal.append("tags", v=_tags(self.recipe, self.versions))
+        journal.append("tags", v=_tags(self.pipeline, self.recipe, self.versions))
         journal.append("file", path=_portable(journal.folder / "pipeline.yaml", self.folder), folder="")
 
     def _end(self, status: Status) -> None:
@@ -256,8 +256,8 @@ def compared(document: Mapping[str, Any]) -> dict[str, Any]:
     return seed | (next(iter(trained.values())) if len(trained) == 1 else trained)
 
 
-def _tags(recipe: str, versions: Mapping[str, str]) -> dict[str, str]:
-    tags = {"recipe": recipe, "version/translate": __version__}
+def _tags(pipeline: str, recipe: str, versions: Mapping[str, str]) -> dict[str, str]:
+    tags = {"profile": pipeline.partition("@")[2] or "none", "recipe": recipe, "version/translate": __version__}
     tags |= {f"version/{name}": version for name, version in versions.items()}
     git = shutil.which("git")
     if git:

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from translate.storage import manifest
+from translate.storage.pointer import follow
 
 if TYPE_CHECKING:
     import numpy as np
@@ -60,26 +61,23 @@ class Pair:
 
 
 def pairs(folder: Path, most: int) -> Iterator[tuple[str, list[Pair]]]:
-    """For each stage of a pipeline's folder that converted a split of its prepared data: its name and some pictures."""
-    stages = {path.name: (path, content) for path in _current(folder) if (content := manifest.read(path))}
-    data = [path for path, _ in stages.values() if (path / "dataset.json").is_file()]
-    for name, (path, content) in sorted(stages.items()):
-        facts = {**content, **(content.get("facts") or {})}
-        split, source, target = (facts.get(key) for key in ("split", "source_side", "target_side"))
-        if not (split and source) or not (path / "images").is_dir():
+    """For each current stage of a pipeline's folder that converted prepared data: its name and some pictures."""
+    for link in sorted(path for path in folder.iterdir() if path.suffix not in (".json", ".html")):
+        stage = follow(link)
+        content = manifest.read(stage) if stage else None
+        if stage is None or content is None or (content.get("stage"), content.get("kind")) != (link.name, "images"):
             continue
-        found = []
-        for output in spread(sorted((path / "images").rglob("*.png")), most):
-            key = output.relative_to(path / "images")
-            before = next((f for d in data if (f := d / split / source / key).is_file()), None)
-            truth = next((f for d in data if (f := d / split / str(target) / key).is_file()), None)
-            if before:
-                shown = truth if facts.get("pairs") else None
-                found.append(Pair(key.with_suffix("").as_posix(), before, output, shown))
+        facts, data = content.get("facts", {}), content.get("parents", {}).get("data")
+        if not data or not facts.get("split"):
+            continue
+        root = folder / data / facts["split"]
+        outputs = spread(sorted((stage / "images").rglob("*.png")), most)
+        names = [(path, path.relative_to(stage / "images")) for path in outputs]
+        truth = root / facts["target_side"] if facts.get("pairs") and facts.get("target_side") else None
+        found = [
+            Pair(name.with_suffix("").as_posix(), before, path, truth / name if truth else None)
+            for path, name in names
+            if (before := root / facts["source_side"] / name).is_file()
+        ]
         if found:
-            yield name, found
-
-
-def _current(folder: Path) -> Iterator[Path]:
-    """The folders that `<pipeline folder>/<stage>` points at."""
-    return (path for path in sorted(folder.iterdir()) if path.is_symlink() and path.is_dir())
+            yield link.name, found

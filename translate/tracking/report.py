@@ -104,7 +104,7 @@ def _pairs(stage: str, found: Sequence[Pair]) -> str:
 
 def _compare(pair: Pair, hidden: bool) -> str:
     truth = ""
-    if pair.truth:
+    if pair.truth and pair.truth.is_file():
         picture = f"<img src='{data_uri(pair.truth, PAIR_SIDE)}' alt='truth'>"
         truth = f"<figure class=truth>{picture}<figcaption>truth</figcaption></figure>"
     return (

@@ -89,7 +89,7 @@ def connect(runs: Runs, run: dict[str, Any], console: Console) -> Store:
 
     uri = store_uri()
     known = run.get("run_id") if run.get("store") == redact(uri) else None
-    store = Store(uri, str(run["pipeline"]), runs.folder, str(run["recipe"]), console)
+    store = Store(uri, str(run["pipeline"]).partition("@")[0], runs.folder, str(run["recipe"]), console)
     store.open(known, next((event["t"] for event, _ in read(runs.journal(run))), 0))
     if store.run_id != known:
         runs.update(run, store=redact(uri), experiment_id=store.experiment_id, run_id=store.run_id, offset=0)
