@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import importlib
-import os
 import sys
 from collections.abc import Callable, Iterator
 from importlib.metadata import EntryPoint
@@ -98,7 +97,7 @@ def events(work: Path) -> list[tuple[str, str]]:
     return found
 
 
-def age(path: Path, seconds: int = 60) -> None:
-    """Makes a file look `seconds` old, so that its hash may be remembered."""
-    stat = path.stat()
-    os.utime(path, ns=(stat.st_atime_ns, stat.st_mtime_ns - seconds * 10**9))
+@pytest.fixture
+def heard_console() -> Callable[[], Heard]:
+    """Consoles that remember what was said."""
+    return Heard

@@ -125,6 +125,7 @@ BAD: dict[str, tuple[str, str]] = {
         HEAD + "  a: {uses: toy/make, with: {size: 101}}\n",
         "4:36: stages.a.with.size: must be at most 100, not 101",
     ),
+    "half a character": ('version: 1\nname: "\\ud83d"\n', "2:7: name: holds half of a character (a lone surrogate)"),
     "no value": (
         HEAD + "  a:\n    uses: toy/make\n    with:\n      size:\n",
         "7:7: stages.a.with.size: must be a whole number, not empty",

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
+
 import click
 
 from translate.cli.common import as_json, console, print_json
@@ -27,11 +29,14 @@ def doctor(as_json: bool) -> None:
 
     findings = diagnose()
     if as_json:
-        print_json({"findings": [finding.to_json() for finding in findings]})
+        print_json({"findings": [asdict(finding) for finding in findings]})
     else:
-        rows = [(finding.name, finding.state, finding.text) for finding in findings]
-        console().table("", ("what", "state", ""), rows)
-    if any(finding.state == "wrong" for finding in findings):
+        out = console()
+        for finding in findings:
+            out.say(f"{finding.status:5} {finding.name}: {finding.detail}")
+            if finding.mend:
+                out.say(f"      {finding.mend}")
+    if any(finding.status == "fail" for finding in findings):
         raise click.exceptions.Exit(1)
 
 

@@ -161,7 +161,20 @@ def _node(node: yaml.Node, file: str, path: tuple[str | int, ...], key: Place | 
         items = [_node(item, file, (*path, i), None, issues) for i, item in enumerate(node.value)]
         return Node(items, place, path, key)
     assert isinstance(node, yaml.ScalarNode)
-    return Node(node.value if node.style else scalar(node.value), place, path, key)
+    if not node.style:
+        return Node(scalar(node.value), place, path, key)
+    text = _whole(node.value)
+    if text is None:
+        issues.append(Issue(place, path, "holds half of a character (a lone surrogate)"))
+    return Node(text, place, path, key)
+
+
+def _whole(text: str) -> str | None:
+    """Joins a character that JSON wrote as two escapes of 16 bits; None where one half is alone."""
+    try:
+        return text.encode("utf-16", "surrogatepass").decode("utf-16")
+    except UnicodeDecodeError:
+        return None
 
 
 def _mapping(node: yaml.MappingNode, file: str, path: tuple[str | int, ...], issues: list[Issue]) -> dict[str, Node]:
@@ -171,8 +184,10 @@ def _mapping(node: yaml.MappingNode, file: str, path: tuple[str | int, ...], iss
         if not isinstance(key, yaml.ScalarNode):
             issues.append(Issue(place, path, "a key must be text, not a list or a mapping"))
             continue
-        name = str(key.value)
-        if not key.style and not isinstance(scalar(name), str):
+        name = _whole(key.value)
+        if name is None:
+            issues.append(Issue(place, path, "a key holds half of a character (a lone surrogate)"))
+        elif not key.style and not isinstance(scalar(name), str):
             issues.append(
                 Issue(
                     place,

@@ -1,0 +1,132 @@
+"""Files and folders that are whole or absent, manifests, pointers and locks."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from translate.errors import ConfigError
+from translate.storage import atomic, manifest
+from translate.storage.lock import Lock
+from translate.storage.pointer import follow, point
+
+
+def test_write_replaces_at_once_and_leaves_nothing_behind(tmp_path: Path) -> None:
+    file = tmp_path / "a.json"
+    atomic.write_bytes(file, b"old")
+    atomic.write_json(file, {"é": [1, 2.5, None]})
+    assert file.read_text("utf-8") == '{\n  "é": [\n    1,\n    2.5,\n    null\n  ]\n}\n'
+    assert [p.name for p in tmp_path.iterdir()] == ["a.json"]
+
+
+def test_failed_write_leaves_the_old_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    file = tmp_path / "a.txt"
+    atomic.write_text(file, "old")
+
+    def full(handle: int) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(os, "fsync", full)
+    with pytest.raises(OSError, match="No space left"):
+        atomic.write_text(file, "new")
+    assert file.read_text() == "old"
+    assert [p.name for p in tmp_path.iterdir()] == ["a.txt"]
+    with pytest.raises(ValueError, match="not JSON compliant"):
+        atomic.write_json(file, float("nan"))
+
+
+def test_long_names_and_permissions(tmp_path: Path) -> None:
+    file = tmp_path / ("x" * 255)
+    old = os.umask(0o022)
+    try:
+        atomic.write_bytes(file, b"")
+    finally:
+        os.umask(old)
+    assert file.stat().st_mode & 0o777 == 0o644
+
+
+def test_replace_dir_moves_and_replaces(tmp_path: Path) -> None:
+    for name in ("new", "old"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / name).touch()
+    atomic.replace_dir(tmp_path / "new", tmp_path / "old")
+    assert sorted(p.relative_to(tmp_path).as_posix() for p in tmp_path.rglob("*")) == ["old", "old/new"]
+    with pytest.raises(FileNotFoundError):
+        atomic.replace_dir(tmp_path / "absent", tmp_path / "old")
+    assert (tmp_path / "old" / "new").exists(), "what was there is put back"
+
+
+def test_hashes_are_sha256(tmp_path: Path) -> None:
+    (tmp_path / "b").mkdir()
+    for name in ("z.txt", "b/y.txt"):
+        (tmp_path / name).write_bytes(name.encode() * 1000)
+    expected = {name: hashlib.sha256(name.encode() * 1000).hexdigest() for name in ("b/y.txt", "z.txt")}
+    assert atomic.hash_tree(tmp_path) == expected
+    assert atomic.digest({"b": 1, "a": [True]}) == hashlib.sha256(b'{"a":[true],"b":1}').hexdigest()
+
+
+def test_manifest_names_what_changed(tmp_path: Path) -> None:
+    for name in ("same", "longer", "other", "gone"):
+        (tmp_path / name).write_text(name)
+    assert manifest.read(tmp_path) is None
+    assert manifest.verify(tmp_path) == [f"{tmp_path / 'MANIFEST.json'} is missing or damaged"]
+    written = manifest.write(tmp_path, {"fact": 1})
+    assert manifest.read(tmp_path) == written
+    assert manifest.hashes(written) == {n: hashlib.sha256(n.encode()).hexdigest() for n in sorted(written["files"])}
+    assert manifest.verify(tmp_path) == []
+    (tmp_path / "longer").write_text("longer!")
+    (tmp_path / "other").write_text("rehto")
+    (tmp_path / "gone").unlink()
+    (tmp_path / "added").touch()
+    wrong = [f"{tmp_path / 'gone'} is missing", f"{tmp_path / 'longer'} has another size than when it was written"]
+    assert manifest.verify(tmp_path, quick=True) == wrong
+    assert manifest.verify(tmp_path) == [*wrong, f"{tmp_path / 'other'} has changed since it was written"]
+    (tmp_path / manifest.NAME).write_text('{"files": ')
+    assert manifest.read(tmp_path) is None
+
+
+@pytest.mark.parametrize("links", [True, False])
+def test_pointer(links: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    if not links:
+
+        def refuse(self: Path, *args: object, **kwargs: object) -> None:
+            raise OSError("links need a privilege")
+
+        monkeypatch.setattr(Path, "symlink_to", refuse)
+    link = tmp_path / "train"
+    assert follow(link) is None
+    for name in ("train-1", "train-2"):
+        (tmp_path / name).mkdir()
+        point(link, name)
+        assert follow(link) == tmp_path / name
+        assert link.is_symlink() == links
+    (tmp_path / "train-2").rmdir()
+    assert follow(link) is None
+    assert follow(tmp_path / "train-1") == tmp_path / "train-1"
+
+
+HOLD = "import sys\nfrom translate.storage.lock import Lock\nwith Lock(__import__('pathlib').Path(sys.argv[1])):\n" \
+       "    print('held', flush=True)\n    sys.stdin.read()\n"  # fmt: skip
+
+
+def test_lock_names_its_holder_and_dies_with_it(tmp_path: Path) -> None:
+    path = tmp_path / "new" / ".lock"
+    holder = subprocess.Popen(
+        [sys.executable, "-c", HOLD, str(path)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    )
+    with holder:
+        assert holder.stdout is not None
+        assert holder.stdout.readline() == "held\n"
+        with pytest.raises(ConfigError, match=f"new is in use by process {holder.pid}; wait for it to end"), Lock(path):
+            pass
+        holder.send_signal(signal.SIGKILL)
+    with Lock(path):
+        assert path.read_text() == str(os.getpid())
+    with Lock(path):
+        pass
