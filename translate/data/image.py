@@ -32,7 +32,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO
 
 from translate.data import integrity
-from translate.data.pixels import over_white, to8, upright
+from translate.data.pixels import colour_key, over_white, to8, upright
 from translate.errors import ConfigError, DataError
 
 if TYPE_CHECKING:
@@ -49,21 +49,6 @@ READABLE = (*SUFFIXES, ".gif")
 
 _ORIENTATION = 0x0112
 _HEAD = 1 << 16
-_BROKEN = (
-    *(
-        OSError,
-        SyntaxError,
-        ValueError,
-        TypeError,
-        LookupError,
-        EOFError,
-        ArithmeticError,
-        AttributeError,
-        RuntimeError,
-    ),
-    *(struct.error, zlib.error),
-)
-"""What Pillow raises at damaged files."""
 
 
 @dataclass(frozen=True)
@@ -152,8 +137,8 @@ def decode(data: bytes, name: str, *, limits: Limits = Limits()) -> Image:
         check(data, name)
     try:
         array = _wide(opened, data) if opened.header.bits == 16 else _narrow(opened)
-    except _BROKEN as error:
-        raise DataError(f"{name}: damaged or truncated {opened.header.format.upper()}: {error}") from None
+    except Exception as error:  # decoders raise nearly anything at damaged files
+        raise _damaged(name, opened.header.format, error) from None
     return _image(opened, array, data, name)
 
 
@@ -166,6 +151,10 @@ class _Opened:
     orientation: int
 
 
+def _damaged(name: str, kind: str, error: Exception) -> DataError:
+    return DataError(f"{name}: damaged or truncated {kind.upper()}: {str(error) or type(error).__name__}")
+
+
 def _check_bytes(size: int, name: str, limits: Limits) -> None:
     if size > limits.bytes:
         raise DataError(f"{name}: {size:,} bytes, more than the limit of {limits.bytes:,}")
@@ -175,15 +164,14 @@ def _open(stream: BinaryIO, head: bytes, name: str, limits: Limits) -> _Opened:
     kind = integrity.kind_of(head[:24], name)
     # Pillow warns of odd metadata, which the answer here does not depend on. catch_warnings is not safe in threads.
     warnings.filterwarnings("ignore", module=r"PIL\.")
+    if kind == "png":
+        integrity.png_header(head, name)
     try:
         file = _plugin(kind)(stream)
         frames = getattr(file, "n_frames", 1)
-        orientation = file.getexif().get(_ORIENTATION, 1)
-    except _BROKEN as error:
-        raise DataError(f"{name}: damaged or truncated {kind.upper()}: {error}") from None
+    except Exception as error:
+        raise _damaged(name, kind, error) from None
     width, height = file.size
-    if orientation in (5, 6, 7, 8) and kind != "tiff":
-        width, height = height, width
     if width * height > limits.pixels:
         raise DataError(f"{name}: {width} x {height} pixels, more than the limit of {limits.pixels:,}")
     if width < 1 or height < 1:
@@ -191,7 +179,25 @@ def _open(stream: BinaryIO, head: bytes, name: str, limits: Limits) -> _Opened:
     if frames > 1:
         raise DataError(f"{name}: {frames} frames or pages in one file; extract them into files of their own")
     mode, channels, bits, alpha = _layout(file, kind, head, name)
+    orientation = _orientation(file, kind, stream)
+    if orientation in (5, 6, 7, 8) and kind != "tiff":  # Pillow states the upright size of a TIFF
+        width, height = height, width
     return _Opened(file, Header(kind, width, height, channels, bits, alpha, mode), orientation)
+
+
+def _orientation(file: ImageFile, kind: str, stream: BinaryIO) -> int:
+    """The EXIF orientation, 1 (upright) where there is none or it cannot be read."""
+    from PIL.Image import Exif
+
+    try:
+        if kind != "png" or "exif" in file.info:
+            return int(file.getexif().get(_ORIENTATION, 1))
+        position, exif = stream.tell(), Exif()  # Pillow would decode the whole PNG to look behind its image data
+        exif.load(integrity.png_chunk(stream, b"eXIf"))
+        stream.seek(position)
+        return int(exif.get(_ORIENTATION, 1))
+    except Exception:
+        return 1
 
 
 def _plugin(kind: str) -> Callable[[BinaryIO], ImageFile]:
@@ -273,25 +279,14 @@ def _image(opened: _Opened, array: Array, data: bytes, name: str) -> Image:
     header, channels = opened.header, opened.header.channels
     pixels, alpha = array[..., :channels], array[..., channels] if array.shape[2] > channels else None
     if header.format == "png" and alpha is None and header.alpha:
-        alpha = _colour_key(pixels, integrity.png_header(data, name))
+        png = integrity.png_header(data, name)
+        alpha = colour_key(pixels, png.transparency or b"", png.bits)
     orientation = 1 if header.format == "tiff" and header.bits == 8 else opened.orientation  # Pillow turns TIFF itself
     pixels = np.ascontiguousarray(upright(pixels, orientation))
     alpha = None if alpha is None else np.ascontiguousarray(upright(alpha, orientation))
     if pixels.shape[:2] != (header.height, header.width):
         raise DataError(f"{name}: the header says {header.width} x {header.height}, the data {pixels.shape[1::-1]}")
     return Image(pixels, alpha, _matching(opened.file.info.get("icc_profile"), channels, header.mode), header.mode)
-
-
-def _colour_key(pixels: Array, png: integrity.PngInfo) -> Array:
-    """The alpha that a PNG states by naming one transparent colour (PNG specification, 11.3.2.1)."""
-    import numpy as np
-
-    samples = np.frombuffer(png.transparency or b"", ">u2").astype(np.int64)
-    if len(samples) != pixels.shape[2]:
-        return np.full(pixels.shape[:2], np.iinfo(pixels.dtype).max, pixels.dtype)
-    scale = 255 // ((1 << png.bits) - 1) if png.bits < 8 else 1
-    opaque = (pixels != samples * scale).any(axis=2)
-    return np.where(opaque, np.iinfo(pixels.dtype).max, 0).astype(pixels.dtype)
 
 
 def _matching(icc: bytes | None, channels: int, mode: str = "") -> bytes | None:

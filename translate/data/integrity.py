@@ -10,6 +10,7 @@ import re
 import struct
 import zlib
 from dataclasses import dataclass
+from typing import BinaryIO
 
 from translate.errors import DataError
 
@@ -72,6 +73,17 @@ def png_header(data: bytes, name: str) -> PngInfo:
             transparency = data[at + 8 : at + 8 + length]
         at += length + 12
     return PngInfo(bits, colour, transparency)
+
+
+def png_chunk(stream: BinaryIO, kind: bytes) -> bytes:
+    """The content of the first chunk of a kind, wherever it stands, reading no other; empty where there is none."""
+    stream.seek(8)
+    while len(head := stream.read(8)) == 8:
+        length = int.from_bytes(head[:4], "big")
+        if head[4:] == kind:
+            return stream.read(length)
+        stream.seek(length + 4, 1)
+    return b""
 
 
 def check_png(data: bytes, name: str) -> None:

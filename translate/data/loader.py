@@ -8,6 +8,7 @@ stream and augmentations of their own. An epoch is as many full batches as the l
 
 from __future__ import annotations
 
+import os
 from collections import OrderedDict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -134,7 +135,8 @@ class _Steps:
 
 
 class Loader:
-    """Batches from step `start` on, endlessly, decoded ahead by `workers` processes (0: in this one, when asked).
+    """Batches from step `start` on, endlessly, decoded ahead by `workers` processes (at most one per core; 0: in this
+    one, when asked).
 
     Neither `start` nor `workers` changes any batch. `pin` page-locks them, for a GPU. Errors while
     iterating: DataError.
@@ -153,7 +155,7 @@ class Loader:
         pin: bool = False,
     ) -> None:
         self.samples = Samples(dataset, split, augment, batch_size, seed)
-        self.workers, self.start, self.pin = workers, start, pin
+        self.workers, self.start, self.pin = min(workers, _cores()), start, pin
         self._running: Any = None
 
     @property
@@ -166,10 +168,13 @@ class Loader:
                 yield self.samples[step]
         self.close()
         self._running = self._processes()
-        for batch in self._running:
-            if isinstance(batch, TranslateError):
-                raise batch
-            yield batch
+        try:
+            for batch in self._running:
+                if isinstance(batch, TranslateError):
+                    raise batch
+                yield batch
+        finally:
+            self.close()
 
     def close(self) -> None:
         """Ends the worker processes."""
@@ -193,6 +198,10 @@ class Loader:
             generator=torch.Generator(),  # of its own: it would draw a seed from the global one
         )
         return iter(loader)
+
+
+def _cores() -> int:
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def _unchanged(value: Any) -> Any:

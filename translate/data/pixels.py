@@ -40,3 +40,16 @@ def match(array: Array, channels: int, bits: int) -> Array:
     if bits == 16 and array.dtype == np.uint8:
         array = array.astype(np.uint16) * 257
     return array
+
+
+def colour_key(pixels: Array, key: bytes, bits: int) -> Array:
+    """The alpha that a PNG states by naming one transparent colour in its chunk tRNS (PNG specification, 11.3.2.1).
+
+    `pixels` H x W x C; `key` one big-endian uint16 per channel, of `bits` before grey was spread over 8.
+    """
+    top = np.iinfo(pixels.dtype).max
+    samples = np.frombuffer(key, ">u2").astype(np.int64)
+    if len(samples) != pixels.shape[2]:
+        return np.full(pixels.shape[:2], top, pixels.dtype)
+    scale = 255 // ((1 << bits) - 1) if bits < 8 else 1
+    return np.where((pixels != samples * scale).any(axis=2), top, 0).astype(pixels.dtype)
