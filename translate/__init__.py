@@ -45,8 +45,8 @@ if TYPE_CHECKING:
 
 _HOME = {
     "translate.contracts": (
-        "CONTRACT Build Config Configured DataSpec Direction Method Metric Need Nets NetworkUse NoOptions Problem Record "
-        "Source SourceFacts Stage StageContext Step TestTime Transform Update Use"
+        "CONTRACT Build Config Configured DataSpec Direction Method Metric Need Nets NetworkUse NoOptions Problem "
+        "Record Source SourceFacts Stage StageContext Step TestTime Transform Update Use"
     ),
     "translate.errors": "ConfigError ContractError DataError PluginError StageError TranslateError",
     "translate.hookspecs": "hookimpl",

@@ -1,4 +1,4 @@
-"""Every hook of `translate`. A plugin module implements those that it needs and marks them with `@translate.hookimpl`."""
+"""Every hook of `translate`. A plugin implements those that it needs and marks them with `@translate.hookimpl`."""
 
 from __future__ import annotations
 

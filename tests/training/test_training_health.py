@@ -48,4 +48,7 @@ def test_gradients_that_vanish_or_explode_are_told(ear: Any) -> None:
     assert health.gradients(1, {"grad_norm/D": 2.0, "grad_norm/G": 0.5, "l1": 3.0}) == {"health/gradient_ratio": 4.0}
     health.gradients(2, {"grad_norm/D": 1e-9, "grad_norm/G": 1e6})
     health.gradients(3, {"grad_norm/D": 1e-9, "grad_norm/G": 1e6})
-    assert [t.split(" is ")[0] for t in ear.told] == ["step 2: the gradient of player D", "step 2: the gradient of player G"]
+    assert [t.split(" is ")[0] for t in ear.told] == [
+        "step 2: the gradient of player D",
+        "step 2: the gradient of player G",
+    ]

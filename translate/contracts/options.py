@@ -1,0 +1,89 @@
+"""Options: what stands under `with:`, `options:` and beside `uses:`, and the components that have them."""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar, Generic, Literal, TypeVar, get_args, get_origin
+
+from pydantic import BaseModel, ConfigDict, model_serializer, model_validator
+
+CONTRACT = 1
+"""The version of this contract. It is raised when a plugin written for the previous one would no longer work."""
+
+ComponentKind = Literal["methods", "networks", "losses", "metrics", "sources", "transforms", "stages"]
+
+
+class Config(BaseModel):
+    """Options of a component, as written under `with:`, `options:` or beside `uses:`. Immutable, no unknown keys."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", validate_default=True, arbitrary_types_allowed=False)
+
+
+C = TypeVar("C", bound=Config)
+
+
+class NoOptions(Config):
+    """For a component without options."""
+
+
+class Use(BaseModel):
+    """A component by name with its options: `resnet_9`, or `{uses: resnet, blocks: 9}`.
+
+    The options are checked against the component's own `Config` when the pipeline is checked.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+    kind: ClassVar[ComponentKind]
+    uses: str
+    options: dict[str, Any] = {}
+
+    @model_validator(mode="before")
+    @classmethod
+    def _from_yaml(cls, value: Any) -> Any:
+        if isinstance(value, str):
+            return {"uses": value}
+        if isinstance(value, dict) and "uses" in value and set(value) != {"uses", "options"}:
+            return {"uses": value["uses"], "options": {k: v for k, v in value.items() if k != "uses"}}
+        return value
+
+    @model_serializer
+    def _to_yaml(self) -> dict[str, Any]:
+        return {"uses": self.uses, **self.options}
+
+
+class NetworkUse(Use):
+    kind = "networks"
+
+
+class LossUse(Use):
+    kind = "losses"
+
+
+class MetricUse(Use):
+    kind = "metrics"
+
+
+class SourceUse(Use):
+    kind = "sources"
+
+
+class TransformUse(Use):
+    kind = "transforms"
+
+
+class Configured(Generic[C]):
+    """A component with options: `class Blur(Transform[BlurConfig])` makes `Blur.Config` and `blur.config`."""
+
+    Config: ClassVar[type[Config]] = NoOptions
+    name: ClassVar[str] = ""
+    revision: ClassVar[int] = 1
+    """Enters the fingerprint of every stage that uses the component; raise it when its results change."""
+
+    config: C
+
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        super().__init_subclass__(**kwargs)
+        for base in cls.__dict__.get("__orig_bases__", ()):
+            if isinstance(get_origin(base), type) and issubclass(get_origin(base), Configured):
+                for argument in get_args(base):
+                    if isinstance(argument, type) and issubclass(argument, Config):
+                        cls.Config = argument
