@@ -347,7 +347,7 @@ def test_raised_revision_and_version_rerun_and_edited_code_is_noted(
     monkeypatch.setattr(toy_plugin, "__file__", str(other.absolute()))
     planned = plan("toy.yaml", registry=registry())
     assert planned[2].state == "done"
-    assert planned[2].notes == (
+    assert planned[2].warnings == (
         "the code of toy_plugin changed since this ran; raise its revision, or use --force score",
     )
 

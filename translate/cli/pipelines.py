@@ -73,6 +73,8 @@ def plan(file: Path, profile: str | None, sets: tuple[str, ...], until: str | No
     for p in planned:
         for note in p.notes:
             out.say(f"note: {p.name}: {note}")
+        for warning in p.warnings:
+            out.warn(f"{p.name}: {warning}")
 
 
 @click.command()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any, Literal
 
@@ -35,6 +36,7 @@ class Planned:
     """The result of this stage that was made last, with another fingerprint."""
     manifest: Mapping[str, Any] | None = None
     """The manifest of the result, where the state is done."""
+    warnings: tuple[str, ...] = ()
 
     @property
     def name(self) -> str:
@@ -53,6 +55,7 @@ class Planned:
             "state": self.state,
             "reason": self.reason,
             "notes": list(self.notes),
+            "warnings": list(self.warnings),
             "fingerprint": self.fingerprint or None,
         }
 
@@ -112,21 +115,21 @@ class Planner:
         whole = complete(static, listings, outputs)
         fingerprint = digest(whole)
         final = self.folder / f"{name}-{fingerprint[:8]}"
+        planned = partial(
+            Planned, checked, notes=checked.notes, fingerprint=fingerprint, recipe=whole, listings=listings
+        )
         found = _manifest(final, name)
         if found and found["fingerprint"] == fingerprint:
             damage = manifest.verify(final, content=found, quick=True)
-            if not damage:
-                notes = (*checked.notes, *self._code_notes(name, found))
-                reason = f"nothing changed since {found['finished'].replace('T', ' ')[:16]}"
-                return Planned(checked, "done", reason, notes, fingerprint, whole, listings, manifest=found)
-            return Planned(checked, "stale", _listed(damage), checked.notes, fingerprint, whole, listings)
+            if damage:
+                return planned(state="stale", reason=_listed(damage))
+            reason = f"nothing changed since {found['finished'].replace('T', ' ')[:16]}"
+            return planned(state="done", reason=reason, manifest=found, warnings=self._edited(name, found))
         previous = self._previous(name)
         old = _manifest(previous, name) if previous else None
         changed = changes(old["recipe"], whole, checked.needs, old["inputs"], listings) if old else []
         state, reason = self._state(final, _listed([change.text for change in changed]))
-        return Planned(
-            checked, state, reason, checked.notes, fingerprint, whole, listings, tuple(changed), previous
-        )  # fmt: skip
+        return planned(state=state, reason=reason, changed=tuple(changed), previous=previous)
 
     def _state(self, final: Path, difference: str) -> tuple[State, str]:
         if final.with_name(f"{final.name}.partial").is_dir():
@@ -149,13 +152,14 @@ class Planner:
         found = [(m["finished"], path) for path in self.folder.glob(f"{name}-*") if (m := _manifest(path, name))]
         return max(found)[1] if found else None
 
-    def _code_notes(self, name: str, found: Mapping[str, Any]) -> list[str]:
+    def _edited(self, name: str, found: Mapping[str, Any]) -> tuple[str, ...]:
+        """A warning for every plugin whose source is not what it was when the stage ran."""
         now = code(self.recipes[name], self.registry)
-        return [
+        return tuple(
             f"the code of {package} changed since this ran; raise its revision, or use --force {name}"
             for package, value in now.items()
             if found.get("code", {}).get(package, value) != value
-        ]
+        )
 
 
 def _manifest(folder: Path, name: str) -> dict[str, Any] | None:

@@ -100,9 +100,7 @@ class Runner:
                 self._current(planned)
             else:
                 why = "--force" if planned.state == "done" else planned.reason
-                self.console.say(
-                    f"{name}: runs, since it {why}" if planned.state in ("absent", "partial") else f"{name}: {why}"
-                )
+                self.console.say(f"{name}: runs, since {'it ' if planned.state in ('absent', 'partial') else ''}{why}")
                 for note in planned.notes:
                     self.console.say(f"{name}: note: {note}")
                 self._stage(planned, done, why, previous if name == self.continued else None, records)
@@ -215,6 +213,8 @@ class Runner:
         if target is None or target.name != planned.folder:
             point(link, planned.folder)
         self.console.say(f"{planned.name}: current, {planned.reason}")
+        for warning in planned.warnings:
+            self.console.warn(f"{planned.name}: {warning}")
         for note in planned.notes:
             self.console.say(f"{planned.name}: note: {note}")
 
