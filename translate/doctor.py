@@ -25,7 +25,7 @@ Status = Literal["ok", "warn", "fail"]
 
 @dataclass(frozen=True)
 class Finding:
-    """One checked thing: `fail` keeps the tool from working, `warn` may surprise; `mend` says what to do, if anything."""
+    """One checked thing: `fail` keeps the tool from working, `warn` may surprise; `mend` says what to do."""
 
     name: str
     status: Status

@@ -77,22 +77,22 @@ def sync(folder: Path, console: Console) -> int:
             for run in runs:
                 if run["mode"] == "mlflow" and left(runs, run):
                     try:
-                        sent += sum(ship(runs, run, connect(runs, run, console)))
+                        sent += sum(ship(runs, run, connect(runs, run, store_uri(), console)))
                     except UnreachableError as error:
                         raise TranslateError(f"tracking: {error}; nothing is lost, try again later") from error
     return sent
 
 
-def connect(runs: Runs, run: dict[str, Any], console: Console) -> Store:
-    """The store, with the run opened in it: the same one again, or a new one where store or run have changed."""
+def connect(runs: Runs, run: dict[str, Any], uri: str, console: Console) -> Store:
+    """The store, with the run opened in it: the same one where the store still has it, otherwise a new one."""
     from translate.tracking.store import Store
 
-    uri = store_uri()
-    known = run.get("run_id") if run.get("store") == redact(uri) else None
+    known = run.get("run_id")
     store = Store(uri, str(run["pipeline"]).partition("@")[0], runs.folder, str(run["recipe"]), console)
     store.open(known, next((event["t"] for event, _ in read(runs.journal(run))), 0))
     if store.run_id != known:
-        runs.update(run, store=redact(uri), experiment_id=store.experiment_id, run_id=store.run_id, offset=0)
+        opened = {"store": redact(uri), "experiment_id": store.experiment_id, "run_id": store.run_id}
+        runs.update(run, **opened, offset=0)
     return store
 
 
@@ -122,6 +122,8 @@ class Shipper:
         self._runs = runs
         self._run = run
         self._console = console
+        self._uri = store_uri()
+        self._abandoned = False
         self._stopping = threading.Event()
         self._failing = False
         self._locked = False
@@ -140,10 +142,11 @@ class Shipper:
         self._stopping.set()
         while self._thread.is_alive() and time.monotonic() - self._moved < PATIENCE:
             self._thread.join(0.1)
+        self._abandoned = True
         unsent = left(self._runs, self._run)
         if unsent:
             self._console.warn(
-                f"tracking: {unsent} records did not reach {redact(store_uri())}; they are kept in "
+                f"tracking: {unsent} records did not reach {redact(self._uri)}; they are kept in "
                 f"{self._runs.folder} and sent by the next run or by `translate track sync`"
             )
 
@@ -156,10 +159,10 @@ class Shipper:
                     self._pass(held)
                     self._failing, pause = False, PAUSE
                 except (UnreachableError, TranslateError, OSError) as error:
-                    if not self._failing:
+                    if not (self._failing or self._abandoned):
                         self._console.warn(f"tracking: {error}; the work goes on, and its records are sent later")
                     self._failing, pause = True, min(2 * pause, LONGEST_PAUSE)
-                if ending:
+                if ending or self._abandoned:
                     return
                 self._stopping.wait(pause)
 
@@ -168,6 +171,6 @@ class Shipper:
             if not self._locked:
                 held.enter_context(Lock(self._runs.folder / LOCK))
                 self._locked = True
-            self._store = connect(self._runs, self._run, self._console)
+            self._store = connect(self._runs, self._run, self._uri, self._console)
         for _ in ship(self._runs, self._run, self._store):
             self._moved = time.monotonic()
