@@ -186,7 +186,7 @@ class TrainStage(Stage[TrainConfig]):
         torch.backends.cudnn.benchmark = fast
         torch.manual_seed(derive(context.seed, "networks"))
         nets = build_networks(method, registry)
-        channels_last = fast and exact == "bf16"
+        channels_last = fast and exact == "bf16" and device.startswith("cuda")  # on a CPU the norms lose what it gains
         for net in nets.values():
             net.to(device).train()
             if channels_last:
@@ -250,6 +250,7 @@ class TrainStage(Stage[TrainConfig]):
             if not known:
                 raise StageError(f"nothing to continue from: {folder} holds no complete checkpoint")
             trainer.restore(folder / checkpoint.name_of(known[-1]))
+            trainer.history.best = None  # that checkpoint stays behind in the earlier result
             context.console.say(f"continuing from step {trainer.engine.index:,} of {context.previous.name}")
         elif "init" in context.inputs:
             names = initialise(trainer.engine.nets, context.inputs["init"].path)

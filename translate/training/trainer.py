@@ -84,7 +84,7 @@ class Trainer:
         images = self.config.batch_size * self.config.accumulate
         bar = self.context.console.progress(self.context.stage, self.total * images, start * images, "images")
         shown: dict[str, Any] = {}
-        with _signals(self), bar as progress:
+        with _signals(self), torch.autograd.set_detect_anomaly(self.context.debug), bar as progress:
             while self.engine.index < self.total:
                 mark = time.perf_counter()
                 group = [next(batches) for _ in range(self.config.accumulate)]

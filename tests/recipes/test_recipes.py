@@ -1,0 +1,102 @@
+"""Every shipped pipeline checks, plans, and runs two steps of its quick profile through the real command."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+import translate
+
+RECIPES = sorted((Path(__file__).parents[2] / "pipelines").glob("*.yaml"))
+SMALL = ["train=8", "val=2", "test=3"]
+
+
+def translate_command(folder: Path, *arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", "translate", *arguments],
+        check=False,
+        cwd=folder,
+        env={**os.environ, "OMP_NUM_THREADS": "1", **environment},
+        capture_output=True,
+        text=True,
+        timeout=250,
+    )
+
+
+def quick(recipe: Path) -> list[str]:
+    sizes = [a for size in SMALL for a in ("--set", f"stages.prepare.with.source.{size}")]
+    return [str(recipe), "--profile", "quick", "--set", "stages.train.with.max_steps=2", *sizes]
+
+
+@pytest.mark.parametrize("recipe", RECIPES, ids=lambda r: r.stem)
+def test_every_recipe_checks_in_all_its_profiles(recipe: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from translate.pipeline import check
+
+    monkeypatch.chdir(tmp_path)
+    check(recipe)
+
+
+@pytest.mark.parametrize("recipe", RECIPES, ids=lambda r: r.stem)
+def test_every_recipe_says_how_to_launch_it(recipe: Path) -> None:
+    header = recipe.read_text().split("version:")[0]
+    assert f"translate run pipelines/{recipe.name}" in header
+    assert "--profile quick" in header
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("recipe", RECIPES, ids=lambda r: r.stem)
+def test_every_recipe_runs_two_steps_and_then_has_nothing_to_do(recipe: Path, tmp_path: Path) -> None:
+    planned = translate_command(tmp_path, "plan", *quick(recipe), "--json")
+    assert planned.returncode == 0, planned.stderr
+    assert {s["state"] for s in json.loads(planned.stdout)["stages"]} <= {"absent", "waits"}
+
+    ran = translate_command(tmp_path, "run", *quick(recipe))
+    assert ran.returncode == 0, ran.stderr + ran.stdout
+    assert "Traceback" not in ran.stderr + ran.stdout
+    (home,) = (tmp_path / "runs").glob("*@quick")
+    scores = json.loads((home / "score" / "scores.json").read_text())
+    assert scores
+    assert list((home / "convert" / "images").rglob("*.png"))
+    assert (home / "report.html").stat().st_size > 10_000
+    assert (tmp_path / "mlflow.db").is_file()
+
+    began = time.perf_counter()
+    again = translate_command(tmp_path, "run", *quick(recipe))
+    assert again.returncode == 0
+    assert "nothing to do" in (again.stdout + again.stderr).lower()
+    assert time.perf_counter() - began < 20  # two seconds on a quiet machine; this one may share its cores
+
+
+@pytest.mark.slow
+def test_a_finished_recipe_imports_nothing_heavy(tmp_path: Path) -> None:
+    """An up-to-date `run` and a `check` of a real recipe load no mlflow, kornia or albumentations."""
+    recipe = next(r for r in RECIPES if r.stem == "maps_cyclegan")
+    arguments = [*quick(recipe), "--set", "tracking=none"]
+    assert translate_command(tmp_path, "run", *arguments).returncode == 0
+    code = (
+        "import sys\nfrom translate.cli import main\n"
+        "try:\n    main(sys.argv[1:])\nexcept SystemExit:\n    pass\n"
+        "print([m for m in ('mlflow', 'kornia', 'albumentations') if m in sys.modules])"
+    )
+    for command in ("check", "run"):
+        done = subprocess.run(
+            [sys.executable, "-c", code, command, *arguments],
+            check=False,
+            cwd=tmp_path,
+            capture_output=True,
+            text=True,
+            timeout=200,
+        )
+        assert done.stdout.strip().splitlines()[-1] == "[]", done.stdout + done.stderr
+    assert not (tmp_path / "mlflow.db").exists()
+
+
+def test_the_public_names_are_all_there() -> None:
+    for name in translate.__all__:
+        assert getattr(translate, name) is not None
