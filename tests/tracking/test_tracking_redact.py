@@ -62,8 +62,9 @@ def test_flatten() -> None:
 
 
 def test_a_single_training_is_compared_without_its_name_in_front() -> None:
-    train = {"with": {"method": "m", "losses": {"l1": 100}, "optimizer": {"lr": 1e-3, "eps": 1}, "workers": 3}}
+    options = {"method": "m", "options": {"pool": 5}, "losses": {"l1": 100}, "max_steps": None, "workers": 3}
+    train = {"with": {**options, "optimizer": {"lr": 1e-3, "eps": 1}}}
     document = {"seed": 7, "stages": {"prepare": {"with": {"size": 3}}, "train": train}}
-    assert compared(document) == {"seed": 7, "method": "m", "losses": {"l1": 100}, "lr": 1e-3}
+    assert compared(document) == {"seed": 7, "method": "m", "pool": 5, "losses": {"l1": 100}, "lr": 1e-3}
     document["stages"] = {"one": train, "two": train}  # type: ignore[dict-item]
     assert flatten(compared(document))["two.losses.l1"] == "100"

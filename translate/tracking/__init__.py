@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
 __all__ = ["StageTracker", "Tracking", "open_tracking"]
 
-COMPARED = ("method", "options", "losses", "epochs", "max_steps", "batch_size")
+COMPARED = ("method", "losses", "epochs", "max_steps", "batch_size")
 Status = Literal["done", "failed", "stopped"]
 
 
@@ -245,13 +245,13 @@ def compared(document: Mapping[str, Any]) -> dict[str, Any]:
     The rest is in the `pipeline.yaml` that is kept with the run. MLflow 3.17 prints every param above the picture on
     the tile of an image; with all of a pipeline's settings as params the sample grids were pushed out of sight.
     """
-    stages = {name: stage.get("with") or {} for name, stage in (document.get("stages") or {}).items()}
-    trained = {
-        name: {key: options[key] for key in COMPARED if key in options}
-        | {key: value for key, value in (options.get("optimizer") or {}).items() if key == "lr"}
-        for name, options in stages.items()
-        if "method" in options
-    }
+    trained = {}
+    for name, stage in (document.get("stages") or {}).items():
+        options = stage.get("with") or {}
+        if "method" in options:
+            chosen = {key: options[key] for key in COMPARED if options.get(key) is not None}
+            rate = {key: value for key, value in (options.get("optimizer") or {}).items() if key == "lr"}
+            trained[name] = {**chosen, **rate, **(options.get("options") or {})}
     seed = {"seed": document["seed"]} if "seed" in document else {}
     return seed | (next(iter(trained.values())) if len(trained) == 1 else trained)
 

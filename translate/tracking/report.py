@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence, Set
 from datetime import UTC, datetime
 from html import escape
 from importlib.resources import files
@@ -28,13 +28,16 @@ def write_report(folder: Path) -> Path:
     It can be written again at any time. Errors: ConfigError where nothing was tracked, DataError for a damaged picture.
     """
     record = gather(folder)
+    converted = dict(pairs(folder, PAIRS))
+    scored = {name for name, stage in record.stages.items() if stage.curves}
     parts = [
         _header(record),
         _stages(record),
-        *_tables(record),
-        *(_pairs(stage, found) for stage, found in pairs(folder, PAIRS)),
-        *_samples(record),
-        *(_curves(stage) for stage in record.stages.values() if stage.curves),
+        *_tables(record, scored),
+        *(_pairs(stage, found) for stage, found in converted.items()),
+        _samples(record, converted),
+        *(_curves(stage) for stage in record.stages.values()),
+        *_tables(record, set(record.stages) - scored),
         _settings(record.settings),
     ]
     fills = {"title": escape(record.pipeline), "body": "\n".join(parts)}
@@ -61,17 +64,17 @@ def _stages(record: Record) -> str:
         steps = max((max(curve) for curve in stage.curves.values()), default=0)
         notes = [f"{steps:,} steps"] if steps > 1 else []
         notes += [f"{name} {value}" for name, value in stage.notes.items()]
-        singles = {name: curve for name, curve in stage.curves.items() if len(curve) == 1}
-        notes += [f"{name} {charts.number(next(iter(curve.values())))}" for name, curve in singles.items()]
+        if not stage.tables:
+            singles = ((name, curve) for name, curve in stage.curves.items() if len(curve) == 1)
+            notes += [f"{name} {charts.number(*curve.values())}" for name, curve in singles]
         rows.append([stage.name, stage.status, _duration(stage.seconds), " · ".join(notes)])
     return f"<section><h2>Stages</h2>{_table(['stage', 'status', 'time', ''], rows)}</section>"
 
 
-def _tables(record: Record) -> Iterator[str]:
+def _tables(record: Record, names: Set[str]) -> Iterator[str]:
     for stage in record.stages.values():
-        for name, table in stage.tables.items():
-            title = name if name == stage.name else f"{stage.name}: {name}"
-            yield f"<section><h2>{escape(title)}</h2>{_table(*rows_of(table))}</section>"
+        for name, table in stage.tables.items() if stage.name in names else ():
+            yield f"<section><h2>{escape(stage.name)}: {escape(name)}</h2>{_table(*rows_of(table))}</section>"
 
 
 def _table(columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> str:
@@ -117,12 +120,18 @@ def _compare(pair: Pair, hidden: bool) -> str:
     )
 
 
-def _samples(record: Record) -> Iterator[str]:
-    series = [(s.name, key, steps) for s in record.stages.values() for key, steps in s.images.items()]
-    for stage, key, steps in series:
-        there = [step for step in sorted(steps) if steps[step].is_file()]
-        if there:
-            yield _slider(f"{stage}: {key}", {step: steps[step] for step in there}, BUDGET // len(series))
+def _samples(record: Record, converted: Collection[str]) -> str:
+    """The grids of fixed inputs over the steps; a stage whose results are compared above needs none."""
+    series = [
+        (f"{stage.name}: {key}", there)
+        for stage in record.stages.values()
+        for key, steps in stage.images.items()
+        if stage.name not in converted and (there := {n: path for n, path in sorted(steps.items()) if path.is_file()})
+    ]
+    if not series:
+        return ""
+    sliders = (_slider(title, pictures, BUDGET // len(series)) for title, pictures in series)
+    return f"<section><h2>Samples</h2><div class=sliders>{''.join(sliders)}</div></section>"
 
 
 def _slider(title: str, pictures: dict[int, Path], budget: int) -> str:
@@ -134,10 +143,10 @@ def _slider(title: str, pictures: dict[int, Path], budget: int) -> str:
         for step in chosen
     )
     end = len(chosen) - 1
-    bar = f"<input type=range min=0 max={end} value={end} aria-label=step>" if end else "<span></span>"
+    bar = f"<input type=range min=0 max={end} value={end} aria-label=step>" if end else ""
     return (
-        f"<section class=steps><h2>{escape(title)}</h2><div class=bar>{bar}<output>step {chosen[-1]:,}</output></div>"
-        f"{images}</section>"
+        f"<figure class=steps><figcaption>{escape(title)}</figcaption>"
+        f"<div class=bar>{bar}<output>step {chosen[-1]:,}</output></div>{images}</figure>"
     )
 
 

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from translate.tracking.journal import Event
 from translate.tracking.redact import redact
-from translate.tracking.shipper import PAGE, UnreachableError, database
+from translate.tracking.shipper import BATCH, PAGE, UnreachableError, database
 
 if TYPE_CHECKING:
     from translate.contracts import Console
@@ -139,7 +139,8 @@ class Store:
         points = [
             Metric(_KEY.sub("_", k), v, event["t"], event["s"]) for event in events for k, v in event["v"].items()
         ]
-        self._client.log_batch(self.run_id, metrics=points)
+        for start in range(0, len(points), BATCH):
+            self._client.log_batch(self.run_id, metrics=points[start : start + BATCH])
 
     def _send_params(self, events: list[Event]) -> None:
         from mlflow.entities import Param
