@@ -33,7 +33,7 @@ class Record:
     recipe: str
     status: str
     ended: int
-    """Milliseconds since 1970 of the last event."""
+    """Milliseconds since 1970 of the last thing that was recorded."""
     settings: Path
     """The resolved pipeline file."""
     stages: dict[str, StageRecord]
@@ -56,7 +56,7 @@ def gather(folder: Path) -> Record:
         folder=folder,
         recipe=str(newest["recipe"]),
         status=ends[-1] if ends else "running",
-        ended=events[-1]["t"] if events else 0,
+        ended=max((event["t"] for event in events if event["e"] != "file"), default=0),
         settings=runs.journal(newest).with_name("pipeline.yaml"),
         stages=stages,
     )
