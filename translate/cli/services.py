@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import asdict
 
+from pathlib import Path
+
 import click
 
 from translate.cli.common import as_json, console, print_json
@@ -19,6 +21,22 @@ def ui(store: str | None, host: str, port: int, open_browser: bool) -> None:
     from translate.tracking.ui import serve
 
     serve(store, host, port, open_browser=open_browser, console=console())
+
+
+@click.group()
+def track() -> None:
+    """What was tracked here."""
+
+
+@track.command()
+@click.argument("folder", type=click.Path(path_type=Path, exists=True), default="runs")
+def sync(folder: Path) -> None:
+    """Ship what a tracking server missed while it was away; FOLDER is a pipeline's, or the one of them all."""
+    from translate.tracking.shipper import sync as ship
+
+    out = console()
+    sent = ship(folder, out)
+    out.say(f"{sent} records sent" if sent else "nothing was left to send")
 
 
 @click.command()
@@ -40,4 +58,4 @@ def doctor(as_json: bool) -> None:
         raise click.exceptions.Exit(1)
 
 
-COMMANDS = (ui, doctor)
+COMMANDS = (ui, track, doctor)

@@ -84,6 +84,9 @@ class Trainer:
         images = self.config.batch_size * self.config.accumulate
         bar = self.context.console.progress(self.context.stage, self.total * images, start * images, "images")
         shown: dict[str, Any] = {}
+        if start == 0 and self.validator is not None:  # what the training started from
+            for direction in self.method.directions:
+                self._picture(direction, 0)
         with _signals(self), torch.autograd.set_detect_anomaly(self.context.debug), bar as progress:
             while self.engine.index < self.total:
                 mark = time.perf_counter()
@@ -147,9 +150,7 @@ class Trainer:
         self.validator.load({n: self.averaged(n) for n in self.watched})
         scores: dict[str, float] = {}
         for number, direction in enumerate(type(self.method).directions):
-            picture = self.validator.grid(direction)
-            save_picture(self.context.folder / "samples" / direction / f"{step:09d}.png", picture)
-            self.context.tracker.image(f"samples/{direction}", picture, step)
+            self._picture(direction, step)
             if direction not in (self.config.validation.directions or tuple(self.method.directions)[:1]):
                 continue
             outputs, real = self.validator.translate(direction)
@@ -162,6 +163,12 @@ class Trainer:
             self.context.console.say(f"step {step}: {told}")
         self.history.validations.append({"step": step, **scores})
         return self._improved(step, scores)
+
+    def _picture(self, direction: str, step: int) -> None:
+        assert self.validator is not None
+        picture = self.validator.grid(direction)
+        save_picture(self.context.folder / "samples" / direction / f"{step:09d}.png", picture)
+        self.context.tracker.image(f"samples/{direction}", picture, step)
 
     def _improved(self, step: int, scores: Mapping[str, float]) -> bool:
         name = self.config.keep.best
