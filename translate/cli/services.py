@@ -1,9 +1,8 @@
-"""`ui` and `doctor`."""
+"""`ui`, `track` and `doctor`."""
 
 from __future__ import annotations
 
 from dataclasses import asdict
-
 from pathlib import Path
 
 import click
