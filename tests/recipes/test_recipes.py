@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import subprocess
 import sys
 import time
@@ -47,6 +48,18 @@ def test_every_recipe_says_how_to_launch_it(recipe: Path) -> None:
     header = recipe.read_text().split("version:")[0]
     assert f"translate run pipelines/{recipe.name}" in header
     assert "--profile quick" in header
+
+
+def test_the_pipeline_of_the_readme_is_right(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from translate.pipeline import check
+
+    readme = (Path(__file__).parents[2] / "README.md").read_text()
+    (page,) = re.findall(r"```yaml\n(.*?)```", readme, re.DOTALL)
+    (tmp_path / "own.yaml").write_text(page)
+    for folder in re.findall(r"(?:photos|drawings)/\w+", page):
+        (tmp_path / folder).mkdir(parents=True)
+    monkeypatch.chdir(tmp_path)
+    assert check("own.yaml") == []
 
 
 @pytest.mark.slow
