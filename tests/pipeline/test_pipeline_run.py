@@ -54,6 +54,7 @@ def test_first_run_then_nothing_to_do(go: Go, registry: Fresh) -> None:
         f"{s}: current" for s in ("prepare", "train", "score")
     ]
     assert all("nothing changed since 20" in line for line in heard.lines[:3])
+    assert heard.lines[3] == "nothing to do"
     assert sorted(p.stat().st_mtime_ns for p in FOLDER.rglob("*") if p.name != ".lock") == before, "nothing was written"
 
 

@@ -67,6 +67,7 @@ class Runner:
         else:
             for p in planned:
                 self._current(p)
+            self.console.say("nothing to do")
         self._tell_results(planned)
         return Result(self.planner.folder, {name: self.planner.folder / name for name in names}, tuple(self.ran))
 
