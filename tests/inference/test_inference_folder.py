@@ -158,6 +158,16 @@ def test_one_image_to_a_file_or_into_a_folder(tmp_path, make, told):
         convert(tmp_path / "none.png", tmp_path / "z", make(), console=told)
 
 
+def test_an_output_of_one_image_that_cannot_be_meant(tmp_path, make, told):
+    write(tmp_path / "a.png", picture())
+    with pytest.raises(ConfigError, match=r"b\.gif: no image format is written for '\.gif'; use one of \.png"):
+        convert(tmp_path / "a.png", tmp_path / "b.gif", make(), console=told)
+    with pytest.raises(ConfigError, match=r"b\.jpg: its suffix and the format '\.png' differ; give one of them"):
+        convert(tmp_path / "a.png", tmp_path / "b.jpg", make(), console=told, format="png")
+    assert [path.name for path in tmp_path.iterdir()] == ["a.png"]
+    assert convert(tmp_path / "a.png", tmp_path / "b.png", make(), console=told, format="png").done == 1
+
+
 def test_nothing_to_do_is_said(tmp_path, make, told):
     (tmp_path / "in").mkdir()
     (tmp_path / "in/readme.md").write_text("")

@@ -114,6 +114,12 @@ def test_every_form_of_an_image_gives_the_same_pixels(make, tmp_path):
     assert translator(Pillow.fromarray(array).convert("L")).mode == "RGB"
 
 
+@pytest.mark.parametrize("shape", [(1, 3, 8, 8), (8, 8)])
+def test_a_tensor_of_another_shape_is_refused(make, shape):
+    with pytest.raises(ConfigError, match=f"a tensor is C x H x W in .-1, 1., not {' x '.join(map(str, shape))}"):
+        make()(torch.zeros(shape))
+
+
 def test_further_inputs_come_by_name_and_in_the_size_of_the_first(make, tiny):
     class Mixed(tiny):
         directions = {"mix": Direction(nets=("gen",), inputs=("image", "exemplar"))}

@@ -64,7 +64,8 @@ def convert(
         counts = {key: getattr(summary, key) for key in ("done", "failed", "skipped", "ignored")}
         print_json({**counts, "results": str(summary.journal) if summary.journal else None})
     else:
-        out.say(f"{summary.done} converted, {summary.failed} failed, {summary.skipped} skipped: {output}")
+        why = " (they were there; --overwrite converts them again)" if summary.skipped else ""
+        out.say(f"{summary.done} converted, {summary.failed} failed, {summary.skipped} skipped{why}: {output}")
     if summary.failed:
         raise click.exceptions.Exit(SOME_FAILED)
 

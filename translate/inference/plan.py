@@ -49,7 +49,8 @@ def plan(source: Path, output: Path, suffix: str | None = None) -> Plan:
         return _plan_folder(source, output, suffix)
     if not source.is_file():
         raise ConfigError(f"{source}: there is no such file or folder")
-    if output.suffix.lower() in SUFFIXES and not output.is_dir():
+    if output.suffix.lower() in READABLE and not output.is_dir():
+        _one_format(output, suffix)
         result = Plan([Item(source.name, source, output.name)], output.parent)
     else:
         target = PurePosixPath(source.name).with_suffix(_suffix(source.name, suffix)).name
@@ -57,6 +58,15 @@ def plan(source: Path, output: Path, suffix: str | None = None) -> Plan:
     if (result.output / result.items[0].target).resolve() == source.resolve():
         raise ConfigError(f"{source}: the output would overwrite the input; give another OUTPUT")
     return result
+
+
+def _one_format(output: Path, suffix: str | None) -> None:
+    """Errors: ConfigError where the name of an output file asks for what is not written, or not for `suffix`."""
+    own = output.suffix.lower()
+    if own not in SUFFIXES:
+        raise ConfigError(f"{output}: no image format is written for {own!r}; use one of {' '.join(SUFFIXES)}")
+    if suffix is not None and suffix.lower() != own:
+        raise ConfigError(f"{output}: its suffix and the format {suffix!r} differ; give one of them")
 
 
 def _plan_folder(source: Path, output: Path, suffix: str | None) -> Plan:

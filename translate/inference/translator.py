@@ -103,6 +103,9 @@ class Translator:
         image gives a PIL image, and a path gives an array. Errors: ConfigError, DataError (an unreadable file).
         """
         if isinstance(image, Tensor):
+            if image.ndim != 3:
+                shape = " x ".join(map(str, image.shape))
+                raise ConfigError(f"a tensor is C x H x W in [-1, 1], not {shape}; `translate_tensor` takes several")
             more = {
                 n: o[None] if isinstance(o, Tensor) else to_tensor(as_image(o).over_white()) for n, o in others.items()
             }
