@@ -93,6 +93,21 @@ def test_bug_of_ours_is_one_line_with_a_hint(work: Path, monkeypatch: pytest.Mon
     assert done.stderr == f"error: ZeroDivisionError: by zero {hint}\n"
 
 
+def test_errors_of_the_system_name_the_file(work: Path) -> None:
+    Path("runs").write_text("a file where a folder should be")
+    done = cli("run", "toy.yaml")
+    assert (done.exit_code, done.stderr) == (1, "error: runs/toy: Not a directory\n")
+
+
+def test_convert_says_what_becomes_of_outputs_that_are_there(work: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from translate.inference.folder import Summary
+
+    monkeypatch.setattr("translate.inference.translator.load", lambda *args, **kwargs: None)
+    monkeypatch.setattr("translate.inference.folder.convert", lambda *args, **kwargs: Summary(1, 0, 2))
+    done = cli("convert", "in", "out", "--model", "m")
+    assert done.stdout == "1 converted, 0 failed, 2 skipped (they were there; --overwrite converts them again): out\n"
+
+
 def test_unknown_commands_and_options_exit_2() -> None:
     done = cli("rnu")
     assert done.exit_code == 2

@@ -137,6 +137,17 @@ def test_content_of_inputs_counts_and_their_mtime_does_not(go: Go, registry: Fre
     assert states(registry, None, sets)["prepare"] == ("stale", "input photos/sub/b.png is gone (and 1 more)")
 
 
+def test_plan_needs_no_right_to_write(work: Path, registry: Fresh, monkeypatch: pytest.MonkeyPatch) -> None:
+    Path("a.txt").write_text("one")
+    age(Path("a.txt"))
+
+    def refuse(*args: object) -> None:
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr("translate.pipeline.fingerprint.write_json", refuse)
+    assert states(registry, None, ["stages.prepare.with.source=a.txt"])["prepare"] == ("absent", "has not run yet")
+
+
 def test_same_size_change_within_a_tick_is_seen(go: Go, registry: Fresh) -> None:
     """A file that was hashed just after it was written is not remembered: its mtime may not tell of the next write."""
     file = Path("a.txt")

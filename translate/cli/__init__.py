@@ -44,6 +44,8 @@ def _report(error: Exception, full: bool) -> int:
         click.echo("".join(traceback.format_exception(error)), err=True, nl=False)
     if isinstance(error, PipelineError):
         click.echo(str(error), err=True)
+    elif isinstance(error, OSError) and error.filename and error.strerror:
+        click.echo(f"error: {error.filename}: {error.strerror}", err=True)
     elif isinstance(error, TranslateError | OSError):
         click.echo(f"error: {error}", err=True)
     else:

@@ -7,6 +7,7 @@ import os
 import sys
 import time
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -60,10 +61,11 @@ class StatCache:
         return {".": self.sha256(path)} if path.exists() else {}
 
     def save(self) -> None:
-        """Keeps what was learnt."""
+        """Keeps what was learnt, where that can be written: it only saves time."""
         if self._changed:
-            self._path.parent.mkdir(parents=True, exist_ok=True)
-            write_json(self._path, self._entries)
+            with suppress(OSError):
+                self._path.parent.mkdir(parents=True, exist_ok=True)
+                write_json(self._path, self._entries)
             self._changed = False
 
     def _load(self) -> dict[str, list[Any]]:
