@@ -27,8 +27,8 @@ _REUSED_GRAPH = ("modified by an inplace operation", "backward through the graph
 class Engine:
     """The networks, the players and the counters of one training.
 
-    All state is in `nets`, the
-    players' optimizers, `meters` and the counters `index` and `Player.done`. `merge` lets `batched` join two calls.
+    All state is in `nets`, the players' optimizers, `meters` and the counters `index` and `Player.done`. `merge` lets
+    `batched` join two calls.
     """
 
     def __init__(
@@ -68,16 +68,8 @@ class Engine:
         step = Step(self.index, epoch, {name: p.done for name, p in self.players.items()}, self.rng)
         games = [iter(self.method.step(self.nets, batch, step)) for batch in batches]
         try:
-            while True:
-                updates = [self._next(game) for game in games]
-                live = [u for u in updates if u is not None]
-                if not live:
-                    break
-                if len(live) != len(games) or len({u.player for u in live}) != 1:
-                    raise ContractError(
-                        f"{self.title}: step() plays different players on different batches of one step"
-                    )
-                self._apply(live, epoch)
+            while found := self._gradients(games):
+                self._update(*found, epoch)
         finally:
             for game in games:
                 getattr(game, "close", lambda: None)()
@@ -117,27 +109,45 @@ class Engine:
             torch.is_anomaly_enabled(),
         )
 
-    def _apply(self, updates: Sequence[Update], epoch: int) -> None:
-        """Zero gradients, weigh, sum, backward, clip, finite check, optimizer step."""
-        player = self._player(updates[0])
-        for param in player.params:
-            param.grad = None
+    def _gradients(self, games: Sequence[Iterator[Update]]) -> tuple[Player, Tensor] | None:
+        """Zero gradients, weigh, sum, backward: the player of the games' next Update and whether its losses are finite.
+        None at the end.
+
+        Each game is differentiated before the next one moves, so that one graph is alive at a time.
+        """
+        names: set[str | None] = set()
+        player = None
         finite = torch.ones((), dtype=torch.bool, device=self.device)
-        for update in updates:
+        for game in games:
+            update = self._next(game)
+            names.add(update.player if update else None)
+            if len(names) > 1:
+                raise ContractError(f"{self.title}: step() plays different players on different batches of one step")
+            if update is None:
+                continue
+            if player is None:
+                player = self._player(update)
+                for param in player.params:
+                    param.grad = None
             total = self._total(player, update)
-            finite = finite & total.detach().isfinite()
-            self._backward(player, total / len(updates) if len(updates) > 1 else total)
+            finite &= total.detach().isfinite()
+            self._backward(player, total / len(games) if len(games) > 1 else total)
+        return None if player is None else (player, finite)
+
+    def _update(self, player: Player, finite: Tensor, epoch: int) -> None:
+        """Clip, finite check, optimizer step."""
         grads = [p.grad for p in player.params if p.grad is not None]
         if not grads:
             raise self._idle(player)
         norm = torch.nn.utils.get_total_norm(grads)
-        finite = finite & norm.isfinite()
         if player.clip is not None:
             torch.nn.utils.clip_grads_with_norm_(player.params, player.clip, norm)
         self._meter(f"grad_norm/{player.name}", norm)
         self._mark(f"the gradient of player {player.name}", norm)
-        self._meter(f"lr/{player.name}", torch.tensor(player.set_rate(epoch)))
-        self._optimize(player, finite)
+        rate = player.set_rate(epoch)
+        # filled, not copied: a copy of a number from the CPU waits for the GPU
+        self._meter(f"lr/{player.name}", torch.full((), rate, dtype=torch.float64, device=self.device))
+        self._optimize(player, finite & norm.isfinite())
         player.done += 1
 
     def _player(self, update: Update) -> Player:
@@ -158,8 +168,9 @@ class Engine:
                 raise ContractError(
                     f"{self.title}: loss {name!r} is not in its vocabulary ({known}); add it to `losses`"
                 )
-            if value.ndim:
-                raise ContractError(f"{self.title}: loss {name!r} has shape {tuple(value.shape)}; a loss is a scalar")
+            if not isinstance(value, Tensor) or value.ndim:
+                found = f"has shape {tuple(value.shape)}" if isinstance(value, Tensor) else f"is {value!r}"
+                raise ContractError(f"{self.title}: loss {name!r} {found}; a loss is a scalar tensor")
             total = self._add(total, name, self.method.weights[name], value)
         for bound in self.extra:
             if bound.player == player.name and bound.published(update.views):
@@ -219,7 +230,7 @@ class Engine:
         if name not in self.bad:
             self.bad[name] = torch.full((), -1, dtype=torch.long, device=self.device)
         first = (self.bad[name] < 0) & ~value.detach().isfinite()
-        self.bad[name] = torch.where(first, self.index, self.bad[name])
+        self.bad[name].masked_fill_(first, self.index)  # torch.where would copy the number, and wait for the GPU
 
     def read_meters(self) -> dict[str, float]:
         """The mean of every loss, gradient norm and rate since the last call: one transfer for all of them."""

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
+from itertools import chain, count
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -25,11 +26,12 @@ class BoundLoss:
         self.weight = entry.weight
         self.on = dict(entry.on)
         self.term = term
-        self.met = False
+        self.asked = self.met = False
 
     def published(self, views: Mapping[str, Any]) -> bool:
-        """True where an Update shows all views that the term reads."""
+        """True where an Update of its player shows all views that the term reads."""
         here = all(view in views for view in self.on.values())
+        self.asked = True
         self.met |= here
         return here
 
@@ -39,21 +41,27 @@ class BoundLoss:
         return value
 
 
-def bind(entries: Sequence[ExtraLoss], registry: Components, device: torch.device | str) -> list[BoundLoss]:
-    """Builds the terms, moves them to the device and freezes them. Two of one kind get names `x` and `x-2`."""
+def bind(
+    entries: Sequence[ExtraLoss], registry: Components, device: torch.device | str, taken: Collection[str] = ()
+) -> list[BoundLoss]:
+    """Builds the terms, moves them to the device and freezes them. A name that is `taken` (by the method's own losses,
+    by a term before it) gets a number: `l1`, `l1-2`."""
     bound: list[BoundLoss] = []
+    names = set(taken)
     for entry in entries:
         term = registry.build(LossUse(uses=entry.uses, options=entry.options))
-        term.to(device).requires_grad_(False)
-        taken = sum(b.name.rpartition("-")[0] == entry.uses or b.name == entry.uses for b in bound)
-        bound.append(BoundLoss(entry, term, entry.uses if not taken else f"{entry.uses}-{taken + 1}"))
+        term.to(device).eval().requires_grad_(False)
+        numbered = (f"{entry.uses}-{number}" for number in count(2))
+        name = next(n for n in chain([entry.uses], numbered) if n not in names)
+        names.add(name)
+        bound.append(BoundLoss(entry, term, name))
     return bound
 
 
 def check_met(method: str, bound: Sequence[BoundLoss]) -> None:
-    """After the first step. Errors: ContractError for a term whose views no Update of its player published."""
+    """After a step. Errors: ContractError for a term whose player has moved without ever publishing its views."""
     for loss in bound:
-        if not loss.met:
+        if loss.asked and not loss.met:
             raise ContractError(
                 f"extra loss {loss.name}: method {method} published no update of player {loss.player} "
                 f"with the views {', '.join(sorted(loss.on.values()))}"
