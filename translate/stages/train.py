@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from translate.contracts import ComponentKind, Components, Method, Need, NetworkUse, Problem, Stage, StageContext
-from translate.errors import ContractError, StageError, TranslateError
+from translate.errors import ConfigError, ContractError, StageError, TranslateError
 from translate.plugins.options import KeyProblem, suggest, used
 from translate.seeding import derive
 from translate.training.config import TrainConfig
@@ -147,9 +147,7 @@ class TrainStage(Stage[TrainConfig]):
         nets, info = trainer.final()
         provider = self.registry.provider("methods", self.config.method)
         info |= {"data": context.inputs["data"].hash, "fingerprint": context.fingerprint, "pipeline": context.pipeline}
-        samples = [
-            p for d in trainer.method.directions for p in sorted((context.folder / "samples" / d).glob("*.png"))[-1:]
-        ]
+        grids = [context.folder / "samples" / d / f"{info['step']:09d}.png" for d in trainer.method.directions]
         write_bundle(
             context.folder / FOLDER,
             method=trainer.method,
@@ -157,7 +155,7 @@ class TrainStage(Stage[TrainConfig]):
             nets=nets,
             provider=provider,
             info=info,
-            samples=samples,
+            samples=[grid for grid in grids if grid.is_file()],
         )
         context.tracker.model(context.folder / FOLDER)
         return self.promise({})
@@ -186,6 +184,7 @@ class TrainStage(Stage[TrainConfig]):
         torch.backends.cudnn.benchmark = fast
         torch.manual_seed(derive(context.seed, "networks"))
         nets = build_networks(method, registry)
+        check_size(method, nets)
         channels_last = fast and exact == "bf16" and device.startswith("cuda")  # on a CPU the norms lose what it gains
         for net in nets.values():
             net.to(device).train()
@@ -193,15 +192,15 @@ class TrainStage(Stage[TrainConfig]):
                 net.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
 
         loader = self._loader(context, dataset, augment)
-        per_epoch = max(1, loader.steps_per_epoch // c.accumulate)
-        players = make_players(c.method, method.players, nets, c, c.epochs * per_epoch, fused=fast)
-        extra = bind(c.extra_losses, registry, device)
+        whole = max(1, c.epochs * loader.steps_per_epoch // c.accumulate)
+        total = min(whole, c.max_steps or whole)
+        players = make_players(c.method, method.players, nets, c, whole, fused=fast)
+        extra = bind(c.extra_losses, registry, device, method.weights)
         seed = derive(context.seed, "training")
         engine = Engine(method, nets, players, device=device, precision=exact, seed=seed, extra=extra, merge=fast)
-        total = min(c.epochs * per_epoch, c.max_steps or c.epochs * per_epoch)
         better = registry.get("metrics", c.keep.best).better if c.keep.best else None
         validator = self._validator(context, dataset, engine)
-        self._describe(context, dataset, engine, total, per_epoch)
+        self._describe(context, dataset, engine, total, whole / c.epochs)
         return Trainer(context, c, method, engine, loader, validator, total, better, channels_last)
 
     def _loader(self, context: StageContext, dataset: Dataset, augment: list[Any]) -> Loader:
@@ -226,14 +225,13 @@ class TrainStage(Stage[TrainConfig]):
         metrics = [self.registry.build(use, spec=engine.method.spec) for use in config.metrics]
         return Validator(engine, dataset, split, config, metrics)
 
-    def _describe(self, context: StageContext, dataset: Dataset, engine: Engine, total: int, per_epoch: int) -> None:
+    def _describe(self, context: StageContext, dataset: Dataset, engine: Engine, total: int, per_epoch: float) -> None:
         from translate.networks import count_parameters
 
         counts = ", ".join(f"{n} {count_parameters(net):,}" for n, net in engine.nets.items() if count_parameters(net))
         context.console.say(f"{self.config.method} on {context.device} in {engine.precision}: {counts} parameters")
-        context.console.say(
-            f"{total:,} steps of {self.config.batch_size * self.config.accumulate} images, {per_epoch:,} steps an epoch"
-        )
+        images = self.config.batch_size * self.config.accumulate
+        context.console.say(f"{total:,} steps of {images} images, {round(per_epoch, 1):,g} steps an epoch")
         context.tracker.tags({"device": context.device, "precision": engine.precision})
         context.tracker.dataset(context.pipeline, context.inputs["data"].hash, dataset.facts, "train")
 
@@ -251,7 +249,13 @@ class TrainStage(Stage[TrainConfig]):
                 raise StageError(f"nothing to continue from: {folder} holds no complete checkpoint")
             trainer.restore(folder / checkpoint.name_of(known[-1]))
             trainer.history.best = None  # that checkpoint stays behind in the earlier result
-            context.console.say(f"continuing from step {trainer.engine.index:,} of {context.previous.name}")
+            done = trainer.engine.index
+            if done >= trainer.total:
+                raise StageError(
+                    f"nothing is left to train: {context.previous.name} has done {done:,} steps, and {trainer.total:,} "
+                    "are asked for; raise `epochs` (or `max_steps`), or run without --continue"
+                )
+            context.console.say(f"continuing from step {done:,} of {context.previous.name}")
         elif "init" in context.inputs:
             names = initialise(trainer.engine.nets, context.inputs["init"].path)
             context.console.say(f"starting from {context.inputs['init'].path.name}: {', '.join(names)}")
@@ -273,6 +277,18 @@ def build_networks(method: Method[Any], registry: Components) -> dict[str, nn.Mo
                 there = f"networks() returns {', '.join(nets)}"
                 raise ContractError(f"method {type(method).name}: direction {name} names network {net!r}; {there}")
     return nets
+
+
+def check_size(method: Method[Any], nets: Mapping[str, nn.Module]) -> None:
+    """Errors: ConfigError where training images have a size that a network of a direction cannot give back."""
+    height, width = method.spec.size
+    for net in sorted({n for d in method.directions.values() for n in d.nets}):
+        multiple = getattr(nets[net], "multiple", 1)
+        if height % multiple or width % multiple:
+            raise ConfigError(
+                f"training images are {width} x {height} pixels, and network {net} of {type(method).name} needs "
+                f"multiples of {multiple}: resize or crop them under `augment`, or choose another network"
+            )
 
 
 def initialise(nets: Mapping[str, nn.Module], folder: Path) -> list[str]:

@@ -5,6 +5,7 @@ No pickle. The directory is written beside its final name and renamed, so that a
 
 from __future__ import annotations
 
+import re
 import shutil
 from collections.abc import Iterable, Mapping
 from pathlib import Path
@@ -19,6 +20,7 @@ from translate.storage.atomic import replace_dir, sha256_file, write_json
 from translate.training.engine import Engine
 
 FORMAT = 1
+_OURS = re.compile(r"\.?\d{9,}(\..+)?")
 _TENSORS, _STATE, _MANIFEST = "tensors.safetensors", "state.json", "MANIFEST.json"
 
 
@@ -98,7 +100,7 @@ def restore(folder: Path, engine: Engine, ema: Mapping[str, nn.Module]) -> dict[
             index, _, slot = key.partition("/")
             like = player.params[int(index)]
             # fused kernels walk memory in order: a moment has to lie like its parameter (channels-last)
-            moment = torch.empty_like(like).copy_(value) if value.shape == like.shape else value
+            moment = value if slot == "step" else torch.empty_like(like).copy_(value)
             per_param.setdefault(int(index), {})[slot] = moment
         groups = player.optimizer.state_dict()["param_groups"]
         player.optimizer.load_state_dict({"state": per_param, "param_groups": groups})
@@ -122,10 +124,8 @@ def _load(net: nn.Module, state: Mapping[str, Tensor], folder: Path, name: str) 
 
 
 def prune(folder: Path, keep: Iterable[int]) -> None:
-    """Removes all complete checkpoints but those of the steps in `keep`, and what interrupted saves left."""
-    kept = set(keep)
-    for step in steps(folder):
-        if step not in kept:
-            shutil.rmtree(folder / name_of(step))
-    for partial in folder.glob("*.partial"):
-        shutil.rmtree(partial)
+    """Removes all checkpoints but those of the steps in `keep`, and what interrupted saves and removals left."""
+    kept = {name_of(step) for step in keep}
+    for path in folder.iterdir():
+        if _OURS.fullmatch(path.name) and path.name not in kept:
+            shutil.rmtree(path)

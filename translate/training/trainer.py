@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import signal
 import time
 from collections.abc import Iterator, Mapping, Sequence
@@ -18,6 +19,7 @@ from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 from translate.contracts import Method, StageContext
 from translate.data.loader import Batch, Loader, to_device
 from translate.metrics import evaluate_sets
+from translate.metrics.scores import named
 from translate.training import checkpoint
 from translate.training.config import TrainConfig
 from translate.training.engine import Engine
@@ -49,6 +51,7 @@ class Trainer:
         better: str | None,
         channels_last: bool = False,
     ) -> None:
+        """`total` counts steps; `better` is the good end of the metric that `keep.best` names."""
         self.context, self.config, self.method, self.engine = context, config, method, engine
         self.loader, self.validator, self.total, self.better = loader, validator, total, better
         self.channels_last = channels_last
@@ -56,6 +59,7 @@ class Trainer:
         self.history = History()
         self.health = Health(context.console)
         self.log_every = 1 if context.debug else config.log_every
+        self.best = self._best_curve()
         self.watched = {n for d in type(method).directions.values() for n in d.nets}
         self.ema: dict[str, AveragedModel] = self._averaged() if config.ema else {}
         self.signal: int | None = None
@@ -85,6 +89,7 @@ class Trainer:
         bar = self.context.console.progress(self.context.stage, self.total * images, start * images, "images")
         shown: dict[str, Any] = {}
         if start == 0 and self.validator is not None:  # what the training started from
+            self.validator.load(self.engine.nets)
             for direction in self.method.directions:
                 self._picture(direction, 0)
         with _signals(self), torch.autograd.set_detect_anomaly(self.context.debug), bar as progress:
@@ -99,8 +104,7 @@ class Trainer:
                     average.update_parameters(self.engine.nets[name])
                 step = self.engine.index
                 last = step == self.total
-                if step == start + 1:
-                    check_met(type(self.method).name, self.engine.extra)
+                check_met(type(self.method).name, self.engine.extra)
                 if step % self.log_every == 0 or last:
                     shown = {"step": f"{step}/{self.total}", **self._log(step, files)}
                     files.clear()
@@ -111,7 +115,7 @@ class Trainer:
                     self._save(files)
                     saved = time.monotonic()
                 progress.advance(images, **shown)
-                if self.signal and not last:
+                if self.signal:
                     say(f"stopped at step {step} of {self.total}, saved; the same command goes on from here")
                     self.loader.close()
                     raise SystemExit(75 if self.signal == signal.SIGTERM else 130)
@@ -149,19 +153,21 @@ class Trainer:
             return False
         self.validator.load({n: self.averaged(n) for n in self.watched})
         scores: dict[str, float] = {}
-        for number, direction in enumerate(type(self.method).directions):
+        for direction in type(self.method).directions:
             self._picture(direction, step)
-            if direction not in (self.config.validation.directions or tuple(self.method.directions)[:1]):
+            if direction not in self._scored():
                 continue
             outputs, real = self.validator.translate(direction)
             self.context.tracker.metrics(self.health.outputs(step, direction, outputs, real), step)
             found = evaluate_sets(self.validator.metrics, outputs, real) if real else {}
-            scores.update({f"val/{k}" if number == 0 else f"val/{direction}/{k}": v for k, v in found.items()})
+            scores.update({self._curve(direction, k): v for k, v in found.items()})
         self.context.tracker.metrics(scores, step)
         if scores:
-            told = ", ".join(f"{k} {v:.4g}" for k, v in scores.items())
-            self.context.console.say(f"step {step}: {told}")
-        self.history.validations.append({"step": step, **scores})
+            shown = ", ".join(f"{k} {v:.4g}" for k, v in scores.items())
+            self.context.console.say(f"step {step}: {shown}")
+        # JSON has no infinity, the PSNR of equal images
+        told = {k: v if math.isfinite(v) else str(v) for k, v in scores.items()}
+        self.history.validations.append({"step": step, **told})
         return self._improved(step, scores)
 
     def _picture(self, direction: str, step: int) -> None:
@@ -170,14 +176,28 @@ class Trainer:
         save_picture(self.context.folder / "samples" / direction / f"{step:09d}.png", picture)
         self.context.tracker.image(f"samples/{direction}", picture, step)
 
+    def _scored(self) -> tuple[str, ...]:
+        return self.config.validation.directions or tuple(self.method.directions)[:1]
+
+    def _curve(self, direction: str, metric: str) -> str:
+        return f"val/{metric}" if direction == next(iter(self.method.directions)) else f"val/{direction}/{metric}"
+
+    def _best_curve(self) -> str | None:
+        """The curve that `keep.best` means: the metric of that name in the first direction that is scored."""
+        if self.validator is None or self.config.keep.best is None:
+            return None
+        place = [use.uses for use in self.config.validation.metrics].index(self.config.keep.best)
+        return self._curve(self._scored()[0], list(named(self.validator.metrics))[place])
+
     def _improved(self, step: int, scores: Mapping[str, float]) -> bool:
-        name = self.config.keep.best
-        if name is None or f"val/{name}" not in scores:
+        value, best = scores.get(self.best or "", math.nan), self.history.best
+        if math.isnan(value):
             return False
-        value, best = scores[f"val/{name}"], self.history.best
-        better = best is None or (value > best["value"] if self.better == "higher" else value < best["value"])
+        known = float(best["value"]) if best else math.nan
+        better = best is None or (value > known if self.better == "higher" else value < known)
         if better:
-            self.history.best = {"metric": name, "value": value, "step": step}
+            told = value if math.isfinite(value) else str(value)
+            self.history.best = {"metric": self.config.keep.best, "value": told, "step": step}
         return better
 
     def _save(self, files: Mapping[int, str]) -> None:
@@ -214,7 +234,7 @@ class Trainer:
             "weights": which,
             "step": step,
             "ema": bool(self.ema),
-            "metrics": {k: v for k, v in scores.items() if k != "step"},
+            "metrics": {k: float(v) for k, v in scores.items() if k != "step"},
         }
         return {n: self.averaged(n) for n in self.watched}, info
 

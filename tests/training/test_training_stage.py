@@ -1,0 +1,248 @@
+"""The train stage on a tiny dataset, in this process: lengths, best checkpoints, stops and restarts."""
+
+from __future__ import annotations
+
+import io
+import json
+import math
+import os
+import shutil
+import signal
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from safetensors.torch import load_file
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from translate import ConfigError, Direction, Method, Metric, NoOptions, StageError, Update
+from translate.console import PlainConsole
+from translate.contracts import Artifact, StageContext
+from translate.data.dataset import write_index
+from translate.data.image import write
+from translate.plugins import Registry
+from translate.stages.train import TrainStage
+from translate.training import checkpoint
+from translate.training.config import TrainConfig
+
+IMAGES, SIZE = 10, 16
+
+
+class Even(nn.Conv2d):
+    multiple = 4
+
+
+class Duel(Method[NoOptions]):
+    """A generator that plays every third step, from the second on, and a critic that always does."""
+
+    name, data = "duel", "unpaired"
+    players = {"D": ("disc",), "G": ("there", "back")}
+    losses = {"critic": 1.0, "l1": 1.0}
+    directions = {
+        "a_to_b": Direction(nets=("there",)),
+        "b_to_a": Direction(nets=("back",), sides=("b",), target="a"),
+    }
+
+    def networks(self, build: Any) -> dict[str, nn.Module]:
+        return {"there": Even(3, 3, 1), "back": Even(3, 3, 1), "disc": nn.Conv2d(3, 1, 3)}
+
+    def step(self, nets: Any, batch: Any, step: Any) -> Iterator[Update]:
+        yield Update("D", {"critic": nets.disc(batch["b"]).square().mean()})
+        if step.index % 3 == 1:
+            there, back = nets.there(batch["a"]), nets.back(batch["b"])
+            yield Update("G", {"l1": F.l1_loss(there, batch["b"]) + F.l1_loss(back, batch["a"])}, {"output": there})
+
+    def translate(self, nets: Any, inputs: Any, direction: str) -> Tensor:
+        return nets["there" if direction == "a_to_b" else "back"](inputs["image"])
+
+
+class Told(Metric[NoOptions]):
+    """Says what it was told to say, one value per validation."""
+
+    name, better, paired = "told", "higher", False
+    values: list[float] = []
+
+    def score(self, outputs: Any, references: Any) -> float:
+        return self.values.pop(0)
+
+
+class Shop(Registry):
+    def get(self, kind: Any, name: str) -> Any:
+        return {"duel": Duel, "acme/told": Told}.get(name) or super().get(kind, name)
+
+    def provider(self, kind: Any, name: str) -> dict[str, str]:
+        return {}
+
+
+class Tracker:
+    """Remembers the curves."""
+
+    def __init__(self) -> None:
+        self.curves: dict[tuple[str, int], float] = {}
+
+    def metrics(self, values: dict[str, float], step: int) -> None:
+        self.curves.update({(name, step): value for name, value in values.items()})
+
+    def __getattr__(self, name: str) -> Any:
+        return lambda *args, **kwargs: None
+
+
+@pytest.fixture
+def data(tmp_path: Path) -> Artifact:
+    draw, folder = np.random.default_rng(0), tmp_path / "data"
+    keys = {"train": [f"{n:02d}" for n in range(IMAGES)], "val": ["x", "y"]}
+    for split, names in keys.items():
+        for side in "ab":
+            (folder / split / side).mkdir(parents=True)
+            for name in names:
+                write(folder / split / side / f"{name}.png", draw.integers(0, 256, (SIZE, SIZE, 3), dtype=np.uint8))
+    facts = {
+        "kind": "unpaired",
+        "splits": ["train", "val"],
+        "pairs": [],
+        "classes": [],
+        "palette": [],
+        "channels": {"a": 3, "b": 3},
+        "size": [SIZE, SIZE],
+    }
+    sides = {split: {"a": names, "b": names} for split, names in keys.items()}
+    write_index(folder, facts, sides, {split: [[SIZE, SIZE]] * 2 for split in keys})
+    return Artifact("dataset", folder, facts, "hash")
+
+
+Train = Callable[..., tuple[StageContext, Tracker]]
+
+
+@pytest.fixture
+def train(tmp_path: Path, data: Artifact) -> Train:
+    def go(folder: str = "out", emit: Any = None, previous: Path | None = None, **options: Any) -> Any:
+        config = {"method": "duel", "workers": 0, "precision": "fp32", "log_every": 1, **options}
+        stage = TrainStage(TrainConfig.model_validate(config), Shop([]), 5)
+        assert not list(stage.check({"data": data.facts}))
+        console, tracker = PlainConsole(io.StringIO(), io.StringIO()), Tracker()
+        (tmp_path / folder).mkdir(exist_ok=True)
+        context = StageContext(
+            "p", "train", tmp_path / folder, {"data": data}, 5, "cpu", tracker, console, stage.registry,
+            emit or (lambda *_, **__: None), previous=previous,
+        )  # fmt: skip
+        stage.run(context)
+        return context, tracker
+
+    return go
+
+
+def facts(context: StageContext) -> dict[str, Any]:
+    found: dict[str, Any] = json.loads((context.folder / "translator" / "translator.json").read_text())
+    return found
+
+
+def weights(context: StageContext) -> bytes:
+    return (context.folder / "translator" / "model.safetensors").read_bytes()
+
+
+def stop_at(step: int) -> Callable[..., None]:
+    def emit(event: str, **facts: Any) -> None:
+        if event == "step_finished" and facts["step"] == step:
+            os.kill(os.getpid(), signal.SIGTERM)
+
+    return emit
+
+
+def test_an_epoch_is_one_pass_over_the_data_whatever_is_accumulated(train: Train) -> None:
+    schedule = {"uses": "linear-decay", "start": 1}
+    _, tracker = train(epochs=3, accumulate=4, optimizer={"lr": 3.0}, schedule=schedule)
+    rates = [value for (name, _), value in sorted(tracker.curves.items()) if name == "lr/D"]
+    assert len(rates) == 3 * IMAGES // 4  # not three times 10 // 4
+    assert rates == pytest.approx([3.0, 3.0, 3.0, 2.0, 2.0, 1.0, 1.0])  # the epoch of each step's first batch
+
+
+def test_the_best_is_that_of_the_metric_named_in_the_first_direction_scored(train: Train) -> None:
+    Told.values = [math.nan, 1.0, math.inf, 2.0]
+    validate = {"every": 1, "metrics": ["acme/told"], "directions": ["b_to_a"]}
+    context, tracker = train(epochs=4, validate=validate, keep={"best": "acme/told", "last": 1})
+    assert [tracker.curves["val/b_to_a/told", step] for step in (20, 40)] == [1.0, 2.0]
+    assert checkpoint.steps(context.folder / "checkpoints") == [30, 40]
+    bundle = facts(context)
+    assert (bundle["weights"], bundle["step"], bundle["metrics"]) == ("best", 30, {"val/b_to_a/told": "inf"})
+    sample = context.folder / "translator" / "samples" / "1-000000030.png"
+    assert sample.read_bytes() == (context.folder / "samples" / "a_to_b" / "000000030.png").read_bytes()
+
+
+def test_a_bundle_that_was_not_written_any_more_is_the_same(train: Train) -> None:
+    Told.values = [2.0, 3.0, 1.0]
+    options = {"epochs": 3, "validate": {"metrics": ["acme/told"]}, "keep": {"best": "acme/told"}}
+    context, _ = train(**options)
+    before = weights(context)
+    shutil.rmtree(context.folder / "translator")
+    again, tracker = train(**options)
+    assert not Told.values  # nothing was validated again
+    assert not tracker.curves
+    assert (facts(again)["step"], weights(again)) == (20, before)
+
+
+@pytest.mark.parametrize("step", [4, 12])
+def test_sigterm_saves_and_exits_75_at_any_step(train: Train, step: int) -> None:
+    options = {"max_steps": 12, "ema": 0.9, "extra_losses": [{"uses": "l1", "player": "G", "on": BOTH}]}
+    whole, expected = train("whole", **options)
+    with pytest.raises(SystemExit) as stopped:
+        train(emit=stop_at(step), **options)
+    assert stopped.value.code == 75
+    rest, tracker = train(**options)
+    assert weights(rest) == weights(whole)
+    curves = {
+        k: v for k, v in expected.curves.items() if k[1] > step and k[0] not in ("images_per_second", "data_wait")
+    }
+    assert {k: tracker.curves[k] for k in curves} == curves
+    assert ("l1-2", 5) in expected.curves  # beside the method's own l1
+
+
+BOTH = {"output": "output", "target": "output"}
+
+
+def test_continuing_a_training_that_has_all_its_steps_is_refused(train: Train, tmp_path: Path) -> None:
+    context, _ = train("first", epochs=1)
+    with pytest.raises(StageError, match=r"nothing is left to train: first has done 10 steps, and 10 are asked for"):
+        train("second", epochs=1, losses={"l1": 2.0}, previous=context.folder)
+    longer, tracker = train("third", epochs=2, previous=context.folder)
+    assert {step for name, step in tracker.curves if name == "critic"} == set(range(11, 21))
+    assert facts(longer)["step"] == 20
+
+
+def test_the_first_picture_shows_what_training_starts_from(train: Train, tmp_path: Path) -> None:
+    context, _ = train("first", epochs=1)
+    assert (context.folder / "samples" / "a_to_b" / "000000000.png").is_file()
+    init = Artifact("model", context.folder, {})
+    stage = TrainStage(TrainConfig(method="duel", max_steps=1, workers=0, precision="fp32"), Shop([]), 5)
+    (tmp_path / "second").mkdir()
+    stage.run(replace(context, folder=tmp_path / "second", inputs={**context.inputs, "init": init}))
+    last, first = (tmp_path / n / "samples" / "a_to_b" for n in ("first", "second"))
+    assert (last / "000000010.png").read_bytes() == (first / "000000000.png").read_bytes()
+
+
+def test_a_size_that_a_network_cannot_give_back_is_refused(train: Train) -> None:
+    with pytest.raises(
+        ConfigError, match=r"training images are 14 x 14 pixels, and network back of duel needs multiples of 4"
+    ):
+        train(augment=[{"uses": "random-crop", "size": 14}])
+
+
+def test_what_interrupted_saves_and_removals_left_goes_away(train: Train) -> None:
+    context, _ = train(epochs=1)
+    folder = context.folder / "checkpoints"
+    for name in ("000000003", "000000004.partial", ".000000005.ab12.old", "mine"):
+        (folder / name).mkdir()
+    checkpoint.prune(folder, [10])
+    assert sorted(p.name for p in folder.iterdir()) == ["000000010", "mine"]
+
+
+def test_a_damaged_checkpoint_is_named(train: Train) -> None:
+    context, _ = train(epochs=1)
+    folder = context.folder / "checkpoints" / "000000010"
+    assert load_file(folder / "tensors.safetensors")
+    (folder / "state.json").write_text("{}")
+    with pytest.raises(StageError, match=r"checkpoint .*000000010 is damaged: state.json"):
+        train(epochs=1)
