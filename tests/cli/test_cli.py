@@ -108,6 +108,14 @@ def test_convert_says_what_becomes_of_outputs_that_are_there(work: Path, monkeyp
     assert done.stdout == "1 converted, 0 failed, 2 skipped (they were there; --overwrite converts them again): out\n"
 
 
+def test_track_sync_sends_what_was_left(work: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert cli("track", "sync").exit_code == 2, "there is no folder of runs"
+    (work / "runs").mkdir()
+    assert cli("track", "sync").stdout == "nothing was left to send\n"
+    monkeypatch.setattr("translate.tracking.shipper.sync", lambda folder, console: len(folder.name))
+    assert cli("track", "sync").stdout == "4 records sent\n"
+
+
 def test_unknown_commands_and_options_exit_2() -> None:
     done = cli("rnu")
     assert done.exit_code == 2
