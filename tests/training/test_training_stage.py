@@ -239,6 +239,19 @@ def test_what_interrupted_saves_and_removals_left_goes_away(train: Train) -> Non
     assert sorted(p.name for p in folder.iterdir()) == ["000000010", "mine"]
 
 
+@pytest.mark.parametrize("saves", [None, 2])
+def test_a_loss_that_is_not_finite_is_told_with_its_images_before_anything_is_saved(
+    train: Train, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, saves: int | None
+) -> None:
+    def step(self: Any, nets: Any, batch: Any, step: Any) -> Iterator[Update]:
+        yield Update("D", {"critic": nets.disc(batch["b"]).mean() * (float("nan") if step.index == 6 else 1)})
+
+    monkeypatch.setattr(Duel, "step", step)
+    with pytest.raises(StageError, match=r"loss 'critic' of method duel is not finite at step 6 on \d\d, \d\d; "):
+        train(epochs=2, log_every=5, checkpoint={"steps": saves})
+    assert checkpoint.steps(tmp_path / "out" / "checkpoints") == ([4, 6] if saves else [])
+
+
 def test_a_damaged_checkpoint_is_named(train: Train) -> None:
     context, _ = train(epochs=1)
     folder = context.folder / "checkpoints" / "000000010"

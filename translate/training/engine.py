@@ -56,7 +56,6 @@ class Engine:
         self.rng = torch.Generator(self.device)
         self.meters: dict[str, Tensor] = {}
         self.bad: dict[str, Tensor] = {}
-        self._found_inf = all(getattr(p.optimizer, "_step_supports_amp_scaling", False) for p in players.values())
 
     def step(self, batches: Sequence[Mapping[str, Tensor]], epoch: int) -> None:
         """One step on one batch, or on k batches in lock-step, which equals their joined batch (gradient accumulation).
@@ -208,7 +207,7 @@ class Engine:
             ) from error
 
     def _optimize(self, player: Player, finite: Tensor) -> None:
-        if self.device.type == "cuda" and self._found_inf:
+        if self.device.type == "cuda" and getattr(player.optimizer, "_step_supports_amp_scaling", False):
             # torch's own switch of its fused optimizers: skips the step on the device, without a sync
             player.optimizer.found_inf = (~finite).float()  # type: ignore[attr-defined]
             player.optimizer.grad_scale = None  # type: ignore[attr-defined]
