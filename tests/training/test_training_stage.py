@@ -9,15 +9,17 @@ import os
 import shutil
 import signal
 from collections.abc import Callable, Iterator
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+import torch
 from safetensors.torch import load_file
 from torch import Tensor, nn
 from torch.nn import functional as F
+from translate_cyclegan import CycleGAN
 
 from translate import ConfigError, Direction, Method, Metric, NoOptions, StageError, Update
 from translate.console import PlainConsole
@@ -72,7 +74,8 @@ class Told(Metric[NoOptions]):
 
 class Shop(Registry):
     def get(self, kind: Any, name: str) -> Any:
-        return {"duel": Duel, "acme/told": Told}.get(name) or super().get(kind, name)
+        mine = {"duel": Duel, "cyclegan": CycleGAN, "acme/told": Told, "acme/seen": Seen}
+        return mine.get(name) or super().get(kind, name)
 
     def provider(self, kind: Any, name: str) -> dict[str, str]:
         return {}
@@ -91,26 +94,40 @@ class Tracker:
         return lambda *args, **kwargs: None
 
 
+@dataclass(frozen=True)
+class Pictures:
+    """What kind of random images a test trains on: values are drawn from the whole range of `bits`."""
+
+    size: tuple[int, int] = (SIZE, SIZE)
+    channels: int = 3
+    bits: int = 8
+    train: tuple[int, int] = (IMAGES, IMAGES)
+    val: tuple[int, int] = (2, 2)
+
+
 @pytest.fixture
-def data(tmp_path: Path) -> Artifact:
-    draw, folder = np.random.default_rng(0), tmp_path / "data"
-    keys = {"train": [f"{n:02d}" for n in range(IMAGES)], "val": ["x", "y"]}
-    for split, names in keys.items():
-        for side in "ab":
+def data(tmp_path: Path, request: pytest.FixtureRequest) -> Artifact:
+    look, folder = getattr(request, "param", Pictures()), tmp_path / "data"
+    draw, kind = np.random.default_rng(0), np.uint8 if look.bits == 8 else np.uint16
+    keys: dict[str, dict[str, list[str]]] = {}
+    for split, counts in (("train", look.train), ("val", look.val)):
+        keys[split] = {side: [f"{n:02d}" for n in range(count)] for side, count in zip("ab", counts, strict=True)}
+        for side, names in keys[split].items():
             (folder / split / side).mkdir(parents=True)
             for name in names:
-                write(folder / split / side / f"{name}.png", draw.integers(0, 256, (SIZE, SIZE, 3), dtype=np.uint8))
+                pixels = draw.integers(0, 2**look.bits, (*look.size, look.channels)).astype(kind)
+                write(folder / split / side / f"{name}.png", pixels)
     facts = {
         "kind": "unpaired",
         "splits": ["train", "val"],
         "pairs": [],
         "classes": [],
         "palette": [],
-        "channels": {"a": 3, "b": 3},
-        "size": [SIZE, SIZE],
+        "channels": dict.fromkeys("ab", look.channels),
+        "size": list(look.size),
+        "bits": look.bits,
     }
-    sides = {split: {"a": names, "b": names} for split, names in keys.items()}
-    write_index(folder, facts, sides, {split: [[SIZE, SIZE]] * 2 for split in keys})
+    write_index(folder, facts, keys, dict.fromkeys(keys, [list(look.size)] * 2))
     return Artifact("dataset", folder, facts, "hash")
 
 
@@ -221,6 +238,36 @@ def test_the_first_picture_shows_what_training_starts_from(train: Train, tmp_pat
     stage.run(replace(context, folder=tmp_path / "second", inputs={**context.inputs, "init": init}))
     last, first = (tmp_path / n / "samples" / "a_to_b" for n in ("first", "second"))
     assert (last / "000000010.png").read_bytes() == (first / "000000000.png").read_bytes()
+
+
+class Seen(Told):
+    """The number of images on either side, and the finest step between grey levels."""
+
+    name = "seen"
+    told: list[Any] = []
+
+    def score(self, outputs: Any, references: Any) -> float:
+        for images in (outputs, references):
+            values = torch.stack(list(images)).unique()
+            self.told.append((len(images), tuple(images[0].shape), round(1 / values.diff().min().item())))
+        return 0.0
+
+
+TINY = {
+    "generator": {"uses": "resnet", "blocks": 1, "filters": 4},
+    "discriminator": {"uses": "patchgan", "filters": 4, "layers": 1},
+}
+
+
+@pytest.mark.parametrize("data", [Pictures((20, 28), 1, 16, (5, 3), (3, 5))], indirect=True, ids=["grey16"])
+def test_grey_images_of_16_bits_on_sides_of_unequal_numbers(train: Train) -> None:
+    Seen.told = []
+    validate = {"metrics": ["acme/seen"], "directions": ["a_to_b", "b_to_a"]}
+    context, tracker = train(method="cyclegan", options=TINY, epochs=1, batch_size=2, validate=validate)
+    assert [(n, shape) for n, shape, _ in Seen.told] == [(n, (1, 20, 28)) for n in (3, 5, 5, 3)]
+    assert all(finest > 30000 for *_, finest in Seen.told)
+    assert facts(context)["spec"]["channels"] == {"a": 1, "b": 1}
+    assert all(math.isfinite(value) for value in tracker.curves.values())
 
 
 def test_a_size_that_a_network_cannot_give_back_is_refused(train: Train) -> None:

@@ -32,6 +32,7 @@ class Validator:
     ) -> None:
         self.dataset, self.split, self.config, self.metrics = dataset, split, config, metrics
         self.method = engine.method
+        self.half = (2 ** dataset.facts["bits"] - 1) / 2
         needed = {n for d in self.method.directions.values() for n in d.nets}
         self.copies = {n: copy.deepcopy(engine.nets[n]) for n in sorted(needed)}
         self.translator = Translator(
@@ -89,9 +90,9 @@ class Validator:
         keys = self.dataset.keys(self.split, side)
         return key if key in keys else keys[derive(0, key) % len(keys)]
 
-    @staticmethod
-    def _rounded(image: Tensor) -> Tensor:
-        return image.add(1).mul(127.5).round().clamp(0, 255).div(255)
+    def _rounded(self, image: Tensor) -> Tensor:
+        """[-1, 1] to [0, 1], at the bit depth of the data."""
+        return image.clamp(-1, 1).add(1).mul(self.half).round().div(2 * self.half)
 
 
 def _picture(image: Tensor) -> np.ndarray[Any, Any]:
