@@ -22,7 +22,7 @@ from translate.metrics import (
     score_sets,
     table,
 )
-from translate.metrics.scores import named, spec_of
+from translate.metrics.scores import Score, named, spec_of
 from translate.metrics.segmentation import PaletteConfig
 from translate.metrics.two_sample import SWDConfig
 
@@ -55,6 +55,13 @@ def test_palette_accuracy_is_the_diagonal_of_the_confusion_matrix():
     metric = PaletteAccuracy(PaletteConfig(palette=PALETTE))
     assert metric.score(outputs, references) == 0.7
     assert metric.best_constant(references) == 0.6
+
+
+def test_a_ratio_is_left_out_where_its_base_is_not_above_zero():
+    """An SSIM of -0.002 for the copied input made a ratio of -84 of a good score."""
+    assert Score("ssim", "higher", "", 0.2, copy=-0.002, constant=0.4).copy_ratio is None
+    assert Score("ssim", "higher", "", 0.2, copy=0.0, constant=0.4).copy_ratio is None
+    assert Score("ssim", "higher", "", 0.2, copy=-0.002, constant=0.4).constant_ratio == 0.5
 
 
 def test_the_nearest_colour_is_by_distance_in_rgb():

@@ -166,7 +166,7 @@ def test_crash_resumes_in_the_same_folder(go: Go, registry: Fresh) -> None:
         go(set=sets)
     (partial,) = FOLDER.glob("train-*.partial")
     assert (partial / "log.txt").read_text() == "epoch 0 4\nepoch 1 4"
-    assert states(registry, None, sets)["train"] == ("partial", "was interrupted; it resumes where it stopped")
+    assert states(registry, None, sets)["train"] == ("partial", "did not finish; it resumes where it stopped")
     Path("mended").touch()
     (partial / "log.txt").write_text("epoch 0 4 first start\nepoch 1 4")
     assert go(set=sets)[0].ran == ("train", "score")

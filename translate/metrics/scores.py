@@ -98,8 +98,8 @@ class Score:
 
 
 def ratio(value: float, base: float | None) -> float | None:
-    """value / base; None where that says nothing."""
-    return value / base if base and math.isfinite(base) and math.isfinite(value) else None
+    """value / base; None where that says nothing: base is not above zero, or one of them is infinite."""
+    return value / base if base is not None and base > 0 and math.isfinite(base) and math.isfinite(value) else None
 
 
 def named(metrics: Sequence[Metric[Any]]) -> dict[str, Metric[Any]]:

@@ -133,7 +133,7 @@ class Planner:
 
     def _state(self, final: Path, difference: str) -> tuple[State, str]:
         if final.with_name(f"{final.name}.partial").is_dir():
-            return "partial", "was interrupted; it resumes where it stopped"
+            return "partial", "did not finish; it resumes where it stopped"
         return ("stale", difference) if difference else ("absent", "has not run yet")
 
     def _waiting(self, name: str, awaited: Sequence[str]) -> Planned:

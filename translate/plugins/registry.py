@@ -154,7 +154,8 @@ class Registry:
                 return self._built_in(kind)[name], None
             if name not in self._plugins:
                 known = [*self._built_in(kind), *self._plugins]
-                raise ConfigError(f"there is no {_singular(kind)} {name!r}{suggest(name, known) or _listed(known)}")
+                listed = known if kind == "methods" else self.names(kind) or known
+                raise ConfigError(f"there is no {_singular(kind)} {name!r}{suggest(name, known) or _listed(listed)}")
             part = name
         plugin = self.load(owner)
         if part not in plugin.provides[kind]:
