@@ -78,7 +78,10 @@ class PlainConsole:
         self._stream, self._errors = stream or sys.stdout, errors or sys.stderr
 
     def say(self, text: str) -> None:
-        print(text, file=self._stream, flush=True)
+        try:
+            print(text, file=self._stream, flush=True)
+        except BrokenPipeError:  # whoever read along has left (`| head`); the work goes on
+            os.dup2(os.open(os.devnull, os.O_WRONLY), self._stream.fileno())
 
     def warn(self, text: str) -> None:
         print(f"warning: {text}", file=self._errors, flush=True)

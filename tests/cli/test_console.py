@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import subprocess
 import sys
 
 import pytest
@@ -78,3 +79,15 @@ def test_json_leaves_stdout_alone(monkeypatch: pytest.MonkeyPatch) -> None:
         progress.advance()
     assert out.getvalue() == ""
     assert err.getvalue().startswith("hello\nx: 1/1 images")
+
+
+def test_a_reader_that_leaves_does_not_end_the_work() -> None:
+    code = (
+        "from translate.console import PlainConsole\nimport sys, time\nout = PlainConsole()\n"
+        "for n in range(2000):\n    out.say(f'line {n} ' + 'x' * 100)\nprint('still here', file=sys.stderr)\n"
+    )
+    head = subprocess.run(
+        ["bash", "-c", f'{sys.executable} -c "$1" | head -1', "-", code], capture_output=True, text=True, check=True
+    )
+    assert head.stdout.startswith("line 0")
+    assert head.stderr == "still here\n"

@@ -69,18 +69,23 @@ def weights(folder: Path) -> bytes:
     return (folder / "runs" / "tiny" / "train" / "translator" / "model.safetensors").read_bytes()
 
 
-def kill_after(folder: Path, step: int) -> None:
-    """Starts the run and kills it with SIGKILL once it has logged `step`."""
+def stop_after(folder: Path, step: int, number: int) -> int:
+    """Starts the run, sends a signal to all of its processes once it has logged `step`; returns the exit code."""
     process = subprocess.Popen(
-        command(), cwd=folder, env=environment(), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+        command(),
+        cwd=folder,
+        env=environment(),
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        start_new_session=True,
     )
-    deadline = time.monotonic() + 100
+    deadline = time.monotonic() + 200
     while time.monotonic() < deadline and process.poll() is None:
         if any(s >= step for _, s in losses(folder)):
             break
         time.sleep(0.01)
-    process.send_signal(signal.SIGKILL)
-    process.wait()
+    os.killpg(process.pid, number)
+    return process.wait()
 
 
 @pytest.mark.parametrize(
@@ -97,10 +102,23 @@ def test_kill_9_changes_nothing(tmp_path: Path, method: str, kind: str, options:
     whole, killed = folders
     subprocess.run(command(), cwd=whole, env=environment(), check=True, capture_output=True)
     for step in (6, 17):
-        kill_after(killed, step)
+        stop_after(killed, step, signal.SIGKILL)
     done = subprocess.run(command(), cwd=killed, env=environment(), check=True, capture_output=True, text=True)
     assert "resuming at step" in done.stdout + done.stderr
     expected = losses(whole)
     assert {s for _, s in expected} == set(range(1, 31))
     assert losses(killed) == expected
     assert weights(killed) == weights(whole)
+
+
+def test_sigterm_to_all_processes_saves_and_exits_75(tmp_path: Path) -> None:
+    text = PIPELINE.format(method="pix2pix", kind="paired", options=PIX2PIX, precision="fp32")
+    (tmp_path / "tiny.yaml").write_text(
+        text.replace("steps: 4", "steps: 1000")
+        .replace("max_steps: 30", "max_steps: 3000")
+        .replace("epochs: 6", "epochs: 600")
+    )
+    assert stop_after(tmp_path, 6, signal.SIGTERM) == 75
+    (partial,) = (tmp_path / "runs" / "tiny").glob("train-*.partial")
+    (saved,) = (p for p in (partial / "checkpoints").iterdir() if (p / "MANIFEST.json").is_file())
+    assert int(saved.name) >= 6

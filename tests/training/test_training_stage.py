@@ -306,3 +306,13 @@ def test_a_damaged_checkpoint_is_named(train: Train) -> None:
     (folder / "state.json").write_text("{}")
     with pytest.raises(StageError, match=r"checkpoint .*000000010 is damaged: state.json"):
         train(epochs=1)
+
+
+def test_writing_down_a_default_changes_no_fingerprint(registry: Any) -> None:
+    """What a file leaves out and what it says as the class says it are one recipe."""
+    short = TrainStage(TrainConfig.model_validate({"method": "cyclegan"}), registry)
+    said = {"method": "cyclegan", "options": {"pool": 50, "generator": {"uses": "resnet_9"}}, "losses": {"cycle": 10}}
+    other = {**said, "options": {"pool": 10}}
+    long, changed = (TrainStage(TrainConfig.model_validate(v), registry) for v in (said, other))
+    assert long.defaults() == short.defaults()
+    assert changed.defaults() != short.defaults()

@@ -122,6 +122,13 @@ class Stage(Configured[C], ABC):
         """What is known of the result before it exists; only called when `check` found nothing."""
         return {}
 
+    def defaults(self) -> Mapping[str, Any]:
+        """Options that only the stage can complete (those of a method), as they will act; asked after `check`.
+
+        They are fingerprinted instead of what the file says, so that writing down a default changes nothing.
+        """
+        return {}
+
     def notes(self, parents: Mapping[str, Mapping[str, Any]]) -> Iterable[str]:
         """Remarks for `translate plan`: odd, but not wrong."""
         return ()

@@ -193,7 +193,7 @@ class Loader:
             num_workers=self.workers,
             collate_fn=_unchanged,
             prefetch_factor=4,
-            worker_init_fn=_one_thread,
+            worker_init_fn=_be_one_of_many,
             pin_memory=self.pin,
             generator=torch.Generator(),  # of its own: it would draw a seed from the global one
         )
@@ -208,8 +208,13 @@ def _unchanged(value: Any) -> Any:
     return value
 
 
-def _one_thread(_worker: int) -> None:
-    """Each worker is one of many: threads of OpenCV's own would fight for the same cores."""
+def _be_one_of_many(_worker: int) -> None:
+    """Threads of OpenCV's own would fight for the same cores; and when to stop is for the trainer to say, not for a
+    signal that a terminal or a scheduler sends to all processes at once."""
+    import signal
+
     import cv2
 
     cv2.setNumThreads(0)
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, signal.SIG_IGN)

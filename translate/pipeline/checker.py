@@ -166,6 +166,7 @@ class _Check:
                 partial(_guarded, checked.name, lambda: stage.promise(parents)), checked.node, ("with",)
             )
             checked.notes = _guarded(checked.name, lambda: tuple(stage.notes(parents)))
+            checked.options |= _guarded(checked.name, stage.defaults)
 
 
 def _guarded(name: str, call: Callable[[], Any]) -> Any:

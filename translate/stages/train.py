@@ -119,6 +119,11 @@ class TrainStage(Stage[TrainConfig]):
                 continue
             yield from (type(p)((*at, "options", *p.path), p.message) for p in wrong)
 
+    def defaults(self) -> Mapping[str, Any]:
+        c = self.config
+        options, _ = self.registry.check("methods", c.method, c.options)
+        return {"options": options, "losses": {**self.registry.get("methods", c.method).losses, **c.losses}}
+
     def notes(self, parents: Mapping[str, Mapping[str, Any]]) -> Iterable[str]:
         c = self.config
         if (

@@ -28,7 +28,7 @@ class ScheduleConfig(Config):
 
     `constant`; `linear-decay` to zero from epoch `start` to the end; `cosine` from epoch `start` to the end;
     `step`, times `gamma` after every `every` epochs. With `unit: updates`, `start` and `every` count optimizer steps of
-    the player.
+    the player, and the end is the number of training steps.
     """
 
     uses: Literal["constant", "linear-decay", "cosine", "step"] = "constant"

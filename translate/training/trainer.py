@@ -62,6 +62,7 @@ class Trainer:
         self.best = self._best_curve()
         self.watched = {n for d in type(method).directions.values() for n in d.nets}
         self.ema: dict[str, AveragedModel] = self._averaged() if config.ema else {}
+        self.counted: dict[str, int] = {}
         self.signal: int | None = None
 
     # ------------------------------------------------------------------------------------------------- the loop
@@ -76,6 +77,7 @@ class Trainer:
     def restore(self, folder: Path) -> None:
         """Takes over the whole state of a checkpoint directory."""
         self.history = History(**checkpoint.restore(folder, self.engine, self.ema))
+        self.counted = {name: self._moves(name) for name in self.ema}
 
     def run(self) -> None:
         """Trains up to `total` steps. Raises SystemExit(75) after a save when a signal asked to stop."""
@@ -100,8 +102,7 @@ class Trainer:
                 files[self.engine.index] = ", ".join(k for b in group for keys in b.keys.values() for k in keys)
                 ready = [self._to_device(b, device) for b in group]
                 self.engine.step(ready, group[0].epoch)
-                for name, average in self.ema.items():
-                    average.update_parameters(self.engine.nets[name])
+                self._average()
                 step = self.engine.index
                 last = step == self.total
                 check_met(type(self.method).name, self.engine.extra)
@@ -209,6 +210,17 @@ class Trainer:
         self.context.emit("checkpoint_saved", step=self.engine.index, folder=folder)
 
     # ---------------------------------------------------------------------------------------------- the weights
+
+    def _average(self) -> None:
+        """Moves the averages of the networks whose player has moved in this step."""
+        for name, average in self.ema.items():
+            if self._moves(name) != self.counted.get(name, 0):
+                self.counted[name] = self._moves(name)
+                average.update_parameters(self.engine.nets[name])
+
+    def _moves(self, name: str) -> int:
+        """How often the player of a network has moved."""
+        return sum(self.engine.players[p].done for p, members in self.method.players.items() if name in members)
 
     def _averaged(self) -> dict[str, AveragedModel]:
         """Exponential moving averages of the networks that directions name; buffers are copied."""
