@@ -70,6 +70,7 @@ def test_it_holds_the_networks_of_its_directions_and_says_all_about_them(folder,
         "target": "target",
         "output": "image",
         "scale": 1,
+        "tiles": [1, 1],
         "multiple": 4,
         "channels": {"image": 1},
     }

@@ -95,6 +95,14 @@ def pad(images: Tensor, multiple: int) -> Tensor:
     return images.index_select(-2, rows).index_select(-1, columns)
 
 
+def crop(sheet: Tensor, size: tuple[int, int], tiles: tuple[int, int] = (1, 1)) -> Tensor:
+    """N x C x H x W, a sheet of `tiles` (rows, columns) pictures: the upper left `size` of each, joined again."""
+    (height, width), (rows, columns) = size, tiles
+    n, channels, high, wide = sheet.shape
+    parts = sheet.reshape(n, channels, rows, high // rows, columns, wide // columns)
+    return parts[:, :, :, :height, :, :width].reshape(n, channels, rows * height, columns * width)
+
+
 def resize(images: Tensor, size: tuple[int, int]) -> Tensor:
     """N x C x H x W in [-1, 1] to another (height, width), bicubic with antialiasing."""
     return torch.nn.functional.interpolate(images, size, mode="bicubic", antialias=True).clamp(-1, 1)

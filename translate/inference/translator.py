@@ -18,7 +18,7 @@ from translate import device as devices
 from translate.contracts import Components, Method, Nets
 from translate.data.image import Image
 from translate.errors import ConfigError
-from translate.inference.arrays import as_image, match_channels, pad, resize, to_array, to_tensor, with_alpha
+from translate.inference.arrays import as_image, crop, match_channels, pad, resize, to_array, to_tensor, with_alpha
 from translate.inference.bundle import FACTS, FOLDER, read_bundle
 from translate.inference.directions import Route, choose, multiple_of, routes
 from translate.inference.restore import restore_method, restore_networks
@@ -92,6 +92,8 @@ class Translator:
         given = {name: to_tensor(other.over_white()) for name, other in others.items()}
         output = self._translate(route, to_tensor(image.over_white()), given, [key])
         alpha = image.alpha
+        if alpha is not None:
+            alpha = np.tile(alpha, route.tiles)
         if alpha is not None and route.scale != 1:
             alpha = to_array(resize(to_tensor(alpha[..., None]), _size(output)), alpha.dtype)[..., 0]
         return replace(with_alpha(to_array(output, image.pixels.dtype), alpha), icc=image.icc)
@@ -143,7 +145,7 @@ class Translator:
         with self._autocast(), self._seeded(key):
             padded = {name: pad(image, multiple) for name, image in given.items()}
             output = self.method.translate(self.nets, padded, route.name)
-        output = output.float()[..., :height, :width]
+        output = crop(output.float(), (height, width), route.tiles)
         if not self._composes:
             return output
         originals = given[route.inputs[0]]
