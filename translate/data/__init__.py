@@ -13,10 +13,12 @@ from translate.hookspecs import hookimpl
 def translate_sources() -> Iterable[type[Source[Any]]]:
     """The built-in sources."""
     from translate.data.cards import DatasetSource
+    from translate.data.labelled import Labelled
+    from translate.data.single import Single
     from translate.data.sources import Folders, Pairs, SideBySide
     from translate.data.synthetic import GeneratedMaps
 
-    return (Folders, Pairs, SideBySide, DatasetSource, GeneratedMaps)
+    return (Folders, Pairs, SideBySide, Single, DatasetSource, GeneratedMaps, Labelled)
 
 
 @hookimpl

@@ -6,21 +6,23 @@ import difflib
 import os
 from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import NonNegativeInt, PositiveInt, ValidationError, model_validator
+from pydantic import Field, NonNegativeInt, PositiveInt, ValidationError, model_validator
 
-from translate.contracts import Config, Console, DataKind, Record, Source, SourceFacts
+from translate.contracts import IGNORE, Config, Console, DataKind, Record, Source, SourceFacts
+from translate.data.labelled import Labelled, LabelledConfig
 from translate.data.sources import FileSource, Folders, FoldersConfig, Picking, SideBySide, SideBySideConfig
 from translate.errors import ConfigError, DataError
 
 
 class Archive(Config):
-    """The official archive: address, size in bytes, published checksum, and the folder inside that holds the data."""
+    """The official archive: address, size in bytes and checksum where they are known, and the folder inside that holds
+    the data."""
 
     url: str
     format: Literal["tar.gz", "zip"]
-    bytes: PositiveInt
+    bytes: PositiveInt | None = None
     sha256: str | None = None
     folder: str
 
@@ -34,7 +36,8 @@ class Counts(Config):
 
 class Card(Config):
     """A dataset. `splits` says how many images the official archive holds, `pairs` in which splits both sides show the
-    same things, `unverified` what the card could not make sure of."""
+    same things, `ignore` the value of label maps that means no class, `unverified` what the card could not make sure
+    of. Of the layout `split-annot` (`train`, `trainannot`, ...) side a is the images, side b their label maps."""
 
     name: str
     title: str
@@ -43,12 +46,13 @@ class Card(Config):
     archive: Archive
     licence: str
     citation: str
-    layout: Literal["side-by-side", "split-side"]
+    layout: Literal["side-by-side", "split-side", "split-annot"]
     sides: dict[Literal["a", "b"], str]
     splits: dict[Literal["train", "val", "test"], Counts]
     pairs: tuple[str, ...]
     classes: tuple[str, ...] = ()
     palette: tuple[tuple[int, int, int], ...] = ()
+    ignore: Annotated[int, Field(ge=0, le=255)] = IGNORE
     unverified: tuple[str, ...] = ()
 
     @model_validator(mode="after")
@@ -62,6 +66,8 @@ class Card(Config):
     @property
     def kinds(self) -> tuple[DataKind, ...]:
         """The kinds of data that it can serve as, the natural one first."""
+        if self.layout == "split-annot":
+            return ("labelled",)
         return ("paired", "unpaired") if self.layout == "side-by-side" else ("unpaired",)
 
 
@@ -142,7 +148,7 @@ class DatasetConfig(Picking):
 
     name: str
     root: Path | None = None
-    kind: Literal["paired", "unpaired"] | None = None
+    kind: Literal["paired", "unpaired", "labelled"] | None = None
 
 
 class DatasetSource(Source[DatasetConfig]):
@@ -156,7 +162,7 @@ class DatasetSource(Source[DatasetConfig]):
         self.root = data_root() / config.name if config.root is None else config.root
         self.kind: DataKind = config.kind or self.card.kinds[0]
         if self.kind not in self.card.kinds:
-            raise ConfigError(f"dataset {config.name!r} has no true pairs, so that it can only be `kind: unpaired`")
+            raise ConfigError(f"dataset {config.name!r} can only be `kind: {' or '.join(self.card.kinds)}`")
         self._files = self._source()
 
     def facts(self) -> SourceFacts:
@@ -183,6 +189,9 @@ class DatasetSource(Source[DatasetConfig]):
         if self.card.layout == "side-by-side":
             kind: Literal["paired", "unpaired"] = "paired" if self.kind == "paired" else "unpaired"
             return SideBySide(SideBySideConfig(root=self.root, kind=kind, splits=c.splits, limit=c.limit), self.seed)
+        if self.card.layout == "split-annot":
+            labels = {"classes": self.card.classes, "palette": self.card.palette, "ignore": self.card.ignore}
+            return Labelled(LabelledConfig(root=self.root, splits=c.splits, limit=c.limit, **labels), self.seed)
         config = FoldersConfig(root=self.root, pairs=self.card.pairs, splits=c.splits, limit=c.limit)
         return Folders(config, self.seed)
 
