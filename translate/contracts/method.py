@@ -144,9 +144,7 @@ class Method(Configured[C], ABC):
     def translate(self, nets: Nets, inputs: Mapping[str, Tensor], direction: str) -> Tensor:
         """Inference on images N x C x H x W in [-1, 1]; the result likewise (labels: logits N x classes x H x W)."""
 
-    def observe(
-        self, truth: Tensor, direction: str, rng: torch.Generator
-    ) -> Tensor | Mapping[str, Tensor]:
+    def observe(self, truth: Tensor, direction: str, rng: torch.Generator) -> Tensor | Mapping[str, Tensor]:
         """The input of a direction made from a prepared image (N x C x H x W in [-1, 1]; rounded to 8 bits by the
         engine afterwards), for data of kind `single`, which holds only the truth. Default: the image as it is.
 

@@ -8,7 +8,16 @@ from typing import Any
 from translate.contracts import Metric
 from translate.hookspecs import hookimpl
 from translate.metrics.paired import L1, PSNR, SSIM
-from translate.metrics.scores import Images, Score, evaluate_sets, metric_problems, score_folders, score_sets, table
+from translate.metrics.scores import (
+    Enlarged,
+    Images,
+    Score,
+    evaluate_sets,
+    metric_problems,
+    score_folders,
+    score_sets,
+    table,
+)
 from translate.metrics.segmentation import PaletteAccuracy
 from translate.metrics.two_sample import SWD
 
@@ -17,6 +26,7 @@ __all__ = [
     "PSNR",
     "SSIM",
     "SWD",
+    "Enlarged",
     "Images",
     "PaletteAccuracy",
     "Score",

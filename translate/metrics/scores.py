@@ -63,6 +63,31 @@ class Images(Sequence["Tensor"]):
         return pixels
 
 
+class Enlarged(Sequence["Tensor"]):
+    """Smaller images in the size of others: bicubic, then rounded to 8 bits as a file would be. What has the size of
+    its reference stays as it is."""
+
+    def __init__(self, images: Sequence[Tensor], references: Sequence[Tensor]) -> None:
+        self.images, self.references = images, references
+
+    def __len__(self) -> int:
+        return len(self.images)
+
+    @overload
+    def __getitem__(self, index: int) -> Tensor: ...
+    @overload
+    def __getitem__(self, index: slice) -> Enlarged: ...
+    def __getitem__(self, index: int | slice) -> Tensor | Enlarged:
+        from translate.networks import bicubic
+
+        if isinstance(index, slice):
+            return Enlarged(self.images[index], self.references[index])
+        image, wanted = self.images[index], self.references[index].shape[-2:]
+        if image.shape[-2:] == wanted:
+            return image
+        return bicubic(image[None], wanted[0] / image.shape[-2])[0].mul(255).round().clamp(0, 255).div(255)
+
+
 @dataclass(frozen=True)
 class Score:
     """One metric of a set: its value, that of copying the input, and that of the best single colour (None: unknown)."""
@@ -142,7 +167,12 @@ def score_sets(
 
 
 def metric_problems(
-    uses: Sequence[MetricUse], data: Mapping[str, Any], split: str | None, registry: Components
+    uses: Sequence[MetricUse],
+    data: Mapping[str, Any],
+    split: str | None,
+    registry: Components,
+    *,
+    scene: bool = False,
 ) -> Iterator[tuple[int, str]]:
     """Metrics that data of these facts (what `preprocess` promises) cannot be scored with: their index, and why."""
     spec = spec_of(data)
@@ -153,7 +183,9 @@ def metric_problems(
         except ConfigError as error:
             yield i, str(error)
             continue
-        if metric.paired and not pairs:
+        if metric.looks and not scene:
+            yield i, f"{use.uses} is a metric of the stage `evaluate` alone: it looks at inputs and training images"
+        elif metric.paired and not pairs:
             yield (
                 i,
                 f"{use.uses} compares pairs, and split {split!r} of this data has none; use swd",
@@ -183,6 +215,8 @@ def score_folders(
     paired = set(a) == set(b)
     uses = metrics or [MetricUse(uses=name) for name in (PAIRED if paired else UNPAIRED)]
     built = [registry.build(use) for use in uses]
+    if looking := next((metric.name for metric in built if metric.looks), None):
+        raise ConfigError(f"{looking} looks at inputs and training images: only the stage `evaluate` has these")
     lonely = next((metric.name for metric in built if metric.paired and not paired), None)
     if lonely:
         odd = min(set(a) ^ set(b))

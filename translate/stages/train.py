@@ -134,7 +134,8 @@ class TrainStage(Stage[TrainConfig]):
         from translate.inference.directions import describe
 
         method = self.registry.get("methods", self.config.method)
-        return {"method": self.config.method, "data": method.data, "directions": describe(method)}
+        options = method.Config.model_validate(self.config.options)
+        return {"method": self.config.method, "data": method.data, "directions": describe(method, options)}
 
     # ------------------------------------------------------------------------------------------------ the work
 
@@ -267,7 +268,7 @@ def build_networks(method: Method[Any], registry: Components) -> dict[str, nn.Mo
         return made
 
     nets = method.networks(build)
-    for name, direction in type(method).directions.items():
+    for name, direction in method.directions.items():
         for net in direction.nets:
             if net not in nets:
                 there = f"networks() returns {', '.join(nets)}"

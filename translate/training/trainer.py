@@ -56,7 +56,7 @@ class Trainer:
         self.history = History()
         self.health = Health(context.console)
         self.log_every = 1 if context.debug else config.log_every
-        self.watched = {n for d in type(method).directions.values() for n in d.nets}
+        self.watched = {n for d in method.directions.values() for n in d.nets}
         self.ema: dict[str, AveragedModel] = self._averaged() if config.ema else {}
         self.signal: int | None = None
 
@@ -149,7 +149,7 @@ class Trainer:
             return False
         self.validator.load({n: self.averaged(n) for n in self.watched})
         scores: dict[str, float] = {}
-        for number, direction in enumerate(type(self.method).directions):
+        for number, direction in enumerate(self.method.directions):
             self._picture(direction, step)
             if direction not in (self.config.validation.directions or tuple(self.method.directions)[:1]):
                 continue
