@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,7 @@ import torch
 from torch import Tensor
 
 from translate.data.image import Image, read
+from translate.data.labels import full_palette
 from translate.errors import ConfigError
 
 Array = np.ndarray[Any, Any]
@@ -59,6 +61,12 @@ def to_array(image: Tensor, dtype: np.dtype[Any]) -> Array:
     top = np.iinfo(dtype).max
     values = image[0].detach().float().cpu().clamp(-1, 1).add(1).mul(top / 2).round()
     return np.ascontiguousarray(values.numpy().astype(dtype).transpose(1, 2, 0))
+
+
+def label_map(logits: Tensor, palette: Sequence[tuple[int, int, int]]) -> Image:
+    """1 x classes x H x W to the classes with the largest logits, with the palette in which they are shown."""
+    indices = logits[0].argmax(0).to(torch.uint8).cpu().numpy()
+    return Image(indices[..., None], mode="palette", palette=full_palette(palette))
 
 
 def match_channels(images: Tensor, channels: int) -> Tensor:

@@ -53,7 +53,8 @@ class EvaluateStage(Stage[EvaluateConfig]):
         itself = [split] if images["source_side"] == images["target_side"] else []
         known = {**data, "pairs": [*data["pairs"], *itself]}
         scene = images["split"] == split
-        for i, message in metric_problems(self.config.metrics, known, split, self.registry, scene=scene):
+        labels = images["target_side"] == "label"
+        for i, message in metric_problems(self.config.metrics, known, split, self.registry, scene=scene, labels=labels):
             yield Problem(("with", "metrics", i), message)
 
     def promise(self, parents: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
@@ -64,7 +65,7 @@ class EvaluateStage(Stage[EvaluateConfig]):
 
     def run(self, context: StageContext) -> dict[str, Any]:
         from translate.data.dataset import Dataset
-        from translate.metrics import Images, score_sets
+        from translate.metrics import Images, LabelMaps, score_sets
         from translate.metrics.scores import by_key, spec_of
 
         facts = context.inputs["images"].facts
@@ -75,9 +76,10 @@ class EvaluateStage(Stage[EvaluateConfig]):
         outputs = by_key(context.inputs["images"].path / IMAGES)
         itself = side == facts["source_side"]
         keys = reference_keys(dataset, split, side, list(outputs), paired=any(m.paired for m in metrics), itself=itself)
-        references = Images([dataset.path(split, side, key) for key in keys], keys)
+        sets = LabelMaps if side == "label" else Images
+        references = sets([dataset.path(split, side, key) for key in keys], keys)
         inputs: Sequence[Tensor] | None = None
-        if self.config.baselines and facts["split"] == split:
+        if self.config.baselines and facts["split"] == split and sets is Images:
             inputs = self._inputs(context, dataset, list(outputs), references)
         if any(metric.looks for metric in metrics):
             scene = _scene(dataset, split, facts["source_side"], side, list(outputs))
@@ -86,7 +88,7 @@ class EvaluateStage(Stage[EvaluateConfig]):
         context.console.say(f"scoring {len(outputs)} images against {len(keys)} of side {side!r}, split {split!r}")
         scores = score_sets(
             metrics,
-            Images(list(outputs.values()), list(outputs)),
+            sets(list(outputs.values()), list(outputs)),
             references,
             inputs,
             constant=self.config.baselines,

@@ -74,8 +74,6 @@ class InferStage(Stage[InferConfig]):
             yield Problem(("with", "direction"), str(error))
             return
         route = model["directions"][name]
-        if route["output"] != "image":
-            yield Problem(("with", "direction"), f"{name} gives {route['output']}, which are not written as images")
         further = ", ".join(route["inputs"][1:]) or "none"
         if data is None and set(self.config.others) != set(route["inputs"][1:]):
             yield Problem(("with", "others"), f"{name} needs files for these further inputs: {further}")

@@ -14,6 +14,7 @@ from torch import Tensor, nn
 from translate.contracts import Metric
 from translate.data.companions import companions
 from translate.data.dataset import Dataset
+from translate.data.labels import Colour, colourise
 from translate.inference.directions import Route
 from translate.inference.observe import observed, observes
 from translate.inference.translator import Translator
@@ -50,6 +51,7 @@ class Validator:
 
     def translate(self, direction: str) -> tuple[list[Tensor], list[Tensor]]:
         """The outputs for the first `images` keys of the split and the real images of the target side, in [0, 1].
+        Label maps are class indices, long H x W.
 
         Where the split has pairs, item i of the one belongs to item i of the other. No target side: no real images.
         """
@@ -64,12 +66,12 @@ class Validator:
     def grid(self, direction: str) -> np.ndarray[Any, Any]:
         """Rows of input | output | target (where pairs are known) for the first `samples` keys; H x W x 3 uint8."""
         route = self.translator.route(direction)
-        rows = []
+        palette, rows = self.method.spec.palette, []
         for key in self._keys(route.sides, self.config.samples):
-            inputs = [enlarged(_picture(image), route.scale) for image in self.inputs(direction, key).values()]
-            row = [*inputs, _picture(self.output(direction, key))]
+            inputs = [enlarged(_picture(image, palette), route.scale) for image in self.inputs(direction, key).values()]
+            row = [*inputs, _picture(self.output(direction, key), palette)]
             if route.target and self._pairs(route):
-                row.append(_picture(self.dataset.tensor(self.split, route.target, key)))
+                row.append(_picture(self.dataset.tensor(self.split, route.target, key), palette))
             rows.append(row)
         return mosaic(rows)
 
@@ -86,10 +88,11 @@ class Validator:
         }
 
     def output(self, direction: str, key: str) -> Tensor:
-        """The translation of one validation image: C x H x W in [-1, 1]."""
+        """The translation of one validation image: C x H x W in [-1, 1], or class indices, long H x W."""
         first, *others = self.inputs(direction, key).items()
         further = {name: image[None] for name, image in others}
-        return self.translator.translate_tensor(first[1][None], direction, keys=[key], **further)[0].float().cpu()
+        output = self.translator.translate_tensor(first[1][None], direction, keys=[key], **further)[0].float().cpu()
+        return output.argmax(0) if self.translator.route(direction).output == "labels" else output
 
     def _keys(self, sides: Sequence[str], limit: int) -> list[str]:
         return self.dataset.keys(self.split, sides[0])[:limit]
@@ -99,10 +102,13 @@ class Validator:
 
     @staticmethod
     def _rounded(image: Tensor) -> Tensor:
-        return image.add(1).mul(127.5).round().clamp(0, 255).div(255)
+        return image if image.ndim == 2 else image.add(1).mul(127.5).round().clamp(0, 255).div(255)
 
 
-def _picture(image: Tensor) -> np.ndarray[Any, Any]:
+def _picture(image: Tensor, palette: Sequence[Colour]) -> np.ndarray[Any, Any]:
+    """An image C x H x W in [-1, 1], or a label map H x W, as H x W x 3 uint8."""
+    if image.ndim == 2:
+        return colourise(image.numpy(), palette)
     picture = image.float().add(1).mul(127.5).round().clamp(0, 255).to(torch.uint8).permute(1, 2, 0).cpu().numpy()
     return np.repeat(picture, 3, axis=2) if picture.shape[2] == 1 else picture[:, :, :3]
 
