@@ -85,6 +85,7 @@ class Trainer:
         bar = self.context.console.progress(self.context.stage, self.total * images, start * images, "images")
         shown: dict[str, Any] = {}
         if start == 0 and self.validator is not None:  # what the training started from
+            self.validator.load({n: self.engine.nets[n] for n in self.watched})
             for direction in self.method.directions:
                 self._picture(direction, 0)
         with _signals(self), torch.autograd.set_detect_anomaly(self.context.debug), bar as progress:
