@@ -42,19 +42,27 @@ if TYPE_CHECKING:
     from translate.hookspecs import hookimpl
     from translate.inference.translator import Translator, load
     from translate.networks import Network, batched, bicubic, feature_distance
-    from translate.objectives import ImagePool, LossTerm, Objective
+    from translate.objectives import (
+        ImagePool,
+        LossTerm,
+        MedianFrequency,
+        Objective,
+        cross_entropy,
+        dice_loss,
+        one_hot,
+    )
     from translate.pipeline import run
 
 _HOME = {
     "translate.contracts": (
-        "CONTRACT IGNORE Build Config Configured DataSpec Direction Method Metric Need Nets NetworkUse NoOptions Problem "
-        "Record Scene Source SourceFacts Stage StageContext Step TestTime Transform Update Use"
+        "CONTRACT IGNORE Build Config Configured DataSpec Direction Method Metric Need Nets NetworkUse NoOptions "
+        "Problem Record Scene Source SourceFacts Stage StageContext Step TestTime Transform Update Use"
     ),
     "translate.errors": "ConfigError ContractError DataError PluginError StageError TranslateError",
     "translate.hookspecs": "hookimpl",
     "translate.inference.translator": "Translator load",
     "translate.networks": "Network batched bicubic feature_distance",
-    "translate.objectives": "ImagePool LossTerm Objective",
+    "translate.objectives": "ImagePool LossTerm MedianFrequency Objective cross_entropy dice_loss one_hot",
     "translate.pipeline": "run",
 }
 _WHERE = {name: module for module, names in _HOME.items() for name in names.split()}
@@ -72,6 +80,7 @@ __all__ = [
     "Direction",
     "ImagePool",
     "LossTerm",
+    "MedianFrequency",
     "Method",
     "Metric",
     "Need",
@@ -98,9 +107,12 @@ __all__ = [
     "Use",
     "batched",
     "bicubic",
+    "cross_entropy",
+    "dice_loss",
     "feature_distance",
     "hookimpl",
     "load",
+    "one_hot",
     "run",
 ]
 

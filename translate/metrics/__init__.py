@@ -7,10 +7,12 @@ from typing import Any
 
 from translate.contracts import Metric
 from translate.hookspecs import hookimpl
+from translate.metrics.luma import PSNRLuma, SSIMLuma
 from translate.metrics.paired import L1, PSNR, SSIM
 from translate.metrics.scores import (
     Enlarged,
     Images,
+    LabelMaps,
     Score,
     evaluate_sets,
     metric_problems,
@@ -18,7 +20,7 @@ from translate.metrics.scores import (
     score_sets,
     table,
 )
-from translate.metrics.segmentation import PaletteAccuracy
+from translate.metrics.segmentation import ClassAccuracy, MeanIoU, PaletteAccuracy, PixelAccuracy
 from translate.metrics.two_sample import SWD
 
 __all__ = [
@@ -26,9 +28,13 @@ __all__ = [
     "PSNR",
     "SSIM",
     "SWD",
+    "ClassAccuracy",
     "Enlarged",
     "Images",
+    "LabelMaps",
+    "MeanIoU",
     "PaletteAccuracy",
+    "PixelAccuracy",
     "Score",
     "evaluate_sets",
     "metric_problems",
@@ -40,4 +46,4 @@ __all__ = [
 
 @hookimpl
 def translate_metrics() -> Iterable[type[Metric[Any]]]:
-    return [L1, PSNR, SSIM, SWD, PaletteAccuracy]
+    return [L1, PSNR, SSIM, PSNRLuma, SSIMLuma, SWD, PaletteAccuracy, MeanIoU, PixelAccuracy, ClassAccuracy]
