@@ -163,7 +163,7 @@ class Metric(Configured[C], ABC):
     better: ClassVar[Literal["higher", "lower"]] = "lower"
     paired: ClassVar[bool] = True
     """True: output i is compared with reference i. False: two sets are compared, of any two sizes."""
-    unit: ClassVar[str] = ""
+    unit: str = ""
     looks: ClassVar[bool] = False
     """True: `look` comes before `score`, so that only the stage `evaluate` can use the metric."""
 
