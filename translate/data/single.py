@@ -16,8 +16,9 @@ from translate.errors import DataError
 
 
 class SingleConfig(Picking):
-    """Either `root`, with folders `train`, `val`, `test` or with images directly, which are then `train`; or `folders`:
-    a folder, or a list of them, for each split of any name: `{train: a, val: b, test: [c, "d/*_HR.png"]}`.
+    """`root` with folders `train`, `val`, `test`, or with images directly, which are then `train`; or `folders`, under
+    `root` if it is given: a folder, or a list of them, for each split of any name: `{train: a, hard: [b, "c/*.png"]}`.
+    Under a `root`, splits whose folders are not there are left out.
 
     The last part of a folder's path may be a pattern, which selects files of the folder before it by name.
     """
@@ -34,8 +35,8 @@ class SingleConfig(Picking):
 
     @model_validator(mode="after")
     def _one_way(self) -> SingleConfig:
-        if (self.root is None) == (not self.folders):
-            raise ValueError("give either `root`, or `folders`: {train: PATH, ...}")
+        if self.root is None and not self.folders:
+            raise ValueError("give `root`, or `folders`: {train: PATH, ...}")
         if empty := [split for split, of in self.folders.items() if not of]:
             raise ValueError(f"split {empty[0]!r} has no folder")
         return self
@@ -55,22 +56,26 @@ class Single(FileSource[SingleConfig]):
     def places(self, split: str) -> tuple[Path, ...]:
         """The folders of a split, their patterns included."""
         root = self.config.root
-        if root is None:
-            return self.config.folders[split]
+        if self.config.folders:
+            return tuple(root / place if root else place for place in self.config.folders[split])
+        assert root is not None
         direct = not any((root / s).is_dir() for s in SPLITS)
         return (root,) if direct and root.is_dir() else (root / split,)
 
     def available(self) -> tuple[str, ...]:
         root = self.config.root
         if root is None:
-            for places in self.config.folders.values():
-                for place in places:
-                    require_folder(_split(place)[0])
+            for place in (place for split in self.config.folders for place in self.places(split)):
+                require_folder(_split(place)[0])
             return tuple(self.config.folders)
         require_folder(root)
         if self.places("train") == (root,):
             return ("train",)
-        return tuple(split for split in SPLITS if (root / split).is_dir())
+        named = self.config.folders or SPLITS
+        there = [split for split in named if all(_split(place)[0].is_dir() for place in self.places(split))]
+        if not there:
+            require_folder(_split(self.places("train" if "train" in named else next(iter(named)))[0])[0])
+        return tuple(there)
 
     def facts(self) -> SourceFacts:
         splits = self.splits()

@@ -20,9 +20,9 @@ if TYPE_CHECKING:
 class GeneratedMapsConfig(Config):
     """`size`: pixels of a square tile; `train`, `val`, `test`: tiles per side. With `kind: unpaired` the two sides of
     `train` show different cities; `val` and `test` are true pairs in any case. `labelled` has the class of each pixel
-    of the map in place of its colour."""
+    of the map in place of its colour, `single` the photographs alone."""
 
-    kind: Literal["paired", "unpaired", "labelled"] = "unpaired"
+    kind: Literal["paired", "unpaired", "labelled", "single"] = "unpaired"
     size: Annotated[int, Field(ge=16, le=2048)] = 256
     train: PositiveInt = 400
     val: NonNegativeInt = 0
@@ -67,7 +67,8 @@ class GeneratedMaps(Source[GeneratedMapsConfig]):
 
         splits = tuple(split for split in ("train", "val", "test") if getattr(self.config, split))
         pairs = {"val", "test"} if self.config.kind == "unpaired" else {"train", "val", "test"}
-        return SourceFacts(self.config.kind, splits, frozenset(pairs) & frozenset(splits), CLASSES, PALETTE)
+        legend = ((), ()) if self.config.kind == "single" else (CLASSES, PALETTE)
+        return SourceFacts(self.config.kind, splits, frozenset(pairs) & frozenset(splits), *legend)
 
     def records(self, split: str) -> Iterator[Record]:
         tile = lru_cache(maxsize=16)(make_tile)
