@@ -34,14 +34,18 @@ def main(source: Path, target: Path, seconds: int) -> int:
     torch.set_num_threads(1)
     _limit(3 * source.stat().st_size + ROOM, seconds)
     try:
-        _check_archive(source)
-        tensors = _tensors(_load(source), 2 * source.stat().st_size + SLACK)
-        safetensors.torch.save_file(tensors, target)
+        safetensors.torch.save_file(read(source), target)
     except RefusedError as refusal:
         return _refuse(str(refusal))
     except MemoryError:
         return _refuse("reading it takes more memory than a file of its size may")
     return 0
+
+
+def read(source: Path) -> dict[str, Any]:
+    """Names to tensors, within whatever limits the process has. Errors: RefusedError, MemoryError."""
+    _check_archive(source)
+    return _tensors(_load(source), 2 * source.stat().st_size + SLACK)
 
 
 def _refuse(reason: str) -> int:
