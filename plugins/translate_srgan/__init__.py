@@ -1,4 +1,4 @@
-"""SRGAN (Ledig et al., "Photo-Realistic Single Image Super-Resolution Using a Generative Adversarial Network", CVPR 2017).
+"""SRGAN (Ledig et al., "Photo-Realistic Single Image Super-Resolution Using a GAN", CVPR 2017): its second stage.
 
 With the options of ESRGAN (Wang et al., ECCV workshops 2018): `generator: rrdb`, `objective: relativistic-average`.
 """
