@@ -86,6 +86,8 @@ def test_the_published_list_is_recognised() -> None:
         assert found.told_dropout is (found.uses == "resnet")
         if found.told_dropout:
             assert found.options["dropout"] is (variant == "dropout")
+        if "same_as" in entry:
+            continue
         layout = Layout(found.uses, value, norm, found.options["dropout"], 64)
         assert {k: list(v.shape) for k, v in layout.checkpoint().items()} == shapes, name  # our table is theirs
 
