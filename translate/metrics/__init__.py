@@ -7,6 +7,7 @@ from typing import Any
 
 from translate.contracts import Metric
 from translate.hookspecs import hookimpl
+from translate.metrics.attribute import AttributeAccuracy, ColourfulPlace, ExemplarRetrieval, PlaceL1
 from translate.metrics.luma import PSNRLuma, SSIMLuma
 from translate.metrics.paired import L1, PSNR, SSIM
 from translate.metrics.scores import (
@@ -28,13 +29,17 @@ __all__ = [
     "PSNR",
     "SSIM",
     "SWD",
+    "AttributeAccuracy",
     "ClassAccuracy",
+    "ColourfulPlace",
     "Enlarged",
+    "ExemplarRetrieval",
     "Images",
     "LabelMaps",
     "MeanIoU",
     "PaletteAccuracy",
     "PixelAccuracy",
+    "PlaceL1",
     "Score",
     "evaluate_sets",
     "metric_problems",
@@ -46,4 +51,19 @@ __all__ = [
 
 @hookimpl
 def translate_metrics() -> Iterable[type[Metric[Any]]]:
-    return [L1, PSNR, SSIM, PSNRLuma, SSIMLuma, SWD, PaletteAccuracy, MeanIoU, PixelAccuracy, ClassAccuracy]
+    return [
+        L1,
+        PSNR,
+        SSIM,
+        PSNRLuma,
+        SSIMLuma,
+        SWD,
+        PaletteAccuracy,
+        MeanIoU,
+        PixelAccuracy,
+        ClassAccuracy,
+        PlaceL1,
+        ColourfulPlace,
+        ExemplarRetrieval,
+        AttributeAccuracy,
+    ]
