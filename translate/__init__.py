@@ -13,6 +13,7 @@ __version__ = "0.1.0"
 if TYPE_CHECKING:
     from translate.contracts import (
         CONTRACT,
+        IGNORE,
         Build,
         Config,
         Configured,
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
         NoOptions,
         Problem,
         Record,
+        Scene,
         Source,
         SourceFacts,
         Stage,
@@ -39,26 +41,35 @@ if TYPE_CHECKING:
     from translate.errors import ConfigError, ContractError, DataError, PluginError, StageError, TranslateError
     from translate.hookspecs import hookimpl
     from translate.inference.translator import Translator, load
-    from translate.networks import Network, batched
-    from translate.objectives import ImagePool, LossTerm, Objective
+    from translate.networks import Network, batched, bicubic, feature_distance
+    from translate.objectives import (
+        ImagePool,
+        LossTerm,
+        MedianFrequency,
+        Objective,
+        cross_entropy,
+        dice_loss,
+        one_hot,
+    )
     from translate.pipeline import run
 
 _HOME = {
     "translate.contracts": (
-        "CONTRACT Build Config Configured DataSpec Direction Method Metric Need Nets NetworkUse NoOptions Problem "
-        "Record Source SourceFacts Stage StageContext Step TestTime Transform Update Use"
+        "CONTRACT IGNORE Build Config Configured DataSpec Direction Method Metric Need Nets NetworkUse NoOptions "
+        "Problem Record Scene Source SourceFacts Stage StageContext Step TestTime Transform Update Use"
     ),
     "translate.errors": "ConfigError ContractError DataError PluginError StageError TranslateError",
     "translate.hookspecs": "hookimpl",
     "translate.inference.translator": "Translator load",
-    "translate.networks": "Network batched",
-    "translate.objectives": "ImagePool LossTerm Objective",
+    "translate.networks": "Network batched bicubic feature_distance",
+    "translate.objectives": "ImagePool LossTerm MedianFrequency Objective cross_entropy dice_loss one_hot",
     "translate.pipeline": "run",
 }
 _WHERE = {name: module for module, names in _HOME.items() for name in names.split()}
 
 __all__ = [
     "CONTRACT",
+    "IGNORE",
     "Build",
     "Config",
     "ConfigError",
@@ -69,6 +80,7 @@ __all__ = [
     "Direction",
     "ImagePool",
     "LossTerm",
+    "MedianFrequency",
     "Method",
     "Metric",
     "Need",
@@ -80,6 +92,7 @@ __all__ = [
     "PluginError",
     "Problem",
     "Record",
+    "Scene",
     "Source",
     "SourceFacts",
     "Stage",
@@ -93,8 +106,13 @@ __all__ = [
     "Update",
     "Use",
     "batched",
+    "bicubic",
+    "cross_entropy",
+    "dice_loss",
+    "feature_distance",
     "hookimpl",
     "load",
+    "one_hot",
     "run",
 ]
 

@@ -10,7 +10,7 @@ from torch import nn
 
 from translate.contracts import CONTRACT, DataSpec, Direction, NetworkUse, NoOptions, TestTime
 from translate.errors import ConfigError, DataError, PluginError
-from translate.inference.bundle import read_bundle, read_weights, write_bundle
+from translate.inference.bundle import read_bundle, write_bundle
 from translate.inference.translator import load
 
 INFO = {"weights": "best", "step": 1200, "ema": True, "metrics": {"val/swd": 12.5}, "data": "abc", "pipeline": "maps"}
@@ -60,7 +60,7 @@ def test_equal_models_make_equal_files(folder, tmp_path, trained, shop):
 def test_it_holds_the_networks_of_its_directions_and_says_all_about_them(folder, trained):
     tensors = load_file(folder / "model.safetensors")
     assert set(tensors) == {"gen.mix.weight"}
-    assert torch.equal(read_weights(folder)["gen"]["mix.weight"], trained[1]["gen"].mix.weight)
+    assert torch.equal(read_bundle(folder).state("gen")["mix.weight"], trained[1]["gen"].mix.weight)
     facts = json.loads((folder / "translator.json").read_text())
     assert facts["contract"] == CONTRACT and facts["plugin"]["distribution"] == "tiny-dist"
     assert facts["directions"]["a_to_b"] == {
@@ -70,6 +70,7 @@ def test_it_holds_the_networks_of_its_directions_and_says_all_about_them(folder,
         "target": "target",
         "output": "image",
         "scale": 1,
+        "tiles": [1, 1],
         "multiple": 4,
         "channels": {"image": 1},
     }

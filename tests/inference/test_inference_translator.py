@@ -139,13 +139,6 @@ def test_directions_say_what_is_wrong(make, tiny):
     with pytest.raises(ConfigError, match="this model has a_to_b; did you mean 'a_to_b'"):
         make().translate_tensor(torch.zeros(1, 3, 8, 8), "a_to_c")
 
-    class Labels(tiny):
-        directions = {"segment": Direction(nets=("gen",), output="labels")}
-
-    assert make(Labels).translate_tensor(torch.zeros(1, 3, 8, 8)).shape == (1, 3, 8, 8)
-    with pytest.raises(ConfigError, match="gives labels"):
-        make(Labels)(np.zeros((8, 8, 3), np.uint8))
-
     class Crowded(tiny):
         directions = {"all": Direction(nets=("gen",), inputs=("a", "b", "c"))}
 

@@ -150,7 +150,7 @@ def list_datasets(as_json: bool = False) -> None:
             card.title,
             " or ".join(card.kinds),
             ", ".join(f"{split} {max(n.a, n.b)}" for split, n in card.splits.items()),
-            f"{card.archive.bytes / 1e6:,.0f} MB",
+            f"{card.archive.bytes / 1e6:,.0f} MB" if card.archive.bytes else "unknown",
             "yes" if here[card.name] else "no",
         )
         for card in cards

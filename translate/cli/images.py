@@ -119,4 +119,38 @@ def show_model(ref: str, as_json: bool) -> None:
     console().say(yaml.safe_dump(dict(bundle.facts), sort_keys=False, allow_unicode=True).rstrip())
 
 
+@models.command("import")
+@click.argument("checkpoint", type=click.Path(path_type=Path))
+@click.argument("output", type=click.Path(path_type=Path))
+@click.option("--dropout/--no-dropout", default=None, help="At inference; default: on where the network has it.")
+@click.option(
+    "--norm",
+    type=click.Choice(["image", "running"]),
+    default="image",
+    show_default=True,
+    help="Batch norms at inference: the statistics of each image, or the running averages.",
+)
+@as_json
+def import_model(checkpoint: Path, output: Path, dropout: bool | None, norm: str, as_json: bool) -> None:
+    """Turn CHECKPOINT, a generator of pytorch-CycleGAN-and-pix2pix (latest_net_G.pth), into the bundle OUTPUT.
+
+    Architecture, depth, norm, channels, filters and, for a ResNet, dropout are found from the tensors. The defaults are
+    what that program does at test time; --no-dropout --norm running are its --eval. Nothing in the file is executed.
+    """
+    from translate.inference.importing import import_reference
+
+    facts = import_reference(checkpoint, output, dropout=dropout, norm="running" if norm == "running" else "image")
+    if as_json:
+        print_json(facts)
+        return
+    out, origin = console(), facts["imported"]
+    network = ", ".join(f"{key} {str(value).lower()}" for key, value in origin["network"].items() if key != "uses")
+    into, onto = origin["channels"]
+    out.say(f"{checkpoint}: {origin['network']['uses']} ({network}), {into} to {onto} channels")
+    for note in origin["notes"]:
+        out.say(f"note: {note}")
+    out.say(f"at inference: {facts['test_time']['text']}")
+    out.say(f"{output}: use it with `translate convert INPUT OUTPUT --model {output}`, or as `init` of a train stage")
+
+
 COMMANDS = (convert, evaluate, models)

@@ -1,6 +1,18 @@
 """What a plugin author subclasses: methods, losses, metrics, sources, transforms, stages; and what they exchange."""
 
-from translate.contracts.data import JOINED, SIDES, DataKind, DataSpec, Metric, Record, Source, SourceFacts, Transform
+from translate.contracts.data import (
+    IGNORE,
+    JOINED,
+    SIDES,
+    DataKind,
+    DataSpec,
+    Metric,
+    Record,
+    Scene,
+    Source,
+    SourceFacts,
+    Transform,
+)
 from translate.contracts.method import Build, Direction, Method, Nets, Step, TestTime, Update
 from translate.contracts.options import (
     CONTRACT,
@@ -30,6 +42,7 @@ from translate.contracts.stage import (
 
 __all__ = [
     "CONTRACT",
+    "IGNORE",
     "JOINED",
     "SIDES",
     "Artifact",
@@ -54,6 +67,7 @@ __all__ = [
     "Problem",
     "Progress",
     "Record",
+    "Scene",
     "Source",
     "SourceFacts",
     "SourceUse",

@@ -31,6 +31,9 @@ SIDES: Mapping[str, tuple[str, ...]] = MappingProxyType(
 JOINED: frozenset[str] = frozenset({"paired", "labelled"})
 """Kinds of data whose sides belong together image by image: same key, same size, same random geometry."""
 
+IGNORE = 255
+"""The value of a pixel in a label map that belongs to no class: no loss and no score counts it."""
+
 
 @dataclass(frozen=True)
 class DataSpec:
@@ -135,13 +138,34 @@ class Transform(Configured[C], ABC):
         return before
 
 
-class Metric(Configured[C], ABC):
-    """A score of output images. Images are float32, C x H x W, in [0, 1], already rounded to the file's bit depth."""
+@dataclass(frozen=True)
+class Scene:
+    """What was translated, for metrics that look beyond outputs and references.
 
+    `side` is what the outputs imitate, `source` what they were made from, `keys` names them. `inputs` and `exemplars`
+    (the direction's second input, for CycleGAN the image that it would have been) go with the outputs one by one;
+    `training(side)` are the real images that the model was trained on. All images as in `Metric`.
+    """
+
+    side: str
+    source: str
+    keys: Sequence[str]
+    inputs: Sequence[Tensor]
+    exemplars: Sequence[Tensor]
+    training: Callable[[str], Sequence[Tensor]]
+
+
+class Metric(Configured[C], ABC):
+    """A score of output images. Images are float32, C x H x W, in [0, 1], already rounded to the file's bit depth; what
+    `reads` labels gets maps of class indices instead, long H x W, where `IGNORE` in a reference says: no class."""
+
+    reads: ClassVar[Literal["images", "labels"]] = "images"
     better: ClassVar[Literal["higher", "lower"]] = "lower"
     paired: ClassVar[bool] = True
     """True: output i is compared with reference i. False: two sets are compared, of any two sizes."""
-    unit: ClassVar[str] = ""
+    unit: str = ""
+    looks: ClassVar[bool] = False
+    """True: `look` comes before `score`, so that only the stage `evaluate` can use the metric."""
 
     def __init__(self, config: C, spec: DataSpec | None = None) -> None:
         self.config = config
@@ -150,6 +174,16 @@ class Metric(Configured[C], ABC):
     @abstractmethod
     def score(self, outputs: Sequence[Tensor], references: Sequence[Tensor]) -> float:
         """The score of a set. The sequences load lazily: read each item once, in order, where that is possible."""
+
+    def look(self, scene: Scene) -> None:
+        """Called once by `evaluate`, before the outputs and then the baselines are scored."""
+
+    def details(self, outputs: Sequence[Tensor], references: Sequence[Tensor]) -> Mapping[str, float]:
+        """Parts of the score that tables show below it, by name, such as `iou/car`; read the same way, none by default.
+
+        A part that does not occur in the set is not a number (nan).
+        """
+        return {}
 
     def best_constant(self, references: Sequence[Tensor]) -> float | None:
         """The score that the best single-coloured output would reach, the floor of a method; None where it has none."""

@@ -21,8 +21,11 @@ class Direction:
 
     `nets` are the networks that it needs; `inputs` its images by name, the first being the one that is converted;
     `sides` the batch keys that play these inputs in validation (default: the first sides of the data kind); `target`
-    the side that its output is compared with (default: the next side). `scale` multiplies the size. Images are padded
+    the side that its output is compared with (default: the next side; `image` for data of kind `single`, whose inputs
+    all come from `Method.observe`). `scale` multiplies the size. Images are padded
     to a `multiple` of pixels and cropped again (default: what the networks declare as `net.multiple`, else 4).
+    `tiles` (rows, columns): the output is a sheet of that many pictures, each of the size of the (scaled) input, joined
+    without gaps; padding is cropped off each of them, and no side of the data is its target.
     """
 
     nets: tuple[str, ...]
@@ -32,6 +35,7 @@ class Direction:
     multiple: int | None = None
     sides: tuple[str, ...] = ()
     target: str | None = None
+    tiles: tuple[int, int] = (1, 1)
 
 
 @dataclass(frozen=True)
@@ -107,19 +111,26 @@ class Method(Configured[C], ABC):
 
     `players` maps a player to the names of its networks, in no order; `losses` is the whole vocabulary of loss names
     with default weights; `directions` how the trained networks are used, the first being the default.
-    Networks that belong to no player hold state only (an image pool).
+    Networks that belong to no player hold state only (an image pool). A method without players and losses is for
+    inference alone. `test_time` is a fact of the class, or of an instance whose options decide it.
     """
 
     data: ClassVar[DataKind]
     players: ClassVar[Mapping[str, tuple[str, ...]]]
     losses: ClassVar[Mapping[str, float]]
-    directions: ClassVar[Mapping[str, Direction]]
-    test_time: ClassVar[TestTime] = TestTime()
+    directions: Mapping[str, Direction]
+    test_time: TestTime = TestTime()
 
     def __init__(self, config: C, spec: DataSpec, weights: Mapping[str, float]) -> None:
         self.config = config
         self.spec = spec
         self.weights = weights
+        self.directions = self.directions_with(config)
+
+    @classmethod
+    def directions_with(cls, config: C) -> Mapping[str, Direction]:
+        """The directions under these options, by the same names: a scale may be an option. Default: `directions`."""
+        return cls.directions
 
     @abstractmethod
     def networks(self, build: Build) -> dict[str, nn.Module]:
@@ -132,6 +143,15 @@ class Method(Configured[C], ABC):
     @abstractmethod
     def translate(self, nets: Nets, inputs: Mapping[str, Tensor], direction: str) -> Tensor:
         """Inference on images N x C x H x W in [-1, 1]; the result likewise (labels: logits N x classes x H x W)."""
+
+    def observe(self, truth: Tensor, direction: str, rng: torch.Generator) -> Tensor | Mapping[str, Tensor]:
+        """The input of a direction made from a prepared image (N x C x H x W in [-1, 1]; rounded to 8 bits by the
+        engine afterwards), for data of kind `single`, which holds only the truth. Default: the image as it is.
+
+        Where the direction has further inputs: all of them by name. Training steps call it themselves; validation and
+        `infer` call it with a generator seeded from the image's key. `convert` takes the user's images as they are.
+        """
+        return truth
 
     def compose(self, output: Tensor, original: Tensor, direction: str) -> Tensor:
         """Joins output and original at full resolution (both 1 x C x H x W in [-1, 1]); default: the output."""

@@ -12,11 +12,28 @@ from translate.hookspecs import hookimpl
 @hookimpl
 def translate_sources() -> Iterable[type[Source[Any]]]:
     """The built-in sources."""
+    from translate.data.attribute import Attribute, AttributeList
     from translate.data.cards import DatasetSource
+    from translate.data.labelled import Labelled
+    from translate.data.portraits import GeneratedHats
+    from translate.data.single import Single
+    from translate.data.sketches import GeneratedSketches
     from translate.data.sources import Folders, Pairs, SideBySide
     from translate.data.synthetic import GeneratedMaps
 
-    return (Folders, Pairs, SideBySide, DatasetSource, GeneratedMaps)
+    return (
+        Folders,
+        Pairs,
+        SideBySide,
+        Single,
+        DatasetSource,
+        GeneratedMaps,
+        Labelled,
+        Attribute,
+        AttributeList,
+        GeneratedHats,
+        GeneratedSketches,
+    )
 
 
 @hookimpl

@@ -6,35 +6,42 @@ import difflib
 import os
 from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import NonNegativeInt, PositiveInt, ValidationError, model_validator
+from pydantic import Field, NonNegativeInt, PositiveInt, ValidationError, model_validator
 
-from translate.contracts import Config, Console, DataKind, Record, Source, SourceFacts
+from translate.contracts import IGNORE, Config, Console, DataKind, Record, Source, SourceFacts
+from translate.data.labelled import Labelled, LabelledConfig
+from translate.data.single import Single, SingleConfig
 from translate.data.sources import FileSource, Folders, FoldersConfig, Picking, SideBySide, SideBySideConfig
 from translate.errors import ConfigError, DataError
 
 
 class Archive(Config):
-    """The official archive: address, size in bytes, published checksum, and the folder inside that holds the data."""
+    """The official archive: address, size in bytes and checksum where they are known, the folder inside that holds the
+    data, and the folder of the dataset that this becomes (default: the dataset's own)."""
 
     url: str
     format: Literal["tar.gz", "zip"]
-    bytes: PositiveInt
+    bytes: PositiveInt | None = None
     sha256: str | None = None
     folder: str
+    into: str = ""
 
 
 class Counts(Config):
-    """Images per side."""
+    """Images per side; data with one side has `a` alone."""
 
     a: NonNegativeInt
-    b: NonNegativeInt
+    b: NonNegativeInt = 0
 
 
 class Card(Config):
     """A dataset. `splits` says how many images the official archive holds, `pairs` in which splits both sides show the
-    same things, `unverified` what the card could not make sure of."""
+    same things, `ignore` the value of label maps that means no class, `unverified` what the card could not make sure
+    of. Of the layout `split-annot` (`train`, `trainannot`, ...) side a is the images, side b their label maps; of the
+    layout `single`, `folders` are those of each split, as the source `single` takes them. `more` are further archives
+    that belong to the dataset."""
 
     name: str
     title: str
@@ -43,12 +50,15 @@ class Card(Config):
     archive: Archive
     licence: str
     citation: str
-    layout: Literal["side-by-side", "split-side"]
+    layout: Literal["side-by-side", "split-side", "split-annot", "single"]
     sides: dict[Literal["a", "b"], str]
-    splits: dict[Literal["train", "val", "test"], Counts]
+    splits: dict[str, Counts]
     pairs: tuple[str, ...]
+    folders: dict[str, tuple[Path, ...]] = {}
+    more: tuple[Archive, ...] = ()
     classes: tuple[str, ...] = ()
     palette: tuple[tuple[int, int, int], ...] = ()
+    ignore: Annotated[int, Field(ge=0, le=255)] = IGNORE
     unverified: tuple[str, ...] = ()
 
     @model_validator(mode="after")
@@ -57,11 +67,15 @@ class Card(Config):
             raise ValueError("`splits` needs `train`, and `pairs` names splits")
         if len(self.classes) != len(self.palette):
             raise ValueError("`classes` and `palette` have one entry per class")
+        if set(self.folders) != (set(self.splits) if self.layout == "single" else set()):
+            raise ValueError("`folders` has every split of the layout `single`, and belongs to no other")
         return self
 
     @property
     def kinds(self) -> tuple[DataKind, ...]:
         """The kinds of data that it can serve as, the natural one first."""
+        if self.layout in ("split-annot", "single"):
+            return ("labelled",) if self.layout == "split-annot" else ("single",)
         return ("paired", "unpaired") if self.layout == "side-by-side" else ("unpaired",)
 
 
@@ -121,17 +135,23 @@ def fetch(name: str, root: Path | None, console: Console) -> Path:
     card = load_card(name)
     root = data_root() if root is None else root
     folder = root / name
-    if folder.exists():
+    wanted = [part for part in (card.archive, *card.more) if not (folder / part.into).exists()]
+    if not wanted:
         console.say(f"{name} is already at {folder}")
         return folder
     console.say(f"{card.title}\nterms: {card.licence}")
-    if card.archive.sha256 is None:
-        console.warn(f"{name}: no checksum is published for this archive; it is only checked for being whole")
-    archive = root / f"{name}.{card.archive.format}"
-    if not archive.exists():
-        download(card.archive.url, archive, console, expected=card.archive.bytes, sha256=card.archive.sha256)
-    extract(archive, card.archive.folder, folder, console)
-    archive.unlink()
+    urls = list(dict.fromkeys(part.url for part in wanted))
+    for number, url in enumerate(urls):
+        parts = [part for part in wanted if part.url == url]
+        archive = root / f"{name}{f'-{number}' if number else ''}.{parts[0].format}"
+        if parts[0].sha256 is None:
+            console.warn(f"{name}: no checksum is published for {url}; it is only checked for being whole")
+        if not archive.exists():
+            download(url, archive, console, expected=parts[0].bytes, sha256=parts[0].sha256)
+        for part in parts:
+            (folder / part.into).parent.mkdir(parents=True, exist_ok=True)
+            extract(archive, part.folder, folder / part.into, console)
+        archive.unlink()
     console.say(f"{name} is at {folder}")
     return folder
 
@@ -142,7 +162,7 @@ class DatasetConfig(Picking):
 
     name: str
     root: Path | None = None
-    kind: Literal["paired", "unpaired"] | None = None
+    kind: Literal["paired", "unpaired", "labelled", "single"] | None = None
 
 
 class DatasetSource(Source[DatasetConfig]):
@@ -156,7 +176,7 @@ class DatasetSource(Source[DatasetConfig]):
         self.root = data_root() / config.name if config.root is None else config.root
         self.kind: DataKind = config.kind or self.card.kinds[0]
         if self.kind not in self.card.kinds:
-            raise ConfigError(f"dataset {config.name!r} has no true pairs, so that it can only be `kind: unpaired`")
+            raise ConfigError(f"dataset {config.name!r} can only be `kind: {' or '.join(self.card.kinds)}`")
         self._files = self._source()
 
     def facts(self) -> SourceFacts:
@@ -183,6 +203,11 @@ class DatasetSource(Source[DatasetConfig]):
         if self.card.layout == "side-by-side":
             kind: Literal["paired", "unpaired"] = "paired" if self.kind == "paired" else "unpaired"
             return SideBySide(SideBySideConfig(root=self.root, kind=kind, splits=c.splits, limit=c.limit), self.seed)
+        if self.card.layout == "single":
+            return Single(SingleConfig(root=self.root, folders=self.card.folders, splits=c.splits, limit=c.limit))
+        if self.card.layout == "split-annot":
+            labels = {"classes": self.card.classes, "palette": self.card.palette, "ignore": self.card.ignore}
+            return Labelled(LabelledConfig(root=self.root, splits=c.splits, limit=c.limit, **labels), self.seed)
         config = FoldersConfig(root=self.root, pairs=self.card.pairs, splits=c.splits, limit=c.limit)
         return Folders(config, self.seed)
 

@@ -90,8 +90,8 @@ class Dataset:
         return self.folder / split / side / f"{key}.png"
 
     def array(self, split: str, side: str, key: str) -> np.ndarray[Any, Any]:
-        """H x W x C, uint8 or uint16."""
-        return image.read(self.path(split, side, key)).pixels
+        """H x W x C, uint8 or uint16; of the side `label` class indices."""
+        return image.read(self.path(split, side, key), indices=side == "label").pixels
 
     def tensor(self, split: str, side: str, key: str) -> Tensor:
         """C x H x W, float32 in [-1, 1]; labels H x W, long."""

@@ -25,7 +25,7 @@ from __future__ import annotations
 import struct
 import warnings
 import zlib
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from io import BytesIO
 from pathlib import Path
@@ -76,12 +76,14 @@ class Header:
 @dataclass(frozen=True)
 class Image:
     """A decoded image, upright: `pixels` H x W x C (C is 1 or 3), uint8 or uint16; `alpha` H x W of the same type, or
-    None; `icc` the colour profile that describes `pixels`; `mode` as in `Header`."""
+    None; `icc` the colour profile that describes `pixels`; `mode` as in `Header`. With a `palette` of 256 RGB colours
+    the pixels, H x W x 1 uint8, are indices into it."""
 
     pixels: Array
     alpha: Array | None = None
     icc: bytes | None = None
     mode: str = "rgb"
+    palette: Sequence[tuple[int, int, int]] = ()
 
     @property
     def bits(self) -> int:
@@ -114,27 +116,26 @@ def probe(path: Path, *, limits: Limits = Limits()) -> Header:
         raise DataError(f"{path}: {error.strerror or error}") from None
 
 
-def read(path: Path, *, limits: Limits = Limits()) -> Image:
-    """The image in a file. Errors: DataError, naming the file."""
+def read(path: Path, *, limits: Limits = Limits(), indices: bool = False) -> Image:
+    """The image in a file, or, with `indices`, the values that a palette PNG or an 8-bit grey one stores, H x W x 1.
+
+    Errors: DataError, naming the file.
+    """
     try:
         _check_bytes(path.stat().st_size, str(path), limits)
-        data = path.read_bytes()
+        return decode(path.read_bytes(), str(path), limits=limits, indices=indices)
     except OSError as error:
         raise DataError(f"{path}: {error.strerror or error}") from None
-    return decode(data, str(path), limits=limits)
 
 
-def decode(data: bytes, name: str, *, limits: Limits = Limits()) -> Image:
-    """The image in `data`; `name` is what errors call it. Errors: DataError."""
+def decode(data: bytes, name: str, *, limits: Limits = Limits(), indices: bool = False) -> Image:
+    """The image in `data`, as `read` gives it; `name` is what errors call it. Errors: DataError."""
     _check_bytes(len(data), name, limits)
     opened = _open(BytesIO(data), data[:_HEAD], name, limits)
-    checks: dict[str, Callable[[bytes, str], None]] = {
-        "png": integrity.check_png,
-        "jpeg": integrity.check_jpeg,
-        "webp": integrity.check_webp,
-    }
-    if check := checks.get(opened.header.format):
+    if check := integrity.CHECKS.get(opened.header.format):
         check(data, name)
+    if indices:
+        opened = _as_indices(opened, data, name)
     try:
         array = _wide(opened, data) if opened.header.bits == 16 else _narrow(opened)
     except Exception as error:  # decoders raise nearly anything at damaged files
@@ -239,6 +240,16 @@ def _layout(file: ImageFile, kind: str, head: bytes, name: str) -> tuple[str, in
     return *modes[file.mode], bits, alpha
 
 
+def _as_indices(opened: _Opened, data: bytes, name: str) -> _Opened:
+    """The file as a grey image of the values that it stores. Errors: DataError where these are no 8-bit indices."""
+    header = opened.header
+    grey = header.mode == "grey" and not header.alpha and data[24:25] == b"\x08"
+    if header.format != "png" or not (grey or header.mode == "palette"):
+        told = f"{header.format.upper()}, {header.mode}, {data[24] if header.format == 'png' else header.bits} bits"
+        raise DataError(f"{name}: a label map is a PNG of 8-bit grey values or palette indices, and this is {told}")
+    return replace(opened, header=replace(header, channels=1, alpha=False, mode="grey"))
+
+
 def _narrow(opened: _Opened) -> Array:
     """Decodes an 8-bit image to H x W x (1 to 4)."""
     import numpy as np
@@ -248,7 +259,8 @@ def _narrow(opened: _Opened) -> Array:
     alpha = "A" in opened.file.mode.upper() if keyed else header.alpha
     wanted = ("L" if header.channels == 1 else "RGB") + ("A" if alpha else "")
     opened.file.load()
-    decoded = opened.file if opened.file.mode == wanted else opened.file.convert(wanted)
+    stored = opened.file.mode == wanted or (opened.file.mode, header.mode) == ("P", "grey")
+    decoded = opened.file if stored else opened.file.convert(wanted)
     array = np.array(decoded)
     return array[..., None] if array.ndim == 2 else array
 
@@ -261,9 +273,7 @@ def _wide(opened: _Opened, data: bytes) -> Array:
     header = opened.header
     if header.format == "tiff":
         opened.file.load()  # strict, where OpenCV is not
-    cv2.utils.logging.setLogLevel(
-        cv2.utils.logging.LOG_LEVEL_ERROR
-    )  # it remarks on tags of TIFF files that it wrote itself
+    cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_ERROR)  # it remarks on tags of its own TIFF files
     array = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_UNCHANGED)
     if array is None or array.dtype != np.uint16:
         raise ValueError("it cannot be decoded")
@@ -319,10 +329,10 @@ def encode(image: Image | Array, suffix: str, *, name: str = "image", quality: i
     """The bytes of an image file; see `write` and the table at the top of this module."""
     suffix = suffix.lower()
     if suffix not in SUFFIXES:
-        raise ConfigError(
-            f"{name}: no image format is written for the suffix {suffix!r}; use one of {' '.join(SUFFIXES)}"
-        )
+        raise ConfigError(f"{name}: no image format is written for {suffix!r}; use one of {' '.join(SUFFIXES)}")
     image = image if isinstance(image, Image) else _from_array(image)
+    if image.palette and suffix != ".png":
+        raise ConfigError(f"{name}: label maps are written as PNG alone, not as {suffix}")
     image = replace(image, icc=_matching(image.icc, image.pixels.shape[2]))
     if suffix not in (".png", ".tif", ".tiff") and image.bits == 16:
         image = replace(image, pixels=to8(image.pixels), alpha=None if image.alpha is None else to8(image.alpha))
@@ -345,18 +355,19 @@ def _encode_pillow(image: Image, suffix: str, quality: int, compression: int) ->
     jpeg: dict[str, Any] = {"format": "JPEG", "quality": quality, "subsampling": 0 if quality >= 90 else 2}
     formats: dict[str, dict[str, Any]] = {
         ".png": {"format": "PNG", "compress_level": compression},
-        ".jpg": jpeg,
-        ".jpeg": jpeg,
         ".webp": {"format": "WEBP", "quality": quality, "lossless": quality >= 100, "exact": True},
-        ".tif": tiff,
-        ".tiff": tiff,
         ".bmp": {"format": "BMP"},
+        **dict.fromkeys((".jpg", ".jpeg"), jpeg),
+        **dict.fromkeys((".tif", ".tiff"), tiff),
     }
     options = formats[suffix]
     if image.icc and suffix != ".bmp":
         options["icc_profile"] = image.icc
     out = BytesIO()
-    Pillow.fromarray(array).save(out, **options)
+    picture = Pillow.fromarray(array)
+    if image.palette:
+        picture.putpalette([value for colour in image.palette for value in colour])
+    picture.save(out, **options)
     return out.getvalue()
 
 

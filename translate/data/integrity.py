@@ -9,7 +9,9 @@ from __future__ import annotations
 import re
 import struct
 import zlib
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import BinaryIO
 
 from translate.errors import DataError
@@ -146,3 +148,9 @@ def check_webp(data: bytes, name: str) -> None:
     expected = int.from_bytes(data[4:8], "little") + 8
     if len(data) < expected:
         raise DataError(f"{name}: truncated WebP: {len(data)} of {expected} bytes")
+
+
+CHECKS: Mapping[str, Callable[[bytes, str], None]] = MappingProxyType(
+    {"png": check_png, "jpeg": check_jpeg, "webp": check_webp}
+)
+"""By format, where there is one. Errors of all: DataError, with the name that they are given."""

@@ -19,9 +19,10 @@ if TYPE_CHECKING:
 
 class GeneratedMapsConfig(Config):
     """`size`: pixels of a square tile; `train`, `val`, `test`: tiles per side. With `kind: unpaired` the two sides of
-    `train` show different cities; `val` and `test` are true pairs in any case."""
+    `train` show different cities; `val` and `test` are true pairs in any case. `labelled` has the class of each pixel
+    of the map in place of its colour, `single` the photographs alone."""
 
-    kind: Literal["paired", "unpaired"] = "unpaired"
+    kind: Literal["paired", "unpaired", "labelled", "single"] = "unpaired"
     size: Annotated[int, Field(ge=16, le=2048)] = 256
     train: PositiveInt = 400
     val: NonNegativeInt = 0
@@ -45,6 +46,17 @@ def make_tile(seed: int, size: int) -> tuple[Array, Array]:
     return draw(city, size, metres, np.random.default_rng(derive(seed, "look")))
 
 
+def classes_of(street_map: Array) -> Array:
+    """The class of each pixel of a map, H x W x 1 uint8: each has exactly the colour of one."""
+    import numpy as np
+
+    from translate.data.drawing import PALETTE
+
+    same = (street_map[:, :, None] == np.array(PALETTE, np.uint8)).all(axis=3)
+    classes: Array = same.argmax(axis=2).astype(np.uint8)[..., None]
+    return classes
+
+
 class GeneratedMaps(Source[GeneratedMapsConfig]):
     """Cities that nobody built: side a (input) the aerial photograph, side b (target) the street map."""
 
@@ -54,8 +66,9 @@ class GeneratedMaps(Source[GeneratedMapsConfig]):
         from translate.data.drawing import CLASSES, PALETTE
 
         splits = tuple(split for split in ("train", "val", "test") if getattr(self.config, split))
-        pairs = {"train", "val", "test"} if self.config.kind == "paired" else {"val", "test"}
-        return SourceFacts(self.config.kind, splits, frozenset(pairs) & frozenset(splits), CLASSES, PALETTE)
+        pairs = {"val", "test"} if self.config.kind == "unpaired" else {"train", "val", "test"}
+        legend = ((), ()) if self.config.kind == "single" else (CLASSES, PALETTE)
+        return SourceFacts(self.config.kind, splits, frozenset(pairs) & frozenset(splits), *legend)
 
     def records(self, split: str) -> Iterator[Record]:
         tile = lru_cache(maxsize=16)(make_tile)
@@ -70,4 +83,6 @@ class GeneratedMaps(Source[GeneratedMapsConfig]):
 
     def _record(self, tile: Any, split: str, key: str, side: str, view: int) -> Record:
         seed, size = derive(self.seed, "tile", split, key), self.config.size
+        if side == "label":
+            return Record(key, side, f"generated tile {split}/{key}", lambda: classes_of(tile(seed, size)[view]))
         return Record(key, side, f"generated tile {split}/{key}", lambda: tile(seed, size)[view])

@@ -55,6 +55,12 @@ class ShorterConfig(Config):
     interpolation: Interpolation = "auto"
 
 
+class MultipleConfig(Config):
+    """`multiple`: what height and width become a multiple of."""
+
+    multiple: Pixels
+
+
 class ChanceConfig(Config):
     """`p`: the probability that the transform is applied."""
 
@@ -186,6 +192,25 @@ class CenterCrop(_Crop):
         return _albumentations().CenterCrop(*self.config.hw)
 
 
+class ModCrop(Transform[MultipleConfig]):
+    """Cuts rows at the bottom and columns at the right until a multiple of pixels is left, as benchmarks of
+    super-resolution prepare their images."""
+
+    name = "modcrop"
+
+    def __call__(self, images: dict[str, Array], seed: int) -> dict[str, Array]:
+        m = self.config.multiple
+        for image in images.values():
+            height, width = image.shape[:2]
+            if min(height, width) < m:
+                raise DataError(f"modcrop: an image of {width} x {height} pixels is smaller than {m} x {m}")
+        return {side: image[: len(image) // m * m, : image.shape[1] // m * m] for side, image in images.items()}
+
+    def size(self, before: Size | None) -> Size | None:
+        m = self.config.multiple
+        return None if before is None else (before[0] // m * m, before[1] // m * m)
+
+
 class RandomCrop(_Crop):
     """A window anywhere in the image."""
 
@@ -271,6 +296,7 @@ TRANSFORMS: tuple[type[Transform[Any]], ...] = (
     Resize,
     ResizeShorter,
     CenterCrop,
+    ModCrop,
     RandomCrop,
     RandomResizedCrop,
     HorizontalFlip,

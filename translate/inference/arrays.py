@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,7 @@ import torch
 from torch import Tensor
 
 from translate.data.image import Image, read
+from translate.data.labels import full_palette
 from translate.errors import ConfigError
 
 Array = np.ndarray[Any, Any]
@@ -61,6 +63,12 @@ def to_array(image: Tensor, dtype: np.dtype[Any]) -> Array:
     return np.ascontiguousarray(values.numpy().astype(dtype).transpose(1, 2, 0))
 
 
+def label_map(logits: Tensor, palette: Sequence[tuple[int, int, int]]) -> Image:
+    """1 x classes x H x W to the classes with the largest logits, with the palette in which they are shown."""
+    indices = logits[0].argmax(0).to(torch.uint8).cpu().numpy()
+    return Image(indices[..., None], mode="palette", palette=full_palette(palette))
+
+
 def match_channels(images: Tensor, channels: int) -> Tensor:
     """N x C x H x W to what a network takes: grey is replicated to colour, colour becomes luma.
 
@@ -93,6 +101,14 @@ def pad(images: Tensor, multiple: int) -> Tensor:
     rows = reflect_index(images.shape[-2], height, images.device)
     columns = reflect_index(images.shape[-1], width, images.device)
     return images.index_select(-2, rows).index_select(-1, columns)
+
+
+def crop(sheet: Tensor, size: tuple[int, int], tiles: tuple[int, int] = (1, 1)) -> Tensor:
+    """N x C x H x W, a sheet of `tiles` (rows, columns) pictures: the upper left `size` of each, joined again."""
+    (height, width), (rows, columns) = size, tiles
+    n, channels, high, wide = sheet.shape
+    parts = sheet.reshape(n, channels, rows, high // rows, columns, wide // columns)
+    return parts[:, :, :, :height, :, :width].reshape(n, channels, rows * height, columns * width)
 
 
 def resize(images: Tensor, size: tuple[int, int]) -> Tensor:

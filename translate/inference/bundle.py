@@ -91,14 +91,11 @@ def write_bundle(
     write_json(folder / FACTS, facts)
 
 
-def read_bundle(folder: Path) -> Bundle:
-    """Reads a bundle and checks its hash. Errors: ConfigError (none there, newer format), DataError (damaged)."""
-    import safetensors
-    import safetensors.torch
-
+def read_facts(folder: Path) -> dict[str, Any]:
+    """A bundle's `translator.json`. Errors: ConfigError (none there, newer format), DataError (damaged)."""
     path = folder / FACTS
     try:
-        facts = json.loads(path.read_text("utf-8"))
+        facts: dict[str, Any] = json.loads(path.read_text("utf-8"))
     except FileNotFoundError:
         raise ConfigError(f"{folder}: no trained model here ({FACTS} is missing)") from None
     except (OSError, ValueError) as error:
@@ -108,6 +105,15 @@ def read_bundle(folder: Path) -> Bundle:
             f"{path}: written in format {facts.get('format')} for contract {facts.get('contract')}; this version of "
             f"translate reads format {FORMAT}, contract {CONTRACT}: use the version that wrote it, or train again"
         )
+    return facts
+
+
+def read_bundle(folder: Path) -> Bundle:
+    """Reads a bundle and checks its hash. Errors: as `read_facts`."""
+    import safetensors
+    import safetensors.torch
+
+    facts = read_facts(folder)
     weights = folder / TENSORS
     try:
         found = sha256_file(weights)
@@ -116,12 +122,6 @@ def read_bundle(folder: Path) -> Bundle:
         return Bundle(folder, facts, safetensors.torch.load_file(weights))
     except (OSError, safetensors.SafetensorError) as error:
         raise DataError(f"{weights}: cannot be read: {error}") from None
-
-
-def read_weights(folder: Path) -> dict[str, dict[str, Tensor]]:
-    """The state dicts of a bundle's networks by name, on the CPU. Errors: as `read_bundle`."""
-    bundle = read_bundle(folder)
-    return {net: bundle.state(net) for net in bundle.facts["networks"]}
 
 
 def _directions(method: Method[Any], nets: Mapping[str, nn.Module]) -> dict[str, Any]:

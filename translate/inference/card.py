@@ -25,11 +25,15 @@ def model_card(facts: Mapping[str, Any], samples: Sequence[str]) -> str:
     lines = [
         f"# {facts['method']}",
         "",
-        f"An image-to-image translation model, trained with the method `{facts['method']}` (plugin: {source}).",
+        f"An image-to-image translation model, {_made(facts, source)}.",
         "",
         "| | |",
         "|---|---|",
-        f"| trained on | {spec['kind']} images at {spec['size'][0]} x {spec['size'][1]} (height x width) |",
+        *(
+            [f"| trained on | {spec['kind']} images at {spec['size'][0]} x {spec['size'][1]} (height x width) |"]
+            if "imported" not in facts
+            else [f"| found and assumed | {note} |" for note in facts["imported"]["notes"]]
+        ),
         f"| channels | {', '.join(f'{side}: {n}' for side, n in spec['channels'].items())} |",
         *(
             f"| network `{net}` | {s['parameters']:,} parameters, {s['class']} |"
@@ -60,3 +64,15 @@ def model_card(facts: Mapping[str, Any], samples: Sequence[str]) -> str:
         "",
     ]
     return "\n".join(lines)
+
+
+def _made(facts: Mapping[str, Any], source: str) -> str:
+    """How the weights came about: a training here, or a checkpoint of another program."""
+    if "imported" not in facts:
+        return f"trained with the method `{facts['method']}` (plugin: {source})"
+    origin = facts["imported"]
+    network = ", ".join(f"{key} {value}" for key, value in origin["network"].items() if key != "uses")
+    return (
+        f"imported from `{origin['file']}` (sha256 {origin['sha256'][:16]}...), a {origin['network']['uses']} "
+        f"({network}) that {origin['layout']} trained"
+    )

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
-from translate.contracts import SIDES, DataKind, Direction, Method
+from translate.contracts import SIDES, Config, DataKind, Direction, Method
 from translate.errors import ConfigError, ContractError
 
 if TYPE_CHECKING:
@@ -26,6 +26,7 @@ class Route:
     target: str | None
     output: str
     scale: int
+    tiles: tuple[int, int] = (1, 1)
 
     def to_json(self) -> dict[str, Any]:
         """The fields but the name, with lists for tuples: an entry of `directions` in promises and bundles."""
@@ -35,27 +36,32 @@ class Route:
 def resolve(name: str, direction: Direction, kind: DataKind) -> Route:
     """Fills in `sides` (the first of the data kind) and `target` (the first side that is no input; None without one).
 
+    Data of kind `single` has one side, which is observed by every input and is the target too.
+
     Errors: ContractError when the direction has more inputs than the data has sides.
     """
-    sides = direction.sides or SIDES[kind][: len(direction.inputs)]
+    single = kind == "single"
+    sides = direction.sides or (SIDES[kind] * len(direction.inputs) if single else SIDES[kind][: len(direction.inputs)])
     if len(sides) != len(direction.inputs) or not set(sides) <= set(SIDES[kind]):
         raise ContractError(
             f"direction {name!r} has the inputs {', '.join(direction.inputs)}, but its sides are {', '.join(sides)}; "
             f"give it one side of {kind} data ({', '.join(SIDES[kind])}) per input"
         )
-    free = [side for side in SIDES[kind] if side not in sides]
-    target = direction.target or (free[0] if free else None)
-    return Route(name, direction.nets, direction.inputs, tuple(sides), target, direction.output, direction.scale)
+    free = [side for side in SIDES[kind] if single or side not in sides]
+    target = direction.target or (free[0] if free else None) if direction.tiles == (1, 1) else None
+    d = direction
+    return Route(name, d.nets, d.inputs, tuple(sides), target, d.output, d.scale, d.tiles)
 
 
 def routes(method: type[Method[Any]] | Method[Any]) -> dict[str, Route]:
-    """All directions of a method, in its order; the first is the default."""
+    """All directions of a method, in its order; the first is the default. A class: under its default options."""
     return {name: resolve(name, direction, method.data) for name, direction in method.directions.items()}
 
 
-def describe(method: type[Method[Any]] | Method[Any]) -> dict[str, dict[str, Any]]:
+def describe(method: type[Method[Any]], options: Config | None = None) -> dict[str, dict[str, Any]]:
     """The directions as a training stage promises them: names to inputs, sides, target, output and scale."""
-    return {name: route.to_json() for name, route in routes(method).items()}
+    found = method.directions_with(options or method.Config())
+    return {name: resolve(name, direction, method.data).to_json() for name, direction in found.items()}
 
 
 def choose(names: Mapping[str, Any], wanted: str | None) -> str:

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
 from translate.contracts import Console
-from translate.data.image import Image, encode, read
+from translate.data.image import SUFFIXES, Image, encode, read
 from translate.device import cores
 from translate.errors import ConfigError, TranslateError
 from translate.inference.arrays import as_image
@@ -95,11 +95,18 @@ def convert(
     """Translates an image or a tree of images; tree, names, sizes, alpha, bit depth and colour profiles are kept.
 
     `others` are the direction's further inputs by name (paths or images), the same for all. `format` (`png`, `jpg`) is
-    that of all outputs; by default each keeps its own. What exists is skipped unless `overwrite`. Every image input
-    ends in one row of `OUTPUT/results.jsonl`: input, output, status (done, failed, skipped), reason, sha256 of the
-    output, seconds. One bad file never ends the work: see `Summary.failed`. Errors: ConfigError, before the work.
+    that of all outputs; by default each keeps its own. Label maps are PNG in any case. What exists is skipped unless
+    `overwrite`. Every image input ends in one row of `OUTPUT/results.jsonl`: input, output, status (done, failed,
+    skipped), reason, sha256 of the output, seconds. One bad file never ends the work: see `Summary.failed`. Errors:
+    ConfigError, before the work.
     """
     suffix = f".{format.removeprefix('.')}" if format else None
+    if translator.route(direction).output == "labels":
+        single = not (input.is_dir() or output.is_dir())
+        for wanted in (suffix, output.suffix if single else None):
+            if wanted and wanted.lower() in SUFFIXES and wanted.lower() != ".png":
+                raise ConfigError(f"label maps are written as PNG alone, which keeps their values; not as {wanted}")
+        suffix = ".png"
     return convert_items(
         plan(input, output, suffix),
         translator,

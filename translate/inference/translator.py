@@ -18,7 +18,17 @@ from translate import device as devices
 from translate.contracts import Components, Method, Nets
 from translate.data.image import Image
 from translate.errors import ConfigError
-from translate.inference.arrays import as_image, match_channels, pad, resize, to_array, to_tensor, with_alpha
+from translate.inference.arrays import (
+    as_image,
+    crop,
+    label_map,
+    match_channels,
+    pad,
+    resize,
+    to_array,
+    to_tensor,
+    with_alpha,
+)
 from translate.inference.bundle import FACTS, FOLDER, read_bundle
 from translate.inference.directions import Route, choose, multiple_of, routes
 from translate.inference.restore import restore_method, restore_networks
@@ -62,10 +72,8 @@ class Translator:
         return self.routes[choose(self.routes, direction)]
 
     def check(self, direction: str | None, others: Collection[str]) -> Route:
-        """The direction, if it makes images from one image and exactly these further inputs. Errors: ConfigError."""
+        """The direction, if it takes exactly these inputs beside the first. Errors: ConfigError."""
         route = self.route(direction)
-        if route.output != "image":
-            raise ConfigError(f"direction {route.name!r} gives {route.output}, which are not written as images")
         _check_inputs(route, others)
         return route
 
@@ -86,12 +94,17 @@ class Translator:
         """An image to one of the same bit depth, colour profile and (times the direction's `scale`) size.
 
         Alpha goes around the networks, which see the image over white. How many colour channels come out is up to the
-        network. Errors: ConfigError (a direction that gives labels, wrong inputs).
+        network. A direction that gives labels makes a label map: the indices of the classes with the largest logits,
+        uint8, and the palette in which they are shown. Errors: ConfigError (wrong inputs).
         """
         route = self.check(direction, others)
         given = {name: to_tensor(other.over_white()) for name, other in others.items()}
         output = self._translate(route, to_tensor(image.over_white()), given, [key])
+        if route.output == "labels":
+            return label_map(output, self.method.spec.palette)
         alpha = image.alpha
+        if alpha is not None:
+            alpha = np.tile(alpha, route.tiles)
         if alpha is not None and route.scale != 1:
             alpha = to_array(resize(to_tensor(alpha[..., None]), _size(output)), alpha.dtype)[..., 0]
         return replace(with_alpha(to_array(output, image.pixels.dtype), alpha), icc=image.icc)
@@ -100,7 +113,9 @@ class Translator:
         """One image to one image of the same form.
 
         A tensor C x H x W in [-1, 1] gives a tensor, an array H x W (x C) of uint8 or uint16 gives an array, a PIL
-        image gives a PIL image, and a path gives an array. Errors: ConfigError, DataError (an unreadable file).
+        image gives a PIL image, and a path gives an array. A direction that gives labels makes logits of a tensor,
+        class indices H x W of an array or a path, and a palette image of a PIL image. Errors: ConfigError, DataError
+        (an unreadable file).
         """
         if isinstance(image, Tensor):
             if image.ndim != 3:
@@ -110,16 +125,20 @@ class Translator:
                 n: o[None] if isinstance(o, Tensor) else to_tensor(as_image(o).over_white()) for n, o in others.items()
             }
             return self._translate(self.route(direction), image[None], more, ["0"])[0]
-        array = self.translate_image(as_image(image), direction, {n: as_image(o) for n, o in others.items()}).array
+        made = self.translate_image(as_image(image), direction, {n: as_image(o) for n, o in others.items()})
+        array = made.array
         flat = array[..., 0] if array.shape[2] == 1 else array
         if isinstance(image, np.ndarray):
-            return flat if image.ndim == 2 else array
+            return flat if image.ndim == 2 or made.palette else array
         if isinstance(image, (str, Path)):
-            return array
+            return flat if made.palette else array
         from PIL.Image import fromarray
 
         deep = flat.ndim == 3 and flat.dtype == np.uint16  # Pillow has no 16-bit colour
-        return fromarray((flat // 257).astype(np.uint8) if deep else flat)
+        picture = fromarray((flat // 257).astype(np.uint8) if deep else flat)
+        if made.palette:
+            picture.putpalette([value for colour in made.palette for value in colour])
+        return picture
 
     def _translate(self, route: Route, images: Tensor, others: Mapping[str, Tensor], keys: Sequence[str]) -> Tensor:
         given = self._inputs(route, images, others)
@@ -146,7 +165,7 @@ class Translator:
         with self._autocast(), self._seeded(key):
             padded = {name: pad(image, multiple) for name, image in given.items()}
             output = self.method.translate(self.nets, padded, route.name)
-        output = output.float()[..., :height, :width]
+        output = crop(output.float(), (height, width), route.tiles)
         if not self._composes:
             return output
         originals = given[route.inputs[0]]

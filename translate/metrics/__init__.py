@@ -7,9 +7,21 @@ from typing import Any
 
 from translate.contracts import Metric
 from translate.hookspecs import hookimpl
+from translate.metrics.attribute import AttributeAccuracy, ColourfulPlace, ExemplarRetrieval, PlaceL1
+from translate.metrics.luma import PSNRLuma, SSIMLuma
 from translate.metrics.paired import L1, PSNR, SSIM
-from translate.metrics.scores import Images, Score, evaluate_sets, metric_problems, score_folders, score_sets, table
-from translate.metrics.segmentation import PaletteAccuracy
+from translate.metrics.scores import (
+    Enlarged,
+    Images,
+    LabelMaps,
+    Score,
+    evaluate_sets,
+    metric_problems,
+    score_folders,
+    score_sets,
+    table,
+)
+from translate.metrics.segmentation import ClassAccuracy, MeanIoU, PaletteAccuracy, PixelAccuracy
 from translate.metrics.two_sample import SWD
 
 __all__ = [
@@ -17,8 +29,17 @@ __all__ = [
     "PSNR",
     "SSIM",
     "SWD",
+    "AttributeAccuracy",
+    "ClassAccuracy",
+    "ColourfulPlace",
+    "Enlarged",
+    "ExemplarRetrieval",
     "Images",
+    "LabelMaps",
+    "MeanIoU",
     "PaletteAccuracy",
+    "PixelAccuracy",
+    "PlaceL1",
     "Score",
     "evaluate_sets",
     "metric_problems",
@@ -30,4 +51,19 @@ __all__ = [
 
 @hookimpl
 def translate_metrics() -> Iterable[type[Metric[Any]]]:
-    return [L1, PSNR, SSIM, SWD, PaletteAccuracy]
+    return [
+        L1,
+        PSNR,
+        SSIM,
+        PSNRLuma,
+        SSIMLuma,
+        SWD,
+        PaletteAccuracy,
+        MeanIoU,
+        PixelAccuracy,
+        ClassAccuracy,
+        PlaceL1,
+        ColourfulPlace,
+        ExemplarRetrieval,
+        AttributeAccuracy,
+    ]

@@ -115,5 +115,8 @@ def _decibel(error: float) -> float:
 
 
 def _size(image: Tensor) -> str:
-    channels, height, width = image.shape
+    *channel, height, width = image.shape
+    if not channel:
+        return f"{width} x {height} pixels"
+    channels = channel[0]
     return f"{width} x {height} pixels, {channels} channel{'s' if channels != 1 else ''}"

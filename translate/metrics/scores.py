@@ -43,24 +43,68 @@ class Images(Sequence["Tensor"]):
     @overload
     def __getitem__(self, index: slice) -> Images: ...
     def __getitem__(self, index: int | slice) -> Tensor | Images:
+        if isinstance(index, slice):
+            return type(self)(self.paths[index], self.names[index])
+        return self._tensor(self._pixels(range(len(self))[index]))
+
+    def _tensor(self, pixels: np.ndarray[Any, Any]) -> Tensor:
         import numpy as np
         import torch
 
-        if isinstance(index, slice):
-            return Images(self.paths[index], self.names[index])
-        pixels = self._pixels(range(len(self))[index])
         values = pixels.transpose(2, 0, 1).astype(np.float32) / np.float32(np.iinfo(pixels.dtype).max)
         return torch.from_numpy(values)
 
     def _pixels(self, index: int) -> np.ndarray[Any, Any]:
-        from translate.data.image import read
-
         if index in self._kept:
             return self._kept[index]
-        pixels = read(self.paths[index]).over_white()
+        pixels = self._read(self.paths[index])
         if self._bytes + pixels.nbytes <= KEPT:
             self._kept[index], self._bytes = pixels, self._bytes + pixels.nbytes
         return pixels
+
+    def _read(self, path: Path) -> np.ndarray[Any, Any]:
+        from translate.data.image import read
+
+        return read(path).over_white()
+
+
+class LabelMaps(Images):
+    """Label maps in files as class indices, long H x W."""
+
+    def _tensor(self, pixels: np.ndarray[Any, Any]) -> Tensor:
+        import torch
+
+        return torch.from_numpy(pixels[..., 0]).long()
+
+    def _read(self, path: Path) -> np.ndarray[Any, Any]:
+        from translate.data.image import read
+
+        return read(path, indices=True).pixels
+
+
+class Enlarged(Sequence["Tensor"]):
+    """Smaller images in the size of others: bicubic, then rounded to 8 bits as a file would be. What has the size of
+    its reference stays as it is."""
+
+    def __init__(self, images: Sequence[Tensor], references: Sequence[Tensor]) -> None:
+        self.images, self.references = images, references
+
+    def __len__(self) -> int:
+        return len(self.images)
+
+    @overload
+    def __getitem__(self, index: int) -> Tensor: ...
+    @overload
+    def __getitem__(self, index: slice) -> Enlarged: ...
+    def __getitem__(self, index: int | slice) -> Tensor | Enlarged:
+        from translate.networks import bicubic
+
+        if isinstance(index, slice):
+            return Enlarged(self.images[index], self.references[index])
+        image, wanted = self.images[index], self.references[index].shape[-2:]
+        if image.shape[-2:] == wanted:
+            return image
+        return bicubic(image[None], wanted[0] / image.shape[-2])[0].mul(255).round().clamp(0, 255).div(255)
 
 
 @dataclass(frozen=True)
@@ -127,24 +171,32 @@ def score_sets(
     constant: bool = True,
 ) -> list[Score]:
     """As `evaluate_sets`, with baselines: the `inputs` in place of the outputs where their shape allows it, and the
-    best constant image where the metric knows one."""
-    return [
-        Score(
-            name,
-            metric.better,
-            metric.unit,
-            metric.score(outputs, references),
-            metric.score(inputs, references) if inputs is not None and _alike(metric, inputs, references) else None,
-            metric.best_constant(references) if constant else None,
-        )
-        for name, metric in named(metrics).items()
-    ]
+    best constant image where the metric knows one. What a metric tells in `details` stands below its own row."""
+    found = []
+    for name, metric in named(metrics).items():
+        value = metric.score(outputs, references)
+        copied = inputs is not None and _alike(metric, inputs, references)
+        copy = metric.score(inputs, references) if inputs is not None and copied else None
+        base = metric.best_constant(references) if constant else None
+        found.append(Score(name, metric.better, metric.unit, value, copy, base))
+        parts = metric.details(outputs, references)
+        found += [Score(part, metric.better, metric.unit, value) for part, value in parts.items()]
+    return found
 
 
 def metric_problems(
-    uses: Sequence[MetricUse], data: Mapping[str, Any], split: str | None, registry: Components
+    uses: Sequence[MetricUse],
+    data: Mapping[str, Any],
+    split: str | None,
+    registry: Components,
+    *,
+    scene: bool = False,
+    labels: bool = False,
 ) -> Iterator[tuple[int, str]]:
-    """Metrics that data of these facts (what `preprocess` promises) cannot be scored with: their index, and why."""
+    """Metrics that data of these facts (what `preprocess` promises) cannot be scored with: their index, and why.
+
+    `labels`: the outputs are label maps.
+    """
     spec = spec_of(data)
     pairs = split is None or split in data.get("pairs", ())
     for i, use in enumerate(uses):
@@ -153,7 +205,12 @@ def metric_problems(
         except ConfigError as error:
             yield i, str(error)
             continue
-        if metric.paired and not pairs:
+        if metric.looks and not scene:
+            yield i, f"{use.uses} is a metric of the stage `evaluate` alone: it looks at inputs and training images"
+        elif (metric.reads == "labels") != labels:
+            here = "label maps; use miou" if labels else "images"
+            yield i, f"{use.uses} compares {metric.reads}, and the outputs here are {here}"
+        elif metric.paired and not pairs:
             yield (
                 i,
                 f"{use.uses} compares pairs, and split {split!r} of this data has none; use swd",
@@ -183,13 +240,20 @@ def score_folders(
     paired = set(a) == set(b)
     uses = metrics or [MetricUse(uses=name) for name in (PAIRED if paired else UNPAIRED)]
     built = [registry.build(use) for use in uses]
+    if looking := next((metric.name for metric in built if metric.looks), None):
+        raise ConfigError(f"{looking} looks at inputs and training images: only the stage `evaluate` has these")
     lonely = next((metric.name for metric in built if metric.paired and not paired), None)
     if lonely:
         odd = min(set(a) ^ set(b))
         raise ConfigError(
             f"{lonely} compares pairs, and {odd!r} is in {outputs if odd in a else references} alone; use swd"
         )
-    return score_sets(built, Images([a[k] for k in a], list(a)), Images([b[k] for k in b], list(b)))
+    return [
+        score
+        for reads, sets in (("images", Images), ("labels", LabelMaps))
+        if (group := [metric for metric in built if metric.reads == reads])
+        for score in score_sets(group, sets([a[k] for k in a], list(a)), sets([b[k] for k in b], list(b)))
+    ]
 
 
 def by_key(folder: Path) -> dict[str, Path]:

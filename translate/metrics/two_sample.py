@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 from pydantic import Field
 
-from translate.contracts import Config, Metric
+from translate.contracts import Config, DataSpec, Metric
 from translate.errors import DataError
 from translate.seeding import derive
 
@@ -31,12 +31,14 @@ class SWDConfig(Config):
 
     `normalise`: each colour channel of a level is brought to mean 0 and deviation 1 by the statistics of the references
     (`reference`: a wrong colour or contrast counts), or of each set by its own (`each`: as the paper; it does not).
+    `level`: the mean of `all` levels, or the `top` one alone, the details that are lost when the size is halved.
     """
 
     patches: int = Field(default=128, ge=1)
     projections: int = Field(default=512, ge=1)
     seed: int = 0
     normalise: Literal["reference", "each"] = "reference"
+    level: Literal["all", "top"] = "all"
 
 
 class SWD(Metric[SWDConfig]):
@@ -51,8 +53,15 @@ class SWD(Metric[SWDConfig]):
     paired = False
     unit = "x1000"
 
+    def __init__(self, config: SWDConfig, spec: DataSpec | None = None) -> None:
+        super().__init__(config, spec)
+        if config.level == "top":
+            self.unit = f"{type(self).unit}, top level"
+
     def score(self, outputs: Sequence[Tensor], references: Sequence[Tensor]) -> float:
         levels = self.levels(outputs, references)
+        if self.config.level == "top":
+            return levels[0]
         return math.fsum(levels) / len(levels)
 
     def levels(self, outputs: Sequence[Tensor], references: Sequence[Tensor]) -> list[float]:

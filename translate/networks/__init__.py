@@ -5,12 +5,17 @@ from __future__ import annotations
 from typing import Any
 
 from translate.hookspecs import hookimpl
+from translate.networks.features import VGG19, RandomFeatures, feature_distance
 from translate.networks.inference import batched, prepare_for_inference, separate_calls
 from translate.networks.measure import count_parameters, receptive_field
 from translate.networks.network import Network
 from translate.networks.patchgan import PatchGAN, PixelGAN
 from translate.networks.reference import reference_keys
+from translate.networks.resample import bicubic
 from translate.networks.resnet import ResNet
+from translate.networks.rrdb import RRDB
+from translate.networks.srgan_critic import SRGANCritic
+from translate.networks.srresnet import SRResNet
 from translate.networks.unet import UNet
 
 __all__ = [
@@ -20,7 +25,9 @@ __all__ = [
     "ResNet",
     "UNet",
     "batched",
+    "bicubic",
     "count_parameters",
+    "feature_distance",
     "prepare_for_inference",
     "receptive_field",
     "reference_keys",
@@ -38,4 +45,9 @@ def translate_networks() -> list[type[Network[Any]]]:
         *(UNet.preset(f"unet_{2**levels}", levels=levels) for levels in (6, 7, 8, 9)),
         PatchGAN,
         PixelGAN,
+        SRResNet,
+        RRDB,
+        SRGANCritic,
+        VGG19,
+        RandomFeatures,
     ]

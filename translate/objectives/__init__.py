@@ -5,11 +5,12 @@ from __future__ import annotations
 from typing import Any
 
 from translate.hookspecs import hookimpl
+from translate.objectives.labels import MedianFrequency, cross_entropy, dice_loss, one_hot
 from translate.objectives.objective import Objective
 from translate.objectives.pool import ImagePool
 from translate.objectives.terms import L1, Charbonnier, LossTerm, TotalVariation
 
-__all__ = ["ImagePool", "LossTerm", "Objective"]
+__all__ = ["ImagePool", "LossTerm", "MedianFrequency", "Objective", "cross_entropy", "dice_loss", "one_hot"]
 
 
 @hookimpl

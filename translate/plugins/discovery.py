@@ -22,6 +22,7 @@ from translate.plugins.shapes import KINDS, faults, named
 GROUP = "translate"
 ENGINE = "translate-i2i"
 BUILTINS: Mapping[ComponentKind, str] = {
+    "methods": "translate.inference",
     "networks": "translate.networks",
     "losses": "translate.objectives",
     "metrics": "translate.metrics",

@@ -85,14 +85,16 @@ def _method_faults(method: Any) -> list[str]:
     if getattr(method, "data", None) not in get_args(DataKind):
         found.append(f"needs `data`, one of {', '.join(get_args(DataKind))}")
     players = getattr(method, "players", None)
-    if not isinstance(players, Mapping) or not players:
+    losses = getattr(method, "losses", None)
+    unplayed = players == {} and losses == {}  # for inference alone
+    if not isinstance(players, Mapping) or not (players or unplayed):
         found.append("needs `players`, a mapping of players to the names of their networks")
     elif wrong := [
         p for p, nets in players.items() if isinstance(nets, str) or not all(isinstance(n, str) for n in nets)
     ]:
         found.append(f"has players without a tuple of network names: {', '.join(map(str, wrong))}")
-    losses = getattr(method, "losses", None)
-    if not isinstance(losses, Mapping) or not all(isinstance(w, int | float) for w in losses.values()) or not losses:
+    weighted = isinstance(losses, Mapping) and all(isinstance(w, int | float) for w in losses.values())
+    if not weighted or not (losses or unplayed):
         found.append("needs `losses`, a mapping of loss names to default weights")
     directions = getattr(method, "directions", None)
     if not isinstance(directions, Mapping) or not directions:

@@ -8,11 +8,13 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from pydantic import Field
 
-from translate.contracts import Config, MetricUse, Need, Problem, Stage, StageContext
+from translate.contracts import Config, MetricUse, Need, Problem, Scene, Stage, StageContext
 from translate.errors import StageError
-from translate.stages.infer import IMAGES, default_split
+from translate.stages.infer import IMAGES, INPUTS, default_split
 
 if TYPE_CHECKING:
+    from torch import Tensor
+
     from translate.data.dataset import Dataset
     from translate.metrics import Score
 
@@ -48,7 +50,11 @@ class EvaluateStage(Stage[EvaluateConfig]):
             return
         if images["target_side"] is None:
             yield Problem(("needs", "images"), f"direction {images['direction']} imitates no side of the data")
-        for i, message in metric_problems(self.config.metrics, data, split, self.registry):
+        itself = [split] if images["source_side"] == images["target_side"] else []
+        known = {**data, "pairs": [*data["pairs"], *itself]}
+        scene = images["split"] == split
+        labels = images["target_side"] == "label"
+        for i, message in metric_problems(self.config.metrics, known, split, self.registry, scene=scene, labels=labels):
             yield Problem(("with", "metrics", i), message)
 
     def promise(self, parents: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
@@ -59,7 +65,7 @@ class EvaluateStage(Stage[EvaluateConfig]):
 
     def run(self, context: StageContext) -> dict[str, Any]:
         from translate.data.dataset import Dataset
-        from translate.metrics import Images, score_sets
+        from translate.metrics import Images, LabelMaps, score_sets
         from translate.metrics.scores import by_key, spec_of
 
         facts = context.inputs["images"].facts
@@ -68,15 +74,22 @@ class EvaluateStage(Stage[EvaluateConfig]):
         assert split is not None
         metrics = [context.registry.build(use, spec=spec_of(dataset.facts)) for use in self.config.metrics]
         outputs = by_key(context.inputs["images"].path / IMAGES)
-        keys = reference_keys(dataset, split, side, list(outputs), paired=any(m.paired for m in metrics))
-        inputs = None
-        if self.config.baselines and facts["split"] == split:
-            inputs = Images([dataset.path(split, facts["source_side"], key) for key in outputs], list(outputs))
+        itself = side == facts["source_side"]
+        keys = reference_keys(dataset, split, side, list(outputs), paired=any(m.paired for m in metrics), itself=itself)
+        sets = LabelMaps if side == "label" else Images
+        references = sets([dataset.path(split, side, key) for key in keys], keys)
+        inputs: Sequence[Tensor] | None = None
+        if self.config.baselines and facts["split"] == split and sets is Images:
+            inputs = self._inputs(context, dataset, list(outputs), references)
+        if any(metric.looks for metric in metrics):
+            scene = _scene(dataset, split, facts["source_side"], side, list(outputs))
+            for metric in metrics:
+                metric.look(scene)
         context.console.say(f"scoring {len(outputs)} images against {len(keys)} of side {side!r}, split {split!r}")
         scores = score_sets(
             metrics,
-            Images(list(outputs.values()), list(outputs)),
-            Images([dataset.path(split, side, key) for key in keys], keys),
+            sets(list(outputs.values()), list(outputs)),
+            references,
             inputs,
             constant=self.config.baselines,
         )
@@ -84,15 +97,49 @@ class EvaluateStage(Stage[EvaluateConfig]):
         report(context, scores, about)
         return {}
 
+    def _inputs(
+        self, context: StageContext, dataset: Dataset, keys: list[str], references: Sequence[Tensor]
+    ) -> Sequence[Tensor]:
+        """What the network saw, as it would be handed on untranslated: enlarged where the output is larger."""
+        from translate.metrics import Enlarged, Images
 
-def reference_keys(dataset: Dataset, split: str, side: str, keys: list[str], *, paired: bool) -> list[str]:
-    """The images to compare with: of the same keys where the split has true pairs, else all of the side.
+        images = context.inputs["images"]
+        if not (images.path / INPUTS).is_dir():
+            split, side = images.facts["split"], images.facts["source_side"]
+            return Images([dataset.path(split, side, key) for key in keys], keys)
+        return Enlarged(Images([images.path / INPUTS / f"{key}.png" for key in keys], keys), references)
+
+
+def _scene(dataset: Dataset, split: str, source: str, side: str, keys: list[str]) -> Scene:
+    """What metrics that look beyond outputs and references may know."""
+    from translate.data.companions import companions
+    from translate.metrics import Images
+
+    def images(split: str, side: str, keys: list[str]) -> Images:
+        return Images([dataset.path(split, side, key) for key in keys], keys)
+
+    exemplars = [companions(dataset, split, (source, side), key, apart=True)[0] for key in keys]
+    return Scene(
+        side,
+        source,
+        keys,
+        images(split, source, keys),
+        images(split, side, exemplars),
+        lambda side: images("train", side, dataset.keys("train", side)),
+    )
+
+
+def reference_keys(
+    dataset: Dataset, split: str, side: str, keys: list[str], *, paired: bool, itself: bool = False
+) -> list[str]:
+    """The images to compare with: of the same keys where the split has true pairs or the inputs are the references
+    (`itself`), else all of the side.
 
     Errors: StageError when `paired` metrics meet an image without a partner.
     """
     known = dataset.keys(split, side)
     missing = sorted(set(keys) - set(known))
-    if dataset.pairs(split) and not missing:
+    if (itself or dataset.pairs(split)) and not missing:
         return keys
     if paired:
         raise StageError(

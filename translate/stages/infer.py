@@ -15,9 +15,10 @@ from translate.seeding import derive
 if TYPE_CHECKING:
     from translate.data.dataset import Dataset
     from translate.inference.folder import Summary
-    from translate.inference.plan import Plan
+    from translate.inference.plan import Item, Plan
+    from translate.inference.translator import Translator
 
-RESULTS, IMAGES, CONTACT = "results.jsonl", "images", "contact.png"
+RESULTS, IMAGES, INPUTS, CONTACT = "results.jsonl", "images", "inputs", "contact.png"
 SHOWN, TILE = 8, 256
 """Rows of the contact sheet, and the longest side of its pictures."""
 
@@ -37,7 +38,10 @@ class InferConfig(Config):
 
 
 class InferStage(Stage[InferConfig]):
-    """Translates a split of a prepared dataset, or a folder of images, into `images/`, with `results.jsonl`."""
+    """Translates a split of a prepared dataset, or a folder of images, into `images/`, with `results.jsonl`.
+
+    Of data that holds only the truth, `inputs/<key>.png` is what the network saw (further inputs: `others/<name>/`).
+    """
 
     name = "infer"
     needs: ClassVar[Mapping[str, Need]] = {"model": Need("model"), "data": Need("dataset", optional=True)}
@@ -70,8 +74,6 @@ class InferStage(Stage[InferConfig]):
             yield Problem(("with", "direction"), str(error))
             return
         route = model["directions"][name]
-        if route["output"] != "image":
-            yield Problem(("with", "direction"), f"{name} gives {route['output']}, which are not written as images")
         further = ", ".join(route["inputs"][1:]) or "none"
         if data is None and set(self.config.others) != set(route["inputs"][1:]):
             yield Problem(("with", "others"), f"{name} needs files for these further inputs: {further}")
@@ -90,7 +92,7 @@ class InferStage(Stage[InferConfig]):
             "split": split,
             "source_side": route["sides"][0],
             "target_side": route["target"],
-            "pairs": data is not None and split in data["pairs"],
+            "pairs": data is not None and (split in data["pairs"] or route["target"] == route["sides"][0]),
             "data": data["kind"] if data else None,
         }
 
@@ -118,7 +120,7 @@ class InferStage(Stage[InferConfig]):
             seed=derive(context.seed, "infer"),
         )
         dataset = Dataset(context.inputs["data"].path) if "data" in context.inputs else None
-        work = self._plan(context, dataset, facts, translator.route(facts["direction"]).inputs)
+        work = self._plan(context, dataset, facts, translator)
         summary = convert_items(
             work,
             translator,
@@ -136,8 +138,10 @@ class InferStage(Stage[InferConfig]):
         return {name: read(path) for name, path in self.config.others.items()}
 
     def _plan(
-        self, context: StageContext, dataset: Dataset | None, facts: Mapping[str, Any], inputs: tuple[str, ...]
+        self, context: StageContext, dataset: Dataset | None, facts: Mapping[str, Any], translator: Translator
     ) -> Plan:
+        from translate.data.companions import companions
+        from translate.inference.observe import observes
         from translate.inference.plan import Item, Plan, plan
 
         output, journal = context.folder / IMAGES, context.folder / RESULTS
@@ -146,6 +150,9 @@ class InferStage(Stage[InferConfig]):
             found = plan(self.config.input, output, ".png")
             return Plan(found.items, output, found.ignored, journal)
         split, source = facts["split"], facts["source_side"]
+        if observes(dataset.kind):
+            return Plan(list(self._observe(context, dataset, facts, translator)), output, journal=journal)
+        inputs = translator.route(facts["direction"]).inputs
         sides = context.inputs["model"].facts["directions"][facts["direction"]]["sides"]
         items = [
             Item(
@@ -153,13 +160,38 @@ class InferStage(Stage[InferConfig]):
                 dataset.path(split, source, key),
                 f"{key}.png",
                 others={
-                    name: dataset.path(split, side, partner(dataset.keys(split, side), key))
-                    for name, side in zip(inputs[1:], sides[1:], strict=True)
+                    name: dataset.path(split, side, other)
+                    for name, side, other in zip(
+                        inputs[1:], sides[1:], companions(dataset, split, sides, key), strict=True
+                    )
                 },
             )
             for key in dataset.keys(split, source)
         ]
         return Plan(items, output, journal=journal)
+
+    def _observe(
+        self, context: StageContext, dataset: Dataset, facts: Mapping[str, Any], translator: Translator
+    ) -> Iterable[Item]:
+        """Writes what the method makes of each truth, and plans to translate that."""
+        import numpy as np
+
+        from translate.data.image import write
+        from translate.inference.arrays import to_array
+        from translate.inference.observe import observed
+        from translate.inference.plan import Item
+
+        route, side = translator.route(facts["direction"]), facts["source_side"]
+        for key in dataset.keys(facts["split"], side):
+            truth = dataset.tensor(facts["split"], side, key)
+            paths = {}
+            for name, image in observed(translator.method, route, truth, context.seed, key).items():
+                folder = INPUTS if name == route.inputs[0] else f"others/{name}"
+                paths[name] = context.folder / folder / f"{key}.png"
+                paths[name].parent.mkdir(parents=True, exist_ok=True)
+                write(paths[name], to_array(image[None], np.dtype(np.uint8)))
+            first = paths.pop(route.inputs[0])
+            yield Item(key, first, f"{key}.png", others=paths)
 
     def _report(
         self, context: StageContext, work: Plan, dataset: Dataset | None, facts: Mapping[str, Any], summary: Summary
@@ -168,7 +200,8 @@ class InferStage(Stage[InferConfig]):
             first = "; ".join(f"{name}: {reason}" for name, reason in summary.failures[:3])
             raise StageError(f"{summary.failed} of {len(work.items)} images failed: {first}")
         context.console.say(f"{summary.done + summary.skipped} images in {facts['direction']}")
-        page = contact_sheet(work, dataset, facts)
+        route = context.inputs["model"].facts["directions"][facts["direction"]]
+        page = contact_sheet(work, dataset, facts, route["scale"], max(route.get("tiles", [1])))
         from translate.data.image import write
 
         write(context.folder / CONTACT, page)
@@ -181,27 +214,26 @@ def default_split(splits: Iterable[str]) -> str | None:
     return next((split for split in ("test", "val") if split in splits), None)
 
 
-def partner(keys: list[str], key: str) -> str:
-    """The image of another side that goes with `key`: of the same key, else one that depends on the key alone."""
-    return key if key in keys else keys[derive(0, "partner", key) % len(keys)]
+def contact_sheet(work: Plan, dataset: Dataset | None, facts: Mapping[str, Any], scale: int = 1, tiles: int = 1) -> Any:
+    """Rows of inputs | output | target (where pairs are known) of images spread over the set; H x W x 3 uint8.
 
-
-def contact_sheet(work: Plan, dataset: Dataset | None, facts: Mapping[str, Any]) -> Any:
-    """Rows of input | output | target (where pairs are known) of images spread over the set; H x W x 3 uint8."""
-    from translate.training.validation import mosaic
+    Inputs are shown in the size of the outputs, `scale` times as large; an output may be up to `tiles` pictures wide.
+    """
+    from translate.training.validation import enlarged, mosaic
 
     chosen = work.items[:: max(1, len(work.items) // SHOWN)][:SHOWN]
     rows = []
     for item in chosen:
-        paths = [item.source, work.output / item.target]
+        row = [enlarged(_tile(path, TILE // scale), scale) for path in (item.source, *item.others.values())]
+        row.append(_tile(work.output / item.target, TILE * tiles))
         if dataset is not None and facts["pairs"] and facts["target_side"]:
-            paths.append(dataset.path(facts["split"], facts["target_side"], item.name))
-        rows.append([_tile(path) for path in paths])
+            row.append(_tile(dataset.path(facts["split"], facts["target_side"], item.name), TILE))
+        rows.append(row)
     return mosaic(rows)
 
 
-def _tile(path: Path) -> Any:
-    """An image file as H x W x 3 uint8, no side longer than `TILE`."""
+def _tile(path: Path, longest: int) -> Any:
+    """An image file as H x W x 3 uint8, no side longer than `longest`."""
     import numpy as np
 
     from translate.data.image import read
@@ -209,7 +241,7 @@ def _tile(path: Path) -> Any:
 
     tensor = match_channels(to_tensor(read(path).over_white()), 3)
     height, width = tensor.shape[-2:]
-    scale = TILE / max(height, width)
+    scale = longest / max(height, width)
     if scale < 1:
         tensor = resize(tensor, (max(1, round(height * scale)), max(1, round(width * scale))))
     return to_array(tensor, np.dtype(np.uint8))

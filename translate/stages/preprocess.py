@@ -28,7 +28,7 @@ from translate.contracts import (
     Transform,
     TransformUse,
 )
-from translate.data import image
+from translate.data import image, labels
 from translate.data.dataset import write_index
 from translate.data.listing import examples, matched
 from translate.data.pixels import match, over_white
@@ -111,7 +111,7 @@ class PreprocessStage(Stage[PreprocessConfig]):
         source = self._source()
         facts = source.facts()
         groups = {split: self._groups(source, facts, split) for split in facts.splits}
-        done = self._write(context, groups)
+        done = self._write(context, groups, facts)
         channels, bits = _common(done)
         _unify(context.folder, done, channels, bits)
         keys = {split: _keys(done, split, SIDES[facts.kind]) for split in facts.splits}
@@ -140,7 +140,7 @@ class PreprocessStage(Stage[PreprocessConfig]):
         return {
             "kind": facts.kind,
             "splits": list(facts.splits),
-            "pairs": [split for split in facts.splits if split in facts.pairs],
+            "pairs": [split for split in facts.splits if split in facts.pairs or facts.kind == "single"],
             "classes": list(facts.classes),
             "palette": [list(colour) for colour in facts.palette],
             "direction": self.config.direction,
@@ -167,7 +167,7 @@ class PreprocessStage(Stage[PreprocessConfig]):
         return [(key, {side: record}) for side in sides for key, record in sorted(found[side].items())]
 
     def _write(
-        self, context: StageContext, groups: Mapping[str, list[tuple[str, Group]]]
+        self, context: StageContext, groups: Mapping[str, list[tuple[str, Group]]], facts: SourceFacts
     ) -> dict[tuple[str, str, str], Written]:
         """Writes what is not there yet; the result is by (split, side, key). Errors: DataError naming what failed."""
         chain: list[Transform[Any]] = [self.registry.build(use) for use in self.config.transforms]
@@ -179,7 +179,7 @@ class PreprocessStage(Stage[PreprocessConfig]):
         def work(job: Job) -> Outcome:
             split, key, group = job
             try:
-                return _prepare(context.folder / split, key, group, chain, derive(self.seed, split, key))
+                return _prepare(context.folder / split, key, group, chain, derive(self.seed, split, key), facts)
             except DataError as error:
                 return error
 
@@ -227,7 +227,8 @@ class PreprocessStage(Stage[PreprocessConfig]):
                 remarks.append(
                     f"side {side} mixes grey and colour; {len(grey):,} grey images became RGB: {examples(grey)}"
                 )
-        if narrow := [f"{s}/{of}/{key}" for (s, of, key), w in done.items() if w.bits < facts["bits"]]:
+        images = [(place, written) for place, written in done.items() if place[1] != "label"]
+        if narrow := [f"{s}/{of}/{key}" for (s, of, key), w in images if w.bits < facts["bits"]]:
             remarks.append(f"8 and 16 bits are mixed; {len(narrow):,} images became 16 bits: {examples(narrow)}")
         for remark in remarks:
             context.console.warn(remark)
@@ -248,13 +249,18 @@ def _ahead(
         waiting.extend((job, pool.submit(work, job)) for job in islice(jobs, 1))
 
 
-def _prepare(folder: Path, key: str, group: Group, chain: list[Transform[Any]], seed: int) -> dict[str, Written]:
+def _prepare(
+    folder: Path, key: str, group: Group, chain: list[Transform[Any]], seed: int, facts: SourceFacts
+) -> dict[str, Written]:
     """Reads, transforms and writes the images of one key, unless an earlier start did. Errors: DataError."""
     paths = {side: folder / side / f"{key}.png" for side in group}
     if all(path.is_file() for path in paths.values()):
         headers = {side: image.probe(path) for side, path in paths.items()}
-        return {s: Written(h.height, h.width, h.channels, h.bits, False) for s, h in headers.items()}
+        channels = {side: 1 if side == "label" else header.channels for side, header in headers.items()}
+        return {s: Written(h.height, h.width, channels[s], h.bits, False) for s, h in headers.items()}
     arrays = {side: record.load() for side, record in group.items()}
+    if "label" in arrays:
+        labels.check(arrays["label"], len(facts.classes), group["label"].origin)
     sizes = {array.shape[:2] for array in arrays.values()}
     if len(sizes) > 1:
         told = " and ".join(f"{group[s].origin} ({a.shape[1]} x {a.shape[0]})" for s, a in arrays.items())
@@ -269,7 +275,8 @@ def _prepare(folder: Path, key: str, group: Group, chain: list[Transform[Any]], 
     for side, array in flat.items():
         ready = array[..., None] if array.ndim == 2 else array
         paths[side].parent.mkdir(parents=True, exist_ok=True)
-        image.write(paths[side], ready, compression=1)
+        palette = labels.full_palette(facts.palette) if side == "label" else ()
+        image.write(paths[side], image.Image(ready, palette=palette), compression=1)
         height, width, channels = ready.shape
         alpha = arrays[side].shape[2] in (2, 4)
         written[side] = Written(height, width, channels, 8 * ready.dtype.itemsize, alpha)
@@ -291,7 +298,7 @@ def _common(done: Mapping[tuple[str, str, str], Written]) -> tuple[dict[str, int
     channels: dict[str, int] = {}
     for (_, side, _), written in done.items():
         channels[side] = max(channels.get(side, 1), written.channels)
-    return channels, max(written.bits for written in done.values())
+    return channels, max(written.bits for (_, side, _), written in done.items() if side != "label")
 
 
 def _unify(folder: Path, done: Mapping[tuple[str, str, str], Written], channels: Mapping[str, int], bits: int) -> None:

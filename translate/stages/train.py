@@ -59,8 +59,12 @@ class TrainStage(Stage[TrainConfig]):
             method = self.registry.get("methods", self.config.method)
         except TranslateError as error:
             return [Problem(("with", "method"), str(error))]
+        if not method.players:
+            other = "train with another method, and start from such a model with `init`"
+            return [Problem(("with", "method"), f"{self.config.method} is for inference alone; {other}")]
         return [
             *self._check_method(method),
+            *self._check_init(method, parents.get("init")),
             *self._check_data(method, parents.get("data", {})),
             *self._check_extra(method),
         ]
@@ -79,6 +83,22 @@ class TrainStage(Stage[TrainConfig]):
         for name in c.players:
             if name not in method.players:
                 yield KeyProblem(("with", "players", name), _unknown(f"{c.method} has no player", name, method.players))
+
+    def _check_init(self, method: type[Method[Any]], parent: Mapping[str, Any] | None) -> Iterable[Problem]:
+        from translate.training.initial import bundle_networks, named_networks, pairing
+
+        init = self.config.init
+        if init.bundle is not None and parent is not None:
+            yield Problem(("with", "init"), "`needs: {init: ...}` names a model to start from as well; keep one")
+        if init.networks and init.bundle is None and parent is None:
+            yield Problem(("with", "init"), "there is no model to start from: `needs: {init: STAGE}` or `bundle: PATH`")
+        if (init.bundle is None) == (parent is None):
+            return
+        try:
+            theirs = bundle_networks(init.bundle) if init.bundle else _networks_of(parent or {})
+            pairing(named_networks(method), method.directions, theirs, init.networks)
+        except TranslateError as error:
+            yield Problem(("with", "init"), str(error))
 
     def _check_data(self, method: type[Method[Any]], data: Mapping[str, Any]) -> Iterable[Problem]:
         from translate.metrics import metric_problems
@@ -102,7 +122,9 @@ class TrainStage(Stage[TrainConfig]):
                 ("with", "validate"), f"no split to validate on: the data has {', '.join(data['splits'])}, not {wanted}"
             )
         elif data and split is not None:
-            for i, message in metric_problems(c.validation.metrics, data, split, self.registry):
+            scored = c.validation.directions or tuple(method.directions)[:1]
+            labels = any(method.directions[name].output == "labels" for name in scored if name in method.directions)
+            for i, message in metric_problems(c.validation.metrics, data, split, self.registry, labels=labels):
                 yield Problem(("with", "validate", "metrics", i), message)
 
     def _check_extra(self, method: type[Method[Any]]) -> Iterable[Problem]:
@@ -124,6 +146,11 @@ class TrainStage(Stage[TrainConfig]):
         options, _ = self.registry.check("methods", c.method, c.options)
         return {"options": options, "losses": {**self.registry.get("methods", c.method).losses, **c.losses}}
 
+    def inputs(self) -> Iterable[Path]:
+        from translate.inference.translator import locate
+
+        return [locate(self.config.init.bundle)] if self.config.init.bundle else []
+
     def notes(self, parents: Mapping[str, Mapping[str, Any]]) -> Iterable[str]:
         c = self.config
         if (
@@ -139,7 +166,8 @@ class TrainStage(Stage[TrainConfig]):
         from translate.inference.directions import describe
 
         method = self.registry.get("methods", self.config.method)
-        return {"method": self.config.method, "data": method.data, "directions": describe(method)}
+        options = method.Config.model_validate(self.config.options)
+        return {"method": self.config.method, "data": method.data, "directions": describe(method, options)}
 
     # ------------------------------------------------------------------------------------------------ the work
 
@@ -243,6 +271,7 @@ class TrainStage(Stage[TrainConfig]):
     def _start(self, trainer: Trainer, context: StageContext) -> None:
         """Resumes this folder's training, else continues an earlier one, else begins from `init` or from nothing."""
         from translate.training import checkpoint
+        from translate.training.initial import initialise
 
         step = trainer.resume()
         if step:
@@ -261,9 +290,10 @@ class TrainStage(Stage[TrainConfig]):
                     "are asked for; raise `epochs` (or `max_steps`), or run without --continue"
                 )
             context.console.say(f"continuing from step {done:,} of {context.previous.name}")
-        elif "init" in context.inputs:
-            names = initialise(trainer.engine.nets, context.inputs["init"].path)
-            context.console.say(f"starting from {context.inputs['init'].path.name}: {', '.join(names)}")
+        elif origin := self.config.init.bundle or (context.inputs["init"].path if "init" in context.inputs else None):
+            directions, named = trainer.method.directions, self.config.init.networks
+            names = initialise(trainer.engine.nets, directions, origin, named)
+            context.console.say(f"starting from {origin.name}: {', '.join(names)}")
         trainer.loader.start = trainer.engine.index * self.config.accumulate
 
 
@@ -276,7 +306,7 @@ def build_networks(method: Method[Any], registry: Components) -> dict[str, nn.Mo
         return made
 
     nets = method.networks(build)
-    for name, direction in type(method).directions.items():
+    for name, direction in method.directions.items():
         for net in direction.nets:
             if net not in nets:
                 there = f"networks() returns {', '.join(nets)}"
@@ -296,23 +326,9 @@ def check_size(method: Method[Any], nets: Mapping[str, nn.Module]) -> None:
             )
 
 
-def initialise(nets: Mapping[str, nn.Module], folder: Path) -> list[str]:
-    """Copies the networks of a bundle into those of the same name. Errors: StageError when none fits, naming both."""
-    from translate.inference.bundle import read_weights
-    from translate.inference.translator import locate
-
-    weights = read_weights(locate(folder))
-    taken = [name for name in nets if name in weights]
-    if not taken:
-        raise StageError(
-            f"init: the bundle has networks {', '.join(weights)}, the method has {', '.join(nets)}: none in common"
-        )
-    for name in taken:
-        try:
-            nets[name].load_state_dict(weights[name])
-        except RuntimeError as error:
-            raise StageError(f"init: network {name} of the bundle has another structure than here: {error}") from error
-    return taken
+def _networks_of(model: Mapping[str, Any]) -> list[str]:
+    """The networks of a model that a stage promises."""
+    return list(dict.fromkeys(net for direction in model["directions"].values() for net in direction["nets"]))
 
 
 def _unknown(what: str, name: str, known: Iterable[str]) -> str:

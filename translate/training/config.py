@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import Field, NonNegativeFloat, NonNegativeInt, PositiveFloat, PositiveInt
+from pydantic import Field, NonNegativeFloat, NonNegativeInt, PositiveFloat, PositiveInt, model_validator
 
 from translate.contracts import Config, MetricUse, TransformUse
 
@@ -77,6 +78,22 @@ class CheckpointConfig(Config):
     steps: PositiveInt | None = None
 
 
+class InitConfig(Config):
+    """Weights to start from: the `bundle` in a folder (or, without one, the stage that `needs: {init: ...}` names).
+
+    `networks` maps names of this method's networks to names in the bundle: `{G_ab: net}`. Default: those that both
+    have; where there is none, a bundle's only network goes to the only one that this method's directions use.
+    """
+
+    bundle: Path | None = None
+    networks: dict[str, str] = {}
+
+    @model_validator(mode="before")
+    @classmethod
+    def _from_yaml(cls, value: Any) -> Any:
+        return {"bundle": value} if isinstance(value, str) else value
+
+
 class ExtraLoss(Config):
     """A registered loss term bound to views that the method publishes: `on: {argument: view}`."""
 
@@ -92,6 +109,7 @@ class TrainConfig(Config):
 
     method: str
     options: dict[str, Any] = {}
+    init: InitConfig = InitConfig()
     losses: dict[str, float] = {}
     extra_losses: tuple[ExtraLoss, ...] = ()
     augment: tuple[TransformUse, ...] = ()

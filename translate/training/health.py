@@ -46,8 +46,8 @@ class Health:
         )
 
     def outputs(self, step: int, direction: str, outputs: Sequence[Tensor], real: Sequence[Tensor]) -> dict[str, float]:
-        """How different the outputs are from each other, as a fraction of what real images are."""
-        if min(len(outputs), len(real)) < 2:
+        """How different the outputs are from each other, as a fraction of what real images are; not for label maps."""
+        if min(len(outputs), len(real)) < 2 or outputs[0].ndim == 2:
             return {}
         ratio = diversity(outputs) / max(diversity(real), 1e-12)
         if ratio >= COLLAPSED:

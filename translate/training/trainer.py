@@ -60,7 +60,7 @@ class Trainer:
         self.health = Health(context.console)
         self.log_every = 1 if context.debug else config.log_every
         self.best = self._best_curve()
-        self.watched = {n for d in type(method).directions.values() for n in d.nets}
+        self.watched = {n for d in method.directions.values() for n in d.nets}
         self.ema: dict[str, AveragedModel] = self._averaged() if config.ema else {}
         self.counted: dict[str, int] = {}
         self.signal: int | None = None
@@ -91,7 +91,7 @@ class Trainer:
         bar = self.context.console.progress(self.context.stage, self.total * images, start * images, "images")
         shown: dict[str, Any] = {}
         if start == 0 and self.validator is not None:  # what the training started from
-            self.validator.load(self.engine.nets)
+            self.validator.load({n: self.engine.nets[n] for n in self.watched})
             for direction in self.method.directions:
                 self._picture(direction, 0)
         with _signals(self), torch.autograd.set_detect_anomaly(self.context.debug), bar as progress:
@@ -154,7 +154,7 @@ class Trainer:
             return False
         self.validator.load({n: self.averaged(n) for n in self.watched})
         scores: dict[str, float] = {}
-        for direction in type(self.method).directions:
+        for direction in self.method.directions:
             self._picture(direction, step)
             if direction not in self._scored():
                 continue

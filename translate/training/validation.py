@@ -12,9 +12,12 @@ import torch
 from torch import Tensor, nn
 
 from translate.contracts import Metric
+from translate.data.companions import companions
 from translate.data.dataset import Dataset
+from translate.data.labels import Colour, colourise
+from translate.inference.directions import Route
+from translate.inference.observe import observed, observes
 from translate.inference.translator import Translator
-from translate.seeding import derive
 from translate.training.config import ValidateConfig
 from translate.training.engine import Engine
 
@@ -49,66 +52,81 @@ class Validator:
 
     def translate(self, direction: str) -> tuple[list[Tensor], list[Tensor]]:
         """The outputs for the first `images` keys of the split and the real images of the target side, in [0, 1].
+        Label maps are class indices, long H x W.
 
         Where the split has pairs, item i of the one belongs to item i of the other. No target side: no real images.
         """
         route = self.translator.route(direction)
         keys = self._keys(route.sides, self.config.images)
-        outputs = [self._rounded(self.output(direction, route.sides, key)) for key in keys]
+        outputs = [self._rounded(self.output(direction, key)) for key in keys]
         if route.target is None:
             return outputs, []
-        paired = self.dataset.pairs(self.split)
-        wanted = keys if paired else self.dataset.keys(self.split, route.target)[: self.config.images]
+        wanted = keys if self._pairs(route) else self.dataset.keys(self.split, route.target)[: self.config.images]
         return outputs, [self._rounded(self.dataset.tensor(self.split, route.target, key)) for key in wanted]
 
     def grid(self, direction: str) -> np.ndarray[Any, Any]:
         """Rows of input | output | target (where pairs are known) for the first `samples` keys; H x W x 3 uint8."""
         route = self.translator.route(direction)
-        sides, target = route.sides, route.target
-        shown = [*sides, "output"] + ([target] if target and self.dataset.pairs(self.split) else [])
-        rows = []
-        for key in self._keys(sides, self.config.samples):
-            tiles = {side: self.dataset.tensor(self.split, side, key) for side in shown if side != "output"}
-            tiles["output"] = self.output(direction, sides, key)
-            rows.append([_picture(tiles[name]) for name in shown])
+        palette, rows = self.method.spec.palette, []
+        for key in self._keys(route.sides, self.config.samples):
+            inputs = [enlarged(_picture(image, palette), route.scale) for image in self.inputs(direction, key).values()]
+            row = [*inputs, _picture(self.output(direction, key), palette)]
+            if route.target and self._pairs(route):
+                row.append(_picture(self.dataset.tensor(self.split, route.target, key), palette))
+            rows.append(row)
         return mosaic(rows)
 
-    def output(self, direction: str, sides: Sequence[str], key: str) -> Tensor:
-        """The translation of one validation image: C x H x W in [-1, 1]."""
-        names = self.translator.route(direction).inputs
-        images = {
-            n: self.dataset.tensor(self.split, s, self._partner(s, key))[None]
-            for n, s in zip(names, sides, strict=True)
+    def inputs(self, direction: str, key: str) -> dict[str, Tensor]:
+        """The inputs of a direction by name for one validation image, each C x H x W in [-1, 1]."""
+        route = self.translator.route(direction)
+        if observes(self.dataset.kind):
+            truth = self.dataset.tensor(self.split, route.sides[0], key)
+            return observed(self.method, route, truth, self.translator.seed, key)
+        keys = [key, *companions(self.dataset, self.split, route.sides, key)]
+        return {
+            name: self.dataset.tensor(self.split, side, k)
+            for name, side, k in zip(route.inputs, route.sides, keys, strict=True)
         }
-        first = images.pop(names[0])
-        return self.translator.translate_tensor(first, direction, keys=[key], **images)[0].float().cpu()
+
+    def output(self, direction: str, key: str) -> Tensor:
+        """The translation of one validation image: C x H x W in [-1, 1], or class indices, long H x W."""
+        first, *others = self.inputs(direction, key).items()
+        further = {name: image[None] for name, image in others}
+        output = self.translator.translate_tensor(first[1][None], direction, keys=[key], **further)[0].float().cpu()
+        return output.argmax(0) if self.translator.route(direction).output == "labels" else output
 
     def _keys(self, sides: Sequence[str], limit: int) -> list[str]:
         return self.dataset.keys(self.split, sides[0])[:limit]
 
-    def _partner(self, side: str, key: str) -> str:
-        keys = self.dataset.keys(self.split, side)
-        return key if key in keys else keys[derive(0, key) % len(keys)]
+    def _pairs(self, route: Route) -> bool:
+        return self.dataset.pairs(self.split) or route.target == route.sides[0]
 
     def _rounded(self, image: Tensor) -> Tensor:
-        """[-1, 1] to [0, 1], at the bit depth of the data."""
-        return image.clamp(-1, 1).add(1).mul(self.half).round().div(2 * self.half)
+        """[-1, 1] to [0, 1], at the bit depth of the data; labels stay."""
+        return image if image.ndim == 2 else image.clamp(-1, 1).add(1).mul(self.half).round().div(2 * self.half)
 
 
-def _picture(image: Tensor) -> np.ndarray[Any, Any]:
+def _picture(image: Tensor, palette: Sequence[Colour]) -> np.ndarray[Any, Any]:
+    """An image C x H x W in [-1, 1], or a label map H x W, as H x W x 3 uint8."""
+    if image.ndim == 2:
+        return colourise(image.numpy(), palette)
     picture = image.float().add(1).mul(127.5).round().clamp(0, 255).to(torch.uint8).permute(1, 2, 0).cpu().numpy()
     return np.repeat(picture, 3, axis=2) if picture.shape[2] == 1 else picture[:, :, :3]
 
 
+def enlarged(picture: np.ndarray[Any, Any], times: int) -> np.ndarray[Any, Any]:
+    """H x W x C with every pixel repeated, so that an input has the size of its output."""
+    return picture.repeat(times, axis=0).repeat(times, axis=1)
+
+
 def mosaic(rows: Sequence[Sequence[np.ndarray[Any, Any]]], gap: int = 4) -> np.ndarray[Any, Any]:
-    """Pictures of one grid on white, each cell as large as the largest picture."""
-    height = max(p.shape[0] for row in rows for p in row)
-    width = max(p.shape[1] for row in rows for p in row)
-    columns = max(len(row) for row in rows)
-    page = np.full((len(rows) * (height + gap) - gap, columns * (width + gap) - gap, 3), 255, dtype=np.uint8)
+    """Pictures of one grid on white: rows as high and columns as wide as their largest picture."""
+    heights = [max(p.shape[0] for p in row) + gap for row in rows]
+    widths = [max(row[x].shape[1] for row in rows if x < len(row)) + gap for x in range(max(map(len, rows)))]
+    page = np.full((sum(heights) - gap, sum(widths) - gap, 3), 255, dtype=np.uint8)
     for y, row in enumerate(rows):
         for x, picture in enumerate(row):
-            top, left = y * (height + gap), x * (width + gap)
+            top, left = sum(heights[:y]), sum(widths[:x])
             page[top : top + picture.shape[0], left : left + picture.shape[1]] = picture
     return page
 

@@ -1,0 +1,183 @@
+"""GeneGAN: Zhou, Xiao, Yang, Feng, He, He, "GeneGAN: Learning Object Transfiguration and Attribute Subspace from
+Unpaired Data", BMVC 2017, arXiv 1705.04932."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Annotated
+
+import torch
+from pydantic import Field, NonNegativeInt, PositiveInt, model_validator
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from translate import Build, Config, Direction, Method, Nets, Objective, Step, Update, batched, hookimpl
+from translate_genegan.networks import Critic, Joiner, Norm, PartConfig, Splitter
+
+CORNERS = ("top_left", "top_right", "bottom_left", "bottom_right")
+STEPS = 5
+"""Pictures of a strip, and of a side of the matrix."""
+
+
+class GeneGANConfig(Config):
+    """Knobs of GeneGAN.
+
+    `width`: channels after the first convolution; `share`: the part of the code that is the object's. Batch norm in the
+    splitter's last layer gives the object code of images without the object the same spread as that of images with it,
+    which nulling fights; `code_norm: false` leaves it out. The critics play `critic_steps` updates for one of the
+    generator, but `burst` of them before its first one and every `burst_every` further ones.
+    """
+
+    width: Annotated[int, Field(ge=4)] = 128
+    share: Annotated[float, Field(gt=0, lt=1)] = 0.25
+    norm: Norm = "batch"
+    code_norm: bool = True
+    critic_norm: Norm = "batch"
+    objective: Objective = Objective(uses="wgan")
+    critic_steps: PositiveInt = 1
+    burst: NonNegativeInt = 100
+    burst_every: PositiveInt = 500
+
+    @model_validator(mode="after")
+    def _penalty_per_image(self) -> GeneGANConfig:
+        if self.objective.uses == "wgan-gp" and self.critic_norm == "batch":
+            raise ValueError("wgan-gp looks at the slope at each image, and batch norm mixes images: set `critic_norm`")
+        return self
+
+
+class GeneGAN(Method[GeneGANConfig]):
+    """A splitter E(Ax) = (A, u), E(Be) = (B, eps) and a joiner J, one of each for both sets, against two critics.
+
+    J(A, u) and J(B, 0) reconstruct, J(B, u) adds the object of Ax to Be, J(A, 0) removes it; eps is driven to zero
+    (nulling), and the object moves without loss: Ax + Be = Bu + A0 (parallelogram). Where the authors' images are 0 to
+    255, ours are -1 to 1: losses are of images from 0 to 1, with weights that give the same sum. Critics and generator
+    play on one batch, where the authors draw a new one for each.
+    """
+
+    name = "genegan"
+    data = "attribute"
+    players = {"D": ("D_with", "D_without"), "G": ("splitter", "joiner")}
+    losses = {
+        "reconstruction": 1.0,
+        "nulling": 1.0,
+        "adversarial_with": 1.0,
+        "adversarial_without": 1.0,
+        "parallelogram": 2.55,
+        "decay": 5e-5,
+        "critic_with": 1.0,
+        "critic_without": 1.0,
+    }
+    directions = {
+        name: Direction(("splitter", "joiner"), inputs, sides=sides, target=target, tiles=tiles)
+        for name, inputs, sides, target, tiles in (
+            ("add", ("image", "exemplar"), ("without", "with"), "with", (1, 1)),
+            ("remove", ("image",), ("with",), "without", (1, 1)),
+            ("swap", ("image", "exemplar"), ("without", "with"), None, (1, 2)),
+            ("interpolate", ("image", "exemplar"), ("without", "with"), None, (1, STEPS)),
+            ("matrix", ("image", *CORNERS), ("without", *["with"] * 4), None, (STEPS, STEPS)),
+            ("reconstruct_with", ("image",), ("with",), "with", (1, 1)),
+            ("reconstruct_without", ("image",), ("without",), "without", (1, 1)),
+        )
+    }
+
+    def networks(self, build: Build) -> dict[str, nn.Module]:
+        c, channels = self.config, self.spec.channels["with"]
+        parts = PartConfig(width=c.width, norm=c.norm, code_norm=c.code_norm)
+        critic = PartConfig(width=c.width, norm=c.critic_norm)
+        return {
+            "splitter": Splitter(parts, in_channels=channels, out_channels=4 * c.width),
+            "joiner": Joiner(parts, in_channels=4 * c.width, out_channels=channels),
+            "D_with": Critic(critic, in_channels=channels, size=self.spec.size),
+            "D_without": Critic(critic, in_channels=channels, size=self.spec.size),
+        }
+
+    def step(self, nets: Nets, batch: Mapping[str, Tensor], step: Step) -> Iterator[Update]:
+        Ax, Be, objective = batch["with"], batch["without"], self.config.objective
+        joins = step.updates["D"] + 1 >= self.critic_updates(step.updates["G"])
+        with torch.set_grad_enabled(joins):
+            (A, u), (B, eps) = map(self._parts, batched(nets.splitter, Ax, Be))
+            Bu, A0 = batched(nets.joiner, _code(B, u), _code(A, torch.zeros_like(u)))
+        critic_with = objective.critic(nets.D_with, Ax, Bu, step)
+        critic_without = objective.critic(nets.D_without, Be, A0, step)
+        yield Update("D", {"critic_with": critic_with, "critic_without": critic_without})
+        objective.constrain(nets.D_with, nets.D_without)
+        if not joins:
+            return
+        Ax2, Be2 = batched(nets.joiner, _code(A, u), _code(B, torch.zeros_like(u)))
+        losses = {
+            "reconstruction": (F.l1_loss(Ax2.float(), Ax) + F.l1_loss(Be2.float(), Be)) / 2,
+            "nulling": eps.float().abs().mean(),
+            "adversarial_with": objective.generator(nets.D_with, Bu, Ax, step),
+            "adversarial_without": objective.generator(nets.D_without, A0, Be, step),
+            "parallelogram": parallelogram(Ax, Be, Bu.float(), A0.float()),
+            "decay": sum_of_squares(nets.splitter, nets.joiner),
+        }
+        views = {"with": Ax, "without": Be, "added": Bu, "removed": A0, "same_with": Ax2, "same_without": Be2}
+        yield Update("G", losses, views={**views, "input": Be, "output": Bu, "critic": nets.D_with})
+
+    def critic_updates(self, updates: int) -> int:
+        """How often the critics have played when the generator makes its update of this number, counted from 0."""
+        c = self.config
+        bursts = updates // c.burst_every + 1 if c.burst else 0
+        return c.critic_steps * (updates + 1) + max(0, c.burst - c.critic_steps) * bursts
+
+    def translate(self, nets: Nets, inputs: Mapping[str, Tensor], direction: str) -> Tensor:
+        background, own = self._parts(nets.splitter(inputs["image"]))
+
+        def join(code: Tensor) -> Tensor:
+            made: Tensor = nets.joiner(_code(background, code))
+            return made
+
+        def code_of(name: str) -> tuple[Tensor, Tensor]:
+            return self._parts(nets.splitter(inputs[name]))
+
+        if direction in ("remove", "reconstruct_without"):
+            return join(torch.zeros_like(own))
+        if direction == "reconstruct_with":
+            return join(own)
+        if direction == "matrix":
+            return sheet([[join(code) for code in row] for row in bilinear([code_of(name)[1] for name in CORNERS])])
+        other, u = code_of("exemplar")
+        if direction == "swap":
+            return sheet([[join(u), nets.joiner(_code(other, torch.zeros_like(u)))]])
+        if direction == "interpolate":
+            return sheet([[join(u * n / STEPS) for n in range(1, STEPS + 1)]])
+        return join(u)
+
+    def _parts(self, code: Tensor) -> tuple[Tensor, Tensor]:
+        """(background, object): the object is the last `share` of the channels."""
+        channels = max(1, round(self.config.share * code.shape[1]))
+        return code[:, :-channels], code[:, -channels:]
+
+
+def _code(background: Tensor, u: Tensor) -> Tensor:
+    return torch.cat((background, u.expand(len(background), -1, -1, -1)), 1)
+
+
+def parallelogram(Ax: Tensor, Be: Tensor, Bu: Tensor, A0: Tensor) -> Tensor:
+    """Mean |Ax + Be - Bu - A0| of images from 0 to 1, given from -1 to 1."""
+    return ((Ax + Be - Bu - A0) / 2).abs().mean()
+
+
+def sum_of_squares(*nets: nn.Module) -> Tensor:
+    """Half the mean squared weight of each convolution, summed."""
+    kinds = (nn.Conv2d, nn.ConvTranspose2d)
+    weights = [layer.weight.float() for net in nets for layer in net.modules() if isinstance(layer, kinds)]
+    return torch.stack([w.square().mean() for w in weights]).sum() / 2
+
+
+def bilinear(corners: list[Tensor]) -> list[list[Tensor]]:
+    """Object codes of a matrix whose corners (top left, top right, bottom left, bottom right) are given."""
+    a, b, c, d = corners
+    at = [n / (STEPS - 1) for n in range(STEPS)]
+    return [[(1 - r) * (1 - s) * a + (1 - r) * s * b + r * (1 - s) * c + r * s * d for s in at] for r in at]
+
+
+def sheet(rows: list[list[Tensor]]) -> Tensor:
+    """Pictures N x C x H x W of equal size, joined to one N x C x (rows H) x (columns W)."""
+    return torch.cat([torch.cat(row, 3) for row in rows], 2)
+
+
+@hookimpl
+def translate_methods() -> list[type[Method[GeneGANConfig]]]:
+    return [GeneGAN]

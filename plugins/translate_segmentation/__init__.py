@@ -1,0 +1,199 @@
+"""Segmentation: photo to label map.
+
+Cross-entropy and Dice on a U-Net (Ronneberger et al. 2015); the same against a critic of label maps (Luc, Couprie,
+Chintala, Verbeek, "Semantic Segmentation using Adversarial Networks", 2016, arXiv 1611.08408); and labels as colours,
+which pix2pix paints (Isola et al. 2017, section 4.5).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any, Literal
+
+import torch
+from pydantic import PositiveFloat, PositiveInt
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from translate import (
+    Build,
+    Config,
+    ConfigError,
+    Direction,
+    MedianFrequency,
+    Method,
+    Nets,
+    Network,
+    NetworkUse,
+    Objective,
+    Step,
+    TestTime,
+    Update,
+    cross_entropy,
+    dice_loss,
+    hookimpl,
+    one_hot,
+)
+from translate_segmentation.networks import Shrunk, UNet, shrunk
+
+
+class SegmentationConfig(Config):
+    """`shrink`: the network sees images smaller by this factor; its logits are interpolated, labels stay as they are.
+    `class_weights` in the cross-entropy: one per class, or `median-frequency`, counted while training."""
+
+    network: NetworkUse = NetworkUse(uses="segmentation/unet")
+    shrink: PositiveInt = 1
+    class_weights: tuple[PositiveFloat, ...] | Literal["none", "median-frequency"] = "none"
+
+
+class Segmentation(Method[SegmentationConfig]):
+    """A U-Net S with cross-entropy and Dice loss; pixels without a class count in neither."""
+
+    name = "segmentation"
+    data = "labelled"
+    players = {"S": ("seg",)}
+    losses = {"cross_entropy": 1.0, "dice": 1.0}
+    directions = {"segment": Direction(nets=("seg",), output="labels")}
+
+    def networks(self, build: Build) -> dict[str, nn.Module]:
+        c, classes = self.config, len(self.spec.classes)
+        if isinstance(c.class_weights, tuple) and len(c.class_weights) != classes:
+            raise ConfigError(f"segmentation: {len(c.class_weights)} class_weights for {classes} classes")
+        seg = build(c.network, in_channels=self.spec.channels["image"], out_channels=classes, output="none")
+        counted = {"frequency": MedianFrequency(classes)} if c.class_weights == "median-frequency" else {}
+        return {"seg": Shrunk(seg, c.shrink), **counted}
+
+    def step(self, nets: Nets, batch: Mapping[str, Tensor], step: Step) -> Iterator[Update]:
+        x, y = batch["image"], batch["label"]
+        logits = self.full(nets.seg(x), x)
+        yield Update("S", self.pixel_losses(nets, logits, y), views={"input": x, "output": logits, "target": y})
+
+    def full(self, small: Tensor, x: Tensor) -> Tensor:
+        """Logits of the network at the size of the image."""
+        return F.interpolate(small.float(), x.shape[-2:], mode="bilinear")
+
+    def pixel_losses(self, nets: Nets, logits: Tensor, y: Tensor) -> dict[str, Tensor]:
+        weight, given = None, self.config.class_weights
+        if given != "none":
+            weight = nets.frequency(y) if given == "median-frequency" else logits.new_tensor(given)
+        return {"cross_entropy": cross_entropy(logits, y, weight), "dice": dice_loss(logits, y)}
+
+    def translate(self, nets: Nets, inputs: Mapping[str, Tensor], direction: str) -> Tensor:
+        return self.full(nets.seg(inputs["image"]), inputs["image"])
+
+
+def joined(disc: nn.Module, x: Tensor) -> Callable[[Tensor], Tensor]:
+    """D as a function of a map alone, which it sees together with the image x."""
+    return lambda maps: disc(torch.cat((x, maps), 1))
+
+
+class AdversarialConfig(SegmentationConfig):
+    """`truth`: what D sees as real, one-hot labels (`basic`) or labels as soft as S's probabilities (`scaled`)."""
+
+    discriminator: NetworkUse = NetworkUse(uses="patchgan")
+    objective: Objective = Objective(uses="non-saturating")
+    truth: Literal["scaled", "basic"] = "scaled"
+
+
+class Adversarial(Segmentation):
+    """The same S against D, which tells true label maps of an image from S's probabilities (equation 2 of Luc et al.).
+
+    D sees image and map together, at the size of the network. The adversarial weight is that of Hung et al. (2018).
+    """
+
+    name = "adversarial"
+    Config = AdversarialConfig
+    config: AdversarialConfig
+    players = {"D": ("disc",), "S": ("seg",)}
+    losses = {**Segmentation.losses, "adversarial": 0.01, "critic": 1.0}
+
+    def networks(self, build: Build) -> dict[str, nn.Module]:
+        seen = self.spec.channels["image"] + len(self.spec.classes)
+        return {**super().networks(build), "disc": build(self.config.discriminator, in_channels=seen, norm="batch")}
+
+    def step(self, nets: Nets, batch: Mapping[str, Tensor], step: Step) -> Iterator[Update]:
+        x, y, c = batch["image"], batch["label"], self.config
+        small = nets.seg(x)
+        x_small, truth = shrunk(x, c.shrink), one_hot(shrunk(y, c.shrink), small.shape[1])
+        p = small.float().softmax(1) * truth.sum(1, keepdim=True)  # void looks alike on both sides
+        real = scaled(truth, p.detach()) if c.truth == "scaled" else truth
+        critic = joined(nets.disc, x_small)
+        yield Update("D", {"critic": c.objective.critic(critic, real, p.detach(), step)})
+        c.objective.constrain(nets.disc)
+        logits = self.full(small, x)
+        losses = self.pixel_losses(nets, logits, y) | {"adversarial": c.objective.generator(critic, p, real, step)}
+        yield Update("S", losses, views={"input": x, "output": logits, "target": y, "critic": critic})
+
+
+def scaled(truth: Tensor, p: Tensor, least: float = 0.9) -> Tensor:
+    """One-hot labels made as soft as probabilities (Luc et al. 2016, section 3.2, "scaling"): N x classes x H x W each.
+
+    The true class gets max(least, p), the others share the rest in proportion to p; pixels without a class stay zero.
+    """
+    right = (truth * p).sum(1, keepdim=True)
+    most = right.clamp(min=least)
+    others = p * (1 - most) / (1 - right).clamp(min=1e-6)
+    return torch.where(truth > 0, most, others) * truth.sum(1, keepdim=True)
+
+
+class ColoursConfig(Config):
+    """Knobs of pix2pix; `shrink` as in `SegmentationConfig`."""
+
+    generator: NetworkUse = NetworkUse(uses="unet_256")
+    discriminator: NetworkUse = NetworkUse(uses="patchgan")
+    norm: Literal["batch", "instance", "none"] = "batch"
+    dropout: bool = True
+    objective: Objective = Objective(uses="non-saturating")
+    shrink: PositiveInt = 1
+
+
+class Colours(Method[ColoursConfig]):
+    """pix2pix from photo to labels as colours; the class of a pixel is the nearest colour of the palette (L2 in RGB).
+
+    Pixels without a class are grey in what D sees, and left out of the L1 term.
+    """
+
+    name = "colours"
+    data = "labelled"
+    players = {"D": ("disc",), "G": ("gen",)}
+    losses = {"adversarial": 1.0, "l1": 100.0, "critic": 0.5}
+    directions = {"segment": Direction(nets=("gen",), output="labels")}
+    test_time = TestTime(dropout=True, norm="image")
+
+    def networks(self, build: Build) -> dict[str, nn.Module]:
+        c, x = self.config, self.spec.channels["image"]
+        if len(set(self.spec.palette)) != len(self.spec.classes):
+            raise ConfigError("segmentation/colours needs a palette: one colour per class, all different")
+        gen = build(c.generator, in_channels=x, out_channels=3, norm=c.norm, dropout=c.dropout)
+        return {"gen": Shrunk(gen, c.shrink), "disc": build(c.discriminator, in_channels=x + 3, norm=c.norm)}
+
+    def palette(self, like: Tensor) -> Tensor:
+        """The colours of the classes in [-1, 1], classes x 3."""
+        return torch.tensor(self.spec.palette, device=like.device) / 127.5 - 1
+
+    def step(self, nets: Nets, batch: Mapping[str, Tensor], step: Step) -> Iterator[Update]:
+        x, objective = shrunk(batch["image"], self.config.shrink), self.config.objective
+        hot = one_hot(shrunk(batch["label"], self.config.shrink), len(self.spec.classes))
+        known = hot.sum(1, keepdim=True)
+        y, fake = torch.einsum("nkhw,kc->nchw", hot, self.palette(x)), nets.gen(batch["image"]).float() * known
+        critic = joined(nets.disc, x)
+        yield Update("D", {"critic": objective.critic(critic, y, fake.detach(), step)})
+        objective.constrain(nets.disc)
+        l1 = (fake - y).abs().sum() / (3 * known.sum()).clamp(min=1)
+        losses = {"adversarial": objective.generator(critic, fake, y, step), "l1": l1}
+        yield Update("G", losses, views={"input": x, "output": fake, "target": y, "critic": critic})
+
+    def translate(self, nets: Nets, inputs: Mapping[str, Tensor], direction: str) -> Tensor:
+        painted = nets.gen(inputs["image"]).float()
+        near = torch.stack([-(painted - c.view(1, 3, 1, 1)).square().sum(1) for c in self.palette(painted)], 1)
+        return F.interpolate(near, inputs["image"].shape[-2:], mode="nearest")
+
+
+@hookimpl
+def translate_methods() -> list[type[Method[Any]]]:
+    return [Segmentation, Adversarial, Colours]
+
+
+@hookimpl
+def translate_networks() -> list[type[Network[Any]]]:
+    return [UNet]

@@ -1,0 +1,86 @@
+"""Networks of segmentation: the U-Net with two convolutions per level, and networks that see their images shrunk."""
+
+from __future__ import annotations
+
+from itertools import pairwise
+from typing import Annotated, Literal
+
+import torch
+from pydantic import Field, PositiveInt
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from translate import Config, Network
+
+
+class UNetConfig(Config):
+    """`filters` of the first level; `levels`: how often the size is halved."""
+
+    filters: PositiveInt = 64
+    levels: Annotated[int, Field(ge=1, le=8)] = 4
+    norm: Literal["batch", "instance", "none"] = "batch"
+
+
+class UNet(Network[UNetConfig]):
+    """Ronneberger, Fischer, Brox, "U-Net: Convolutional Networks for Biomedical Image Segmentation", MICCAI 2015.
+
+    Two 3 x 3 convolutions per level, max pooling on the way down, 2 x 2 up-convolutions and skips on the way up.
+
+    N x in_channels x H x W to logits N x out_channels x H x W; H and W are multiples of 2 ** levels. Unlike the paper's
+    it pads, so that the size stays, normalises after each convolution, and stops doubling its channels at 8 `filters`.
+    """
+
+    name = "unet"
+
+    def __init__(self, config: UNetConfig, *, in_channels: int, out_channels: int) -> None:
+        super().__init__(config, in_channels=in_channels, out_channels=out_channels)
+        self.multiple = 2**config.levels
+        widths = [config.filters * min(2**level, 8) for level in range(config.levels + 1)]
+        self.down = nn.ModuleList(_twice(a, b, config.norm) for a, b in pairwise([in_channels, *widths]))
+        self.pool = nn.MaxPool2d(2)
+        upwards = list(pairwise(reversed(widths)))
+        self.grow = nn.ModuleList(nn.ConvTranspose2d(a, b, 2, stride=2) for a, b in upwards)
+        self.up = nn.ModuleList(_twice(2 * b, b, config.norm) for _, b in upwards)
+        self.head = nn.Conv2d(widths[0], out_channels, 1)
+        self.initialise("kaiming")
+
+    def forward(self, images: Tensor) -> Tensor:
+        self.expect(images, multiple=self.multiple, advice="resize or crop them, or take fewer `levels`")
+        skips = [self.down[0](images)]
+        for down in self.down[1:]:
+            skips.append(down(self.pool(skips[-1])))
+        x = skips.pop()
+        for grow, up in zip(self.grow, self.up, strict=True):
+            x = up(torch.cat((skips.pop(), grow(x)), 1))
+        logits: Tensor = self.head(x)
+        return logits
+
+
+def _twice(inputs: int, outputs: int, norm: str) -> nn.Sequential:
+    layers: list[nn.Module] = []
+    for channels in (inputs, outputs):
+        layers.append(nn.Conv2d(channels, outputs, 3, padding=1, bias=norm != "batch"))
+        if norm != "none":
+            layers.append(nn.BatchNorm2d(outputs) if norm == "batch" else nn.InstanceNorm2d(outputs))
+        layers.append(nn.ReLU(inplace=True))
+    return nn.Sequential(*layers)
+
+
+class Shrunk(nn.Module):
+    """A network that sees images shrunk by a whole factor: each pixel the mean of a block."""
+
+    def __init__(self, net: nn.Module, factor: int) -> None:
+        super().__init__()
+        self.net, self.factor = net, factor
+        self.multiple = factor * int(getattr(net, "multiple", 1))
+
+    def forward(self, images: Tensor) -> Tensor:
+        small: Tensor = self.net(shrunk(images, self.factor))
+        return small
+
+
+def shrunk(images: Tensor, factor: int) -> Tensor:
+    """N x C x H x W to the means of blocks, or labels N x H x W to the values in their middles."""
+    if images.ndim == 3:
+        return images[:, factor // 2 :: factor, factor // 2 :: factor]
+    return F.avg_pool2d(images, factor)

@@ -1,0 +1,50 @@
+"""A method without a game: one network that was trained elsewhere, from image to image."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Literal
+
+from pydantic import PositiveInt
+from torch import Tensor, nn
+
+from translate.contracts import Build, Config, DataSpec, Direction, Method, Nets, NetworkUse, Step, TestTime, Update
+from translate.errors import ContractError
+
+
+class SingleNetworkConfig(Config):
+    """`network` gives `out_channels`. At inference `dropout` stays on where the network has it, and batch norms use
+    the statistics of each `image`, or their `running` averages."""
+
+    network: NetworkUse = NetworkUse(uses="resnet_9")
+    out_channels: PositiveInt = 3
+    dropout: bool = True
+    norm: Literal["image", "running"] = "image"
+
+
+class SingleNetwork(Method[SingleNetworkConfig]):
+    """One network, for use only: what `translate models import` makes of a checkpoint of another program.
+
+    It has no players, so that `train` refuses it; train with another method that starts from it (`init`).
+    """
+
+    name = "single-network"
+    data = "single"
+    players = {}
+    losses = {}
+    directions = {"translate": Direction(nets=("net",))}
+
+    def __init__(self, config: SingleNetworkConfig, spec: DataSpec, weights: Mapping[str, float]) -> None:
+        super().__init__(config, spec, weights)
+        self.test_time = TestTime(config.dropout, config.norm)
+
+    def networks(self, build: Build) -> dict[str, nn.Module]:
+        c = self.config
+        return {"net": build(c.network, in_channels=self.spec.channels["image"], out_channels=c.out_channels)}
+
+    def step(self, nets: Nets, batch: Mapping[str, Tensor], step: Step) -> Iterator[Update]:
+        raise ContractError(f"{self.name} is for inference alone")
+
+    def translate(self, nets: Nets, inputs: Mapping[str, Tensor], direction: str) -> Tensor:
+        output: Tensor = nets.net(inputs["image"])
+        return output

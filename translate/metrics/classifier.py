@@ -1,0 +1,95 @@
+"""A small classifier of two kinds of images, trained on the spot: it judges outputs where no rule can."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from itertools import pairwise
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from translate.errors import DataError
+from translate.seeding import derive
+
+SIDE, BATCH, RATE = 64, 64, 4e-3
+"""Images are seen at this many pixels a side at most; the optimizer is Adam with a cosine schedule."""
+
+
+class Classifier:
+    """Four times a convolution, batch norm, and the largest of each 2 x 2; then the largest of all places, since an
+    attribute may lie anywhere. Classes are numbers of the lists that it was trained on."""
+
+    def __init__(self, channels: int, width: int, classes: int) -> None:
+        widths = [channels, width, 2 * width, 4 * width, 4 * width]
+        layers: list[nn.Module] = []
+        for inputs, outputs in pairwise(widths):
+            conv = nn.Conv2d(inputs, outputs, 3, padding=1, bias=False)
+            layers += [conv, nn.BatchNorm2d(outputs), nn.ReLU(), nn.MaxPool2d(2)]
+        head = [nn.AdaptiveMaxPool2d(1), nn.Flatten(), nn.Dropout(0.2), nn.Linear(widths[-1], classes)]
+        self.net = nn.Sequential(*layers, *head)
+
+    def classify(self, images: Sequence[Tensor]) -> list[int]:
+        """The class of each image, C x H x W in [0, 1]."""
+        self.net.eval()
+        found: list[int] = []
+        with torch.no_grad():
+            for start in range(0, len(images), BATCH):
+                batch = torch.stack([seen(images[n]) for n in range(start, min(start + BATCH, len(images)))])
+                found += self.net(batch).argmax(1).tolist()
+        return found
+
+
+def seen(image: Tensor) -> Tensor:
+    """C x H x W in [0, 1] to what the classifier looks at: [-1, 1], a square of `SIDE` pixels where it is larger."""
+    if image.shape[-2:] != (SIDE, SIDE) and max(image.shape[-2:]) > SIDE:
+        image = F.interpolate(image[None], (SIDE, SIDE), mode="area")[0]
+    return image * 2 - 1
+
+
+def train_classifier(
+    kinds: Sequence[Sequence[Tensor]], *, width: int, epochs: int, seed: int, held_out: float
+) -> tuple[Classifier, float]:
+    """A classifier of these kinds of images, and its accuracy on those of each kind that were held out.
+
+    Images of a batch are mirrored at random. The global random state is left as it was. Errors: DataError.
+    """
+    if min(len(kind) for kind in kinds) < 4:
+        raise DataError("a classifier needs at least four training images of each side")
+    images = [torch.stack([seen(kind[n]) for n in range(len(kind))]) for kind in kinds]
+    orders = [np.random.default_rng(derive(seed, "held out", n)).permutation(len(x)) for n, x in enumerate(images)]
+    cuts = [max(1, round(held_out * len(x))) for x in images]
+    known = torch.cat([x[o[c:]] for x, o, c in zip(images, orders, cuts, strict=True)])
+    labels = torch.cat([torch.full((len(x) - c,), n) for n, (x, c) in enumerate(zip(images, cuts, strict=True))])
+    with torch.random.fork_rng([]):
+        torch.manual_seed(derive(seed, "classifier"))
+        classifier = Classifier(known.shape[1], width, len(kinds))
+        _fit(classifier.net, known, labels, epochs, np.random.default_rng(derive(seed, "batches")))
+    right = total = 0
+    for n, (x, order, cut) in enumerate(zip(images, orders, cuts, strict=True)):
+        found = classifier.classify([image.add(1).div(2) for image in x[order[:cut]]])
+        right, total = right + found.count(n), total + cut
+    return classifier, right / total
+
+
+def _fit(net: nn.Module, images: Tensor, labels: Tensor, epochs: int, rng: np.random.Generator) -> None:
+    steps = -(-len(images) // BATCH)
+    optimizer = torch.optim.Adam(net.parameters(), lr=RATE, weight_decay=1e-4)
+    schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, epochs * steps)
+    net.train()
+    for chosen in _batches(len(images), epochs, rng):
+        batch = images[chosen]
+        mirrored = torch.from_numpy(rng.random(len(chosen)) < 0.5)
+        batch = torch.where(mirrored[:, None, None, None], batch.flip(3), batch)
+        loss = F.cross_entropy(net(batch), labels[chosen])
+        optimizer.zero_grad()
+        torch.autograd.backward(loss)
+        optimizer.step()
+        schedule.step()
+
+
+def _batches(count: int, epochs: int, rng: np.random.Generator) -> Iterator[Tensor]:
+    for _ in range(epochs):
+        order = torch.from_numpy(rng.permutation(count))
+        yield from torch.split(order, BATCH)

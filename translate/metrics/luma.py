@@ -1,0 +1,77 @@
+"""PSNR and SSIM by the protocol of super-resolution papers: on luma, without a border."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from pydantic import NonNegativeInt
+
+from translate.contracts import Config, DataSpec, Metric, NoOptions
+from translate.errors import DataError
+from translate.metrics.paired import PSNR, SSIM, pairs
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+STUDIO = (65.481, 128.553, 24.966), 16.0
+"""ITU-R BT.601, 8-bit studio range: Y = 16 + 65.481 R + 128.553 G + 24.966 B for R, G, B in [0, 1]."""
+
+
+class BorderConfig(Config):
+    """`border`: pixels that are cut off at every side first, as many as the scale of the super-resolution (4 at x4)."""
+
+    border: NonNegativeInt = 4
+
+
+def luma(image: Tensor) -> Tensor:
+    """3 x H x W in [0, 1] to 1 x H x W in [16/255, 235/255], not rounded; grey is taken for R = G = B."""
+    weights, offset = STUDIO
+    if image.shape[0] not in (1, 3):
+        raise DataError(f"luma is that of grey or colour images, and one has {image.shape[0]} channels")
+    rgb = image.double().expand(3, -1, -1)
+    return ((rgb * rgb.new_tensor(weights).view(3, 1, 1)).sum(0, keepdim=True) + offset) / 255
+
+
+class _OnLuma(Metric[BorderConfig]):
+    """What both have in common: images as the protocol compares them."""
+
+    better = "higher"
+
+    def __init__(self, config: BorderConfig, spec: DataSpec | None = None) -> None:
+        super().__init__(config, spec)
+        protocol = f"Y of BT.601, {config.border} px border cut"
+        unit = type(self).unit
+        self.unit = f"{unit}, {protocol}" if unit else protocol
+
+    def prepared(
+        self, outputs: Sequence[Tensor], references: Sequence[Tensor]
+    ) -> tuple[Sequence[Tensor], Sequence[Tensor]]:
+        """Luma without the border. Errors: DataError where nothing is left, or shapes differ."""
+        found = [(self._inside(a), self._inside(b)) for a, b in pairs(outputs, references)]
+        return [a for a, _ in found], [b for _, b in found]
+
+    def _inside(self, image: Tensor) -> Tensor:
+        b = self.config.border
+        if min(image.shape[-2:]) <= 2 * b:
+            raise DataError(f"{self.name}: nothing of {image.shape[2]} x {image.shape[1]} pixels is left inside {b}")
+        return luma(image)[:, b : image.shape[1] - b, b : image.shape[2] - b]
+
+
+class PSNRLuma(_OnLuma):
+    """PSNR of luma with a peak of 255, the mean over images: what SRGAN (Ledig et al. 2017, section 3.1) reports."""
+
+    name = "psnr-y"
+    unit = "dB"
+
+    def score(self, outputs: Sequence[Tensor], references: Sequence[Tensor]) -> float:
+        return PSNR(NoOptions()).score(*self.prepared(outputs, references))
+
+
+class SSIMLuma(_OnLuma):
+    """SSIM of luma (11 x 11 Gaussian of sigma 1.5), the mean over images."""
+
+    name = "ssim-y"
+
+    def score(self, outputs: Sequence[Tensor], references: Sequence[Tensor]) -> float:
+        return SSIM(NoOptions()).score(*self.prepared(outputs, references))

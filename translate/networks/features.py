@@ -1,0 +1,171 @@
+"""Fixed networks whose features compare images: VGG19 as the papers use it, and random ones that need no download.
+
+Their weights are buffers outside of the state dict: no optimizer touches them, no checkpoint or bundle holds them.
+"""
+
+from __future__ import annotations
+
+from itertools import pairwise
+from pathlib import Path
+from typing import Annotated, Any
+
+import torch
+from pydantic import Field
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from translate.contracts import C, Config
+from translate.errors import ConfigError, DataError
+from translate.networks.network import Count, Network
+
+VGG19_URL = "https://download.pytorch.org/models/vgg19-dcbb9e9d.pth"
+VGG19_SHA256 = "dcbb9e9d"
+"""The first digits of the file's sha256, which its publisher put into its name; what does not match is deleted."""
+VGG19_BLOCKS = (64, 64), (128, 128), (256,) * 4, (512,) * 4, (512,) * 4
+MEAN, DEVIATION = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
+"""Of ImageNet's images in [0, 1], R G B, which VGG19's inputs were normalised by."""
+
+
+class FeatureNet(Network[C]):
+    """N x 3 x H x W in [-1, 1] (grey is repeated) to a tuple of feature maps; frozen, differentiable by its input."""
+
+    def __init__(self, config: C, *, in_channels: int, out_channels: int = 1) -> None:
+        super().__init__(config, in_channels=in_channels, out_channels=out_channels)
+        if in_channels not in (1, 3):
+            raise ConfigError(f"{self.name} looks at grey or colour images, not at {in_channels} channels")
+
+    def convolution(self, name: str, inputs: int, outputs: int) -> None:
+        """Room for the weights of a 3 x 3 convolution."""
+        self.register_buffer(f"{name}_weight", torch.empty(outputs, inputs, 3, 3), persistent=False)
+        self.register_buffer(f"{name}_bias", torch.zeros(outputs), persistent=False)
+
+    def apply_convolution(self, name: str, x: Tensor) -> Tensor:
+        return F.conv2d(x, self.get_buffer(f"{name}_weight"), self.get_buffer(f"{name}_bias"), padding=1)
+
+
+class VGG19Config(Config):
+    """`layer`: whose output is compared, `conv5_4` being the fourth convolution before the fifth pooling; `activated`:
+    after its ReLU (SRGAN) or before (ESRGAN). `weights`: the file `vgg19-dcbb9e9d.pth`; default: from its publisher,
+    550 MB, at the first use."""
+
+    layer: Annotated[str, Field(pattern=r"^conv[1-5]_[1-4]$")] = "conv5_4"
+    activated: bool = True
+    weights: Path | None = None
+
+
+class VGG19(FeatureNet[VGG19Config]):
+    """The convolutions of VGG19 (Simonyan and Zisserman 2015, table 1, E) with the weights of torchvision's release.
+
+    The output has one map, of 1 / 2^k of the size in block k + 1. Errors at the first use: ConfigError (no such file),
+    DataError (another file).
+    """
+
+    name = "vgg19"
+
+    def __init__(self, config: VGG19Config, *, in_channels: int, out_channels: int = 1) -> None:
+        super().__init__(config, in_channels=in_channels, out_channels=out_channels)
+        every = [f"conv{b}_{n}" for b, of in enumerate(VGG19_BLOCKS, 1) for n in range(1, len(of) + 1)]
+        if config.layer not in every:
+            raise ConfigError(f"vgg19 has no layer {config.layer!r}; blocks 1 and 2 have two convolutions each")
+        self.layers = every[: every.index(config.layer) + 1]
+        widths = [3, *(width for of in VGG19_BLOCKS for width in of)]
+        for name, (inputs, outputs) in zip(self.layers, pairwise(widths), strict=False):
+            self.convolution(name, inputs, outputs)
+        self.register_buffer("mean", torch.tensor(MEAN).view(1, 3, 1, 1), persistent=False)
+        self.register_buffer("deviation", torch.tensor(DEVIATION).view(1, 3, 1, 1), persistent=False)
+        self.loaded = False
+
+    def forward(self, images: Tensor) -> tuple[Tensor, ...]:
+        if not self.loaded:
+            self.load(self.config.weights or _official())
+        x = ((images + 1) / 2 - self.get_buffer("mean")) / self.get_buffer("deviation")
+        for name in self.layers:
+            if name.endswith("_1") and name != "conv1_1":
+                x = F.max_pool2d(x, 2)
+            x = self.apply_convolution(name, x)
+            if name != self.config.layer or self.config.activated:
+                x = F.relu(x)
+        return (x,)
+
+    def load(self, path: Path) -> None:
+        """Takes the weights of a file of torchvision's VGG19. Errors: ConfigError, DataError."""
+        from translate.storage.untrusted import read_tensors
+
+        tensors = read_tensors(path)
+        convolutions = sorted(
+            {int(parts[1]) for key in tensors if (parts := key.split("."))[0] == "features" and len(parts) == 3}
+        )
+        for name, number in zip(self.layers, convolutions, strict=False):
+            for part in ("weight", "bias"):
+                ours, theirs = self.get_buffer(f"{name}_{part}"), tensors[f"features.{number}.{part}"]
+                if ours.shape != theirs.shape:
+                    raise DataError(f"{path}: not VGG19: {name} has shape {tuple(theirs.shape)}")
+                ours.copy_(theirs)
+        if len(convolutions) < len(self.layers):
+            raise DataError(f"{path}: not VGG19: it has {len(convolutions)} convolutions")
+        self.loaded = True
+
+
+def _official() -> Path:
+    """The published file, downloaded once to where torch keeps such files. Errors: DataError."""
+    path = Path(torch.hub.get_dir(), "checkpoints", VGG19_URL.rpartition("/")[2])
+    if not path.is_file():
+        path.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            torch.hub.download_url_to_file(VGG19_URL, str(path), hash_prefix=VGG19_SHA256, progress=False)
+        except (OSError, RuntimeError) as error:
+            raise DataError(
+                f"{VGG19_URL}: {error}; get the file by other means and name it as `weights` of vgg19, or compare with "
+                "`random-features`"
+            ) from None
+    return path
+
+
+class RandomFeaturesConfig(Config):
+    """`levels`: at full size, at half of it, and so on; `filters` at the first, doubled from level to level; `seed` of
+    the weights."""
+
+    levels: Annotated[int, Field(ge=1, le=6)] = 3
+    filters: Count = 32
+    seed: int = 0
+
+
+class RandomFeatures(FeatureNet[RandomFeaturesConfig]):
+    """Two 3 x 3 convolutions with ReLU per level, then the mean of 2 x 2; weights drawn once and never trained.
+
+    One map per level, of about unit variance. Distances of random features keep those of image patches, less sharply
+    in place the deeper the level: a substitute where no pretrained network may be used, and not one that knows objects.
+    """
+
+    name = "random-features"
+
+    def __init__(self, config: RandomFeaturesConfig, *, in_channels: int, out_channels: int = 1) -> None:
+        super().__init__(config, in_channels=in_channels, out_channels=out_channels)
+        rng = torch.Generator().manual_seed(config.seed)
+        widths = [3, *(config.filters * 2**level for level in range(config.levels))]
+        for level, (inputs, outputs) in enumerate(pairwise(widths), 1):
+            for number, before in ((1, inputs), (2, outputs)):
+                self.convolution(f"conv{level}_{number}", before, outputs)
+                draw = torch.randn((outputs, before, 3, 3), generator=rng, device="cpu")
+                self.get_buffer(f"conv{level}_{number}_weight").copy_(draw * (2 / (9 * before)) ** 0.5)
+
+    def forward(self, images: Tensor) -> tuple[Tensor, ...]:
+        x = images.expand(-1, 3, -1, -1) if images.shape[1] == 1 else images
+        maps: list[Tensor] = []
+        for level in range(1, self.config.levels + 1):
+            x = F.avg_pool2d(maps[-1], 2) if maps else x
+            for number in (1, 2):
+                x = F.relu(self.apply_convolution(f"conv{level}_{number}", x))
+            maps.append(x)
+        return tuple(maps)
+
+
+def feature_distance(net: nn.Module, a: Tensor, b: Tensor, distance: Any = F.mse_loss) -> Tensor:
+    """The distance of two batches of images in the features of `net`, the mean over its maps; a scalar, float32.
+
+    `b` is what `a` is compared with: no gradient flows to it.
+    """
+    found = net(a)
+    with torch.no_grad():
+        wanted = net(b)
+    return torch.stack([distance(f.float(), g.float()) for f, g in zip(found, wanted, strict=True)]).mean()

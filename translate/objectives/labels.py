@@ -1,0 +1,53 @@
+"""Losses of label maps: labels are long N x H x W with `IGNORE` where there is no class, logits N x classes x H x W."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from translate.contracts import IGNORE
+
+
+def one_hot(label: Tensor, classes: int) -> Tensor:
+    """N x H x W to float32 N x classes x H x W, zero everywhere where there is no class."""
+    hot = F.one_hot(label.masked_fill(label == IGNORE, classes), classes + 1)
+    return hot[..., :-1].movedim(-1, 1).float()
+
+
+def cross_entropy(logits: Tensor, label: Tensor, weight: Tensor | None = None) -> Tensor:
+    """The mean over all pixels that have a class, each counting as the `weight` of its class; 0 without any."""
+    if weight is None:
+        weight = torch.ones(logits.shape[1], device=logits.device)
+    total = F.cross_entropy(logits.float(), label, weight, ignore_index=IGNORE, reduction="sum")
+    counted = (one_hot(label, len(weight)) * weight.view(1, -1, 1, 1)).sum()
+    return total / counted.clamp(min=1e-6)
+
+
+def dice_loss(logits: Tensor, label: Tensor, smooth: float = 1.0) -> Tensor:
+    """1 - the mean over classes of (2 sum p g + e) / (sum p + sum g + e), with sums over all pixels of the batch.
+
+    p are the probabilities, g the one-hot labels, both without the pixels that have no class; e is `smooth`.
+    """
+    g = one_hot(label, logits.shape[1])
+    p = logits.float().softmax(1) * g.sum(1, keepdim=True)
+    both, either = (p * g).sum((0, 2, 3)), (p + g).sum((0, 2, 3))
+    return 1 - ((2 * both + smooth) / (either + smooth)).mean()
+
+
+class MedianFrequency(nn.Module):
+    """Class weights median(f) / f (Eigen, Fergus 2015), f being the share of pixels of each class seen so far."""
+
+    counts: Tensor
+
+    def __init__(self, classes: int) -> None:
+        super().__init__()
+        self.register_buffer("counts", torch.zeros(classes, dtype=torch.float64))
+
+    @torch.no_grad()
+    def forward(self, label: Tensor) -> Tensor:
+        """Counts the labels of a batch, and gives the weights: 1 for a class that was not met yet."""
+        self.counts += one_hot(label, len(self.counts)).sum((0, 2, 3))
+        met = self.counts > 0
+        median = self.counts.masked_fill(~met, torch.nan).nanmedian()
+        return (median / self.counts).masked_fill(~met, 1.0).float()
