@@ -38,6 +38,7 @@ if TYPE_CHECKING:
         Update,
         Use,
     )
+    from translate.data.masks import load_masks
     from translate.errors import ConfigError, ContractError, DataError, PluginError, StageError, TranslateError
     from translate.hookspecs import hookimpl
     from translate.inference.translator import Translator, load
@@ -58,6 +59,7 @@ _HOME = {
         "CONTRACT IGNORE Build Config Configured DataSpec Direction Method Metric Need Nets NetworkUse NoOptions "
         "Problem Record Scene Source SourceFacts Stage StageContext Step TestTime Transform Update Use"
     ),
+    "translate.data.masks": "load_masks",
     "translate.errors": "ConfigError ContractError DataError PluginError StageError TranslateError",
     "translate.hookspecs": "hookimpl",
     "translate.inference.translator": "Translator load",
@@ -112,6 +114,7 @@ __all__ = [
     "feature_distance",
     "hookimpl",
     "load",
+    "load_masks",
     "one_hot",
     "run",
 ]
