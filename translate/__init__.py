@@ -38,10 +38,11 @@ if TYPE_CHECKING:
         Update,
         Use,
     )
+    from translate.data.masks import load_masks
     from translate.errors import ConfigError, ContractError, DataError, PluginError, StageError, TranslateError
     from translate.hookspecs import hookimpl
     from translate.inference.translator import Translator, load
-    from translate.networks import Network, batched, bicubic, feature_distance
+    from translate.networks import Network, batched, bicubic, feature_distance, to_lab, to_rgb
     from translate.objectives import (
         ImagePool,
         LossTerm,
@@ -58,10 +59,11 @@ _HOME = {
         "CONTRACT IGNORE Build Config Configured DataSpec Direction Method Metric Need Nets NetworkUse NoOptions "
         "Problem Record Scene Source SourceFacts Stage StageContext Step TestTime Transform Update Use"
     ),
+    "translate.data.masks": "load_masks",
     "translate.errors": "ConfigError ContractError DataError PluginError StageError TranslateError",
     "translate.hookspecs": "hookimpl",
     "translate.inference.translator": "Translator load",
-    "translate.networks": "Network batched bicubic feature_distance",
+    "translate.networks": "Network batched bicubic feature_distance to_lab to_rgb",
     "translate.objectives": "ImagePool LossTerm MedianFrequency Objective cross_entropy dice_loss one_hot",
     "translate.pipeline": "run",
 }
@@ -112,8 +114,11 @@ __all__ = [
     "feature_distance",
     "hookimpl",
     "load",
+    "load_masks",
     "one_hot",
     "run",
+    "to_lab",
+    "to_rgb",
 ]
 
 

@@ -18,6 +18,7 @@ from translate.networks.features import VGG19, RandomFeatures
 from translate.networks.rrdb import RRDB
 from translate.networks.srgan_critic import SRGANCritic
 from translate.networks.srresnet import SRResNet
+from translate.networks.zhang import Zhang
 
 
 def images(*shape: int) -> Tensor:
@@ -164,6 +165,24 @@ def test_the_critic_judges_its_crop_or_any_size() -> None:
     assert pooled(torch.rand(2, 3, 40, 56)).shape == (2, 1)
     norms = [m for m in fixed.modules() if isinstance(m, nn.BatchNorm2d)]
     assert [n.num_features for n in norms] == [2, 4, 4, 8, 8, 16, 16]
+
+
+def test_zhang_against_its_layers_written_out() -> None:
+    """Width, stride of the last convolution and dilation of each block, from the authors' table."""
+    net = filled(Zhang(Zhang.Config(filters=2), in_channels=1, out_channels=5))
+    t, x = iter(list(net.parameters())), images(2, 1, 24, 16)
+    h = x
+    for count, stride, dilation in ((2, 2, 1), (2, 2, 1), (3, 2, 1), (3, 1, 1), (3, 1, 2), (3, 1, 2), (3, 1, 1)):
+        for n in range(count):
+            step = stride if n == count - 1 else 1
+            h = F.relu(F.conv2d(h, next(t), next(t), stride=step, padding=dilation, dilation=dilation))
+        h = F.batch_norm(h, None, None, next(t), next(t), training=True)
+    h = F.relu(F.conv_transpose2d(h, next(t), next(t), stride=2, padding=1))
+    for _ in range(2):
+        h = F.relu(F.conv2d(h, next(t), next(t), padding=1))
+    expected = F.conv2d(h, next(t), next(t))
+    assert expected.shape == (2, 5, 6, 4)
+    torch.testing.assert_close(net(x), expected)
 
 
 # ------------------------------------------------------------------------------------------------------ features

@@ -17,7 +17,7 @@ from translate.inference.bundle import write_bundle
 from translate.inference.directions import describe
 from translate.plugins import Registry
 from translate.stages.evaluate import EvaluateConfig, EvaluateStage
-from translate.stages.infer import InferConfig, InferStage, partner
+from translate.stages.infer import InferConfig, InferStage
 
 KEYS = ["day/one", "day/two.v1", "night"]
 
@@ -50,7 +50,8 @@ class Negative(Method):
 
 class Shop(Registry):
     def get(self, kind, name):
-        return Negative if kind == "methods" and name == "negative" else super().get(kind, name)
+        known = {"negative": Negative, "hidden": Hidden}
+        return known[name] if kind == "methods" and name in known else super().get(kind, name)
 
 
 class Tracker:
@@ -155,7 +156,6 @@ def test_further_inputs_come_from_the_data(tmp_path, registry, data, model):
     images, _ = infer(tmp_path, registry, {"direction": "blend"}, data=data, model=model)
     made = read(images.path / "images/night.png").pixels.astype(int)
     assert np.abs(made - 127.5).max() <= 0.5
-    assert partner(["k"], "other") == "k" and partner(["b", "a"], "a") == "a"
 
 
 def test_a_folder_is_translated_without_data(tmp_path, registry, data, model):
@@ -190,7 +190,7 @@ def test_mistakes_of_infer_show_at_plan_time(tmp_path, registry, data, model):
     def of(options, **parents):
         return problems(InferStage(InferConfig(**options), registry), **parents)
 
-    both = "infer needs either `needs: {data: ...}` or `input: PATH`, and not both"
+    both = "infer needs one of `needs: {data: ...}`, `needs: {images: ...}` or `input: PATH`, and only one"
     assert of({}, model=model) == [(("with",), both)]
     assert of({"input": tmp_path}, model=model, data=data) == [(("with",), both)]
     missing = of({"input": tmp_path / "none"}, model=model)
@@ -250,6 +250,58 @@ def test_sets_without_pairs_are_compared_whole(tmp_path, registry, data, model):
     assert problems(stage, images=images, data=data) == [
         (("with", "metrics", 1), "psnr compares pairs, and split 'val' of this data has none; use swd")
     ]
+
+
+class Hidden(Negative):
+    """Writes the middle third of what it sees into the lowest bits of a flat grey, and reads it out again."""
+
+    name = "hidden"
+    directions = {name: Negative.directions[name] for name in ("a_to_b", "b_to_a")}
+    LEVEL = 0.4 / 127.5  # below half a step of 8 bits
+
+    def translate(self, nets, inputs, direction):
+        image, grey = inputs["image"], 1 / 255  # exactly the pixel value 128
+        if direction == "a_to_b":
+            return grey + self.LEVEL * image
+        return (image - grey) / self.LEVEL
+
+
+def test_the_way_back_tells_what_was_hidden_below_8_bits(tmp_path, registry, data, model):
+    facts = {**model.facts, "method": "hidden", "directions": describe(Hidden)}
+    method = Hidden(NoOptions(), DataSpec("unpaired", {"a": 3, "b": 3}, (20, 16)), {"none": 1.0})
+    folder = tmp_path / "hidden"
+    write_bundle(folder, method=method, method_name="hidden", nets=method.networks(None), provider={}, info={})
+    hidden = Artifact("model", folder, facts)
+    l1 = {}
+    for which, chosen in (("negative", model), ("hidden", hidden)):
+        for bits in (None, 16):
+            at = tmp_path / f"{which}-{bits}"
+            at.mkdir()
+            there, _ = infer(at, registry, {"bits": bits}, data=data, model=chosen)
+            there = Artifact("images", there.path.rename(at / "there"), there.facts)
+            assert read(there.path / "images/night.png").bits == (bits or 8)
+            back, _ = infer(at, registry, {"direction": "b_to_a"}, images=there, model=chosen)
+            assert (back.facts["target_side"], back.facts["pairs"], back.facts["via"]) == ("a", True, ["a_to_b"])
+            scores, where = evaluate(at, registry, {"metrics": ["psnr", "l1"]}, images=back, data=data)
+            assert scores["psnr"]["copy"] is None
+            assert "a_to_b then b_to_a" in (where.folder / "scores.md").read_text()
+            l1[which, bits] = scores["l1"]["score"]
+    assert l1["negative", None] == pytest.approx(0, abs=1e-6) == l1["negative", 16]
+    assert l1["hidden", 16] < 0.01 and l1["hidden", None] > 0.2
+
+
+def test_mistakes_of_the_way_back_show_at_plan_time(tmp_path, registry, data, model):
+    there = Artifact(
+        "images", tmp_path, InferStage(InferConfig(), registry).promise({"model": model.facts, "data": data.facts})
+    )
+
+    def of(options, **parents):
+        return problems(InferStage(InferConfig(**options), registry), model=model, **parents)
+
+    assert of({"direction": "b_to_a"}, images=there) == []
+    assert of({}, images=there) == [(("needs", "images"), "a_to_b translates side 'a', and these are of 'b'")]
+    assert "and only one" in of({"direction": "b_to_a"}, images=there, data=data)[0][1]
+    assert of({"direction": "b_to_a", "split": "val"}, images=there)[0][0] == ("with", "split")
 
 
 def test_images_of_one_s_own_are_scored_as_a_set(tmp_path, registry, data, model):

@@ -174,11 +174,25 @@ def test_mixed_sides_become_alike_and_it_is_said(toy: type[Toy], tmp_path: Path)
 
 
 def test_labels_are_not_touched_by_interpolation(toy: type[Toy], tmp_path: Path) -> None:
-    toy.facts_ = SourceFacts("labelled", ("train",), frozenset({"train"}))
-    label = np.random.default_rng(0).choice([0, 9], (6, 8, 1)).astype(np.uint8)
-    toy.images = {"train": {("image", "1"): pixels(), ("label", "1"): label}}
-    dataset, _, _ = run(tmp_path / "d", source="toy", transforms=[{"uses": "resize", "size": [12, 16]}])
+    colours = tuple((20 * i, 255 - i, 3) for i in range(10))
+    toy.facts_ = SourceFacts("labelled", ("train",), frozenset({"train"}), tuple("abcdefghij"), colours)
+    label = np.random.default_rng(0).choice([0, 9, 255], (6, 8, 1)).astype(np.uint8)
+    toy.images = {"train": {("image", "1"): pixels(dtype=np.uint16), ("label", "1"): label}}
+    dataset, facts, listener = run(tmp_path / "d", source="toy", transforms=[{"uses": "resize", "size": [12, 16]}])
     assert np.array_equal(dataset.array("train", "label", "1")[::2, ::2], label)
+    assert (facts["channels"], facts["bits"]) == ({"image": 3, "label": 1}, 16) and not listener.warned
+    seen = image.read(dataset.path("train", "label", "1")).pixels[::2, ::2]
+    assert np.array_equal(seen, np.array([*colours, *[(255, 255, 255)] * 246])[label[..., 0]])
+    assert dataset.tensor("train", "label", "1").shape == (12, 16)
+
+
+def test_labels_without_a_class_are_refused_by_name(toy: type[Toy], tmp_path: Path) -> None:
+    toy.facts_ = SourceFacts("labelled", ("train",), frozenset({"train"}), ("a", "b"))
+    toy.images = {"train": {("image", "1"): pixels(), ("label", "1"): np.full((6, 8, 1), 2, np.uint8)}}
+    with pytest.raises(
+        DataError, match=r"toy/1: there are 2 classes, 0 to 1, and this label map holds 2 \(48 pixels\)"
+    ):
+        run(tmp_path / "d", source="toy")
 
 
 def test_an_interrupted_run_continues(toy: type[Toy], tmp_path: Path) -> None:

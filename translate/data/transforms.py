@@ -124,7 +124,7 @@ def _interpolation(name: Interpolation) -> dict[str, Any]:
 
     known = {
         "auto": cv2.INTER_CUBIC,
-        "nearest": cv2.INTER_NEAREST,
+        "nearest": cv2.INTER_NEAREST_EXACT,  # INTER_NEAREST takes corners: half a pixel off what the others do
         "bilinear": cv2.INTER_LINEAR,
         "bicubic": cv2.INTER_CUBIC,
         "area": cv2.INTER_AREA,
@@ -132,7 +132,7 @@ def _interpolation(name: Interpolation) -> dict[str, Any]:
     }
     return {
         "interpolation": known[name],
-        "mask_interpolation": cv2.INTER_NEAREST,
+        "mask_interpolation": known["nearest"],
         "area_for_downscale": "image" if name == "auto" else None,
     }
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -48,6 +49,14 @@ def with_alpha(array: Array, alpha: Array | None) -> Image:
     if array.shape[2] in (2, 4):
         array, alpha = array[..., :-1], array[..., -1]
     return Image(array, alpha, mode="grey" if array.shape[2] == 1 else "rgb")
+
+
+def deepened(image: Image) -> Image:
+    """The same image in 16 bits: 255 * 257 = 65535, so that no value changes."""
+    if image.bits == 16:
+        return image
+    alpha = None if image.alpha is None else image.alpha.astype(np.uint16) * 257
+    return replace(image, pixels=image.pixels.astype(np.uint16) * 257, alpha=alpha)
 
 
 def to_tensor(image: Array) -> Tensor:

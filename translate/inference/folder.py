@@ -18,7 +18,7 @@ from translate.contracts import Console
 from translate.data.image import SUFFIXES, Image, encode, read
 from translate.device import cores
 from translate.errors import ConfigError, TranslateError
-from translate.inference.arrays import as_image
+from translate.inference.arrays import as_image, deepened
 from translate.inference.plan import Item, Plan, plan
 from translate.storage.atomic import write_bytes
 
@@ -127,8 +127,9 @@ def convert_items(
     others: Mapping[str, Image] | None = None,
     overwrite: bool = False,
     quality: int = 95,
+    deep: bool = False,
 ) -> Summary:
-    """As `convert`, for items that are already planned."""
+    """As `convert`, for items that are already planned. `deep`: images of 8 bits give images of 16 bits."""
     given = dict(others or {})
     for item in work.items[:1]:
         translator.check(direction, {*given, *item.others})
@@ -136,7 +137,7 @@ def convert_items(
     counts = {"done": 0, "failed": 0, "skipped": 0}
     failures: list[tuple[str, str]] = []
     with _Journal(work.journal) as journal, console.progress("convert", len(work.items), unit="images") as progress:
-        for job in _run(work, translator, direction, given, overwrite, quality):
+        for job in _run(work, translator, direction, given, overwrite, quality, deep):
             journal.write(job.row())
             counts[job.status] += 1
             if job.status == "failed":
@@ -157,11 +158,13 @@ def _run(
     others: Mapping[str, Image],
     overwrite: bool,
     quality: int,
+    deep: bool,
 ) -> Iterator[_Job]:
     """Jobs in the order of the plan, finished."""
     threads = max(1, min(8, cores() - 1))
     with ThreadPoolExecutor(threads, "decode") as before, ThreadPoolExecutor(threads, "encode") as behind:
-        decoded = _ahead(before, partial(_decode, output=work.output, overwrite=overwrite), work.items, 2 * threads)
+        decode = partial(_decode, output=work.output, overwrite=overwrite, deep=deep)
+        decoded = _ahead(before, decode, work.items, 2 * threads)
         translated = (_translate(job, translator, direction, others) for job in decoded)
         yield from _ahead(behind, partial(_encode, output=work.output, quality=quality), translated, 2 * threads)
 
@@ -181,7 +184,7 @@ def _ahead(pool: ThreadPoolExecutor, function: Callable[[T], R], items: Iterable
             future.cancel()
 
 
-def _decode(item: Item, output: Path, overwrite: bool) -> _Job:
+def _decode(item: Item, output: Path, overwrite: bool, deep: bool) -> _Job:
     job = _Job(item)
     if item.reason:
         job.status, job.reason = "failed", item.reason
@@ -189,7 +192,7 @@ def _decode(item: Item, output: Path, overwrite: bool) -> _Job:
         job.status, job.reason = "skipped", "the output exists"
     else:
         with job.part():
-            job.image = read(item.source)
+            job.image = deepened(read(item.source)) if deep else read(item.source)
             job.others = {name: read(path) for name, path in item.others.items()}
     return job
 

@@ -8,6 +8,7 @@ from typing import Any
 from translate.contracts import Metric
 from translate.hookspecs import hookimpl
 from translate.metrics.attribute import AttributeAccuracy, ColourfulPlace, ExemplarRetrieval, PlaceL1
+from translate.metrics.colour import AbAuC, AbPSNR, Colourfulness
 from translate.metrics.luma import PSNRLuma, SSIMLuma
 from translate.metrics.paired import L1, PSNR, SSIM
 from translate.metrics.scores import (
@@ -57,6 +58,9 @@ def translate_metrics() -> Iterable[type[Metric[Any]]]:
         SSIM,
         PSNRLuma,
         SSIMLuma,
+        AbPSNR,
+        AbAuC,
+        Colourfulness,
         SWD,
         PaletteAccuracy,
         MeanIoU,

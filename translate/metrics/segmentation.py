@@ -113,9 +113,9 @@ class _LabelMetric(Metric[LabelConfig]):
         for output, reference in pairs(outputs, references):
             counted = reference != self.config.ignore
             truth, found = reference[counted], output[counted]
-            for what, values in (("reference", truth), ("output", found)):
+            for what, values in (("a reference", truth), ("an output", found)):
                 if values.numel() and int(values.max()) >= classes:
-                    raise DataError(f"a {what} holds the value {int(values.max())}, and there are {classes} classes")
+                    raise DataError(f"{what} holds the value {int(values.max())}, and there are {classes} classes")
             total += torch.bincount(truth * classes + found, minlength=classes * classes)
         if not total.any():
             raise DataError(f"there is nothing to score: all pixels of the references are {self.config.ignore}")

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from translate.hookspecs import hookimpl
+from translate.networks.colour import to_lab, to_rgb
 from translate.networks.features import VGG19, RandomFeatures, feature_distance
 from translate.networks.inference import batched, prepare_for_inference, separate_calls
 from translate.networks.measure import count_parameters, receptive_field
@@ -17,6 +18,7 @@ from translate.networks.rrdb import RRDB
 from translate.networks.srgan_critic import SRGANCritic
 from translate.networks.srresnet import SRResNet
 from translate.networks.unet import UNet
+from translate.networks.zhang import Zhang
 
 __all__ = [
     "Network",
@@ -32,6 +34,8 @@ __all__ = [
     "receptive_field",
     "reference_keys",
     "separate_calls",
+    "to_lab",
+    "to_rgb",
 ]
 
 
@@ -50,4 +54,5 @@ def translate_networks() -> list[type[Network[Any]]]:
         SRGANCritic,
         VGG19,
         RandomFeatures,
+        Zhang,
     ]

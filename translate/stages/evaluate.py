@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from pydantic import Field
 
 from translate.contracts import Config, MetricUse, Need, Problem, Scene, Stage, StageContext
 from translate.errors import StageError
-from translate.stages.infer import IMAGES, INPUTS, default_split
+from translate.stages.infer import IMAGES, INPUTS, OTHERS, default_split
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -79,10 +80,12 @@ class EvaluateStage(Stage[EvaluateConfig]):
         sets = LabelMaps if side == "label" else Images
         references = sets([dataset.path(split, side, key) for key in keys], keys)
         inputs: Sequence[Tensor] | None = None
-        if self.config.baselines and facts["split"] == split and sets is Images:
+        fresh = not facts.get("via")  # images that came back would be compared with their own originals
+        if self.config.baselines and facts["split"] == split and sets is Images and fresh:
             inputs = self._inputs(context, dataset, list(outputs), references)
         if any(metric.looks for metric in metrics):
-            scene = _scene(dataset, split, facts["source_side"], side, list(outputs))
+            seen = context.inputs["images"].path
+            scene = _scene(dataset, split, facts["source_side"], side, list(outputs), seen)
             for metric in metrics:
                 metric.look(scene)
         context.console.say(f"scoring {len(outputs)} images against {len(keys)} of side {side!r}, split {split!r}")
@@ -93,7 +96,8 @@ class EvaluateStage(Stage[EvaluateConfig]):
             inputs,
             constant=self.config.baselines,
         )
-        about = {"direction": facts["direction"], "split": split, "images": len(outputs), "references": len(keys)}
+        way = " then ".join([*facts.get("via", []), facts["direction"]])
+        about = {"direction": way, "split": split, "images": len(outputs), "references": len(keys)}
         report(context, scores, about)
         return {}
 
@@ -110,14 +114,23 @@ class EvaluateStage(Stage[EvaluateConfig]):
         return Enlarged(Images([images.path / INPUTS / f"{key}.png" for key in keys], keys), references)
 
 
-def _scene(dataset: Dataset, split: str, source: str, side: str, keys: list[str]) -> Scene:
-    """What metrics that look beyond outputs and references may know."""
+def _scene(dataset: Dataset, split: str, source: str, side: str, keys: list[str], seen: Path) -> Scene:
+    """What metrics that look beyond outputs and references may know; in `seen` lie inputs that `infer` made itself."""
     from translate.data.companions import companions
     from translate.metrics import Images
 
     def images(split: str, side: str, keys: list[str]) -> Images:
         return Images([dataset.path(split, side, key) for key in keys], keys)
 
+    if (seen / INPUTS).is_dir():
+        further = sorted((seen / OTHERS).glob("*"))[:1]
+        inputs, others = (
+            Images([folder / f"{key}.png" for key in keys], keys)
+            for folder in (seen / INPUTS, *further, seen / INPUTS)[:2]
+        )
+        return Scene(
+            side, source, keys, inputs, others, lambda side: images("train", side, dataset.keys("train", side))
+        )
     exemplars = [companions(dataset, split, (source, side), key, apart=True)[0] for key in keys]
     return Scene(
         side,

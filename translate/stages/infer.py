@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from translate.inference.plan import Item, Plan
     from translate.inference.translator import Translator
 
-RESULTS, IMAGES, INPUTS, CONTACT = "results.jsonl", "images", "inputs", "contact.png"
+RESULTS, IMAGES, INPUTS, OTHERS, CONTACT = "results.jsonl", "images", "inputs", "others", "contact.png"
 SHOWN, TILE = 8, 256
 """Rows of the contact sheet, and the longest side of its pictures."""
 
@@ -27,6 +27,7 @@ class InferConfig(Config):
     """`split` of the data (default: test, else val) or `input`: a path of images instead of data.
 
     `direction`: default the method's first. `others`: files for the direction's further inputs, with `input`.
+    `bits: 16` writes 16 bits per channel where the inputs have 8: what a network hides below a step of 8 bits survives.
     """
 
     split: str | None = None
@@ -34,17 +35,23 @@ class InferConfig(Config):
     input: Path | None = None
     others: dict[str, Path] = {}
     precision: Literal["fp32", "bf16"] = "fp32"
+    bits: Literal[16] | None = None
     quality: int = Field(default=95, ge=1, le=100)
 
 
 class InferStage(Stage[InferConfig]):
-    """Translates a split of a prepared dataset, or a folder of images, into `images/`, with `results.jsonl`.
+    """Translates a split of a prepared dataset, a folder of images, or what another `infer` stage made of them, into
+    `images/`, with `results.jsonl`. The way back (`needs: {images: ...}`) gives reconstructions of that stage's inputs.
 
     Of data that holds only the truth, `inputs/<key>.png` is what the network saw (further inputs: `others/<name>/`).
     """
 
     name = "infer"
-    needs: ClassVar[Mapping[str, Need]] = {"model": Need("model"), "data": Need("dataset", optional=True)}
+    needs: ClassVar[Mapping[str, Need]] = {
+        "model": Need("model"),
+        "data": Need("dataset", optional=True),
+        "images": Need("images", optional=True),
+    }
     produces = "images"
 
     # ---------------------------------------------------------------------------------------------- before it runs
@@ -54,9 +61,13 @@ class InferStage(Stage[InferConfig]):
 
     def check(self, parents: Mapping[str, Mapping[str, Any]]) -> Iterable[Problem]:
         c, model, data = self.config, parents.get("model"), parents.get("data")
-        if (c.input is None) == (data is None):
-            yield Problem(("with",), "infer needs either `needs: {data: ...}` or `input: PATH`, and not both")
+        images = parents.get("images")
+        if sum(given is not None for given in (c.input, data, images)) != 1:
+            wanted = "`needs: {data: ...}`, `needs: {images: ...}` or `input: PATH`"
+            yield Problem(("with",), f"infer needs one of {wanted}, and only one")
             return
+        if images is not None and c.split is not None:
+            yield Problem(("with", "split"), "`split` goes with data; the images bring their own")
         if c.input is not None and not c.input.exists():
             yield Problem(("with", "input"), f"{c.input}: there is no such file or folder")
         if data is not None and c.others:
@@ -65,9 +76,11 @@ class InferStage(Stage[InferConfig]):
             wanted = repr(c.split) if c.split else "'test' or 'val'"
             yield Problem(("with", "split"), f"the data has no split {wanted}; it has {', '.join(data['splits'])}")
         if model is not None:
-            yield from self._check_direction(model, data)
+            yield from self._check_direction(model, data, images)
 
-    def _check_direction(self, model: Mapping[str, Any], data: Mapping[str, Any] | None) -> Iterable[Problem]:
+    def _check_direction(
+        self, model: Mapping[str, Any], data: Mapping[str, Any] | None, images: Mapping[str, Any] | None
+    ) -> Iterable[Problem]:
         try:
             name = self._direction(model)
         except ConfigError as error:
@@ -77,6 +90,11 @@ class InferStage(Stage[InferConfig]):
         further = ", ".join(route["inputs"][1:]) or "none"
         if data is None and set(self.config.others) != set(route["inputs"][1:]):
             yield Problem(("with", "others"), f"{name} needs files for these further inputs: {further}")
+        if images is not None and images["target_side"] != route["sides"][0]:
+            side = images["target_side"]
+            yield Problem(
+                ("needs", "images"), f"{name} translates side {route['sides'][0]!r}, and these are of {side!r}"
+            )
         if data is not None and data["kind"] != model["data"]:
             yield Problem(
                 ("needs", "data"), f"{model['method']} translates {model['data']} data, and this data is {data['kind']}"
@@ -86,6 +104,11 @@ class InferStage(Stage[InferConfig]):
         model, data = parents["model"], parents.get("data")
         name = self._direction(model)
         route = model["directions"][name]
+        if images := parents.get("images"):
+            returns = images["split"] is not None and images["source_side"] == route["target"]
+            kept = {key: images[key] for key in ("split", "source_side", "data")}
+            via = [*images.get("via", []), images["direction"]]
+            return {"direction": name, **kept, "target_side": route["target"], "pairs": returns, "via": via}
         split = self._split(data) if data else None
         return {
             "direction": name,
@@ -128,6 +151,7 @@ class InferStage(Stage[InferConfig]):
             direction=facts["direction"],
             others=self._others(),
             quality=self.config.quality,
+            deep=self.config.bits == 16,
         )
         self._report(context, work, dataset, facts, summary)
         return {**facts, "count": summary.done + summary.skipped}
@@ -143,8 +167,12 @@ class InferStage(Stage[InferConfig]):
         from translate.data.companions import companions
         from translate.inference.observe import observes
         from translate.inference.plan import Item, Plan, plan
+        from translate.metrics.scores import by_key
 
         output, journal = context.folder / IMAGES, context.folder / RESULTS
+        if earlier := context.inputs.get("images"):
+            made = by_key(earlier.path / IMAGES)
+            return Plan([Item(key, path, f"{key}.png") for key, path in made.items()], output, journal=journal)
         if dataset is None:
             assert self.config.input is not None
             found = plan(self.config.input, output, ".png")
@@ -186,7 +214,7 @@ class InferStage(Stage[InferConfig]):
             truth = dataset.tensor(facts["split"], side, key)
             paths = {}
             for name, image in observed(translator.method, route, truth, context.seed, key).items():
-                folder = INPUTS if name == route.inputs[0] else f"others/{name}"
+                folder = INPUTS if name == route.inputs[0] else f"{OTHERS}/{name}"
                 paths[name] = context.folder / folder / f"{key}.png"
                 paths[name].parent.mkdir(parents=True, exist_ok=True)
                 write(paths[name], to_array(image[None], np.dtype(np.uint8)))

@@ -54,6 +54,21 @@ class TrainStage(Stage[TrainConfig]):
         for use in used(method.Config.model_validate(self.config.options)):
             yield use.kind, use.uses
 
+    def inputs(self) -> Iterable[Path]:
+        from translate.inference.translator import locate
+
+        start = self.config.init.bundle
+        return [path for path in self._paths().values() if path.exists()] + ([locate(start)] if start else [])
+
+    def _paths(self) -> dict[str, Path]:
+        """The method's options that are paths, by name; none where the options are wrong, which `check` says."""
+        try:
+            method = self.registry.get("methods", self.config.method)
+            options = vars(method.Config.model_validate(self.config.options))
+        except (TranslateError, ValueError):
+            return {}
+        return {name: value for name, value in options.items() if isinstance(value, Path)}
+
     def check(self, parents: Mapping[str, Mapping[str, Any]]) -> Iterable[Problem]:
         try:
             method = self.registry.get("methods", self.config.method)
@@ -73,6 +88,9 @@ class TrainStage(Stage[TrainConfig]):
         c = self.config
         for wrong in self.registry.check("methods", c.method, c.options)[1]:
             yield type(wrong)(("with", "options", *wrong.path), wrong.message)
+        for name, path in self._paths().items():
+            if not path.exists():
+                yield Problem(("with", "options", name), f"{path}: there is no such file or folder")
         for name in c.losses:
             if name not in method.losses:
                 yield KeyProblem(("with", "losses", name), _unknown(f"{c.method} has no loss", name, method.losses))
@@ -145,11 +163,6 @@ class TrainStage(Stage[TrainConfig]):
         c = self.config
         options, _ = self.registry.check("methods", c.method, c.options)
         return {"options": options, "losses": {**self.registry.get("methods", c.method).losses, **c.losses}}
-
-    def inputs(self) -> Iterable[Path]:
-        from translate.inference.translator import locate
-
-        return [locate(self.config.init.bundle)] if self.config.init.bundle else []
 
     def notes(self, parents: Mapping[str, Mapping[str, Any]]) -> Iterable[str]:
         c = self.config

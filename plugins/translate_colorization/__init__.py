@@ -1,0 +1,136 @@
+"""Colorization: from lightness L to the colours ab of CIE Lab, by regression against a critic or by classification.
+
+Isola et al., "Image-to-Image Translation with Conditional Adversarial Networks", CVPR 2017 (L1 and a conditional
+critic); Zhang, Isola, Efros, "Colorful Image Colorization", ECCV 2016 (classes of colour, rebalanced).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Literal
+
+import torch
+from pydantic import PositiveInt
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from translate import (
+    Build,
+    Config,
+    Direction,
+    Method,
+    Nets,
+    NetworkUse,
+    Objective,
+    Step,
+    Update,
+    hookimpl,
+    to_lab,
+    to_rgb,
+)
+from translate_colorization.bins import Prior, ab_bins, annealed_mean, soft_encode
+
+RANGE = 110.0
+"""ab are divided by it, which keeps all colours of sRGB in [-1, 1]."""
+COLOURED = 5.0
+"""An image without any |a| or |b| above this is grey itself and teaches no colours (Zhang et al., code)."""
+
+
+class ColorizationConfig(Config):
+    """Networks, norm, objective; `predict`: the `colour` of each pixel, or a distribution over `classes` of colours.
+
+    For classes `generator: zhang` is the paper's. `resolution`: at inference the network sees larger images reduced to
+    this shorter side, and its colours are enlarged again; lightness always keeps the image's own resolution.
+    """
+
+    predict: Literal["colour", "classes"] = "colour"
+    generator: NetworkUse = NetworkUse(uses="unet_256")
+    discriminator: NetworkUse = NetworkUse(uses="patchgan")
+    norm: Literal["batch", "instance", "none"] = "batch"
+    dropout: bool = False
+    objective: Objective = Objective(uses="non-saturating")
+    rebalance: bool = True
+    resolution: PositiveInt | None = None
+
+
+class Colorization(Method[ColorizationConfig]):
+    """G guesses ab from L; the output joins them with the L of the input, at its full resolution.
+
+    `colour`: 100 |ab - G(L)|_1 and a critic of (L, ab), which rests where `losses.adversarial` is 0. `classes`: cross
+    entropy with softly encoded colours, rare ones weighted up; the output is the annealed mean.
+    """
+
+    name = "colorization"
+    data = "single"
+    players = {"D": ("D",), "G": ("G",)}
+    losses = {"adversarial": 1.0, "l1": 100.0, "classes": 1.0, "critic": 0.5}
+    directions = {"colorize": Direction(nets=("G",))}
+
+    def networks(self, build: Build) -> dict[str, nn.Module]:
+        c = self.config
+        outputs = 2 if c.predict == "colour" else len(ab_bins())
+        options = {} if c.predict == "colour" else {"output": "none"}
+        return {
+            "G": build(c.generator, in_channels=1, out_channels=outputs, norm=c.norm, dropout=c.dropout, **options),
+            "D": build(c.discriminator, in_channels=3, norm=c.norm),
+            "prior": Prior(len(ab_bins())),
+        }
+
+    def observe(self, truth: Tensor, direction: str, rng: torch.Generator) -> Tensor:
+        L, ab = to_lab(truth)
+        return to_rgb(L, torch.zeros_like(ab))
+
+    def translate(self, nets: Nets, inputs: Mapping[str, Tensor], direction: str) -> Tensor:
+        L, _ = to_lab(inputs["image"])
+        side, resolution = min(L.shape[-2:]), self.config.resolution
+        seen = L
+        if resolution is not None and side > resolution:
+            m = getattr(nets.G, "multiple", 1)
+            size = [max(1, round(n * resolution / side / m)) * m for n in L.shape[-2:]]
+            seen = F.interpolate(L, size, mode="bilinear", antialias=True)
+        ab = self.guess(nets.G(seen / 50 - 1))
+        return to_rgb(L, F.interpolate(ab, L.shape[-2:], mode="bilinear") if ab.shape[-2:] != L.shape[-2:] else ab)
+
+    def guess(self, made: Tensor) -> Tensor:
+        """What G says as ab: N x 2 x h x w, in Lab's units."""
+        if self.config.predict == "colour":
+            return made.float() * RANGE
+        return annealed_mean(made, ab_bins().to(made.device))
+
+    def step(self, nets: Nets, batch: Mapping[str, Tensor], step: Step) -> Iterator[Update]:
+        L, ab = to_lab(batch["image"])
+        x, y = L / 50 - 1, ab / RANGE
+        play = self.by_colour if self.config.predict == "colour" else self.by_classes
+        yield from play(nets, x, y, batch["image"], step)
+
+    def by_colour(self, nets: Nets, x: Tensor, y: Tensor, real: Tensor, step: Step) -> Iterator[Update]:
+        fake = nets.G(x)
+        losses = {"l1": F.l1_loss(fake.float(), y)}
+        if self.weights["adversarial"] != 0:
+            objective = self.config.objective
+
+            def critic(colours: Tensor) -> Tensor:
+                scores: Tensor = nets.D(torch.cat((x, colours), 1))
+                return scores
+
+            yield Update("D", {"critic": objective.critic(critic, y, fake.detach(), step)})
+            objective.constrain(nets.D)
+            losses["adversarial"] = objective.generator(critic, fake, y, step)
+        yield Update("G", losses, views={"input": x, "output": to_rgb(50 * x + 50, self.guess(fake)), "target": real})
+
+    def by_classes(self, nets: Nets, x: Tensor, y: Tensor, real: Tensor, step: Step) -> Iterator[Update]:
+        """Equations 2 and 3: the weight of a pixel is that of the class nearest to its true colour."""
+        logits = nets.G(x).float()
+        ab = F.interpolate(y * RANGE, logits.shape[-2:], mode="area")
+        index, share = soft_encode(ab, ab_bins().to(ab.device))
+        nets.prior.learn(index, share)
+        found = logits.log_softmax(1).permute(0, 2, 3, 1).gather(3, index)
+        weight = nets.prior.weights()[index[..., 0]] if self.config.rebalance else torch.ones_like(share[..., 0])
+        coloured = (ab.abs().amax((1, 2, 3)) > COLOURED).to(weight.dtype).view(-1, 1, 1)
+        loss = -(coloured * weight * (share * found).sum(3)).mean()
+        yield Update("G", {"classes": loss}, views={"input": x, "target": real})
+
+
+@hookimpl
+def translate_methods() -> list[type[Method[ColorizationConfig]]]:
+    return [Colorization]

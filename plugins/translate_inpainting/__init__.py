@@ -1,0 +1,133 @@
+"""Context encoders: Pathak, Krahenbuhl, Donahue, Darrell, Efros, "Context Encoders: Feature Learning by Inpainting".
+
+CVPR 2016, arXiv 1604.07379. Here the generator sees the mask and makes the whole image; what is known stays as it is.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from pathlib import Path
+from typing import Literal
+
+import torch
+from pydantic import NonNegativeInt, model_validator
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from translate import (
+    Build,
+    Config,
+    Direction,
+    Method,
+    Metric,
+    Nets,
+    NetworkUse,
+    NoOptions,
+    Objective,
+    Step,
+    Update,
+    hookimpl,
+    load_masks,
+)
+from translate_inpainting.metrics import HoleL1, HolePSNR
+
+RING = 10.0
+"""How much more the ring around a hole counts (section 3.1 of the supplement: ten times)."""
+
+
+class InpaintingConfig(Config):
+    """Networks, norm and objective; which holes (section 3.3): `centre`, half as high and wide as the image; `random`,
+    a rectangle of 10 to 40 % of the area; `files`, drawn from the folder `masks`, whose white pixels are the hole.
+
+    `overlap`: known pixels around a hole that the generator has to continue (4 in the authors' code).
+    """
+
+    generator: NetworkUse = NetworkUse(uses="unet_128")
+    discriminator: NetworkUse = NetworkUse(uses="patchgan")
+    norm: Literal["batch", "instance", "none"] = "batch"
+    objective: Objective = Objective(uses="non-saturating")
+    mask: Literal["centre", "random", "files"] = "random"
+    masks: Path | None = None
+    overlap: NonNegativeInt = 4
+
+    @model_validator(mode="after")
+    def _files(self) -> InpaintingConfig:
+        if (self.mask == "files") != (self.masks is not None):
+            raise ValueError("`mask: files` and the folder `masks` belong together")
+        return self
+
+
+class Inpainting(Method[InpaintingConfig]):
+    """F fills the hole M of x: it minimises the masked squared error and fools a critic of the completed image
+    (equations 1 to 3). M is 1 in the hole; the input shows the mean colour of what is known there."""
+
+    name = "inpainting"
+    data = "single"
+    players = {"D": ("D",), "F": ("F",)}
+    losses = {"reconstruction": 0.999, "adversarial": 0.001, "critic": 1.0}
+    directions = {"fill": Direction(nets=("F",), inputs=("image", "mask"))}
+
+    def networks(self, build: Build) -> dict[str, nn.Module]:
+        c, channels = self.config, self.spec.channels["image"]
+        return {
+            "F": build(c.generator, in_channels=channels + 1, out_channels=channels, norm=c.norm, dropout=False),
+            "D": build(c.discriminator, in_channels=channels, norm=c.norm),
+        }
+
+    def holes(self, images: Tensor, rng: torch.Generator) -> Tensor:
+        """M for each image: N x 1 x H x W, 1 in the hole, else 0."""
+        count, (height, width), device = len(images), images.shape[-2:], images.device
+        if self.config.masks is not None:
+            known: Tensor = load_masks(self.config.masks, (height, width)).to(device)
+            return known[torch.randint(len(known), (count,), generator=rng, device=device)]
+        area, aspect, top, left = torch.rand((4, count, 1, 1, 1), generator=rng, device=device).unbind()
+        area, aspect = 0.1 + 0.3 * area, torch.exp2(aspect - 0.5)
+        if self.config.mask == "centre":
+            area, aspect, top, left = (torch.full_like(area, value) for value in (0.25, 1, 0.5, 0.5))
+        high, wide = (height * (area * aspect).sqrt()).round(), (width * (area / aspect).sqrt()).round()
+        y = torch.arange(height, device=device).view(1, 1, -1, 1) - ((height - high) * top).round()
+        x = torch.arange(width, device=device).view(1, 1, 1, -1) - ((width - wide) * left).round()
+        return ((y >= 0) & (y < high) & (x >= 0) & (x < wide)).to(images.dtype)
+
+    def observe(self, truth: Tensor, direction: str, rng: torch.Generator) -> Mapping[str, Tensor]:
+        mask = self.holes(truth, rng)
+        return {"image": covered(truth, mask), "mask": 2 * mask - 1}
+
+    def translate(self, nets: Nets, inputs: Mapping[str, Tensor], direction: str) -> Tensor:
+        x, mask = inputs["image"], (inputs["mask"][:, :1] > 0).to(inputs["image"].dtype)
+        return torch.where(mask > 0, self.made(nets, x, mask).float(), x)
+
+    def made(self, nets: Nets, x: Tensor, mask: Tensor) -> Tensor:
+        made: Tensor = nets.F(torch.cat((covered(x, mask), mask), 1))
+        return made
+
+    def step(self, nets: Nets, batch: Mapping[str, Tensor], step: Step) -> Iterator[Update]:
+        x, objective = batch["image"], self.config.objective
+        mask = self.holes(x, step.rng)
+        made = self.made(nets, x, mask).float()
+        fake = torch.where(mask > 0, made, x)
+        yield Update("D", {"critic": objective.critic(nets.D, x, fake.detach(), step)})
+        objective.constrain(nets.D)
+        o = self.config.overlap
+        ring = F.max_pool2d(mask, 2 * o + 1, 1, o) - mask
+        weight = mask + RING * ring
+        error = (weight * (made - x).square()).sum() / ((mask + ring).sum() * x.shape[1])
+        losses = {"reconstruction": error, "adversarial": objective.generator(nets.D, fake, x, step)}
+        yield Update("F", losses, views={"input": covered(x, mask), "output": fake, "target": x, "critic": nets.D})
+
+
+def covered(images: Tensor, mask: Tensor) -> Tensor:
+    """The images with their holes in the mean colour of what is known of each: nothing of the truth is left there."""
+    known = 1 - mask
+    mean = (images * known).sum((2, 3), keepdim=True) / known.sum((2, 3), keepdim=True).clamp(min=1)
+    return torch.where(mask > 0, mean, images)
+
+
+@hookimpl
+def translate_methods() -> list[type[Method[InpaintingConfig]]]:
+    return [Inpainting]
+
+
+@hookimpl
+def translate_metrics() -> Iterable[type[Metric[NoOptions]]]:
+    return [HoleL1, HolePSNR]

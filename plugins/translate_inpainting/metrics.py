@@ -1,0 +1,54 @@
+"""Scores of the hole alone: over the whole image, what was never missing would count as right."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Sequence
+
+from torch import Tensor
+
+from translate import DataError, Metric, NoOptions, Scene
+
+
+class _Hole(Metric[NoOptions]):
+    """Reads the masks that the holes were made with: the direction's second input."""
+
+    looks = True
+    masks: Sequence[Tensor] = ()
+
+    def look(self, scene: Scene) -> None:
+        self.masks = scene.exemplars
+
+    def differences(self, outputs: Sequence[Tensor], references: Sequence[Tensor]) -> Iterator[Tensor]:
+        """Output minus reference in the hole of each image: C x pixels."""
+        if not len(outputs) == len(references) == len(self.masks):
+            raise DataError(
+                f"{self.name}: {len(outputs)} outputs, {len(references)} references, {len(self.masks)} masks"
+            )
+        for n in range(len(outputs)):
+            hole = self.masks[n][0] > 0.5
+            yield (outputs[n] - references[n])[:, hole].double()
+
+
+class HoleL1(_Hole):
+    """Mean absolute difference in the hole, in per cent of the range; the mean over images (Pathak et al., table 1)."""
+
+    name = "hole-l1"
+    unit = "%, hole"
+
+    def score(self, outputs: Sequence[Tensor], references: Sequence[Tensor]) -> float:
+        found = [100 * float(d.abs().mean()) for d in self.differences(outputs, references)]
+        return math.fsum(found) / len(found)
+
+
+class HolePSNR(_Hole):
+    """10 log10(1 / MSE) of the hole, then the mean over images."""
+
+    name = "hole-psnr"
+    better = "higher"
+    unit = "dB, hole"
+
+    def score(self, outputs: Sequence[Tensor], references: Sequence[Tensor]) -> float:
+        errors = [float(d.square().mean()) for d in self.differences(outputs, references)]
+        found = [-10 * math.log10(error) if error > 0 else math.inf for error in errors]
+        return math.fsum(found) / len(found) if all(map(math.isfinite, found)) else math.inf

@@ -1,0 +1,35 @@
+"""Masks from files: which pixels of an image are to be made up."""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from translate.data import image
+from translate.data.listing import list_images
+from translate.errors import DataError
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+
+@lru_cache(maxsize=4)
+def load_masks(folder: Path, size: tuple[int, int]) -> Tensor:
+    """The images of a folder, by name, as masks of `size` (height, width): N x 1 x H x W, 1 where white, else 0.
+
+    What is brighter than half counts as white; other sizes are brought to `size` by the nearest pixel. Errors:
+    DataError (no folder, no images, a mask that is all white or all black). The last few folders are kept in memory.
+    """
+    import torch
+    from torch.nn.functional import interpolate
+
+    found = []
+    for path in list_images(folder).files.values():
+        pixels = image.read(path).over_white()
+        bright = torch.from_numpy(pixels.max(axis=2) > (65535 if pixels.dtype.itemsize == 2 else 255) // 2)
+        mask = interpolate(bright[None, None].float(), size, mode="nearest")
+        if mask.min() == mask.max():
+            raise DataError(f"{path}: a mask has white pixels (the hole) and black ones, and this one has but one kind")
+        found.append(mask)
+    return torch.cat(found)

@@ -1,0 +1,66 @@
+"""The colorization network of Zhang et al. 2016 (section 2.2; layers as in the authors' published model)."""
+
+from __future__ import annotations
+
+from torch import Tensor, nn
+
+from translate.networks.blocks import norm, stack
+from translate.networks.network import Init, Network, NetworkConfig, Norm
+
+BLOCKS = (
+    (1, 2, 2, 1),
+    (2, 2, 2, 1),
+    (4, 3, 2, 1),
+    (8, 3, 1, 1),
+    (8, 3, 1, 2),
+    (8, 3, 1, 2),
+    (8, 3, 1, 1),
+)
+"""Blocks 1 to 7: width in times the filters, how many convolutions, the stride of the last one, dilation of all."""
+
+
+class ZhangConfig(NetworkConfig):
+    """`filters` of the first block; the deepest have eight times as many."""
+
+    norm: Norm = "batch"
+    init: Init = "kaiming"
+
+
+class Zhang(Network[ZhangConfig]):
+    """Seven blocks of 3 x 3 convolutions down to an eighth of the size, two of them dilated, and one doubling.
+
+    N x in_channels x H x W to N x out_channels x H/4 x W/4 logits, H and W multiples of 8. No pooling, no skips.
+    """
+
+    name = "zhang"
+    multiple = 8
+
+    def __init__(self, config: ZhangConfig, *, in_channels: int, out_channels: int) -> None:
+        super().__init__(config, in_channels=in_channels, out_channels=out_channels)
+        inputs = in_channels
+        self.blocks = nn.Sequential()
+        for times, convolutions, stride, dilation in BLOCKS:
+            width = times * config.filters
+            layers: dict[str, nn.Module] = {}
+            for number in range(1, convolutions + 1):
+                step = stride if number == convolutions else 1
+                layers[f"conv{number}"] = nn.Conv2d(inputs, width, 3, step, dilation, dilation)
+                layers[f"relu{number}"] = nn.ReLU(inplace=True)
+                inputs = width
+            self.blocks.append(stack({**layers, **norm(config.norm, width)}))
+        half = 4 * config.filters
+        self.up = nn.Sequential(
+            nn.ConvTranspose2d(inputs, half, 4, 2, 1),
+            nn.ReLU(inplace=True),
+            nn.Conv2d(half, half, 3, padding=1),
+            nn.ReLU(inplace=True),
+            nn.Conv2d(half, half, 3, padding=1),
+            nn.ReLU(inplace=True),
+        )
+        self.head = nn.Conv2d(half, out_channels, 1)
+        self.initialise(config.init, config.gain, config.spectral)
+
+    def forward(self, images: Tensor) -> Tensor:
+        self.expect(images, multiple=8, advice="resize or crop them")
+        y: Tensor = self.head(self.up(self.blocks(images)))
+        return y
