@@ -54,10 +54,8 @@ def test_losses_equal_the_authors(game, pictures: Pictures) -> None:  # type: ig
         total = sum(DiscoGAN.losses[name] * float(value.detach()) for name, value in update.losses.items())
         fake_b, fake_a = nets.G_ab(a), nets.G_ba(b)
         expected = 0.0
-        for D, fake, real, again in (
-            (nets.D_b, fake_b, b, nets.G_ba(fake_b)),
-            (nets.D_a, fake_a, a, nets.G_ab(fake_a)),
-        ):
+        again_a, again_b = nets.G_ba(fake_b), nets.G_ab(fake_a)
+        for D, fake, real, truth, again in ((nets.D_b, fake_b, b, a, again_a), (nets.D_a, fake_a, a, b, again_b)):
             scores, features = D.judge(fake)
             bce = F.binary_cross_entropy(torch.sigmoid(scores), torch.ones_like(scores))
             distance = sum(

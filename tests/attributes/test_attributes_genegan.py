@@ -74,8 +74,8 @@ def test_losses_equal_the_authors_on_images_of_0_to_255(game, pictures: Pictures
 
 def test_weight_decay_counts_each_convolution_once() -> None:
     net = nn.Sequential(nn.Conv2d(1, 2, 3), nn.BatchNorm2d(2), nn.ConvTranspose2d(2, 1, 4))
-    expected = sum(float(w.square().mean()) / 2 for w in (net[0].weight, net[2].weight))
-    assert float(sum_of_squares(net)) == pytest.approx(expected)
+    expected = sum(float(w.detach().square().mean()) / 2 for w in (net[0].weight, net[2].weight))
+    assert float(sum_of_squares(net).detach()) == pytest.approx(expected)
 
 
 @pytest.mark.parametrize(("burst", "every", "critics"), [(100, 500, 1), (3, 2, 1), (0, 5, 2), (4, 3, 5)])
@@ -111,7 +111,7 @@ def test_steps_of_a_game_clip_the_critics_and_train_both_sides(game, pictures: P
         constant = {"score.bias"} if name.startswith("D_") else set()  # it cancels in the difference of two scores
         assert moved == {*before[name]} - constant, name
     clipped = [p for name in ("D_with", "D_without") for p in engine.nets[name].parameters()]
-    assert max(float(p.abs().max()) for p in clipped) <= 0.01
+    assert max(float(p.detach().abs().max()) for p in clipped) <= 0.01
     engine.check_finite({})
 
 

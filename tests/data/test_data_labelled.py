@@ -211,6 +211,7 @@ GEOMETRY = {
     "vertical-flip": {"p": 0.5},
     "rotate-90": {"p": 1.0},
     "colour-jitter": {},
+    "thicken-lines": {"sides": ["drawing"]},
 }
 
 

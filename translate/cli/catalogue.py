@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from translate.cli.common import as_json, console, print_json
+
+if TYPE_CHECKING:
+    from translate.data.cards import Card
 
 
 @click.command()
@@ -150,12 +153,18 @@ def list_datasets(as_json: bool = False) -> None:
             card.title,
             " or ".join(card.kinds),
             ", ".join(f"{split} {max(n.a, n.b)}" for split, n in card.splits.items()),
-            f"{card.archive.bytes / 1e6:,.0f} MB" if card.archive.bytes else "unknown",
+            _download(card),
             "yes" if here[card.name] else "no",
         )
         for card in cards
     ]
     console().table("", ("name", "what", "data", "images per side", "download", "here"), rows)
+
+
+def _download(card: Card) -> str:
+    if card.archive is None:
+        return "by hand"
+    return f"{card.archive.bytes / 1e6:,.0f} MB" if card.archive.bytes else "unknown"
 
 
 @datasets.command("show")

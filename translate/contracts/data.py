@@ -143,8 +143,9 @@ class Scene:
     """What was translated, for metrics that look beyond outputs and references.
 
     `side` is what the outputs imitate, `source` what they were made from, `keys` names them. `inputs` and `exemplars`
-    (the direction's second input, for CycleGAN the image that it would have been) go with the outputs one by one;
-    `training(side)` are the real images that the model was trained on. All images as in `Metric`.
+    (the direction's second input, for CycleGAN the image that it would have been) go with the outputs one by one; `plain`
+    are the exemplars as they look on the source side, where the split has true pairs. `training(side)` are the real
+    images that the model was trained on. All images as in `Metric`.
     """
 
     side: str
@@ -152,6 +153,7 @@ class Scene:
     keys: Sequence[str]
     inputs: Sequence[Tensor]
     exemplars: Sequence[Tensor]
+    plain: Sequence[Tensor] | None
     training: Callable[[str], Sequence[Tensor]]
 
 

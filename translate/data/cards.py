@@ -11,6 +11,7 @@ from typing import Annotated, Any, Literal
 from pydantic import Field, NonNegativeInt, PositiveInt, ValidationError, model_validator
 
 from translate.contracts import IGNORE, Config, Console, DataKind, Record, Source, SourceFacts
+from translate.data.attribute import Attribute, AttributeConfig, AttributeList, AttributeListConfig
 from translate.data.labelled import Labelled, LabelledConfig
 from translate.data.single import Single, SingleConfig
 from translate.data.sources import FileSource, Folders, FoldersConfig, Picking, SideBySide, SideBySideConfig
@@ -40,17 +41,19 @@ class Card(Config):
     """A dataset. `splits` says how many images the official archive holds, `pairs` in which splits both sides show the
     same things, `ignore` the value of label maps that means no class, `unverified` what the card could not make sure
     of. Of the layout `split-annot` (`train`, `trainannot`, ...) side a is the images, side b their label maps; of the
-    layout `single`, `folders` are those of each split, as the source `single` takes them. `more` are further archives
-    that belong to the dataset."""
+    layout `single`, `folders` are those of each split, as the source `single` takes them. Of the layouts
+    `with-without` (`train_with`, `train_without`, ...) and `attribute-list` (see that source) side a has the attribute
+    and side b has not. `more` are further archives that belong to the dataset; without an `archive` the
+    description says how to lay out what the homepage offers."""
 
     name: str
     title: str
     description: str
     homepage: str
-    archive: Archive
+    archive: Archive | None = None
     licence: str
     citation: str
-    layout: Literal["side-by-side", "split-side", "split-annot", "single"]
+    layout: Literal["side-by-side", "split-side", "split-annot", "single", "with-without", "attribute-list"]
     sides: dict[Literal["a", "b"], str]
     splits: dict[str, Counts]
     pairs: tuple[str, ...]
@@ -76,6 +79,8 @@ class Card(Config):
         """The kinds of data that it can serve as, the natural one first."""
         if self.layout in ("split-annot", "single"):
             return ("labelled",) if self.layout == "split-annot" else ("single",)
+        if self.layout in ("with-without", "attribute-list"):
+            return ("attribute",)
         return ("paired", "unpaired") if self.layout == "side-by-side" else ("unpaired",)
 
 
@@ -135,7 +140,10 @@ def fetch(name: str, root: Path | None, console: Console) -> Path:
     card = load_card(name)
     root = data_root() if root is None else root
     folder = root / name
-    wanted = [part for part in (card.archive, *card.more) if not (folder / part.into).exists()]
+    if card.archive is None and not folder.exists():
+        raise ConfigError(f"{name} cannot be downloaded from here: get it from {card.homepage}. {card.description}")
+    parts_of = [part for part in (card.archive, *card.more) if part is not None]
+    wanted = [part for part in parts_of if not (folder / part.into).exists()]
     if not wanted:
         console.say(f"{name} is already at {folder}")
         return folder
@@ -158,11 +166,15 @@ def fetch(name: str, root: Path | None, console: Console) -> Path:
 
 class DatasetConfig(Picking):
     """`name` of a card (`translate datasets list`); `root`: a local copy (default: where `datasets fetch` puts it);
-    `kind`: what to use it as (default: the card's natural kind)."""
+    `kind`: what to use it as (default: the card's natural kind). Where the layout allows it: `attribute`, the one that
+    tells the sides apart; `colour`: grey images become RGB; `disjoint`: no training pair gives both of its halves."""
 
     name: str
     root: Path | None = None
-    kind: Literal["paired", "unpaired", "labelled", "single"] | None = None
+    kind: Literal["paired", "unpaired", "labelled", "single", "attribute"] | None = None
+    attribute: str | None = None
+    colour: bool = False
+    disjoint: bool = False
 
 
 class DatasetSource(Source[DatasetConfig]):
@@ -182,7 +194,8 @@ class DatasetSource(Source[DatasetConfig]):
     def facts(self) -> SourceFacts:
         there = self._absent_by_default() or self._local().splits()
         splits = tuple(s for s in there if self.config.splits is None or s in self.config.splits)
-        pairs = frozenset(self.card.pairs) & frozenset(splits)
+        apart = {"train"} if self.config.disjoint else set()
+        pairs = frozenset(self.card.pairs) & frozenset(splits) - apart
         return SourceFacts(self.kind, splits, pairs, self.card.classes, self.card.palette)
 
     def records(self, split: str) -> Iterator[Record]:
@@ -200,12 +213,25 @@ class DatasetSource(Source[DatasetConfig]):
 
     def _source(self) -> FileSource[Any]:
         c = self.config
-        if self.card.layout == "side-by-side":
+        picked: dict[str, Any] = {"splits": c.splits, "limit": c.limit}
+        layout = self.card.layout
+        takes = {"attribute": layout == "attribute-list", "colour": layout == "with-without"}
+        for option, fits in {**takes, "disjoint": layout == "side-by-side"}.items():
+            if getattr(c, option) and not fits:
+                raise ConfigError(f"dataset {c.name!r} has no use for `{option}`: its layout is {layout}")
+        if layout == "attribute-list" and not c.attribute:
+            raise ConfigError(f"dataset {c.name!r} needs `attribute`, the one that tells the sides apart")
+        if layout == "side-by-side":
             kind: Literal["paired", "unpaired"] = "paired" if self.kind == "paired" else "unpaired"
-            return SideBySide(SideBySideConfig(root=self.root, kind=kind, splits=c.splits, limit=c.limit), self.seed)
-        if self.card.layout == "single":
+            side_by_side = SideBySideConfig(root=self.root, kind=kind, disjoint=c.disjoint, **picked)
+            return SideBySide(side_by_side, self.seed)
+        if layout == "with-without":
+            return Attribute(AttributeConfig(root=self.root, colour=c.colour, **picked), self.seed)
+        if layout == "attribute-list":
+            return AttributeList(AttributeListConfig(root=self.root, attribute=c.attribute or "", **picked), self.seed)
+        if layout == "single":
             return Single(SingleConfig(root=self.root, folders=self.card.folders, splits=c.splits, limit=c.limit))
-        if self.card.layout == "split-annot":
+        if layout == "split-annot":
             labels = {"classes": self.card.classes, "palette": self.card.palette, "ignore": self.card.ignore}
             return Labelled(LabelledConfig(root=self.root, splits=c.splits, limit=c.limit, **labels), self.seed)
         config = FoldersConfig(root=self.root, pairs=self.card.pairs, splits=c.splits, limit=c.limit)

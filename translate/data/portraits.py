@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     Array = np.ndarray[Any, Any]
 
-PLACE = (0.04, 0.14, 0.44, 0.86)
+PLACE = (0.02, 0.14, 0.44, 0.86)
 """Where every hat lies: top, left, bottom, right as shares of the image."""
 CORE = (0.25, 0.44, 0.34, 0.56)
 """What every hat covers."""

@@ -194,10 +194,18 @@ class Pairs(_TwoFolders[PairsConfig]):
 
 class SideBySideConfig(Picking):
     """`root` with folders `train`, `val`, `test` (only `train` must exist), or with images directly, which are then
-    `train`. `kind: unpaired` forgets in training which halves belong together."""
+    `train`. `kind: unpaired` forgets in training which halves belong together; with `disjoint` the training files give
+    one half each, by turns, so that no picture of side b belongs to one of side a."""
 
     root: Path
     kind: Literal["paired", "unpaired"] = "paired"
+    disjoint: bool = False
+
+    @model_validator(mode="after")
+    def _unpaired(self) -> SideBySideConfig:
+        if self.disjoint and self.kind == "paired":
+            raise ValueError("`disjoint` takes pairs apart: it goes with `kind: unpaired`")
+        return self
 
 
 class SideBySide(FileSource[SideBySideConfig]):
@@ -223,14 +231,17 @@ class SideBySide(FileSource[SideBySideConfig]):
 
     def facts(self) -> SourceFacts:
         splits = self.splits()
-        return SourceFacts(self.config.kind, splits, frozenset(splits))
+        apart = {"train"} if self.config.disjoint else set()
+        return SourceFacts(self.config.kind, splits, frozenset(splits) - apart)
 
     def records(self, split: str) -> Iterator[Record]:
         files = self._listed(self.folder(split)).files
         halves = lru_cache(maxsize=8)(read_halves)
-        for key in self._pick(split, files):
+        apart = self.config.disjoint and split == "train"
+        for number, key in enumerate(self._pick(split, files)):
             for half, side in enumerate(SIDES[self.config.kind]):
-                yield _half(key, side, files[key], half, halves)
+                if not apart or number % 2 == half:
+                    yield _half(key, side, files[key], half, halves)
 
     def inputs(self) -> Iterable[Path]:
         return [self.folder(split) for split in self.splits()]

@@ -104,11 +104,12 @@ class RetrievalConfig(PlaceConfig):
 
 
 class ExemplarRetrieval(Metric[RetrievalConfig]):
-    """The share of outputs that look more like their own exemplar, at a place, than like any other (mean absolute
+    """The share of outputs that look more like their own exemplar than like any other, at a place (mean absolute
     difference): does the exemplar's object arrive, or just any? Guessing scores 1 / candidates.
 
-    Candidates are the exemplars of the next outputs in order, but none whose object is the same or whose background is
-    the output's own: in data with known truth these share a folder of keys.
+    Where true pairs tell what the object is (the pixels that differ), an output is compared with its own input wearing
+    the objects of the candidates; else with the exemplars themselves. Candidates are the exemplars of the next outputs
+    in order, but for those of the same object, which share a folder of keys.
     """
 
     name = "exemplar-retrieval"
@@ -121,19 +122,24 @@ class ExemplarRetrieval(Metric[RetrievalConfig]):
         self.scene = scene
 
     def score(self, outputs: Sequence[Tensor], references: Sequence[Tensor]) -> float:
-        import torch
-
         assert self.scene is not None, "look() comes first"
-        exemplars = [self._place(self.scene.exemplars[n]) for n in range(len(outputs))]
-        if len({e.shape for e in exemplars}) > 1:
-            raise DataError("exemplar-retrieval compares pixels: all images need one size; add a `resize`")
-        stack = torch.stack(exemplars)
         hits = 0
         for number in range(len(outputs)):
-            others = self._others(number)
-            distance = (stack[[number, *others]] - self._place(outputs[number])).abs().mean((1, 2, 3))
-            hits += bool((distance[0] < distance[1:]).all())
+            output, given = self._place(outputs[number]), self._place(self.scene.inputs[number])
+            distances = [self._distance(output, given, k) for k in (number, *self._others(number))]
+            hits += distances[0] < min(distances[1:])
         return hits / len(outputs)
+
+    def _distance(self, output: Tensor, given: Tensor, number: int) -> float:
+        """From an output to what it would be with the exemplar of output `number`."""
+        assert self.scene is not None
+        expected = self._place(self.scene.exemplars[number])
+        if expected.shape != output.shape:
+            raise DataError("exemplar-retrieval compares pixels: all images need one size; add a `resize`")
+        if self.scene.plain is not None:
+            changed = (expected != self._place(self.scene.plain[number])).any(0)
+            expected = expected.where(changed, given)
+        return float((output - expected).abs().mean())
 
     def _place(self, image: Tensor) -> Tensor:
         return image[(slice(None), *self.config.window(image))]

@@ -74,11 +74,12 @@ def train_classifier(
 
 
 def _fit(net: nn.Module, images: Tensor, labels: Tensor, epochs: int, rng: np.random.Generator) -> None:
-    steps = -(-len(images) // BATCH)
+    size = min(BATCH, max(8, len(images) // 16))  # enough steps for the running averages
+    steps = -(-len(images) // size)
     optimizer = torch.optim.Adam(net.parameters(), lr=RATE, weight_decay=1e-4)
     schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, epochs * steps)
     net.train()
-    for chosen in _batches(len(images), epochs, rng):
+    for chosen in _batches(len(images), size, epochs, rng):
         batch = images[chosen]
         mirrored = torch.from_numpy(rng.random(len(chosen)) < 0.5)
         batch = torch.where(mirrored[:, None, None, None], batch.flip(3), batch)
@@ -89,7 +90,7 @@ def _fit(net: nn.Module, images: Tensor, labels: Tensor, epochs: int, rng: np.ra
         schedule.step()
 
 
-def _batches(count: int, epochs: int, rng: np.random.Generator) -> Iterator[Tensor]:
+def _batches(count: int, size: int, epochs: int, rng: np.random.Generator) -> Iterator[Tensor]:
     for _ in range(epochs):
         order = torch.from_numpy(rng.permutation(count))
-        yield from torch.split(order, BATCH)
+        yield from torch.split(order, size)

@@ -103,10 +103,12 @@ class Colourfulness(Metric[NoOptions]):
 
     def score(self, outputs: Sequence[Tensor], references: Sequence[Tensor]) -> float:
         found = self.details(outputs, references)
-        return abs(found["outputs"] - found["references"])
+        made, true = found.values()
+        return abs(made - true)
 
     def details(self, outputs: Sequence[Tensor], references: Sequence[Tensor]) -> Mapping[str, float]:
-        return {"outputs": mean(map(colourfulness, outputs)), "references": mean(map(colourfulness, references))}
+        sets = {"outputs": outputs, "references": references}
+        return {f"colourfulness/{name}": mean(colourfulness(image) for image in of) for name, of in sets.items()}
 
 
 def colourfulness(image: Tensor) -> float:
