@@ -56,7 +56,9 @@ def test_a_transform_is_a_function_of_its_seed(transform: Transform[Any], dtype:
     assert varies == transform.random
 
 
-@pytest.mark.parametrize("transform", [t for t in EXAMPLES if t.name not in ("colour-jitter", "thicken-lines")], ids=lambda t: t.name)
+@pytest.mark.parametrize(
+    "transform", [t for t in EXAMPLES if t.name not in ("colour-jitter", "thicken-lines")], ids=lambda t: t.name
+)
 def test_sides_and_labels_share_one_geometry(transform: Transform[Any]) -> None:
     y, x = np.mgrid[0:24, 0:32]
     where = (y * 32 + x).astype(np.uint16)[..., None]
