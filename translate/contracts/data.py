@@ -143,7 +143,7 @@ class Scene:
     """What was translated, for metrics that look beyond outputs and references.
 
     `side` is what the outputs imitate, `source` what they were made from, `keys` names them. `inputs` and `exemplars`
-    (the direction's second input, for CycleGAN the image that it would have been) go with the outputs one by one; `plain`
+    (the second input of the direction) go with the outputs one by one; `plain`
     are the exemplars as they look on the source side, where the split has true pairs. `training(side)` are the real
     images that the model was trained on. All images as in `Metric`.
     """
