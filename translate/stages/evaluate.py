@@ -129,7 +129,7 @@ def _scene(dataset: Dataset, split: str, source: str, side: str, keys: list[str]
             for folder in (seen / INPUTS, *further, seen / INPUTS)[:2]
         )
         return Scene(
-            side, source, keys, inputs, others, None, lambda side: images("train", side, dataset.keys("train", side))
+            side, source, keys, inputs, others, lambda side: images("train", side, dataset.keys("train", side))
         )
     exemplars = [companions(dataset, split, (source, side), key, apart=True)[0] for key in keys]
     return Scene(
@@ -138,8 +138,8 @@ def _scene(dataset: Dataset, split: str, source: str, side: str, keys: list[str]
         keys,
         images(split, source, keys),
         images(split, side, exemplars),
-        images(split, source, exemplars) if dataset.pairs(split) else None,
         lambda side: images("train", side, dataset.keys("train", side)),
+        images(split, source, exemplars) if dataset.pairs(split) else None,
     )
 
 
