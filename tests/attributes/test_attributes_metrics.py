@@ -31,8 +31,8 @@ def scene(count: int, side: str = "with") -> Scene:
         [f"{n // 2:05d}/{n:05d}" for n in people],
         [portrait(n, None) for n in people],
         [portrait(n ^ 1, 500 + n // 2) for n in people],
-        [portrait(n ^ 1, None) for n in people],
         lambda side: [],
+        [portrait(n ^ 1, None) for n in people],
     )
 
 
@@ -75,7 +75,7 @@ def test_candidates_have_other_objects_and_other_backgrounds() -> None:
     metric = ExemplarRetrieval(ExemplarRetrieval.Config(candidates=3))
     metric.look(scene(3))
     assert [metric._others(n) for n in (0, 1, 4)] == [[2, 3], [2, 3], [0, 1]]
-    metric.look(Scene("with", "without", ["a", "b", "c"], [], [], None, lambda side: []))
+    metric.look(Scene("with", "without", ["a", "b", "c"], [], [], lambda side: []))
     assert metric._others(1) == [2, 0]
     metric.look(scene(1))
     with pytest.raises(DataError, match="at least two images"):
@@ -88,7 +88,7 @@ def test_a_classifier_learns_what_tells_two_sides_apart_and_says_how_well() -> N
     marked = [torch.rand(3, 24, 24, generator=noise) * 0.5 for _ in range(180)]
     for n, image in enumerate(marked):
         image[:, 4 + n % 12 : 8 + n % 12, 6:10] = 1.0
-    known = Scene("with", "without", [], [], [], None, lambda side: marked[:140] if side == "with" else plain[:140])
+    known = Scene("with", "without", [], [], [], lambda side: marked[:140] if side == "with" else plain[:140])
     metric = AttributeAccuracy(AttributeAccuracy.Config(epochs=12, width=4, held_out=0.2), SPEC)
     before = torch.random.get_rng_state()
     metric.look(known)

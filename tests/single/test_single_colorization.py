@@ -71,7 +71,7 @@ def test_colourfulness_of_known_images() -> None:
     assert colourfulness(torch.full((3, 4, 4), 0.3)) == 0
     metric = Colourfulness(NoOptions())
     assert metric.score([red, red * 0], [red]) == pytest.approx(85.5296 / 2, abs=1e-4)
-    assert metric.details([red], [red])["outputs"] == pytest.approx(85.5296, abs=1e-4)
+    assert metric.details([red], [red])["colourfulness/outputs"] == pytest.approx(85.5296, abs=1e-4)
 
 
 def test_ab_psnr_of_a_known_error_and_of_the_mean_colour() -> None:

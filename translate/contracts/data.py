@@ -153,8 +153,8 @@ class Scene:
     keys: Sequence[str]
     inputs: Sequence[Tensor]
     exemplars: Sequence[Tensor]
-    plain: Sequence[Tensor] | None
     training: Callable[[str], Sequence[Tensor]]
+    plain: Sequence[Tensor] | None = None
 
 
 class Metric(Configured[C], ABC):

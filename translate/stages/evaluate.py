@@ -138,8 +138,8 @@ def _scene(dataset: Dataset, split: str, source: str, side: str, keys: list[str]
         keys,
         images(split, source, keys),
         images(split, side, exemplars),
-        images(split, source, exemplars) if dataset.pairs(split) else None,
         lambda side: images("train", side, dataset.keys("train", side)),
+        images(split, source, exemplars) if dataset.pairs(split) else None,
     )
 
 
