@@ -34,7 +34,7 @@ from translate import (
     hookimpl,
     one_hot,
 )
-from translate_segmentation.networks import Shrunk, UNet, shrunk
+from translate_segmentation.networks import UNet, on_shrunk, shrunk
 
 
 class SegmentationConfig(Config):
@@ -61,7 +61,7 @@ class Segmentation(Method[SegmentationConfig]):
             raise ConfigError(f"segmentation: {len(c.class_weights)} class_weights for {classes} classes")
         seg = build(c.network, in_channels=self.spec.channels["image"], out_channels=classes, output="none")
         counted = {"frequency": MedianFrequency(classes)} if c.class_weights == "median-frequency" else {}
-        return {"seg": Shrunk(seg, c.shrink), **counted}
+        return {"seg": on_shrunk(seg, c.shrink), **counted}
 
     def step(self, nets: Nets, batch: Mapping[str, Tensor], step: Step) -> Iterator[Update]:
         x, y = batch["image"], batch["label"]
@@ -165,7 +165,7 @@ class Colours(Method[ColoursConfig]):
         if len(set(self.spec.palette)) != len(self.spec.classes):
             raise ConfigError("segmentation/colours needs a palette: one colour per class, all different")
         gen = build(c.generator, in_channels=x, out_channels=3, norm=c.norm, dropout=c.dropout)
-        return {"gen": Shrunk(gen, c.shrink), "disc": build(c.discriminator, in_channels=x + 3, norm=c.norm)}
+        return {"gen": on_shrunk(gen, c.shrink), "disc": build(c.discriminator, in_channels=x + 3, norm=c.norm)}
 
     def palette(self, like: Tensor) -> Tensor:
         """The colours of the classes in [-1, 1], classes x 3."""

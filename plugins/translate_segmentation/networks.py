@@ -84,3 +84,8 @@ def shrunk(images: Tensor, factor: int) -> Tensor:
     if images.ndim == 3:
         return images[:, factor // 2 :: factor, factor // 2 :: factor]
     return F.avg_pool2d(images, factor)
+
+
+def on_shrunk(net: nn.Module, factor: int) -> nn.Module:
+    """The network, seeing images shrunk by the factor, where that is more than 1."""
+    return Shrunk(net, factor) if factor > 1 else net

@@ -145,7 +145,7 @@ def test_scores_of_the_hole(plugins: Registry) -> None:
     truth, masks = [torch.full((3, 8, 8), 0.5)] * 2, [torch.zeros(3, 8, 8), torch.zeros(3, 8, 8)]
     masks[0][:, :2], masks[1][:, :, 4:] = 1, 1
     made = [t + 0.1 * m for t, m in zip(truth, masks, strict=True)]
-    scene = Scene("image", "image", ["a", "b"], truth, masks, lambda side: [])
+    scene = Scene("image", "image", ["a", "b"], inputs=truth, exemplars=masks, training=lambda side: [])
     for name, expected in (("hole-psnr", 20.0), ("hole-l1", 10.0)):
         cls = plugins.get("metrics", f"inpainting/{name}")
         metric = cls(cls.Config())

@@ -51,7 +51,8 @@ def _networks(method: type[Method[Any]], registry: Registry) -> tuple[dict[str, 
     from translate.networks import count_parameters
 
     sides = SIDES[method.data]
-    spec = DataSpec(method.data, dict.fromkeys(sides, CHANNELS), (SIZE, SIZE), ("background", "object"))
+    classes, colours = ("background", "object"), ((0, 0, 0), (255, 255, 255))
+    spec = DataSpec(method.data, dict.fromkeys(sides, CHANNELS), (SIZE, SIZE), classes, colours)
     try:
         instance = method(method.Config(), spec, dict(method.losses))
         with torch.device("meta"):

@@ -104,7 +104,7 @@ def _explained(error: Exception) -> Exception:
     if "allocate memory" in text:
         return MemoryError()
     detail = text.rpartition("WeightsUnpickler error:")[2].strip() or type(error).__name__
-    first = re.split(r"In PyTorch \d|\n", detail)[0].strip()
+    first = re.split(r"In PyTorch \d|\n|[ .(\d)]*The weights_only", detail)[0].strip()
     return RefusedError(f"it is truncated, damaged or no file of torch.save ({first})")
 
 
