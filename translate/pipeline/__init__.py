@@ -103,12 +103,13 @@ def _planner(file: File, profile: str | None, set: Sequence[str], registry: Regi
 
 @contextmanager
 def _without_collecting() -> Iterator[None]:
-    """A plugin imports torch, which makes a million objects that stay: to look for garbage among them takes longer than
-    all the rest of planning."""
+    """A plugin imports torch, which makes a million objects that stay: to look for garbage among them, now or later,
+    takes longer than all the rest of planning."""
     collects = gc.isenabled()
     gc.disable()
     try:
         yield
     finally:
         if collects:
+            gc.freeze()
             gc.enable()
