@@ -22,11 +22,12 @@ MEMORY = 0.999
 @lru_cache(maxsize=1)
 def ab_bins() -> Tensor:
     """The centres of all bins that some colour of sRGB falls into: Q x 2 (the authors' own list has 313)."""
-    levels = torch.linspace(-1, 1, 52)
-    colours = torch.cartesian_prod(levels, levels, levels).T.reshape(1, 3, 1, -1)
-    ab = to_lab(colours)[1][0, :, 0].T
-    bins: Tensor = (ab / STEP).round().unique(dim=0)  # type: ignore[no-untyped-call]
-    return bins * STEP
+    with torch.device("cpu"):  # kept for all callers, also for one that builds networks elsewhere
+        levels = torch.linspace(-1, 1, 52)
+        colours = torch.cartesian_prod(levels, levels, levels).T.reshape(1, 3, 1, -1)
+        ab = to_lab(colours)[1][0, :, 0].T
+        bins: Tensor = (ab / STEP).round().unique(dim=0)  # type: ignore[no-untyped-call]
+        return bins * STEP
 
 
 def soft_encode(ab: Tensor, bins: Tensor) -> tuple[Tensor, Tensor]:

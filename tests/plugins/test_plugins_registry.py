@@ -14,6 +14,7 @@ import pytest
 from translate.contracts import Config, NetworkUse, TransformUse
 from translate.errors import ConfigError, PluginError
 from translate.plugins import Registry, resolve, validate
+from translate.plugins.catalogue import describe_method
 
 Install = Callable[..., Registry]
 
@@ -289,3 +290,11 @@ def test_registry_without_entries_knows_built_ins_alone() -> None:
     assert "resize" in registry.names("transforms")
     assert registry.names("methods") == ["single-network"]
     assert Registry([EntryPoint("x", "nowhere", "translate")]).plugins()[0].distribution == "an unknown distribution"
+
+
+def test_the_default_networks_of_every_method_can_be_described() -> None:
+    registry = Registry()
+    names, failures = registry.all_methods()
+    assert not failures
+    problems = {name: describe_method(registry, name)["problem"] for name in names}
+    assert {name: problem for name, problem in problems.items() if problem} == {}

@@ -165,6 +165,8 @@ class Metric(Configured[C], ABC):
     better: ClassVar[Literal["higher", "lower"]] = "lower"
     paired: ClassVar[bool] = True
     """True: output i is compared with reference i. False: two sets are compared, of any two sizes."""
+    mean_of_images: ClassVar[bool] = False
+    """True: the score of a set is the mean of the scores of its images, which makes intervals cheap."""
     unit: str = ""
     looks: ClassVar[bool] = False
     """True: `look` comes before `score`, so that only the stage `evaluate` can use the metric."""

@@ -54,6 +54,7 @@ class PlaceL1(Metric[PlaceL1Config]):
     the background may not. The mean over images."""
 
     name = "place-l1"
+    mean_of_images = True
     unit = "of 0 to 1"
 
     def score(self, outputs: Sequence[Tensor], references: Sequence[Tensor]) -> float:
@@ -83,6 +84,7 @@ class ColourfulPlace(Metric[ColourfulConfig]):
     hat is on or off, whatever hat it is."""
 
     name = "colourful-place"
+    mean_of_images = True
     better = "higher"
     paired = False
 
@@ -171,6 +173,7 @@ class AttributeAccuracy(Metric[AttributeConfig]):
     """
 
     name = "attribute-accuracy"
+    mean_of_images = True
     better = "higher"
     paired = False
     looks = True

@@ -42,6 +42,7 @@ class AbPSNR(Metric[NoOptions]):
     """
 
     name = "ab-psnr"
+    mean_of_images = True
     better = "higher"
     unit = "dB, ab against 255"
 

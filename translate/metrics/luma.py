@@ -36,6 +36,7 @@ def luma(image: Tensor) -> Tensor:
 class _OnLuma(Metric[BorderConfig]):
     """What both have in common: images as the protocol compares them."""
 
+    mean_of_images = True
     better = "higher"
 
     def __init__(self, config: BorderConfig, spec: DataSpec | None = None) -> None:

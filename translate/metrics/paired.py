@@ -42,6 +42,7 @@ class L1(Metric[NoOptions]):
     """Mean absolute difference of the values in [0, 1] (times 255 for grey levels of 8 bits)."""
 
     name = "l1"
+    mean_of_images = True
     unit = "of 0 to 1"
 
     def score(self, outputs: Sequence[Tensor], references: Sequence[Tensor]) -> float:
@@ -73,6 +74,7 @@ class PSNR(Metric[NoOptions]):
     """10 log10(1 / MSE) per image, then the mean over images; identical images give infinity."""
 
     name = "psnr"
+    mean_of_images = True
     better = "higher"
     unit = "dB"
 
@@ -97,6 +99,7 @@ class SSIM(Metric[NoOptions]):
     window lies inside the image; per channel, then the mean. 1 for identical images."""
 
     name = "ssim"
+    mean_of_images = True
     better = "higher"
 
     def score(self, outputs: Sequence[Tensor], references: Sequence[Tensor]) -> float:

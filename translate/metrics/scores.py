@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, overload
 
 from translate.contracts import Components, DataSpec, Metric, MetricUse
 from translate.errors import ConfigError, DataError
+from translate.metrics.bootstrap import Interval, interval, resampled
 
 if TYPE_CHECKING:
     import numpy as np
@@ -109,7 +110,11 @@ class Enlarged(Sequence["Tensor"]):
 
 @dataclass(frozen=True)
 class Score:
-    """One metric of a set: its value, that of copying the input, and that of the best single colour (None: unknown)."""
+    """One metric of a set: its value, that of copying the input, and that of the best single colour (None: unknown).
+
+    `rival`: the value of other outputs of the same inputs. `interval` and `difference` (value minus rival's) are 95 %
+    intervals over images.
+    """
 
     metric: str
     better: str
@@ -117,6 +122,9 @@ class Score:
     value: float
     copy: float | None = None
     constant: float | None = None
+    interval: Interval | None = None
+    rival: float | None = None
+    difference: Interval | None = None
 
     @property
     def copy_ratio(self) -> float | None:
@@ -137,6 +145,9 @@ class Score:
             "copy_ratio": self.copy_ratio,
             "constant": self.constant,
             "constant_ratio": self.constant_ratio,
+            "interval": self.interval,
+            "rival": self.rival,
+            "difference": self.difference,
         }
         return {k: str(v) if isinstance(v, float) and not math.isfinite(v) else v for k, v in values.items()}
 
@@ -169,9 +180,15 @@ def score_sets(
     inputs: Sequence[Tensor] | None = None,
     *,
     constant: bool = True,
+    rival: Sequence[Tensor] | None = None,
+    bootstrap: int = 0,
 ) -> list[Score]:
     """As `evaluate_sets`, with baselines: the `inputs` in place of the outputs where their shape allows it, and the
-    best constant image where the metric knows one. What a metric tells in `details` stands below its own row."""
+    best constant image where the metric knows one. What a metric tells in `details` stands below its own row.
+
+    `rival`: other outputs of the same inputs, in the same order; `bootstrap`: sets drawn for the intervals. A metric
+    that looks at a scene image by image has neither.
+    """
     found = []
     for name, metric in named(metrics).items():
         value = metric.score(outputs, references)
@@ -179,6 +196,8 @@ def score_sets(
         copy = metric.score(inputs, references) if inputs is not None and copied else None
         base = metric.best_constant(references) if constant else None
         found.append(Score(name, metric.better, metric.unit, value, copy, base))
+        if metric.mean_of_images or not metric.looks:
+            found[-1] = _compared(found[-1], metric, outputs, references, rival, bootstrap)
         parts = metric.details(outputs, references)
         found += [Score(part, metric.better, metric.unit, value) for part, value in parts.items()]
     return found
@@ -281,11 +300,44 @@ def table(scores: Sequence[Score]) -> tuple[list[str], list[list[Any]]]:
         ("better", [s.better for s in scores]),
         ("score", [s.value for s in scores]),
     ]
+    for title, cells in (
+        ("95 %", [_between(s.interval) for s in scores]),
+        ("rival", [s.rival for s in scores]),
+        ("score - rival, 95 %", [_between(s.difference) for s in scores]),
+    ):
+        if any(cell is not None for cell in cells):
+            columns.append((title, list(cells)))
     for title, base in (("copy input", "copy"), ("best constant", "constant")):
         if any(getattr(s, base) is not None for s in scores):
             columns.append((title, [getattr(s, base) for s in scores]))
             columns.append((f"score / {base}", [getattr(s, f"{base}_ratio") for s in scores]))
     return [title for title, _ in columns], [list(row) for row in zip(*(cells for _, cells in columns), strict=True)]
+
+
+def _between(interval: Interval | None) -> str | None:
+    return None if interval is None else f"{interval[0]:.4g} to {interval[1]:.4g}"
+
+
+def _compared(
+    score: Score,
+    metric: Metric[Any],
+    outputs: Sequence[Tensor],
+    references: Sequence[Tensor],
+    rival: Sequence[Tensor] | None,
+    bootstrap: int,
+) -> Score:
+    """The score with intervals and with the rival's value."""
+    if rival is not None:
+        score = replace(score, rival=metric.score(rival, references))
+    if not bootstrap:
+        return score
+    own = resampled(metric, outputs, references, bootstrap)
+    score = replace(score, interval=interval(own, score.value))
+    if rival is None or score.rival is None:
+        return score
+    others = resampled(metric, rival, references, bootstrap)
+    differences = [a - b for a, b in zip(own, others, strict=True)]
+    return replace(score, difference=interval(differences, score.value - score.rival))
 
 
 def _alike(metric: Metric[Any], inputs: Sequence[Tensor], references: Sequence[Tensor]) -> bool:

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from pydantic import Field
+from pydantic import Field, NonNegativeInt
 
 from translate.contracts import Config, MetricUse, Need, Problem, Scene, Stage, StageContext
 from translate.errors import StageError
@@ -23,19 +23,28 @@ if TYPE_CHECKING:
 class EvaluateConfig(Config):
     """`metrics` by name or with options; `baselines`: score copying the input and the best single colour beside them.
 
-    `split` of the data to compare with: by default the one that was translated.
+    `split` of the data to compare with: by default the one that was translated. `bootstrap`: how many sets of images
+    are drawn for 95 % intervals of the scores (200 will do; 0: none).
     """
 
     metrics: list[MetricUse] = Field(min_length=1)
     baselines: bool = True
     split: str | None = None
+    bootstrap: NonNegativeInt = 0
 
 
 class EvaluateStage(Stage[EvaluateConfig]):
-    """Scores images against the target side of a dataset: `scores.json`, `scores.md`, a table at the terminal."""
+    """Scores images against the target side of a dataset: `scores.json`, `scores.md`, a table at the terminal.
+
+    `needs: {rival: STAGE}`: images that another model made of the same inputs, scored beside them.
+    """
 
     name = "evaluate"
-    needs: ClassVar[Mapping[str, Need]] = {"images": Need("images"), "data": Need("dataset")}
+    needs: ClassVar[Mapping[str, Need]] = {
+        "images": Need("images"),
+        "data": Need("dataset"),
+        "rival": Need("images", optional=True),
+    }
     produces = "scores"
 
     def check(self, parents: Mapping[str, Mapping[str, Any]]) -> Iterable[Problem]:
@@ -51,6 +60,9 @@ class EvaluateStage(Stage[EvaluateConfig]):
             return
         if images["target_side"] is None:
             yield Problem(("needs", "images"), f"direction {images['direction']} imitates no side of the data")
+        rival = parents.get("rival", images)
+        if (rival["split"], rival["target_side"]) != (images["split"], images["target_side"]):
+            yield Problem(("needs", "rival"), "the rival's images are of another split, or imitate another side")
         itself = [split] if images["source_side"] == images["target_side"] else []
         known = {**data, "pairs": [*data["pairs"], *itself]}
         scene = images["split"] == split
@@ -88,6 +100,12 @@ class EvaluateStage(Stage[EvaluateConfig]):
             scene = _scene(dataset, split, facts["source_side"], side, list(outputs), seen)
             for metric in metrics:
                 metric.look(scene)
+        rival: Sequence[Tensor] | None = None
+        if "rival" in context.inputs:
+            others = by_key(context.inputs["rival"].path / IMAGES)
+            if others.keys() != outputs.keys():
+                raise StageError(f"the rival has not the same images: {min(others.keys() ^ outputs.keys())}")
+            rival = sets(list(others.values()), list(others))
         context.console.say(f"scoring {len(outputs)} images against {len(keys)} of side {side!r}, split {split!r}")
         scores = score_sets(
             metrics,
@@ -95,6 +113,8 @@ class EvaluateStage(Stage[EvaluateConfig]):
             references,
             inputs,
             constant=self.config.baselines,
+            rival=rival,
+            bootstrap=self.config.bootstrap,
         )
         way = " then ".join([*facts.get("via", []), facts["direction"]])
         about = {"direction": way, "split": split, "images": len(outputs), "references": len(keys)}

@@ -1,0 +1,69 @@
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor
+
+from translate.contracts import NoOptions
+from translate.metrics import score_sets
+from translate.metrics.bootstrap import interval, resampled
+from translate.metrics.paired import L1
+from translate.metrics.scores import table
+from translate.metrics.two_sample import SWD, SWDConfig
+
+
+def grey(levels: list[float]) -> list[Tensor]:
+    return [torch.full((1, 8, 8), level) for level in levels]
+
+
+def test_the_interval_of_a_mean_is_that_of_the_normal_distribution() -> None:
+    errors = np.random.default_rng(0).uniform(0.2, 0.4, 400)
+    black, outputs = grey([0.0] * 400), grey(errors.tolist())
+    low, high = interval(resampled(L1(NoOptions()), outputs, black, 2000), float(errors.mean()))
+    half = 1.96 * errors.std() / math.sqrt(400)
+    assert low == pytest.approx(errors.mean() - half, abs=0.1 * half)
+    assert high == pytest.approx(errors.mean() + half, abs=0.1 * half)
+
+
+def test_a_mean_of_images_is_drawn_without_scoring_every_set() -> None:
+    calls = 0
+
+    class Counted(L1):
+        def score(self, outputs: object, references: object) -> float:
+            nonlocal calls
+            calls += 1
+            return super().score(outputs, references)  # type: ignore[arg-type]
+
+    outputs, black = grey([0.1, 0.5, 0.3]), grey([0.0] * 3)
+    cheap = resampled(Counted(NoOptions()), outputs, black, 50)
+    assert calls == 3
+    Counted.mean_of_images = False
+    assert resampled(Counted(NoOptions()), outputs, black, 50) == pytest.approx(cheap)
+    assert calls == 53
+
+
+def test_a_rival_is_scored_on_the_same_draws() -> None:
+    errors = np.random.default_rng(1).uniform(0.1, 0.9, 30)
+    references = grey([0.0] * 30)
+    outputs, rival = grey(errors.tolist()), grey((errors + 0.05).tolist())
+    (score,) = score_sets([L1(NoOptions())], outputs, references, rival=rival, bootstrap=100)
+    assert score.rival == pytest.approx(score.value + 0.05)
+    assert score.difference == pytest.approx((-0.05, -0.05), abs=1e-6)  # constant, although each alone is unsure
+    assert score.interval is not None and score.interval[1] - score.interval[0] > 0.1
+    columns, (row,) = table([score])
+    assert columns[3:6] == ["95 %", "rival", "score - rival, 95 %"] and row[5] == "-0.05 to -0.05"
+
+
+def test_sets_without_a_mean_are_drawn_whole() -> None:
+    generator = torch.Generator().manual_seed(0)
+    references = [torch.rand(3, 24, 24, generator=generator) for _ in range(6)]
+    blurred = [image.mean((1, 2), keepdim=True).expand(-1, 24, 24).contiguous() for image in references]
+    swd = SWD(SWDConfig(projections=16))
+    (score,) = score_sets([swd], blurred, references, rival=references, bootstrap=20, constant=False)
+    assert score.rival == 0
+    assert score.interval is not None and score.difference is not None
+    assert score.interval[0] <= score.value <= score.interval[1]
+    assert score.difference[0] > 0
