@@ -240,6 +240,40 @@ def test_scores_with_baselines_everywhere_they_are_looked_at(tmp_path, registry,
     assert where.tracker.told["table"][0][0][0] == "scores"
 
 
+def test_a_rival_s_images_are_scored_on_the_same_inputs_and_names_choose(tmp_path, registry, data, model):
+    images, _ = infer(tmp_path, registry, data=data, model=model)
+    rival = Artifact("images", tmp_path / "dark", images.facts)
+    for key in KEYS:
+        path = rival.path / f"images/{key}.png"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        write(path, np.zeros((20, 16, 3), np.uint8))
+    options = {"metrics": ["l1", "swd"], "bootstrap": 20}
+    scores, where = evaluate(tmp_path, registry, options, images=images, data=data, rival=rival)
+    true = {key: read(data.path / "test/b" / f"{key}.png").pixels / 255 for key in KEYS}
+    black = np.mean([image.mean() for image in true.values()])
+    assert scores["l1"]["score"] == pytest.approx(0, abs=1e-6)
+    assert scores["l1"]["rival"] == pytest.approx(black, abs=1e-6)
+    low, high = scores["l1"]["difference"]
+    assert low - 1e-6 <= -black <= high + 1e-6 and scores["swd"]["interval"] is not None
+    assert "score - rival, 95 %" in (where.folder / "scores.md").read_text()
+
+    name = KEYS[-1]
+    one, where = evaluate(tmp_path, registry, {"metrics": ["l1"], "only": name}, images=rival, data=data)
+    assert one["l1"]["score"] == pytest.approx(true[name].mean(), abs=1e-6) and one["l1"]["rival"] is None
+    assert "1 images" in (where.folder / "scores.md").read_text()
+    stage = EvaluateStage(EvaluateConfig(metrics=["l1"], only="day*x"), registry)
+    with pytest.raises(StageError, match=r"no image is called like 'day\*x'; one is called day/one"):
+        stage.run(context(tmp_path / "none", registry, images=images, data=data))
+    (rival.path / f"images/{KEYS[0]}.png").unlink()
+    stage = EvaluateStage(EvaluateConfig(metrics=["l1"]), registry)
+    with pytest.raises(StageError, match=f"the rival has not the same images: {KEYS[0]}"):
+        stage.run(context(tmp_path / "odd", registry, images=images, data=data, rival=rival))
+    other = Artifact("images", rival.path, {**rival.facts, "split": "val"})
+    assert problems(stage, images=images, data=data, rival=other) == [
+        (("needs", "rival"), "the rival's images are of another split, or imitate another side")
+    ]
+
+
 def test_sets_without_pairs_are_compared_whole(tmp_path, registry, data, model):
     images, _ = infer(tmp_path, registry, {"split": "val"}, data=data, model=model)
     scores, _ = evaluate(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Mapping, Sequence
+from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -23,13 +24,15 @@ if TYPE_CHECKING:
 class EvaluateConfig(Config):
     """`metrics` by name or with options; `baselines`: score copying the input and the best single colour beside them.
 
-    `split` of the data to compare with: by default the one that was translated. `bootstrap`: how many sets of images
+    `split` of the data to compare with: by default the one that was translated. `only`: images of these names, such as
+    `Set5/*`. `bootstrap`: how many sets of images
     are drawn for 95 % intervals of the scores (200 will do; 0: none).
     """
 
     metrics: list[MetricUse] = Field(min_length=1)
     baselines: bool = True
     split: str | None = None
+    only: str | None = None
     bootstrap: NonNegativeInt = 0
 
 
@@ -76,17 +79,26 @@ class EvaluateStage(Stage[EvaluateConfig]):
     def _split(self, images: Mapping[str, Any], data: Mapping[str, Any]) -> str | None:
         return self.config.split or images["split"] or default_split(data["splits"])
 
+    def _chosen(self, folder: Path) -> dict[str, Path]:
+        from translate.metrics.scores import by_key
+
+        found = by_key(folder / IMAGES)
+        chosen = {key: path for key, path in found.items() if fnmatchcase(key, self.config.only or "*")}
+        if not chosen:
+            raise StageError(f"no image is called like {self.config.only!r}; one is called {next(iter(found))}")
+        return chosen
+
     def run(self, context: StageContext) -> dict[str, Any]:
         from translate.data.dataset import Dataset
         from translate.metrics import Images, LabelMaps, score_sets
-        from translate.metrics.scores import by_key, spec_of
+        from translate.metrics.scores import spec_of
 
         facts = context.inputs["images"].facts
         dataset = Dataset(context.inputs["data"].path)
         split, side = self._split(facts, dataset.facts), facts["target_side"]
         assert split is not None
         metrics = [context.registry.build(use, spec=spec_of(dataset.facts)) for use in self.config.metrics]
-        outputs = by_key(context.inputs["images"].path / IMAGES)
+        outputs = self._chosen(context.inputs["images"].path)
         itself = side == facts["source_side"]
         keys = reference_keys(dataset, split, side, list(outputs), paired=any(m.paired for m in metrics), itself=itself)
         sets = LabelMaps if side == "label" else Images
@@ -102,7 +114,7 @@ class EvaluateStage(Stage[EvaluateConfig]):
                 metric.look(scene)
         rival: Sequence[Tensor] | None = None
         if "rival" in context.inputs:
-            others = by_key(context.inputs["rival"].path / IMAGES)
+            others = self._chosen(context.inputs["rival"].path)
             if others.keys() != outputs.keys():
                 raise StageError(f"the rival has not the same images: {min(others.keys() ^ outputs.keys())}")
             rival = sets(list(others.values()), list(others))
