@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from translate import Build, Config, Direction, Method, Nets, Objective, Step, Update, batched, hookimpl
-from translate_genegan.networks import Critic, Joiner, Norm, PartConfig, Splitter
+from translate_genegan.networks import CodeNorm, Critic, Joiner, Norm, PartConfig, Splitter
 
 CORNERS = ("top_left", "top_right", "bottom_left", "bottom_right")
 STEPS = 5
@@ -22,16 +22,18 @@ STEPS = 5
 class GeneGANConfig(Config):
     """Knobs of GeneGAN.
 
-    `width`: channels after the first convolution; `share`: the part of the code that is the object's. Batch norm in the
-    splitter's last layer gives the object code of images without the object the same spread as that of images with it,
-    which nulling fights; `code_norm: false` leaves it out. The critics play `critic_steps` updates for one of the
-    generator, but `burst` of them before its first one and every `burst_every` further ones.
+    `width`: channels after the first convolution; `share`: the part of the code that is the object's. Batch norm that
+    sees each set alone gives codes of both the same spread, which nulling fights, and images are later converted with
+    the statistics of both: `together` shows it both sets at once. `code_norm`: that of the splitter's last layer; with
+    a `fixed` scale nulling cannot be had by making all codes small. The critics play `critic_steps` updates for one of
+    the generator, but `burst` of them before its first one and every `burst_every` further ones.
     """
 
     width: Annotated[int, Field(ge=4)] = 128
     share: Annotated[float, Field(gt=0, lt=1)] = 0.25
     norm: Norm = "batch"
-    code_norm: bool = True
+    code_norm: CodeNorm = "learned"
+    together: bool = False
     critic_norm: Norm = "batch"
     objective: Objective = Objective(uses="wgan")
     critic_steps: PositiveInt = 1
@@ -95,15 +97,15 @@ class GeneGAN(Method[GeneGANConfig]):
         Ax, Be, objective = batch["with"], batch["without"], self.config.objective
         joins = step.updates["D"] + 1 >= self.critic_updates(step.updates["G"])
         with torch.set_grad_enabled(joins):
-            (A, u), (B, eps) = map(self._parts, batched(nets.splitter, Ax, Be))
-            Bu, A0 = batched(nets.joiner, _code(B, u), _code(A, torch.zeros_like(u)))
+            (A, u), (B, eps) = map(self._parts, self._both(nets.splitter, Ax, Be))
+            Bu, A0 = self._both(nets.joiner, _code(B, u), _code(A, torch.zeros_like(u)))
         critic_with = objective.critic(nets.D_with, Ax, Bu, step)
         critic_without = objective.critic(nets.D_without, Be, A0, step)
         yield Update("D", {"critic_with": critic_with, "critic_without": critic_without})
         objective.constrain(nets.D_with, nets.D_without)
         if not joins:
             return
-        Ax2, Be2 = batched(nets.joiner, _code(A, u), _code(B, torch.zeros_like(u)))
+        Ax2, Be2 = self._both(nets.joiner, _code(A, u), _code(B, torch.zeros_like(u)))
         losses = {
             "reconstruction": (F.l1_loss(Ax2.float(), Ax) + F.l1_loss(Be2.float(), Be)) / 2,
             "nulling": eps.float().abs().mean(),
@@ -143,6 +145,12 @@ class GeneGAN(Method[GeneGANConfig]):
         if direction == "interpolate":
             return sheet([[join(u * n / STEPS) for n in range(1, STEPS + 1)]])
         return join(u)
+
+    def _both(self, net: nn.Module, a: Tensor, b: Tensor) -> tuple[Tensor, Tensor]:
+        if not self.config.together:
+            return batched(net, a, b)
+        first, second = net(torch.cat((a, b))).split((len(a), len(b)))
+        return first, second
 
     def _parts(self, code: Tensor) -> tuple[Tensor, Tensor]:
         """(background, object): the object is the last `share` of the channels."""

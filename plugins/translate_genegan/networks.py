@@ -12,28 +12,29 @@ from torch import Tensor, nn
 from translate import Config, ConfigError, Network
 
 Norm = Literal["batch", "instance", "none"]
+CodeNorm = Literal["learned", "fixed", "none"]
 
 
 class PartConfig(Config):
-    """`width`: channels after the first convolution, doubling from there. `code_norm`: the splitter's last layer has a
-    norm, too."""
+    """`width`: channels after the first convolution, doubling from there. `code_norm`: the norm of the splitter's last
+    layer has a learned scale and shift, has a fixed one, or is left out."""
 
     width: Annotated[int, Field(ge=4)] = 128
     norm: Norm = "batch"
-    code_norm: bool = True
+    code_norm: CodeNorm = "learned"
 
 
-def _norm(kind: Norm, channels: int) -> list[nn.Module]:
+def _norm(kind: Norm, channels: int, affine: bool = True) -> list[nn.Module]:
     if kind == "none":
         return []
-    return [nn.BatchNorm2d(channels) if kind == "batch" else nn.InstanceNorm2d(channels, affine=True)]
+    return [(nn.BatchNorm2d if kind == "batch" else nn.InstanceNorm2d)(channels, affine=affine)]
 
 
-def _halving(inputs: int, outputs: int, norm: Norm, bias: bool | None = None) -> nn.Sequential:
+def _halving(inputs: int, outputs: int, norm: Norm, bias: bool | None = None, affine: bool = True) -> nn.Sequential:
     """Half the size: a 4 x 4 convolution of stride 2, norm, leaky ReLU. A bias (default) where there is no norm."""
     bias = norm == "none" if bias is None else bias
     conv = nn.Conv2d(inputs, outputs, 4, stride=2, padding=1, bias=bias)
-    return nn.Sequential(conv, *_norm(norm, outputs), nn.LeakyReLU(0.2))
+    return nn.Sequential(conv, *_norm(norm, outputs, affine), nn.LeakyReLU(0.2))
 
 
 class Splitter(Network[PartConfig]):
@@ -49,7 +50,12 @@ class Splitter(Network[PartConfig]):
         self.layers = nn.Sequential(
             _halving(in_channels, w, "none", bias=False),
             _halving(w, 2 * w, config.norm),
-            _halving(2 * w, out_channels, config.norm if config.code_norm else "none"),
+            _halving(
+                2 * w,
+                out_channels,
+                "none" if config.code_norm == "none" else config.norm,
+                affine=config.code_norm == "learned",
+            ),
         )
         self.initialise()
 

@@ -117,7 +117,7 @@ def test_steps_of_a_game_clip_the_critics_and_train_both_sides(game, pictures: P
 
 @pytest.mark.parametrize("objective", ["hinge", "wgan-gp", "lsgan"])
 def test_other_objectives_play_too(game, pictures: Pictures, objective: str) -> None:  # type: ignore[no-untyped-def]
-    options = {**SMALL, "objective": objective, "critic_norm": "instance", "norm": "instance", "code_norm": False}
+    options = {**SMALL, "objective": objective, "critic_norm": "instance", "norm": "instance", "code_norm": "none"}
     engine = game("genegan", options, size=32)
     engine.step([{"with": pictures(1, size=32), "without": pictures(2, size=32)}], 0)
     engine.check_finite({})
@@ -166,3 +166,22 @@ def test_directions_draw_what_the_codes_say(game, pictures: Pictures) -> None:  
     assert matrix.shape[2:] == (64 * STEPS, 64 * STEPS)
     assert torch.allclose(matrix[..., :64, -64:], join(B, codes[1][1]), atol=1e-6)
     assert torch.allclose(matrix[..., -64:, :64], join(B, codes[2][1]), atol=1e-6)
+
+
+def test_together_the_norms_see_both_sets_and_a_fixed_code_keeps_its_scale(game, pictures: Pictures) -> None:  # type: ignore[no-untyped-def]
+    engine = game("genegan", {**SMALL, "together": True, "code_norm": "fixed", "critic_norm": "none"})
+    splitter = engine.nets.splitter
+    bright, dark = pictures(1, 4) / 4 + 0.7, pictures(2, 4) / 4 - 0.7
+    seen: list[Tensor] = []
+    norm = next(layer for layer in splitter.layers[2] if isinstance(layer, nn.BatchNorm2d))
+    assert not list(norm.parameters())
+    norm.register_forward_hook(lambda _layer, _inputs, codes: seen.append(codes.detach()))
+    losses = next(engine.method.step(engine.nets, {"with": bright, "without": dark}, step_of())).losses
+    assert set(losses) == {"critic_with", "critic_without"}
+    (codes,) = seen
+    assert len(codes) == 8
+    assert codes.mean((0, 2, 3)).abs().max() < 1e-5
+    assert codes.var((0, 2, 3), unbiased=False) == pytest.approx(torch.ones(codes.shape[1]), abs=0.05)
+    apart = game("genegan", {**SMALL, "critic_norm": "none"}).method
+    with torch.no_grad():
+        assert torch.equal(apart._both(splitter, bright, dark)[0], splitter(bright))
