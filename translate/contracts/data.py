@@ -169,7 +169,7 @@ class Metric(Configured[C], ABC):
     """True: the score of a set is the mean of the scores of its images, which makes intervals cheap."""
     unit: str = ""
     looks: ClassVar[bool] = False
-    """True: `look` comes before `score`, so that only the stage `evaluate` can use the metric."""
+    """True: `look` comes before `score`, which two folders alone (`translate evaluate`) cannot give."""
 
     def __init__(self, config: C, spec: DataSpec | None = None) -> None:
         self.config = config
@@ -180,7 +180,7 @@ class Metric(Configured[C], ABC):
         """The score of a set. The sequences load lazily: read each item once, in order, where that is possible."""
 
     def look(self, scene: Scene) -> None:
-        """Called once by `evaluate`, before the outputs and then the baselines are scored."""
+        """Called before outputs (and baselines) are scored, by `evaluate` once, by `validate` for every direction."""
 
     def details(self, outputs: Sequence[Tensor], references: Sequence[Tensor]) -> Mapping[str, float]:
         """Parts of the score that tables show below it, by name, such as `iou/car`; read the same way, none by default.

@@ -190,10 +190,11 @@ class AttributeAccuracy(Metric[AttributeConfig]):
     def look(self, scene: Scene) -> None:
         from translate.metrics.classifier import train_classifier
 
-        c, images = self.config, [scene.training(side) for side in self.sides]
-        self.classifier, self.own = train_classifier(
-            images, width=c.width, epochs=c.epochs, seed=c.seed, held_out=c.held_out
-        )
+        if self.classifier is None:
+            c, images = self.config, [scene.training(side) for side in self.sides]
+            self.classifier, self.own = train_classifier(
+                images, width=c.width, epochs=c.epochs, seed=c.seed, held_out=c.held_out
+            )
         self.wanted = self.sides.index(scene.side)
 
     def score(self, outputs: Sequence[Tensor], references: Sequence[Tensor]) -> float:

@@ -225,7 +225,7 @@ def metric_problems(
             yield i, str(error)
             continue
         if metric.looks and not scene:
-            yield i, f"{use.uses} is a metric of the stage `evaluate` alone: it looks at inputs and training images"
+            yield i, f"{use.uses} looks at inputs and training images, which are not known for images of another split"
         elif (metric.reads == "labels") != labels:
             here = "label maps; use miou" if labels else "images"
             yield i, f"{use.uses} compares {metric.reads}, and the outputs here are {here}"

@@ -142,7 +142,8 @@ class TrainStage(Stage[TrainConfig]):
         elif data and split is not None:
             scored = c.validation.directions or tuple(method.directions)[:1]
             labels = any(method.directions[name].output == "labels" for name in scored if name in method.directions)
-            for i, message in metric_problems(c.validation.metrics, data, split, self.registry, labels=labels):
+            uses = c.validation.metrics
+            for i, message in metric_problems(uses, data, split, self.registry, scene=True, labels=labels):
                 yield Problem(("with", "validate", "metrics", i), message)
 
     def _check_extra(self, method: type[Method[Any]]) -> Iterable[Problem]:

@@ -62,7 +62,8 @@ class ValidateConfig(Config):
 
 
 class KeepConfig(Config):
-    """Which checkpoints stay: the `last` few, and the one with the best value of the metric `best`.
+    """Which checkpoints stay: the `last` few, and the one with the best value of the metric `best`: that of
+    its worst direction, where `validate` scores several.
 
     The bundle holds the best one's weights where `best` is set, else the last one's.
     """

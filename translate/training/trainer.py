@@ -59,7 +59,7 @@ class Trainer:
         self.history = History()
         self.health = Health(context.console)
         self.log_every = 1 if context.debug else config.log_every
-        self.best = self._best_curve()
+        self.best = self._best_curves()
         self.watched = {n for d in method.directions.values() for n in d.nets}
         self.ema: dict[str, AveragedModel] = self._averaged() if config.ema else {}
         self.counted: dict[str, int] = {}
@@ -158,6 +158,7 @@ class Trainer:
             self._picture(direction, step)
             if direction not in self._scored():
                 continue
+            self.validator.look(direction)
             outputs, real = self.validator.translate(direction)
             self.context.tracker.metrics(self.health.outputs(step, direction, outputs, real), step)
             found = evaluate_sets(self.validator.metrics, outputs, real) if real else {}
@@ -183,17 +184,19 @@ class Trainer:
     def _curve(self, direction: str, metric: str) -> str:
         return f"val/{metric}" if direction == next(iter(self.method.directions)) else f"val/{direction}/{metric}"
 
-    def _best_curve(self) -> str | None:
-        """The curve that `keep.best` means: the metric of that name in the first direction that is scored."""
+    def _best_curves(self) -> list[str]:
+        """The curves that `keep.best` means: the metric of that name in each direction that is scored."""
         if self.validator is None or self.config.keep.best is None:
-            return None
+            return []
         place = [use.uses for use in self.config.validation.metrics].index(self.config.keep.best)
-        return self._curve(self._scored()[0], list(named(self.validator.metrics))[place])
+        name = list(named(self.validator.metrics))[place]
+        return [self._curve(direction, name) for direction in self._scored()]
 
     def _improved(self, step: int, scores: Mapping[str, float]) -> bool:
-        value, best = scores.get(self.best or "", math.nan), self.history.best
-        if math.isnan(value):
+        found, best = [scores[curve] for curve in self.best if curve in scores], self.history.best
+        if not found or any(map(math.isnan, found)):
             return False
+        value = min(found) if self.better == "higher" else max(found)  # as good as its worst direction
         known = float(best["value"]) if best else math.nan
         better = best is None or (value > known if self.better == "higher" else value < known)
         if better:

@@ -11,7 +11,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from translate.contracts import Metric
+from translate.contracts import Metric, Scene
 from translate.data.companions import companions
 from translate.data.dataset import Dataset
 from translate.data.labels import Colour, colourise
@@ -63,6 +63,29 @@ class Validator:
             return outputs, []
         wanted = keys if self._pairs(route) else self.dataset.keys(self.split, route.target)[: self.config.images]
         return outputs, [self._rounded(self.dataset.tensor(self.split, route.target, key)) for key in wanted]
+
+    def look(self, direction: str) -> None:
+        """Shows the metrics that look beyond outputs and references what `translate` works on."""
+        looking = [metric for metric in self.metrics if metric.looks]
+        route = self.translator.route(direction)
+        if not looking or route.target is None:
+            return
+        keys = self._keys(route.sides, self.config.images)
+        given = [[self._rounded(image) for image in self.inputs(direction, key).values()] for key in keys]
+        plain = None
+        if len(route.sides) > 1 and self.dataset.pairs(self.split):
+            first = [companions(self.dataset, self.split, route.sides, key)[0] for key in keys]
+            plain = [self._rounded(self.dataset.tensor(self.split, route.sides[0], key)) for key in first]
+        scene = Scene(
+            route.target, route.sides[0], keys, [g[0] for g in given], [g[:2][-1] for g in given], self.training, plain
+        )
+        for metric in looking:
+            metric.look(scene)
+
+    def training(self, side: str) -> list[Tensor]:
+        """All training images of a side, in [0, 1]."""
+        keys = self.dataset.keys("train", side)
+        return [self._rounded(self.dataset.tensor("train", side, key)) for key in keys]
 
     def grid(self, direction: str) -> np.ndarray[Any, Any]:
         """Rows of input | output | target (where pairs are known) for the first `samples` keys; H x W x 3 uint8."""
