@@ -111,11 +111,11 @@ def test_labels_without_meaning_are_guessed() -> None:
         train_classifier([images[:3], images], width=2, epochs=1, seed=0, held_out=0.1)
 
 
-def test_what_looks_around_is_for_evaluate_alone(registry) -> None:  # type: ignore[no-untyped-def]
+def test_what_looks_around_needs_a_scene(registry) -> None:  # type: ignore[no-untyped-def]
     uses = [MetricUse(uses="exemplar-retrieval"), MetricUse(uses="swd")]
     data = {"kind": "attribute", "pairs": [], "splits": ["test"], "classes": [], "palette": []}
     (problem,) = metric_problems(uses, data, "test", registry)
-    assert problem[0] == 0 and "`evaluate` alone" in problem[1]
+    assert problem[0] == 0 and "looks at inputs and training images" in problem[1]
     assert not list(metric_problems(uses, data, "test", registry, scene=True))
     with pytest.raises(ConfigError, match="has not two"):
         AttributeAccuracy(AttributeAccuracy.Config(), DataSpec("single", {"image": 3}, (8, 8)))

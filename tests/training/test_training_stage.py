@@ -23,8 +23,8 @@ from translate_cyclegan import CycleGAN
 
 from translate import ConfigError, Direction, Method, Metric, NoOptions, StageError, Update
 from translate.console import PlainConsole
-from translate.contracts import Artifact, StageContext
-from translate.data.dataset import write_index
+from translate.contracts import Artifact, Scene, StageContext
+from translate.data.dataset import Dataset, write_index
 from translate.data.image import write
 from translate.plugins import Registry
 from translate.stages.train import TrainStage
@@ -74,7 +74,7 @@ class Told(Metric[NoOptions]):
 
 class Shop(Registry):
     def get(self, kind: Any, name: str) -> Any:
-        mine = {"duel": Duel, "cyclegan": CycleGAN, "acme/told": Told, "acme/seen": Seen}
+        mine = {"duel": Duel, "cyclegan": CycleGAN, "acme/told": Told, "acme/seen": Seen, "acme/looking": Looking}
         return mine.get(name) or super().get(kind, name)
 
     def provider(self, kind: Any, name: str) -> dict[str, str]:
@@ -177,7 +177,7 @@ def test_an_epoch_is_one_pass_over_the_data_whatever_is_accumulated(train: Train
     assert rates == pytest.approx([3.0, 3.0, 3.0, 2.0, 2.0, 1.0, 1.0])  # the epoch of each step's first batch
 
 
-def test_the_best_is_that_of_the_metric_named_in_the_first_direction_scored(train: Train) -> None:
+def test_the_best_is_that_of_the_metric_named_in_the_direction_scored(train: Train) -> None:
     Told.values = [math.nan, 1.0, math.inf, 2.0]
     validate = {"every": 1, "metrics": ["acme/told"], "directions": ["b_to_a"]}
     context, tracker = train(epochs=4, validate=validate, keep={"best": "acme/told", "last": 1})
@@ -187,6 +187,41 @@ def test_the_best_is_that_of_the_metric_named_in_the_first_direction_scored(trai
     assert (bundle["weights"], bundle["step"], bundle["metrics"]) == ("best", 30, {"val/b_to_a/told": "inf"})
     sample = context.folder / "translator" / "samples" / "1-000000030.png"
     assert sample.read_bytes() == (context.folder / "samples" / "a_to_b" / "000000030.png").read_bytes()
+
+
+def test_a_checkpoint_is_as_good_as_its_worst_direction(train: Train) -> None:
+    Told.values = [0.9, 0.1, 0.5, 0.4, 0.3, 0.9, 0.6, math.nan]  # a_to_b and b_to_a by turns
+    validate = {"every": 1, "metrics": ["acme/told"], "directions": ["a_to_b", "b_to_a"]}
+    context, _ = train(epochs=4, validate=validate, keep={"best": "acme/told"})
+    bundle = facts(context)
+    assert (bundle["step"], bundle["metrics"]) == (20, {"val/told": 0.5, "val/b_to_a/told": 0.4})
+
+
+class Looking(Metric[NoOptions]):
+    """The share of outputs that go with the input of the same place in the scene."""
+
+    name, better, paired, looks = "looking", "higher", False, True
+    scenes: list[Scene] = []
+
+    def look(self, scene: Scene) -> None:
+        self.scenes.append(scene)
+
+    def score(self, outputs: Any, references: Any) -> float:
+        return len(outputs) / len(self.scenes[-1].inputs)
+
+
+def test_validation_shows_metrics_what_they_look_at(train: Train, data: Artifact) -> None:
+    Looking.scenes = []
+    directions = ["a_to_b", "b_to_a"]
+    train(epochs=1, validate={"every": 1, "metrics": ["acme/looking"], "directions": directions})
+    there, back = Looking.scenes
+    assert [(scene.source, scene.side, list(scene.keys)) for scene in (there, back)] == [
+        ("a", "b", ["00", "01"]),
+        ("b", "a", ["00", "01"]),
+    ]
+    pixels = Dataset(data.path).array("val", "b", "01")
+    assert torch.equal(back.inputs[1], torch.from_numpy(pixels.transpose(2, 0, 1) / np.float32(255)))
+    assert len(back.training("a")) == IMAGES and back.plain is None
 
 
 def test_a_bundle_that_was_not_written_any_more_is_the_same(train: Train) -> None:
