@@ -59,27 +59,25 @@ class SWD(Metric[SWDConfig]):
             self.unit = f"{type(self).unit}, top level"
 
     def score(self, outputs: Sequence[Tensor], references: Sequence[Tensor]) -> float:
-        levels = self.levels(outputs, references)
-        if self.config.level == "top":
-            return levels[0]
+        levels = self.levels(outputs, references, 1 if self.config.level == "top" else None)
         return math.fsum(levels) / len(levels)
 
-    def levels(self, outputs: Sequence[Tensor], references: Sequence[Tensor]) -> list[float]:
-        """The distance at every level that all images have, the finest first, times 1000."""
+    def levels(self, outputs: Sequence[Tensor], references: Sequence[Tensor], most: int | None = None) -> list[float]:
+        """The distance at every level that all images have (the first `most`), the finest first, times 1000."""
         if not len(outputs) or not len(references):
             raise DataError("swd compares two sets of images, and one is empty")
         total = min(self.config.patches * min(len(outputs), len(references)), LIMIT)
-        made, true = self._descriptors(outputs, total), self._descriptors(references, total)
+        made, true = self._descriptors(outputs, total, most), self._descriptors(references, total, most)
         if made[0].shape[2] != true[0].shape[2]:
             raise DataError(f"swd: the outputs have {made[0].shape[2]} channels, the references {true[0].shape[2]}")
         return [self._distance(a, b, level) for level, (a, b) in enumerate(zip(made, true, strict=False))]
 
-    def _descriptors(self, images: Sequence[Tensor], total: int) -> list[Array]:
+    def _descriptors(self, images: Sequence[Tensor], total: int, most: int | None) -> list[Array]:
         """Patches by level, each N x 49 x C, N = `total`, spread evenly over the images."""
         found: list[list[Array]] = []
         for number in range(len(images)):
             count = total * (number + 1) // len(images) - total * number // len(images)
-            planes = laplacian(images[number])
+            planes = laplacian(images[number], most)
             found = found[: len(planes)] if number else [[] for _ in planes]
             for level, into in enumerate(found):
                 rng = np.random.default_rng(derive(self.config.seed, "patches", level, number))
@@ -114,23 +112,24 @@ def patches(plane: Array, count: int, rng: np.random.Generator) -> Array:
     return windows[:, top, left].transpose(1, 2, 3, 0).reshape(count, PATCH * PATCH, len(plane))
 
 
-def laplacian(image: Tensor) -> list[Array]:
+def laplacian(image: Tensor, most: int | None = None) -> list[Array]:
     """The Laplacian pyramid of C x H x W (Burt and Adelson 1983): what each halving loses, and at last what is left.
 
-    Halving goes on while the shorter side stays at 16 pixels or more. Errors: DataError below 7 pixels a side.
+    Halving goes on while the shorter side stays at 16 pixels or more; `most` planes are enough. Errors: DataError
+    below 7 pixels a side.
     """
     if min(image.shape[-2:]) < PATCH:
         raise DataError(
             f"swd needs images of at least {PATCH} pixels a side, and one is {image.shape[2]} x {image.shape[1]}"
         )
     planes, rest = [], image[None].float()
-    while min(rest.shape[-2:]) >= 2 * COARSEST:
+    while min(rest.shape[-2:]) >= 2 * COARSEST and len(planes) != most:
         small = _blur(rest)[..., ::2, ::2]
         large = rest.new_zeros(rest.shape)
         large[..., ::2, ::2] = small
         planes.append(rest - _blur(large) * 4)
         rest = small
-    return [plane[0].cpu().numpy() for plane in [*planes, rest]]
+    return [plane[0].cpu().numpy() for plane in [*planes, rest][:most]]
 
 
 def _blur(images: Tensor) -> Tensor:
