@@ -122,7 +122,8 @@ def laplacian(image: Tensor, most: int | None = None) -> list[Array]:
         raise DataError(
             f"swd needs images of at least {PATCH} pixels a side, and one is {image.shape[2]} x {image.shape[1]}"
         )
-    planes, rest = [], image[None].float()
+    planes: list[Tensor] = []
+    rest = image[None].float()
     while min(rest.shape[-2:]) >= 2 * COARSEST and len(planes) != most:
         small = _blur(rest)[..., ::2, ::2]
         large = rest.new_zeros(rest.shape)
