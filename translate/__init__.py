@@ -42,7 +42,7 @@ if TYPE_CHECKING:
     from translate.errors import ConfigError, ContractError, DataError, PluginError, StageError, TranslateError
     from translate.hookspecs import hookimpl
     from translate.inference.translator import Translator, load
-    from translate.networks import Network, batched, bicubic, feature_distance, to_lab, to_rgb
+    from translate.networks import Network, batched, bicubic, feature_distance, features_of, to_lab, to_rgb
     from translate.objectives import (
         ImagePool,
         LossTerm,
@@ -63,7 +63,7 @@ _HOME = {
     "translate.errors": "ConfigError ContractError DataError PluginError StageError TranslateError",
     "translate.hookspecs": "hookimpl",
     "translate.inference.translator": "Translator load",
-    "translate.networks": "Network batched bicubic feature_distance to_lab to_rgb",
+    "translate.networks": "Network batched bicubic feature_distance features_of to_lab to_rgb",
     "translate.objectives": "ImagePool LossTerm MedianFrequency Objective cross_entropy dice_loss one_hot",
     "translate.pipeline": "run",
 }
@@ -112,6 +112,7 @@ __all__ = [
     "cross_entropy",
     "dice_loss",
     "feature_distance",
+    "features_of",
     "hookimpl",
     "load",
     "load_masks",
