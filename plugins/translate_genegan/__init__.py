@@ -67,6 +67,13 @@ class GeneGAN(Method[GeneGANConfig]):
         "critic_with": 1.0,
         "critic_without": 1.0,
     }
+    views = {
+        "D": ("with", "without", "added", "removed", "critic_with", "critic_without", "critic", "real", "fake"),
+        "G": (
+            *("with", "without", "added", "removed", "same_with", "same_without", "critic_with", "critic_without"),
+            *("input", "output", "critic", "real", "fake"),
+        ),
+    }
     directions = {
         name: Direction(("splitter", "joiner"), inputs, sides=sides, target=target, tiles=tiles)
         for name, inputs, sides, target, tiles in (
@@ -99,7 +106,9 @@ class GeneGAN(Method[GeneGANConfig]):
             Bu, A0 = batched(nets.joiner, _code(B, u), _code(A, torch.zeros_like(u)))
         critic_with = objective.critic(nets.D_with, Ax, Bu, step)
         critic_without = objective.critic(nets.D_without, Be, A0, step)
-        yield Update("D", {"critic_with": critic_with, "critic_without": critic_without})
+        views = {"with": Ax, "without": Be, "critic_with": nets.D_with, "critic_without": nets.D_without}
+        views |= {"critic": nets.D_with, "real": Ax, "added": Bu.detach(), "removed": A0.detach(), "fake": Bu.detach()}
+        yield Update("D", {"critic_with": critic_with, "critic_without": critic_without}, views)
         objective.constrain(nets.D_with, nets.D_without)
         if not joins:
             return
@@ -112,8 +121,8 @@ class GeneGAN(Method[GeneGANConfig]):
             "parallelogram": parallelogram(Ax, Be, Bu.float(), A0.float()),
             "decay": sum_of_squares(nets.splitter, nets.joiner),
         }
-        views = {"with": Ax, "without": Be, "added": Bu, "removed": A0, "same_with": Ax2, "same_without": Be2}
-        yield Update("G", losses, views={**views, "input": Be, "output": Bu, "critic": nets.D_with})
+        shown = {"added": Bu, "removed": A0, "same_with": Ax2, "same_without": Be2}
+        yield Update("G", losses, views | shown | {"input": Be, "output": Bu, "fake": Bu})
 
     def critic_updates(self, updates: int) -> int:
         """How often the critics have played when the generator makes its update of this number, counted from 0."""
