@@ -7,6 +7,7 @@ import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass
 from enum import Enum
+from pathlib import Path as FilePath
 from pathlib import PurePath
 from typing import Any, Protocol, get_args
 
@@ -131,6 +132,23 @@ def used(value: Any) -> Iterator[Use]:
     elif isinstance(value, list | tuple | Set):
         for item in value:
             yield from used(item)
+
+
+def files(value: Any, registry: Lookup, path: Path = ()) -> Iterator[tuple[Path, FilePath]]:
+    """The files and folders that options name, with their places, and those that the options of nested uses name."""
+    if isinstance(value, Use):
+        yield from files(validate(registry.get(value.kind, value.uses).Config, value.options)[0], registry, path)
+    elif isinstance(value, BaseModel):
+        for name in type(value).model_fields:
+            yield from files(getattr(value, name), registry, (*path, name))
+    elif isinstance(value, Mapping):
+        for key, item in value.items():
+            yield from files(item, registry, (*path, key))
+    elif isinstance(value, list | tuple):
+        for i, item in enumerate(value):
+            yield from files(item, registry, (*path, i))
+    elif isinstance(value, FilePath):
+        yield path, value
 
 
 def _resolve(value: Any, registry: Lookup, path: Path, found: list[Problem]) -> Any:

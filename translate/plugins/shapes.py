@@ -80,11 +80,15 @@ def faults(kind: ComponentKind, name: Any, component: Any) -> list[str]:
         found.append(f"does not define {', '.join(sorted(getattr(component, '__abstractmethods__', ())))}")
     if kind == "methods":
         found += _method_faults(component)
-    if kind == "losses" and any(p.kind in _NAMELESS for p in inspect.signature(component.forward).parameters.values()):
+    if kind == "losses" and _nameless(component):
         found.append("needs a `forward` whose arguments all have names, since `on:` binds views to them")
     if kind == "stages" and not isinstance(getattr(component, "produces", None), str):
         found.append("does not say what it produces (`produces`)")
     return found
+
+
+def _nameless(term: Any) -> bool:
+    return any(p.kind in _NAMELESS for p in inspect.signature(term.forward).parameters.values())
 
 
 def _method_faults(method: Any) -> list[str]:
