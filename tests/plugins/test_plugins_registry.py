@@ -122,7 +122,7 @@ BROKEN = {
     ),
     "unknown argument": (
         "from translate import hookimpl\n@hookimpl\ndef translate_stage_started(stag): pass",
-        "cannot be registered: PluginValidationError: Plugin 'acme' for hook 'translate_stage_started'",
+        "cannot be registered: translate_stage_started has no argument 'stag'; did you mean 'stage'?",
     ),
     "raises": (
         "from translate import hookimpl\n@hookimpl\ndef translate_losses(): raise KeyError('x')",

@@ -49,7 +49,8 @@ class _Check:
 
     def run(self) -> dict[str, Checked]:
         for i, plugin in enumerate(self.pipeline.plugins):
-            self._try(partial(self.registry.load, plugin), self.pipeline.root, ("plugins", i))
+            if plugin not in self.registry.off:  # a listener that is switched off is not missed
+                self._try(partial(self.registry.load, plugin), self.pipeline.root, ("plugins", i))
         for name, node in self.nodes.items():
             uses = node.children()["uses"].value
             if kind := self._try(partial(self.registry.get, "stages", str(uses)), node, ("uses",)):

@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from translate.contracts import Artifact, Console, StageContext
-from translate.errors import ConfigError, PluginError, StageError, TranslateError
+from translate.errors import ConfigError, PluginError, StageError, Stopped, TranslateError
 from translate.pipeline.fingerprint import code, output
 from translate.pipeline.planner import Planned, Planner
 from translate.pipeline.trackers import Records
@@ -179,7 +179,9 @@ class Runner:
         try:
             facts = {**(planned.checked.promise or {}), **planned.checked.stage.run(context)}
             json.dumps(facts, allow_nan=False)
-        except Exception as error:
+        except Stopped:
+            raise
+        except (Exception, SystemExit) as error:
             user = isinstance(error, TranslateError)
             cause = str(error) if user else f"{type(error).__name__}: {error}"
             raise StageError(f"stage {planned.name} failed: {cause}") from error
@@ -258,7 +260,7 @@ def _sigterm() -> Iterator[None]:
     """Turns SIGTERM into SystemExit(75), so that folders, locks and records are left in order."""
 
     def stop(number: int, frame: Any) -> None:
-        raise SystemExit(STOPPED)
+        raise Stopped(STOPPED)
 
     if threading.current_thread() is not threading.main_thread():
         yield

@@ -39,7 +39,7 @@ class Records:
 
     def _open(self, planner: Planner, stages: Sequence[str]) -> None:
         pipeline = planner.pipeline
-        self._own = planner.registry.hook.translate_tracker(pipeline=pipeline.title, folder=planner.folder)
+        self._own = planner.registry.emit("tracker", pipeline=pipeline.title, folder=planner.folder)
         if self._own is None:
             from translate.tracking import open_tracking
 

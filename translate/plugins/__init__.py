@@ -4,5 +4,6 @@ from translate.plugins.discovery import Plugin
 from translate.plugins.options import KeyProblem, resolve, suggest, used, validate
 from translate.plugins.registry import Registry
 from translate.plugins.shapes import KINDS
+from translate.plugins.switches import switched
 
-__all__ = ["KINDS", "KeyProblem", "Plugin", "Registry", "resolve", "suggest", "used", "validate"]
+__all__ = ["KINDS", "KeyProblem", "Plugin", "Registry", "resolve", "suggest", "switched", "used", "validate"]

@@ -242,20 +242,21 @@ def _joined(entries: list[Problem]) -> Problem:
     return type(first)(first.path, " or ".join(dict.fromkeys(texts)))
 
 
-def _models(annotation: Any) -> Iterator[type[BaseModel]]:
+def models(annotation: Any) -> Iterator[type[BaseModel]]:
+    """The pydantic models that an annotation names."""
     if isinstance(annotation, type) and issubclass(annotation, BaseModel):
         yield annotation
     for argument in get_args(annotation):
-        yield from _models(argument)
+        yield from models(argument)
 
 
 def _keys(model: type[BaseModel], path: Path) -> set[str]:
     """The keys that the models at `path` below `model` know."""
-    models = {model}
+    found = {model}
     for part in path:
         deeper: set[type[BaseModel]] = set()
-        for each in models:
+        for each in found:
             fields = {field.alias or name: field for name, field in each.model_fields.items()}
-            deeper |= set(_models(fields[part].annotation)) if part in fields else {each}
-        models = deeper
-    return {field.alias or name for each in models for name, field in each.model_fields.items()}
+            deeper |= set(models(fields[part].annotation)) if part in fields else {each}
+        found = deeper
+    return {field.alias or name for each in found for name, field in each.model_fields.items()}
