@@ -29,7 +29,7 @@ def binding_problems(
             near = suggest(argument, takes) or f"; it takes {', '.join(takes)}"
             yield KeyProblem(("on", argument), f"{entry.uses} has no argument {argument!r}{near}")
     missing = [argument for argument, needed in takes.items() if needed and argument not in entry.on]
-    if missing:
+    if missing and entry.on.keys() <= takes.keys():
         yield Problem(("on",), f"{entry.uses} also needs {', '.join(missing)}: `on: {{{missing[0]}: VIEW}}`")
     if method.views is None or entry.player not in method.players:
         return
