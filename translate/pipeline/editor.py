@@ -139,7 +139,7 @@ class _Writer:
     def _rules(self, name: str, stage: type[Stage[Any]]) -> Schema:
         """What stands beside `uses: NAME`."""
         needed = [need for need, declared in stage.needs.items() if not declared.optional]
-        needs = {"properties": dict.fromkeys(stage.needs, {"type": "string"}), "additionalProperties": False}
+        needs = {"properties": {need: {"type": "string"} for need in stage.needs}, "additionalProperties": False}
         required = ["with"] if self.defs[_key("stages", name)].get("required") else []
         required += ["needs"] if needed else []
         found: Schema = {"properties": {"with": _ref(_key("stages", name)), "needs": {**needs, "required": needed}}}

@@ -20,7 +20,7 @@ class Switches:
     trace: Callable[[str], None] | None = None
 
 
-_SWITCHES = ContextVar("switches", default=Switches())
+_SWITCHES: ContextVar[Switches] = ContextVar("switches")
 
 
 @contextmanager
@@ -35,7 +35,7 @@ def switched(off: Iterable[str] = (), trace: Callable[[str], None] | None = None
 
 def switches() -> Switches:
     """The switches of this command."""
-    return _SWITCHES.get()
+    return _SWITCHES.get(Switches())
 
 
 def off_by_environment() -> frozenset[str]:
