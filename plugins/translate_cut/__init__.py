@@ -106,8 +106,8 @@ class CUT(Method[CUTConfig]):
         terms = self._contrast(nets.heads, queries, keys, mirrored, 1 + both, step.rng)
         losses = dict(zip(("nce", "identity"), terms, strict=False))
         losses["adversarial"] = c.objective.generator(nets.disc, fake_b, real_b, step)
-        views |= {"fake": fake_b, "input": real_a, "output": fake_b, "generator": nets.gen}
-        yield Update("G", losses, views | ({"same_b": same_b} if both else {}))
+        shown = {"fake": fake_b, "input": real_a, "output": fake_b, "generator": nets.gen}
+        yield Update("G", losses, views | shown | ({"same_b": same_b} if both else {}))
 
     def _contrast(
         self,

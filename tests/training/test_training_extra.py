@@ -217,6 +217,7 @@ FEW: dict[str, Any] = {"uses": "unet", "levels": 4, "filters": 2}
 CRITIC = {"discriminator": {"uses": "patchgan", "layers": 1, "filters": 2}}
 SEGMENTING = {"network": {"uses": "segmentation/unet", "filters": 2, "levels": 2}}
 ENLARGING = {"generator": {"uses": "srresnet", "blocks": 1, "filters": 2}}
+CUTTING = {"generator": {"uses": "resnet", "blocks": 1, "filters": 2}, "layers": ["stem", "blocks.0"], "width": 4}
 METHODS: dict[str, dict[str, Any]] = {
     "pix2pix": {"generator": FEW, **CRITIC},
     "cyclegan": {"generator": FEW, **CRITIC, "pool": 2},
@@ -233,6 +234,8 @@ METHODS: dict[str, dict[str, Any]] = {
     },
     "inpainting": {"generator": FEW, **CRITIC},
     "colorization": {"generator": FEW, **CRITIC},
+    "cut": {**CUTTING, **CRITIC},
+    "cut/fastcut": {**CUTTING, **CRITIC},
 }
 
 
@@ -246,13 +249,16 @@ def test_declared_views_are_those_published(registry: Registry, name: str) -> No
     if cls.data == "labelled":
         batch["label"] = torch.randint(0, 2, (2, 64, 64), generator=draw)
     spec = DataSpec(cls.data, channels, (64, 64), ("a", "b"), ((0, 0, 0), (255, 0, 0)))
-    method = cls(cls.Config.model_validate(METHODS[name]), spec, dict(cls.losses))
+    method = cls(cls.Config.model_validate(METHODS[name]), spec, dict.fromkeys(cls.losses, 1.0))
     nets = Nets(build_networks(method, registry))
     published: dict[str, set[str]] = {}
+    earlier: Update | None = None
     updates = dict.fromkeys(cls.players, 0)
     for index in range(3):
         for update in method.step(nets, batch, Step(index, 0, dict(updates), draw)):
             updates[update.player] += 1
+            assert earlier is None or published[earlier.player] == set(earlier.views), "changed after its update"
+            earlier = update
             known = published.setdefault(update.player, set(update.views))
             assert known == set(update.views), "every update of a player shows the same"
             assert not {"output", "target"} & set(update.views) or {"input"} <= set(update.views)
