@@ -13,7 +13,7 @@ from translate.plugins.registry import Registry
 from translate.storage.atomic import write_text
 
 TEMPLATES = Path(__file__).parent / "templates"
-"""A folder per kind, where the plugin is called `my-plugin` and its class `MyPlugin`; beside them what all kinds share."""
+"""A folder per kind, where the plugin is called `my-plugin` and its class `MyPlugin`, and what all kinds share."""
 
 KINDS: Mapping[str, ComponentKind] = {"method": "methods", "loss": "losses", "metric": "metrics", "source": "sources"}
 """What a new plugin can provide."""
