@@ -12,6 +12,8 @@ SRRESNET = {"uses": "srresnet", "blocks": 1, "filters": 4}
 RRDB = {"uses": "rrdb", "blocks": 1, "filters": 4, "growth": 2}
 SRCRITIC = {"uses": "srgan-critic", "filters": 2, "crop": 32}
 FEATURES = {"uses": "random-features", "filters": 4, "levels": 2}
+BLURRED = {"uses": "resnet_blurred", "blocks": 2, "filters": 4}
+LAYERS = ["stem.pad", "down.0.conv", "blocks.0"]
 SMALL_UNET = {"uses": "segmentation/unet", "filters": 4, "levels": 2}
 
 
@@ -39,6 +41,8 @@ CASES = {
     "pix2pix-wgan-gp": Case("pix2pix", _game(objective="wgan-gp", norm="instance")),
     "cyclegan": Case("cyclegan", _game(RESNET, pool=3)),
     "cyclegan-no-identity": Case("cyclegan", _game(RESNET, pool=0, norm="batch"), {"identity": 0}),
+    "cut": Case("cut", _game(BLURRED, layers=LAYERS, patches=12, width=8)),
+    "fastcut": Case("cut/fastcut", _game(BLURRED, layers=LAYERS, patches=12, width=8, negatives="batch")),
     "discogan": Case("discogan", {"width": 4}, size=64),
     "genegan": Case("genegan", {"width": 4, "burst": 2}),
     "genegan-wgan-gp": Case("genegan", {"width": 4, "burst": 0, "objective": "wgan-gp", "critic_norm": "instance"}),

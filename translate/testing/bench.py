@@ -58,12 +58,23 @@ class Bench:
         self.size = size
 
     def fit(self) -> None:
-        """Raises the size to the smallest that the networks of all directions accept."""
-        nets = self.built(self.method())
-        used = {n for d in self.method().directions.values() for n in d.nets}
-        multiples = [m for n in used if isinstance(m := getattr(nets[n], "multiple", 1), int)]
-        least = math.lcm(*multiples)
-        self.size = -(-self.size // least) * least
+        """Raises the size to the smallest that all networks accept, as far as they say so (`multiple`, ConfigError)."""
+        method = self.method()
+        nets = self.built(method)
+        used = {n for d in method.directions.values() for n in d.nets}
+        least = math.lcm(*(m for n in used if isinstance(m := getattr(nets[n], "multiple", 1), int)))
+        self.size = wanted = -(-self.size // least) * least
+        for times in (1, 2, 4):
+            self.size = wanted * times
+            try:
+                if method.players:
+                    self.play(self.engine(), 1)
+            except ConfigError:
+                continue
+            except Exception:  # what goes wrong is told by the checks
+                break
+            return
+        self.size = wanted
 
     @property
     def spec(self) -> DataSpec:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import math
 import tempfile
+import time
 from collections.abc import Collection, Iterator, Mapping
 from functools import cached_property
 from pathlib import Path
@@ -28,8 +29,8 @@ from translate.testing.report import Checks, check
 from translate.testing.watching import WatchedEngine, changes, frozen, state_of
 from translate.training import checkpoint
 
-MOST_STEPS = 12
-"""So many steps are played at most until every player has moved twice."""
+FEW_STEPS, MANY_STEPS, PATIENCE = 12, 200, 20.0
+"""A game is played until every player has moved twice; at most so many steps, and (in seconds) so long after a few."""
 OVERSHOOT = 4.0
 """A last layer without tanh may leave [-1, 1] a little before it is trained; the engine clips what it writes."""
 
@@ -114,9 +115,17 @@ class MethodChecks(Checks):
         """A training of a few steps, until every player has moved twice."""
         engine = self.bench.engine(watching=True)
         awaited = [player for name, player in engine.players.items() if name not in self.resting]
-        while engine.index < MOST_STEPS and any(player.done < 2 for player in awaited):
+        began = time.monotonic()
+        while engine.index < MANY_STEPS and any(player.done < 2 for player in awaited):
+            if engine.index >= FEW_STEPS and time.monotonic() - began > PATIENCE:
+                break
             self.bench.play(engine, 1)
         return engine
+
+    @property
+    def few(self) -> int:
+        """Steps for the checks that play again."""
+        return min(max(2, self.played.index), FEW_STEPS)
 
     @check("plays by the rules: losses, gradients, views", "networks")
     def play(self) -> Iterator[str]:
@@ -132,7 +141,7 @@ class MethodChecks(Checks):
 
     @check("resumes exactly", "play")
     def resume(self) -> Iterator[str]:
-        before, after = 2, max(2, self.played.index)
+        before, after = 2, self.few
         whole, restarted = self.bench.engine(), self.bench.engine(seed=SEED + 1)
         with tempfile.TemporaryDirectory() as folder:
             self.bench.play(whole, before)
@@ -156,8 +165,8 @@ class MethodChecks(Checks):
     @check("trains in bf16", "play")
     def bf16(self) -> Iterator[str]:
         engine = self.bench.engine(precision="bf16", watching=True)
-        self.bench.play(engine, self.played.index)
-        yield from engine.summary(self.resting)
+        self.bench.play(engine, self.few)
+        yield from engine.summary([*engine.players])
 
     # ------------------------------------------------------------------------------------------------- its use
 

@@ -125,12 +125,13 @@ class WatchedEngine(Engine):
                 }
                 self.reached[player.name, name] = self.reached.get((player.name, name), False) or bool(hit)
                 self.fed |= {n for n in self.nets if any(id(p) in hit for p in self.nets[n].parameters())}
+        declared = self.method.views
         for view, shown in update.views.items():
+            who = f"view {view!r} of player {player.name}"
             if not isinstance(shown, Tensor | Callable):
-                self._fault(
-                    "game",
-                    f"view {view!r} of player {player.name} is {type(shown).__name__}; publish tensors or functions",
-                )
+                self._fault("game", f"{who} is {type(shown).__name__}; publish tensors or functions")
+            if declared is not None and view not in declared.get(player.name, ()):
+                self._fault("game", f"{who} is not in `views` of the class; add it there, or publish it under its name")
 
     def _slopes(self, player: Player, value: Tensor) -> Sequence[Tensor | None]:
         if not value.requires_grad:
