@@ -14,13 +14,16 @@ if TYPE_CHECKING:
     from translate.contracts import (
         CONTRACT,
         IGNORE,
+        Artifact,
         Build,
         Config,
         Configured,
         DataSpec,
         Direction,
+        LossUse,
         Method,
         Metric,
+        MetricUse,
         Need,
         Nets,
         NetworkUse,
@@ -30,11 +33,14 @@ if TYPE_CHECKING:
         Scene,
         Source,
         SourceFacts,
+        SourceUse,
         Stage,
         StageContext,
         Step,
         TestTime,
+        Tracker,
         Transform,
+        TransformUse,
         Update,
         Use,
     )
@@ -56,8 +62,9 @@ if TYPE_CHECKING:
 
 _HOME = {
     "translate.contracts": (
-        "CONTRACT IGNORE Build Config Configured DataSpec Direction Method Metric Need Nets NetworkUse NoOptions "
-        "Problem Record Scene Source SourceFacts Stage StageContext Step TestTime Transform Update Use"
+        "CONTRACT IGNORE Artifact Build Config Configured DataSpec Direction LossUse Method Metric MetricUse Need "
+        "Nets NetworkUse NoOptions Problem Record Scene Source SourceFacts SourceUse Stage StageContext Step "
+        "TestTime Tracker Transform TransformUse Update Use"
     ),
     "translate.data.masks": "load_masks",
     "translate.errors": "ConfigError ContractError DataError PluginError StageError TranslateError",
@@ -72,6 +79,7 @@ _WHERE = {name: module for module, names in _HOME.items() for name in names.spli
 __all__ = [
     "CONTRACT",
     "IGNORE",
+    "Artifact",
     "Build",
     "Config",
     "ConfigError",
@@ -82,9 +90,11 @@ __all__ = [
     "Direction",
     "ImagePool",
     "LossTerm",
+    "LossUse",
     "MedianFrequency",
     "Method",
     "Metric",
+    "MetricUse",
     "Need",
     "Nets",
     "Network",
@@ -97,12 +107,15 @@ __all__ = [
     "Scene",
     "Source",
     "SourceFacts",
+    "SourceUse",
     "Stage",
     "StageContext",
     "StageError",
     "Step",
     "TestTime",
+    "Tracker",
     "Transform",
+    "TransformUse",
     "TranslateError",
     "Translator",
     "Update",

@@ -283,7 +283,9 @@ def test_plugin_tracker_gets_prefixed_names_and_its_errors_end_nothing(
         assert [call for call in owning.CALLS if call[0] == "metrics"] == [
             ("metrics", {"train/loss": 1.0 / (epoch + 1)}, epoch) for epoch in range(3)
         ]
-        assert heard.warnings == ["tracking: metrics failed, and the run goes on without it: OSError: server is gone"]
+        assert heard.warnings == [
+            "tracking by owning.Own: metrics failed, and the run goes on without it: OSError: server is gone"
+        ]
     finally:
         sys.path.remove(str(work))
         sys.modules.pop("owning", None)

@@ -72,7 +72,10 @@ class Plugin:
             alone = manager(trace)
             alone.register(module, name=self.name)
             alone.check_pending()
-            self.provides = {kind: collect(kind, getattr(alone.hook, f"translate_{kind}")()) for kind in KINDS}
+            results = {kind: getattr(alone.hook, f"translate_{kind}")() for kind in KINDS}
+            if lost := [kind for kind in KINDS if f"translate_{kind}" in hooks and not results[kind]]:
+                raise TypeError(f"translate_{lost[0]} returned None, not a list of classes")
+            self.provides = {kind: collect(kind, found) for kind, found in results.items()}
             self.hooks = tuple(sorted(hooks))
         except (KeyboardInterrupt, Stopped, PluginError):
             raise
