@@ -43,7 +43,7 @@ class CUTConfig(Config):
     norm: Literal["batch", "instance", "none"] = "instance"
     dropout: bool = False
     objective: Objective = Objective(uses="lsgan")
-    layers: Annotated[tuple[Annotated[str, Field(min_length=1)], ...], Field(min_length=1)] = (
+    layers: Annotated[tuple[str, ...], Field(min_length=1)] = (
         "stem.pad",
         "down.0.conv",
         "down.1.conv",

@@ -7,7 +7,7 @@ import json
 import math
 import os
 import signal
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -39,6 +39,14 @@ SMALL = {
 }
 TAU = 0.07
 Make = Callable[..., Engine]
+
+
+@pytest.fixture(autouse=True)
+def one_thread() -> Iterator[None]:
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
 
 
 @pytest.fixture
@@ -162,7 +170,8 @@ def test_initial_weights_are_xavier_and_heads_give_vectors_of_length_one() -> No
         deviation = 0.02 * (2 / (layer.in_features + layer.out_features)) ** 0.5
         assert float(layer.weight.detach().std()) == pytest.approx(deviation, rel=0.1)
         assert not layer.bias.any()
-    found = heads([torch.randn(2, 5, 3), torch.randn(2, 5, 128)])
+    with torch.no_grad():
+        found = heads([torch.randn(2, 5, 3), torch.randn(2, 5, 128)])
     assert [f.shape for f in found] == [(2, 5, 256)] * 2
     assert all(float((f.norm(dim=2) - 1).abs().max()) < 1e-4 for f in found)
 
@@ -257,19 +266,17 @@ def test_five_steps_are_bit_equal_to_a_plain_loop(cls: type[CUT], game: Make) ->
             assert torch.equal(mine, theirs), f"{name}.{key}"
 
 
-@pytest.mark.parametrize("precision", ["fp32", "bf16"])
-def test_the_patch_loss_alone_moves_encoder_and_heads(game: Make, precision: str) -> None:
-    """Keys are computed with gradients and detached: no cast of a weight without one is left for the queries."""
-    gradients = []
-    for kind in ("fp32", precision):
-        engine = game(CUT, weights={"adversarial": 0}, precision=kind)
+def test_the_patch_loss_alone_moves_encoder_and_heads_in_either_precision(game: Make) -> None:
+    found = {}
+    for precision in ("fp32", "bf16"):
+        engine = game(CUT, {"temperature": 1.0}, weights={"adversarial": 0}, precision=precision)
         engine.step([pictures(0, 2)], 0)
-        params = dict(engine.nets.gen.named_parameters()) | dict(engine.nets.heads.named_parameters())
-        gradients.append({k: p.grad.clone() for k, p in params.items() if p.grad is not None})
-        assert set(gradients[-1]) == set(params)
-    for key, value in gradients[0].items():
-        if value.norm() > 1e-6:  # a bias before a norm has none
-            assert float(F.cosine_similarity(value.flatten(), gradients[1][key].flatten(), 0)) > 0.9, key
+        found[precision] = engine.read_meters()
+        for net in (engine.nets.gen, engine.nets.heads):
+            for key, parameter in net.named_parameters():
+                assert parameter.grad is not None and (parameter.ndim == 1 or parameter.grad.norm() > 1e-3), key
+    for name in ("nce", "identity", "critic"):
+        assert found["bf16"][name] == pytest.approx(found["fp32"][name], rel=0.02)
 
 
 def test_negatives_of_the_batch_are_more(game: Make) -> None:

@@ -38,7 +38,8 @@ def features_of(net: nn.Module, images: Tensor, layers: Sequence[str]) -> list[T
 
     handles = []
     try:
-        handles += [_layer(net, name).register_forward_hook(keep(name)) for name in within]
+        for name in within:
+            handles.append(_layer(net, name).register_forward_hook(keep(name)))
         found[""] = net.forward(images)
     except _Enough:
         pass
