@@ -17,17 +17,15 @@ from translate.plugins import Registry
 
 SIZES = (256, 128, 64)
 """The sides of the squares that networks train on; the first is that of most papers."""
+ENLARGED = 96
+"""The same where a method enlarges images (SRResNet and SRGAN): the square that small ones are made of."""
 MARGIN = 286 / 256
 """How much larger than the square the images are kept, so that random crops differ (pix2pix, CycleGAN)."""
 STEPS = 100_000
 """Batches that a training takes, more or less: 200 epochs of 400 images, and some."""
 
-_SMALL: Mapping[str, Mapping[str, Any]] = {
-    "unet": {"uses": "unet_64", "filters": 16},
-    "resnet": {"uses": "resnet", "blocks": 2, "filters": 16},
-    "patchgan": {"uses": "patchgan", "filters": 16, "layers": 2},
-}
-"""What the profile `quick` takes in place of a built-in network, by the beginning of its name."""
+FILTERS = 16
+"""The width of built-in networks in the profile `quick`."""
 
 _METRICS: Mapping[str, tuple[Sequence[str], Sequence[str]]] = {
     "paired": (["l1", "ssim"], ["l1", "psnr", "ssim", "swd"]),
@@ -60,8 +58,13 @@ class _Writer:
     def __init__(self, name: str, method: type[Method[Any]], folder: Path, made: Material) -> None:
         self.name, self.method, self.folder, self.made = name, method, folder, made
         self.least = min(made.size)
-        self.size = next((size for size in SIZES if size <= self.least), SIZES[-1])
         self.scale = max(direction.scale for direction in method.directions.values())
+        self.size = next((size for size in SIZES if size <= self.least), SIZES[-1])
+        if self.scale > 1:
+            self.size = ENLARGED
+            if self.least < ENLARGED:
+                text = f"{name} makes small images of crops of {ENLARGED} pixels, and the least side is {self.least}"
+                raise ConfigError(f"{folder}: {text}; leave out what is smaller")
         self.epochs = max(4, min(400, round(STEPS / made.count)))
         self.scored = next((split for split in ("test", "val") if split in made.splits), None)
 
@@ -139,7 +142,7 @@ stages:
         return {
             option: f"unet_{self.size}"
             for option, use in self._networks().items()
-            if re.fullmatch(r"unet_\d+", use.uses) and use.uses != f"unet_{self.size}"
+            if _is_unet(use) and use.uses != f"unet_{self.size}"
         }
 
     def _networks(self) -> dict[str, NetworkUse]:
@@ -164,14 +167,14 @@ stages:
         )
 
     def _quick(self) -> str:
-        size = SIZES[-1]
+        size = self.size if self.scale > 1 else SIZES[-1]
         limit = {split: count for split, count in (("train", 16), ("val", 4), ("test", 4)) if split in self.made.splits}
-        small = {
-            option: dict(_SMALL[kind])
-            for option, use in self._networks().items()
-            if (kind := use.uses.partition("_")[0]) in _SMALL
-        }
         transforms = self._transforms(size)[0]
+        small = {
+            option: {"uses": f"unet_{size}" if _is_unet(use) else use.uses, "filters": FILTERS}
+            for option, use in self._networks().items()
+            if use.uses.partition("_")[0] in ("unet", "resnet", "patchgan")
+        }
         return _block(
             0,
             "profiles:",
@@ -186,6 +189,11 @@ stages:
             "          epochs: 2",
             *(["          validate: {every: 1}"] if self.scored else []),
         )
+
+
+def _is_unet(use: NetworkUse) -> bool:
+    """Whether it is the U-Net of one size of images, such as `unet_256`."""
+    return bool(re.fullmatch(r"unet_\d+", use.uses))
 
 
 def _block(depth: int, *lines: str) -> str:
