@@ -162,7 +162,7 @@ def test_same_size_change_within_a_tick_is_seen(go: Go, registry: Fresh) -> None
 
 def test_crash_resumes_in_the_same_folder(go: Go, registry: Fresh) -> None:
     sets = ["stages.train.with.fail=crash"]
-    with pytest.raises(StageError, match=r"^stage train failed: RuntimeError: out of luck$"):
+    with pytest.raises(StageError, match=r"^stage train failed: RuntimeError: out of luck \(plugin 'toy' of "):
         go(set=sets)
     (partial,) = FOLDER.glob("train-*.partial")
     assert (partial / "log.txt").read_text() == "epoch 0 4\nepoch 1 4"

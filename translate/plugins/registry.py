@@ -8,7 +8,7 @@ from typing import Any
 
 from translate.contracts import Build, ComponentKind, NetworkUse, Problem, Use
 from translate.errors import ConfigError, PluginError, Stopped
-from translate.plugins.discovery import Plugin, builtin_provider, builtins, discover
+from translate.plugins.discovery import ENGINE, Plugin, builtin_provider, builtins, discover
 from translate.plugins.hooks import guilty, manager
 from translate.plugins.options import resolve, suggest, validate
 from translate.plugins.shapes import KINDS
@@ -146,6 +146,16 @@ class Registry:
     def loaded(self) -> dict[str, Plugin]:
         """The plugins that were named so far."""
         return dict(self._loaded)
+
+    def culprit(self, error: BaseException) -> str:
+        """` (plugin 'acme' of acme-translate 1.2)` for the plugin whose code raised an error, the innermost of several;
+        nothing where the code is this distribution's."""
+        packages = {p.module.__name__.partition(".")[0]: p for p in self._loaded.values() if p.distribution != ENGINE}
+        found, trail = None, error.__traceback__
+        while trail:
+            found = packages.get(trail.tb_frame.f_globals.get("__name__", "").partition(".")[0], found)
+            trail = trail.tb_next
+        return f" (plugin {found.name!r} of {found.distribution} {found.version})" if found else ""
 
     def emit(self, event: str, **facts: Any) -> Any:
         """Calls the hook `translate_<event>` of the plugins that were named so far, and returns what it returns.
