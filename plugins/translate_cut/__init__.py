@@ -81,13 +81,14 @@ class CUT(Method[CUTConfig]):
                 f"{self.name}: side a has {channels} channels and b has {self.spec.channels['b']}, but the generator "
                 "looks at its own outputs: prepare both alike"
             )
-        options = {"norm": c.norm, "init": "xavier"}
-        gen = build(c.generator, in_channels=channels, out_channels=channels, dropout=c.dropout, **options)
+        gen = build(
+            c.generator, in_channels=channels, out_channels=channels, norm=c.norm, dropout=c.dropout, init="xavier"
+        )
         widths = widths_of(gen, c.layers, (channels, *self.spec.size))
         return {
             "gen": gen,
             "heads": Heads(HeadsConfig(width=c.width), widths=widths),
-            "disc": build(c.discriminator, in_channels=channels, **options),
+            "disc": build(c.discriminator, in_channels=channels, norm=c.norm, init="xavier"),
         }
 
     def step(self, nets: Nets, batch: Mapping[str, Tensor], step: Step) -> Iterator[Update]:
@@ -125,9 +126,8 @@ class CUT(Method[CUTConfig]):
         # detached, not under no_grad, whose casts of the weights autocast would keep for the queries
         k = heads([patches(f.detach(), p) for f, p in zip(keys, at, strict=True)])
         groups = sets if c.negatives == "batch" else len(mirrored)
-        found = [
-            patch_nce(*(x.reshape(groups, -1, c.width) for x in pair), c.temperature) for pair in zip(q, k, strict=True)
-        ]
+        grouped = [[x.reshape(groups, -1, c.width) for x in pair] for pair in zip(q, k, strict=True)]
+        found = [patch_nce(x, y, c.temperature) for x, y in grouped]
         return torch.stack(found).mean(0).view(sets, -1).mean(1)
 
     def translate(self, nets: Nets, inputs: Mapping[str, Tensor], direction: str) -> Tensor:
