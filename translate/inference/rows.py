@@ -155,14 +155,13 @@ IN_PLACE = {"iadd": "add", "isub": "sub", "imul": "mul", "itruediv": "div", "ipo
 @lowers("to", "type_as", "float", "half", "bfloat16", "double", "bool", "contiguous", "clone", "detach", "zeros_like")
 @lowers("ones_like", "full_like")
 def _pixelwise(node: Node) -> Step:
-    inplace = {"inplace": False} if node.kwargs.get("inplace") else {}
     base = IN_PLACE.get(node.name, node.name)
     title = getattr(node.function, "__name__", "")
     if node.name in IN_PLACE or (title.endswith("_") and not title.startswith("__")):
         return on_rows(node, getattr(torch, base, None) or getattr(Tensor, base))
     if any(value is True for value in node.args[1:]) and "relu" in node.name:  # relu(x, True) of a positional inplace
         raise Unknown(f"{node.name} with an unnamed `inplace`")
-    return on_rows(node, **inplace)
+    return on_rows(node, inplace=False) if node.kwargs.get("inplace") else on_rows(node)
 
 
 # --------------------------------------------------------------------------------------- along other axes than the rows
@@ -250,7 +249,7 @@ def _indexed(node: Node) -> Step:
     start, _, step = entries[-2].indices(source.rows)
     if step != 1:
         raise Unknown("every other row")
-    others = tuple([*entries[:-2], slice(None), entries[-1]])
+    others = (*entries[:-2], slice(None), entries[-1])
 
     def need(a: int, b: int) -> tuple[Span, ...]:
         return ((a + start, b + start),)
@@ -300,7 +299,7 @@ def _normalised(node: Node, x: Node, group: int, weight: Any, bias: Any, eps: fl
 
 @lowers("dropout", "dropout2d", "feature_dropout")
 def _dropout(node: Node) -> Step:
-    """Where it stays on, each row of each call has draws of its own, in whichever strip and however often it is made."""
+    """Where it stays on, each row of each call has its own draws, in whichever strip and however often it is made."""
     a = arguments(node, "input", "p", "training")
     x, p, training = tensor(a["input"], node), a["p"], a.get("training", True)
     if not training or not p:
@@ -314,6 +313,7 @@ def _dropout(node: Node) -> Step:
 
     def run(strips: Sequence[Tensor], a: int, b: int, context: Context) -> Tensor:
         mask = torch.cat([draw(0 if whole else row, context) for row in range(a, b)], -2)
-        return strips[0] * (mask / (1 - p)).to(strips[0])
+        made: Tensor = strips[0] * (mask / (1 - p)).to(strips[0])
+        return made
 
     return Step(node, (x,), same_rows(node, (x,)), run)

@@ -78,7 +78,8 @@ def _pool(node: Node) -> Step:
     x, (k, kw) = tensor(a["input"], node), _pair(a["kernel_size"], 1)
     (s, sw), (p, pw), (d, dw) = _pair(a["stride"] or (k, kw), 1), _pair(a["padding"], 0), _pair(a.get("dilation"), 1)
     reach = d * (k - 1) + 1
-    if node.rows != (x.rows + 2 * p - reach) // s + 1 or (not largest and (p or pw) and a["count_include_pad"] is False):
+    apart = not largest and a["count_include_pad"] is False and max(p, pw) > 0
+    if apart or node.rows != (x.rows + 2 * p - reach) // s + 1:
         raise Unknown(f"{node.name} that counts the border's pixels apart")
 
     def want(a: int, b: int) -> Span:
@@ -115,7 +116,7 @@ def _hull(index: Tensor) -> Span:
 def _pad(node: Node) -> Step:
     a = arguments(node, "input", "pad", "mode", "value")
     x, mode = tensor(a["input"], node), a["mode"] or "constant"
-    left, right, top, bottom = (*a["pad"], 0, 0)[:4]
+    left, right, top, _ = (*a["pad"], 0, 0)[:4]
     if len(a["pad"]) > 4:
         raise Unknown("pad of channels")
     columns = (left, right, 0, 0)

@@ -49,9 +49,7 @@ def run(
             scratch.free(node)
 
 
-def _strip(
-    part: Part, number: int, read: dict[Node, Read], write: Write, scratch: Scratch, context: Context
-) -> None:
+def _strip(part: Part, number: int, read: dict[Node, Read], write: Write, scratch: Scratch, context: Context) -> None:
     own, rows = part.spans(number, part.strips)
     left, values = part.readers(), dict[Node, Tensor]()
     for step in part.steps:
