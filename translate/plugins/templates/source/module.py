@@ -49,7 +49,7 @@ class MyPlugin(Source[MyPluginConfig]):
         radius = rng.uniform(size / 8, size / 4)
         rows, columns = np.mgrid[:size, :size]
         distance = np.hypot(rows - row, columns - column)
-        inside = distance <= radius if side == "target" else abs(distance - radius) <= 1
+        inside = distance <= radius if side == "target" else abs(distance - radius) <= 0.5
         return np.where(inside, 255, 0).astype(np.uint8)[..., None]
 
 
