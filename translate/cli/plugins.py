@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from translate.cli.common import as_json, console, option_table, print_json
+from translate.cli.plugin_check import check_plugins
 from translate.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -143,4 +144,5 @@ def new_plugin(name: str, kind: str, output: Path | None, as_json: bool) -> None
     out.say(f"\nnext:\n  pip install -e {folder}\n  pytest {folder}\n  translate run {pipeline} --profile quick")
 
 
+plugins.add_command(check_plugins)
 COMMANDS = (plugins,)

@@ -16,6 +16,7 @@ from translate.plugins import Registry
 from translate.seeding import derive
 from translate.stages.train import build_networks
 from translate.testing.batches import tiny_batch, tiny_spec
+from translate.testing.component import configured, smallest
 from translate.testing.watching import WatchedEngine
 from translate.training.config import TrainConfig
 from translate.training.players import make_players
@@ -63,18 +64,11 @@ class Bench:
         nets = self.built(method)
         used = {n for d in method.directions.values() for n in d.nets}
         least = math.lcm(*(m for n in used if isinstance(m := getattr(nets[n], "multiple", 1), int)))
-        self.size = wanted = -(-self.size // least) * least
-        for times in (1, 2, 4):
-            self.size = wanted * times
-            try:
-                if method.players:
-                    self.play(self.engine(), 1)
-            except ConfigError:
-                continue
-            except Exception:  # what goes wrong is told by the checks
-                break
-            return
-        self.size = wanted
+        self.size = smallest(-(-self.size // least) * least, self._attempt if method.players else lambda size: None)
+
+    def _attempt(self, size: int) -> None:
+        self.size = size
+        self.play(self.engine(), 1)
 
     @property
     def spec(self) -> DataSpec:
@@ -84,15 +78,7 @@ class Bench:
         return tiny_batch(self.cls.data, size=self.size, seed=number)
 
     def config(self) -> Config:
-        """Errors: ConfigError in the words of `translate check`."""
-        from translate.plugins import validate
-
-        config, wrong = validate(self.cls.Config, self.options)
-        if wrong:
-            told = "; ".join(f"{'.'.join(map(str, p.path)) or 'options'}: {p.message}" for p in wrong)
-            raise ConfigError(f"the kit cannot make its options: {told}; pass `options=` with what is required")
-        assert isinstance(config, Config)
-        return config
+        return configured(self.cls, self.options)
 
     def method(self) -> Method[Any]:
         """A new instance, as training makes it. Errors: ConfigError for losses outside of the vocabulary."""

@@ -21,11 +21,11 @@ from translate.inference.directions import Route, multiple_of
 from translate.inference.observe import observed, observes
 from translate.inference.translator import Translator, load
 from translate.plugins import Registry
-from translate.plugins.shapes import faults
 from translate.seeding import derive
 from translate.testing.batches import tiny_batch
 from translate.testing.bench import SEED, Bench, Shelf
-from translate.testing.report import Checks, check
+from translate.testing.component import ComponentChecks
+from translate.testing.report import check
 from translate.testing.watching import WatchedEngine, changes, frozen, state_of
 from translate.training import checkpoint
 
@@ -55,18 +55,36 @@ def assert_method_conforms(
     MethodChecks(cls, options=options, size=size, losses=losses, registry=registry, resting=resting).demand()
 
 
-class MethodChecks(Checks):
+class MethodChecks(ComponentChecks):
     """All checks of a method; those of training are left out where it has no players."""
 
+    kind = "methods"
+
     def __init__(
-        self, cls: type[Method[Any]], *, component: str | None = None, resting: Collection[str] = (), **bench: Any
+        self,
+        cls: type[Method[Any]],
+        *,
+        size: int = 32,
+        losses: Mapping[str, float] | None = None,
+        registry: Registry | None = None,
+        resting: Collection[str] = (),
+        **common: Any,
     ) -> None:
-        self.cls, self.resting, self.arguments = cls, resting, bench
-        self.component = component or f"method {getattr(cls, 'name', '') or cls.__name__}"
+        super().__init__(cls, **common)
+        self.resting = resting
+        self.arguments: dict[str, Any] = {
+            "options": self.given,
+            "size": size,
+            "losses": losses,
+            "registry": registry or Registry(),
+        }
 
     def applies(self, name: str) -> bool:
         trains = name in ("play", "stateless", "resume", "bf16")
         return not trains or bool(getattr(self.cls, "players", None))
+
+    def config(self) -> Config:
+        return Bench(self.cls, **self.arguments).config()
 
     @cached_property
     def bench(self) -> Bench:
@@ -76,19 +94,7 @@ class MethodChecks(Checks):
 
     # ----------------------------------------------------------------------------------------- before any step
 
-    @check("has the shape of a method")
-    def shape(self) -> Iterator[str]:
-        for fault in faults("methods", getattr(self.cls, "name", ""), self.cls):
-            yield f"it {fault}"
-        if unknown := [n for n in vars(self.cls) if n.startswith("translate_")]:
-            yield f"{unknown[0]} is a hook; hooks stand in the module, not in the class"
-
-    @check("has an immutable config", "shape")
-    def options(self) -> Iterator[str]:
-        yield from config_faults(self.cls.Config)
-        Bench(self.cls, **self.arguments).config()
-
-    @check("builds fresh networks", "shape", "options")
+    @check("builds fresh networks", "options")
     def networks(self) -> Iterator[str]:
         bench = Bench(self.cls, **self.arguments)
         method = bench.method()
@@ -292,9 +298,6 @@ class MethodChecks(Checks):
     @check("comes back from a bundle", "directions")
     def bundle(self) -> Iterator[str]:
         method, nets = self.trained
-        config = type(method.config).model_validate(method.config.model_dump(mode="json"))
-        if config != method.config:
-            yield "its options change on the way through JSON; give the Config types that pydantic writes and reads"
         name = self.bench.name
         shelf = Shelf(self.bench.registry, "methods", name, self.cls)
         with tempfile.TemporaryDirectory() as folder:
@@ -315,15 +318,6 @@ _HIDDEN = (
     "global generator"
 )
 _MULTIPLE = "declare `multiple` on the network or in the Direction"
-
-
-def config_faults(config: type[Config]) -> Iterator[str]:
-    """What is wrong with the class of a component's options."""
-    rules = config.model_config
-    if not rules.get("frozen"):
-        yield f"{config.__name__} is not frozen; leave `frozen` of translate.Config alone"
-    if rules.get("extra") != "forbid":
-        yield f"{config.__name__} accepts unknown keys; leave `extra` of translate.Config at 'forbid'"
 
 
 def _network_faults(method: Method[Any], nets: Mapping[str, nn.Module]) -> Iterator[str]:

@@ -86,10 +86,10 @@ class Checks:
         demand(self.findings())
 
     def _listed(self) -> Iterator[tuple[str, str, tuple[str, ...]]]:
+        found: dict[str, Any] = {}
         for cls in reversed(type(self).__mro__):
-            for name, member in vars(cls).items():
-                if hasattr(member, "needs"):
-                    yield name, member.title, member.needs
+            found |= {name: member for name, member in vars(cls).items() if hasattr(member, "needs")}
+        yield from ((name, member.title, member.needs) for name, member in found.items())
 
 
 def demand(findings: Sequence[Finding]) -> None:
@@ -162,6 +162,10 @@ ADVICE: Mapping[str, str] = {
 """What may not change, and what to do instead."""
 
 
+_THEIRS = ("TORCH", "NO_ALBUMENTATIONS", "LD_", "OPENCV", "QT_", "PYTEST")
+"""Variables that the libraries of the engine set by themselves."""
+
+
 def _globals() -> dict[str, Any]:
     kind, keys, *rest = np.random.get_state(legacy=True)
     return {
@@ -172,6 +176,6 @@ def _globals() -> dict[str, Any]:
             *(torch.rand, torch.randn, torch.cat, builtins.print, builtins.open),
         ],
         "dtype": torch.get_default_dtype(),
-        "environment": {k: v for k, v in os.environ.items() if not k.startswith("TORCH")},  # torch sets its own
+        "environment": {k: v for k, v in os.environ.items() if not k.startswith(_THEIRS)},
         "folder": os.getcwd(),  # noqa: PTH109
     }
