@@ -155,12 +155,12 @@ class GeneGAN(Method[GeneGANConfig]):
 
     def _parts(self, code: Tensor) -> tuple[Tensor, Tensor]:
         """(background, object): the object is the last `share` of the channels."""
-        channels = max(1, round(self.config.share * code.shape[1]))
+        channels = max(1, round(self.config.share * 4 * self.config.width))
         return code[:, :-channels], code[:, -channels:]
 
 
 def _code(background: Tensor, u: Tensor) -> Tensor:
-    return torch.cat((background, u.expand(len(background), -1, -1, -1)), 1)
+    return torch.cat((background, u.expand(background.shape[0], -1, -1, -1)), 1)
 
 
 def parallelogram(Ax: Tensor, Be: Tensor, Bu: Tensor, A0: Tensor) -> Tensor:
