@@ -8,10 +8,14 @@ from collections.abc import Iterator
 import numpy as np
 import pytest
 import torch
-from faulty_methods import FAULTS, Fine
+from faulty_games import FAULTS as GAMES
+from faulty_uses import FAULTS as USES
+from fine_method import Fine
 
 from translate.plugins import Registry
 from translate.testing import assert_method_conforms
+
+FAULTS = {**GAMES, **USES}
 
 
 @pytest.fixture(autouse=True)

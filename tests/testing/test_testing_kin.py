@@ -7,8 +7,9 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import faulty_data
+import faulty_terms
 import pytest
-from faulty_components import FAULTS, FINE, NeedsData
 
 from translate import LossTerm, Metric, Network, Source, Stage, Transform
 from translate.contracts import Artifact
@@ -23,6 +24,7 @@ from translate.testing import (
     assert_transform_conforms,
 )
 
+FAULTS = {**faulty_terms.FAULTS, **faulty_data.FAULTS}
 ASSERTS: dict[type[Any], Callable[..., None]] = {
     LossTerm: assert_loss_conforms,
     Metric: assert_metric_conforms,
@@ -50,7 +52,7 @@ def conforms(cls: type[Any], **more: Any) -> None:
     next(function for kind, function in ASSERTS.items() if issubclass(cls, kind))(cls, **more)
 
 
-@pytest.mark.parametrize("cls", FINE, ids=lambda cls: cls.__name__)
+@pytest.mark.parametrize("cls", [*faulty_terms.FINE, *faulty_data.FINE], ids=lambda cls: cls.__name__)
 def test_a_component_without_fault_conforms(cls: type[Any]) -> None:
     conforms(cls)
 
@@ -92,7 +94,7 @@ def test_a_stage_runs_where_its_needs_are_given(tmp_path: Path) -> None:
     from translate.testing.stage import StageChecks
 
     def ran(**inputs: Artifact) -> bool:
-        found = StageChecks(NeedsData, inputs=inputs, registry=Registry([])).findings()
+        found = StageChecks(faulty_data.NeedsData, inputs=inputs, registry=Registry([])).findings()
         assert all(each.status == "ok" for each in found)
         return any(each.check.startswith("runs") for each in found)
 
