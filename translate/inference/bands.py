@@ -1,8 +1,8 @@
 """Images in overlapping bands, for networks whose calls are not all known: near to the whole image, not equal to it.
 
-Each band goes through the network on its own, and neighbours fade into each other where they overlap. Norms get the
-statistics of all bands together: in every sweep over the bands those that the sweep before has gathered, which are
-right from the n-th sweep on for the n-th norm, and near long before.
+Each band goes through the network on its own, and neighbours fade into each other in the middle of their overlap.
+Norms get the statistics of all bands together: in every sweep over the bands those that the sweep before has gathered,
+which are right from the n-th sweep on for the n-th norm, and near long before.
 """
 
 from __future__ import annotations
@@ -49,7 +49,7 @@ def run(make: Make, write: Callable[[int, Tensor], None], rows: int, height: int
         made = norms.apply(make, band).float().clone()
         if before is not None:
             shared = before.shape[-2]
-            ramp = ((torch.arange(shared, device=made.device) + 0.5) / shared).view(-1, 1)
+            ramp = ((torch.arange(shared, device=made.device) + 0.5) * 2 / shared - 0.5).clamp(0, 1).view(-1, 1)
             made[..., :shared, :].lerp_(before, 1 - ramp)
         done = ((follower.a if follower else rows) - band.a) * scale
         write(band.a * scale, made[..., :done, :])

@@ -9,17 +9,19 @@ from torch import Tensor
 class Moments:
     """Merges strips 1 x C x rows x W by the formula of Chan, Golub and LeVeque (1979, equation 2.1), in float64.
 
-    Squares are taken of differences to a strip's own mean, so that a large mean costs no digits.
+    Squares are taken of differences to a strip's own mean, so that a large mean costs no digits. `dtype`: in which a
+    norm computes, float32 at least.
     """
 
     def __init__(self) -> None:
-        self.count = 0
+        self.count, self.dtype = 0, torch.float32
         self._mean = self._squares = torch.zeros(1, dtype=torch.float64)
 
     def add(self, strip: Tensor) -> None:
         """Takes in one strip."""
         count = strip[0, 0].numel()
-        values = strip[0].flatten(1).float()
+        self.dtype = torch.promote_types(strip.dtype, torch.float32)
+        values = strip[0].flatten(1).to(self.dtype)
         rough = values.mean(1)
         apart = values - rough[:, None]
         left = apart.mean(1).double()

@@ -20,7 +20,7 @@ class Unrecordable(Exception):  # noqa: N818 (a reason to do something else, whi
     """A network that looks at values, or writes where others look, so that a list of calls does not describe it."""
 
 
-@dataclass(eq=False, slots=True)
+@dataclass(eq=False, repr=False, slots=True)
 class Node:
     """One tensor on the way from the inputs to the output: `function(*args, **kwargs)`, or part of what that returns.
 
@@ -36,6 +36,9 @@ class Node:
     part: int | None = None
     fp32: bool = False
     place: int = 0
+
+    def __repr__(self) -> str:
+        return f"{self.place}: {self.name} {self.shape}"
 
     @property
     def rows(self) -> int:
@@ -75,14 +78,21 @@ class Recording:
 
 
 def record(
-    program: Callable[..., Tensor], shapes: Sequence[Sequence[int]], device: torch.device, autocast: bool = False
+    program: Callable[..., Tensor],
+    shapes: Sequence[Sequence[int]],
+    device: torch.device,
+    *,
+    autocast: bool = False,
+    dtype: torch.dtype = torch.float32,
 ) -> Recording:
     """The calls that `program` makes for inputs of these shapes, which it is told to be on `device`.
+
+    `autocast`: whether calls are made in low precision, but where the program switches that off.
 
     Errors: Unrecordable, where the program needs values, changes a tensor behind the back of another one, or returns
     something else than one tensor that depends on its inputs.
     """
-    given = [torch.empty(tuple(shape), device="meta") for shape in shapes]
+    given = [torch.empty(tuple(shape), dtype=dtype, device="meta") for shape in shapes]
     recorder = _Recorder(given, device, autocast)
     try:
         with torch.no_grad(), recorder:

@@ -83,13 +83,14 @@ def lower(node: Node) -> Step:
 
 
 def arguments(node: Node, *names: str) -> dict[str, Any]:
-    """The arguments of a call by name; None where they are left out. `names`: those of functions written in C."""
+    """The arguments of a call by name; None where they are left out. `names`: of functions that do not tell theirs."""
     assert node.function is not None
+    given = {**dict(zip(names, node.args, strict=False)), **node.kwargs}
     try:
         found = inspect.signature(node.function).bind(*node.args, **node.kwargs).arguments
     except (TypeError, ValueError):
-        found = {**dict(zip(names, node.args, strict=False)), **node.kwargs}
-    return {**dict.fromkeys(names), **found}
+        found = given
+    return {**dict.fromkeys(names), **(given if "args" in found or "kwargs" in found else found)}
 
 
 def tensor(value: Any, node: Node) -> Node:
@@ -206,7 +207,7 @@ def mean_of_all(node: Node, source: Node) -> Step:
 
     def run(strips: Sequence[Tensor], a: int, b: int, context: Context) -> Tensor:
         mean, _ = context.moments[source].finish()
-        return mean.float().view(1, -1, 1, 1).to(context.device)
+        return mean.to(context.moments[source].dtype).view(1, -1, 1, 1).to(context.device)
 
     return Step(node, (), lambda a, b: (), run, gathers=source)
 
@@ -290,9 +291,9 @@ def _normalised(node: Node, x: Node, group: int, weight: Any, bias: Any, eps: fl
         raise Unknown(f"{node.name} with weights that depend on the image")
 
     def run(strips: Sequence[Tensor], a: int, b: int, context: Context) -> Tensor:
-        strip = strips[0]
-        mean, variance = (m.float().to(context.device) for m in context.moments[x].finish(group))
-        return F.batch_norm(strip, mean, variance, weight, bias, False, 0.0, eps)
+        moments = context.moments[x]
+        mean, variance = (m.to(context.device, moments.dtype) for m in moments.finish(group))
+        return F.batch_norm(strips[0], mean, variance, weight, bias, False, 0.0, eps)
 
     return Step(node, (x,), same_rows(node, (x,)), run, gathers=x)
 

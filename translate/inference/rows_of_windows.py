@@ -16,7 +16,13 @@ from translate.inference.rows import Context, Span, Step, Unknown, arguments, cl
 
 def extended(strip: Tensor, have: Span, want: Span, value: float = 0.0) -> Tensor:
     """A strip of the rows `have` as the rows `want`, with `value` in those that are not there."""
-    return strip if have == want else F.pad(strip, (0, 0, have[0] - want[0], want[1] - have[1]), value=value)
+    if have == want:
+        return strip
+    first, last = max(have[0], want[0]), min(have[1], want[1])
+    if first >= last:
+        return strip.new_full((*strip.shape[:-2], want[1] - want[0], strip.shape[-1]), value)
+    inside = strip[..., first - have[0] : last - have[0], :]
+    return F.pad(inside, (0, 0, first - want[0], want[1] - last), value=value)
 
 
 @lowers("conv2d")
@@ -209,7 +215,8 @@ def _interpolation(node: Node) -> Step:
 
     def run(strips: Sequence[Tensor], a_: int, b: int, context: Context) -> Tensor:
         first, last = need(a_, b)
-        ones = torch.zeros(1, last - first, x.rows, 1)
+        dtype = torch.promote_types(strips[0].dtype, torch.float32)
+        ones = torch.zeros(1, last - first, x.rows, 2, dtype=dtype)  # torch's bicubic is wrong for one column
         ones[0, :, first:last, 0].fill_diagonal_(1)
         weights = resample(ones, True, False)[0, :, a_:b, 0].T
         wide = resample(strips[0], False, True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import warnings
 from collections.abc import Callable, Mapping
 from functools import partial
-from typing import TYPE_CHECKING, Literal, TypeVar
+from typing import TYPE_CHECKING, Literal, TypeVar, cast
 
 import torch
 from torch import Tensor
@@ -165,7 +165,7 @@ class Tiler:
             output = output[..., : size[0] * route.scale, : size[1] * route.scale].float()
             return t.method.compose(output, inputs[-1], route.name) if t.composes else output
 
-        return record(program, shapes, t.device, t.precision != "fp32")
+        return record(program, shapes, t.device, autocast=t.precision != "fp32")
 
     def _run_bands(
         self,
@@ -213,8 +213,8 @@ class Tiler:
 
 def checked(tile: Tile | str) -> Tile:
     """A way of tiling; its number may be written in digits. Errors: ConfigError."""
-    if tile == "auto" or tile == "off":  # noqa: PLR1714 (as a type checker understands it)
-        return tile
+    if tile in ("auto", "off"):
+        return cast(Tile, tile)
     if str(tile).isdecimal() and int(tile) > 0:
         return int(tile)
     raise ConfigError(f"tile is auto, off or a number of rows (1 or more), not {tile!r}")
