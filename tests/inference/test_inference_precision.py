@@ -16,7 +16,7 @@ from translate.inference.plan import plan
 
 
 class Amplified(nn.Module):
-    """x again, by way of 1 x 1 convolutions with weights `gain` and 1 / `gain`: exact in float32, with powers of two."""
+    """x + `gain` - `gain` by way of two convolutions: exact in float32, coarse in bfloat16 for a large `gain`."""
 
     multiple = 1
 
@@ -56,7 +56,9 @@ def test_the_difference_decides(make, gains, photos, tmp_path, told, gain, wante
     model = make(nets={"gen": Amplified(gain)})
     convert(photos, tmp_path / "out", model, console=told, precision="auto")
     assert model.precision == wanted
-    line = re.search(r"precision: (\w+), since bf16 differs from fp32 by ([\d.]+)/255 on average \((\d) images", told_of(told))
+    line = re.search(
+        r"precision: (\w+), since bf16 differs from fp32 by ([\d.]+)/255 on average \((\d) images", told_of(told)
+    )
     assert line and line[1] == wanted and line[3] == "4"  # the broken one does not count
     differences = []
     for n in range(1, 5):

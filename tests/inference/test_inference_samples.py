@@ -45,7 +45,9 @@ def test_samples_are_numbered_and_depend_on_seed_name_and_number_alone(noisy, ph
     out = tmp_path / "out"
     summary = convert(photos, out, noisy(), console=told, samples=3)
     made = files(out)
-    assert set(made) == {f"{stem}.{n}.{end}" for n in (1, 2, 3) for stem, end in (("a", "png"), ("b/c", "jpg"), ("b/d", "png"))}
+    assert set(made) == {
+        f"{stem}.{n}.{end}" for n in (1, 2, 3) for stem, end in (("a", "png"), ("b/c", "jpg"), ("b/d", "png"))
+    }
     assert len(set(made.values())) == 9 and summary.done == 3
     convert(photos, tmp_path / "again", noisy(), console=told, samples=3)
     assert files(tmp_path / "again") == made

@@ -121,7 +121,7 @@ def test_a_tensor_of_another_shape_is_refused(make, shape):
 
 
 def test_whole_numbers_are_no_tensor_in_minus_one_to_one(make):
-    with pytest.raises(ConfigError, match="of float in .-1, 1., not 3 x 8 x 8 of torch.uint8"):
+    with pytest.raises(ConfigError, match=r"of float in \[-1, 1\], not 3 x 8 x 8 of torch\.uint8"):
         make()(torch.zeros(3, 8, 8, dtype=torch.uint8))
 
 

@@ -32,7 +32,7 @@ def as_image(image: Any) -> Image:
         return read(Path(image))
     if hasattr(image, "getbands"):
         if image.mode == "F" or (image.mode.startswith("I") and image.mode != "I;16"):
-            raise ConfigError(f"a PIL image of mode {image.mode!r} says nothing of its range; give an array or a tensor")
+            raise ConfigError(f"a PIL image of mode {image.mode!r} has no known range; give an array or a tensor")
         known = image.mode in ("L", "LA", "RGB", "RGBA", "I;16")
         image = np.asarray(image if known else image.convert("RGBA" if image.has_transparency_data else "RGB"))
     if not isinstance(image, np.ndarray):

@@ -60,6 +60,8 @@ def open_exported(ref: str | Path, device: str, bundle: Callable[[], Path]) -> E
     ConfigError (none there, none of ours, older than the bundle's weights, no GPU), DataError (damaged).
     """
     if str(ref).endswith(SUFFIX):
+        if not Path(ref).is_file():
+            raise ConfigError(f"{ref}: there is no such file")
         return exported_of([Path(ref).read_bytes()], [str(ref)], device)
     folder = bundle()
     files = sorted((folder / FOLDER).glob(f"*{SUFFIX}"))
