@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN = $(VENV)/bin
 STAMP = $(VENV)/.installed
-EXTRAS ?= dev
+EXTRAS ?= dev,onnx
 RUN ?= run pipelines/maps_cyclegan.yaml --profile quick
 
 .PHONY: run test lint types imports format install wheel clean

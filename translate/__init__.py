@@ -14,13 +14,16 @@ if TYPE_CHECKING:
     from translate.contracts import (
         CONTRACT,
         IGNORE,
+        Artifact,
         Build,
         Config,
         Configured,
         DataSpec,
         Direction,
+        LossUse,
         Method,
         Metric,
+        MetricUse,
         Need,
         Nets,
         NetworkUse,
@@ -30,11 +33,14 @@ if TYPE_CHECKING:
         Scene,
         Source,
         SourceFacts,
+        SourceUse,
         Stage,
         StageContext,
         Step,
         TestTime,
+        Tracker,
         Transform,
+        TransformUse,
         Update,
         Use,
     )
@@ -42,7 +48,7 @@ if TYPE_CHECKING:
     from translate.errors import ConfigError, ContractError, DataError, PluginError, StageError, TranslateError
     from translate.hookspecs import hookimpl
     from translate.inference.translator import Translator, load
-    from translate.networks import Network, batched, bicubic, feature_distance, to_lab, to_rgb
+    from translate.networks import Network, batched, bicubic, feature_distance, features_of, to_lab, to_rgb
     from translate.objectives import (
         ImagePool,
         LossTerm,
@@ -56,14 +62,15 @@ if TYPE_CHECKING:
 
 _HOME = {
     "translate.contracts": (
-        "CONTRACT IGNORE Build Config Configured DataSpec Direction Method Metric Need Nets NetworkUse NoOptions "
-        "Problem Record Scene Source SourceFacts Stage StageContext Step TestTime Transform Update Use"
+        "CONTRACT IGNORE Artifact Build Config Configured DataSpec Direction LossUse Method Metric MetricUse Need "
+        "Nets NetworkUse NoOptions Problem Record Scene Source SourceFacts SourceUse Stage StageContext Step "
+        "TestTime Tracker Transform TransformUse Update Use"
     ),
     "translate.data.masks": "load_masks",
     "translate.errors": "ConfigError ContractError DataError PluginError StageError TranslateError",
     "translate.hookspecs": "hookimpl",
     "translate.inference.translator": "Translator load",
-    "translate.networks": "Network batched bicubic feature_distance to_lab to_rgb",
+    "translate.networks": "Network batched bicubic feature_distance features_of to_lab to_rgb",
     "translate.objectives": "ImagePool LossTerm MedianFrequency Objective cross_entropy dice_loss one_hot",
     "translate.pipeline": "run",
 }
@@ -72,6 +79,7 @@ _WHERE = {name: module for module, names in _HOME.items() for name in names.spli
 __all__ = [
     "CONTRACT",
     "IGNORE",
+    "Artifact",
     "Build",
     "Config",
     "ConfigError",
@@ -82,9 +90,11 @@ __all__ = [
     "Direction",
     "ImagePool",
     "LossTerm",
+    "LossUse",
     "MedianFrequency",
     "Method",
     "Metric",
+    "MetricUse",
     "Need",
     "Nets",
     "Network",
@@ -97,12 +107,15 @@ __all__ = [
     "Scene",
     "Source",
     "SourceFacts",
+    "SourceUse",
     "Stage",
     "StageContext",
     "StageError",
     "Step",
     "TestTime",
+    "Tracker",
     "Transform",
+    "TransformUse",
     "TranslateError",
     "Translator",
     "Update",
@@ -112,6 +125,7 @@ __all__ = [
     "cross_entropy",
     "dice_loss",
     "feature_distance",
+    "features_of",
     "hookimpl",
     "load",
     "load_masks",

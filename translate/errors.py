@@ -32,3 +32,10 @@ class DataError(TranslateError):
 
 class StageError(TranslateError):
     """A pipeline stage that failed; the message names the stage and the cause."""
+
+
+class Stopped(SystemExit):
+    """A run that was asked to stop and leaves everything in order. `code` is what the process ends with.
+
+    Not an error: whoever turns a plugin's SystemExit into an error lets this one pass.
+    """

@@ -1,96 +1,195 @@
-"""Every hook of `translate`. A plugin implements those that it needs and marks them with `@translate.hookimpl`."""
+"""Every hook of `translate`.
+
+A plugin is a module that an entry point of the group `translate` names. It implements the hooks that it needs, as
+functions of the same names, marked with `@translate.hookimpl`. An implementation may leave arguments out, but takes no
+others; all are passed by name.
+
+A plugin is imported when a pipeline or a command names it. What it registers is checked at once: an implementation of a
+hook that does not exist, an argument that the hook does not have, a class of the wrong shape or a name given twice is a
+`PluginError` that names the distribution, and nothing of the plugin stays registered.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar, Union
 
 import pluggy
 
 if TYPE_CHECKING:
     from translate.contracts import Method, Metric, Source, Stage, Tracker, Transform
+    from translate.networks import Network
+    from translate.objectives import LossTerm
 
 hookspec = pluggy.HookspecMarker("translate")
 hookimpl = pluggy.HookimplMarker("translate")
 """Marks a function as the implementation of the hook of the same name."""
 
-Provided = Iterable[type[Any]] | Mapping[str, type[Any]]
+T = TypeVar("T")
+Classes = Union[Iterable[type[T]], Mapping[str, type[T]]]  # noqa: UP007 (an alias that takes a parameter)
 """Classes, each registered under its own `name`, or a mapping of names to classes."""
 
 
+# ---------------------------------------------------------------------------------------------------------------------
+# Registration: called once, when the plugin is imported. The result is taken as it is; an error refuses the plugin.
+# ---------------------------------------------------------------------------------------------------------------------
+
+
 @hookspec
-def translate_methods() -> Iterable[type[Method[Any]]] | Mapping[str, type[Method[Any]]]:
-    """Translation methods."""
+def translate_methods() -> Classes[Method[Any]]:
+    """Translation methods, subclasses of `translate.Method`, for `method:` of a train stage.
+
+    A method of the plugin's own name is written plainly (`method: cyclegan`), another one as `PLUGIN/NAME`
+    (`method: segmentation/colours`); so are the components of all other kinds.
+
+    :return: classes with `data`, `players`, `losses` and `directions`, no abstract method left.
+    """
     raise AssertionError
 
 
 @hookspec
-def translate_networks() -> Provided:
-    """Networks, subclasses of `translate.Network`, for generators, discriminators and whatever a method builds."""
+def translate_networks() -> Classes[Network[Any]]:
+    """Networks, subclasses of `translate.Network`, for generators, critics and whatever else a method builds.
+
+    :return: classes that are built from their options, `in_channels` and `out_channels`.
+    """
     raise AssertionError
 
 
 @hookspec
-def translate_losses() -> Provided:
-    """Loss terms, subclasses of `translate.LossTerm`, that pipelines bind with `extra_losses`."""
+def translate_losses() -> Classes[LossTerm[Any]]:
+    """Loss terms, subclasses of `translate.LossTerm`, for `extra_losses:` of a train stage.
+
+    Installing them changes no training: a pipeline names each term, its weight, and the views that it reads.
+
+    :return: classes whose `forward` takes views by name and returns a scalar.
+    """
     raise AssertionError
 
 
 @hookspec
-def translate_metrics() -> Iterable[type[Metric[Any]]] | Mapping[str, type[Metric[Any]]]:
-    """Metrics for `evaluate`, for `validate` in `train`, and for `translate evaluate`."""
+def translate_metrics() -> Classes[Metric[Any]]:
+    """Metrics, subclasses of `translate.Metric`, for `evaluate`, `validate:` of a train stage, `translate evaluate`.
+
+    :return: classes that say what they read, which end is better, and whether they compare pairs or sets.
+    """
     raise AssertionError
 
 
 @hookspec
-def translate_sources() -> Iterable[type[Source[Any]]] | Mapping[str, type[Source[Any]]]:
-    """Sources of images for `preprocess`."""
+def translate_sources() -> Classes[Source[Any]]:
+    """Sources of images, subclasses of `translate.Source`, for `source:` of a preprocess stage.
+
+    :return: classes whose `facts` say what there is, and whose `records` read one image each.
+    """
     raise AssertionError
 
 
 @hookspec
-def translate_transforms() -> Iterable[type[Transform[Any]]] | Mapping[str, type[Transform[Any]]]:
-    """Transforms of images for `preprocess` (deterministic ones) and for `augment` in `train`."""
+def translate_transforms() -> Classes[Transform[Any]]:
+    """Transforms of images, subclasses of `translate.Transform`.
+
+    Those with `random = False` may stand under `transforms:` of a preprocess stage, all of them under `augment:` of a
+    train stage.
+
+    :return: classes that change all images of a call with one geometry, drawn from the seed that they are given.
+    """
     raise AssertionError
 
 
 @hookspec
-def translate_stages() -> Iterable[type[Stage[Any]]] | Mapping[str, type[Stage[Any]]]:
-    """Pipeline stages."""
+def translate_stages() -> Classes[Stage[Any]]:
+    """Kinds of stages, subclasses of `translate.Stage`, for `uses:` of a stage in a pipeline file.
+
+    :return: classes that say what they need and produce.
+    """
     raise AssertionError
+
+
+# ---------------------------------------------------------------------------------------------------------------------
+# The tracker: the first plugin that returns one wins.
+# ---------------------------------------------------------------------------------------------------------------------
 
 
 @hookspec(firstresult=True)
 def translate_tracker(pipeline: str, folder: Path) -> Tracker | None:
-    """A tracker that replaces MLflow for this run; the first plugin that returns one wins."""
+    """Where this run is recorded, instead of MLflow. Called once, before the first stage of a run; a run that has
+    nothing to do opens none.
+
+    An error here or in the tracker is a warning that names the plugin, and the run goes on without a record.
+
+    :param pipeline: the pipeline's name, with its profile: `maps-cyclegan@quick`.
+    :param folder: where its outputs lie: `runs/maps-cyclegan@quick`.
+    :return: an object with the methods of `translate.Tracker`, or None to leave the run to the next plugin.
+    """
+
+
+# ---------------------------------------------------------------------------------------------------------------------
+# Events: called in the process that runs the pipeline, on all plugins that it names. One that raises fails the run, and
+# the message names its plugin. What they return is not looked at.
+# ---------------------------------------------------------------------------------------------------------------------
 
 
 @hookspec
 def translate_run_started(pipeline: str, folder: Path, stages: list[str]) -> None:
-    """A run of a pipeline began; `stages` are those that will run."""
+    """A run begins. Called before its first stage; a run that has nothing to do is none.
+
+    :param pipeline: the pipeline's name, with its profile: `maps-cyclegan@quick`.
+    :param folder: where its outputs lie.
+    :param stages: the names of the stages that will run, in order.
+    """
 
 
 @hookspec
 def translate_run_finished(pipeline: str, folder: Path, status: str) -> None:
-    """A run ended; `status` is `done`, `failed` or `stopped`."""
+    """A run ended, also one that failed or was stopped; then an error in this hook is a warning, so that it cannot hide
+    why.
+
+    :param pipeline: as in `translate_run_started`.
+    :param folder: as in `translate_run_started`.
+    :param status: `done`, `failed` or `stopped` (by a signal or by hand).
+    """
 
 
 @hookspec
 def translate_stage_started(pipeline: str, stage: str, folder: Path) -> None:
-    """A stage began to run in `folder` (its name ends in `.partial`)."""
+    """A stage begins, from nothing or where an earlier start left off.
+
+    :param pipeline: as in `translate_run_started`.
+    :param stage: its name in the pipeline file.
+    :param folder: where it works; the name ends in `.partial`.
+    """
 
 
 @hookspec
 def translate_stage_finished(pipeline: str, stage: str, folder: Path, facts: Mapping[str, Any]) -> None:
-    """A stage is done; `facts` is what its manifest records."""
+    """A stage is done, and its folder is complete and has its final name.
+
+    :param pipeline: as in `translate_run_started`.
+    :param stage: its name in the pipeline file.
+    :param folder: where its result lies.
+    :param facts: what its manifest records.
+    """
 
 
 @hookspec
 def translate_step_finished(pipeline: str, stage: str, step: int, metrics: Mapping[str, float]) -> None:
-    """A log step of a training; `metrics` holds the losses that were fetched at this step."""
+    """A training fetched its numbers: every `log_every` steps, and with the last one.
+
+    :param pipeline: as in `translate_run_started`.
+    :param stage: its name in the pipeline file.
+    :param step: how many steps are done.
+    :param metrics: losses, learning rates and what else was logged, by name.
+    """
 
 
 @hookspec
 def translate_checkpoint_saved(pipeline: str, stage: str, step: int, folder: Path) -> None:
-    """A checkpoint is complete on disk."""
+    """A checkpoint is complete on disk; what was in its place before is gone.
+
+    :param pipeline: as in `translate_run_started`.
+    :param stage: its name in the pipeline file.
+    :param step: how many steps are done.
+    :param folder: the checkpoint's folder.
+    """

@@ -7,7 +7,7 @@ critic); Zhang, Isola, Efros, "Colorful Image Colorization", ECCV 2016 (classes 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from typing import Literal
+from typing import Any, Literal
 
 import torch
 from pydantic import PositiveInt
@@ -64,6 +64,7 @@ class Colorization(Method[ColorizationConfig]):
     data = "single"
     players = {"D": ("D",), "G": ("G",)}
     losses = {"adversarial": 1.0, "l1": 100.0, "classes": 1.0, "critic": 0.5}
+    views = {"D": ("critic", "real", "fake"), "G": ("critic", "real", "fake", "input", "output", "target")}
     directions = {"colorize": Direction(nets=("G",))}
 
     def networks(self, build: Build) -> dict[str, nn.Module]:
@@ -105,7 +106,7 @@ class Colorization(Method[ColorizationConfig]):
 
     def by_colour(self, nets: Nets, x: Tensor, y: Tensor, real: Tensor, step: Step) -> Iterator[Update]:
         fake = nets.G(x)
-        losses = {"l1": F.l1_loss(fake.float(), y)}
+        losses, views = {"l1": F.l1_loss(fake.float(), y)}, dict[str, Any]()
         if self.weights["adversarial"] != 0:
             objective = self.config.objective
 
@@ -113,10 +114,12 @@ class Colorization(Method[ColorizationConfig]):
                 scores: Tensor = nets.D(torch.cat((x, colours), 1))
                 return scores
 
-            yield Update("D", {"critic": objective.critic(critic, y, fake.detach(), step)})
+            views = {"critic": critic, "real": y, "fake": fake.detach()}
+            yield Update("D", {"critic": objective.critic(critic, y, fake.detach(), step)}, views)
             objective.constrain(nets.D)
             losses["adversarial"] = objective.generator(critic, fake, y, step)
-        yield Update("G", losses, views={"input": x, "output": to_rgb(50 * x + 50, self.guess(fake)), "target": real})
+        output = to_rgb(50 * x + 50, self.guess(fake))
+        yield Update("G", losses, views | {"fake": fake, "real": y, "input": x, "output": output, "target": real})
 
     def by_classes(self, nets: Nets, x: Tensor, y: Tensor, real: Tensor, step: Step) -> Iterator[Update]:
         """Equations 2 and 3: the weight of a pixel is that of the class nearest to its true colour."""

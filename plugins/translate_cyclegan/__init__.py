@@ -58,6 +58,14 @@ class CycleGAN(Method[CycleGANConfig]):
         "critic_a": 0.5,
         "critic_b": 0.5,
     }
+    views = {
+        "G": (
+            *("real_a", "real_b", "fake_a", "fake_b", "cycle_a", "cycle_b"),
+            *("generator_ab", "generator_ba", "critic_a", "critic_b"),
+            *("generator", "input", "output", "critic", "real", "fake"),
+        ),
+        "D": ("real_a", "real_b", "fake_a", "fake_b", "critic_a", "critic_b", "critic", "real", "fake"),
+    }
     directions = {
         "a_to_b": Direction(nets=("G_ab",), sides=("a",), target="b"),
         "b_to_a": Direction(nets=("G_ba",), sides=("b",), target="a"),
@@ -94,20 +102,23 @@ class CycleGAN(Method[CycleGANConfig]):
         losses["adversarial_ba"] = objective.generator(nets.D_a, fake_a, real_a, step)
         losses["cycle"] = F.l1_loss(cycle_a.float(), real_a) + F.l1_loss(cycle_b.float(), real_b)
         fakes = {"a": fake_a.detach(), "b": fake_b.detach()}
+        views = {"real_a": real_a, "real_b": real_b, "critic_a": nets.D_a, "critic_b": nets.D_b}
+        views |= {"critic": nets.D_b, "real": real_b}
         yield Update(
             "G",
             losses,
-            views={
-                "real_a": real_a, "real_b": real_b, "fake_a": fake_a, "fake_b": fake_b,
-                "cycle_a": cycle_a, "cycle_b": cycle_b, "critic_a": nets.D_a, "critic_b": nets.D_b,
-                "input": real_a, "output": fake_b,
+            views | {
+                "fake_a": fake_a, "fake_b": fake_b, "cycle_a": cycle_a, "cycle_b": cycle_b,
+                "generator_ab": nets.G_ab, "generator_ba": nets.G_ba,
+                "generator": nets.G_ab, "input": real_a, "output": fake_b, "fake": fake_b,
             },
         )  # fmt: skip
         if self.config.pool:
             fakes = {"a": nets.pool_a.query(fakes["a"], step.rng), "b": nets.pool_b.query(fakes["b"], step.rng)}
         critic_a = objective.critic(nets.D_a, real_a, fakes["a"], step)
         critic_b = objective.critic(nets.D_b, real_b, fakes["b"], step)
-        yield Update("D", {"critic_a": critic_a, "critic_b": critic_b})
+        views |= {"fake_a": fakes["a"], "fake_b": fakes["b"], "fake": fakes["b"]}
+        yield Update("D", {"critic_a": critic_a, "critic_b": critic_b}, views)
         objective.constrain(nets.D_a, nets.D_b)
 
     def translate(self, nets: Nets, inputs: Mapping[str, Tensor], direction: str) -> Tensor:

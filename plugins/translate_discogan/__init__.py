@@ -54,6 +54,13 @@ class DiscoGAN(Method[DiscoGANConfig]):
         "critic_a": 0.5,
         "critic_b": 0.5,
     }
+    views = {
+        "D": ("real_a", "real_b", "fake_a", "fake_b", "critic_a", "critic_b", "critic", "real", "fake"),
+        "G": (
+            *("real_a", "real_b", "fake_a", "fake_b", "generator_ab", "generator_ba", "critic_a", "critic_b"),
+            *("generator", "input", "output", "critic", "real", "fake"),
+        ),
+    }
     directions = {
         "a_to_b": Direction(nets=("G_ab",), sides=("a",), target="b"),
         "b_to_a": Direction(nets=("G_ba",), sides=("b",), target="a"),
@@ -71,12 +78,15 @@ class DiscoGAN(Method[DiscoGANConfig]):
 
     def step(self, nets: Nets, batch: Mapping[str, Tensor], step: Step) -> Iterator[Update]:
         real_a, real_b, objective = batch["a"], batch["b"], self.config.objective
+        views = {"real_a": real_a, "real_b": real_b, "critic_a": nets.D_a, "critic_b": nets.D_b}
+        views |= {"critic": nets.D_b, "real": real_b}
         if step.index % self.config.turn == 0:
             with torch.no_grad():
                 fake_b, fake_a = nets.G_ab(real_a), nets.G_ba(real_b)
             critic_a = objective.critic(nets.D_a, real_a, fake_a, step)
             critic_b = objective.critic(nets.D_b, real_b, fake_b, step)
-            yield Update("D", {"critic_a": critic_a, "critic_b": critic_b})
+            views |= {"fake_a": fake_a, "fake_b": fake_b, "fake": fake_b}
+            yield Update("D", {"critic_a": critic_a, "critic_b": critic_b}, views)
             objective.constrain(nets.D_a, nets.D_b)
             return
         fake_b, fake_a = nets.G_ab(real_a), nets.G_ba(real_b)
@@ -92,8 +102,9 @@ class DiscoGAN(Method[DiscoGANConfig]):
             "reconstruction_a": undone * F.mse_loss(again_a.float(), real_a) / 4,
             "reconstruction_b": undone * F.mse_loss(again_b.float(), real_b) / 4,
         }
-        views = {"real_a": real_a, "real_b": real_b, "fake_a": fake_a, "fake_b": fake_b}
-        yield Update("G", losses, views={**views, "input": real_a, "output": fake_b, "critic": nets.D_b})
+        views |= {"fake_a": fake_a, "fake_b": fake_b, "generator_ab": nets.G_ab, "generator_ba": nets.G_ba}
+        views |= {"generator": nets.G_ab, "input": real_a, "output": fake_b, "fake": fake_b}
+        yield Update("G", losses, views)
 
     def rate(self, step: int) -> float:
         """What reconstruction counts at a step."""

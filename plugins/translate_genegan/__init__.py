@@ -69,6 +69,13 @@ class GeneGAN(Method[GeneGANConfig]):
         "critic_with": 1.0,
         "critic_without": 1.0,
     }
+    views = {
+        "D": ("with", "without", "added", "removed", "critic_with", "critic_without", "critic", "real", "fake"),
+        "G": (
+            *("with", "without", "added", "removed", "same_with", "same_without", "critic_with", "critic_without"),
+            *("input", "output", "critic", "real", "fake"),
+        ),
+    }
     directions = {
         name: Direction(("splitter", "joiner"), inputs, sides=sides, target=target, tiles=tiles)
         for name, inputs, sides, target, tiles in (
@@ -101,7 +108,9 @@ class GeneGAN(Method[GeneGANConfig]):
             Bu, A0 = self._both(nets.joiner, _code(B, u), _code(A, torch.zeros_like(u)))
         critic_with = objective.critic(nets.D_with, Ax, Bu, step)
         critic_without = objective.critic(nets.D_without, Be, A0, step)
-        yield Update("D", {"critic_with": critic_with, "critic_without": critic_without})
+        views = {"with": Ax, "without": Be, "critic_with": nets.D_with, "critic_without": nets.D_without}
+        views |= {"critic": nets.D_with, "real": Ax, "added": Bu.detach(), "removed": A0.detach(), "fake": Bu.detach()}
+        yield Update("D", {"critic_with": critic_with, "critic_without": critic_without}, views)
         objective.constrain(nets.D_with, nets.D_without)
         if not joins:
             return
@@ -114,8 +123,8 @@ class GeneGAN(Method[GeneGANConfig]):
             "parallelogram": parallelogram(Ax, Be, Bu.float(), A0.float()),
             "decay": sum_of_squares(nets.splitter, nets.joiner),
         }
-        views = {"with": Ax, "without": Be, "added": Bu, "removed": A0, "same_with": Ax2, "same_without": Be2}
-        yield Update("G", losses, views={**views, "input": Be, "output": Bu, "critic": nets.D_with})
+        shown = {"added": Bu, "removed": A0, "same_with": Ax2, "same_without": Be2}
+        yield Update("G", losses, views | shown | {"input": Be, "output": Bu, "fake": Bu})
 
     def critic_updates(self, updates: int) -> int:
         """How often the critics have played when the generator makes its update of this number, counted from 0."""
@@ -154,12 +163,12 @@ class GeneGAN(Method[GeneGANConfig]):
 
     def _parts(self, code: Tensor) -> tuple[Tensor, Tensor]:
         """(background, object): the object is the last `share` of the channels."""
-        channels = max(1, round(self.config.share * code.shape[1]))
+        channels = max(1, round(self.config.share * 4 * self.config.width))
         return code[:, :-channels], code[:, -channels:]
 
 
 def _code(background: Tensor, u: Tensor) -> Tensor:
-    return torch.cat((background, u.expand(len(background), -1, -1, -1)), 1)
+    return torch.cat((background, u.expand(background.shape[0], -1, -1, -1)), 1)
 
 
 def parallelogram(Ax: Tensor, Be: Tensor, Bu: Tensor, A0: Tensor) -> Tensor:

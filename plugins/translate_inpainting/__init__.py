@@ -65,6 +65,7 @@ class Inpainting(Method[InpaintingConfig]):
     data = "single"
     players = {"D": ("D",), "F": ("F",)}
     losses = {"reconstruction": 0.999, "adversarial": 0.001, "critic": 1.0}
+    views = {"D": ("critic", "real", "fake"), "F": ("critic", "real", "fake", "input", "output", "target")}
     directions = {"fill": Direction(nets=("F",), inputs=("image", "mask"))}
 
     def networks(self, build: Build) -> dict[str, nn.Module]:
@@ -106,14 +107,15 @@ class Inpainting(Method[InpaintingConfig]):
         mask = self.holes(x, step.rng)
         made = self.made(nets, x, mask).float()
         fake = torch.where(mask > 0, made, x)
-        yield Update("D", {"critic": objective.critic(nets.D, x, fake.detach(), step)})
+        views = {"critic": nets.D, "real": x, "fake": fake.detach()}
+        yield Update("D", {"critic": objective.critic(nets.D, x, fake.detach(), step)}, views)
         objective.constrain(nets.D)
         o = self.config.overlap
         ring = F.max_pool2d(mask, 2 * o + 1, 1, o) - mask
         weight = mask + RING * ring
         error = (weight * (made - x).square()).sum() / ((mask + ring).sum() * x.shape[1])
         losses = {"reconstruction": error, "adversarial": objective.generator(nets.D, fake, x, step)}
-        yield Update("F", losses, views={"input": covered(x, mask), "output": fake, "target": x, "critic": nets.D})
+        yield Update("F", losses, views | {"fake": fake, "input": covered(x, mask), "output": fake, "target": x})
 
 
 def covered(images: Tensor, mask: Tensor) -> Tensor:

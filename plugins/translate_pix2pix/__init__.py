@@ -34,6 +34,10 @@ class Pix2Pix(Method[Pix2PixConfig]):
     data = "paired"
     players = {"D": ("disc",), "G": ("gen",)}
     losses = {"adversarial": 1.0, "l1": 100.0, "critic": 0.5}
+    views = {
+        "D": ("critic", "real", "fake"),
+        "G": ("critic", "real", "fake", "input", "output", "target", "generator"),
+    }
     directions = {"a_to_b": Direction(nets=("gen",))}
     test_time = TestTime(dropout=True, norm="image")
 
@@ -54,10 +58,12 @@ class Pix2Pix(Method[Pix2PixConfig]):
             return scores
 
         objective = self.config.objective
-        yield Update("D", {"critic": objective.critic(critic, y, fake.detach(), step)})
+        views = {"critic": critic, "real": y, "fake": fake.detach()}
+        yield Update("D", {"critic": objective.critic(critic, y, fake.detach(), step)}, views)
         objective.constrain(nets.disc)
         losses = {"adversarial": objective.generator(critic, fake, y, step), "l1": F.l1_loss(fake.float(), y)}
-        yield Update("G", losses, views={"input": x, "output": fake, "target": y, "critic": critic})
+        shown = {"fake": fake, "input": x, "output": fake, "target": y, "generator": nets.gen}
+        yield Update("G", losses, views | shown)
 
     def translate(self, nets: Nets, inputs: Mapping[str, Tensor], direction: str) -> Tensor:
         fake: Tensor = nets.gen(inputs["image"])

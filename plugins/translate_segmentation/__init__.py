@@ -8,7 +8,7 @@ which pix2pix paints (Isola et al. 2017, section 4.5).
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
 import torch
 from pydantic import PositiveFloat, PositiveInt
@@ -53,6 +53,7 @@ class Segmentation(Method[SegmentationConfig]):
     data = "labelled"
     players = {"S": ("seg",)}
     losses = {"cross_entropy": 1.0, "dice": 1.0}
+    views: ClassVar[Mapping[str, tuple[str, ...]]] = {"S": ("input", "output", "target")}
     directions = {"segment": Direction(nets=("seg",), output="labels")}
 
     def networks(self, build: Build) -> dict[str, nn.Module]:
@@ -106,6 +107,7 @@ class Adversarial(Segmentation):
     config: AdversarialConfig
     players = {"D": ("disc",), "S": ("seg",)}
     losses = {**Segmentation.losses, "adversarial": 0.01, "critic": 1.0}
+    views = {"D": ("critic", "real", "fake"), "S": ("critic", "real", "fake", "input", "output", "target")}
 
     def networks(self, build: Build) -> dict[str, nn.Module]:
         seen = self.spec.channels["image"] + len(self.spec.classes)
@@ -118,11 +120,12 @@ class Adversarial(Segmentation):
         p = small.float().softmax(1) * truth.sum(1, keepdim=True)  # void looks alike on both sides
         real = scaled(truth, p.detach()) if c.truth == "scaled" else truth
         critic = joined(nets.disc, x_small)
-        yield Update("D", {"critic": c.objective.critic(critic, real, p.detach(), step)})
+        views = {"critic": critic, "real": real, "fake": p.detach()}
+        yield Update("D", {"critic": c.objective.critic(critic, real, p.detach(), step)}, views)
         c.objective.constrain(nets.disc)
         logits = self.full(small, x)
         losses = self.pixel_losses(nets, logits, y) | {"adversarial": c.objective.generator(critic, p, real, step)}
-        yield Update("S", losses, views={"input": x, "output": logits, "target": y, "critic": critic})
+        yield Update("S", losses, views | {"fake": p, "input": x, "output": logits, "target": y})
 
 
 def scaled(truth: Tensor, p: Tensor, least: float = 0.9) -> Tensor:
@@ -157,6 +160,7 @@ class Colours(Method[ColoursConfig]):
     data = "labelled"
     players = {"D": ("disc",), "G": ("gen",)}
     losses = {"adversarial": 1.0, "l1": 100.0, "critic": 0.5}
+    views = {"D": ("critic", "real", "fake"), "G": ("critic", "real", "fake", "input", "output", "target")}
     directions = {"segment": Direction(nets=("gen",), output="labels")}
     test_time = TestTime(dropout=True, norm="image")
 
@@ -177,11 +181,12 @@ class Colours(Method[ColoursConfig]):
         known = hot.sum(1, keepdim=True)
         y, fake = torch.einsum("nkhw,kc->nchw", hot, self.palette(x)), nets.gen(batch["image"]).float() * known
         critic = joined(nets.disc, x)
-        yield Update("D", {"critic": objective.critic(critic, y, fake.detach(), step)})
+        views = {"critic": critic, "real": y, "fake": fake.detach()}
+        yield Update("D", {"critic": objective.critic(critic, y, fake.detach(), step)}, views)
         objective.constrain(nets.disc)
         l1 = (fake - y).abs().sum() / (3 * known.sum()).clamp(min=1)
         losses = {"adversarial": objective.generator(critic, fake, y, step), "l1": l1}
-        yield Update("G", losses, views={"input": x, "output": fake, "target": y, "critic": critic})
+        yield Update("G", losses, views | {"fake": fake, "input": x, "output": fake, "target": y})
 
     def translate(self, nets: Nets, inputs: Mapping[str, Tensor], direction: str) -> Tensor:
         painted = nets.gen(inputs["image"]).float()

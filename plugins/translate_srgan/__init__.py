@@ -38,6 +38,7 @@ class SRGAN(SuperResolution[SRGANConfig]):
     name = "srgan"
     players = {"D": ("D",), "G": ("G",)}
     losses = {"adversarial": 1e-3, "vgg": 0.006, "random_features": 1.0, "pixel": 0.0, "critic": 1.0}
+    views = {"D": ("critic", "real", "fake"), "G": ("critic", "real", "fake", "input", "output", "target")}
 
     def networks(self, build: Build) -> dict[str, nn.Module]:
         c, channels = self.config, self.spec.channels["image"]
@@ -51,15 +52,15 @@ class SRGAN(SuperResolution[SRGANConfig]):
         real, objective = batch["image"], self.config.objective
         low = self.reduced(real, step)
         fake = nets.G(low)
-        yield Update("D", {"critic": objective.critic(nets.D, real, fake.detach(), step)})
+        views = {"critic": nets.D, "real": real, "fake": fake.detach()}
+        yield Update("D", {"critic": objective.critic(nets.D, real, fake.detach(), step)}, views)
         objective.constrain(nets.D)
         losses = {"adversarial": objective.generator(nets.D, fake, real, step), "pixel": self.pixel(fake, real)}
         term = "vgg" if self.config.features.uses == "vgg19" else "random_features"
         if self.weights[term] != 0:
             distance = F.mse_loss if self.config.feature_distance == "mse" else F.l1_loss
             losses[term] = feature_distance(nets.features, fake, real, distance)
-        views = {"input": low, "output": fake, "target": real, "critic": nets.D}
-        yield Update("G", losses, views=views)
+        yield Update("G", losses, views | {"fake": fake, "input": low, "output": fake, "target": real})
 
 
 @hookimpl

@@ -83,6 +83,7 @@ class SRResNet(SuperResolution[SRResNetConfig]):
     name = "srresnet"
     players = {"G": ("G",)}
     losses = {"pixel": 1.0}
+    views = {"G": ("input", "output", "target")}
 
     def networks(self, build: Build) -> dict[str, nn.Module]:
         return {"G": self.generator(build)}

@@ -67,11 +67,11 @@ def test_failed_stage_is_one_line_and_the_rest_on_demand(work: Path) -> None:
     args = ["run", "toy.yaml", "--device", "cpu", "--set", "stages.train.with.fail=crash", "--force", "train"]
     done = cli(*args)
     assert done.exit_code == 1
-    assert done.stderr == "error: stage train failed: RuntimeError: out of luck\n"
+    assert done.stderr == "error: stage train failed: RuntimeError: out of luck (plugin 'toy' of toy 1.0)\n"
     for full in (cli(*args, "--traceback"), cli(*args, env={"TRANSLATE_TRACEBACK": "1"})):
         assert full.exit_code == 1
         assert 'raise RuntimeError("out of luck")' in full.stderr
-        assert full.stderr.endswith("error: stage train failed: RuntimeError: out of luck\n")
+        assert full.stderr.endswith(done.stderr)
 
 
 def test_stop_by_signal_and_by_hand(work: Path) -> None:

@@ -114,10 +114,59 @@ def test_every_form_of_an_image_gives_the_same_pixels(make, tmp_path):
     assert translator(Pillow.fromarray(array).convert("L")).mode == "RGB"
 
 
-@pytest.mark.parametrize("shape", [(1, 3, 8, 8), (8, 8)])
+@pytest.mark.parametrize("shape", [(1, 1, 3, 8, 8), (8, 8)])
 def test_a_tensor_of_another_shape_is_refused(make, shape):
-    with pytest.raises(ConfigError, match=f"a tensor is C x H x W in .-1, 1., not {' x '.join(map(str, shape))}"):
+    with pytest.raises(ConfigError, match=f"C x H x W or N x C x H x W .* not {' x '.join(map(str, shape))} of"):
         make()(torch.zeros(shape))
+
+
+def test_whole_numbers_are_no_tensor_in_minus_one_to_one(make):
+    with pytest.raises(ConfigError, match=r"of float in \[-1, 1\], not 3 x 8 x 8 of torch\.uint8"):
+        make()(torch.zeros(3, 8, 8, dtype=torch.uint8))
+
+
+@pytest.mark.parametrize("mode", ["F", "I", "I;16B"])
+def test_pictures_whose_range_nobody_knows_are_refused(make, mode):
+    with pytest.raises(ConfigError, match=f"a PIL image of mode {mode!r} .* give an array"):
+        make()(Pillow.new(mode, (8, 8)))
+
+
+def test_a_batch_is_a_tensor_and_several_images_are_a_list(make, rng):
+    batch = torch.rand(3, 3, 10, 14, generator=rng) * 2 - 1
+    made = make()(batch)
+    assert made.shape == batch.shape and torch.equal(made, batch)
+    images = [np.zeros((9, 5, 3), np.uint8), Pillow.new("L", (7, 6), 255), torch.ones(3, 4, 4)]
+    array, picture, tensor = make()(images)
+    assert np.array_equal(array, images[0]) and picture.size == (7, 6) and torch.equal(tensor, images[2])
+    assert make()([]) == [] and isinstance(make()((images[0],)), list)
+
+
+def test_further_inputs_of_a_list_are_one_for_all_or_as_many(make, tiny):
+    class Mixed(tiny):
+        directions = {"mix": Direction(nets=("gen",), inputs=("image", "exemplar"))}
+
+        def translate(self, nets, inputs, direction):
+            return torch.cat((inputs["image"], inputs["exemplar"]), 1).mean(1, keepdim=True).expand(-1, 3, -1, -1)
+
+    black, white, grey = (np.full((8, 8, 3), v, np.uint8) for v in (0, 254, 100))
+    levels = [int(made[0, 0, 0]) for made in make(Mixed)([black, white], exemplar=white)]
+    assert levels == [127, 254]
+    assert [int(m[0, 0, 0]) for m in make(Mixed)([black, white], exemplar=[grey, black])] == [50, 127]
+    with pytest.raises(ConfigError, match="2 images, but 3 of 'exemplar': give one for all, or as many"):
+        make(Mixed)([black, white], exemplar=[grey, grey, grey])
+    made = make(Mixed)(torch.ones(2, 3, 8, 8), exemplar=-torch.ones(3, 8, 8))
+    assert torch.equal(made, torch.zeros(2, 3, 8, 8))
+
+
+def test_images_of_a_batch_and_of_a_list_draw_each_their_own(make):
+    model = make(nets={"gen": Noisy()}, test_time=TestTime(dropout=True))
+    batch = model(torch.ones(2, 3, 16, 16))
+    assert not torch.equal(batch[0], batch[1])
+    first, second = model([torch.ones(3, 16, 16)] * 2)
+    assert torch.equal(first, batch[0]) and torch.equal(second, batch[1])
+    with model.without_dropout():
+        assert not model.stochastic and torch.equal(model(torch.ones(3, 16, 16)), torch.ones(3, 16, 16))
+    assert model.stochastic and torch.equal(model(torch.ones(2, 3, 16, 16)), batch)
 
 
 def test_further_inputs_come_by_name_and_in_the_size_of_the_first(make, tiny):

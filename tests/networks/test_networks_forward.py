@@ -12,6 +12,7 @@ from torch.nn import functional as F
 
 from translate.errors import ConfigError
 from translate.networks import PatchGAN, PixelGAN, ResNet, UNet
+from translate.networks.resnet import BlurredResNet
 
 
 def normalise(x: Tensor, norm: str, tensors: Iterator[Tensor]) -> Tensor:
@@ -113,6 +114,39 @@ def test_resnet(norm: Any, dropout: bool) -> None:
     torch.testing.assert_close(net(x), expected, rtol=1e-9, atol=1e-10)
 
 
+def doubled(x: Tensor) -> Tensor:
+    """By the filter (1 3 3 1) / 4, the border repeated: zeros between pixels, then a convolution."""
+    row = torch.tensor([1.0, 3.0, 3.0, 1.0], dtype=x.dtype) / 4
+    kernel = torch.outer(row, row).expand(x.shape[1], 1, 4, 4)
+    wide = F.conv_transpose2d(F.pad(x, (1,) * 4, mode="replicate"), kernel, stride=2, groups=x.shape[1])
+    return wide[..., 3:-3, 3:-3]
+
+
+def halved(x: Tensor) -> Tensor:
+    """By the filter (1 2 1) / 4, the border mirrored, at every second pixel."""
+    row = torch.tensor([1.0, 2.0, 1.0], dtype=x.dtype) / 4
+    kernel = torch.outer(row, row).expand(x.shape[1], 1, 3, 3)
+    return F.conv2d(F.pad(x, (1,) * 4, mode="reflect"), kernel, stride=2, groups=x.shape[1])
+
+
+def test_blurred_resnet() -> None:
+    net = BlurredResNet(BlurredResNet.Config(filters=3, blocks=1), in_channels=2, out_channels=1).double()
+    t, x = parameters(net), images(2, 2, 16, 24)
+
+    def conv(x: Tensor, pad: int, mode: str) -> Tensor:
+        return normalise(F.conv2d(F.pad(x, (pad,) * 4, mode=mode), next(t), next(t)), "instance", t)
+
+    h = F.relu(conv(x, 3, "reflect"))
+    for _ in range(2):
+        h = halved(F.relu(conv(h, 1, "constant")))
+    h = h + conv(F.relu(conv(h, 1, "reflect")), 1, "reflect")
+    for _ in range(2):
+        h = F.relu(conv(doubled(h), 1, "constant"))
+    expected = F.conv2d(F.pad(h, (3,) * 4, mode="reflect"), next(t), next(t)).tanh()
+    torch.testing.assert_close(net(x), expected, rtol=1e-9, atol=1e-10)
+    assert net(images(1, 2, 33, 22)).shape == (1, 1, 36, 24)
+
+
 @pytest.mark.parametrize("layers", [1, 3, 5])
 @pytest.mark.parametrize("norm", ["batch", "instance"])
 def test_patchgan(layers: int, norm: Any) -> None:
@@ -147,7 +181,7 @@ def test_patch_maps_of_the_paper() -> None:
         assert net(torch.zeros(1, 3, 256, 256)).shape == (1, 1, side, side)
 
 
-@pytest.mark.parametrize("upsample", ["transposed", "nearest", "pixel-shuffle"])
+@pytest.mark.parametrize("upsample", ["transposed", "nearest", "bilinear", "pixel-shuffle"])
 def test_sizes(upsample: Any) -> None:
     """A ResNet rounds odd sizes up to multiples of four; a U-Net refuses what it cannot halve."""
     generator = ResNet(
@@ -173,7 +207,7 @@ def test_patchgan_names_the_smallest_size() -> None:
         net(images(1, 3, 11, 30).float())
 
 
-@pytest.mark.parametrize("upsample", ["nearest", "pixel-shuffle"])
+@pytest.mark.parametrize("upsample", ["nearest", "bilinear", "pixel-shuffle"])
 def test_upsampling(upsample: Any) -> None:
     """The first doubling of a ResNet, against indexing written out."""
     net = ResNet(
@@ -183,6 +217,8 @@ def test_upsampling(upsample: Any) -> None:
     conv = next(m for m in up.modules() if isinstance(m, nn.Conv2d))
     if upsample == "nearest":
         expected = F.conv2d(x.repeat_interleave(2, 2).repeat_interleave(2, 3), conv.weight, conv.bias, padding=1)
+    elif upsample == "bilinear":
+        expected = F.conv2d(doubled(x), conv.weight, conv.bias, padding=1)
     else:
         four = F.conv2d(x, conv.weight, conv.bias, padding=1)
         expected = torch.empty(1, 8, 6, 10, dtype=torch.float64)

@@ -11,6 +11,7 @@ from torch import Tensor, nn
 
 from translate.contracts import TestTime
 from translate.networks import PatchGAN, ResNet, UNet, batched, prepare_for_inference, receptive_field
+from translate.networks.resnet import BlurredResNet
 
 
 def images(n: int, size: int, seed: int = 0) -> Tensor:
@@ -147,11 +148,11 @@ def test_receptive_fields_of_patchgans(layers: int, field: int) -> None:
     assert receptive_field(net) == field == footprint(net, size, range(middle, middle + 1))
 
 
-@pytest.mark.parametrize("upsample", ["transposed", "nearest", "pixel-shuffle"])
+@pytest.mark.parametrize("upsample", ["transposed", "nearest", "bilinear", "pixel-shuffle"])
 def test_receptive_fields_of_generators(upsample: Any) -> None:
-    for blocks in (1, 2):
-        config = ResNet.Config(filters=1, blocks=blocks, norm="none", upsample=upsample, output="none")
-        net = ResNet(config, in_channels=1, out_channels=1)
+    for kind, blocks in ((ResNet, 1), (ResNet, 2), (BlurredResNet, 1)):
+        config = kind.Config(filters=1, blocks=blocks, norm="none", upsample=upsample, output="none")
+        net = kind(config, in_channels=1, out_channels=1)
         assert receptive_field(net) == footprint(net, 128, range(64, 68))
     for levels in (2, 3):
         config = UNet.Config(filters=1, levels=levels, norm="none", upsample=upsample, output="none")

@@ -143,7 +143,12 @@ def test_frozen_parameters_do_not_count() -> None:
 
 @pytest.mark.parametrize(
     ("name", "options"),
-    [("unet_64", {"upsample": "nearest"}), ("patchgan", {"spectral": True}), ("resnet", {"upsample": "pixel-shuffle"})],
+    [
+        ("unet_64", {"upsample": "nearest"}),
+        ("patchgan", {"spectral": True}),
+        ("resnet", {"upsample": "pixel-shuffle"}),
+        ("resnet_blurred", {"upsample": "transposed"}),
+    ],
 )
 def test_no_reference_keys_where_the_layers_differ(name: str, options: dict[str, object]) -> None:
     net = NETWORKS[name](NETWORKS[name].Config(filters=2, **options), in_channels=3, out_channels=1)

@@ -150,4 +150,7 @@ def test_built_in_terms_reach_the_hook() -> None:
     manager.register(translate.objectives)
     manager.check_pending()
     (found,) = manager.hook.translate_losses()
-    assert {term.name for term in found} == {"total-variation", "l1", "charbonnier"}
+    assert {term.name for term in found} == {
+        *("total-variation", "l1", "charbonnier", "ssim", "ms-ssim", "edge", "colour-histogram", "focal-frequency"),
+        *("perceptual", "feature-matching", "gradient-penalty", "identity"),
+    }

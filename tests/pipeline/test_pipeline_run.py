@@ -162,7 +162,7 @@ def test_same_size_change_within_a_tick_is_seen(go: Go, registry: Fresh) -> None
 
 def test_crash_resumes_in_the_same_folder(go: Go, registry: Fresh) -> None:
     sets = ["stages.train.with.fail=crash"]
-    with pytest.raises(StageError, match=r"^stage train failed: RuntimeError: out of luck$"):
+    with pytest.raises(StageError, match=r"^stage train failed: RuntimeError: out of luck \(plugin 'toy' of "):
         go(set=sets)
     (partial,) = FOLDER.glob("train-*.partial")
     assert (partial / "log.txt").read_text() == "epoch 0 4\nepoch 1 4"
@@ -283,7 +283,9 @@ def test_plugin_tracker_gets_prefixed_names_and_its_errors_end_nothing(
         assert [call for call in owning.CALLS if call[0] == "metrics"] == [
             ("metrics", {"train/loss": 1.0 / (epoch + 1)}, epoch) for epoch in range(3)
         ]
-        assert heard.warnings == ["tracking: metrics failed, and the run goes on without it: OSError: server is gone"]
+        assert heard.warnings == [
+            "tracking by owning.Own: metrics failed, and the run goes on without it: OSError: server is gone"
+        ]
     finally:
         sys.path.remove(str(work))
         sys.modules.pop("owning", None)

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import errno
 import traceback
+from functools import partial
 from typing import Any
 
 import click
 
 from translate import __version__
-from translate.cli import catalogue, images, pipelines, services
+from translate.cli import authoring, catalogue, images, pipelines, plugins, services
 from translate.errors import TranslateError
 
 STOPPED_BY_HAND = 130
@@ -57,9 +58,19 @@ def _report(error: Exception, full: bool) -> int:
 @click.group(cls=Main, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
 @click.version_option(__version__, prog_name="translate")
 @click.option("--traceback", is_flag=True, envvar="TRANSLATE_TRACEBACK", help="Show where an error comes from.")
-def main(traceback: bool) -> None:
+@click.option("--no-plugin", multiple=True, metavar="NAME", help="Leave a plugin out, as TRANSLATE_PLUGINS_OFF does.")
+@click.option("--trace-plugins", is_flag=True, help="Show every import of a plugin and every hook call with its time.")
+@click.pass_context
+def main(ctx: click.Context, traceback: bool, no_plugin: tuple[str, ...], trace_plugins: bool) -> None:
     """Image-to-image translation: train, convert and score with one pipeline file."""
+    if no_plugin or trace_plugins:
+        from translate.plugins import switched
+
+        trace = partial(click.echo, err=True) if trace_plugins else None
+        ctx.with_resource(switched(no_plugin, trace))
 
 
-for command in (*pipelines.COMMANDS, *images.COMMANDS, *catalogue.COMMANDS, *services.COMMANDS):
+_GROUPS = (pipelines, images, catalogue, plugins, authoring, services)
+
+for command in (command for group in _GROUPS for command in group.COMMANDS):
     main.add_command(command)

@@ -1,4 +1,4 @@
-"""`methods`, `plugins` and `datasets`."""
+"""`methods` and `datasets`."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from translate.cli.common import as_json, console, print_json
+from translate.cli.common import as_json, console, option_table, print_json
 
 if TYPE_CHECKING:
     from translate.data.cards import Card
@@ -72,60 +72,7 @@ def _show_method(method: dict[str, Any]) -> None:
     out.say("")
     out.table("losses", ("name", "default weight"), list(method["losses"].items()))
     out.say("")
-    options = [
-        (o["name"], o["type"], "required" if o["required"] else _default(o), o["about"]) for o in method["options"]
-    ]
-    out.table("options", ("name", "type", "default", ""), options)
-
-
-def _default(option: dict[str, Any]) -> str:
-    value = option["default"]
-    return str(value["uses"]) if isinstance(value, dict) and "uses" in value else str(value)
-
-
-@click.group(invoke_without_command=True)
-@click.pass_context
-def plugins(ctx: click.Context) -> None:
-    """Installed plugins."""
-    if ctx.invoked_subcommand is None:
-        ctx.invoke(list_plugins)
-
-
-@plugins.command("list")
-@as_json
-def list_plugins(as_json: bool = False) -> None:
-    """What each installed plugin provides, and which ones are broken."""
-    from translate.plugins import Registry
-
-    registry = Registry()
-    failures = registry.load_all()
-    entries: list[dict[str, Any]] = [
-        {
-            "name": plugin.name,
-            "distribution": plugin.distribution,
-            "version": plugin.version,
-            "module": plugin.entry.value,
-            "provides": {kind: sorted(names) for kind, names in plugin.provides.items() if names},
-            "error": failures.get(plugin.name),
-        }
-        for plugin in registry.plugins()
-    ]
-    if as_json:
-        print_json({"plugins": entries})
-        return
-    out = console()
-    rows = [
-        (
-            entry["name"],
-            f"{entry['distribution']} {entry['version']}",
-            entry["module"],
-            "broken" if entry["error"] else "; ".join(f"{k}: {', '.join(n)}" for k, n in entry["provides"].items()),
-        )
-        for entry in entries
-    ]
-    out.table("", ("plugin", "distribution", "module", "provides"), rows)
-    for failure in failures.values():
-        out.warn(failure)
+    option_table(out, "options", method["options"])
 
 
 @click.group(invoke_without_command=True)
@@ -196,4 +143,4 @@ def fetch_dataset(name: str, root: Path | None, as_json: bool) -> None:
         print_json({"name": name, "folder": str(folder)})
 
 
-COMMANDS = (methods, plugins, datasets)
+COMMANDS = (methods, datasets)

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import sys
+from collections.abc import Mapping, Sequence
+from contextlib import redirect_stdout
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -10,7 +13,20 @@ import click
 if TYPE_CHECKING:
     from translate.contracts import Console
 
-as_json = click.option("--json", "as_json", is_flag=True, help="One JSON document on stdout, messages on stderr.")
+_STDOUT = "translate.stdout"
+
+
+def _quiet(ctx: click.Context, parameter: click.Parameter, value: bool) -> bool:
+    """With `--json`, what a plugin or a library prints goes to stderr."""
+    if value:
+        ctx.meta[_STDOUT] = sys.stdout
+        ctx.with_resource(redirect_stdout(sys.stderr))
+    return value
+
+
+as_json = click.option(
+    "--json", "as_json", is_flag=True, callback=_quiet, help="One JSON document on stdout, messages on stderr."
+)
 
 
 def console(as_json: bool = False) -> Console:
@@ -22,4 +38,16 @@ def console(as_json: bool = False) -> Console:
 
 def print_json(value: Any) -> None:
     """The one document that `--json` promises."""
-    click.echo(json.dumps(value, indent=2, ensure_ascii=False))
+    stdout = click.get_current_context().meta.get(_STDOUT)
+    click.echo(json.dumps(value, indent=2, ensure_ascii=False), file=stdout)
+
+
+def option_table(out: Console, title: str, options: Sequence[Mapping[str, Any]]) -> None:
+    """Options as `translate.plugins.catalogue` describes them: name, type, default and what they are."""
+    rows = [(o["name"], o["type"], "required" if o["required"] else _default(o), o["about"]) for o in options]
+    out.table(title, ("name", "type", "default", ""), rows)
+
+
+def _default(option: Mapping[str, Any]) -> str:
+    value = option["default"]
+    return str(value["uses"]) if isinstance(value, dict) and "uses" in value else str(value)

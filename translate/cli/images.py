@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Literal
 
 import click
 
@@ -16,11 +17,39 @@ SOME_FAILED = 3
 @click.argument("input", type=click.Path(path_type=Path))
 @click.argument("output", type=click.Path(path_type=Path))
 @click.option(
-    "--model", required=True, metavar="REF", help="A bundle, a train stage's folder, runs:/... or models:/..."
+    "--model", required=True, metavar="REF", help="A bundle, a train stage, an .onnx file, runs:/... or models:/..."
 )
 @click.option("--direction", metavar="NAME", help="One of the method's directions; default: its first.")
 @click.option("--with", "others", multiple=True, metavar="NAME=FILE", help="A further input of the direction.")
 @click.option("--device", default="auto", show_default=True, metavar="NAME", help="auto, cpu, cuda or cuda:1.")
+@click.option(
+    "--tile",
+    default="auto",
+    show_default=True,
+    metavar="auto|off|N",
+    help="Strips of N rows, with the result of the whole image; auto: where the image would not fit into the memory.",
+)
+@click.option(
+    "--precision",
+    type=click.Choice(["fp32", "bf16", "auto"]),
+    default="fp32",
+    show_default=True,
+    help="auto: bf16 where the device gains by it and the first images differ by at most 1/255 on average.",
+)
+@click.option("--samples", default=1, type=click.IntRange(1), metavar="N", help="Answers to each image: NAME.1.png ...")
+@click.option("--seed", default=0, show_default=True, help="Of dropout, where the method keeps it on.")
+@click.option(
+    "--weights",
+    type=click.Choice(["best", "last", "raw"]),
+    help="Of a train stage's checkpoints; raw: before averaging. Default: what its model holds.",
+)
+@click.option(
+    "--runtime",
+    type=click.Choice(["torch", "onnx"]),
+    default="torch",
+    show_default=True,
+    help="onnx: what was exported.",
+)
 @click.option("--overwrite", is_flag=True, help="Convert again what is there already.")
 @click.option("--format", metavar="SUFFIX", help="png, jpg, ...; default: that of each input.")
 @click.option("--quality", default=95, show_default=True, type=click.IntRange(1, 100), help="Of JPEG and WebP.")
@@ -32,6 +61,12 @@ def convert(
     direction: str | None,
     others: tuple[str, ...],
     device: str,
+    tile: str,
+    precision: str,
+    samples: int,
+    seed: int,
+    weights: Literal["best", "last", "raw"] | None,
+    runtime: Literal["torch", "onnx"],
     overwrite: bool,
     format: str | None,
     quality: int,
@@ -43,12 +78,23 @@ def convert(
     OUTPUT/results.jsonl tells of every input.
     """
     from translate.inference.folder import convert as convert_folder
+    from translate.inference.tiling import checked
     from translate.inference.translator import load
     from translate.tracking.models import fetch_model
 
     further = dict(_pair(text) for text in others)
     out = console(as_json)
-    translator = load(model, device, resolver=fetch_model)
+    translator = load(
+        model,
+        device,
+        precision="fp32" if precision == "auto" else precision,
+        seed=seed,
+        weights=weights,
+        runtime=runtime,
+        tile=checked(tile),
+        resolver=fetch_model,
+    )
+    translator.tiler.tell = out.warn
     summary = convert_folder(
         input,
         output,
@@ -59,13 +105,17 @@ def convert(
         overwrite=overwrite,
         format=format,
         quality=quality,
+        samples=samples,
+        precision="auto" if precision == "auto" else None,
     )
     if as_json:
-        counts = {key: getattr(summary, key) for key in ("done", "failed", "skipped", "ignored")}
+        counts = {key: getattr(summary, key) for key in ("done", "failed", "skipped", "ignored", "diversity")}
         print_json({**counts, "results": str(summary.journal) if summary.journal else None})
     else:
         why = " (they were there; --overwrite converts them again)" if summary.skipped else ""
         out.say(f"{summary.done} converted, {summary.failed} failed, {summary.skipped} skipped{why}: {output}")
+        if summary.diversity is not None:
+            out.say(f"two of the {samples} samples of an image differ by {255 * summary.diversity:.2f}/255 on average")
     if summary.failed:
         raise click.exceptions.Exit(SOME_FAILED)
 
@@ -151,6 +201,36 @@ def import_model(checkpoint: Path, output: Path, dropout: bool | None, norm: str
         out.say(f"note: {note}")
     out.say(f"at inference: {facts['test_time']['text']}")
     out.say(f"{output}: use it with `translate convert INPUT OUTPUT --model {output}`, or as `init` of a train stage")
+
+
+@models.command("export")
+@click.argument("ref")
+@click.argument("output", required=False, type=click.Path(path_type=Path))
+@click.option("--format", type=click.Choice(["onnx"]), default="onnx", show_default=True)
+@click.option("--direction", metavar="NAME", help="Only this one; default: all, into OUTPUT/DIRECTION.onnx.")
+@as_json
+def export_model(ref: str, output: Path | None, format: str, direction: str | None, as_json: bool) -> None:
+    """Write the model REF as ONNX files with a card each, after comparing them with torch.
+
+    OUTPUT is a folder (default: `onnx` in the model's own, where `convert --runtime onnx` looks), or the file for one
+    direction. Any batch, height and width; what has to be done to images is in the file's metadata and in the card.
+    """
+    from translate.inference.export import export_onnx
+    from translate.tracking.models import fetch_model
+
+    made = export_onnx(ref, output, direction, resolver=fetch_model)
+    if as_json:
+        print_json({"files": [export.to_json() for export in made]})
+        return
+    out = console()
+    for export in made:
+        sizes = ", ".join(f"{width} x {height}" for height, width in export.sizes)
+        out.say(f"{export.file}: at most {export.difference:.1e} from torch at {sizes}, one image and two")
+        if export.decided:
+            lines = ", ".join(export.decided)
+            out.warn(f"{export.direction}: as constants it has what these lines make of tensors or sizes: {lines}")
+        if export.dropout_left_out:
+            out.warn(f"{export.direction}: dropout, which the model keeps on at inference, is off in the file")
 
 
 COMMANDS = (convert, evaluate, models)

@@ -55,7 +55,8 @@ class TestTime:
 class Update:
     """One optimizer step of one player: its named losses (scalars), and what it shows to others.
 
-    `views` publishes tensors and functions by name, for extra losses (`on: {output: output}`) and for sample grids.
+    `views` publishes tensors and functions by name, for extra losses: `on: {output: output}`. By custom `input`,
+    `output` and `target` are images, and `critic` is a function that judges `real` and `fake`.
     """
 
     player: str
@@ -113,12 +114,15 @@ class Method(Configured[C], ABC):
     with default weights; `directions` how the trained networks are used, the first being the default.
     Networks that belong to no player hold state only (an image pool). A method without players and losses is for
     inference alone. `test_time` is a fact of the class, or of an instance whose options decide it.
+    `views`, which may be left out, maps a player to the names of all views that its updates publish (some options may
+    drop a few): with it a wrong extra loss is found before the training starts, not at its first step.
     """
 
     data: ClassVar[DataKind]
     players: ClassVar[Mapping[str, tuple[str, ...]]]
     losses: ClassVar[Mapping[str, float]]
     directions: Mapping[str, Direction]
+    views: ClassVar[Mapping[str, tuple[str, ...]] | None] = None
     test_time: TestTime = TestTime()
 
     def __init__(self, config: C, spec: DataSpec, weights: Mapping[str, float]) -> None:

@@ -31,6 +31,8 @@ def as_image(image: Any) -> Image:
     if isinstance(image, (str, Path)):
         return read(Path(image))
     if hasattr(image, "getbands"):
+        if image.mode == "F" or (image.mode.startswith("I") and image.mode != "I;16"):
+            raise ConfigError(f"a PIL image of mode {image.mode!r} has no known range; give an array or a tensor")
         known = image.mode in ("L", "LA", "RGB", "RGBA", "I;16")
         image = np.asarray(image if known else image.convert("RGBA" if image.has_transparency_data else "RGB"))
     if not isinstance(image, np.ndarray):
@@ -72,10 +74,15 @@ def to_array(image: Tensor, dtype: np.dtype[Any]) -> Array:
     return np.ascontiguousarray(values.numpy().astype(dtype).transpose(1, 2, 0))
 
 
-def label_map(logits: Tensor, palette: Sequence[tuple[int, int, int]]) -> Image:
-    """1 x classes x H x W to the classes with the largest logits, with the palette in which they are shown."""
-    indices = logits[0].argmax(0).to(torch.uint8).cpu().numpy()
-    return Image(indices[..., None], mode="palette", palette=full_palette(palette))
+def largest(logits: Tensor) -> Array:
+    """1 x classes x H x W to the classes with the largest logits, H x W x 1 uint8."""
+    indices: Array = logits[0].argmax(0).to(torch.uint8).cpu().numpy()
+    return indices[..., None]
+
+
+def label_map(indices: Array, palette: Sequence[tuple[int, int, int]]) -> Image:
+    """Classes H x W x 1 uint8 with the palette in which they are shown."""
+    return Image(indices, mode="palette", palette=full_palette(palette))
 
 
 def match_channels(images: Tensor, channels: int) -> Tensor:
@@ -102,9 +109,15 @@ def reflect_index(length: int, padded: int, device: torch.device) -> Tensor:
     return torch.minimum(at, 2 * length - 2 - at)
 
 
+def padded_size(size: tuple[int, int], multiple: int) -> tuple[int, int]:
+    """The next multiples of height and width (and of `SMALLEST` at least)."""
+    height, width = (-(-max(n, SMALLEST) // multiple) * multiple for n in size)
+    return height, width
+
+
 def pad(images: Tensor, multiple: int) -> Tensor:
-    """N x C x H x W, padded at the right and at the bottom to the next multiple (and to `SMALLEST` at least)."""
-    height, width = (-(-max(n, SMALLEST) // multiple) * multiple for n in images.shape[-2:])
+    """N x C x H x W, padded at the right and at the bottom to `padded_size`."""
+    height, width = padded_size((images.shape[-2], images.shape[-1]), multiple)
     if (height, width) == tuple(images.shape[-2:]):
         return images
     rows = reflect_index(images.shape[-2], height, images.device)

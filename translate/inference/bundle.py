@@ -14,7 +14,7 @@ from translate.contracts import CONTRACT, Method
 from translate.errors import ConfigError, DataError
 from translate.inference.card import model_card, test_time_in_words
 from translate.inference.directions import multiple_of, routes
-from translate.storage.atomic import sha256_file, write_bytes, write_json, write_text
+from translate.storage.atomic import digest, sha256_file, write_bytes, write_json, write_text
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
@@ -137,7 +137,15 @@ def _directions(method: Method[Any], nets: Mapping[str, nn.Module]) -> dict[str,
 
 def _structure(net: nn.Module) -> dict[str, Any]:
     parameters = sum(p.numel() for p in net.parameters())
-    return {"class": f"{type(net).__module__}.{type(net).__qualname__}", "parameters": parameters}
+    name = f"{type(net).__module__}.{type(net).__qualname__}"
+    return {"class": name, "parameters": parameters, "structure": structure_hash(net)}
+
+
+def structure_hash(net: nn.Module) -> str:
+    """A hash of what a network is made of: the kind of every layer, the name, shape and type of every tensor."""
+    layers = [[name, type(layer).__name__] for name, layer in net.named_modules() if name]
+    tensors = [[name, list(value.shape), str(value.dtype)] for name, value in net.state_dict().items()]
+    return digest([layers, tensors])
 
 
 def _copy_samples(folder: Path, samples: Sequence[Path]) -> list[str]:

@@ -20,6 +20,8 @@ from translate.device import cores
 from translate.errors import ConfigError, TranslateError
 from translate.inference.arrays import as_image, deepened
 from translate.inference.plan import Item, Plan, plan
+from translate.inference.precision import probe_precision
+from translate.inference.samples import diversity, key_of
 from translate.storage.atomic import write_bytes
 
 if TYPE_CHECKING:
@@ -34,7 +36,10 @@ SHOWN = 10
 
 @dataclass(frozen=True)
 class Summary:
-    """How a conversion ended. `failures` are (name, reason); `ignored` counts files that are no images, or hidden."""
+    """How a conversion ended. `failures` are (name, reason); `ignored` counts files that are no images, or hidden.
+
+    `diversity`: of several samples, the mean distance between two of the same image (see `samples.diversity`).
+    """
 
     done: int
     failed: int
@@ -42,18 +47,22 @@ class Summary:
     ignored: int = 0
     failures: tuple[tuple[str, str], ...] = ()
     journal: Path | None = None
+    diversity: float | None = None
 
 
 @dataclass
 class _Job:
-    """One image on its way; `reason` is set by whatever failed first."""
+    """One image on its way; `reason` is set by whatever failed first. `image` becomes what it `made`: a sample each."""
 
     item: Item
+    targets: list[Path]
     status: Literal["done", "failed", "skipped"] = "done"
     reason: str = ""
     image: Image | None = None
     others: dict[str, Image] = field(default_factory=dict)
-    sha256: str | None = None
+    made: list[Image] = field(default_factory=list)
+    diversity: float | None = None
+    sha256: list[str] = field(default_factory=list)
     seconds: float = 0.0
 
     @contextmanager
@@ -65,18 +74,22 @@ class _Job:
         except Exception as error:
             known = isinstance(error, TranslateError)
             self.status, self.reason = "failed", str(error) if known else f"{type(error).__name__}: {error}"
-            self.image = None
+            self.image, self.made, self.sha256 = None, [], []
         finally:
             self.seconds += time.perf_counter() - began
 
-    def row(self) -> dict[str, Any]:
+    def row(self, output: Path) -> dict[str, Any]:
+        """The results of this input; of several samples `output` and `sha256` are lists."""
+        several = len(self.targets) > 1
+        names = [target.relative_to(output).as_posix() for target in self.targets] if self.status != "failed" else []
         return {
             "input": self.item.name,
-            "output": self.item.target if self.status != "failed" else None,
+            "output": names if several else next(iter(names), None),
             "status": self.status,
             "reason": self.reason or None,
-            "sha256": self.sha256,
+            "sha256": self.sha256 if several else next(iter(self.sha256), None),
             "seconds": round(self.seconds, 4),
+            **({"diversity": self.diversity} if several else {}),
         }
 
 
@@ -91,14 +104,19 @@ def convert(
     overwrite: bool = False,
     format: str | None = None,
     quality: int = 95,
+    samples: int = 1,
+    precision: Literal["auto"] | None = None,
 ) -> Summary:
     """Translates an image or a tree of images; tree, names, sizes, alpha, bit depth and colour profiles are kept.
 
     `others` are the direction's further inputs by name (paths or images), the same for all. `format` (`png`, `jpg`) is
     that of all outputs; by default each keeps its own. Label maps are PNG in any case. What exists is skipped unless
-    `overwrite`. Every image input ends in one row of `OUTPUT/results.jsonl`: input, output, status (done, failed,
-    skipped), reason, sha256 of the output, seconds. One bad file never ends the work: see `Summary.failed`. Errors:
-    ConfigError, before the work.
+    `overwrite`. `samples`: so many answers to each image, where the method draws at inference; each depends on the
+    translator's seed, the input's name and its own number alone. `precision="auto"`: bfloat16 where the device gains by
+    it and the first images hardly differ (see `probe_precision`). Every image input ends in one row of
+    `OUTPUT/results.jsonl`: input, output, status (done, failed, skipped), reason, sha256 of the output, seconds; of
+    several samples their diversity, too. One bad file never ends the work: see `Summary.failed`. Errors: ConfigError,
+    before the work.
     """
     suffix = f".{format.removeprefix('.')}" if format else None
     if translator.route(direction).output == "labels":
@@ -107,12 +125,21 @@ def convert(
             if wanted and wanted.lower() in SUFFIXES and wanted.lower() != ".png":
                 raise ConfigError(f"label maps are written as PNG alone, which keeps their values; not as {wanted}")
         suffix = ".png"
+    if samples > 1 and not translator.stochastic:
+        what = f"method {translator.info.get('method', translator.method.name)!r}"
+        raise ConfigError(
+            f"{what} draws nothing at inference: {samples} samples would be the same; leave out --samples"
+        )
+    work = plan(input, output, suffix, samples)
+    given = {name: as_image(image) for name, image in (others or {}).items()}
+    if precision == "auto":
+        translator.precision = probe_precision(translator, work, console, direction, given)
     return convert_items(
-        plan(input, output, suffix),
+        work,
         translator,
         console=console,
         direction=direction,
-        others={name: as_image(image) for name, image in (others or {}).items()},
+        others=given,
         overwrite=overwrite,
         quality=quality,
     )
@@ -136,9 +163,11 @@ def convert_items(
     work.output.mkdir(parents=True, exist_ok=True)
     counts = {"done": 0, "failed": 0, "skipped": 0}
     failures: list[tuple[str, str]] = []
+    diversities: list[float] = []
     with _Journal(work.journal) as journal, console.progress("convert", len(work.items), unit="images") as progress:
         for job in _run(work, translator, direction, given, overwrite, quality, deep):
-            journal.write(job.row())
+            journal.write(job.row(work.output))
+            diversities += [job.diversity] if job.diversity is not None else []
             counts[job.status] += 1
             if job.status == "failed":
                 failures.append((job.item.name, job.reason))
@@ -148,7 +177,8 @@ def convert_items(
     assert sum(counts.values()) == len(work.items), f"{len(work.items)} inputs, but {counts}"
     if len(failures) > SHOWN:
         console.warn(f"{len(failures) - SHOWN} more images failed; see {work.journal}")
-    return Summary(**counts, ignored=work.ignored, failures=tuple(failures), journal=work.journal)
+    mean = sum(diversities) / len(diversities) if diversities else None
+    return Summary(**counts, ignored=work.ignored, failures=tuple(failures), journal=work.journal, diversity=mean)
 
 
 def _run(
@@ -163,10 +193,10 @@ def _run(
     """Jobs in the order of the plan, finished."""
     threads = max(1, min(8, cores() - 1))
     with ThreadPoolExecutor(threads, "decode") as before, ThreadPoolExecutor(threads, "encode") as behind:
-        decode = partial(_decode, output=work.output, overwrite=overwrite, deep=deep)
+        decode = partial(_decode, work=work, overwrite=overwrite, deep=deep)
         decoded = _ahead(before, decode, work.items, 2 * threads)
         translated = (_translate(job, translator, direction, others) for job in decoded)
-        yield from _ahead(behind, partial(_encode, output=work.output, quality=quality), translated, 2 * threads)
+        yield from _ahead(behind, partial(_encode, quality=quality), translated, 2 * threads)
 
 
 def _ahead(pool: ThreadPoolExecutor, function: Callable[[T], R], items: Iterable[T], limit: int) -> Iterator[R]:
@@ -184,11 +214,11 @@ def _ahead(pool: ThreadPoolExecutor, function: Callable[[T], R], items: Iterable
             future.cancel()
 
 
-def _decode(item: Item, output: Path, overwrite: bool, deep: bool) -> _Job:
-    job = _Job(item)
+def _decode(item: Item, work: Plan, overwrite: bool, deep: bool) -> _Job:
+    job = _Job(item, work.targets(item))
     if item.reason:
         job.status, job.reason = "failed", item.reason
-    elif not overwrite and (output / item.target).exists():
+    elif not overwrite and all(target.exists() for target in job.targets):
         job.status, job.reason = "skipped", "the output exists"
     else:
         with job.part():
@@ -200,19 +230,24 @@ def _decode(item: Item, output: Path, overwrite: bool, deep: bool) -> _Job:
 def _translate(job: _Job, translator: Translator, direction: str | None, others: Mapping[str, Image]) -> _Job:
     if job.image is not None:
         with job.part():
-            job.image = translator.translate_image(job.image, direction, {**others, **job.others}, job.item.name)
+            given = {**others, **job.others}
+            for number in range(len(job.targets)):
+                key = key_of(job.item.name, number)
+                job.made.append(translator.translate_image(job.image, direction, given, key))
+    job.image, job.others = None, {}
     return job
 
 
-def _encode(job: _Job, output: Path, quality: int) -> _Job:
-    if job.image is not None:
-        with job.part():
-            target = output / job.item.target
-            data = encode(job.image, target.suffix, name=job.item.name, quality=quality)
+def _encode(job: _Job, quality: int) -> _Job:
+    with job.part():
+        if len(job.made) > 1:
+            job.diversity = diversity(job.made)
+        for image, target in zip(job.made, job.targets, strict=False):
+            data = encode(image, target.suffix, name=job.item.name, quality=quality)
             target.parent.mkdir(parents=True, exist_ok=True)
             write_bytes(target, data)
-            job.sha256 = hashlib.sha256(data).hexdigest()
-    job.image, job.others = None, {}
+            job.sha256.append(hashlib.sha256(data).hexdigest())
+    job.made = []
     return job
 
 

@@ -10,6 +10,7 @@ from pathlib import Path, PurePosixPath
 
 from translate.data.image import READABLE, SUFFIXES
 from translate.errors import ConfigError
+from translate.inference.samples import names_of
 
 
 @dataclass(frozen=True)
@@ -29,15 +30,21 @@ class Item:
 @dataclass(frozen=True)
 class Plan:
     """What a conversion will do: `items` sorted by name, all below `output`; `ignored` counts what is no image, is
-    hidden or is a link to a folder; `journal` is where the rows go (None: a single output file has none)."""
+    hidden or is a link to a folder; `journal` is where the rows go (None: a single output file has none). Of several
+    `samples` the outputs of an item are `NAME.1.png`, `NAME.2.png`, ..., where its target is `NAME.png`."""
 
     items: list[Item]
     output: Path
     ignored: int = 0
     journal: Path | None = None
+    samples: int = 1
+
+    def targets(self, item: Item) -> list[Path]:
+        """The files that an item gives."""
+        return [self.output / name for name in names_of(item.target, self.samples)]
 
 
-def plan(source: Path, output: Path, suffix: str | None = None) -> Plan:
+def plan(source: Path, output: Path, suffix: str | None = None, samples: int = 1) -> Plan:
     """Plans an image or a folder tree. For one image `output` is a file if it has an image suffix, else a folder.
 
     `suffix` (such as `.png`) is that of all outputs; by default each keeps its own where that format can be written,
@@ -46,16 +53,16 @@ def plan(source: Path, output: Path, suffix: str | None = None) -> Plan:
     if suffix is not None and suffix.lower() not in SUFFIXES:
         raise ConfigError(f"no image format is written for {suffix!r}; use one of {' '.join(SUFFIXES)}")
     if source.is_dir():
-        return _plan_folder(source, output, suffix)
+        return _plan_folder(source, output, suffix, samples)
     if not source.is_file():
         raise ConfigError(f"{source}: there is no such file or folder")
     if output.suffix.lower() in READABLE and not output.is_dir():
         _one_format(output, suffix)
-        result = Plan([Item(source.name, source, output.name)], output.parent)
+        result = Plan([Item(source.name, source, output.name)], output.parent, samples=samples)
     else:
         target = PurePosixPath(source.name).with_suffix(_suffix(source.name, suffix)).name
-        result = Plan([Item(source.name, source, target)], output, journal=output / "results.jsonl")
-    if (result.output / result.items[0].target).resolve() == source.resolve():
+        result = Plan([Item(source.name, source, target)], output, 0, output / "results.jsonl", samples)
+    if source.resolve() in (target.resolve() for target in result.targets(result.items[0])):
         raise ConfigError(f"{source}: the output would overwrite the input; give another OUTPUT")
     return result
 
@@ -69,7 +76,7 @@ def _one_format(output: Path, suffix: str | None) -> None:
         raise ConfigError(f"{output}: its suffix and the format {suffix!r} differ; give one of them")
 
 
-def _plan_folder(source: Path, output: Path, suffix: str | None) -> Plan:
+def _plan_folder(source: Path, output: Path, suffix: str | None, samples: int) -> Plan:
     root, into = source.resolve(), output.resolve()
     if into.is_relative_to(root):
         raise ConfigError(f"{output}: the output must not lie inside the input folder {source}")
@@ -85,7 +92,7 @@ def _plan_folder(source: Path, output: Path, suffix: str | None) -> Plan:
             found.append(item)
     if not found:
         raise ConfigError(f"{source}: there are no images ({' '.join(READABLE)}) among {ignored} other files")
-    return Plan(list(_name(found, suffix, inside)), output, ignored, output / "results.jsonl")
+    return Plan(list(_name(found, suffix, inside, samples)), output, ignored, output / "results.jsonl", samples)
 
 
 def _walk(folder: Path, prefix: str) -> Iterator[Item | None]:
@@ -106,7 +113,7 @@ def _walk(folder: Path, prefix: str) -> Iterator[Item | None]:
             yield Item(name, path) if path.suffix.lower() in READABLE else None
 
 
-def _name(items: list[Item], suffix: str | None, inside: str | None) -> Iterator[Item]:
+def _name(items: list[Item], suffix: str | None, inside: str | None, samples: int) -> Iterator[Item]:
     """Gives each item its output name.
 
     Where two would share one (`a.gif` and `a.png`; upper and lower case count as the same, as on many disks), the later
@@ -120,13 +127,14 @@ def _name(items: list[Item], suffix: str | None, inside: str | None) -> Iterator
             continue
         ending = _suffix(item.name, suffix)
         short = str(PurePosixPath(item.name).with_suffix(ending))
-        free = [name for name in (short, item.name + ending) if _same(name) not in taken]
+        names = {name: set(map(_same, names_of(name, samples))) for name in (short, item.name + ending)}
+        free = [name for name in names if not names[name] & taken]
         if not free:
             yield Item(item.name, item.source, reason=f"its output name {short} belongs to another image; rename one")
         elif inside is not None and f"{free[0]}/".startswith(f"{inside}/"):
             yield Item(item.name, item.source, reason=f"its output {free[0]} would lie in the input folder")
         else:
-            taken.add(_same(free[0]))
+            taken |= names[free[0]]
             yield Item(item.name, item.source, free[0])
 
 

@@ -10,6 +10,7 @@ from torch import nn
 
 from translate.contracts import Components, DataSpec, Method, NetworkUse
 from translate.errors import PluginError, TranslateError
+from translate.inference.bundle import structure_hash
 
 if TYPE_CHECKING:
     from translate.inference.bundle import Bundle
@@ -49,15 +50,18 @@ def restore_networks(bundle: Bundle, method: Method[Any], registry: Components) 
         built = method.networks(build)
     nets = {name: built[name] for name in bundle.facts["networks"] if name in built}
     for name in bundle.facts["networks"]:
-        _fill(bundle, name, nets.get(name))
+        _fill(bundle, name, nets.get(name), registry)
     return nets
 
 
-def _fill(bundle: Bundle, name: str, net: nn.Module | None) -> None:
-    """Strict loading that names both structures where they differ."""
+def _fill(bundle: Bundle, name: str, net: nn.Module | None, registry: Components) -> None:
+    """Strict loading that names both structures, and who made them, where they differ."""
+    facts = bundle.facts
+    known = facts["networks"][name]
     stored = {k: tuple(v.shape) for k, v in bundle.state(name).items()}
     built = {k: tuple(v.shape) for k, v in net.state_dict().items()} if net is not None else {}
-    if net is not None and stored == built:
+    ours = structure_hash(net) if net is not None else ""
+    if net is not None and stored == built and known.get("structure", ours) == ours:
         net.load_state_dict(bundle.state(name))
         return
     wrong = [
@@ -65,13 +69,18 @@ def _fill(bundle: Bundle, name: str, net: nn.Module | None) -> None:
         for k in sorted({*stored, *built})
         if stored.get(k) != built.get(k)
     ]
-    facts = bundle.facts
-    here = "none" if net is None else f"a {type(net).__module__}.{type(net).__qualname__} of {len(built)} tensors"
+    differing = f"{len(wrong)} differ, first {'; '.join(wrong[:3])}" if wrong else "the kinds of its layers differ"
+    here = "none" if net is None else _described(f"{type(net).__module__}.{type(net).__qualname__}", built, ours)
     raise PluginError(
-        f"{bundle.folder}: network {name!r} is a {facts['networks'][name]['class']} of {len(stored)} tensors in the "
-        f"bundle, written by {_origin(facts['plugin'])}, but method {facts['method']!r} as installed builds {here}; "
-        f"{len(wrong)} differ, first {'; '.join(wrong[:3])}"
+        f"{bundle.folder}: network {name!r} is {_described(known['class'], stored, known.get('structure', ''))} in the "
+        f"bundle, written by {_origin(facts['plugin'])}, but method {facts['method']!r} of "
+        f"{_origin(registry.provider('methods', facts['method']))}, as installed, builds {here}; {differing}. Install "
+        f"the version that wrote it, or train again"
     )
+
+
+def _described(kind: str, tensors: Mapping[str, Any], structure: str) -> str:
+    return f"a {kind} of {len(tensors)} tensors" + (f" (structure {structure[:8]})" if structure else "")
 
 
 def _origin(plugin: Mapping[str, Any]) -> str:

@@ -7,7 +7,7 @@ from contextlib import contextmanager, nullcontext
 from dataclasses import replace
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import torch
@@ -19,9 +19,11 @@ from translate.contracts import Components, Method, Nets
 from translate.data.image import Image
 from translate.errors import ConfigError
 from translate.inference.arrays import (
+    Array,
     as_image,
     crop,
     label_map,
+    largest,
     match_channels,
     pad,
     resize,
@@ -30,8 +32,11 @@ from translate.inference.arrays import (
     with_alpha,
 )
 from translate.inference.bundle import FACTS, FOLDER, read_bundle
+from translate.inference.checkpoints import Weights, with_weights
 from translate.inference.directions import Route, choose, multiple_of, routes
+from translate.inference.exported import SUFFIX, open_exported
 from translate.inference.restore import restore_method, restore_networks
+from translate.inference.tiling import Tile, Tiler
 from translate.networks import prepare_for_inference
 from translate.seeding import derive
 
@@ -44,7 +49,9 @@ class Translator:
 
     `nets` belong to the translator from here on: they are moved to `device` and switched to inference as the method's
     `test_time` says. `provider` and `info` are kept for whoever asks where the model comes from. `seed` decides dropout
-    where it stays on at inference: each image draws from (seed, its key), whatever it is batched with.
+    where it stays on at inference: each image draws from (seed, its key), whatever it is batched with. `tile`: whether
+    images go through the networks in strips of rows, which gives the same result (see `Tiler`): those that would not
+    fit into the memory (`auto`), none (`off`), or all, in strips of so many rows.
     """
 
     def __init__(
@@ -57,15 +64,34 @@ class Translator:
         precision: str = "fp32",
         info: Mapping[str, Any] | None = None,
         seed: int = 0,
+        tile: Tile = "auto",
     ) -> None:
         self.method, self.provider, self.info, self.seed = method, provider, dict(info or {}), seed
         self.device, self.precision = torch.device(device), precision
         self.routes = routes(method)
         self.nets = Nets({n: prepare_for_inference(net, method.test_time).to(self.device) for n, net in nets.items()})
-        self._draws = method.test_time.dropout and any(
-            isinstance(m, _DropoutNd) and m.p > 0 for net in self.nets.values() for m in net.modules()
-        )
-        self._composes = type(method).compose is not Method.compose
+        self.stochastic = any(layer.p > 0 for layer in self._dropouts())
+        self.composes = type(method).compose is not Method.compose
+        self.tiler = Tiler(self, tile)
+
+    def _dropouts(self) -> list[_DropoutNd]:
+        """The dropout layers that stay on at inference."""
+        layers = (layer for net in self.nets.values() for layer in net.modules())
+        return [layer for layer in layers if isinstance(layer, _DropoutNd) and layer.training]
+
+    @contextmanager
+    def without_dropout(self) -> Iterator[None]:
+        """Within it the translator draws nothing: `stochastic` is false, and every image has one answer."""
+        before, layers = self.stochastic, self._dropouts()
+        self.stochastic = False
+        for layer in layers:
+            layer.eval()
+        try:
+            yield
+        finally:
+            self.stochastic = before
+            for layer in layers:
+                layer.train()
 
     def route(self, direction: str | None = None) -> Route:
         """A direction with its inputs, sides and target. Errors: ConfigError with a suggestion."""
@@ -78,54 +104,102 @@ class Translator:
         return route
 
     def translate_tensor(
-        self, images: Tensor, direction: str | None = None, *, keys: Sequence[str] | None = None, **others: Tensor
+        self,
+        images: Tensor,
+        direction: str | None = None,
+        *,
+        keys: Sequence[str] | None = None,
+        tile: Tile | None = None,
+        **others: Tensor,
     ) -> Tensor:
         """Images N x C x H x W in [-1, 1] of any size to the direction's output, likewise, on the translator's device.
 
         Grey and colour are converted to what the networks take. Images are padded by reflection and cropped again;
         `others` are the direction's further inputs, resized to the first one's size where it differs. `keys` seed the
-        dropout of each image (default: its number). Errors: ConfigError (direction, inputs, channels).
+        dropout of each image (default: its number). `tile`: instead of the translator's. Errors: ConfigError
+        (direction, inputs, channels; no room for the scratch of an image in strips).
         """
-        return self._translate(self.route(direction), images, others, keys or [str(n) for n in range(len(images))])
+        keys = keys or [str(n) for n in range(len(images))]
+        return self._translate(self.route(direction), images, others, keys, tile)
 
     def translate_image(
-        self, image: Image, direction: str | None = None, others: Mapping[str, Image] = NONE, key: str = "0"
+        self,
+        image: Image,
+        direction: str | None = None,
+        others: Mapping[str, Image] = NONE,
+        key: str = "0",
+        *,
+        tile: Tile | None = None,
     ) -> Image:
         """An image to one of the same bit depth, colour profile and (times the direction's `scale`) size.
 
         Alpha goes around the networks, which see the image over white. How many colour channels come out is up to the
         network. A direction that gives labels makes a label map: the indices of the classes with the largest logits,
-        uint8, and the palette in which they are shown. Errors: ConfigError (wrong inputs).
+        uint8, and the palette in which they are shown. In strips (`tile`: instead of the translator's) only one strip
+        at a time is more than bytes. Errors: ConfigError (wrong inputs; no room for the scratch of an image in strips).
         """
         route = self.check(direction, others)
-        given = {name: to_tensor(other.over_white()) for name, other in others.items()}
-        output = self._translate(route, to_tensor(image.over_white()), given, [key])
-        if route.output == "labels":
-            return label_map(output, self.method.spec.palette)
+        pixels, labels = image.pixels, route.output == "labels"
+
+        def whole() -> Array:
+            given = {name: to_tensor(other.over_white()) for name, other in others.items()}
+            output = self.whole(route, self._inputs(route, to_tensor(image.over_white()), given), key)
+            return largest(output) if labels else to_array(output, pixels.dtype)
+
+        area = pixels.shape[0] * pixels.shape[1]
+        made = self.tiler.choose(route, area, tile, whole, lambda: self.tiler.image(route, image, others, key, tile))
+        if labels:
+            return label_map(made, self.method.spec.palette)
         alpha = image.alpha
         if alpha is not None:
             alpha = np.tile(alpha, route.tiles)
         if alpha is not None and route.scale != 1:
-            alpha = to_array(resize(to_tensor(alpha[..., None]), _size(output)), alpha.dtype)[..., 0]
-        return replace(with_alpha(to_array(output, image.pixels.dtype), alpha), icc=image.icc)
+            alpha = to_array(resize(to_tensor(alpha[..., None]), made.shape[:2]), alpha.dtype)[..., 0]
+        return replace(with_alpha(made, alpha), icc=image.icc)
 
     def __call__(self, image: Any, direction: str | None = None, **others: Any) -> Any:
-        """One image to one image of the same form.
+        """One image to one image of the same form, or several to as many.
 
-        A tensor C x H x W in [-1, 1] gives a tensor, an array H x W (x C) of uint8 or uint16 gives an array, a PIL
-        image gives a PIL image, and a path gives an array. A direction that gives labels makes logits of a tensor,
-        class indices H x W of an array or a path, and a palette image of a PIL image. Errors: ConfigError, DataError
-        (an unreadable file).
+        | given | values | comes back |
+        |---|---|---|
+        | array H x W or H x W x C | uint8 in 0 to 255, or uint16 in 0 to 65535 | array of the same type |
+        | PIL image | as its mode has them | PIL image (16-bit colour: 8 bits, Pillow has no more) |
+        | path | decoded as by `translate convert` | array H x W x C |
+        | tensor C x H x W | float in [-1, 1], RGB | tensor on the translator's device, not clipped |
+        | tensor N x C x H x W | likewise | tensor, all computed in one batch |
+        | list of any of these, in any sizes | likewise | list, image by image |
+
+        C is 1 (grey), 3 (RGB), and in arrays also 2 and 4, whose last channel is alpha; grey and colour are converted
+        to what the networks take. A direction that gives labels makes logits of a tensor, class indices H x W of an
+        array or a path, and a palette image of a PIL image. `others` are the direction's further inputs by name in any
+        of these forms; with a list, one for all or a list of as many. Where dropout stays on, each image of a list or
+        a batch draws its own. Errors: ConfigError (not of these forms), DataError (an unreadable file).
         """
+        if not isinstance(image, list | tuple):
+            return self._call(image, direction, others, 0)
+        for name, other in others.items():
+            if isinstance(other, list | tuple) and len(other) != len(image):
+                raise ConfigError(f"{len(image)} images, but {len(other)} of {name!r}: give one for all, or as many")
+        return [
+            self._call(
+                one, direction, {k: o[number] if isinstance(o, list | tuple) else o for k, o in others.items()}, number
+            )
+            for number, one in enumerate(image)
+        ]
+
+    def _call(self, image: Any, direction: str | None, others: Mapping[str, Any], number: int) -> Any:
         if isinstance(image, Tensor):
-            if image.ndim != 3:
+            if image.ndim not in (3, 4) or not image.is_floating_point():
                 shape = " x ".join(map(str, image.shape))
-                raise ConfigError(f"a tensor is C x H x W in [-1, 1], not {shape}; `translate_tensor` takes several")
-            more = {
-                n: o[None] if isinstance(o, Tensor) else to_tensor(as_image(o).over_white()) for n, o in others.items()
-            }
-            return self._translate(self.route(direction), image[None], more, ["0"])[0]
-        made = self.translate_image(as_image(image), direction, {n: as_image(o) for n, o in others.items()})
+                raise ConfigError(
+                    f"a tensor is C x H x W or N x C x H x W of float in [-1, 1], not {shape} of {image.dtype}"
+                )
+            more = {n: _batch(o) if isinstance(o, Tensor) else _seen(o) for n, o in others.items()}
+            keys = [str(number + n) for n in range(len(_batch(image)))]
+            batch = self._translate(self.route(direction), _batch(image), more, keys)
+            return batch if image.ndim == 4 else batch[0]
+        images = {n: as_image(o) for n, o in others.items()}
+        made = self.translate_image(as_image(image), direction, images, str(number))
         array = made.array
         flat = array[..., 0] if array.shape[2] == 1 else array
         if isinstance(image, np.ndarray):
@@ -140,12 +214,31 @@ class Translator:
             picture.putpalette([value for colour in made.palette for value in colour])
         return picture
 
-    def _translate(self, route: Route, images: Tensor, others: Mapping[str, Tensor], keys: Sequence[str]) -> Tensor:
-        given = self._inputs(route, images, others)
-        if not self._draws:
-            return self._run(route, given, keys[0])
-        rows = [{name: image[n : n + 1] for name, image in given.items()} for n in range(len(images))]
-        return torch.cat([self._run(route, row, key) for row, key in zip(rows, keys, strict=True)])
+    def _translate(
+        self,
+        route: Route,
+        images: Tensor,
+        others: Mapping[str, Tensor],
+        keys: Sequence[str],
+        tile: Tile | None = None,
+    ) -> Tensor:
+        return self._in_parts(route, self._inputs(route, images, others), keys, tile)
+
+    def _in_parts(self, route: Route, given: Mapping[str, Tensor], keys: Sequence[str], tile: Tile | None) -> Tensor:
+        """All at once, or half after half where that does not fit, down to strips of a single image."""
+        images = given[route.inputs[0]]
+        half = len(images) // 2
+
+        def parts() -> Tensor:
+            if not half:
+                return self.tiler.tensor(route, given, keys[0], tile)
+            halves = [(slice(half), keys[:half]), (slice(half, None), keys[half:])]
+            return torch.cat([self._in_parts(route, {k: v[h] for k, v in given.items()}, n, tile) for h, n in halves])
+
+        if half and self.stochastic:
+            return parts()
+        pixels = len(images) * images.shape[-2] * images.shape[-1]
+        return self.tiler.choose(route, pixels, tile, lambda: self.whole(route, given, keys[0]), parts)
 
     def _inputs(self, route: Route, images: Tensor, others: Mapping[str, Tensor]) -> dict[str, Tensor]:
         """All inputs of a direction by name, on the device, with the right channels and one size."""
@@ -154,26 +247,28 @@ class Translator:
         for name, side in zip(route.inputs, route.sides, strict=True):
             image = images if name == route.inputs[0] else others[name]
             ready = match_channels(image.to(self.device, torch.float32), self.method.spec.channels[side])
-            result[name] = ready if _size(ready) == _size(images) else resize(ready, _size(images))
+            ready = ready if _size(ready) == _size(images) else resize(ready, _size(images))
+            result[name] = ready.expand(len(images), -1, -1, -1)
         return result
 
     @torch.inference_mode()
-    def _run(self, route: Route, given: Mapping[str, Tensor], key: str) -> Tensor:
+    def whole(self, route: Route, given: Mapping[str, Tensor], key: str) -> Tensor:
+        """The output for inputs N x C x H x W of one size, with the channels that the networks take, in one pass."""
         direction = self.method.directions[route.name]
         height, width = (n * route.scale for n in given[route.inputs[0]].shape[-2:])
         multiple = multiple_of(direction, self.nets)
-        with self._autocast(), self._seeded(key):
+        with self.autocast(), self._seeded(key):
             padded = {name: pad(image, multiple) for name, image in given.items()}
             output = self.method.translate(self.nets, padded, route.name)
         output = crop(output.float(), (height, width), route.tiles)
-        if not self._composes:
+        if not self.composes:
             return output
         originals = given[route.inputs[0]]
         return torch.cat(
             [self.method.compose(output[n : n + 1], originals[n : n + 1], route.name) for n in range(len(output))]
         )
 
-    def _autocast(self) -> Any:
+    def autocast(self) -> Any:
         if self.precision == "fp32":
             return nullcontext()
         return torch.autocast(self.device.type, {"bf16": torch.bfloat16, "fp16": torch.float16}[self.precision])
@@ -181,7 +276,7 @@ class Translator:
     @contextmanager
     def _seeded(self, key: str) -> Iterator[None]:
         """Dropout has no generator argument: the global one is lent for one image and put back."""
-        if not self._draws:
+        if not self.stochastic:
             yield
             return
         gpu = [self.device] if self.device.type == "cuda" else []
@@ -197,15 +292,34 @@ def load(
     *,
     precision: str = "fp32",
     seed: int = 0,
+    weights: Weights | None = None,
+    runtime: Literal["torch", "onnx"] = "torch",
+    tile: Tile = "auto",
     resolver: Callable[[str], Path] | None = None,
 ) -> Translator:
-    """Loads a trained model: a bundle's folder, a train stage's folder, or the pointer to one (`runs/NAME/train`).
+    """Loads a trained model: a bundle's folder, a train stage's folder, the pointer to one (`runs/NAME/train`), or a
+    file that `translate models export` wrote.
 
-    The method comes from an installed plugin by its recorded name, never from the bundle. `resolver` finds the folder
-    of a tracking server's reference (`runs:/<id>/translator`, `models:/<name>/<version>`). Errors: ConfigError (no
-    model there), DataError (damaged), PluginError (the plugin is missing, or builds other networks than it holds).
+        model = translate.load("runs/maps-cyclegan/train")
+        street_map = model("photo.jpg")                 # see `Translator.__call__`: arrays, PIL images, tensors, lists
+        photo = model(street_map, "b_to_a")             # another direction
+        with_hat = other_model(face, exemplar=hat)      # a direction of two inputs
+
+    The method comes from an installed plugin by its recorded name, never from the bundle. `seed` decides dropout where
+    the method keeps it on; calls with equal images give equal results. `weights`: instead of the bundle's, those of the
+    `best` or the `last` checkpoint, or the bundle's before averaging (`raw`). `runtime="onnx"` takes what was exported
+    beside the bundle (an exported file needs no plugin and no torch network). `resolver` finds the folder of a tracking
+    server's reference (`runs:/<id>/translator`, `models:/<name>/<version>`). Errors: ConfigError (no model there),
+    DataError (damaged), PluginError (the plugin is missing, or builds other networks than it holds).
     """
+    if runtime == "onnx" or str(ref).endswith(SUFFIX):
+        if precision != "fp32" or weights or tile not in ("auto", "off"):
+            raise ConfigError(f"{ref}: an exported model takes whole images, with its own weights, in fp32 alone")
+        exported = open_exported(ref, device, lambda: locate(ref, resolver))
+        return Translator(exported, {}, exported.facts["plugin"], info=exported.facts, tile="off")
     bundle = read_bundle(locate(ref, resolver))
+    if weights:
+        bundle = with_weights(bundle, weights)
     if registry is None:
         from translate.plugins import Registry
 
@@ -220,6 +334,7 @@ def load(
         precision=precision,
         info=bundle.facts,
         seed=seed,
+        tile=tile,
     )
 
 
@@ -250,6 +365,15 @@ def _check_inputs(route: Route, others: Collection[str]) -> None:
             f"direction {route.name!r} takes {route.inputs[0]!r} and the further inputs "
             f"{', '.join(route.inputs[1:]) or '(none)'}; given: {', '.join(others) or '(none)'}"
         )
+
+
+def _batch(images: Tensor) -> Tensor:
+    return images if images.ndim == 4 else images[None]
+
+
+def _seen(image: Any) -> Tensor:
+    """What the networks see of an image in any form but a tensor's."""
+    return to_tensor(as_image(image).over_white())
 
 
 def _size(images: Tensor) -> tuple[int, int]:

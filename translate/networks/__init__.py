@@ -8,12 +8,13 @@ from translate.hookspecs import hookimpl
 from translate.networks.colour import to_lab, to_rgb
 from translate.networks.features import VGG19, RandomFeatures, feature_distance
 from translate.networks.inference import batched, prepare_for_inference, separate_calls
+from translate.networks.layers import features_of
 from translate.networks.measure import count_parameters, receptive_field
 from translate.networks.network import Network
 from translate.networks.patchgan import PatchGAN, PixelGAN
 from translate.networks.reference import reference_keys
 from translate.networks.resample import bicubic
-from translate.networks.resnet import ResNet
+from translate.networks.resnet import BlurredResNet, ResNet
 from translate.networks.rrdb import RRDB
 from translate.networks.srgan_critic import SRGANCritic
 from translate.networks.srresnet import SRResNet
@@ -30,6 +31,7 @@ __all__ = [
     "bicubic",
     "count_parameters",
     "feature_distance",
+    "features_of",
     "prepare_for_inference",
     "receptive_field",
     "reference_keys",
@@ -55,4 +57,5 @@ def translate_networks() -> list[type[Network[Any]]]:
         VGG19,
         RandomFeatures,
         Zhang,
+        BlurredResNet,
     ]

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from translate.networks.network import Norm
 
-Upsample = Literal["transposed", "nearest", "pixel-shuffle"]
+Upsample = Literal["transposed", "nearest", "bilinear", "pixel-shuffle"]
 Output = Literal["tanh", "none"]
 Layers = dict[str, nn.Module]
 
@@ -34,14 +34,20 @@ def has_bias(kind: Norm) -> bool:
 def doubling(kind: Upsample, inputs: int, outputs: int, transposed: nn.ConvTranspose2d, bias: bool) -> Layers:
     """Doubles height and width: with the paper's transposed convolution, or with a 3 x 3 one beside a resampling.
 
-    `nearest` repeats pixels, then convolves, which leaves no checkerboard (Odena et al. 2016); `pixel-shuffle`
-    convolves to four times the channels and interleaves them (Shi et al. 2016).
+    `nearest` repeats pixels, then convolves, which leaves no checkerboard (Odena et al. 2016); `bilinear` interpolates
+    instead; `pixel-shuffle` convolves to four times the channels and interleaves them (Shi et al. 2016).
     """
     if kind == "transposed":
         return {"conv": transposed}
-    if kind == "nearest":
-        return {"resample": nn.Upsample(scale_factor=2), "conv": nn.Conv2d(inputs, outputs, 3, padding=1, bias=bias)}
+    if kind in ("nearest", "bilinear"):
+        resample = nn.Upsample(scale_factor=2, mode=kind)
+        return {"resample": resample, "conv": nn.Conv2d(inputs, outputs, 3, padding=1, bias=bias)}
     return {"conv": nn.Conv2d(inputs, 4 * outputs, 3, padding=1, bias=bias), "resample": nn.PixelShuffle(2)}
+
+
+def blur() -> nn.Sequential:
+    """Halves height and width (rounded up) by the filter (1 2 1) / 4 in both, mirrored at the border (Zhang 2019)."""
+    return nn.Sequential(nn.ReflectionPad2d(1), nn.AvgPool2d(2, stride=1), nn.AvgPool2d(2))
 
 
 def output(kind: Output) -> Layers:

@@ -30,16 +30,20 @@ class _Step(NamedTuple):
     extent: int  # of the kernel, minus one
 
 
-_RESAMPLING = nn.Conv2d | nn.ConvTranspose2d | nn.Upsample | nn.PixelShuffle
+_RESAMPLING = nn.Conv2d | nn.ConvTranspose2d | nn.AvgPool2d | nn.Upsample | nn.PixelShuffle
 
 
 def _step(layer: nn.Module) -> _Step:
     if isinstance(layer, nn.Conv2d | nn.ConvTranspose2d):
         extent = layer.dilation[0] * (layer.kernel_size[0] - 1)
         return _Step(isinstance(layer, nn.ConvTranspose2d), layer.stride[0], extent)
+    if isinstance(layer, nn.AvgPool2d):
+        assert isinstance(layer.stride, int) and isinstance(layer.kernel_size, int)
+        return _Step(False, layer.stride, layer.kernel_size - 1)
     factor = layer.upscale_factor if isinstance(layer, nn.PixelShuffle) else layer.scale_factor
     assert isinstance(factor, int | float)
-    return _Step(True, int(factor), int(factor) - 1)
+    extent = (2 if getattr(layer, "mode", "") == "bilinear" else 1) * int(factor) - 1
+    return _Step(True, int(factor), extent)
 
 
 def _width(steps: list[_Step], position: int) -> int:

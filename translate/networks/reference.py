@@ -27,7 +27,8 @@ def reference_keys(net: nn.Module) -> dict[str, str]:
         convs = ((f"net.{n}", f"net.{n + 1}") for n in (0, 2, 5))
     else:
         raise ConfigError(f"{type(net).__name__} has no counterpart in pytorch-CycleGAN-and-pix2pix")
-    if net.config.spectral or getattr(net.config, "upsample", "transposed") != "transposed":
+    blurred = getattr(net, "blurred", False)
+    if blurred or net.config.spectral or getattr(net.config, "upsample", "transposed") != "transposed":
         raise ConfigError(
             f"{net.name}: only plain weights and transposed convolutions have a counterpart in the reference"
         )

@@ -5,7 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 from translate.hookspecs import hookimpl
+from translate.objectives.image_terms import MSSSIM, SSIM, ColourHistogram, Edge, FocalFrequency
 from translate.objectives.labels import MedianFrequency, cross_entropy, dice_loss, one_hot
+from translate.objectives.network_terms import FeatureMatching, GradientPenalty, Identity, Perceptual
 from translate.objectives.objective import Objective
 from translate.objectives.pool import ImagePool
 from translate.objectives.terms import L1, Charbonnier, LossTerm, TotalVariation
@@ -16,4 +18,17 @@ __all__ = ["ImagePool", "LossTerm", "MedianFrequency", "Objective", "cross_entro
 @hookimpl
 def translate_losses() -> list[type[LossTerm[Any]]]:
     """The built-in loss terms."""
-    return [TotalVariation, L1, Charbonnier]
+    return [
+        TotalVariation,
+        L1,
+        Charbonnier,
+        SSIM,
+        MSSSIM,
+        Edge,
+        ColourHistogram,
+        FocalFrequency,
+        Perceptual,
+        FeatureMatching,
+        GradientPenalty,
+        Identity,
+    ]

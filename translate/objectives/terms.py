@@ -1,7 +1,11 @@
-"""Loss terms that a pipeline adds to any method: `extra_losses: [{uses: total-variation, weight: 1e-4, ...}]`."""
+"""Loss terms that a pipeline adds to any method: `extra_losses: [{uses: total-variation, weight: 1e-4, ...}]`.
+
+Here those that compare pixels one by one, and what all terms share.
+"""
 
 from __future__ import annotations
 
+import inspect
 from typing import Annotated
 
 from pydantic import Field
@@ -14,13 +18,22 @@ from translate.objectives.penalties import precise
 class LossTerm(Configured[C], nn.Module):
     """A loss of what an update shows: `forward` takes views by name and returns a scalar.
 
-    The names of its arguments are what `on:` binds to the update's views; images are N x C x H x W in [-1, 1]. A term
-    may hold networks (features to compare); they are frozen and belong to no optimizer.
+    The names of its arguments are what `on:` binds to the update's views; one with a default may be left out. Images
+    are N x C x H x W in [-1, 1]; a view such as a critic is a function. The engine calls it with float32 tensors and
+    outside of autocast, whatever the precision of the training. A term may hold networks (features to compare); they
+    are frozen and belong to no optimizer.
     """
 
     def __init__(self, config: C) -> None:
         super().__init__()
         self.config = config
+
+    @classmethod
+    def arguments(cls) -> dict[str, bool]:
+        """The arguments of `forward` by name, and whether `on:` has to bind them."""
+        named = (inspect.Parameter.POSITIONAL_OR_KEYWORD, inspect.Parameter.KEYWORD_ONLY)
+        parameters = list(inspect.signature(cls.forward).parameters.values())[1:]
+        return {p.name: p.default is p.empty for p in parameters if p.kind in named}
 
 
 class TotalVariation(LossTerm[NoOptions]):

@@ -49,7 +49,8 @@ class _Check:
 
     def run(self) -> dict[str, Checked]:
         for i, plugin in enumerate(self.pipeline.plugins):
-            self._try(partial(self.registry.load, plugin), self.pipeline.root, ("plugins", i))
+            if plugin not in self.registry.off:  # a listener that is switched off is not missed
+                self._try(partial(self.registry.load, plugin), self.pipeline.root, ("plugins", i))
         for name, node in self.nodes.items():
             uses = node.children()["uses"].value
             if kind := self._try(partial(self.registry.get, "stages", str(uses)), node, ("uses",)):
@@ -145,7 +146,7 @@ class _Check:
         if problems:
             return None
         make = partial(kind, config, self.registry, derive(self.pipeline.seed, "stage", name))
-        stage = self._try(partial(_guarded, name, make), node, ("with",))
+        stage = self._try(partial(self._guarded, name, make), node, ("with",))
         uses = str(node.children()["uses"].value)
         return Checked(name, uses, kind, node, needs, options, stage) if stage else None
 
@@ -158,25 +159,27 @@ class _Check:
                 return
             parents[need] = promise
         stage = checked.stage
-        found = self._try(partial(_guarded, checked.name, lambda: list(stage.check(parents))), checked.node, ("with",))
+        found = self._try(
+            partial(self._guarded, checked.name, lambda: list(stage.check(parents))), checked.node, ("with",)
+        )
         for p in found or ():
             self.issues.append(checked.node.issue(p.path, p.message, at_key=isinstance(p, KeyProblem)))
         if found == []:
             checked.promise = self._try(
-                partial(_guarded, checked.name, lambda: stage.promise(parents)), checked.node, ("with",)
+                partial(self._guarded, checked.name, lambda: stage.promise(parents)), checked.node, ("with",)
             )
-            checked.notes = _guarded(checked.name, lambda: tuple(stage.notes(parents)))
-            checked.options |= _guarded(checked.name, stage.defaults)
+            checked.notes = self._guarded(checked.name, lambda: tuple(stage.notes(parents)))
+            checked.options |= self._guarded(checked.name, stage.defaults)
 
-
-def _guarded(name: str, call: Callable[[], Any]) -> Any:
-    """The result of a stage's own code. Errors: ContractError for anything but an error meant for users."""
-    try:
-        return call()
-    except TranslateError:
-        raise
-    except Exception as error:
-        raise ContractError(f"stage {name!r} broke while it was checked: {type(error).__name__}: {error}") from error
+    def _guarded(self, name: str, call: Callable[[], Any]) -> Any:
+        """The result of a stage's own code. Errors: ContractError for anything but an error meant for users."""
+        try:
+            return call()
+        except TranslateError:
+            raise
+        except (Exception, SystemExit) as error:
+            what = f"{type(error).__name__}: {error}{self.registry.culprit(error)}"
+            raise ContractError(f"stage {name!r} broke while it was checked: {what}") from error
 
 
 def _a(kind: str) -> str:

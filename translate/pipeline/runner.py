@@ -18,10 +18,11 @@ from pathlib import Path
 from typing import Any, Literal
 
 from translate.contracts import Artifact, Console, StageContext
-from translate.errors import ConfigError, PluginError, StageError, TranslateError
+from translate.errors import ConfigError, ContractError, PluginError, StageError, Stopped, TranslateError
 from translate.pipeline.fingerprint import code, output
 from translate.pipeline.planner import Planned, Planner
 from translate.pipeline.trackers import Records
+from translate.plugins import ENGINE
 from translate.storage import manifest
 from translate.storage.atomic import replace_dir
 from translate.storage.pointer import follow, point
@@ -179,11 +180,23 @@ class Runner:
         try:
             facts = {**(planned.checked.promise or {}), **planned.checked.stage.run(context)}
             json.dumps(facts, allow_nan=False)
-        except Exception as error:
+        except Stopped:
+            raise
+        except (Exception, SystemExit) as error:
             user = isinstance(error, TranslateError)
             cause = str(error) if user else f"{type(error).__name__}: {error}"
-            raise StageError(f"stage {planned.name} failed: {cause}") from error
+            blamed = isinstance(error, PluginError) or (user and not isinstance(error, ContractError))
+            whose = "" if blamed else self.planner.registry.culprit(error) or self._provider(planned)
+            raise StageError(f"stage {planned.name} failed: {cause}{whose}") from error
         return facts
+
+    def _provider(self, planned: Planned) -> str:
+        """Who provides the method of a stage: an error that a method causes may show in the engine's code."""
+        for kind, name in planned.checked.stage.uses():
+            who = self.planner.registry.provider(kind, name)
+            if kind == "methods" and who["distribution"] != ENGINE:
+                return f" (plugin {who['plugin']!r} of {who['distribution']} {who['version']})"
+        return ""
 
     def _artifact(self, planned: Planned) -> Artifact:
         assert planned.manifest is not None
@@ -258,7 +271,7 @@ def _sigterm() -> Iterator[None]:
     """Turns SIGTERM into SystemExit(75), so that folders, locks and records are left in order."""
 
     def stop(number: int, frame: Any) -> None:
-        raise SystemExit(STOPPED)
+        raise Stopped(STOPPED)
 
     if threading.current_thread() is not threading.main_thread():
         yield

@@ -17,11 +17,11 @@ from translate.pipeline.places import Issue, Node, PipelineError, Place
 from translate.plugins import KeyProblem, suggest, validate
 from translate.plugins.options import show
 
-_SLUG = re.compile(r"[a-z0-9][a-z0-9_-]*")
+SLUG = re.compile(r"[a-z0-9][a-z0-9_-]*")
 
 
 def _slug(name: str) -> str:
-    if len(name) > 60 or not _SLUG.fullmatch(name):
+    if len(name) > 60 or not SLUG.fullmatch(name):
         raise ValueError(f"must be made of lower-case letters, digits, '-' and '_' (it names folders), not {name!r}")
     return name
 

@@ -9,10 +9,14 @@ from typing import TYPE_CHECKING, Any, Literal, cast
 import yaml
 
 from translate.contracts import Console, Tracker
+from translate.errors import PluginError
 from translate.pipeline.planner import Planner
 
 if TYPE_CHECKING:
     import numpy as np
+
+_METHODS = tuple(name for name in vars(Tracker) if not name.startswith("_"))
+"""What every tracker can do."""
 
 
 class Records:
@@ -21,6 +25,7 @@ class Records:
     def __init__(self, planner: Planner, stages: Sequence[str], console: Console) -> None:
         self._console = console
         self._own: Tracker | None = None
+        self._who = ""
         self._tracking: Any = None
         self._warned: set[str] = set()
         self._guard("opening", lambda: self._open(planner, stages))()
@@ -39,8 +44,13 @@ class Records:
 
     def _open(self, planner: Planner, stages: Sequence[str]) -> None:
         pipeline = planner.pipeline
-        self._own = planner.registry.hook.translate_tracker(pipeline=pipeline.title, folder=planner.folder)
-        if self._own is None:
+        own = planner.registry.emit("tracker", pipeline=pipeline.title, folder=planner.folder)
+        if own is not None:
+            self._who = f" by {type(own).__module__}.{type(own).__qualname__}"
+            if missing := [name for name in _METHODS if not callable(getattr(own, name, None))]:
+                raise PluginError(f"it is no translate.Tracker: it lacks {', '.join(missing)}")
+            self._own = own
+        else:
             from translate.tracking import open_tracking
 
             self._tracking = open_tracking(
@@ -62,7 +72,7 @@ class Records:
                 if name not in self._warned:
                     self._warned.add(name)
                     what = f"{type(error).__name__}: {error}"
-                    self._console.warn(f"tracking: {name} failed, and the run goes on without it: {what}")
+                    self._console.warn(f"tracking{self._who}: {name} failed, and the run goes on without it: {what}")
                 return None
 
         return guarded

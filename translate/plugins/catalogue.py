@@ -1,18 +1,24 @@
-"""What there is to know about a method without training it: for `translate methods`."""
+"""What there is to know about a plugin, and about a method without training it: for `plugins` and `methods`."""
 
 from __future__ import annotations
 
 import inspect
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from contextlib import suppress
+from importlib.util import find_spec
+from pathlib import Path
 from types import UnionType
-from typing import Any, Literal, Union, get_args, get_origin
+from typing import Annotated, Any, Literal, Union, get_args, get_origin
 
 from pydantic import BaseModel
+from pydantic.fields import FieldInfo
 
-from translate.contracts import SIDES, DataSpec, Method
+from translate.contracts import SIDES, ComponentKind, DataSpec, Method, Use
 from translate.errors import TranslateError
-from translate.plugins.options import show
-from translate.plugins.registry import Registry
+from translate.plugins.discovery import Plugin, builtin_provider, builtins
+from translate.plugins.options import models, show
+from translate.plugins.registry import Registry, singular
+from translate.plugins.shapes import KINDS
 
 CHANNELS = 3
 SIZE = 256
@@ -26,7 +32,7 @@ def describe_method(registry: Registry, name: str) -> dict[str, Any]:
     networks, problem = _networks(method, registry)
     return {
         "name": name,
-        "about": (inspect.getdoc(method) or "").partition("\n\n")[0],
+        "about": about(method),
         "distribution": provider["distribution"],
         "version": provider["version"],
         "plugin": provider["plugin"],
@@ -40,8 +46,76 @@ def describe_method(registry: Registry, name: str) -> dict[str, Any]:
         "problem": problem,
         "players": {player: list(nets) for player, nets in method.players.items()},
         "losses": dict(method.losses),
-        "options": list(_options(method.Config)),
+        "options": list(options(method.Config)),
     }
+
+
+def describe_plugin(registry: Registry, plugin: Plugin) -> dict[str, Any]:
+    """A plugin as plain data, once `registry` has tried to load it: who provides it, where its code lies, what it
+    provides with the options of each, the hooks that it implements. `error` is left to those who tried."""
+    return {
+        "name": plugin.name,
+        "distribution": plugin.distribution,
+        "version": plugin.version,
+        "module": plugin.entry.value,
+        "file": _file(plugin),
+        "off": plugin.name in registry.off,
+        "seconds": None if plugin.seconds is None else round(plugin.seconds, 4),
+        "hooks": list(plugin.hooks),
+        "provides": {
+            kind: [_component(registry.spelt(kind, plugin.name, name), found) for name, found in sorted(of.items())]
+            for kind, of in plugin.provides.items()
+            if of
+        },
+    }
+
+
+def describe_builtins() -> dict[str, Any]:
+    """The engine's own components, in the form of `describe_plugin`. Imports all of them."""
+    found: Mapping[ComponentKind, Mapping[str, type[Any]]] = {kind: builtins(kind) for kind in KINDS}
+    provider = builtin_provider(Registry)
+    return {
+        "name": "translate",
+        "distribution": provider["distribution"],
+        "version": provider["version"],
+        "module": "translate",
+        "file": str(Path(__file__).parents[1]),
+        "off": False,
+        "seconds": None,
+        "hooks": [],
+        "provides": {kind: [_component(name, each) for name, each in sorted(of.items())] for kind, of in found.items()},
+    }
+
+
+def about(component: type[Any]) -> str:
+    """The first paragraph of a class's own docstring."""
+    return inspect.cleandoc(component.__doc__ or "").partition("\n\n")[0]
+
+
+def _component(name: str, component: type[Any]) -> dict[str, Any]:
+    return {
+        "name": name,
+        "about": about(component),
+        "class": f"{component.__module__}.{component.__qualname__}",
+        "revision": component.revision,
+        "options": list(options(component.Config)),
+        "options_about": inspect.cleandoc(component.Config.__dict__.get("__doc__") or ""),
+    }
+
+
+def _file(plugin: Plugin) -> str | None:
+    """The file of a plugin's module, without importing it or what holds it; None where there is none."""
+    package, *rest = plugin.entry.module.split(".")
+    with suppress(ImportError, ValueError):
+        spec = find_spec(package)
+        if spec and spec.origin and not rest:
+            return spec.origin
+        for place in (spec.submodule_search_locations if spec else None) or ():
+            inside = Path(place, *rest)
+            for file in (inside.with_suffix(".py"), inside / "__init__.py"):
+                if file.is_file():
+                    return str(file)
+    return None
 
 
 def _networks(method: type[Method[Any]], registry: Registry) -> tuple[dict[str, dict[str, Any]], str | None]:
@@ -65,27 +139,52 @@ def _networks(method: type[Method[Any]], registry: Registry) -> tuple[dict[str, 
     return {name: {"uses": uses, "parameters": count} for name, (uses, count) in counts.items() if count}, None
 
 
-def _options(config: type[BaseModel]) -> Iterator[dict[str, Any]]:
-    for name, field in config.model_fields.items():
-        default = field.get_default(call_default_factory=True, validated_data={})
-        if isinstance(default, BaseModel):
-            default = default.model_dump(mode="json")
+def options(config: type[BaseModel], prefix: str = "", given: BaseModel | None = None) -> Iterator[dict[str, Any]]:
+    """Every option with type and default, those of a nested model after it: `objective`, `objective.uses`.
+
+    `given` holds the defaults, where they are not those of the model itself.
+    """
+    for field_name, field in config.model_fields.items():
+        name = f"{prefix}{field.alias or field_name}"
+        missing = given is None and field.is_required()
+        value = None if missing else getattr(given, field_name) if given else _default(field)
+        plain = value.model_dump(mode="json") if isinstance(value, BaseModel) else value
         yield {
-            "name": field.alias or name,
+            "name": name,
             "type": _kind(field.annotation),
-            "required": field.is_required(),
-            "default": None if field.is_required() else default if _plain(default) else show(default),
+            "required": missing,
+            "default": plain if _plain(plain) else show(plain),
             "about": field.description or "",
         }
+        for model in models(field.annotation):
+            if not issubclass(model, Use) and model is not config:
+                yield from options(model, f"{name}.", value if isinstance(value, model) else None)
+
+
+def _default(field: FieldInfo) -> Any:
+    return field.get_default(call_default_factory=True, validated_data={})
 
 
 def _kind(annotation: Any) -> str:
-    """A type as a person would name it: `int`, `batch | instance | none`."""
-    if get_origin(annotation) is Literal:
-        return " | ".join(map(str, get_args(annotation)))
-    if get_origin(annotation) in (Union, UnionType):
-        return " | ".join("none" if each is type(None) else _kind(each) for each in get_args(annotation))
-    return annotation.__name__ if isinstance(annotation, type) else str(annotation).replace("typing.", "")
+    """A type as a person would name it: `int`, `batch | instance | none`, `network`, `list of metric`."""
+    origin, arguments = get_origin(annotation), get_args(annotation)
+    if origin is Literal:
+        return " | ".join(map(str, arguments))
+    if origin in (Union, UnionType):
+        return " | ".join("none" if each is type(None) else _kind(each) for each in arguments)
+    if origin is Annotated:
+        return _kind(arguments[0])
+    if origin is tuple and arguments[1:] != (...,):
+        return f"[{', '.join(map(_kind, arguments))}]"
+    if origin in (tuple, list, set, frozenset):
+        return f"list of {_kind(arguments[0])}"
+    if isinstance(origin, type) and issubclass(origin, Mapping):
+        return f"mapping of {_kind(arguments[1])}"
+    if not isinstance(annotation, type):
+        return str(annotation).replace("typing.", "")
+    if issubclass(annotation, Use):
+        return singular(annotation.kind)
+    return "mapping" if issubclass(annotation, BaseModel) else annotation.__name__.lower()
 
 
 def _plain(value: Any) -> bool:

@@ -3,20 +3,17 @@
 from __future__ import annotations
 
 import importlib
-import inspect
-from collections.abc import Iterable, Mapping
+import time
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from importlib.metadata import EntryPoint, entry_points
 from typing import Any
 
-import pluggy
-
 import translate
-from translate import hookspecs
-from translate.contracts import ComponentKind
-from translate.errors import PluginError
-from translate.plugins.options import suggest
+from translate.contracts import CONTRACT, ComponentKind
+from translate.errors import PluginError, Stopped
+from translate.plugins.hooks import implemented, manager
 from translate.plugins.shapes import KINDS, faults, named
 
 GROUP = "translate"
@@ -35,13 +32,19 @@ BUILTINS: Mapping[ComponentKind, str] = {
 
 @dataclass
 class Plugin:
-    """An installed plugin: its entry point, and what it provides once it is loaded."""
+    """An installed plugin: its entry point, and what it provides once it is loaded.
+
+    A module may say which contracts it was written for: `translate_contract = ">=1,<2"`.
+    """
 
     name: str
     distribution: str
     version: str
     entry: EntryPoint
     provides: dict[ComponentKind, dict[str, type[Any]]] = field(default_factory=dict)
+    hooks: tuple[str, ...] = ()
+    seconds: float | None = None
+    """How long import and registration took; None before."""
 
     def __str__(self) -> str:
         return (
@@ -53,28 +56,46 @@ class Plugin:
         """The imported module. Errors: PluginError, whatever its import raises."""
         try:
             return self.entry.load()
-        except (Exception, SystemExit) as error:
-            raise PluginError(f"{self} cannot be imported: {type(error).__name__}: {error}") from error
-
-    def load(self) -> None:
-        """Imports the plugin and fills `provides`. Errors: PluginError; `provides` is then left empty."""
-        try:
-            alone = manager()
-            alone.register(self.module, name=self.name)
-            _unknown_hooks(self.module)
-            alone.check_pending()
-            self.provides = {kind: collect(kind, getattr(alone.hook, f"translate_{kind}")()) for kind in KINDS}
-        except PluginError:
+        except (KeyboardInterrupt, Stopped):
             raise
-        except (Exception, SystemExit) as error:
+        except BaseException as error:
+            text = f"{self} cannot be imported: {type(error).__name__}: {error}{self._unmet()}"
+            raise PluginError(text) from error
+
+    def load(self, trace: Callable[[str], None] | None = None) -> None:
+        """Imports the plugin and fills `provides`. Errors: PluginError; `provides` is then left empty."""
+        started = time.perf_counter()
+        try:
+            module = self.module
+            _check_contract(module)
+            hooks = implemented(module)
+            alone = manager(trace)
+            alone.register(module, name=self.name)
+            alone.check_pending()
+            results = {kind: getattr(alone.hook, f"translate_{kind}")() for kind in KINDS}
+            if lost := [kind for kind in KINDS if f"translate_{kind}" in hooks and not results[kind]]:
+                raise TypeError(f"translate_{lost[0]} returned None, not a list of classes")
+            self.provides = {kind: collect(kind, found) for kind, found in results.items()}
+            self.hooks = tuple(sorted(hooks))
+        except (KeyboardInterrupt, Stopped, PluginError):
+            raise
+        except BaseException as error:
             raise PluginError(f"{self} cannot be registered: {_cause(error)}") from error
+        finally:
+            self.seconds = time.perf_counter() - started
+            if trace:
+                trace(f"import of {self.name} ({self.entry.module}): {1000 * self.seconds:.1f} ms")
 
+    def _unmet(self) -> str:
+        """What to say where its distribution asks for another version of `translate` than this one."""
+        from packaging.requirements import Requirement
+        from packaging.utils import canonicalize_name
 
-def manager() -> pluggy.PluginManager:
-    """A relay that knows every hook of `translate` and no plugin yet."""
-    relay = pluggy.PluginManager(GROUP)
-    relay.add_hookspecs(hookspecs)
-    return relay
+        needs = [Requirement(text) for text in (self.entry.dist.requires if self.entry.dist else None) or ()]
+        for need in needs:
+            if canonicalize_name(need.name) == ENGINE and translate.__version__ not in need.specifier:
+                return f" (it asks for {need}, and this is {translate.__version__})"
+        return ""
 
 
 def discover(entries: Iterable[EntryPoint] | None = None) -> dict[str, list[Plugin]]:
@@ -122,12 +143,22 @@ def collect(kind: ComponentKind, results: Iterable[Any]) -> dict[str, type[Any]]
     return components
 
 
-def _unknown_hooks(module: Any) -> None:
-    """Refuses implementations of hooks that do not exist, with a suggestion (`check_pending` has none)."""
-    known = [name for name in vars(hookspecs) if name.startswith("translate_")]
-    for name, member in inspect.getmembers(module, inspect.isroutine):
-        if hasattr(member, "translate_impl") and name not in known:
-            raise TypeError(f"there is no hook {name!r}{suggest(name, known)}")
+def _check_contract(module: Any) -> None:
+    """Errors: TypeError where the module was written for other contracts than this engine's."""
+    asked = getattr(module, "translate_contract", None)
+    if asked is None:
+        return
+    from packaging.specifiers import InvalidSpecifier, SpecifierSet
+
+    try:
+        contracts = SpecifierSet(asked if isinstance(asked, str) else f"=={asked}")
+    except InvalidSpecifier:
+        raise TypeError(f"translate_contract is {asked!r}, not a range such as '>=1,<2'") from None
+    if not contracts.contains(str(CONTRACT)):
+        raise TypeError(
+            f"it was written for contract {contracts}, and translate {translate.__version__} has contract {CONTRACT}; "
+            f"install versions of both that go together"
+        )
 
 
 def _cause(error: BaseException) -> str:

@@ -7,6 +7,7 @@ import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass
 from enum import Enum
+from pathlib import Path as FilePath
 from pathlib import PurePath
 from typing import Any, Protocol, get_args
 
@@ -133,6 +134,23 @@ def used(value: Any) -> Iterator[Use]:
             yield from used(item)
 
 
+def files(value: Any, registry: Lookup, path: Path = ()) -> Iterator[tuple[Path, FilePath]]:
+    """The files and folders that options name, with their places, and those that the options of nested uses name."""
+    if isinstance(value, Use):
+        yield from files(validate(registry.get(value.kind, value.uses).Config, value.options)[0], registry, path)
+    elif isinstance(value, BaseModel):
+        for name in type(value).model_fields:
+            yield from files(getattr(value, name), registry, (*path, name))
+    elif isinstance(value, Mapping):
+        for key, item in value.items():
+            yield from files(item, registry, (*path, key))
+    elif isinstance(value, list | tuple):
+        for i, item in enumerate(value):
+            yield from files(item, registry, (*path, i))
+    elif isinstance(value, FilePath):
+        yield path, value
+
+
 def _resolve(value: Any, registry: Lookup, path: Path, found: list[Problem]) -> Any:
     if isinstance(value, Use):
         return {"uses": value.uses, **_options(value, registry, path, found)}
@@ -224,20 +242,21 @@ def _joined(entries: list[Problem]) -> Problem:
     return type(first)(first.path, " or ".join(dict.fromkeys(texts)))
 
 
-def _models(annotation: Any) -> Iterator[type[BaseModel]]:
+def models(annotation: Any) -> Iterator[type[BaseModel]]:
+    """The pydantic models that an annotation names."""
     if isinstance(annotation, type) and issubclass(annotation, BaseModel):
         yield annotation
     for argument in get_args(annotation):
-        yield from _models(argument)
+        yield from models(argument)
 
 
 def _keys(model: type[BaseModel], path: Path) -> set[str]:
     """The keys that the models at `path` below `model` know."""
-    models = {model}
+    found = {model}
     for part in path:
         deeper: set[type[BaseModel]] = set()
-        for each in models:
+        for each in found:
             fields = {field.alias or name: field for name, field in each.model_fields.items()}
-            deeper |= set(_models(fields[part].annotation)) if part in fields else {each}
-        models = deeper
-    return {field.alias or name for each in models for name, field in each.model_fields.items()}
+            deeper |= set(models(fields[part].annotation)) if part in fields else {each}
+        found = deeper
+    return {field.alias or name for each in found for name, field in each.model_fields.items()}

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-import traceback
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from importlib.metadata import EntryPoint
 from typing import Any
 
 from translate.contracts import Build, ComponentKind, NetworkUse, Problem, Use
-from translate.errors import ConfigError, PluginError
-from translate.plugins.discovery import Plugin, builtin_provider, builtins, discover, manager
+from translate.errors import ConfigError, PluginError, Stopped
+from translate.plugins.discovery import ENGINE, Plugin, builtin_provider, builtins, discover
+from translate.plugins.hooks import guilty, manager
 from translate.plugins.options import resolve, suggest, validate
 from translate.plugins.shapes import KINDS
+from translate.plugins.switches import OFF, off_by_environment, switches
 
 
 class Registry:
@@ -19,14 +20,22 @@ class Registry:
 
     A plain name is a built-in component, else a component of the plugin of the same name (`cyclegan`); everything else
     that a plugin provides is `PLUGIN/NAME`. Built-ins come first, so that installing a package never changes what a
-    pipeline means. Nothing is imported before it is named.
+    pipeline means. Nothing is imported before it is named. Plugins can be switched off (`switched`, and the variable
+    `TRANSLATE_PLUGINS_OFF`): then nothing of them is imported, and `off` names them.
+
+    Errors: ConfigError where a plugin that is not installed is switched off.
     """
 
     def __init__(self, entries: Iterable[EntryPoint] | None = None) -> None:
         self._plugins = discover(entries)
+        named = switches()
+        if unknown := sorted(named.off - self._plugins.keys()):
+            raise ConfigError(f"--no-plugin: there is no plugin {unknown[0]!r}{suggest(unknown[0], self._plugins)}")
+        self.off = (named.off | off_by_environment()) & self._plugins.keys()
+        self._trace = named.trace
         self._builtins: dict[ComponentKind, dict[str, type[Any]]] = {}
         self._loaded: dict[str, Plugin] = {}
-        self._relay = manager()
+        self._relay = manager(self._trace)
         self.hook = self._relay.hook
         """The relay for event hooks: it calls the plugins that were named so far."""
 
@@ -83,10 +92,13 @@ class Registry:
             self.load_all()
         found = set(self._built_in(kind))
         for plugin in self._loaded.values():
-            for name in plugin.provides[kind]:
-                plain = name == plugin.name and name not in self._built_in(kind)
-                found.add(name if plain else f"{plugin.name}/{name}")
+            found |= {self.spelt(kind, plugin.name, name) for name in plugin.provides[kind]}
         return sorted(found)
+
+    def spelt(self, kind: ComponentKind, plugin: str, name: str) -> str:
+        """How a pipeline writes the component `name` of a plugin."""
+        plain = name == plugin and name not in self._built_in(kind)
+        return name if plain else f"{plugin}/{name}"
 
     # ---------------------------------------------------------------------------------------------------- plugins
 
@@ -101,20 +113,25 @@ class Registry:
         same = self._plugins.get(name)
         if not same:
             raise ConfigError(f"there is no plugin {name!r}{suggest(name, self._plugins)}")
+        if name in self.off:
+            raise ConfigError(f"plugin {name!r} ({same[0].distribution}) is switched off (--no-plugin, {OFF})")
         if len(same) > 1:
             who = " and ".join(f"{p.distribution} {p.version}" for p in same)
+            if len({p.distribution for p in same}) == 1:
+                lines = " and ".join(f"{name} = {p.entry.value}" for p in same)
+                raise PluginError(f"the plugin name {name!r} is given twice by {same[0].distribution}: {lines}")
             raise PluginError(f"the plugin name {name!r} is given by {who}; uninstall one of them")
         plugin = same[0]
-        plugin.load()
+        plugin.load(self._trace)
         if not self._relay.is_registered(plugin.module):
             self._relay.register(plugin.module, name=name)
         self._loaded[name] = plugin
         return plugin
 
     def load_all(self) -> dict[str, str]:
-        """Imports every installed plugin; name -> why, for those that failed."""
+        """Imports every installed plugin that is not switched off; name -> why, for those that failed."""
         failures = {}
-        for name in sorted(self._plugins):
+        for name in sorted(self._plugins.keys() - self.off):
             try:
                 self.load(name)
             except (ConfigError, PluginError) as error:
@@ -130,15 +147,30 @@ class Registry:
         """The plugins that were named so far."""
         return dict(self._loaded)
 
-    def emit(self, event: str, **facts: Any) -> None:
-        """Fires the event hook `translate_<event>`. Errors: PluginError naming the plugin whose hook raised."""
-        caller: Callable[..., Any] = getattr(self.hook, f"translate_{event.removeprefix('translate_')}")
+    def culprit(self, error: BaseException) -> str:
+        """` (plugin 'acme' of acme-translate 1.2)` for the plugin whose code raised an error, the innermost of several;
+        nothing where the code is this distribution's."""
+        packages = {p.module.__name__.partition(".")[0]: p for p in self._loaded.values() if p.distribution != ENGINE}
+        found, trail = None, error.__traceback__
+        while trail:
+            found = packages.get(trail.tb_frame.f_globals.get("__name__", "").partition(".")[0], found)
+            trail = trail.tb_next
+        return f" (plugin {found.name!r} of {found.distribution} {found.version})" if found else ""
+
+    def emit(self, event: str, **facts: Any) -> Any:
+        """Calls the hook `translate_<event>` of the plugins that were named so far, and returns what it returns.
+
+        Errors: PluginError naming the plugin whose hook raised.
+        """
+        caller = getattr(self.hook, f"translate_{event}")
         try:
-            caller(**facts)
-        except Exception as error:
-            raise PluginError(
-                f"{self._guilty(caller, error)} failed in {event}: {type(error).__name__}: {error}"
-            ) from error
+            return caller(**facts)
+        except (KeyboardInterrupt, Stopped):
+            raise
+        except BaseException as error:
+            name = guilty(caller, error)
+            who = self._loaded.get(name or "") or f"plugin {name!r}" if name else "a plugin"
+            raise PluginError(f"{who} failed in {event}: {type(error).__name__}: {error}") from error
 
     # ---------------------------------------------------------------------------------------------------- private
 
@@ -155,24 +187,16 @@ class Registry:
             if name not in self._plugins:
                 known = [*self._built_in(kind), *self._plugins]
                 listed = known if kind == "methods" else self.names(kind) or known
-                raise ConfigError(f"there is no {_singular(kind)} {name!r}{suggest(name, known) or _listed(listed)}")
+                raise ConfigError(f"there is no {singular(kind)} {name!r}{suggest(name, known) or _listed(listed)}")
             part = name
         plugin = self.load(owner)
         if part not in plugin.provides[kind]:
-            raise ConfigError(f"{plugin} provides no {_singular(kind)} {part!r}; it provides {_provided(plugin)}")
+            raise ConfigError(f"{plugin} provides no {singular(kind)} {part!r}; it provides {_provided(plugin)}")
         return plugin.provides[kind][part], plugin
 
-    def _guilty(self, caller: Any, error: Exception) -> str:
-        """The plugin whose code an exception passed through."""
-        codes = {impl.function.__code__: impl.plugin_name for impl in caller.get_hookimpls()}
-        for frame, _ in traceback.walk_tb(error.__traceback__):
-            if frame.f_code in codes:
-                name = codes[frame.f_code]
-                return str(self._loaded.get(name, f"plugin {name!r}"))
-        return "a plugin"
 
-
-def _singular(kind: ComponentKind) -> str:
+def singular(kind: ComponentKind) -> str:
+    """One component of this kind: `loss`, `network`."""
     return "loss" if kind == "losses" else kind.removesuffix("s")
 
 
@@ -181,7 +205,7 @@ def _listed(known: list[str]) -> str:
 
 
 def _provided(plugin: Plugin) -> str:
-    parts = [f"{_singular(kind)} {plugin.name}/{name}" for kind in KINDS for name in plugin.provides[kind]]
+    parts = [f"{singular(kind)} {plugin.name}/{name}" for kind in KINDS for name in plugin.provides[kind]]
     return ", ".join(parts) or "nothing that a pipeline can name"
 
 

@@ -35,6 +35,11 @@ _TORCH_BASES: Mapping[ComponentKind, str] = {
     "networks": "translate.networks:Network",
     "losses": "translate.objectives:LossTerm",
 }
+_NAMELESS = (
+    inspect.Parameter.POSITIONAL_ONLY,
+    inspect.Parameter.VAR_POSITIONAL,
+    inspect.Parameter.VAR_KEYWORD,
+)
 
 
 def base(kind: ComponentKind) -> type[Any]:
@@ -75,9 +80,15 @@ def faults(kind: ComponentKind, name: Any, component: Any) -> list[str]:
         found.append(f"does not define {', '.join(sorted(getattr(component, '__abstractmethods__', ())))}")
     if kind == "methods":
         found += _method_faults(component)
+    if kind == "losses" and _nameless(component):
+        found.append("needs a `forward` whose arguments all have names, since `on:` binds views to them")
     if kind == "stages" and not isinstance(getattr(component, "produces", None), str):
         found.append("does not say what it produces (`produces`)")
     return found
+
+
+def _nameless(term: Any) -> bool:
+    return any(p.kind in _NAMELESS for p in inspect.signature(term.forward).parameters.values())
 
 
 def _method_faults(method: Any) -> list[str]:
@@ -96,6 +107,13 @@ def _method_faults(method: Any) -> list[str]:
     weighted = isinstance(losses, Mapping) and all(isinstance(w, int | float) for w in losses.values())
     if not weighted or not (losses or unplayed):
         found.append("needs `losses`, a mapping of loss names to default weights")
+    if (views := method.views) is not None and not (
+        isinstance(views, Mapping)
+        and all(isinstance(names, tuple) and all(isinstance(n, str) for n in names) for names in views.values())
+    ):
+        found.append("has `views` that are not a mapping of players to tuples of names")
+    elif views and isinstance(players, Mapping) and (wrong := [p for p in views if p not in players]):
+        found.append(f"has views of players that it has not: {', '.join(map(str, wrong))}")
     directions = getattr(method, "directions", None)
     if not isinstance(directions, Mapping) or not directions:
         found.append("needs `directions`, a mapping of names to translate.Direction")

@@ -3,12 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from translate.contracts import ComponentKind, Components, Method, Need, NetworkUse, Problem, Stage, StageContext
+from translate.contracts import (
+    ComponentKind,
+    Components,
+    Config,
+    Method,
+    Need,
+    NetworkUse,
+    Problem,
+    Stage,
+    StageContext,
+)
 from translate.errors import ConfigError, ContractError, StageError, TranslateError
-from translate.plugins.options import KeyProblem, suggest, used
+from translate.plugins.options import KeyProblem, files, suggest, used
 from translate.seeding import derive
 from translate.training.config import TrainConfig
 
@@ -48,11 +59,9 @@ class TrainStage(Stage[TrainConfig]):
 
     def uses(self) -> Iterable[tuple[ComponentKind, str]]:
         yield "methods", self.config.method
-        for entry in self.config.extra_losses:
-            yield "losses", entry.uses
-        method = self.registry.get("methods", self.config.method)
-        for use in used(method.Config.model_validate(self.config.options)):
-            yield use.kind, use.uses
+        yield from (("losses", entry.uses) for entry in self.config.extra_losses)
+        for _, config in self._configs():
+            yield from ((use.kind, use.uses) for use in used(config))
 
     def inputs(self) -> Iterable[Path]:
         from translate.inference.translator import locate
@@ -60,14 +69,26 @@ class TrainStage(Stage[TrainConfig]):
         start = self.config.init.bundle
         return [path for path in self._paths().values() if path.exists()] + ([locate(start)] if start else [])
 
-    def _paths(self) -> dict[str, Path]:
-        """The method's options that are paths, by name; none where the options are wrong, which `check` says."""
-        try:
-            method = self.registry.get("methods", self.config.method)
-            options = vars(method.Config.model_validate(self.config.options))
-        except (TranslateError, ValueError):
-            return {}
-        return {name: value for name, value in options.items() if isinstance(value, Path)}
+    def _configs(self) -> Iterable[tuple[tuple[str | int, ...], Config]]:
+        """The options of the method and of extra losses, with their places; none where they are wrong, which `check`
+        says."""
+        c = self.config
+        parts: list[tuple[ComponentKind, str, Any, tuple[str | int, ...]]]
+        parts = [("methods", c.method, c.options, ("options",))]
+        parts += [("losses", e.uses, e.options, ("extra_losses", i, "options")) for i, e in enumerate(c.extra_losses)]
+        for kind, name, options, place in parts:
+            try:
+                yield place, self.registry.get(kind, name).Config.model_validate(options)
+            except (TranslateError, ValueError):
+                continue
+
+    def _paths(self) -> dict[tuple[str | int, ...], Path]:
+        """The files and folders that options name, by place."""
+        found: dict[tuple[str | int, ...], Path] = {}
+        for place, config in self._configs():
+            with suppress(TranslateError):
+                found |= files(config, self.registry, place)
+        return found
 
     def check(self, parents: Mapping[str, Mapping[str, Any]]) -> Iterable[Problem]:
         try:
@@ -88,9 +109,9 @@ class TrainStage(Stage[TrainConfig]):
         c = self.config
         for wrong in self.registry.check("methods", c.method, c.options)[1]:
             yield type(wrong)(("with", "options", *wrong.path), wrong.message)
-        for name, path in self._paths().items():
+        for place, path in self._paths().items():
             if not path.exists():
-                yield Problem(("with", "options", name), f"{path}: there is no such file or folder")
+                yield Problem(("with", *place), f"{path}: there is no such file or folder")
         for name in c.losses:
             if name not in method.losses:
                 yield KeyProblem(("with", "losses", name), _unknown(f"{c.method} has no loss", name, method.losses))
@@ -147,6 +168,8 @@ class TrainStage(Stage[TrainConfig]):
                 yield Problem(("with", "validate", "metrics", i), message)
 
     def _check_extra(self, method: type[Method[Any]]) -> Iterable[Problem]:
+        from translate.training.extra import binding_problems
+
         for i, entry in enumerate(self.config.extra_losses):
             at = ("with", "extra_losses", i)
             if entry.player not in method.players:
@@ -155,15 +178,23 @@ class TrainStage(Stage[TrainConfig]):
                 )
             try:
                 wrong = self.registry.check("losses", entry.uses, entry.options)[1]
+                term = self.registry.get("losses", entry.uses)
             except TranslateError as error:
                 yield Problem((*at, "uses"), str(error))
                 continue
             yield from (type(p)((*at, "options", *p.path), p.message) for p in wrong)
+            for p in binding_problems(method, self.config.method, entry, term):
+                yield type(p)((*at, *p.path), p.message)
 
     def defaults(self) -> Mapping[str, Any]:
         c = self.config
         options, _ = self.registry.check("methods", c.method, c.options)
-        return {"options": options, "losses": {**self.registry.get("methods", c.method).losses, **c.losses}}
+        extra = [
+            {**entry.model_dump(), "options": self.registry.check("losses", entry.uses, entry.options)[0]}
+            for entry in c.extra_losses
+        ]
+        losses = {**self.registry.get("methods", c.method).losses, **c.losses}
+        return {"options": options, "losses": losses, "extra_losses": extra}
 
     def notes(self, parents: Mapping[str, Mapping[str, Any]]) -> Iterable[str]:
         c = self.config

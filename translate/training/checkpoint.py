@@ -12,26 +12,17 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors.torch import load_file, save_file
+from safetensors.torch import save_file
 from torch import Tensor, nn
 
 from translate.errors import StageError
 from translate.storage.atomic import replace_dir, sha256_file, write_json
+from translate.storage.checkpoint import FORMAT, MANIFEST, STATE, TENSORS, name_of, read, steps
 from translate.training.engine import Engine
 
-FORMAT = 1
+__all__ = ["name_of", "prune", "read", "restore", "save", "steps"]
+
 _OURS = re.compile(r"\.?\d{9,}(\..+)?")
-_TENSORS, _STATE, _MANIFEST = "tensors.safetensors", "state.json", "MANIFEST.json"
-
-
-def name_of(step: int) -> str:
-    return f"{step:09d}"
-
-
-def steps(folder: Path) -> list[int]:
-    """Steps of the complete checkpoints in `folder`, ascending."""
-    found = [p for p in folder.glob("*") if p.name.isdigit() and (p / _MANIFEST).is_file()]
-    return sorted(int(p.name) for p in found)
 
 
 def save(folder: Path, engine: Engine, ema: Mapping[str, nn.Module], progress: Mapping[str, Any]) -> Path:
@@ -59,32 +50,12 @@ def save(folder: Path, engine: Engine, ema: Mapping[str, nn.Module], progress: M
     shutil.rmtree(partial, ignore_errors=True)
     partial.mkdir(parents=True)
     # safetensors refuses tensors that share memory or have gaps (tied weights, channels-last)
-    save_file({k: v.detach().cpu().contiguous().clone() for k, v in tensors.items()}, partial / _TENSORS)
-    write_json(partial / _STATE, state)
-    write_json(partial / _MANIFEST, {f: sha256_file(partial / f) for f in (_TENSORS, _STATE)})
+    save_file({k: v.detach().cpu().contiguous().clone() for k, v in tensors.items()}, partial / TENSORS)
+    write_json(partial / STATE, state)
+    write_json(partial / MANIFEST, {f: sha256_file(partial / f) for f in (TENSORS, STATE)})
     shutil.rmtree(final, ignore_errors=True)
     replace_dir(partial, final)
     return final
-
-
-def read(folder: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
-    """Tensors and state of one checkpoint directory. Errors: StageError when it is damaged."""
-    import json
-
-    try:
-        manifest = json.loads((folder / _MANIFEST).read_text())
-        for file, expected in manifest.items():
-            if sha256_file(folder / file) != expected:
-                raise StageError(f"checkpoint {folder} is damaged: {file} is not what was saved; delete the folder")
-        state = json.loads((folder / _STATE).read_text())
-        tensors = load_file(folder / _TENSORS)
-    except (OSError, ValueError, KeyError) as error:
-        raise StageError(
-            f"checkpoint {folder} cannot be read: {error}; delete the folder to go on from the one before it"
-        ) from error
-    if state["format"] != FORMAT:
-        raise StageError(f"checkpoint {folder} has format {state['format']}; this version reads format {FORMAT}")
-    return tensors, state
 
 
 def restore(folder: Path, engine: Engine, ema: Mapping[str, nn.Module]) -> dict[str, Any]:

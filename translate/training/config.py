@@ -96,11 +96,12 @@ class InitConfig(Config):
 
 
 class ExtraLoss(Config):
-    """A registered loss term bound to views that the method publishes: `on: {argument: view}`."""
+    """A registered loss term, what it counts for which player, and the views of the method that it reads:
+    `on: {argument: view}`."""
 
     uses: str
     options: dict[str, Any] = {}
-    weight: float = 1.0
+    weight: Annotated[float, Field(allow_inf_nan=False)] = 1.0
     player: str
     on: dict[str, str]
 

@@ -18,6 +18,7 @@ from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 from translate.contracts import Method, StageContext
 from translate.data.loader import Batch, Loader, to_device
+from translate.errors import Stopped
 from translate.metrics import evaluate_sets
 from translate.metrics.scores import named
 from translate.training import checkpoint
@@ -119,7 +120,7 @@ class Trainer:
                 if self.signal:
                     say(f"stopped at step {step} of {self.total}, saved; the same command goes on from here")
                     self.loader.close()
-                    raise SystemExit(75 if self.signal == signal.SIGTERM else 130)
+                    raise Stopped(75 if self.signal == signal.SIGTERM else 130)
         self.loader.close()
         seconds = time.perf_counter() - began
         done = self.total - start

@@ -1,0 +1,340 @@
+"""ONNX: shipped methods compute what torch does, at any size; what does not is refused; files say what they need."""
+
+import json
+import re
+import shutil
+from itertools import product
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image as Pillow
+from torch import nn
+from torch.nn import functional as F
+
+from translate.contracts import DataSpec, Nets
+from translate.data.image import read, write
+from translate.errors import ConfigError, ContractError, DataError
+from translate.inference.bundle import write_bundle
+from translate.inference.directions import multiple_of
+from translate.inference.export import export_onnx, exported
+from translate.inference.folder import convert
+from translate.inference.translator import load
+from translate.networks import prepare_for_inference
+from translate.plugins import Registry
+
+onnx = pytest.importorskip("onnx", reason="the extra [onnx] is not installed")
+onnxruntime = pytest.importorskip("onnxruntime", reason="the extra [onnx] is not installed")
+
+TINY = {"filters": 4}
+UNET = {"uses": "unet", "levels": 3, **TINY}
+METHODS = {
+    "pix2pix": {"generator": {**UNET, "levels": 6, "filters": 2}},
+    "cyclegan": {"generator": {"uses": "resnet", "blocks": 1, **TINY}},
+    "cut": {"generator": {"uses": "resnet_blurred", "blocks": 5, **TINY}},
+    "cut/fastcut": {"generator": {"uses": "resnet", "blocks": 5, "upsample": "pixel-shuffle", "norm": "batch", **TINY}},
+    "discogan": {"width": 4},
+    "genegan": {"width": 4},
+    "segmentation": {"network": {"uses": "segmentation/unet", "levels": 2, **TINY}, "shrink": 2},
+    "segmentation/adversarial": {"network": {"uses": "segmentation/unet", "levels": 2, "norm": "instance", **TINY}},
+    "segmentation/colours": {"generator": UNET, "shrink": 2},
+    "srresnet": {"scale": 2, "generator": {"uses": "srresnet", "blocks": 1, "residual": True, **TINY}},
+    "srgan": {"generator": {"uses": "rrdb", "blocks": 1, "growth": 4, **TINY}},
+    "colorization": {"generator": UNET},
+    "colorization/classes": {"predict": "classes", "generator": {"uses": "zhang", **TINY}},
+    "inpainting": {"generator": UNET},
+    "single-network": {"network": {**UNET, "upsample": "nearest"}, "dropout": False},
+}
+SIDES = {"paired": ("input", "target"), "unpaired": ("a", "b"), "attribute": ("with", "without")}
+REGISTRY = Registry()
+
+
+def spec(kind, channels=3):
+    if kind != "labelled":
+        return DataSpec(kind, dict.fromkeys(SIDES.get(kind, ("image",)), channels), (32, 32))
+    return DataSpec(kind, {"image": 3}, (32, 32), ("a", "b", "c"), ((0, 0, 0), (200, 0, 0), (0, 0, 255)))
+
+
+def lively(method, seed=0):
+    """The method's networks with weights under which outputs are far from zero, and norms that are far from idle."""
+    torch.manual_seed(seed)
+    nets = method.networks(REGISTRY.builder())
+    for net in nets.values():
+        for name, value in [*net.named_parameters(), *net.named_buffers()]:
+            with torch.no_grad():
+                if value.ndim > 1:
+                    value.normal_(0, 1.5 / max(1, value[0].numel()) ** 0.5)
+                elif value.is_floating_point():
+                    value.uniform_(0.5, 1.5) if "var" in name or "weight" in name else value.uniform_(-0.3, 0.3)
+    return nets
+
+
+def bundle(folder, name, options, seed=0):
+    known = name.removesuffix("/classes")
+    kind = REGISTRY.get("methods", known)
+    method = kind(kind.Config.model_validate(options), spec(kind.data), dict(kind.losses))
+    nets = lively(method, seed)
+    provider = REGISTRY.provider("methods", known)
+    write_bundle(folder, method=method, method_name=known, nets=nets, provider=provider, info={})
+    return method, nets
+
+
+@pytest.mark.parametrize("name", METHODS)
+def test_every_shipped_method_at_three_sizes_and_two_batch_sizes(tmp_path, name):
+    method, nets = bundle(tmp_path / "model", name, METHODS[name])
+    used = {
+        net: prepare_for_inference(nets[net], method.test_time) for d in method.directions.values() for net in d.nets
+    }
+    for layer in (layer for net in used.values() for layer in net.modules()):
+        if isinstance(layer, nn.Dropout):
+            layer.eval()
+    made = {export.direction: export for export in export_onnx(tmp_path / "model")}
+    assert list(made) == list(method.directions)
+    rng = torch.Generator().manual_seed(1)
+    for direction, export in made.items():
+        assert export.difference <= 1e-3 and len(export.sizes) == 3
+        session = onnxruntime.InferenceSession(str(export.file))
+        unit = max(32, multiple_of(method.directions[direction], used))
+        for (height, width), batch in product(((unit, unit), (unit, 3 * unit), (2 * unit, unit)), (1, 3)):
+            inputs = {
+                i: torch.rand((batch, 3, height, width), generator=rng) * 2 - 1
+                for i in method.directions[direction].inputs
+            }
+            with torch.inference_mode():
+                wanted = method.translate(Nets(used), inputs, direction).numpy()
+            found = session.run(None, {k: v.numpy() for k, v in inputs.items()})[0]
+            assert found.shape == wanted.shape and np.abs(wanted).max() > 0.05 and wanted.std() > 0.01
+            assert np.abs(found - wanted).max() <= 1e-3 * max(1, np.abs(wanted).max())
+
+
+class Shape(nn.Module):
+    """A network that is exported faithfully or not, by `how`."""
+
+    multiple = 4
+
+    def __init__(self, how):
+        super().__init__()
+        self.how = how
+        self.conv = nn.Conv2d(3, 3, 3, padding=1)
+
+    def forward(self, x):
+        y = self.conv(x)
+        if self.how == "large images" and x.shape[-1] > 40 and x.shape[-2] > 40:
+            return -y
+        if self.how == "one width":
+            return y[..., : int(x.shape[-1])] + torch.zeros(1, 1, 1, int(x.shape[-1]))
+        if self.how == "batch":
+            return y - y.mean(0, keepdim=True) + x * len(x)
+        if self.how == "unknown":
+            return F.interpolate(F.interpolate(y, scale_factor=0.5, mode="bicubic", antialias=True), scale_factor=2)
+        return y
+
+
+@pytest.fixture
+def model(make, tiny, shop, tmp_path):
+    """model(how) -> a translator of `Shape`, loaded from a bundle."""
+
+    def translator(how, kind=tiny):
+        class Shaped(kind):
+            name = "shaped"
+
+            def networks(self, build):
+                return {"gen": Shape(how), "critic": nn.Linear(1, 1)}
+
+        Shaped.Config = tiny.Config
+        method = Shaped(tiny.Config(), spec("paired"), {})
+        torch.manual_seed(0)
+        folder = tmp_path / f"shaped {how}"
+        nets = method.networks(None)
+        write_bundle(folder, method=method, method_name="shaped", nets=nets, provider={}, info={})
+        return load(folder, "cpu", shop(Shaped), tile="off")
+
+    return translator
+
+
+@pytest.mark.parametrize(
+    ("how", "why"),
+    [
+        ("large images", r"at 1 x 61 x 59 \(batch, height, width\) its output is [\d.]+ from torch's, and 0.001 is"),
+        ("one width", r"at 1 x 32 x 32 \(batch, height, width\) onnxruntime gives "),
+        ("batch", r"at 1 x 32 x 32 \(batch, height, width\) its output is "),
+        ("unknown", "UnsupportedOperatorError: .*_upsample_bicubic2d_aa"),
+    ],
+)
+def test_what_does_not_compute_the_same_is_refused(model, tmp_path, how, why):
+    with pytest.raises(ContractError, match=f"shaped: direction 'a_to_b' cannot be exported to ONNX.*{why}") as told:
+        exported(model(how), "a_to_b", tmp_path / "x.onnx")
+    assert (f"{__file__.rpartition('/')[2]}:" in str(told.value)) == (how in ("large images", "one width", "batch"))
+    assert exported(model("well"), "a_to_b", tmp_path / "x.onnx")[1].difference < 1e-5
+
+
+def test_an_output_of_other_weights_is_caught(model, tmp_path, monkeypatch):
+    from translate.inference import export
+
+    good, bad = model("well"), model("well")
+    with torch.no_grad():
+        bad.nets["gen"].conv.bias += 0.002
+    graph = export._traced(bad, "a_to_b")
+    monkeypatch.setattr(export, "_traced", lambda *_: graph)
+    with pytest.raises(ContractError, match=r"its output is 0\.002 from torch's"):
+        exported(good, "a_to_b", tmp_path / "x.onnx")
+
+
+def test_compose_is_part_of_the_file(model, tiny, tmp_path):
+    class Half(tiny):
+        def compose(self, output, original, direction):
+            return (output + original) / 2
+
+    class Mean(tiny):
+        def compose(self, output, original, direction):
+            return output - original.mean()
+
+    translator = model("well", Half)
+    data, _ = exported(translator, "a_to_b", tmp_path / "x.onnx")
+    x = torch.rand(1, 3, 32, 32)
+    made = onnxruntime.InferenceSession(data).run(None, {"image": x.numpy()})[0]
+    assert np.allclose(made, ((translator.nets["gen"](x) + x) / 2).detach(), atol=1e-5)
+    with pytest.raises(ContractError, match="is allowed"):  # it depends on the padding
+        exported(model("well", Mean), "a_to_b", tmp_path / "x.onnx")
+
+
+# ------------------------------------------------------------------------------------------------------------ in use
+
+
+@pytest.fixture(scope="module")
+def generator(tmp_path_factory):
+    """A pix2pix with dropout, exported, and the folder of its bundle."""
+    folder = tmp_path_factory.mktemp("onnx") / "model"
+    bundle(folder, "pix2pix", METHODS["pix2pix"])
+    export_onnx(folder)
+    return folder
+
+
+@pytest.fixture
+def photos(tmp_path):
+    draw = np.random.default_rng(0)
+    for name, height, width, channels, dtype in (
+        ("rgb.png", 45, 70, 3, np.uint8),
+        ("grey.png", 64, 64, 1, np.uint8),
+        ("alpha.png", 13, 130, 4, np.uint8),
+        ("deep.png", 66, 31, 3, np.uint16),
+    ):
+        (tmp_path / "in").mkdir(exist_ok=True)
+        smooth = Pillow.fromarray(draw.integers(0, 256, (4, 4, 3), dtype=np.uint8)).resize((width, height))
+        image = np.asarray(smooth).astype(dtype) * (257 if dtype is np.uint16 else 1)
+        image = image[..., :1] if channels == 1 else image
+        write(tmp_path / "in" / name, np.dstack([image, image[..., :1]]) if channels == 4 else image)
+    return tmp_path / "in"
+
+
+def test_converting_gives_what_torch_gives(generator, photos, tmp_path, told):
+    translator = load(generator, "cpu")
+    assert translator.stochastic
+    with translator.without_dropout():
+        convert(photos, tmp_path / "torch", translator, console=told)
+    shutil.copyfile(generator / "onnx" / "a_to_b.onnx", tmp_path / "alone.onnx")
+    for ref, options in ((generator, {"runtime": "onnx"}), (tmp_path / "alone.onnx", {})):
+        model = load(ref, "cpu", **options)
+        assert list(model.nets) == [] and not model.stochastic
+        convert(photos, tmp_path / "onnx", model, console=told, overwrite=True)
+        for name in ("rgb", "grey", "alpha", "deep"):
+            wanted, found = (read(tmp_path / folder / f"{name}.png") for folder in ("torch", "onnx"))
+            assert found.array.shape == wanted.array.shape and found.bits == wanted.bits
+            step = 257 if wanted.bits == 16 else 1
+            assert np.abs(found.array.astype(int) - wanted.array.astype(int)).max() <= step
+            assert wanted.array.std() > 10 * step
+    with pytest.raises(ConfigError, match="draws nothing at inference"):
+        convert(photos, tmp_path / "several", model, console=told, samples=2)
+
+
+def test_labels_sizes_and_further_inputs_go_the_same_way(tmp_path):
+    draw = np.random.default_rng(2)
+    first, second = draw.integers(0, 256, (2, 45, 37, 3), dtype=np.uint8)
+    for name, direction, others in (
+        ("segmentation", None, {}),
+        ("srresnet", None, {}),
+        ("genegan", "swap", {"exemplar": second}),
+    ):
+        folder = tmp_path / name
+        bundle(folder, name, METHODS[name])
+        export_onnx(folder, direction=direction)
+        torchs, onnxs = load(folder, "cpu"), load(folder, "cpu", runtime="onnx")
+        wanted, found = (model(first, direction, **others) for model in (torchs, onnxs))
+        assert found.shape == wanted.shape and found.std() > 0
+        if name == "segmentation":
+            assert set(np.unique(found)) <= {0, 1, 2} and (found != wanted).mean() < 0.001
+        else:
+            assert np.abs(found.astype(int) - wanted.astype(int)).max() <= 1
+    assert list(onnxs.routes) == ["swap"]
+    assert onnxs.route().tiles == (1, 2)
+
+
+def test_the_file_says_what_it_is(generator):
+    model = onnx.load(generator / "onnx" / "a_to_b.onnx")
+    told = {entry.key: entry.value for entry in model.metadata_props}
+    assert told["method"] == "pix2pix" and told["direction"] == "a_to_b"
+    assert (
+        json.loads(told["multiple"]) == 64 and json.loads(told["scale"]) == 1 and json.loads(told["range"]) == [-1, 1]
+    )
+    assert json.loads(told["channels"]) == {"image": 3}
+    assert told["test_time"] == "dropout is off; batch norms use the statistics of each image alone"
+    facts = json.loads(told["translate"])
+    assert facts["dropout_left_out"] and facts["plugin"]["module"] == "translate_pix2pix" and facts["plugin"]["version"]
+    axes = [d.dim_param or d.dim_value for d in model.graph.input[0].type.tensor_type.shape.dim]
+    assert axes == ["batch", 3, "height", "width"]
+    card = (generator / "onnx" / "a_to_b.md").read_text()
+    assert "(The model itself keeps its dropout on.)" in card and "multiples of 64" in card
+
+
+@pytest.mark.parametrize("name", ["pix2pix", "srresnet", "segmentation", "inpainting"])
+def test_the_program_on_the_card_does_what_convert_does(tmp_path, monkeypatch, name):
+    bundle(tmp_path, name, METHODS[name])
+    (export,) = export_onnx(tmp_path)
+    monkeypatch.chdir(export.file.parent)
+    smooth = np.random.default_rng(1).integers(0, 256, (4, 4, 3), dtype=np.uint8)
+    image = np.asarray(Pillow.fromarray(smooth).resize((33, 50)))
+    mask = np.zeros((50, 33, 3), np.uint8)
+    mask[10:20, 5:30] = 255
+    for file, values in (("image", image), ("mask", mask)):
+        Pillow.fromarray(values).save(f"{file}.png")
+    code = re.search(r"```python\n(.*?)```", export.file.with_suffix(".md").read_text(), re.S)[1]
+    exec(compile(code, "card", "exec"), {})
+    others = {"mask": mask} if name == "inpainting" else {}
+    wanted = load(export.file)(image, **others)
+    found = np.asarray(Pillow.open("output.png"))
+    assert found.shape == wanted.shape and np.abs(found.astype(int) - wanted.astype(int)).max() <= 1
+
+
+def test_one_direction_into_a_file_of_its_own(tmp_path):
+    bundle(tmp_path / "model", "cyclegan", METHODS["cyclegan"])
+    (export,) = export_onnx(tmp_path / "model", tmp_path / "new" / "back.onnx", "b_to_a")
+    assert sorted(p.name for p in (tmp_path / "new").iterdir()) == ["back.md", "back.onnx"]
+    assert list(load(export.file).routes) == ["b_to_a"]
+    with pytest.raises(ConfigError, match=r"there is no direction 'b_to_c'; .*did you mean 'b_to_a'"):
+        export_onnx(tmp_path / "model", direction="b_to_c")
+
+
+def test_what_is_no_exported_model_is_said(generator, tmp_path):
+    bundle(tmp_path / "bare", "pix2pix", METHODS["pix2pix"], seed=1)
+    with pytest.raises(ConfigError, match="nothing is exported from this model yet: translate models export"):
+        load(tmp_path / "bare", runtime="onnx")
+    shutil.copytree(generator / "onnx", tmp_path / "bare" / "onnx")
+    with pytest.raises(ConfigError, match="exported from other weights than the model has now"):
+        load(tmp_path / "bare", runtime="onnx")
+    data = (generator / "onnx" / "a_to_b.onnx").read_bytes()
+    (tmp_path / "half.onnx").write_bytes(data[: len(data) // 2])
+    with pytest.raises(DataError, match=r"half\.onnx: no readable ONNX model"):
+        load(tmp_path / "half.onnx")
+    foreign = onnx.load_from_string(data)
+    del foreign.metadata_props[:]
+    onnx.save(foreign, tmp_path / "foreign.onnx")
+    with pytest.raises(ConfigError, match="not one that `translate models export` wrote"):
+        load(tmp_path / "foreign.onnx")
+    with pytest.raises(ConfigError, match=r"absent\.onnx: there is no such file"):
+        load(tmp_path / "absent.onnx")
+    for options in ({"precision": "bf16"}, {"weights": "last"}, {"tile": 64}):
+        with pytest.raises(ConfigError, match="takes whole images, with its own weights, in fp32 alone"):
+            load(generator, runtime="onnx", **options)
+    if "CUDAExecutionProvider" not in onnxruntime.get_available_providers():
+        with pytest.raises(ConfigError, match="onnxruntime sees no GPU"):
+            load(generator, "cuda", runtime="onnx")

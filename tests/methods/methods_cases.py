@@ -1,0 +1,74 @@
+"""Every first-party method with small networks: one row per variant that plays another game."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+PATCH = {"uses": "patchgan", "filters": 4, "layers": 1}
+UNET = {"uses": "unet", "levels": 3, "filters": 4}
+RESNET = {"uses": "resnet", "blocks": 1, "filters": 4}
+SRRESNET = {"uses": "srresnet", "blocks": 1, "filters": 4}
+RRDB = {"uses": "rrdb", "blocks": 1, "filters": 4, "growth": 2}
+SRCRITIC = {"uses": "srgan-critic", "filters": 2, "crop": 32}
+FEATURES = {"uses": "random-features", "filters": 4, "levels": 2}
+BLURRED = {"uses": "resnet_blurred", "blocks": 2, "filters": 4}
+LAYERS = ["stem.pad", "down.0.conv", "blocks.0"]
+SMALL_UNET = {"uses": "segmentation/unet", "filters": 4, "levels": 2}
+
+
+@dataclass(frozen=True)
+class Case:
+    """A method by its registered name, under options."""
+
+    method: str
+    options: dict[str, Any] = field(default_factory=dict)
+    losses: dict[str, float] = field(default_factory=dict)
+    size: int = 32
+    resting: tuple[str, ...] = ()
+    golden: bool = True
+    """False where dropout plays: torch draws it differently on other processors."""
+
+
+def _game(generator: dict[str, Any] = UNET, **options: Any) -> dict[str, Any]:
+    return {"generator": generator, "discriminator": PATCH, **options}
+
+
+CASES = {
+    "single-network": Case("single-network", {"network": RESNET}),
+    "pix2pix": Case("pix2pix", _game()),
+    "pix2pix-dropout": Case("pix2pix", _game({**UNET, "levels": 6}), golden=False),
+    "pix2pix-wgan-gp": Case("pix2pix", _game(objective="wgan-gp", norm="instance")),
+    "cyclegan": Case("cyclegan", _game(RESNET, pool=3)),
+    "cyclegan-no-identity": Case("cyclegan", _game(RESNET, pool=0, norm="batch"), {"identity": 0}),
+    "cut": Case("cut", _game(BLURRED, layers=LAYERS, patches=12, width=8)),
+    "fastcut": Case("cut/fastcut", _game(BLURRED, layers=LAYERS, patches=12, width=8, negatives="batch")),
+    "discogan": Case("discogan", {"width": 4}, size=64),
+    "genegan": Case("genegan", {"width": 4, "burst": 2}),
+    "genegan-wgan-gp": Case("genegan", {"width": 4, "burst": 0, "objective": "wgan-gp", "critic_norm": "instance"}),
+    "segmentation": Case("segmentation", {"network": SMALL_UNET, "class_weights": "median-frequency", "shrink": 2}),
+    "adversarial": Case("segmentation/adversarial", {"network": SMALL_UNET, "discriminator": PATCH}),
+    "colours": Case("segmentation/colours", _game(shrink=2)),
+    "srresnet": Case("srresnet", {"generator": SRRESNET}),
+    "srresnet-rrdb": Case("srresnet", {"generator": RRDB, "scale": 2, "pixel": "l1"}),
+    "srgan": Case("srgan", {"generator": SRRESNET, "discriminator": SRCRITIC, "features": FEATURES}),
+    "esrgan": Case(
+        "srgan",
+        {
+            "generator": RRDB,
+            "discriminator": {**SRCRITIC, "pool": True},
+            "features": FEATURES,
+            "objective": "relativistic-average",
+            "feature_distance": "l1",
+        },
+        {"pixel": 0.01},
+    ),
+    "colorization": Case("colorization", _game()),
+    "colorization-l1": Case("colorization", _game(resolution=16), {"adversarial": 0}, resting=("D",)),
+    "colorization-classes": Case(
+        "colorization", _game({"uses": "zhang", "filters": 2}, predict="classes"), resting=("D",)
+    ),
+    "inpainting": Case("inpainting", _game()),
+    "inpainting-centre": Case("inpainting", _game(mask="centre", objective="hinge")),
+}
+"""What first-party plugins provide."""

@@ -1,0 +1,280 @@
+"""Methods with one fault each in their state, in the whole process, and in their use."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import random
+from typing import Any
+
+import numpy as np
+import torch
+from fine_method import Fine, painter
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from translate import (
+    Direction,
+)
+
+FAULTS: dict[str, tuple[type[Any], str]] = {}
+"""Name of the fault -> the component, and what the kit has to say (a regular expression)."""
+
+
+def fault(message: str) -> Any:
+    def keep(cls: type[Any]) -> type[Any]:
+        FAULTS[cls.__name__] = cls, message
+        return cls
+
+    return keep
+
+
+@fault("step\\(\\) changes self.count; keep state in buffers")
+class Counts(Fine):
+    def __init__(self, config, spec, weights):
+        super().__init__(config, spec, weights)
+        self.count = 0
+
+    def step(self, nets, batch, step):
+        self.count += 1
+        yield from super().step(nets, batch, step)
+
+
+@fault("step\\(\\) changes self.memory; keep state in buffers")
+class Remembers(Fine):
+    def __init__(self, config, spec, weights):
+        super().__init__(config, spec, weights)
+        self.memory: dict[str, list[Tensor]] = {"past": [torch.zeros(1)]}
+
+    def step(self, nets, batch, step):
+        self.memory["past"][0] += 1
+        yield from super().step(nets, batch, step)
+
+
+@fault("step\\(\\) changes ClassState.seen; keep state in buffers")
+class ClassState(Fine):
+    seen: list[int] = []
+
+    def step(self, nets, batch, step):
+        self.seen.append(step.index)
+        yield from super().step(nets, batch, step)
+
+
+@fault("networks\\(\\) changes self.gen; keep state in buffers")
+class KeepsNetwork(Fine):
+    def networks(self, build):
+        nets = super().networks(build)
+        self.gen = nets["gen"]
+        return nets
+
+
+@fault("self.features is a network; return it from networks\\(\\) and use the one in `nets`")
+class NetworkInInit(Fine):
+    def __init__(self, config, spec, weights):
+        super().__init__(config, spec, weights)
+        self.features = nn.Conv2d(3, 4, 3)
+
+
+CALLS = [0]
+
+
+@fault("is .* at step 2, and after a restart at step 2 .*state lies in parameters, buffers and `step` alone")
+class ModuleState(Fine):
+    def critic(self, nets, real, fake):
+        CALLS[0] += 1
+        return super().critic(nets, real, fake) * (1 + CALLS[0] % 7)
+
+
+class CountingNet(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.net, self.calls = painter(), 0
+
+    def forward(self, x):
+        self.calls += self.training
+        return self.net(x) / (1 + self.calls)
+
+
+@fault("loss .* and after a restart at step 2")
+class NetworkCounts(Fine):
+    def networks(self, build):
+        return {**super().networks(build), "gen": CountingNet()}
+
+
+@fault("after a restart at step 2")
+class DrawsUnseeded(Fine):
+    def step(self, nets, batch, step):
+        noise = torch.randn(
+            batch["input"].shape, generator=torch.Generator().manual_seed(random.SystemRandom().getrandbits(32))
+        )
+        yield from super().step(nets, {**batch, "input": batch["input"] + noise}, step)
+
+
+@fault("prints nothing: it prints 'step 0'; remove the print")
+class Prints(Fine):
+    def step(self, nets, batch, step):
+        print("step", step.index)
+        yield from super().step(nets, batch, step)
+
+
+@fault("it draws from or reseeds numpy's global generator")
+class SeedsNumpy(Fine):
+    def networks(self, build):
+        np.random.seed(0)
+        return super().networks(build)
+
+
+@fault("it draws from or reseeds Python's global `random`")
+class DrawsPython(Fine):
+    def step(self, nets, batch, step):
+        if random.random() < 2:
+            yield from super().step(nets, batch, step)
+
+
+@fault("it replaces functions of random, numpy, torch or builtins")
+class PatchesNumpy(Fine):
+    def networks(self, build):
+        np.random.seed = lambda seed=None: None
+        return super().networks(build)
+
+
+@fault("step\\(\\) reseeds torch's global generator; draw from `step.rng` instead")
+class SeedsTorch(Fine):
+    def step(self, nets, batch, step):
+        torch.manual_seed(0)
+        yield from super().step(nets, batch, step)
+
+
+@fault("it changes environment variables; take an option instead")
+class SetsEnvironment(Fine):
+    def networks(self, build):
+        os.environ["FAULTY_METHOD"] = str(len(os.environ))
+        return super().networks(build)
+
+
+@fault("it changes torch's default dtype")
+class DefaultDouble(Fine):
+    def translate(self, nets, inputs, direction):
+        torch.set_default_dtype(torch.float64)
+        return super().translate(nets, inputs, direction)
+
+
+@fault("it changes the working directory")
+class Moves(Fine):
+    def networks(self, build):
+        os.chdir("/")
+        return super().networks(build)
+
+
+@fault("translate\\(\\) in direction a_to_b returns shape \\(2, 3, 16, 18\\) for inputs of 32 x 36")
+class HalfSize(Fine):
+    def translate(self, nets, inputs, direction):
+        return F.avg_pool2d(super().translate(nets, inputs, direction), 2)
+
+
+@fault("returns shape \\(2, 1, 32, 36\\) for inputs of 32 x 36, not \\(2, 3, 32, 36\\)")
+class Grey(Fine):
+    def translate(self, nets, inputs, direction):
+        return super().translate(nets, inputs, direction)[:, :1]
+
+
+@fault("translate\\(\\) in direction a_to_b returns NoneType; it has to return a tensor")
+class NothingBack(Fine):
+    def translate(self, nets, inputs, direction):
+        return None
+
+
+@fault("returns values from -.* to .*; images are in \\[-1, 1\\]")
+class Bytes(Fine):
+    def translate(self, nets, inputs, direction):
+        return super().translate(nets, inputs, direction) * 255
+
+
+@fault("returns no value below 0; images are in \\[-1, 1\\], not in \\[0, 1\\]: return 2 \\* y - 1")
+class ZeroToOne(Fine):
+    def translate(self, nets, inputs, direction):
+        return (super().translate(nets, inputs, direction) + 1) / 2
+
+
+@fault("returns values that are not finite")
+class Infinite(Fine):
+    def translate(self, nets, inputs, direction):
+        return super().translate(nets, inputs, direction) / 0
+
+
+@fault("gives an image another output in a batch than alone; take no statistics over the batch")
+class CouplesImages(Fine):
+    def translate(self, nets, inputs, direction):
+        return nets.gen(inputs["image"] - inputs["image"].mean(0, keepdim=True))
+
+
+@fault("gives another output each time; draw noise from a generator seeded by a constant")
+class Noisy(Fine):
+    def translate(self, nets, inputs, direction):
+        return super().translate(nets, inputs, direction) + torch.randn(()) / 10
+
+
+@fault("translate\\(\\) changes inputs\\['image'\\] in place in direction a_to_b")
+class ChangesInputs(Fine):
+    def translate(self, nets, inputs, direction):
+        inputs["image"].clamp_(0, 1)
+        return super().translate(nets, inputs, direction)
+
+
+@fault("translate\\(\\) changes self.last; keep state in buffers")
+class KeepsOutput(Fine):
+    def translate(self, nets, inputs, direction):
+        self.last = super().translate(nets, inputs, direction)
+        return self.last
+
+
+class Halving(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.down, self.up = nn.Conv2d(3, 4, 8, 8), nn.ConvTranspose2d(4, 3, 8, 8)
+
+    def forward(self, x):
+        return torch.tanh(self.up(self.down(x)))
+
+
+@fault("declare `multiple` on the network or in the Direction|say `scale`, `tiles`, `output` or `multiple`")
+class HiddenMultiple(Fine):
+    def networks(self, build):
+        return {**super().networks(build), "gen": Halving()}
+
+
+@fault("translates in every direction: .*no network 'disc'; there are gen")
+class ForgottenNetwork(Fine):
+    def translate(self, nets, inputs, direction):
+        with contextlib.suppress(ZeroDivisionError):
+            nets.disc(inputs["image"])
+        return super().translate(nets, inputs, direction)
+
+
+class PlainAttribute(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.net, self.shift = painter(), torch.rand(())
+
+    def forward(self, x):
+        return torch.tanh(self.net(x) + self.shift)
+
+
+@fault(
+    "gives another output once it is saved and loaded; .*keep what they know in parameters and buffers|after a restart"
+)
+class TensorAttribute(Fine):
+    def networks(self, build):
+        return {**super().networks(build), "gen": PlainAttribute()}
+
+
+@fault("directions_with\\(\\) returns other names than `directions`")
+class NewDirections(Fine):
+    @classmethod
+    def directions_with(cls, config):
+        return {"forth": Direction(nets=("gen",))}
+
+
+@fault("direction 'a_to_b' has the inputs image, exemplar, third, but its sides are")
+class TooManyInputs(Fine):
+    directions = {"a_to_b": Direction(nets=("gen",), inputs=("image", "exemplar", "third"))}

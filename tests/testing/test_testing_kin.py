@@ -1,0 +1,102 @@
+"""The kin of the method's conformance: built-in components conform, faulty ones are told apart."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import faulty_data
+import faulty_terms
+import pytest
+
+from translate import LossTerm, Metric, Network, Source, Stage, Transform
+from translate.contracts import Artifact
+from translate.plugins import Registry
+from translate.plugins.discovery import builtins
+from translate.testing import (
+    assert_loss_conforms,
+    assert_metric_conforms,
+    assert_network_conforms,
+    assert_source_conforms,
+    assert_stage_conforms,
+    assert_transform_conforms,
+)
+
+FAULTS = {**faulty_terms.FAULTS, **faulty_data.FAULTS}
+ASSERTS: dict[type[Any], Callable[..., None]] = {
+    LossTerm: assert_loss_conforms,
+    Metric: assert_metric_conforms,
+    Network: assert_network_conforms,
+    Source: assert_source_conforms,
+    Stage: assert_stage_conforms,
+    Transform: assert_transform_conforms,
+}
+OPTIONS: dict[str, dict[str, Any]] = {
+    **{name: {"size": 24} for name in ("resize", "resize-shorter", "center-crop", "random-crop")},
+    "modcrop": {"multiple": 20},
+    "random-resized-crop": {"size": 24},
+    "srgan-critic": {"crop": 32, "filters": 4},
+    "generated-maps": {"size": 32, "train": 4, "val": 2, "test": 2},
+    "generated-hats": {"size": 32, "train": 4, "val": 2, "test": 2},
+    "generated-sketches": {"size": 32, "train": 4, "val": 2, "test": 2},
+    **{
+        name: {"filters": 4} for name in ("resnet", "unet", "patchgan", "pixel", "srresnet", "zhang", "random-features")
+    },
+    "rrdb": {"filters": 4, "blocks": 1, "growth": 2},
+}
+
+
+def conforms(cls: type[Any], **more: Any) -> None:
+    next(function for kind, function in ASSERTS.items() if issubclass(cls, kind))(cls, **more)
+
+
+@pytest.mark.parametrize("cls", [*faulty_terms.FINE, *faulty_data.FINE], ids=lambda cls: cls.__name__)
+def test_a_component_without_fault_conforms(cls: type[Any]) -> None:
+    conforms(cls)
+
+
+@pytest.mark.parametrize("name", list(FAULTS))
+def test_a_fault_is_caught_and_named(name: str) -> None:
+    cls, message = FAULTS[name]
+    with pytest.raises(AssertionError, match="does not conform") as caught:
+        conforms(cls)
+    assert re.search(message, str(caught.value)), caught.value
+
+
+@pytest.mark.parametrize("name", [n for n in builtins("losses") if n != "ms-ssim"])
+def test_built_in_losses(name: str) -> None:
+    conforms(builtins("losses")[name])
+
+
+@pytest.mark.parametrize("name", [n for n, cls in builtins("metrics").items() if not cls.looks])
+def test_built_in_metrics(name: str) -> None:
+    conforms(builtins("metrics")[name], count=3)
+
+
+@pytest.mark.parametrize("name", list(builtins("transforms")))
+def test_built_in_transforms(name: str) -> None:
+    conforms(builtins("transforms")[name], options=OPTIONS.get(name))
+
+
+@pytest.mark.parametrize("name", [n for n in builtins("sources") if n.startswith("generated")])
+def test_built_in_sources(name: str) -> None:
+    conforms(builtins("sources")[name], options=OPTIONS[name])
+
+
+@pytest.mark.parametrize("name", [n for n in builtins("networks") if n in OPTIONS])
+def test_built_in_networks(name: str) -> None:
+    conforms(builtins("networks")[name], options=OPTIONS[name])
+
+
+def test_a_stage_runs_where_its_needs_are_given(tmp_path: Path) -> None:
+    from translate.testing.stage import StageChecks
+
+    def ran(**inputs: Artifact) -> bool:
+        found = StageChecks(faulty_data.NeedsData, inputs=inputs, registry=Registry([])).findings()
+        assert all(each.status == "ok" for each in found)
+        return any(each.check.startswith("runs") for each in found)
+
+    assert not ran()
+    assert ran(data=Artifact("dataset", tmp_path, {}))

@@ -1,0 +1,69 @@
+"""`init` and `schema`: for those who write pipeline files."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import click
+
+from translate.cli.common import as_json, console, print_json
+from translate.errors import ConfigError
+
+
+@click.command()
+@click.option("--output", type=click.Path(path_type=Path), help="The file to write; default: stdout.")
+def schema(output: Path | None) -> None:
+    """Print the JSON schema of pipeline files, with everything that is installed, for editors.
+
+    With the Red Hat YAML extension or any other that uses yaml-language-server, `translate schema --output
+    pipeline.schema.json` and this first line of a pipeline file complete and check it:
+
+        # yaml-language-server: $schema=pipeline.schema.json
+    """
+    from translate.pipeline.editor import pipeline_schema
+    from translate.plugins import Registry
+    from translate.storage.atomic import write_json
+
+    found, failures = pipeline_schema(Registry())
+    out = console(as_json=True)
+    for failure in failures.values():
+        out.warn(failure)
+    if output is None:
+        click.echo(json.dumps(found, indent=2, ensure_ascii=False))
+    else:
+        write_json(output, found)
+
+
+@click.command()
+@click.argument("folder", type=click.Path(path_type=Path))
+@click.option("--method", required=True, metavar="NAME", help="One of `translate methods`.")
+@click.option("--output", type=click.Path(path_type=Path), help="The file to write; default: FOLDER_METHOD.yaml here.")
+@as_json
+def init(folder: Path, method: str, output: Path | None, as_json: bool) -> None:
+    """Write a pipeline file that trains a method on the images of FOLDER.
+
+    It looks at what is there: folders train, val and test; two sets of images, as trainA and trainB, train/A and
+    train/B or A and B; pairs in one file, side by side; label maps; sizes and colours.
+    """
+    from translate.pipeline import check
+    from translate.pipeline.starter import file_name, starter
+    from translate.plugins import Registry
+    from translate.storage.atomic import write_text
+
+    file = output or Path(file_name(method, folder))
+    if file.exists():
+        raise ConfigError(f"{file} exists already; remove it, or give another --output")
+    registry = Registry()
+    write_text(file, starter(method, folder, registry))
+    notes = check(file, registry=registry)
+    if as_json:
+        print_json({"file": str(file), "notes": notes})
+        return
+    out = console()
+    for note in notes:
+        out.say(f"note: {note}")
+    out.say(f"{file}\n\nnext:\n  translate run {file} --profile quick\n  translate run {file}")
+
+
+COMMANDS = (init, schema)

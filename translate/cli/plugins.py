@@ -1,0 +1,148 @@
+"""`plugins`: what is installed, and a new one to begin with."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from translate.cli.common import as_json, console, option_table, print_json
+from translate.cli.plugin_check import check_plugins
+from translate.errors import ConfigError
+
+if TYPE_CHECKING:
+    from translate.plugins import Registry
+
+
+@click.group(invoke_without_command=True)
+@click.pass_context
+def plugins(ctx: click.Context) -> None:
+    """Installed plugins, and new ones."""
+    if ctx.invoked_subcommand is None:
+        ctx.invoke(list_plugins)
+
+
+@plugins.command("list")
+@as_json
+def list_plugins(as_json: bool = False) -> None:
+    """What each installed plugin provides, and which ones are broken. All of them are imported."""
+    from translate.plugins import Registry
+    from translate.plugins.catalogue import describe_plugin
+    from translate.plugins.registry import singular
+
+    registry = Registry()
+    failures = registry.load_all()
+    found = [{**describe_plugin(registry, each), "error": failures.get(each.name)} for each in registry.plugins()]
+    if as_json:
+        for plugin in found:
+            del plugin["hooks"]
+            plugin["provides"] = {
+                kind: {each["name"]: each["about"] for each in of} for kind, of in plugin["provides"].items()
+            }
+        print_json({"plugins": found})
+        return
+    out = console()
+    for plugin in found:
+        _headline(plugin)
+        provided = [(singular(kind), each) for kind, of in plugin["provides"].items() for each in of]
+        width = max((len(each["name"]) for _, each in provided), default=0)
+        for kind, each in provided:
+            out.say(f"  {kind:9}  {each['name']:{width}}  {_line(each)}")
+    if not found:
+        out.say("no plugin is installed")
+    for failure in failures.values():
+        out.warn(failure)
+
+
+@plugins.command("show")
+@click.argument("name")
+@as_json
+def show_plugin(name: str, as_json: bool) -> None:
+    """Everything that the plugin NAME provides, with all options; `translate` names what is built in."""
+    from translate.plugins import Registry
+
+    found = _described(Registry(), name)
+    if as_json:
+        print_json(found)
+    else:
+        _show(found)
+    if found["error"]:
+        raise click.exceptions.Exit(1)
+
+
+def _described(registry: Registry, name: str) -> dict[str, Any]:
+    """A plugin, or the built-in components. Errors: ConfigError where there is no such plugin."""
+    from translate.errors import PluginError
+    from translate.plugins.catalogue import describe_builtins, describe_plugin
+
+    plugin = next((each for each in registry.plugins() if each.name == name), None)
+    if plugin is None and name == "translate":
+        return {**describe_builtins(), "error": None}
+    error = None
+    try:
+        registry.load(name)
+    except ConfigError:
+        if plugin is None:
+            raise
+    except PluginError as failure:
+        error = str(failure)
+    assert plugin is not None
+    return {**describe_plugin(registry, plugin), "error": error}
+
+
+def _headline(plugin: dict[str, Any]) -> None:
+    facts = [f"{plugin['distribution']} {plugin['version']}", plugin["file"] or f"{plugin['module']}, no file"]
+    if plugin["seconds"] is not None:
+        facts.append(f"{1000 * plugin['seconds']:.0f} ms")
+    state = " is switched off" if plugin["off"] else " is broken" if plugin["error"] else ""
+    console().say(f"{plugin['name']}{state}  ({', '.join(facts)})")
+
+
+def _show(plugin: dict[str, Any]) -> None:
+    from translate.plugins.registry import singular
+
+    out = console()
+    _headline(plugin)
+    if plugin["hooks"]:
+        out.say(f"hooks: {', '.join(plugin['hooks'])}")
+    for kind, of in plugin["provides"].items():
+        for each in of:
+            out.say(
+                f"\n{singular(kind)} {each['name']}, revision {each['revision']}  ({each['class']})\n{each['about']}"
+            )
+            if each["options"]:
+                out.say(each["options_about"])
+                option_table(out, "", each["options"])
+    if plugin["error"]:
+        out.warn(plugin["error"])
+
+
+def _line(component: dict[str, Any]) -> str:
+    """What a component is, as one line."""
+    return " ".join(component["about"].split()).partition(". ")[0].removesuffix(".")
+
+
+@plugins.command("new")
+@click.argument("name")
+@click.option("--kind", required=True, type=click.Choice(["method", "loss", "metric", "source"]), help="What it adds.")
+@click.option("--output", type=click.Path(path_type=Path), help="The folder to make; default: translate-NAME.")
+@as_json
+def new_plugin(name: str, kind: str, output: Path | None, as_json: bool) -> None:
+    """Write a package with the plugin NAME, which works at once: module, test, pipeline, README."""
+    from translate.plugins import Registry
+    from translate.plugins.scaffold import scaffold
+
+    out = console(as_json)
+    files = scaffold(name, kind, output, Registry())
+    folder = files[0].parent
+    if as_json:
+        print_json({"folder": str(folder), "files": [file.relative_to(folder).as_posix() for file in files]})
+        return
+    pipeline = next(file for file in files if file.suffix == ".yaml")
+    out.say("\n".join(str(file) for file in files))
+    out.say(f"\nnext:\n  pip install -e {folder}\n  pytest {folder}\n  translate run {pipeline} --profile quick")
+
+
+plugins.add_command(check_plugins)
+COMMANDS = (plugins,)

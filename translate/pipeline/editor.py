@@ -1,0 +1,223 @@
+"""The JSON schema of pipeline files, with everything that is installed, so that editors complete and check them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from copy import deepcopy
+from typing import Any
+
+from pydantic import BaseModel
+from pydantic.json_schema import GenerateJsonSchema, models_json_schema
+from pydantic_core import core_schema
+
+from translate.contracts import ComponentKind, Config, Stage, Use
+from translate.pipeline.schema import SLUG, Frame, StageFrame, StagePatch
+from translate.plugins import KINDS, Registry
+from translate.plugins.catalogue import about
+from translate.training.config import ExtraLoss, TrainConfig
+
+Schema = dict[str, Any]
+
+_DIALECT = "https://json-schema.org/draft/2020-12/schema"
+_USE = "x-component"
+"""Stands in the schema of a `Use` for its kind, until the names of that kind are put in."""
+_WORD = "x-word"
+"""Stands in the schema of a mapping that may also be written as a word, until that is put in."""
+_PART = "part."
+"""The prefix of definitions for profiles, which may give any part of an option and leave the rest out."""
+
+
+def pipeline_schema(registry: Registry) -> tuple[Schema, dict[str, str]]:
+    """The schema, and plugin -> why for plugins that could not be loaded and are missing in it. Loads all plugins."""
+    failures = registry.load_all()
+    return _Writer(registry).schema(), failures
+
+
+class _Generator(GenerateJsonSchema):
+    """What pydantic generates, but for components by name and for values that a validator turns into the model."""
+
+    def model_schema(self, schema: core_schema.ModelSchema) -> Schema:
+        found = schema["cls"]
+        return {_USE: found.kind} if issubclass(found, Use) else super().model_schema(schema)
+
+    def function_before_schema(self, schema: core_schema.BeforeValidatorFunctionSchema) -> Schema:
+        """A model that is also written as a word (`objective: lsgan`); other values may have any form."""
+        if schema["schema"]["type"] == "model-fields":
+            return {**self.generate_inner(schema["schema"]), _WORD: True}
+        return {}
+
+    def handle_invalid_for_json_schema(self, schema: Any, error_info: str) -> Schema:
+        """A type that JSON does not know, in somebody's options: anything goes."""
+        return {}
+
+
+class _Writer:
+    def __init__(self, registry: Registry) -> None:
+        self.components: dict[ComponentKind, dict[str, type[Any]]] = {
+            kind: {name: registry.get(kind, name) for name in registry.names(kind)} for kind in KINDS
+        }
+        self.plugins = [plugin.name for plugin in registry.plugins()]
+        models: dict[type[BaseModel], None] = dict.fromkeys((Frame, StageFrame, StagePatch, ExtraLoss))
+        models |= {each.Config: None for of in self.components.values() for each in of.values()}
+        refs, whole = models_json_schema(
+            [(model, "validation") for model in models], schema_generator=_Generator, ref_template="#/$defs/{model}"
+        )
+        self.refs = {model: str(ref["$ref"]).removeprefix("#/$defs/") for (model, _), ref in refs.items()}
+        self.defs: dict[str, Schema] = whole["$defs"]
+
+    def schema(self) -> Schema:
+        for kind in KINDS:
+            for name, component in self.components[kind].items():
+                self.defs[_key(kind, name)] = self._component(name, component, named=kind not in ("methods", "stages"))
+            self.defs[kind] = self._use(kind)
+        self.defs[self.refs[ExtraLoss]] = self._extra_loss()
+        for name, stage in self.components["stages"].items():
+            if issubclass(stage.Config, TrainConfig):
+                self._train(self.defs[_key("stages", name)])
+        self.defs[self.refs[StageFrame]] = self._stage()
+        self.defs[self.refs[StagePatch]] = self._patch()
+        root = self.defs.pop(self.refs[Frame])
+        root["properties"]["name"]["pattern"] = f"^{SLUG.pattern}$"
+        for key in ("stages", "profiles"):
+            root["properties"][key]["propertyNames"] = {"pattern": f"^{SLUG.pattern}$"}
+        root["properties"]["plugins"]["items"] = {"enum": self.plugins}
+        found = {"$schema": _DIALECT, **root, "title": "translate pipeline", "$defs": self._named(self.defs)}
+        return {**found, "$defs": _needed(found)}
+
+    def _component(self, name: str, component: type[Any], *, named: bool) -> Schema:
+        """The options of a component; `named`: with `uses: NAME` beside them."""
+        options = {"properties": {}, **deepcopy(self._of(component.Config))}
+        options.pop(_WORD, None)
+        options |= {"title": name, "description": about(component) or about(component.Config)}
+        if named:
+            options["properties"] = {"uses": {"const": name}, **options["properties"]}
+            options["required"] = ["uses", *options.get("required", ())]
+        return options
+
+    def _use(self, kind: ComponentKind) -> Schema:
+        """A component: its name, or `{uses: NAME, ...}` with its options."""
+        names = list(self.components[kind])
+        plain = [name for name in names if not set(self.defs[_key(kind, name)].get("required", ())) - {"uses"}]
+        long: Schema = {"type": "object", "required": ["uses"], "properties": {"uses": {"enum": names}}}
+        long["allOf"] = [_when("uses", name, _ref(_key(kind, name))) for name in names]
+        return {"if": {"type": "string"}, "then": {"enum": plain}, "else": long}
+
+    def _extra_loss(self) -> Schema:
+        entry = self.defs[self.refs[ExtraLoss]]
+        entry["properties"]["uses"] = {"enum": list(self.components["losses"])}
+        for name, term in self.components["losses"].items():
+            options = _ref(self.refs[term.Config])
+            entry.setdefault("allOf", []).append(_when("uses", name, {"properties": {"options": options}}))
+        return entry
+
+    def _train(self, options: Schema) -> None:
+        """Which options, losses and players there are depends on the method."""
+        methods = self.components["methods"]
+        options["properties"]["method"] = {"enum": list(methods)}
+        options["allOf"] = [
+            _when(
+                "method",
+                name,
+                {
+                    "properties": {
+                        "options": _ref(_key("methods", name)),
+                        "losses": {"propertyNames": {"enum": list(method.losses)}},
+                        "players": {"propertyNames": {"enum": list(method.players)}},
+                    }
+                },
+            )
+            for name, method in methods.items()
+        ]
+
+    def _stage(self) -> Schema:
+        stages = self.components["stages"]
+        frame = deepcopy(self.defs[self.refs[StageFrame]])
+        frame["properties"]["uses"] = {"enum": list(stages)}
+        frame["allOf"] = [_when("uses", name, self._rules(name, stage)) for name, stage in stages.items()]
+        return frame
+
+    def _rules(self, name: str, stage: type[Stage[Any]]) -> Schema:
+        """What stands beside `uses: NAME`."""
+        needed = [need for need, declared in stage.needs.items() if not declared.optional]
+        needs = {"properties": {need: {"type": "string"} for need in stage.needs}, "additionalProperties": False}
+        required = ["with"] if self.defs[_key("stages", name)].get("required") else []
+        required += ["needs"] if needed else []
+        found: Schema = {"properties": {"with": _ref(_key("stages", name)), "needs": {**needs, "required": needed}}}
+        return {**found, "required": required} if required else found
+
+    def _patch(self) -> Schema:
+        """What a profile changes of a stage: options of any kind of stage, since the kind stands elsewhere."""
+        patch = deepcopy(self.defs[self.refs[StagePatch]])
+        stages = self.components["stages"]
+        patch["properties"]["uses"] = {"enum": list(stages)}
+        patch["properties"]["with"] = {"anyOf": [_ref(self._part(_key("stages", name))) for name in stages]}
+        return patch
+
+    def _part(self, name: str) -> str:
+        """The name of a definition like `name` of which nothing is required, down to the last mapping."""
+        part = f"{_PART}{name}"
+        if part not in self.defs:
+            self.defs[part] = {}  # a model may name itself
+            self.defs[part] = self._loose(deepcopy(self.defs[name]))
+        return part
+
+    def _loose(self, schema: Schema) -> Schema:
+        if _USE in schema:
+            return {"anyOf": [schema, {"type": "object"}]}
+        if "$ref" in schema:
+            return {**schema, "$ref": f"#/$defs/{self._part(schema['$ref'].removeprefix('#/$defs/'))}"}
+        loose = {key: value for key, value in schema.items() if key not in ("required", "allOf")}
+        if "properties" in loose:
+            loose["properties"] = {key: self._loose(value) for key, value in loose["properties"].items()}
+        for either in {"anyOf", "oneOf"} & loose.keys():
+            loose["anyOf"] = [self._loose(each) for each in loose.pop(either)]
+        return loose
+
+    def _of(self, model: type[Config]) -> Schema:
+        return self.defs[self.refs[model]]
+
+    def _named(self, value: Any) -> Any:
+        """`value` with the names of components in place of their kind, and words where they are allowed."""
+        if isinstance(value, list):
+            return [self._named(item) for item in value]
+        if not isinstance(value, Mapping):
+            return value
+        rest = {key: self._named(item) for key, item in value.items() if key not in (_USE, _WORD)}
+        if _USE in value:
+            return {**rest, **_ref(value[_USE])}
+        if _WORD in value:
+            word = {key: item for key, item in rest["properties"].get("uses", {}).items() if key in ("enum", "type")}
+            return {"if": {"type": "string"}, "then": word, "else": rest}
+        return rest
+
+
+def _key(kind: ComponentKind, name: str) -> str:
+    """The name of a component's definition, which needs no escapes in a reference."""
+    return f"{kind}.{name.replace('/', '.')}"
+
+
+def _ref(name: str) -> Schema:
+    return {"$ref": f"#/$defs/{name}"}
+
+
+def _when(key: str, value: str, then: Schema) -> Schema:
+    return {"if": {"properties": {key: {"const": value}}, "required": [key]}, "then": then}
+
+
+def _needed(root: Schema) -> Schema:
+    """The definitions that something refers to."""
+    defs = root["$defs"]
+    found: dict[str, None] = {}
+    waiting: list[Any] = [{key: value for key, value in root.items() if key != "$defs"}]
+    while waiting:
+        value = waiting.pop()
+        if isinstance(value, Mapping):
+            if isinstance(value.get("$ref"), str):
+                name = value["$ref"].removeprefix("#/$defs/")
+                if name not in found:
+                    found[name] = None
+                    waiting.append(defs[name])
+            waiting += value.values()
+        elif isinstance(value, list):
+            waiting += value
+    return {name: defs[name] for name in sorted(found)}

@@ -1,0 +1,43 @@
+"""Which plugins are switched off, and whether hook calls are shown: for one command, or for a whole process."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+from dataclasses import dataclass
+
+OFF = "TRANSLATE_PLUGINS_OFF"
+"""The environment variable that names plugins to leave out, separated by commas or spaces."""
+
+
+@dataclass(frozen=True)
+class Switches:
+    """`off`: names given with `--no-plugin`; `trace` gets a line for every import of a plugin and every hook call."""
+
+    off: frozenset[str] = frozenset()
+    trace: Callable[[str], None] | None = None
+
+
+_SWITCHES: ContextVar[Switches] = ContextVar("switches")
+
+
+@contextmanager
+def switched(off: Iterable[str] = (), trace: Callable[[str], None] | None = None) -> Iterator[None]:
+    """Registries that are made inside leave out the plugins in `off`, and report to `trace`."""
+    token = _SWITCHES.set(Switches(frozenset(off), trace))
+    try:
+        yield
+    finally:
+        _SWITCHES.reset(token)
+
+
+def switches() -> Switches:
+    """The switches of this command."""
+    return _SWITCHES.get(Switches())
+
+
+def off_by_environment() -> frozenset[str]:
+    """The names in `TRANSLATE_PLUGINS_OFF`; those that are not installed mean nothing."""
+    return frozenset(os.environ.get(OFF, "").replace(",", " ").split())

@@ -1,0 +1,46 @@
+"""Checkpoints on disk: a directory `checkpoints/<step>`, tensors in safetensors, the rest in JSON, a manifest last."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from translate.errors import StageError
+from translate.storage.atomic import sha256_file
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+FORMAT = 1
+TENSORS, STATE, MANIFEST = "tensors.safetensors", "state.json", "MANIFEST.json"
+
+
+def name_of(step: int) -> str:
+    return f"{step:09d}"
+
+
+def steps(folder: Path) -> list[int]:
+    """Steps of the complete checkpoints in `folder`, ascending."""
+    found = [p for p in folder.glob("*") if p.name.isdigit() and (p / MANIFEST).is_file()]
+    return sorted(int(p.name) for p in found)
+
+
+def read(folder: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
+    """Tensors and state of one checkpoint directory. Errors: StageError when it is damaged."""
+    from safetensors.torch import load_file
+
+    try:
+        manifest = json.loads((folder / MANIFEST).read_text())
+        for file, expected in manifest.items():
+            if sha256_file(folder / file) != expected:
+                raise StageError(f"checkpoint {folder} is damaged: {file} is not what was saved; delete the folder")
+        state = json.loads((folder / STATE).read_text())
+        tensors = load_file(folder / TENSORS)
+    except (OSError, ValueError, KeyError) as error:
+        raise StageError(
+            f"checkpoint {folder} cannot be read: {error}; delete the folder to go on from the one before it"
+        ) from error
+    if state["format"] != FORMAT:
+        raise StageError(f"checkpoint {folder} has format {state['format']}; this version reads format {FORMAT}")
+    return tensors, state

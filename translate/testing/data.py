@@ -1,0 +1,220 @@
+"""The conformance of sources and of transforms."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from functools import cached_property
+from itertools import pairwise
+from pathlib import PurePosixPath
+from typing import Any, get_args
+
+import numpy as np
+
+from translate.contracts import IGNORE, JOINED, SIDES, DataKind, Record, Source, SourceFacts, Transform
+from translate.testing.component import ComponentChecks
+from translate.testing.report import check
+
+Array = np.ndarray[Any, Any]
+READ = 3
+"""Images of each side of each split that are loaded."""
+SEED = 7
+
+
+def assert_source_conforms(cls: type[Source[Any]], *, options: Mapping[str, Any] | None = None) -> None:
+    """Lists all records and loads a few. Errors: AssertionError that names every failed check and what to change."""
+    SourceChecks(cls, options=options).demand()
+
+
+def assert_transform_conforms(cls: type[Transform[Any]], *, options: Mapping[str, Any] | None = None) -> None:
+    """Applies the transform to generated images of 8 and 16 bits and to labels. Errors: AssertionError."""
+    TransformChecks(cls, options=options).demand()
+
+
+class SourceChecks(ComponentChecks):
+    """A source promises facts, lists records in order and reads each of them the same every time."""
+
+    kind = "sources"
+
+    @cached_property
+    def facts_(self) -> SourceFacts:
+        return self.made().facts()
+
+    def made(self) -> Source[Any]:
+        found: Source[Any] = self.cls(self.config(), seed=SEED)
+        return found
+
+    @cached_property
+    def listed(self) -> dict[str, list[Record]]:
+        source = self.made()
+        return {split: list(source.records(split)) for split in self.facts_.splits}
+
+    @check("promises facts", "options")
+    def facts(self) -> Iterator[str]:
+        facts = self.facts_
+        if not isinstance(facts, SourceFacts):
+            yield f"facts() returns {type(facts).__name__}; return translate.SourceFacts"
+            return
+        if facts.kind not in get_args(DataKind):
+            yield f"facts() says kind {facts.kind!r}; there are {', '.join(get_args(DataKind))}"
+        if not facts.splits:
+            yield "facts() names no splits; a training needs 'train'"
+        if unknown := sorted(facts.pairs - {*facts.splits}):
+            yield f"facts() says that split {unknown[0]!r} has pairs, but its splits are {', '.join(facts.splits)}"
+        if facts.palette and len(facts.palette) != len(facts.classes):
+            yield f"facts() gives {len(facts.palette)} colours for {len(facts.classes)} classes; give one per class"
+        if facts.kind == "labelled" and not facts.classes:
+            yield "facts() names no classes, and the data is labelled"
+        for path in self.made().inputs():
+            if not path.exists():
+                yield f"inputs() names {path.name!r}, which does not exist"
+
+    @check("lists records by key", "facts")
+    def records(self) -> Iterator[str]:
+        sides = SIDES[self.facts_.kind]
+        for split, records in self.listed.items():
+            if wrong := [r for r in records if not isinstance(r, Record)]:
+                yield f"records({split!r}) yields {type(wrong[0]).__name__}; yield translate.Record"
+                return
+            if unknown := [r.side for r in records if r.side not in sides]:
+                known = f"{self.facts_.kind} data has {', '.join(sides)}"
+                yield f"split {split!r} has a record on side {unknown[0]!r}; {known}"
+                return
+            keys = {side: [r.key for r in records if r.side == side] for side in sides}
+            for side, names in keys.items():
+                yield from _key_faults(split, side, names)
+            if (self.facts_.kind in JOINED or split in self.facts_.pairs) and len(
+                {tuple(k) for k in keys.values()}
+            ) > 1:
+                yield f"split {split!r} has other keys on {' than on '.join(sides)}; what belongs together shares a key"
+
+    @check("reads images", "records")
+    def images(self) -> Iterator[str]:
+        for split, records in self.listed.items():
+            sizes: dict[str, set[tuple[int, ...]]] = {}
+            for record in _few(records):
+                image = record.load()
+                if fault := _image_fault(record, image):
+                    yield f"load() of {record.origin} {fault}"
+                    return
+                sizes.setdefault(record.key, set()).add(image.shape[:2])
+            for key, found in sizes.items():
+                if self.facts_.kind in JOINED and len(found) > 1:
+                    yield f"the sides of {split}/{key} have the sizes {sorted(found)}; give both the same"
+
+    @check("reads the same every time", "images")
+    def again(self) -> Iterator[str]:
+        other = self.made()
+        for split, records in self.listed.items():
+            twice = list(other.records(split))
+            if [(r.side, r.key) for r in twice] != [(r.side, r.key) for r in records]:
+                yield f"records({split!r}) lists other keys the second time; sort them, draw nothing"
+                return
+            for record, same in reversed(list(zip(_few(records), _few(twice), strict=True))):
+                if not np.array_equal(record.load(), same.load()):
+                    yield (
+                        f"load() of {record.origin} gives another image the second time; draw from "
+                        "`numpy.random.default_rng` seeded by self.seed, the split and the key"
+                    )
+                    return
+
+
+class TransformChecks(ComponentChecks):
+    """A transform does the same to all images of a call, decided by its seed, and promises the size."""
+
+    kind = "transforms"
+
+    def images(self, dtype: Any = np.uint8) -> dict[str, Array]:
+        draw = np.random.default_rng(0)
+        top = np.iinfo(dtype).max
+        picture = draw.integers(0, top, (48, 64, 3), dtype=dtype, endpoint=True)
+        return {"input": picture, "target": picture.copy()}
+
+    def labels(self) -> dict[str, Array]:
+        blocks = np.kron(np.random.default_rng(1).integers(0, 4, (6, 8)), np.ones((8, 8)))
+        return {"image": self.images()["input"], "label": blocks.astype(np.uint8)}
+
+    def applied(self, images: dict[str, Array], seed: int = 1) -> dict[str, Array]:
+        transform: Transform[Any] = self.cls(self.config())
+        return transform(images, seed)
+
+    @check("gives every side the same geometry", "options")
+    def sides(self) -> Iterator[str]:
+        for dtype in (np.uint8, np.uint16):
+            given = self.images(dtype)
+            kept = {side: image.copy() for side, image in given.items()}
+            done = self.applied(given)
+            bits = np.iinfo(dtype).bits
+            if set(done) != set(given):
+                yield f"it returns the sides {', '.join(done)} for {', '.join(given)}; return each side that it gets"
+                return
+            if any(not isinstance(image, np.ndarray) or image.ndim != 3 for image in done.values()):
+                yield "it returns images that are not numpy arrays H x W x C"
+                return
+            if any(image.dtype != dtype for image in done.values()):
+                yield f"it makes {done['input'].dtype} of images of {bits} bits; keep their type"
+            elif not np.array_equal(done["input"], done["target"]):
+                yield "it treats two equal images of one call differently; draw once per call"
+            if any(not np.array_equal(given[side], kept[side]) for side in kept):
+                yield "it changes its input in place; work on a copy"
+
+    @check("promises the size", "sides")
+    def size(self) -> Iterator[str]:
+        given = self.images()
+        before = given["input"].shape[0], given["input"].shape[1]
+        promised = self.cls(self.config()).size(before)
+        found = self.applied(given)["input"].shape[:2]
+        if promised is not None and tuple(promised) != found:
+            yield f"size({before}) says {promised}, but the images are {found}; say None where it depends on the image"
+
+    @check("draws from its seed alone", "sides")
+    def seeded(self) -> Iterator[str]:
+        once, again, others = self.applied(self.images()), self.applied(self.images()), []
+        if not _equal(once, again):
+            yield "it gives other images under the same seed; draw from a generator made of `seed`"
+        if not self.cls.random:
+            others = [seed for seed in range(2, 10) if not _equal(once, self.applied(self.images(), seed))]
+        if others:
+            yield "its images depend on the seed, but `random` is False; set `random = True`"
+
+    @check("never blends labels", "sides")
+    def classes(self) -> Iterator[str]:
+        given = self.labels()
+        done = self.applied(given)
+        if done["label"].shape != done["image"].shape[:2]:
+            yield f"it makes a label map {done['label'].shape} for an image {done['image'].shape}; change both alike"
+        elif new := sorted({*np.unique(done["label"]).tolist()} - {*np.unique(given["label"]).tolist(), IGNORE}):
+            yield f"it makes labels {new[:3]} that were not there; interpolate labels by `nearest`, leave colours alone"
+
+
+def _key_faults(split: str, side: str, keys: list[str]) -> Iterator[str]:
+    if not keys:
+        yield f"split {split!r} has no images on side {side}; leave the split out of facts(), or fill it"
+    if keys != sorted(keys):
+        one, other = next((a, b) for a, b in pairwise(keys) if a > b)
+        yield f"split {split!r} lists {one!r} before {other!r} on side {side}; sort by key"
+    if len({*keys}) < len(keys):
+        yield f"split {split!r} has a key twice on side {side}; keys are the names of files"
+    for key in keys:
+        if not key or PurePosixPath(key).is_absolute() or ".." in PurePosixPath(key).parts or "\\" in key:
+            yield f"{key!r} is no key; keys are relative paths with '/', without suffix"
+            return
+
+
+def _few(records: list[Record]) -> list[Record]:
+    sides = {record.side: [r for r in records if r.side == record.side][:READ] for record in records}
+    return [record for of in sides.values() for record in of]
+
+
+def _image_fault(record: Record, image: Any) -> str:
+    if not isinstance(image, np.ndarray) or image.dtype not in (np.uint8, np.uint16):
+        kind = image.dtype if isinstance(image, np.ndarray) else type(image).__name__
+        return f"gives {kind}; give a numpy array of uint8 or uint16"
+    if image.ndim != 3 or image.shape[2] not in (1, 3, 4):
+        return f"gives shape {image.shape}; images are H x W x C with 1, 3 or 4 channels"
+    if record.side == "label" and image.shape[2] != 1:
+        return f"gives a label map of {image.shape[2]} channels; labels are class indices H x W x 1"
+    return ""
+
+
+def _equal(one: Mapping[str, Array], other: Mapping[str, Array]) -> bool:
+    return all(np.array_equal(one[side], other[side]) for side in one)

@@ -1,0 +1,143 @@
+"""The conformance of metrics."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
+from typing import Any, overload
+
+import torch
+from torch import Tensor
+
+from translate.contracts import IGNORE, Metric, Scene
+from translate.testing.batches import tiny_batch, tiny_spec
+from translate.testing.component import ComponentChecks
+from translate.testing.report import check
+
+
+def assert_metric_conforms(
+    cls: type[Metric[Any]], *, options: Mapping[str, Any] | None = None, size: int = 32, count: int = 6
+) -> None:
+    """Scores `count` generated images of size x size pixels against others and against themselves.
+
+    Errors: AssertionError that names every failed check and what to change.
+    """
+    MetricChecks(cls, options=options, size=size, count=count).demand()
+
+
+class Lazy(Sequence[Tensor]):
+    """Images as `evaluate` hands them out: each is read when it is asked for, and slices are not."""
+
+    def __init__(self, images: Sequence[Tensor]) -> None:
+        self._images = list(images)
+
+    def __len__(self) -> int:
+        return len(self._images)
+
+    @overload
+    def __getitem__(self, index: int) -> Tensor: ...
+    @overload
+    def __getitem__(self, index: slice) -> Sequence[Tensor]: ...
+    def __getitem__(self, index: int | slice) -> Tensor | Sequence[Tensor]:
+        if isinstance(index, slice):
+            raise TypeError("the images of a metric are read one by one; iterate instead of slicing")
+        return self._images[index].clone()
+
+
+class MetricChecks(ComponentChecks):
+    """A metric scores outputs against references, knows which end is better, and keeps nothing between sets."""
+
+    kind = "metrics"
+
+    def __init__(self, cls: type[Metric[Any]], *, size: int = 32, count: int = 6, **common: Any) -> None:
+        super().__init__(cls, **common)
+        self.size, self.count = size, count
+
+    def images(self, seed: int, shade: float = 1.0) -> Lazy:
+        """A set of images in [0, 1], or of label maps whose first row is `IGNORE`."""
+        if self.cls.reads == "labels":
+            return Lazy(tiny_batch("labelled", size=self.size, count=self.count, seed=seed)["label"].unbind())
+        noise = tiny_batch("single", size=self.size, count=self.count, seed=seed)["image"]
+        return Lazy(((noise + 1) / 2 * shade).mul(255).round().div(255).unbind())
+
+    def outputs(self, seed: int, shade: float = 1.0) -> Lazy:
+        """As `images`; a method gives every pixel a class."""
+        found = self.images(seed, shade)
+        return Lazy([torch.where(m == IGNORE, 0, m) for m in found]) if self.cls.reads == "labels" else found
+
+    def scored(self, outputs: Lazy, references: Lazy) -> tuple[Any, Any]:
+        """(score, details) by a new instance, as each evaluation makes one."""
+        labelled = tiny_spec("labelled", size=self.size)
+        spec = replace(tiny_spec("attribute", size=self.size), classes=labelled.classes, palette=labelled.palette)
+        metric = self.cls(self.config(), labelled if self.cls.reads == "labels" else spec)
+        if self.cls.looks:
+            shown = Lazy(list(self.images(2))[: len(outputs)])
+            keys = [str(n) for n in range(len(outputs))]
+            metric.look(Scene("with", "without", keys, shown, shown, lambda side: self.images(3 + (side == "with"))))
+        torch.manual_seed(len(outputs))
+        return metric.score(outputs, references), metric.details(outputs, references)
+
+    @check("gives a number", "options")
+    def number(self) -> Iterator[str]:
+        if self.cls.better not in ("higher", "lower"):
+            yield f"`better` is {self.cls.better!r}; it is 'higher' or 'lower'"
+        if self.cls.reads not in ("images", "labels"):
+            yield f"`reads` is {self.cls.reads!r}; it is 'images' or 'labels'"
+            return
+        score, details = self.scored(self.outputs(1, 0.5), self.images(0))
+        if isinstance(score, bool) or not isinstance(score, float | int):
+            yield f"score() returns {type(score).__name__}; return a float (`.item()`)"
+            return
+        if math.isnan(score):
+            yield "score() returns nan for images of noise"
+        if not isinstance(details, Mapping) or not all(isinstance(v, float | int) for v in details.values()):
+            yield "details() returns no mapping of names to floats"
+
+    @check("gives the same number each time", "number")
+    def again(self) -> Iterator[str]:
+        sets = self.outputs(1, 0.5), self.images(0)
+        first, second = (self.scored(*sets)[0] for _ in range(2))
+        if not _same(first, second):
+            yield f"score() gives {first} and then {second}; draw from a generator seeded by a constant"
+
+    @check("knows which end is better", "number")
+    def better(self) -> Iterator[str]:
+        worse = self.scored(self.outputs(1, 0.5), self.images(0))[0]
+        best = self.scored(self.outputs(0), self.images(0))[0]
+        if (best < worse) if self.cls.better == "higher" else (best > worse):
+            yield (
+                f"outputs equal to the references score {best:.4g}, others {worse:.4g}, but `better` is "
+                f"{self.cls.better!r}; say the other end, or turn the sign"
+            )
+        elif best == worse:
+            yield f"outputs equal to the references score {best:.4g}, as others do; the metric does not see the images"
+
+    @check("leaves the images alone", "number")
+    def untouched(self) -> Iterator[str]:
+        kept = [image.clone() for image in self.images(0)]
+
+        class Held(Lazy):
+            def __getitem__(self, index: Any) -> Any:
+                return self._images[index]
+
+        outputs, references = Held(list(self.outputs(1))), Held(kept)
+        self.scored(outputs, references)
+        if not all(torch.equal(a, b) for a, b in zip(references, self.images(0), strict=True)):
+            yield "score() changes images in place; work on a copy"
+
+    @check("compares sets of two sizes", "number")
+    def two_sizes(self) -> Iterator[str]:
+        fewer = Lazy(list(self.images(0))[:-1])
+        score = self.scored(self.outputs(1), fewer)[0]
+        if math.isnan(score):
+            yield "score() returns nan for sets of two sizes"
+
+    def applies(self, name: str) -> bool:
+        if name == "better":  # what looks beyond outputs and references judges noise by other things
+            return not getattr(self.cls, "looks", False)
+        return name != "two_sizes" or not getattr(self.cls, "paired", True)
+
+
+def _same(first: float, second: float) -> bool:
+    return first == second or (math.isnan(first) and math.isnan(second))

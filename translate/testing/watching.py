@@ -1,0 +1,188 @@
+"""The training engine with its eyes open: it plays the same game, and notes what the rules of the contract forbid."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from typing import Any
+
+import torch
+from pydantic import BaseModel
+from torch import Tensor, nn
+
+from translate.contracts import Update
+from translate.seeding import derive
+from translate.training.engine import Engine
+from translate.training.players import Player
+
+
+class WatchedEngine(Engine):
+    """`values` holds (step, player, loss, value) of every term; with `watching` also `faults` by check.
+
+    It asks torch for the gradient of every term on its own, which a training never does.
+    """
+
+    def __init__(self, *args: Any, watching: bool = False, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.watching = watching
+        self.values: list[tuple[int, str, str, float]] = []
+        self.faults: dict[str, list[str]] = {"game": [], "state": []}
+        self.reached: dict[tuple[str, str], bool] = {}
+        self.fed: set[str] = set()
+        self._moved: set[int] = set()
+
+    def step(self, batches: Sequence[Mapping[str, Tensor]], epoch: int) -> None:
+        self._moved = set()
+        if not self.watching:
+            super().step(batches, epoch)
+            return
+        before = state_of(self.method)
+        given = [{k: v.clone() for k, v in batch.items()} for batch in batches]
+        seed = derive(self.seed, "step", self.index, 0)
+        super().step(batches, epoch)
+        if torch.initial_seed() != seed:
+            self._fault("game", "step() reseeds torch's global generator; draw from `step.rng` instead")
+        self.faults["state"] += changes("step()", before, state_of(self.method))
+        for batch, was in zip(batches, given, strict=True):
+            for key in was:
+                if not torch.equal(batch[key], was[key]):
+                    self._fault("game", f"step() changes batch[{key!r}] in place; work on a copy")
+
+    def summary(self, resting: Collection[str] = ()) -> Iterator[str]:
+        """After some steps: who never played (those `resting` may), which terms and networks no gradient reached."""
+        yield from self.faults["game"]
+        for name, player in self.players.items():
+            nets = self.method.players[name]
+            if not player.done:
+                if name not in resting:
+                    yield (
+                        f"player {name} never played in {self.index} steps; yield Update({name!r}, ...), give "
+                        "`options` under which it plays early, or say that it is `resting`"
+                    )
+                continue
+            for (who, loss), hit in self.reached.items():
+                if who == name and not hit:
+                    yield (
+                        f"loss {loss!r} of player {name} has no gradient to its networks ({', '.join(nets)}); "
+                        "yield it in the Update of the player that it trains, do not detach what it depends on, "
+                        "or give it the weight 0"
+                    )
+            for net in nets:
+                trainable = any(p.requires_grad for p in self.nets[net].parameters())
+                if trainable and net not in self.fed:
+                    yield (
+                        f"network {net!r} of player {name} gets no gradient from any of its losses; "
+                        "use it in a loss, or take it out of `players`"
+                    )
+
+    # ------------------------------------------------------------------------------------------ inside one step
+
+    def _next(self, game: Iterator[Update]) -> Update | None:
+        if not self.watching:
+            return super()._next(game)
+        mine = [(n, p) for player in self.method.players.values() for n in player for p in self.nets[n].parameters()]
+        before = [(n, p, p.detach().clone()) for n, p in mine if id(p) not in self._moved]
+        update = super()._next(game)
+        for name, param, was in before:
+            if not torch.equal(param.detach(), was):
+                self._fault(
+                    "game",
+                    f"step() changes the weights of network {name!r} itself; yield its losses in an Update: "
+                    "only the player that has just moved may be constrained",
+                )
+        for name, param in mine:
+            if param.grad is not None:
+                self._fault("game", f"step() calls backward() into network {name!r} itself; yield the loss instead")
+                param.grad = None
+        return update
+
+    def _total(self, player: Player, update: Update) -> Tensor:
+        total = super()._total(player, update)
+        for name, value in update.losses.items():
+            self.values.append((self.index, player.name, name, float(value.detach())))
+        if self.watching:
+            self._look(player, update)
+        return total
+
+    def _update(self, player: Player, finite: Tensor, epoch: int) -> None:
+        super()._update(player, finite, epoch)
+        self._moved = {id(p) for p in player.params}
+        if self.watching:
+            for param in player.params:
+                param.grad = None
+
+    def _look(self, player: Player, update: Update) -> None:
+        for name, value in update.losses.items():
+            if not value.isfinite():
+                self._fault(
+                    "game",
+                    f"loss {name!r} is {value.item()} at step {self.index}; keep logarithms, roots and divisions "
+                    "away from 0",
+                )
+            if self.method.weights[name] != 0:
+                slopes = self._slopes(player, value)
+                hit = {
+                    id(p) for p, slope in zip(player.params, slopes, strict=True) if slope is not None and slope.any()
+                }
+                self.reached[player.name, name] = self.reached.get((player.name, name), False) or bool(hit)
+                self.fed |= {n for n in self.nets if any(id(p) in hit for p in self.nets[n].parameters())}
+        declared = self.method.views
+        for view, shown in update.views.items():
+            who = f"view {view!r} of player {player.name}"
+            if not isinstance(shown, Tensor | Callable):
+                self._fault("game", f"{who} is {type(shown).__name__}; publish tensors or functions")
+            if declared is not None and view not in declared.get(player.name, ()):
+                self._fault("game", f"{who} is not in `views` of the class; add it there, or publish it under its name")
+
+    def _slopes(self, player: Player, value: Tensor) -> Sequence[Tensor | None]:
+        if not value.requires_grad:
+            return [None] * len(player.params)
+        try:
+            return torch.autograd.grad(value, player.params, retain_graph=True, allow_unused=True)
+        except RuntimeError as error:
+            self._explain_reuse(error)
+            raise
+
+    def _fault(self, check: str, sentence: str) -> None:
+        self.faults[check].append(sentence)
+
+
+def state_of(holder: Any) -> dict[str, Any]:
+    """The attributes of an object, and those of its class that hold data, as values that can be compared later."""
+    found = {f"self.{name}": frozen(value) for name, value in vars(holder).items()}
+    for cls in type(holder).__mro__:
+        data = {n: v for n, v in vars(cls).items() if isinstance(v, int | float | str | list | dict | set)}
+        found |= {f"{cls.__name__}.{n}": frozen(v) for n, v in data.items() if not n.startswith("__")}
+    return found
+
+
+def changes(where: str, before: Mapping[str, Any], after: Mapping[str, Any]) -> list[str]:
+    """One sentence per attribute that is new, gone or different."""
+    names = [n for n in {**before, **after} if before.get(n, _ABSENT) != after.get(n, _ABSENT)]
+    return [
+        f"{where} changes {name}; keep state in buffers of a parameter-free module that networks() returns, "
+        "and count with `step.index` and `step.updates`"
+        for name in names
+    ]
+
+
+_ABSENT = object()
+
+
+def frozen(value: Any, seen: tuple[int, ...] = ()) -> Any:
+    """A value as nested tuples that compare by content: tensors by their numbers, objects by their attributes."""
+    if id(value) in seen:
+        return "again"
+    seen = (*seen, id(value))
+    if isinstance(value, Tensor):
+        return ("tensor", tuple(value.shape), str(value.dtype), value.detach().cpu().flatten().tolist())
+    if isinstance(value, Mapping):
+        return ("mapping", tuple((repr(k), frozen(v, seen)) for k, v in value.items()))
+    if isinstance(value, list | tuple):
+        return (type(value).__name__, tuple(frozen(v, seen) for v in value))
+    if isinstance(value, set | frozenset):
+        return ("set", tuple(sorted(map(repr, value))))
+    if isinstance(value, nn.Module):
+        return ("module", frozen(dict(value.state_dict()), seen))
+    if isinstance(value, BaseModel) or (hasattr(value, "__dict__") and not callable(value)):
+        return (type(value).__qualname__, frozen(vars(value), seen))
+    return value if isinstance(value, int | float | str | bytes | bool | None) else id(value)
