@@ -6,7 +6,7 @@ STAMP = $(VENV)/.installed
 EXTRAS ?= dev,onnx
 RUN ?= run pipelines/maps_cyclegan.yaml --profile quick
 
-.PHONY: run test lint types imports format install wheel clean
+.PHONY: run results test lint types imports format install wheel clean
 
 install: $(STAMP)
 
@@ -18,6 +18,10 @@ $(STAMP): pyproject.toml constraints.txt
 
 run: $(STAMP)
 	$(BIN)/translate $(RUN)
+
+# Trains what has no result yet and writes docs/results.md. DATA: the folder of the images (docs/results.yaml: root).
+results: $(STAMP)
+	$(BIN)/python docs/results.py $(if $(DATA),--data $(DATA))
 
 test: $(STAMP)
 	$(BIN)/python -m pytest -n auto -q

@@ -20,12 +20,11 @@ import yaml
 
 from translate.console import duration, number
 from translate.data.image import encode, read
-from translate.data.pixels import to8
 from translate.storage import manifest
+from translate.tracking.pictures import shrink
 
 HERE = Path(__file__).parent
-QUALITY = 85
-GAP = 12
+QUALITY, GAP, LONGEST = 85, 12, 1200
 
 
 class Run:
@@ -65,6 +64,10 @@ class Run:
         return f"{'; '.join(told)} ({self.machine})" if self.machine else "; ".join(told)
 
 
+def between(interval: list[float]) -> str:
+    return " to ".join(map(number, interval))
+
+
 def table(section: dict[str, Any], runs: dict[str, Run]) -> list[str]:
     """The section's rows: baselines, our columns, the paper's figure."""
     names = section.get("baselines", {"copy": "input copied", "constant": "best constant"})
@@ -76,9 +79,10 @@ def table(section: dict[str, Any], runs: dict[str, Run]) -> list[str]:
             run, stage, *field = place.split("/")
             score = runs[run].score(stage, row["metric"])
             known = known or score
-            cells[column] = number(score[field[0] if field else "score"])
+            value = score[field[0] if field else "score"]
+            cells[column] = between(value) if isinstance(value, list) else number(value)
             if not field and score.get("interval"):
-                cells[column] += " ({} to {})".format(*map(number, score["interval"]))
+                cells[column] += f" ({between(score['interval'])})"
         cells |= {title: number(known[key]) for key, title in names.items() if known.get(key) is not None}
         cells["paper"] = str(row.get("paper", ""))
         rows.append(cells)
@@ -93,7 +97,7 @@ def sheet(section: dict[str, Any], runs: dict[str, Run], name: str) -> None:
     parts = []
     for place in section["sheet"]:
         run, stage = place.split("/")
-        pixels = to8(read(runs[run].folder / stage / "contact.png").pixels)
+        pixels = read(runs[run].folder / stage / "contact.png").pixels
         parts.append(np.repeat(pixels, 3, 2) if pixels.shape[2] == 1 else pixels[..., :3])
     height = max(part.shape[0] for part in parts)
     padded = [
@@ -101,7 +105,8 @@ def sheet(section: dict[str, Any], runs: dict[str, Run], name: str) -> None:
         for part in parts
     ]
     (HERE / "sheets").mkdir(exist_ok=True)
-    (HERE / "sheets" / f"{name}.jpg").write_bytes(encode(np.concatenate(padded, 1), ".jpg", quality=QUALITY))
+    page = shrink(np.concatenate(padded, 1), LONGEST)
+    (HERE / "sheets" / f"{name}.jpg").write_bytes(encode(page, ".jpg", quality=QUALITY))
 
 
 def page(section: dict[str, Any], runs: dict[str, Run]) -> list[str]:
