@@ -140,7 +140,7 @@ class UnknownPlayer(Fine):
         yield Update("generator", {"l1": F.l1_loss(nets.gen(batch["input"]), batch["target"])})
 
 
-@fault("player D never played in 200 steps; yield Update\\('D', ...\\)")
+@fault("player D never played in \\d+ steps; yield Update\\('D', ...\\)")
 class IdlePlayer(Fine):
     def step(self, nets, batch, step):
         yield Update("G", {"l1": F.l1_loss(nets.gen(batch["input"]), batch["target"])})

@@ -94,7 +94,6 @@ def convert(
         tile=checked(tile),
         resolver=fetch_model,
     )
-    translator.tiler.tell = out.warn
     summary = convert_folder(
         input,
         output,

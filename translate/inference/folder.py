@@ -126,7 +126,8 @@ def convert(
                 raise ConfigError(f"label maps are written as PNG alone, which keeps their values; not as {wanted}")
         suffix = ".png"
     if samples > 1 and not translator.stochastic:
-        what = f"method {translator.info.get('method', translator.method.name)!r}"
+        name = translator.info.get("method", translator.method.name)
+        what = f"method {name!r}" if translator.nets else "an exported model"
         raise ConfigError(
             f"{what} draws nothing at inference: {samples} samples would be the same; leave out --samples"
         )
@@ -161,6 +162,7 @@ def convert_items(
     for item in work.items[:1]:
         translator.check(direction, {*given, *item.others})
     work.output.mkdir(parents=True, exist_ok=True)
+    translator.tiler.tell = console.warn
     counts = {"done": 0, "failed": 0, "skipped": 0}
     failures: list[tuple[str, str]] = []
     diversities: list[float] = []

@@ -39,8 +39,8 @@ SHARE = 0.75
 MARGIN = 1.5
 """What a network takes, as a multiple of the tensors that it has at once: convolutions keep some of their own."""
 
-STRIPS = 64 << 20
-"""Bytes of the tensors of one strip, in main memory; on a GPU an eighth of what is free."""
+STRIPS, WIDEST_STRIPS, ROWS = 64 << 20, 192 << 20, 48
+"""Bytes of the tensors of one strip in main memory, and of one from a wide image, in which a tensor has `ROWS` rows."""
 
 UNKNOWN_BYTES = 8192
 """Bytes for each pixel of a network of which nothing is known."""
@@ -122,14 +122,13 @@ class Tiler:
         sides = zip(route.inputs, route.sides, strict=True)
         pictures = [Picture(inputs[name], channels[side], t.device) for name, side in sides]
         size, tile = pictures[0].size, self.tile if tile is None else tile
-        on_cpu = t.device.type == "cpu"
         dtype = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}[t.precision]
         try:
             recording = self._record(route, size)
             todo = plan(
                 recording,
                 strips=-(-size[0] // tile) if isinstance(tile, int) else None,
-                budget=STRIPS if on_cpu else max(STRIPS, free_memory(str(t.device)) // 8),
+                budget=self._budget(recording),
                 itemsize=dtype.itemsize,
                 device=t.device.type,
             )
@@ -150,6 +149,13 @@ class Tiler:
                 dtype=dtype,
                 seed=derive(t.seed, "dropout", key),
             )
+
+    def _budget(self, recording: Recording) -> int:
+        """Bytes for the tensors of a strip; on a GPU an eighth of what is free."""
+        if self._translator.device.type == "cuda":
+            return max(STRIPS, free_memory(str(self._translator.device)) // 8)
+        row = 4 * max(node.numel // node.rows for node in recording.nodes if len(node.shape) > 2)
+        return min(max(STRIPS, ROWS * row), WIDEST_STRIPS)
 
     def _record(self, route: Route, size: tuple[int, int]) -> Recording:
         t = self._translator

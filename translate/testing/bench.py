@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import torch
@@ -22,8 +22,11 @@ from translate.training.config import TrainConfig
 from translate.training.players import make_players
 
 SEED = 7
-SMALL: Mapping[str, int] = {"filters": 4, "blocks": 1, "levels": 3, "layers": 1, "growth": 2}
-"""Options of networks that the kit makes small where the method's options leave them alone."""
+SMALL: Sequence[Mapping[str, int]] = (
+    {"filters": 4, "blocks": 1, "levels": 3, "layers": 1, "growth": 2},
+    {"filters": 4},
+)
+"""Options that make networks small, where the method's options leave them alone: the first that the method can use."""
 
 
 class Shelf:
@@ -55,8 +58,22 @@ class Bench:
         self.cls, self.losses = cls, dict(losses or {})
         self.registry = registry or Registry()
         self.name = cls.name or cls.__name__
-        self.options = {**_small(cls.Config, self.registry, size), **(options or {})}
         self.size = size
+        self.options = dict(options or {})
+        for small in SMALL:
+            networks = _small(cls.Config, self.registry, {**small, "crop": size})
+            if not {*networks} <= {*self.options} and self._builds({**networks, **self.options}):
+                break
+
+    def _builds(self, options: dict[str, Any]) -> bool:
+        """Takes these options if the networks can be built with them."""
+        before, self.options = self.options, options
+        try:
+            self.built(self.method())
+        except Exception:  # what goes wrong without small networks is told by the checks
+            self.options = before
+            return False
+        return True
 
     def fit(self) -> None:
         """Raises the size to the smallest that all networks accept, as far as they say so (`multiple`, ConfigError)."""
@@ -106,15 +123,14 @@ class Bench:
             engine.step([self.batch(engine.index)], engine.index // 2)
 
 
-def _small(config: type[Config], registry: Registry, size: int) -> dict[str, NetworkUse]:
-    """The networks that are options of a method, at a size for tests."""
+def _small(config: type[Config], registry: Registry, wanted: Mapping[str, int]) -> dict[str, NetworkUse]:
+    """The networks that are options of a method by default, with those of the wanted options that they know."""
     found = {}
     for name, field in config.model_fields.items():
         use = field.default
         if use is PydanticUndefined or not isinstance(use, NetworkUse):
             continue
         fields = registry.get("networks", use.uses).Config.model_fields
-        wanted = {**SMALL, "crop": size}
         numbers = {key for key in wanted if key in fields and isinstance(fields[key].default, int)}
         options = {key: wanted[key] for key in numbers if key not in use.options}
         found[field.alias or name] = NetworkUse(uses=use.uses, options={**use.options, **options})

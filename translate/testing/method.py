@@ -30,7 +30,8 @@ from translate.testing.watching import WatchedEngine, changes, frozen, state_of
 from translate.training import checkpoint
 
 FEW_STEPS, MANY_STEPS, PATIENCE = 12, 200, 20.0
-"""A game is played until every player has moved twice; at most so many steps, and (in seconds) so long after a few."""
+"""A game is played until every player has moved twice; at most so many steps, and after a few only for so many seconds
+of the processor."""
 OVERSHOOT = 4.0
 """A last layer without tanh may leave [-1, 1] a little before it is trained; the engine clips what it writes."""
 
@@ -121,9 +122,9 @@ class MethodChecks(ComponentChecks):
         """A training of a few steps, until every player has moved twice."""
         engine = self.bench.engine(watching=True)
         awaited = [player for name, player in engine.players.items() if name not in self.resting]
-        began = time.monotonic()
+        began = time.process_time()
         while engine.index < MANY_STEPS and any(player.done < 2 for player in awaited):
-            if engine.index >= FEW_STEPS and time.monotonic() - began > PATIENCE:
+            if engine.index >= FEW_STEPS and time.process_time() - began > PATIENCE:
                 break
             self.bench.play(engine, 1)
         return engine
