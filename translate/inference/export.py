@@ -21,7 +21,7 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
-from torch.jit import TracerWarning
+from torch.jit._trace import TracerWarning
 
 from translate import __version__
 from translate.errors import ContractError
@@ -171,7 +171,8 @@ def _cases(translator: Translator, direction: str) -> Iterator[tuple[list[Tensor
     sizes = (height, width), (2 * height - 1, width), (2 * height - 3, 2 * width - 5)
     for (h, w), batch in product(sizes, BATCHES):
         first, *others = images = _inputs(translator, direction, batch, h, w)
-        yield images, translator.translate_tensor(first, direction, **dict(zip(further, others, strict=True)))
+        named: dict[str, Any] = dict(zip(further, others, strict=True))
+        yield images, translator.translate_tensor(first, direction, **named)
 
 
 def _traced(translator: Translator, direction: str) -> tuple[bytes, list[str]]:
@@ -186,7 +187,7 @@ def _traced(translator: Translator, direction: str) -> tuple[bytes, list[str]]:
             torch.onnx.export(
                 _Direction(translator, direction).eval(),
                 example,
-                file,
+                file,  # type: ignore[arg-type]  # the exporter that traces takes files, too
                 dynamo=False,
                 opset_version=OPSET,
                 input_names=inputs,
@@ -247,7 +248,7 @@ def _compare(data: bytes, direction: str, cases: list[tuple[list[Tensor], Tensor
     worst = 0.0
     for (first, *others), wanted in cases:
         where = f"{len(first)} x {first.shape[2]} x {first.shape[3]} (batch, height, width)"
-        further = dict(zip(translator.route(direction).inputs[1:], others, strict=True))
+        further: dict[str, Any] = dict(zip(translator.route(direction).inputs[1:], others, strict=True))
         try:
             made = translator.translate_tensor(first, direction, **further)
         except Exception as error:

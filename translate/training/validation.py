@@ -114,7 +114,7 @@ class Validator:
     def output(self, direction: str, key: str) -> Tensor:
         """The translation of one validation image: C x H x W in [-1, 1], or class indices, long H x W."""
         first, *others = self.inputs(direction, key).items()
-        further = {name: image[None] for name, image in others}
+        further: dict[str, Any] = {name: image[None] for name, image in others}
         output = self.translator.translate_tensor(first[1][None], direction, keys=[key], **further)[0].float().cpu()
         return output.argmax(0) if self.translator.route(direction).output == "labels" else output
 
