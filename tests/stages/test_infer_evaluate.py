@@ -258,11 +258,11 @@ def test_a_rival_s_images_are_scored_on_the_same_inputs_and_names_choose(tmp_pat
     assert "score - rival, 95 %" in (where.folder / "scores.md").read_text()
 
     name = KEYS[-1]
-    one, where = evaluate(tmp_path, registry, {"metrics": ["l1"], "only": name}, images=rival, data=data)
+    one, where = evaluate(tmp_path, registry, {"metrics": ["l1"], "only": [name, "none"]}, images=rival, data=data)
     assert one["l1"]["score"] == pytest.approx(true[name].mean(), abs=1e-6) and one["l1"]["rival"] is None
     assert "1 images" in (where.folder / "scores.md").read_text()
-    stage = EvaluateStage(EvaluateConfig(metrics=["l1"], only="day*x"), registry)
-    with pytest.raises(StageError, match=r"no image is called like 'day\*x'; one is called day/one"):
+    stage = EvaluateStage(EvaluateConfig(metrics=["l1"], only=["day*x"]), registry)
+    with pytest.raises(StageError, match=r"no image is called like day\*x; one is called day/one"):
         stage.run(context(tmp_path / "none", registry, images=images, data=data))
     (rival.path / f"images/{KEYS[0]}.png").unlink()
     stage = EvaluateStage(EvaluateConfig(metrics=["l1"]), registry)

@@ -25,14 +25,14 @@ class EvaluateConfig(Config):
     """`metrics` by name or with options; `baselines`: score copying the input and the best single colour beside them.
 
     `split` of the data to compare with: by default the one that was translated. `only`: images of these names, such as
-    `Set5/*`. `bootstrap`: how many sets of images
+    `[Set5/*, Set14/*]`. `bootstrap`: how many sets of images
     are drawn for 95 % intervals of the scores (200 will do; 0: none).
     """
 
     metrics: list[MetricUse] = Field(min_length=1)
     baselines: bool = True
     split: str | None = None
-    only: str | None = None
+    only: tuple[str, ...] = ()
     bootstrap: NonNegativeInt = 0
 
 
@@ -83,9 +83,10 @@ class EvaluateStage(Stage[EvaluateConfig]):
         from translate.metrics.scores import by_key
 
         found = by_key(folder / IMAGES)
-        chosen = {key: path for key, path in found.items() if fnmatchcase(key, self.config.only or "*")}
+        only = self.config.only or ("*",)
+        chosen = {key: path for key, path in found.items() if any(fnmatchcase(key, name) for name in only)}
         if not chosen:
-            raise StageError(f"no image is called like {self.config.only!r}; one is called {next(iter(found))}")
+            raise StageError(f"no image is called like {' or '.join(only)}; one is called {next(iter(found))}")
         return chosen
 
     def run(self, context: StageContext) -> dict[str, Any]:
