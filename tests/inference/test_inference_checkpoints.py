@@ -92,6 +92,6 @@ def test_weights_that_were_not_kept(stage):
 def test_a_damaged_checkpoint_is_named(stage):
     folder, factor = stage()
     (folder / "checkpoints" / "000000030" / "tensors.safetensors").write_bytes(b"")
-    with pytest.raises(StageError, match="000000030 is damaged: tensors.safetensors is not what was saved"):
+    with pytest.raises(StageError, match=r"000000030 is damaged: tensors\.safetensors is not what was saved"):
         factor("last")
     assert factor("raw")[0] == 0.2
