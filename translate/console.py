@@ -107,7 +107,7 @@ class _PlainProgress:
         self._console, self._count = console, count
         self._printed_at, self._printed = -PLAIN_SECONDS, -1
 
-    def advance(self, n: int = 1, **fields: Any) -> None:
+    def advance(self, n: int = 1, /, **fields: Any) -> None:
         self._count.add(n, fields)
         if time.monotonic() - self._printed_at >= PLAIN_SECONDS:
             self._print()
@@ -162,7 +162,7 @@ class _Bar:
     def __init__(self, bars: Any, task: Any, count: Count) -> None:
         self._bars, self._task, self._count = bars, task, count
 
-    def advance(self, n: int = 1, **fields: Any) -> None:
+    def advance(self, n: int = 1, /, **fields: Any) -> None:
         self._count.add(n, fields)
         self._bars.update(self._task, advance=n, detail=self._count.detail())
 

@@ -63,6 +63,15 @@ def test_terminal_shows_a_bar_and_takes_markup_as_text() -> None:
         assert part in text
 
 
+def test_losses_may_have_any_name() -> None:
+    """`self` is what a method calls its self-regularisation."""
+    out = io.StringIO()
+    for shown in (PlainConsole(out), TerminalConsole(out)):
+        with shown.progress("train", 2) as progress:
+            progress.advance(2, **{"self": 0.25, "n": 0.5})
+    assert out.getvalue().count("self 0.25  n 0.5") >= 2
+
+
 def test_console_is_plain_where_there_is_no_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
     assert isinstance(console(stream=io.StringIO()), PlainConsole)
     monkeypatch.setenv("TERM", "dumb")

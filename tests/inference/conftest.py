@@ -114,3 +114,23 @@ def told() -> PlainConsole:
 @pytest.fixture
 def rng() -> torch.Generator:
     return torch.Generator().manual_seed(7)
+
+
+@pytest.fixture
+def lively() -> Callable[..., nn.Module]:
+    """lively(network class, **options): activations of many sizes, running averages that are not 0 and 1."""
+
+    def build(cls: Any, **options: Any) -> nn.Module:
+        torch.manual_seed(3)
+        net = cls(cls.Config(**options), in_channels=3, out_channels=3)
+        for layer in net.modules():
+            if isinstance(layer, nn.Conv2d | nn.ConvTranspose2d):
+                nn.init.kaiming_normal_(layer.weight)
+                if layer.bias is not None:
+                    nn.init.normal_(layer.bias)
+            if isinstance(layer, nn.BatchNorm2d):
+                layer.running_mean.normal_()
+                layer.running_var.uniform_(0.5, 2)
+        return net
+
+    return build

@@ -176,7 +176,7 @@ def test_an_output_of_other_weights_is_caught(model, tmp_path, monkeypatch):
         bad.nets["gen"].conv.bias += 0.002
     graph = export._traced(bad, "a_to_b")
     monkeypatch.setattr(export, "_traced", lambda *_: graph)
-    with pytest.raises(ContractError, match=r"its output is 0\.002 from torch's"):
+    with pytest.raises(ContractError, match=r"its output is 0\.00[12]\d* from torch's"):
         exported(good, "a_to_b", tmp_path / "x.onnx")
 
 
@@ -243,7 +243,7 @@ def test_converting_gives_what_torch_gives(generator, photos, tmp_path, told):
             step = 257 if wanted.bits == 16 else 1
             assert np.abs(found.array.astype(int) - wanted.array.astype(int)).max() <= step
             assert wanted.array.std() > 10 * step
-    with pytest.raises(ConfigError, match="draws nothing at inference"):
+    with pytest.raises(ConfigError, match="an exported model draws nothing at inference"):
         convert(photos, tmp_path / "several", model, console=told, samples=2)
 
 
@@ -251,7 +251,7 @@ def test_labels_sizes_and_further_inputs_go_the_same_way(tmp_path):
     draw = np.random.default_rng(2)
     first, second = draw.integers(0, 256, (2, 45, 37, 3), dtype=np.uint8)
     for name, direction, others in (
-        ("segmentation", None, {}),
+        ("segmentation/adversarial", None, {}),
         ("srresnet", None, {}),
         ("genegan", "swap", {"exemplar": second}),
     ):
@@ -261,7 +261,7 @@ def test_labels_sizes_and_further_inputs_go_the_same_way(tmp_path):
         torchs, onnxs = load(folder, "cpu"), load(folder, "cpu", runtime="onnx")
         wanted, found = (model(first, direction, **others) for model in (torchs, onnxs))
         assert found.shape == wanted.shape and found.std() > 0
-        if name == "segmentation":
+        if name.startswith("segmentation"):
             assert set(np.unique(found)) <= {0, 1, 2} and (found != wanted).mean() < 0.001
         else:
             assert np.abs(found.astype(int) - wanted.astype(int)).max() <= 1

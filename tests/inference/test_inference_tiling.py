@@ -11,38 +11,20 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
-from translate.contracts import DataSpec, Direction, TestTime
-from translate.data.image import Image
+from translate.contracts import TestTime
 from translate.errors import ConfigError
-from translate.inference import bands, tiling
 from translate.inference.moments import Moments
 from translate.inference.recording import Unrecordable, record
 from translate.inference.rows import Unknown
 from translate.inference.scratch import Scratch
 from translate.inference.segments import plan
-from translate.inference.single import SingleNetwork, SingleNetworkConfig
 from translate.inference.strips import run
-from translate.inference.translator import Translator
 from translate.networks import ResNet, SRResNet, UNet, bicubic, prepare_for_inference
 from translate.networks.resnet import BlurredResNet
 from translate.networks.rrdb import RRDB
 from translate.networks.zhang import Zhang
 
 CPU = torch.device("cpu")
-
-
-def lively(cls, **options):
-    """A network whose activations are neither tiny nor all alike, with running averages that are not 0 and 1."""
-    torch.manual_seed(3)
-    net = cls(cls.Config(**options), in_channels=3, out_channels=3)
-    for layer in net.modules():
-        if isinstance(layer, nn.Conv2d | nn.ConvTranspose2d):
-            nn.init.kaiming_normal_(layer.weight)
-            nn.init.normal_(layer.bias) if layer.bias is not None else None
-        if isinstance(layer, nn.BatchNorm2d):
-            layer.running_mean.normal_()
-            layer.running_var.uniform_(0.5, 2)
-    return net
 
 
 def in_strips(program, image, **options):
@@ -65,29 +47,33 @@ def whole(program, image):
 
 
 NETWORKS = {
-    "resnet_6": (lambda: lively(ResNet, filters=4, blocks=6), "image", (44, 36)),
-    "resnet_9, batch": (lambda: lively(ResNet, filters=4, blocks=9, norm="batch"), "image", (41, 39)),
-    "resnet, running": (lambda: lively(ResNet, filters=4, blocks=2, norm="batch"), "running", (44, 36)),
-    "resnet, nearest": (lambda: lively(ResNet, filters=4, blocks=1, upsample="nearest"), "image", (44, 36)),
-    "resnet, bilinear": (lambda: lively(ResNet, filters=4, blocks=1, upsample="bilinear"), "image", (44, 36)),
-    "resnet, spectral": (lambda: lively(ResNet, filters=4, blocks=1, spectral=True), "image", (44, 36)),
-    "resnet_blurred": (lambda: lively(BlurredResNet, filters=4, blocks=2), "image", (44, 36)),
-    "unet of 4 levels": (lambda: lively(UNet, filters=4, levels=4), "image", (64, 48)),
-    "unet_128": (lambda: lively(UNet, filters=2, levels=7), "image", (256, 128)),
-    "unet_256, running": (lambda: lively(UNet, filters=2, levels=8), "running", (256, 256)),
-    "unet, pixel-shuffle": (lambda: lively(UNet, filters=4, levels=4, upsample="pixel-shuffle"), "image", (64, 48)),
-    "srresnet": (lambda: lively(SRResNet, filters=4, blocks=2), "image", (23, 17)),
-    "srresnet, residual": (lambda: lively(SRResNet, filters=4, blocks=1, residual=True), "running", (23, 17)),
-    "rrdb": (lambda: lively(RRDB, filters=4, blocks=1, growth=2), "running", (23, 17)),
-    "zhang": (lambda: lively(Zhang, filters=4), "image", (64, 40)),
+    "resnet_6": (lambda lively: lively(ResNet, filters=4, blocks=6), "image", (44, 36)),
+    "resnet_9, batch": (lambda lively: lively(ResNet, filters=4, blocks=9, norm="batch"), "image", (41, 39)),
+    "resnet, running": (lambda lively: lively(ResNet, filters=4, blocks=2, norm="batch"), "running", (44, 36)),
+    "resnet, nearest": (lambda lively: lively(ResNet, filters=4, blocks=1, upsample="nearest"), "image", (44, 36)),
+    "resnet, bilinear": (lambda lively: lively(ResNet, filters=4, blocks=1, upsample="bilinear"), "image", (44, 36)),
+    "resnet, spectral": (lambda lively: lively(ResNet, filters=4, blocks=1, spectral=True), "image", (44, 36)),
+    "resnet_blurred": (lambda lively: lively(BlurredResNet, filters=4, blocks=2), "image", (44, 36)),
+    "unet of 4 levels": (lambda lively: lively(UNet, filters=4, levels=4), "image", (64, 48)),
+    "unet_128": (lambda lively: lively(UNet, filters=2, levels=7), "image", (256, 128)),
+    "unet_256, running": (lambda lively: lively(UNet, filters=2, levels=8), "running", (256, 256)),
+    "unet, pixel-shuffle": (
+        lambda lively: lively(UNet, filters=4, levels=4, upsample="pixel-shuffle"),
+        "image",
+        (64, 48),
+    ),
+    "srresnet": (lambda lively: lively(SRResNet, filters=4, blocks=2), "image", (23, 17)),
+    "srresnet, residual": (lambda lively: lively(SRResNet, filters=4, blocks=1, residual=True), "running", (23, 17)),
+    "rrdb": (lambda lively: lively(RRDB, filters=4, blocks=1, growth=2), "running", (23, 17)),
+    "zhang": (lambda lively: lively(Zhang, filters=4), "image", (64, 40)),
 }
 
 
 @pytest.mark.parametrize("strips", [2, 5, 16])
 @pytest.mark.parametrize("name", NETWORKS)
-def test_networks_in_strips_give_what_they_give_for_the_whole_image(name, strips, rng):
+def test_networks_in_strips_give_what_they_give_for_the_whole_image(name, strips, rng, lively):
     build, norm, size = NETWORKS[name]
-    net = prepare_for_inference(build().double(), TestTime(norm=norm))
+    net = prepare_for_inference(build(lively).double(), TestTime(norm=norm))
     image = torch.rand(1, 3, *size, generator=rng, dtype=torch.float64) * 2 - 1
     wanted, found = whole(net, image), in_strips(net, image, strips=strips)
     assert found.shape == wanted.shape and torch.allclose(found, wanted, atol=1e-8), (found - wanted).abs().max()
@@ -184,7 +170,7 @@ def test_statistics_are_exact_where_the_mean_is_large(rng):
 # ------------------------------------------------------------------------------------------------------------ memory
 
 
-def test_the_memory_of_a_strip_and_the_scratch_are_what_was_planned(rng):
+def test_the_memory_of_a_strip_and_the_scratch_are_what_was_planned(rng, lively):
     """What a strip holds does not grow with the height of the image; skips are freed after their last use."""
     net = prepare_for_inference(lively(ResNet, filters=8, blocks=3), TestTime())
     budget, sizes = 400_000, []
@@ -198,7 +184,7 @@ def test_the_memory_of_a_strip_and_the_scratch_are_what_was_planned(rng):
     assert sizes[0] == sizes[1]
 
 
-def test_long_chains_are_cut_so_that_strips_do_not_make_their_neighbours_rows_again():
+def test_long_chains_are_cut_so_that_strips_do_not_make_their_neighbours_rows_again(lively):
     net = prepare_for_inference(lively(RRDB, filters=8, blocks=2, growth=4), TestTime())
     recording = record(net, [(1, 3, 128, 128)], CPU)
     made = plan(recording, budget=2_000_000)
@@ -215,7 +201,7 @@ def test_long_chains_are_cut_so_that_strips_do_not_make_their_neighbours_rows_ag
     assert again < 1.3 * total
 
 
-def test_scratch_is_gone_after_an_error(tmp_path, monkeypatch, rng):
+def test_scratch_is_gone_after_an_error(tmp_path, monkeypatch, rng, lively):
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
     net = prepare_for_inference(lively(ResNet, filters=4, blocks=1), TestTime())
     recording = record(net, [(1, 3, 32, 32)], CPU)
@@ -261,181 +247,6 @@ def test_scratch_in_bf16_keeps_bf16(tmp_path, rng):
         assert torch.equal(scratch.read("x", 2, 7), values[..., 2:7, :])
 
 
-# -------------------------------------------------------------------------------------------------------- translator
-
-
-def translator(net, channels=3, norm="image", dropout=False, **options):
-    config = SingleNetworkConfig(dropout=dropout, norm=norm)
-    method = SingleNetwork(config, DataSpec("single", {"image": channels}, (32, 32)), {})
-    return Translator(method, {"net": net}, {}, **options)
-
-
-def waves(height, width, dtype=np.uint8, channels=3):
-    """Colours that differ from top to bottom, so that strips have other statistics than the whole."""
-    rows, columns = np.mgrid[:height, :width]
-    planes = [np.sin(rows / (9 + c) + columns / 7) * 0.3 + rows / height * 0.6 - 0.3 for c in range(channels)]
-    top = np.iinfo(dtype).max
-    return ((np.stack(planes, -1) + 1) * (top / 2)).clip(0, top).astype(dtype)
-
-
-@pytest.mark.parametrize("dtype", [np.uint8, np.uint16])
-def test_pictures_with_padding_and_alpha(dtype):
-    made_by = translator(lively(UNet, filters=4, levels=4))
-    alpha = waves(53, 41, dtype, 1)[..., 0]
-    image = Image(waves(53, 41, dtype), alpha, icc=b"profile")
-    wanted, found = (made_by.translate_image(image, tile=tile) for tile in ("off", 8))
-    step = 1 if dtype == np.uint8 else 4
-    assert np.abs(wanted.pixels.astype(int) - found.pixels).max() <= step and found.pixels.dtype == dtype
-    assert np.array_equal(found.alpha, alpha) and found.icc == b"profile"
-
-
-def test_naive_tiles_would_differ_where_strips_do_not():
-    net = lively(ResNet, filters=8, blocks=2)
-    made_by, image = translator(net), waves(96, 40)
-    wanted = made_by.translate_image(Image(image), tile="off").pixels.astype(int)
-    found = made_by.translate_image(Image(image), tile=12).pixels
-    naive = np.concatenate([made_by(image[row : row + 48]) for row in (0, 48)])
-    assert np.abs(wanted - found).max() <= 1
-    assert np.abs(wanted - naive).mean() > 3
-
-
-def test_tensors_grey_images_and_batches(rng):
-    made_by = translator(lively(ResNet, filters=4, blocks=1))
-    images = torch.rand(3, 1, 37, 30, generator=rng) * 2 - 1
-    wanted, found = (made_by.translate_tensor(images, tile=tile) for tile in ("off", 9))
-    assert torch.allclose(wanted, found, atol=2e-5)
-
-
-def test_the_scale_and_several_inputs(make, tiny, rng):
-    class Mixed(tiny):
-        directions = {"mix": Direction(nets=("gen",), inputs=("image", "other"), scale=2)}
-
-        def translate(self, nets, inputs, direction):
-            both = torch.cat((inputs["image"], inputs["other"]), 1)
-            return F.interpolate(F.instance_norm(nets.gen(both)), scale_factor=2, mode="bilinear")
-
-        def compose(self, output, original, direction):
-            return output * 0.5 + F.interpolate(original, scale_factor=2) * 0.5
-
-    gen = nn.Conv2d(6, 3, 5, padding=2)
-    made_by = make(Mixed, {"gen": gen})
-    image, other = Image(waves(37, 22)), Image(waves(50, 40))
-    wanted, found = (made_by.translate_image(image, None, {"other": other}, tile=tile) for tile in ("off", 10))
-    assert found.pixels.shape == (74, 44, 3)
-    assert np.abs(wanted.pixels.astype(int) - found.pixels).max() <= 1
-
-
-def test_label_maps(make, tiny):
-    class Labels(tiny):
-        data = "labelled"
-        directions = {"segment": Direction(nets=("gen",), output="labels")}
-
-    torch.manual_seed(0)
-    spec = DataSpec("labelled", {"image": 3, "label": 1}, (32, 32), ("a", "b", "c"), ((0, 0, 0), (1, 1, 1), (2, 2, 2)))
-    method = Labels(Labels.Config(), spec, {"l1": 1.0})
-    made_by = Translator(method, {"gen": nn.Conv2d(3, 3, 3, padding=1)}, {})
-    wanted, found = (made_by.translate_image(Image(waves(45, 33)), tile=tile) for tile in ("off", 7))
-    assert np.array_equal(wanted.pixels, found.pixels) and found.mode == "palette" and len(np.unique(found.pixels)) > 1
-
-
-def test_dropout_that_stays_on_draws_the_same_for_every_height_of_strips(rng):
-    net = nn.Sequential(nn.Conv2d(3, 3, 5, padding=2), nn.Dropout(0.5), nn.Conv2d(3, 3, 3, padding=1))
-    images = torch.rand(1, 3, 40, 24, generator=rng)
-    on = translator(net, dropout=True)
-    a, b = (on.translate_tensor(images, tile=tile) for tile in (40, 7))
-    assert torch.allclose(a, b, atol=1e-6)
-    assert not torch.allclose(a, on.translate_tensor(images, keys=["other"], tile=7))
-    mask = translator(nn.Sequential(nn.Dropout(0.5)), dropout=True).translate_tensor(torch.ones(1, 3, 64, 64), tile=9)
-    assert set(mask.unique().tolist()) == {0.0, 2.0} and abs(float(mask.mean()) - 1) < 0.05
-
-
-def test_bf16_in_strips_is_as_near_as_bf16_is(rng):
-    net = lively(ResNet, filters=8, blocks=2)
-    images = torch.rand(1, 3, 48, 32, generator=rng) * 2 - 1
-    exact = translator(net).translate_tensor(images)
-    low = translator(net, precision="bf16")
-    wanted, found = ((low.translate_tensor(images, tile=tile) - exact).abs().mean() for tile in ("off", 12))
-    assert 0 < found < 2 * wanted + 1e-3
-
-
-# ------------------------------------------------------------------------------------------- when, and what otherwise
-
-
-def test_auto_looks_at_the_free_memory(monkeypatch, rng):
-    made_by, image = translator(lively(ResNet, filters=4, blocks=1)), torch.rand(1, 3, 64, 64, generator=rng)
-    heights = []
-    whole_pass = made_by.whole
-    monkeypatch.setattr(made_by, "whole", lambda r, given, key: heights.append(1) or whole_pass(r, given, key))
-    monkeypatch.setattr(tiling, "SMALL", 0)
-    for free, passes in ((1 << 30, 1), (1 << 16, 0)):
-        monkeypatch.setattr(tiling, "free_memory", lambda device, free=free: free)
-        heights.clear()
-        made_by.translate_tensor(image)
-        assert len(heights) == passes
-    assert made_by.tiler.fits(made_by.route(), 16 * 16)
-
-
-def test_out_of_memory_halves_the_batch_then_takes_strips_and_remembers(monkeypatch, rng):
-    made_by, images = translator(lively(ResNet, filters=4, blocks=1)), torch.rand(4, 3, 32, 32, generator=rng)
-    wanted, tried = made_by.translate_tensor(images, tile="off"), []
-
-    def full(route, given, key):
-        tried.append(len(given["image"]))
-        raise RuntimeError("DefaultCPUAllocator: can't allocate memory: you tried to allocate 9 bytes")
-
-    monkeypatch.setattr(made_by, "whole", full)
-    assert torch.allclose(made_by.translate_tensor(images), wanted, atol=2e-5)
-    assert tried == [4, 2, 1]
-    made_by.translate_tensor(images)
-    assert tried == [4, 2, 1]
-
-
-def test_other_errors_of_a_network_are_not_taken_for_a_lack_of_memory(make):
-    with pytest.raises(RuntimeError, match="expected input"):
-        make(nets={"gen": nn.Conv2d(5, 3, 1)}).translate_tensor(torch.zeros(1, 3, 16, 16))
-
-
-@pytest.mark.parametrize("tile", ["on", 0, -3, 1.5])
-def test_a_wrong_tile_is_refused(make, tile):
-    with pytest.raises(ConfigError, match="tile is auto, off or a number"):
-        make(tile=tile)
-
-
-class Foreign(nn.Module):
-    """Holds an operation that nobody knows to be local: its norms are known all the same."""
-
-    multiple = 4
-
-    def __init__(self):
-        super().__init__()
-        self.net = lively(ResNet, filters=8, blocks=1)
-
-    def forward(self, x):
-        return self.net(x.cumsum(0))
-
-
-def test_unknown_networks_go_in_bands_with_the_statistics_of_all_and_say_how_near_that_is():
-    net, image = Foreign(), waves(256, 40)
-    made_by, told = translator(net), []
-    made_by.tiler.tell = told.append
-    wanted = made_by.translate_image(Image(image), tile="off").pixels.astype(int)
-    found = made_by.translate_image(Image(image), tile=64).pixels.astype(int)
-    naive = np.concatenate([made_by(image[row : row + 64]) for row in range(0, 256, 64)]).astype(int)
-    assert np.abs(found - wanted).mean() < 0.2 * np.abs(naive - wanted).mean()
-    assert len(told) == 1 and "(cumsum); mean difference to the whole: " in told[0]
-
-
-def test_bands_of_a_local_network_are_exact_and_values_decide_nothing(rng):
-    class Looks(nn.Module):
-        def forward(self, x):
-            return F.avg_pool2d(x, 3, 1, 1) * (2 if float(x.max()) > 100 else 1)
-
-    made_by = translator(Looks())
-    made_by.tiler.tell = lambda text: None
-    image = torch.rand(1, 3, 150, 20, generator=rng)
-    assert torch.allclose(made_by.translate_tensor(image, tile=40), made_by.translate_tensor(image), atol=1e-6)
-
-
 def test_programs_that_cannot_be_recorded_or_are_not_known_are_refused():
     def writes(x):
         x[:, :1] = 0
@@ -452,10 +263,3 @@ def test_programs_that_cannot_be_recorded_or_are_not_known_are_refused():
     for program in (lambda x: x.flip(2), lambda x: x.transpose(2, 3), lambda x: x[:, :, ::2], lambda x: x.softmax(2)):
         with pytest.raises(Unknown):
             plan(record(program, [(1, 3, 16, 16)], CPU), budget=1)
-
-
-def test_bands_cover_all_rows_once():
-    for rows, height, multiple in ((100, 30, 4), (7, 100, 4), (64, 1, 16)):
-        cut = bands._bands(rows, height, multiple)
-        assert [band.first for band in cut] == [0, *(band.last for band in cut[:-1])] and cut[-1].last == rows
-        assert all(band.a % multiple == 0 and band.a <= band.first and band.b >= band.last for band in cut)

@@ -57,7 +57,7 @@ class Tracker(Protocol):
 class Progress(Protocol):
     """A running count of work: `advance` by n, with fields such as losses to show beside it."""
 
-    def advance(self, n: int = 1, **fields: Any) -> None: ...
+    def advance(self, n: int = 1, /, **fields: Any) -> None: ...
 
 
 class Console(Protocol):

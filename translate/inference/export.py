@@ -84,7 +84,8 @@ def export_onnx(
 
     Errors: ConfigError (nothing there, packages missing), ContractError (the method cannot be exported; why).
     """
-    needed("onnx"), needed("onnxruntime")
+    for package in ("onnx", "onnxruntime"):
+        needed(package)
     folder = locate(ref, resolver)
     translator = load(folder, "cpu", tile="off")
     one = output is not None and output.suffix.lower() == SUFFIX
@@ -182,7 +183,7 @@ def _traced(translator: Translator, direction: str) -> tuple[bytes, list[str]]:
     inputs = list(translator.route(direction).inputs)
     axes = {name: {0: "batch", 2: "height", 3: "width"} for name in inputs}
     file = io.BytesIO()
-    with _noted(translator) as decided:
+    with _noted(translator) as decided, torch.no_grad():
         try:
             torch.onnx.export(
                 _Direction(translator, direction).eval(),
