@@ -34,7 +34,8 @@ class Ran(NamedTuple):
 
 
 class Tutorial(NamedTuple):
-    """The package of the page, the shell that it was made in, what was run, and the size of its method at first."""
+    """The package of the page, the shell that it was made in, the commands that were run, the first text of each file,
+    and the blocks that were done."""
 
     package: Path
     shell: Shell
