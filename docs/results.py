@@ -9,6 +9,7 @@ Each run's folder of images is FOLDER/ROOT, by the name `root` in `results.yaml`
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -110,7 +111,7 @@ def sheet(section: dict[str, Any], runs: dict[str, Run], name: str) -> None:
 
 
 def page(section: dict[str, Any], runs: dict[str, Run]) -> list[str]:
-    name = section["title"].partition(" (")[0].lower().replace(" ", "-")
+    name = re.sub(r"[^a-z0-9]+", "-", section["title"].partition(" (")[0].lower())
     sheet(section, runs, name)
     commands = [f"`translate {' '.join(runs[run].arguments)}`" for run in section["runs"]]
     facts = {
