@@ -127,12 +127,16 @@ def check_png(data: bytes, name: str) -> None:
         at = end
     width, height = struct.unpack(">II", data[16:24])
     expected = _png_bytes(width, height, info.bits * _SAMPLES[info.colour], interlaced=data[28] == 1)
+    stream = zlib.decompressobj()
     try:
-        got = len(zlib.decompressobj().decompress(b"".join(parts), expected))
+        got = len(stream.decompress(b"".join(parts), expected))
+        more = stream.decompress(stream.unconsumed_tail, 1)  # reads the checksum, too
     except zlib.error as error:
         raise DataError(f"{name}: damaged PNG: {error}") from None
-    if got < expected:
+    if got < expected or not (more or stream.eof):
         raise DataError(f"{name}: truncated PNG: {got} of {expected} bytes of image data")
+    if more:
+        raise DataError(f"{name}: damaged PNG: its image data unpack to more than {expected} bytes")
 
 
 def _png_bytes(width: int, height: int, bits: int, *, interlaced: bool) -> int:

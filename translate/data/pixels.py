@@ -39,8 +39,7 @@ def to16(array: Array) -> Array:
     if array.dtype == np.uint8:
         return array.astype(np.uint16) * 257
     if array.dtype == np.uint32:
-        deep: Array = ((array.astype(np.uint64) + 32768) // 65537).astype(np.uint16)
-        return deep
+        return ((array.astype(np.uint64) + 32768) // 65537).astype(np.uint16)
     wide: Array = np.rint(array.clip(0, 1) * np.float64(65535)).astype(np.uint16)
     return wide
 
@@ -48,7 +47,8 @@ def to16(array: Array) -> Array:
 def over_white(pixels: Array, alpha: Array) -> Array:
     """Composites `pixels` H x W x C with `alpha` H x W, both of one type, over white; rounded to the nearest."""
     if pixels.dtype.kind == "f":
-        return (1 - alpha[..., None] * (1 - pixels)).astype(pixels.dtype)
+        blend: Array = (1 - alpha[..., None] * (1 - pixels)).astype(pixels.dtype)
+        return blend
     white = int(top(pixels.dtype))
     weight = alpha[..., None].astype(np.uint64)
     mixed = pixels.astype(np.uint64) * weight + white * (white - weight)

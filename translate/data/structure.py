@@ -18,6 +18,7 @@ SCANS = 100
 _MARKER = re.compile(rb"\xff[\x01-\xcf\xd8-\xfe]")
 _FRAME_HEADERS = {*range(0xC0, 0xD0)} - {0xC4, 0xC8, 0xCC}
 _CANVAS = 1 << 20
+_SEGMENTS = 10_000
 
 
 @dataclass(frozen=True)
@@ -34,7 +35,7 @@ class JpegInfo:
 def jpeg_info(data: bytes, name: str) -> JpegInfo:
     """The markers lead from SOI through a frame header and at least one scan to EOI; what follows EOI (a preview, a
     video) is nobody's. Nor are there fewer bytes than a Huffman code of one bit per block takes."""
-    at, scans, frame = 2, 0, b""
+    at, scans, segments, frame = 2, 0, 0, b""
     while found := _MARKER.search(data, at):
         marker, at = data[found.start() + 1], found.end()
         if marker == 0xD9:
@@ -48,6 +49,9 @@ def jpeg_info(data: bytes, name: str) -> JpegInfo:
             frame, arithmetic = data[at + 2 : at + length], marker >= 0xC9
         at += length
         scans += marker == 0xDA
+        segments += 1
+        if segments > _SEGMENTS:
+            raise DataError(f"{name}: JPEG of more than {_SEGMENTS:,} segments: made to keep a decoder busy")
         if scans > SCANS:
             raise DataError(f"{name}: JPEG of more than {SCANS} scans: made to keep a decoder busy")
     else:
@@ -84,7 +88,11 @@ def webp_info(stream: BinaryIO, name: str) -> Still:
     at, frames = 12, 0
     canvas: tuple[int, int] | None = None
     picture: tuple[int, int] | None = None
+    chunks = 0
     while at + 8 <= announced and frames <= FRAMES:
+        chunks += 1
+        if chunks > _SEGMENTS:
+            raise DataError(f"{name}: WebP of more than {_SEGMENTS:,} chunks: made to keep a decoder busy")
         stream.seek(at)
         kind, length = struct.unpack("<4sI", stream.read(8))
         if at + 8 + length > announced:
