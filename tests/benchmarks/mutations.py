@@ -2,8 +2,8 @@
 
     python tests/benchmarks/mutations.py --count 10000 --seed 0
 
-Originals in sixteen forms of six formats are cut, spliced, overwritten with zeros, have bits flipped or bytes removed, get
-another format's suffix, or are replaced by a bomb; all are converted by a child process, with the identity for a
+Originals in sixteen forms of six formats are cut, spliced, overwritten with zeros, have bits flipped or bytes removed,
+get another format's suffix, or are replaced by a bomb; all are converted by a child process, with the identity for a
 network. Then, for each: it is in exactly one row of the results, took less than `SECONDS`, and, if it was converted,
 
 - `same`: the output is the undamaged original's (the damage was behind the end, or in what is no pixel), or
