@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import importlib.util
 from collections.abc import Iterator
 from contextlib import contextmanager
 from io import BytesIO
+from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import numpy as np
@@ -32,6 +35,15 @@ def saved(array: Array, fmt: str, **options: Any) -> bytes:
     out = BytesIO()
     Image.fromarray(array[..., 0] if array.ndim == 3 and array.shape[2] == 1 else array).save(out, fmt, **options)
     return out.getvalue()
+
+
+def benchmark(name: str) -> ModuleType:
+    """A script of `tests/benchmarks`, as a module."""
+    spec = importlib.util.spec_from_file_location(name, Path(__file__).parents[1] / "benchmarks" / f"{name}.py")
+    assert spec and spec.loader
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
 
 
 class Console:

@@ -234,7 +234,7 @@ def test_a_tag_of_the_wrong_type_is_not_read_in_two_ways() -> None:
     entries = range(at + 2, at + 2 + 12 * struct.unpack("<H", data[at : at + 2])[0], 12)
     planar = next(n for n in entries if struct.unpack("<H", data[n : n + 2])[0] == 284)
     data[planar + 2] = 11
-    with pytest.raises(DataError, match="x: .*tag 284 is no number"):
+    with pytest.raises(DataError, match=r"x: .*tag 284 is no number"):
         decode(bytes(data), "x")
 
 
