@@ -78,9 +78,8 @@ def main() -> int:
                 print(f"{network}: {error}")
                 wrong += 1
                 continue
-        print(
-            f"{network}: {done} of {len(sizes)} sizes right, {len(refused)} refused, {time.perf_counter() - began:.0f} s"
-        )
+        seconds = time.perf_counter() - began
+        print(f"{network}: {done} of {len(sizes)} sizes right, {len(refused)} refused, {seconds:.0f} s")
         for name, reason in list(refused.items())[:5]:
             print(f"  {name}: {reason}")
     return 1 if wrong else 0

@@ -31,9 +31,12 @@ def smooth(height: int = 96, width: int = 128) -> Array:
 
 
 def saved(array: Array, fmt: str, **options: Any) -> bytes:
-    """An image file as Pillow writes it."""
-    out = BytesIO()
-    Image.fromarray(array[..., 0] if array.ndim == 3 and array.shape[2] == 1 else array).save(out, fmt, **options)
+    """An image file as Pillow writes it; four channels may be `mode="CMYK"`."""
+    out, mode = BytesIO(), options.pop("mode", None)
+    image = Image.fromarray(array[..., 0] if array.ndim == 3 and array.shape[2] == 1 else array)
+    if mode:
+        image = Image.frombytes(mode, image.size, array.tobytes())
+    image.save(out, fmt, **options)
     return out.getvalue()
 
 
