@@ -272,6 +272,25 @@ def test_animations_are_refused(fmt: str, suffix: str) -> None:
         decode(out.getvalue(), f"x.{suffix}")
 
 
+def gif(canvas: tuple[int, int], at: tuple[int, int], transparent: bool) -> bytes:
+    """Two by two pixels of the second colour (codes: clear, 1, 1, 1, 1, end) somewhere on a canvas."""
+    control = b"!\xf9\4\1\0\0\0\0" if transparent else b""
+    picture = b"," + struct.pack("<HHHHB", *at, 2, 2, 0) + b"\2\3\x4c\x12\x05\0"
+    return b"GIF89a" + struct.pack("<HHBBB", *canvas, 0x80, 0, 0) + bytes([9, 9, 9, 1, 2, 3]) + control + picture + b";"
+
+
+def test_a_gif_says_what_is_beside_its_picture() -> None:
+    assert decode(gif((2, 2), (0, 0), False), "x").pixels.tolist() == [[[1, 2, 3]] * 2] * 2
+    with pytest.raises(DataError, match="x: GIF of 2 x 2 pixels on a canvas of 4 x 3: crop it"):
+        decode(gif((4, 3), (1, 1), False), "x")
+    found = decode(gif((4, 3), (1, 1), True), "x")
+    assert found.alpha is not None and found.alpha.tolist() == [[0] * 4, [0, 255, 255, 0], [0, 255, 255, 0]]
+    with pytest.raises(DataError, match="canvas of 40 x 30: crop it"):
+        decode(gif((40, 30), (1, 1), True), "x")
+    with pytest.raises(DataError, match="beyond its canvas"):
+        decode(gif((4, 3), (3, 1), True), "x")
+
+
 def test_missing_files_folders_and_suffixes(tmp_path: Path) -> None:
     for attempt in (read, probe):
         with pytest.raises(DataError, match=r"absent.png: No such file"):

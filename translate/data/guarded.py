@@ -3,8 +3,8 @@ killed.
 
 Ordinary files are decoded where they are, as fast as ever: PNG, JPEG and uncompressed BMP whose structure is checked
 first and whose announced size is in keeping with their bytes. What has a complex decoder (TIFF, WebP, GIF, run-length
-codes) or one that warns where it should refuse (CMYK JPEG), or announces far more than it holds, goes to a worker, which
-reads the file itself and sends the pixels back.
+codes), or one that warns where it should refuse (CMYK JPEG), or announces far more than it holds, goes to a worker,
+which reads the file itself and sends the pixels back.
 """
 
 from __future__ import annotations

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import struct
 from dataclasses import dataclass
+from io import SEEK_CUR
 from typing import BinaryIO
 
 from translate.errors import DataError
@@ -18,7 +19,7 @@ SCANS = 100
 _MARKER = re.compile(rb"\xff[\x01-\xcf\xd8-\xfe]")
 _FRAME_HEADERS = {*range(0xC0, 0xD0)} - {0xC4, 0xC8, 0xCC}
 _TURBO = [((h, v), (1, 1), (1, 1)) for h, v in ((1, 1), (2, 1), (1, 2), (2, 2), (4, 1), (1, 4))]
-_CANVAS = 1 << 20
+_CANVAS = 16
 _SEGMENTS = 10_000
 
 
@@ -133,20 +134,23 @@ def _webp_picture(kind: bytes, head: bytes, name: str) -> tuple[int, int]:
 
 
 def gif_info(stream: BinaryIO, name: str) -> Still:
-    """Every block whole, up to the trailer, and a first picture that fills a fair part of its canvas."""
+    """Every block whole, up to the trailer, and a first picture that fills its canvas, or a fair part of it where what
+    is beside it is transparent; else nobody says what is there."""
     stream.seek(6)
     width, height, flags = struct.unpack("<HHB", _exactly(stream, 7, name)[:5])
     _exactly(stream, _colours(flags), name)
-    frames = 0
+    frames, clear = 0, False
     while (kind := _exactly(stream, 1, name)) != b";":
         if kind == b"!":
-            _exactly(stream, 1, name)
+            if _exactly(stream, 1, name) == b"\xf9":  # its block: length, flags, delay, transparent colour, end
+                clear = bool(_exactly(stream, 2, name)[1] & 1)
+                stream.seek(-2, SEEK_CUR)
         elif kind == b",":
             left, top, wide, high, flags = struct.unpack("<HHHHB", _exactly(stream, 9, name))
             _exactly(stream, _colours(flags) + 1, name)
             if not frames and (left + wide > width or top + high > height or not wide * high):
                 raise DataError(f"{name}: damaged GIF: its picture reaches beyond its canvas")
-            if not frames and width * height > max(_CANVAS, 16 * wide * high):
+            if not frames and width * height > wide * high * (_CANVAS if clear else 1):
                 raise DataError(f"{name}: GIF of {wide} x {high} pixels on a canvas of {width} x {height}: crop it")
             frames += 1
             if frames > FRAMES:
