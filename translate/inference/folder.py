@@ -8,7 +8,7 @@ import time
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -134,7 +134,7 @@ def convert(
     work = plan(input, output, suffix, samples)
     given = {name: as_image(image) for name, image in (others or {}).items()}
     if precision == "auto":
-        translator.precision = probe_precision(translator, work, console, direction, given)
+        translator.precision = probe_precision(translator, _samples(work, given), console, direction)
     return convert_items(
         work,
         translator,
@@ -181,6 +181,13 @@ def convert_items(
         console.warn(f"{len(failures) - SHOWN} more images failed; see {work.journal}")
     mean = sum(diversities) / len(diversities) if diversities else None
     return Summary(**counts, ignored=work.ignored, failures=tuple(failures), journal=work.journal, diversity=mean)
+
+
+def _samples(work: Plan, others: Mapping[str, Image]) -> Iterator[tuple[Image, dict[str, Image]]]:
+    """The images that can be read, with their further inputs."""
+    for item in work.items:
+        with suppress(TranslateError):
+            yield read(item.source), {**others, **{name: read(path) for name, path in item.others.items()}}
 
 
 def _run(
