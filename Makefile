@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN = $(VENV)/bin
 STAMP = $(VENV)/.installed
-EXTRAS ?= dev,onnx
+EXTRAS ?= dev,onnx,ray
 RUN ?= run pipelines/maps_cyclegan.yaml --profile quick
 
 .PHONY: run results test lint types imports format install wheel clean

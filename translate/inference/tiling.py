@@ -241,7 +241,7 @@ class Tiler:
                 multiplied, weights = work(recording)
                 peak = recording.peak(4 if self._translator.precision == "fp32" else 2)
                 self._costs[known] = Cost(peak / pixels, multiplied / pixels, weights)
-            except Unrecordable:
+            except Exception:  # Unrecordable, or whatever a method raises at a size that it does not like
                 self._costs[known] = Cost(UNKNOWN_BYTES * route.scale**2, 0.0, 0)
         return self._costs[known]
 
