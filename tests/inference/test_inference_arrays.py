@@ -6,7 +6,16 @@ import torch
 from PIL import Image as Pillow
 
 from translate.errors import ConfigError
-from translate.inference.arrays import as_image, match_channels, pad, reflect_index, resize, to_array, to_tensor
+from translate.inference.arrays import (
+    as_image,
+    match_channels,
+    pad,
+    reflect_index,
+    resize,
+    to_array,
+    to_tensor,
+    with_alpha,
+)
 
 
 @pytest.mark.parametrize("length", [1, 2, 3, 5, 16, 33])
@@ -37,6 +46,24 @@ def test_every_grey_level_survives_the_way_to_a_tensor_and_back(dtype):
     assert np.array_equal(to_array(tensor, np.dtype(dtype)), levels)
 
 
+def test_32_bits_pass_with_the_precision_of_a_float():
+    deep = np.random.default_rng(0).integers(0, 1 << 32, (50, 40, 5), np.uint32)
+    back = to_array(to_tensor(deep), np.dtype(np.uint32))
+    assert np.abs(back.astype(np.int64) - deep).max() <= 1 << 8  # 24 bits of a float32, over a range of two
+    ends = np.array([[[0], [1 << 31], [(1 << 32) - 1]]], np.uint32)
+    assert to_array(to_tensor(ends), np.dtype(np.uint32)).ravel()[[0, 2]].tolist() == [0, (1 << 32) - 1]
+    real = np.random.default_rng(0).random((50, 40, 2), np.float32)
+    assert np.abs(to_array(to_tensor(real), np.dtype(np.float32)) - real).max() <= 2**-23
+
+
+def test_bands_bring_no_alpha():
+    four = np.random.default_rng(0).integers(0, 256, (5, 4, 4), np.uint8)
+    bands = with_alpha(four, None, bands=True)
+    assert bands.mode == "bands" and bands.alpha is None and np.array_equal(bands.pixels, four)
+    assert with_alpha(four, None).alpha is not None
+    assert with_alpha(np.zeros((5, 4, 7), np.uint8), None).mode == "bands"
+
+
 def test_values_outside_the_range_are_clipped():
     assert to_array(torch.tensor([[[[-3.0, 3.0]]]]), np.dtype(np.uint8)).ravel().tolist() == [0, 255]
 
@@ -57,7 +84,7 @@ def test_resizing_keeps_the_range_and_a_constant():
 
 
 def test_what_is_no_image_is_refused():
-    for wrong in (3, np.zeros((4, 4), np.float32), np.zeros((4, 4, 5), np.uint8), np.zeros((0, 4), np.uint8)):
+    for wrong in (3, np.full((4, 4), 1.5, np.float32), np.zeros((4, 4, 5), np.int8), np.zeros((0, 4), np.uint8)):
         with pytest.raises(ConfigError):
             as_image(wrong)
     palette = as_image(Pillow.new("P", (4, 3)))

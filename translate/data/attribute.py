@@ -64,7 +64,7 @@ class _Attributes(FileSource[P]):
 
 
 def _read(path: Path, colour: bool) -> Array:
-    pixels = image.read(path).array
+    pixels = image.read_colours(path)
     return match(pixels, 3, 8) if colour and pixels.shape[2] == 1 else pixels
 
 

@@ -1,4 +1,4 @@
-"""Is a file whole? Structure and checksums of PNG, JPEG and WebP, on bytes, before any decoder sees them.
+"""Is a file whole? What format it is, and the structure and checksums of PNG, before any decoder sees it.
 
 Decoders are lenient: Pillow accepts a PNG whose data ends early, and libjpeg fills what it lacks with grey. What no
 format can tell is a bit that flipped inside the compressed data of a JPEG, or in the pixels of a BMP.
@@ -6,7 +6,6 @@ format can tell is a bit that flipped inside the compressed data of a JPEG, or i
 
 from __future__ import annotations
 
-import re
 import struct
 import zlib
 from collections.abc import Callable, Mapping
@@ -14,9 +13,11 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import BinaryIO
 
+from translate.data.structure import check_bmp, check_jpeg
+from translate.data.tiff_directory import check_tiff
 from translate.errors import DataError
 
-_MARKER = re.compile(rb"\xff[\x01-\xcf\xd8-\xfe]")
+_CHUNKS = 1000
 _SAMPLES = {0: 1, 2: 3, 3: 1, 4: 2, 6: 4}
 _ADAM7 = ((0, 0, 8, 8), (4, 0, 8, 8), (0, 4, 4, 8), (2, 0, 4, 4), (0, 2, 2, 4), (1, 0, 2, 2), (0, 1, 1, 2))
 _FORMATS = (
@@ -26,6 +27,8 @@ _FORMATS = (
     (b"GIF8", "gif"),
     (b"II*\x00", "tiff"),
     (b"MM\x00*", "tiff"),
+    (b"II+\x00", "tiff"),
+    (b"MM\x00+", "tiff"),
 )
 _FOREIGN = (
     (b"version https://git-lfs", "is a Git LFS pointer, not the image: run `git lfs pull`"),
@@ -88,10 +91,21 @@ def png_chunk(stream: BinaryIO, kind: bytes) -> bytes:
     return b""
 
 
+def png_prelude(stream: BinaryIO, name: str) -> None:
+    """There are no more chunks before the image data than any writer makes. Errors: DataError."""
+    stream.seek(8)
+    count = 0
+    while len(head := stream.read(8)) == 8 and head[4:] not in (b"IDAT", b"IEND"):
+        stream.seek(int.from_bytes(head[:4], "big") + 4, 1)
+        count += 1
+        if count > _CHUNKS:
+            raise DataError(f"{name}: PNG of more than {_CHUNKS:,} chunks before its image data")
+
+
 def check_png(data: bytes, name: str) -> None:
     """Every chunk whole, every CRC right, IEND there, and as much image data as the header asks for."""
     info = png_header(data, name)
-    at, parts = 8, []
+    at, parts, others = 8, [], 0
     while True:
         if at + 12 > len(data):
             raise DataError(f"{name}: truncated PNG: the file ends before its end chunk")
@@ -104,17 +118,25 @@ def check_png(data: bytes, name: str) -> None:
             raise DataError(f"{name}: damaged PNG: chunk {kind.decode('latin-1')!r} fails its checksum")
         if kind == b"IDAT":
             parts.append(data[at + 8 : end - 4])
+        else:
+            others += 1
         if kind == b"IEND":
             break
+        if others > _CHUNKS or len(parts) > _CHUNKS + len(data) // 64:
+            raise DataError(f"{name}: PNG of {len(parts) + others:,} tiny chunks: made to keep a decoder busy")
         at = end
     width, height = struct.unpack(">II", data[16:24])
     expected = _png_bytes(width, height, info.bits * _SAMPLES[info.colour], interlaced=data[28] == 1)
+    stream = zlib.decompressobj()
     try:
-        got = len(zlib.decompressobj().decompress(b"".join(parts), expected))
+        got = len(stream.decompress(b"".join(parts), expected))
+        more = stream.decompress(stream.unconsumed_tail, 1)  # reads the checksum, too
     except zlib.error as error:
         raise DataError(f"{name}: damaged PNG: {error}") from None
-    if got < expected:
+    if got < expected or not (more or stream.eof):
         raise DataError(f"{name}: truncated PNG: {got} of {expected} bytes of image data")
+    if more:
+        raise DataError(f"{name}: damaged PNG: its image data unpack to more than {expected} bytes")
 
 
 def _png_bytes(width: int, height: int, bits: int, *, interlaced: bool) -> int:
@@ -127,30 +149,7 @@ def _png_bytes(width: int, height: int, bits: int, *, interlaced: bool) -> int:
     return total
 
 
-def check_jpeg(data: bytes, name: str) -> None:
-    """The markers lead from SOI through at least one scan to EOI. What follows EOI (a preview, a video) is nobody's."""
-    at, scans = 2, 0
-    while found := _MARKER.search(data, at):
-        marker, at = data[found.start() + 1], found.end()
-        if marker == 0xD9:
-            if not scans:
-                raise DataError(f"{name}: damaged JPEG: it holds no image data")
-            return
-        if marker in (0x01, 0xD8):
-            continue
-        at += max(2, int.from_bytes(data[at : at + 2], "big"))
-        scans += marker == 0xDA
-    raise DataError(f"{name}: truncated JPEG: the file ends before its end marker")
-
-
-def check_webp(data: bytes, name: str) -> None:
-    """The file is as long as its RIFF header says."""
-    expected = int.from_bytes(data[4:8], "little") + 8
-    if len(data) < expected:
-        raise DataError(f"{name}: truncated WebP: {len(data)} of {expected} bytes")
-
-
 CHECKS: Mapping[str, Callable[[bytes, str], None]] = MappingProxyType(
-    {"png": check_png, "jpeg": check_jpeg, "webp": check_webp}
+    {"png": check_png, "jpeg": check_jpeg, "bmp": check_bmp, "tiff": check_tiff}
 )
-"""By format, where there is one. Errors of all: DataError, with the name that they are given."""
+"""By format; WebP and GIF are checked as soon as they are opened. Errors of all: DataError, with the name given."""

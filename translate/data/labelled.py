@@ -119,7 +119,7 @@ class Labelled(FileSource[LabelledConfig]):
     def _record(self, key: str, side: str, path: Path) -> Record:
         if side == "label":
             return Record(key, side, str(path), lambda: read_labels(path, self.config.ignore))
-        return Record(key, side, str(path), lambda: image.read(path).array)
+        return Record(key, side, str(path), lambda: image.read_colours(path))
 
     def inputs(self) -> Iterable[Path]:
         listed = self.config.classes

@@ -53,7 +53,7 @@ class Pile:
         sizes = {(h.width, h.height) for h in self.headers.values()}
         (w0, h0), (w1, h1) = min(sizes), max(sizes)
         size = f"{w0} x {h0}" if len(sizes) == 1 else f"{w0} x {h0} to {w1} x {h1}"
-        kinds = {"colour" if h.channels == 3 else "grey" for h in self.headers.values()}
+        kinds = {{1: "grey", 3: "colour"}.get(h.channels, f"{h.channels} bands") for h in self.headers.values()}
         deep = ", 16 bits" if any(h.bits == 16 for h in self.headers.values()) else ""
         return f"{self.path}: {len(self.files):,} images of {size} pixels, {' and '.join(sorted(kinds))}{deep}"
 

@@ -1,4 +1,4 @@
-"""Arithmetic on arrays of pixels, uint8 or uint16: turning them upright, alpha over white, bit depth, channels."""
+"""Arithmetic on arrays of pixels, of any sample type: turning them upright, alpha over white, bit depth, channels."""
 
 from __future__ import annotations
 
@@ -20,17 +20,47 @@ def upright(array: Array, orientation: int) -> Array:
     return array
 
 
+def top(dtype: Any) -> float:
+    """White in a sample type: 255, 65535, 4294967295, and 1.0 of float32."""
+    return 1.0 if np.dtype(dtype).kind == "f" else float(np.iinfo(dtype).max)
+
+
 def to8(array: Array) -> Array:
-    """uint16 to uint8, rounded to the nearest (65535 / 255 = 257)."""
-    return ((array.astype(np.uint32) + 128) // 257).astype(np.uint8)
+    """Samples of any type as uint8, rounded to the nearest (65535 / 255 = 257)."""
+    if array.dtype == np.uint8:
+        return array
+    return ((to16(array).astype(np.uint32) + 128) // 257).astype(np.uint8)
+
+
+def to16(array: Array) -> Array:
+    """Samples of any type as uint16, rounded to the nearest (4294967295 / 65535 = 65537); 8 bits exactly 257 times."""
+    if array.dtype == np.uint16:
+        return array
+    if array.dtype == np.uint8:
+        return array.astype(np.uint16) * 257
+    if array.dtype == np.uint32:
+        return ((array.astype(np.uint64) + 32768) // 65537).astype(np.uint16)
+    wide: Array = np.rint(array.clip(0, 1) * np.float64(65535)).astype(np.uint16)
+    return wide
 
 
 def over_white(pixels: Array, alpha: Array) -> Array:
     """Composites `pixels` H x W x C with `alpha` H x W, both of one type, over white; rounded to the nearest."""
-    top = int(np.iinfo(pixels.dtype).max)
+    if pixels.dtype.kind == "f":
+        blend: Array = (1 - alpha[..., None] * (1 - pixels)).astype(pixels.dtype)
+        return blend
+    white = int(top(pixels.dtype))
     weight = alpha[..., None].astype(np.uint64)
-    mixed = pixels.astype(np.uint64) * weight + top * (top - weight)
-    return ((mixed + top // 2) // top).astype(pixels.dtype)
+    mixed = pixels.astype(np.uint64) * weight + white * (white - weight)
+    return ((mixed + white // 2) // white).astype(pixels.dtype)
+
+
+def unmultiplied(pixels: Array, alpha: Array) -> Array:
+    """Pixels that were stored times their alpha as they were before, rounded to the nearest; black where alpha is 0."""
+    white = top(pixels.dtype)
+    weight = alpha[..., None].astype(np.float64)
+    plain = np.divide(pixels * white, weight, out=np.zeros(pixels.shape), where=weight > 0).clip(0, white)
+    return (plain if pixels.dtype.kind == "f" else np.rint(plain)).astype(pixels.dtype)
 
 
 def match(array: Array, channels: int, bits: int) -> Array:
@@ -47,9 +77,9 @@ def colour_key(pixels: Array, key: bytes, bits: int) -> Array:
 
     `pixels` H x W x C; `key` one big-endian uint16 per channel, of `bits` before grey was spread over 8.
     """
-    top = np.iinfo(pixels.dtype).max
+    white = int(top(pixels.dtype))
     samples = np.frombuffer(key, ">u2").astype(np.int64)
     if len(samples) != pixels.shape[2]:
-        return np.full(pixels.shape[:2], top, pixels.dtype)
+        return np.full(pixels.shape[:2], white, pixels.dtype)
     scale = 255 // ((1 << bits) - 1) if bits < 8 else 1
-    return np.where((pixels != samples * scale).any(axis=2), top, 0).astype(pixels.dtype)
+    return np.where((pixels != samples * scale).any(axis=2), white, 0).astype(pixels.dtype)

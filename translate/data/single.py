@@ -97,7 +97,7 @@ class Single(FileSource[SingleConfig]):
                 )
             files |= {f"{prefix}{key}": path for key, path in found.items()}
         for key in self._pick(split, files):
-            yield Record(key, side, str(files[key]), lambda path=files[key]: image.read(path).array)  # type: ignore[misc]
+            yield Record(key, side, str(files[key]), lambda path=files[key]: image.read_colours(path))  # type: ignore[misc]
 
     def inputs(self) -> Iterable[Path]:
         return [_split(place)[0] for split in self.splits() for place in self.places(split)]

@@ -81,7 +81,7 @@ class FileSource(Source[P]):
 
 
 def _file(key: str, side: str, path: Path) -> Record:
-    return Record(key, side, str(path), lambda: image.read(path).array)
+    return Record(key, side, str(path), lambda: image.read_colours(path))
 
 
 class Sides(Config):
@@ -253,7 +253,7 @@ def _half(key: str, side: str, path: Path, half: int, halves: Any) -> Record:
 
 def read_halves(path: Path) -> tuple[Array, Array]:
     """The left and the right half of an image, each H x W/2 x C. Errors: DataError for an odd width."""
-    array = image.read(path).array
+    array = image.read_colours(path)
     width = array.shape[1]
     if width % 2:
         raise DataError(f"{path}: an odd width of {width} pixels cannot hold two images side by side")

@@ -17,10 +17,8 @@ QUALITY = 82
 def data_uri(path: Path, longest: int) -> str:
     """An image file as a WebP data URI, its longer side at most `longest` pixels. Errors: DataError."""
     from translate.data.image import encode, read
-    from translate.data.pixels import to8
 
-    pixels = read(path).pixels
-    pixels = shrink(to8(pixels) if pixels.dtype != "uint8" else pixels, longest)
+    pixels = shrink(read(path).shown(), longest)
     return "data:image/webp;base64," + base64.b64encode(encode(pixels, ".webp", quality=QUALITY)).decode()
 
 

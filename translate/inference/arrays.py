@@ -13,6 +13,7 @@ from torch import Tensor
 
 from translate.data.image import Image, read
 from translate.data.labels import full_palette
+from translate.data.pixels import to16, top
 from translate.errors import ConfigError
 
 Array = np.ndarray[Any, Any]
@@ -25,7 +26,10 @@ LUMA = (0.299, 0.587, 0.114)
 
 
 def as_image(image: Any) -> Image:
-    """A path, PIL image, array H x W (x C up to 4) of uint8 or uint16, or `Image`. Errors: ConfigError, DataError."""
+    """A path, PIL image, array H x W (x C) of uint8, uint16, uint32 or float32 in [0, 1], or `Image`.
+
+    Errors: ConfigError, DataError.
+    """
     if isinstance(image, Image):
         return image
     if isinstance(image, (str, Path)):
@@ -38,39 +42,47 @@ def as_image(image: Any) -> Image:
     if not isinstance(image, np.ndarray):
         raise ConfigError(f"an image is a path, a PIL image, an array or a tensor, not {type(image).__name__}")
     array = image[..., None] if image.ndim == 2 else image
-    if array.dtype not in (np.uint8, np.uint16) or array.ndim != 3 or array.shape[2] > 4 or 0 in array.shape:
+    if array.dtype not in (np.uint8, np.uint16, np.uint32, np.float32) or array.ndim != 3 or 0 in array.shape:
         raise ConfigError(
-            f"an array is H x W or H x W x C (C up to 4) of uint8 or uint16, "
+            f"an array is H x W or H x W x C of uint8, uint16, uint32 or float32, "
             f"not {' x '.join(map(str, image.shape))} of {image.dtype}"
         )
+    if array.dtype == np.float32 and not (array.min() >= 0 and array.max() <= 1):
+        raise ConfigError(f"a float array lies in [0, 1], not from {array.min():g} to {array.max():g}")
     return with_alpha(array, None)
 
 
-def with_alpha(array: Array, alpha: Array | None) -> Image:
-    """H x W x C as an image; C of 2 or 4 brings its own alpha, which then counts instead of `alpha`."""
-    if array.shape[2] in (2, 4):
+def with_alpha(array: Array, alpha: Array | None, bands: bool = False) -> Image:
+    """H x W x C as an image; C of 2 or 4 brings its own alpha, which then counts instead of `alpha`, unless the
+    channels are `bands`. More than 4 are bands in any case."""
+    channels = array.shape[2]
+    if channels in (2, 4) and not bands:
         array, alpha = array[..., :-1], array[..., -1]
-    return Image(array, alpha, mode="grey" if array.shape[2] == 1 else "rgb")
+    mode = "bands" if channels > 4 or (bands and channels > 1) else "grey" if channels <= 2 else "rgb"
+    return Image(array, alpha, mode=mode)
 
 
 def deepened(image: Image) -> Image:
-    """The same image in 16 bits: 255 * 257 = 65535, so that no value changes."""
+    """The same image in 16 bits: 255 * 257 = 65535, so that no value of 8 bits changes."""
     if image.bits == 16:
         return image
-    alpha = None if image.alpha is None else image.alpha.astype(np.uint16) * 257
-    return replace(image, pixels=image.pixels.astype(np.uint16) * 257, alpha=alpha)
+    return replace(image, pixels=to16(image.pixels), alpha=None if image.alpha is None else to16(image.alpha))
 
 
 def to_tensor(image: Array) -> Tensor:
-    """H x W x C uint8 or uint16 to 1 x C x H x W float32 in [-1, 1]."""
-    top = np.iinfo(image.dtype).max
-    return torch.from_numpy(image.transpose(2, 0, 1).astype(np.float32) * (2.0 / top) - 1.0)[None]
+    """H x W x C uint8, uint16, uint32 or float32 in [0, 1] to 1 x C x H x W float32 in [-1, 1].
+
+    A float32 has 24 bits: of uint32 the lowest eight are rounded off.
+    """
+    values: Array = image.transpose(2, 0, 1).astype(np.float64 if image.dtype == np.uint32 else np.float32)
+    return torch.from_numpy((values * (2.0 / top(image.dtype)) - 1.0).astype(np.float32, copy=False))[None]
 
 
 def to_array(image: Tensor, dtype: np.dtype[Any]) -> Array:
-    """1 x C x H x W in [-1, 1] to H x W x C of the given unsigned type: clipped, rounded to the nearest."""
-    top = np.iinfo(dtype).max
-    values = image[0].detach().float().cpu().clamp(-1, 1).add(1).mul(top / 2).round()
+    """1 x C x H x W in [-1, 1] to H x W x C of the given type: clipped, rounded to the nearest; float32 to [0, 1]."""
+    wide = torch.float64 if dtype == np.uint32 else torch.float32
+    values = image[0].detach().to(wide).cpu().clamp(-1, 1).add(1).mul(top(dtype) / 2)
+    values = values if dtype == np.float32 else values.round()
     return np.ascontiguousarray(values.numpy().astype(dtype).transpose(1, 2, 0))
 
 

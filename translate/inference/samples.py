@@ -9,6 +9,7 @@ from pathlib import PurePosixPath
 import numpy as np
 
 from translate.data.image import Image
+from translate.data.pixels import top
 
 
 def names_of(target: str, samples: int) -> list[str]:
@@ -33,5 +34,6 @@ def distance(a: Image, b: Image) -> float:
     """The mean absolute difference of two images' values in [0, 1]; of label maps the share of pixels that differ."""
     if a.palette:
         return float((a.pixels != b.pixels).mean())
-    top = float(np.iinfo(a.pixels.dtype).max)
-    return float(np.abs(a.pixels.astype(np.float32) - b.pixels.astype(np.float32)).mean(dtype=np.float64)) / top
+    return float(np.abs(a.pixels.astype(np.float32) - b.pixels.astype(np.float32)).mean(dtype=np.float64)) / top(
+        a.pixels.dtype
+    )

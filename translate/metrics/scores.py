@@ -52,7 +52,9 @@ class Images(Sequence["Tensor"]):
         import numpy as np
         import torch
 
-        values = pixels.transpose(2, 0, 1).astype(np.float32) / np.float32(np.iinfo(pixels.dtype).max)
+        from translate.data.pixels import top
+
+        values = pixels.transpose(2, 0, 1).astype(np.float32) / np.float32(top(pixels.dtype))
         return torch.from_numpy(values)
 
     def _pixels(self, index: int) -> np.ndarray[Any, Any]:

@@ -275,7 +275,7 @@ def _tile(path: Path, longest: int) -> Any:
     from translate.data.image import read
     from translate.inference.arrays import match_channels, resize, to_array, to_tensor
 
-    tensor = match_channels(to_tensor(read(path).over_white()), 3)
+    tensor = match_channels(to_tensor(read(path).shown()), 3)
     height, width = tensor.shape[-2:]
     scale = longest / max(height, width)
     if scale < 1:

@@ -1,0 +1,254 @@
+"""TIFF of any number of channels and sample types, against tifffile's writer, Pillow, and directories built by hand."""
+
+from __future__ import annotations
+
+import struct
+import zlib
+from io import BytesIO
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import tifffile
+from PIL import Image as Pillow
+
+from translate.data.image import Image, Limits, decode, encode, probe, read_colours, write
+from translate.data.pixels import to16
+from translate.data.tiff_directory import read_directory
+from translate.errors import DataError
+
+Array = np.ndarray[Any, Any]
+
+KINDS = {"uint8": np.uint8, "uint16": np.uint16, "uint32": np.uint32, "float32": np.float32}
+COMPRESSIONS = (None, "zlib", "lzw", "packbits")
+
+
+def samples(channels: int, dtype: Any = np.uint16, height: int = 37, width: int = 41) -> Array:
+    rng = np.random.default_rng(channels)
+    if np.dtype(dtype).kind == "f":
+        return rng.random((height, width, channels), np.float32)
+    return rng.integers(0, int(np.iinfo(dtype).max) + 1, (height, width, channels), dtype)
+
+
+def tiff(array: Array, **options: Any) -> bytes:
+    out = BytesIO()
+    tifffile.imwrite(out, array, metadata=None, **options)
+    return out.getvalue()
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("channels", [1, 2, 3, 4, 5, 8])
+@pytest.mark.parametrize("alpha", [False, True])
+def test_bands_of_all_types_come_back(kind: str, channels: int, alpha: bool, tmp_path: Path) -> None:
+    array, path = samples(channels + alpha, KINDS[kind]), tmp_path / "x.tif"
+    image = Image(array[..., :channels], array[..., channels] if alpha else None, mode="bands")
+    write(path, image)
+    found, header = decode(path.read_bytes(), "x"), probe(path)
+    assert np.array_equal(found.pixels, image.pixels) and found.pixels.dtype == KINDS[kind]
+    assert (found.alpha is not None) == alpha == header.alpha
+    assert found.alpha is None or np.array_equal(found.alpha, array[..., channels])
+    assert (header.channels, header.bits) == (channels, 8 * array.itemsize) == (found.pixels.shape[2], found.bits)
+    assert found.mode == header.mode == ("grey" if channels == 1 else "bands")
+    independent = tifffile.imread(path)
+    assert np.array_equal(independent.reshape(array.shape), array)
+
+
+@pytest.mark.parametrize("compression", COMPRESSIONS)
+@pytest.mark.parametrize("planar", ["contig", "separate"])
+@pytest.mark.parametrize("tile", [None, (16, 32)])
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("big", [False, True], ids=["II", "MM"])
+def test_what_other_writers_store(compression: Any, planar: Any, tile: Any, kind: str, big: bool) -> None:
+    for channels in (2, 3, 5):
+        array = samples(channels, KINDS[kind])
+        stored = np.moveaxis(array, 2, 0) if planar == "separate" else array
+        predictor = compression in ("zlib", "lzw") and channels == 3
+        options: dict[str, Any] = {"tile": tile} if tile else {"rowsperstrip": 7}
+        data = tiff(
+            stored,
+            compression=compression,
+            planarconfig=planar,
+            predictor=predictor,
+            photometric="minisblack",
+            byteorder=">" if big else "<",
+            **options,
+        )
+        found = decode(data, "x")
+        assert np.array_equal(found.pixels, array) and found.alpha is None and found.mode == "bands"
+        for size in (len(data) // 3, len(data) - 1):
+            if compression == "packbits" or size != len(data) - 1:
+                with pytest.raises(DataError, match=r"^x: "):
+                    decode(data[:size], "x")
+
+
+def test_big_tiff() -> None:
+    array = samples(5)
+    assert np.array_equal(
+        decode(tiff(array, bigtiff=True, photometric="minisblack", planarconfig="contig"), "x").pixels, array
+    )
+
+
+@pytest.mark.parametrize("dtype", [np.uint8, np.uint16])
+def test_extra_samples_say_what_is_alpha(dtype: Any) -> None:
+    array = samples(5, dtype)
+    middle = decode(tiff(array, photometric="rgb", extrasamples=["unassalpha", "unspecified"]), "x")
+    assert middle.mode == "bands" and middle.alpha is not None
+    assert np.array_equal(middle.pixels, array[..., [0, 1, 2, 4]]) and np.array_equal(middle.alpha, array[..., 3])
+    unknown = decode(tiff(array[..., :4], photometric="rgb", extrasamples=["unspecified"]), "x")
+    assert unknown.alpha is None and np.array_equal(unknown.pixels, array[..., :4])
+    rgba = decode(tiff(array[..., :4], photometric="rgb", extrasamples=["unassalpha"]), "x")
+    assert rgba.mode == "rgb" and np.array_equal(rgba.array, array[..., :4])
+
+
+def test_a_fourth_sample_without_a_tag_is_alpha() -> None:
+    array = samples(4, np.uint8)
+    found = decode(without_tag(tiff(array, photometric="rgb", extrasamples=["unassalpha"]), 338), "x")
+    with Pillow.open(BytesIO(without_tag(tiff(array, photometric="rgb", extrasamples=["unassalpha"]), 338))) as other:
+        assert np.array_equal(found.array, np.asarray(other)) and other.mode == "RGBA"
+
+
+def without_tag(data: bytes, tag: int) -> bytes:
+    """The number of a tag of a little-endian TIFF replaced by one that means nothing."""
+    at = struct.unpack("<I", data[4:8])[0]
+    for n in range(struct.unpack("<H", data[at : at + 2])[0]):
+        entry = at + 2 + 12 * n
+        if struct.unpack("<H", data[entry : entry + 2])[0] == tag:
+            return data[:entry] + struct.pack("<H", 65000) + data[entry + 2 :]
+    raise AssertionError(f"no tag {tag}")
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_associated_alpha_is_divided_out(kind: str) -> None:
+    plain, dtype = samples(4, KINDS[kind]), KINDS[kind]
+    white = 1.0 if kind == "float32" else float(np.iinfo(dtype).max)
+    plain[0, 0, 3] = 0
+    alpha = plain[..., 3:].astype(np.float64)
+    times = plain[..., :3] * alpha / white
+    stored = np.concatenate([times if kind == "float32" else np.rint(times), alpha], axis=2).astype(dtype)
+    found = decode(tiff(stored, photometric="rgb", extrasamples=["assocalpha"]), "x")
+    assert found.alpha is not None and np.array_equal(found.alpha, plain[..., 3])
+    error = np.abs(found.pixels.astype(np.float64) - plain[..., :3]) * alpha / white  # half a step, divided by alpha
+    assert (error <= (1e-6 if kind == "float32" else 1.0)).all()
+    assert found.pixels[0, 0].tolist() == [0, 0, 0]
+
+
+def test_white_may_be_zero() -> None:
+    for dtype in (np.uint8, np.uint16, np.uint32):
+        array = samples(1, dtype)
+        inverted = int(np.iinfo(dtype).max) - array
+        assert np.array_equal(decode(tiff(array[..., 0], photometric="miniswhite"), "x").pixels, inverted)
+
+
+@pytest.mark.parametrize(
+    ("values", "words"),
+    [
+        ([0.0, 1.5], r"from 0 to 1.5; they must lie in \[0, 1\]: divide by"),
+        ([-0.25, 0.5], "from -0.25 to 0.5"),
+        ([0.0, np.nan], "NaN or infinite"),
+        ([0.0, np.inf], "NaN or infinite"),
+    ],
+)
+def test_float_samples_have_a_range(values: list[float], words: str) -> None:
+    array = np.array([values], np.float32)
+    with pytest.raises(DataError, match=f"x: float samples .*{words}|x: float samples that are {words}"):
+        decode(tiff(array, photometric="minisblack"), "x")
+
+
+@pytest.mark.parametrize("dtype", [np.int8, np.int16, np.int32, np.float16, np.float64, np.uint64])
+def test_other_sample_types_are_refused_by_name(dtype: Any) -> None:
+    with pytest.raises(DataError, match=r"x: TIFF with .* samples of \d+ bits .* is not read; convert it"):
+        decode(tiff(np.zeros((4, 4), dtype), photometric="minisblack"), "x")
+
+
+def test_other_formats_get_fewer_bits() -> None:
+    deep = samples(3, np.uint32)
+    found = decode(encode(deep, ".png"), "x").pixels
+    assert np.array_equal(found, np.rint(deep / 65537.0).astype(np.uint16)) and np.array_equal(found, to16(deep))
+    real = samples(4, np.float32)
+    found = decode(encode(real, ".png"), "x").array
+    assert np.array_equal(found, np.rint(real.astype(np.float64) * 65535).astype(np.uint16))
+    assert np.abs(decode(encode(deep, ".bmp"), "x").pixels - deep / 4294967295 * 255).max() <= 0.51
+    with pytest.raises(DataError, match=r"x: 5 bands cannot be written as \.png; use \.tif"):
+        encode(samples(5), ".png", name="x")
+
+
+def test_datasets_hold_colours_alone(tmp_path: Path) -> None:
+    for array in (samples(5), samples(3, np.float32)):
+        write(tmp_path / "x.tif", array)
+        with pytest.raises(DataError, match=r"x.tif: \d bands of .*; datasets hold grey or RGB"):
+            read_colours(tmp_path / "x.tif")
+    write(tmp_path / "x.tif", samples(4))
+    assert np.array_equal(read_colours(tmp_path / "x.tif"), samples(4))
+
+
+def directory(entries: list[tuple[int, int, int, int]], following: int = 0, tail: bytes = b"") -> bytes:
+    """A little-endian TIFF of (tag, type, count, value) entries; the directory stands at byte 8."""
+    packed = b"".join(struct.pack("<HHII", *entry) for entry in entries)
+    return b"II*\0" + struct.pack("<IH", 8, len(entries)) + packed + struct.pack("<I", following) + tail
+
+
+def plain(width: int = 4, height: int = 4, more: tuple[tuple[int, int, int, int], ...] = ()) -> bytes:
+    """Uncompressed 16-bit grey in one strip behind the directory."""
+    count = 2 * width * height
+    entries = [(256, 4, 1, width), (257, 4, 1, height), (258, 3, 1, 16), (259, 3, 1, 1), (262, 3, 1, 1)]
+    entries += [(277, 3, 1, 1), (278, 4, 1, height), (279, 4, 1, count)]
+    told = {tag for tag, *_ in more}
+    entries = sorted([e for e in entries if e[0] not in told] + list(more))
+    offset = 8 + 2 + 12 * (len(entries) + (273 not in told)) + 4
+    entries = sorted(entries if 273 in told else [*entries, (273, 4, 1, offset)])
+    return directory(entries, tail=bytes(count))
+
+
+def test_the_hand_written_file_is_read() -> None:
+    assert decode(plain(), "x").pixels.shape == (4, 4, 1)
+
+
+@pytest.mark.parametrize(
+    ("data", "words"),
+    [
+        (directory([(256, 4, 1, 4)], following=8), "lead back to each other"),
+        (directory([(256, 4, 1, 4)], following=1 << 20), "reaches beyond the file"),
+        (b"II*\0" + struct.pack("<IH", 8, 65535), "65,535 entries"),
+        (directory([(273, 4, 1 << 30, 8)]), "reaches beyond the file"),
+        (directory([(258, 3, 1, 16)]), "gives no size"),
+        (plain(more=((279, 4, 1, 1 << 30),)), "overlap"),
+        (plain(more=((273, 4, 1, 1 << 20),)), "is not in the file"),
+        (plain(more=((273, 4, 1, 0),)), "is not in the file"),
+        (plain(more=((279, 4, 1, 8),)), "8 of 32 bytes"),
+        (plain(more=((278, 4, 1, 1),)), "4 are needed"),
+        (plain(more=((262, 3, 1, 2),)), "RGB of 1 channels"),
+        (plain(more=((256, 4, 1, 1 << 20), (257, 4, 1, 1 << 20))), "more than the limit"),
+        (plain(more=((277, 3, 1, 60000), (256, 4, 1, 9999), (257, 4, 1, 9999))), "60000 channels and 16 bits are"),
+        (plain(more=((32997, 4, 1, 9),)), "volume of 9 layers"),
+    ],
+)
+def test_directories_that_lie(data: bytes, words: str) -> None:
+    with pytest.raises(DataError, match=f"^x: .*{words}"):
+        decode(data, "x")
+
+
+def test_a_thousand_pages_are_counted_and_no_more() -> None:
+    pages = b"".join(
+        struct.pack("<HHHII", 1, 256, 4, 1, 4) + struct.pack("<I", 8 + 18 * (n + 1)) for n in range(100_000)
+    )
+    with pytest.raises(DataError, match=r"x: more than 1,000 frames or pages"):
+        decode(b"II*\0" + struct.pack("<I", 8) + pages, "x")
+
+
+def test_a_deflated_strip_has_a_checksum() -> None:
+    array = samples(1, np.uint8)
+    data = bytearray(tiff(array[..., 0], compression="zlib", photometric="minisblack"))
+    packed = zlib.compress(array.tobytes())
+    tags = read_directory(BytesIO(bytes(data)), "x").tags
+    assert len(packed) and len(tags["counts"]) == 1
+    data[tags["offsets"][0] + tags["counts"][0] - 1] ^= 1
+    with pytest.raises(DataError, match="incorrect data check"):
+        decode(bytes(data), "x")
+
+
+def test_the_limit_on_decoded_bytes() -> None:
+    data = encode(samples(8, np.float32), ".tif")
+    with pytest.raises(DataError, match=r"8 channels and 32 bits are 48,544 bytes, more than the limit of 48,543"):
+        decode(data, "x", limits=Limits(decoded=48_543))
+    assert decode(data, "x", limits=Limits(decoded=48_544)).pixels.shape == (37, 41, 8)

@@ -1,0 +1,189 @@
+"""Are all the pieces there? The structure of JPEG, WebP, GIF and BMP files, on bytes, before any decoder sees them."""
+
+from __future__ import annotations
+
+import re
+import struct
+from dataclasses import dataclass
+from typing import BinaryIO
+
+from translate.errors import DataError
+
+FRAMES = 1000
+"""Frames and pages are not counted any further."""
+
+SCANS = 100
+"""More passes over one progressive JPEG than any encoder makes."""
+
+_MARKER = re.compile(rb"\xff[\x01-\xcf\xd8-\xfe]")
+_FRAME_HEADERS = {*range(0xC0, 0xD0)} - {0xC4, 0xC8, 0xCC}
+_CANVAS = 1 << 20
+_SEGMENTS = 10_000
+
+
+@dataclass(frozen=True)
+class JpegInfo:
+    """`components`: horizontal and vertical sampling factor of each."""
+
+    width: int
+    height: int
+    bits: int
+    components: tuple[tuple[int, int], ...]
+    scans: int
+
+
+def jpeg_info(data: bytes, name: str) -> JpegInfo:
+    """The markers lead from SOI through a frame header and at least one scan to EOI; what follows EOI (a preview, a
+    video) is nobody's. Nor are there fewer bytes than a Huffman code of one bit per block takes."""
+    at, scans, segments, frame = 2, 0, 0, b""
+    while found := _MARKER.search(data, at):
+        marker, at = data[found.start() + 1], found.end()
+        if marker == 0xD9:
+            break
+        if marker in (0x01, 0xD8):
+            continue
+        length = max(2, int.from_bytes(data[at : at + 2], "big"))
+        if marker in _FRAME_HEADERS:
+            if frame:
+                raise DataError(f"{name}: damaged JPEG: it has two frame headers; these are two files in one")
+            frame, arithmetic = data[at + 2 : at + length], marker >= 0xC9
+        at += length
+        scans += marker == 0xDA
+        segments += 1
+        if segments > _SEGMENTS:
+            raise DataError(f"{name}: JPEG of more than {_SEGMENTS:,} segments: made to keep a decoder busy")
+        if scans > SCANS:
+            raise DataError(f"{name}: JPEG of more than {SCANS} scans: made to keep a decoder busy")
+    else:
+        raise DataError(f"{name}: truncated JPEG: the file ends before its end marker")
+    if not scans or len(frame) < 6 or len(frame) < 6 + 3 * frame[5]:
+        raise DataError(f"{name}: damaged JPEG: it holds no image data")
+    height, width = struct.unpack(">HH", frame[1:5])
+    components = tuple((frame[n + 1] >> 4, frame[n + 1] & 15) for n in range(6, 6 + 3 * frame[5], 3))
+    if width * height > 512 * len(data) and not arithmetic:
+        raise DataError(f"{name}: truncated JPEG: {len(data):,} bytes cannot hold {width} x {height} pixels")
+    return JpegInfo(width, height, frame[0], components, scans)
+
+
+def check_jpeg(data: bytes, name: str) -> None:
+    """As `jpeg_info`."""
+    jpeg_info(data, name)
+
+
+@dataclass(frozen=True)
+class Still:
+    """The canvas of a WebP or GIF file and how many frames are on it (not counted beyond `FRAMES`)."""
+
+    width: int
+    height: int
+    frames: int
+
+
+def webp_info(stream: BinaryIO, name: str) -> Still:
+    """Every chunk whole and inside the file's announced length, and a still picture as large as its canvas."""
+    size = _size(stream)
+    announced = int.from_bytes(stream.read(12)[4:8], "little") + 8
+    if size < announced:
+        raise DataError(f"{name}: truncated WebP: {size} of {announced} bytes")
+    at, frames = 12, 0
+    canvas: tuple[int, int] | None = None
+    picture: tuple[int, int] | None = None
+    chunks = 0
+    while at + 8 <= announced and frames <= FRAMES:
+        chunks += 1
+        if chunks > _SEGMENTS:
+            raise DataError(f"{name}: WebP of more than {_SEGMENTS:,} chunks: made to keep a decoder busy")
+        stream.seek(at)
+        kind, length = struct.unpack("<4sI", stream.read(8))
+        if at + 8 + length > announced:
+            raise DataError(f"{name}: damaged WebP: chunk {kind.decode('latin-1')!r} is longer than the file")
+        head = stream.read(min(length, 10))
+        if len(head) == 10 and kind == b"VP8X" and canvas is None:
+            canvas = 1 + int.from_bytes(head[4:7], "little"), 1 + int.from_bytes(head[7:10], "little")
+        if kind in (b"VP8 ", b"VP8L"):
+            if picture is not None:
+                raise DataError(f"{name}: damaged WebP: it holds two pictures")
+            picture = _webp_picture(kind, head, name)
+        frames += kind == b"ANMF"
+        at += 8 + length + length % 2
+    if frames:
+        return Still(*(canvas or (1, 1)), frames)
+    if picture is None:
+        raise DataError(f"{name}: damaged WebP: it holds no image data")
+    if canvas not in (None, picture):
+        raise DataError(f"{name}: damaged WebP: a picture of {picture} on a canvas of {canvas}")
+    return Still(*picture, 1)
+
+
+def _webp_picture(kind: bytes, head: bytes, name: str) -> tuple[int, int]:
+    """(width, height) from the first 10 bytes of a bit stream (RFC 6386, 9.1; RFC 9649, 3.4)."""
+    if kind == b"VP8 " and len(head) == 10 and head[3:6] == b"\x9d\x01\x2a":
+        width, height = struct.unpack("<HH", head[6:10])
+        return width & 0x3FFF, height & 0x3FFF
+    if kind == b"VP8L" and len(head) >= 5 and head[0] == 0x2F:
+        packed = int.from_bytes(head[1:5], "little")
+        return 1 + (packed & 0x3FFF), 1 + (packed >> 14 & 0x3FFF)
+    raise DataError(f"{name}: damaged WebP: the header of its picture is broken")
+
+
+def gif_info(stream: BinaryIO, name: str) -> Still:
+    """Every block whole, up to the trailer, and a first picture that fills a fair part of its canvas."""
+    stream.seek(6)
+    width, height, flags = struct.unpack("<HHB", _exactly(stream, 7, name)[:5])
+    _exactly(stream, _colours(flags), name)
+    frames = 0
+    while (kind := _exactly(stream, 1, name)) != b";":
+        if kind == b"!":
+            _exactly(stream, 1, name)
+        elif kind == b",":
+            left, top, wide, high, flags = struct.unpack("<HHHHB", _exactly(stream, 9, name))
+            _exactly(stream, _colours(flags) + 1, name)
+            if not frames and (left + wide > width or top + high > height or not wide * high):
+                raise DataError(f"{name}: damaged GIF: its picture reaches beyond its canvas")
+            if not frames and width * height > max(_CANVAS, 16 * wide * high):
+                raise DataError(f"{name}: GIF of {wide} x {high} pixels on a canvas of {width} x {height}: crop it")
+            frames += 1
+            if frames > FRAMES:
+                break
+        else:
+            raise DataError(f"{name}: damaged GIF: a block of unknown kind {kind[0]}")
+        while (length := _exactly(stream, 1, name)[0]) > 0:
+            _exactly(stream, length, name)
+    if not frames:
+        raise DataError(f"{name}: damaged GIF: it holds no picture")
+    return Still(width, height, frames)
+
+
+def _colours(flags: int) -> int:
+    """Bytes of the colour table that follows."""
+    return 3 << (flags & 7) + 1 if flags & 0x80 else 0
+
+
+def _exactly(stream: BinaryIO, count: int, name: str) -> bytes:
+    data = stream.read(count)
+    if len(data) < count:
+        raise DataError(f"{name}: truncated GIF: the file ends before its trailer")
+    return data
+
+
+def check_bmp(data: bytes, name: str) -> None:
+    """As many bytes of pixels as the header asks for (not of run-length codes, which have an end mark)."""
+    if len(data) < 34:
+        raise DataError(f"{name}: truncated BMP: the header is not whole")
+    start, header = struct.unpack("<II", data[10:18])
+    if header == 12:
+        width, height, planes, depth = struct.unpack("<HHHH", data[18:26])
+        packing = 0
+    else:
+        width, height, planes, depth, packing = struct.unpack("<iiHHI", data[18:34])
+    if width < 1 or height == 0 or planes != 1 or start < 14 + header:
+        raise DataError(f"{name}: damaged BMP: its header contradicts itself")
+    rows = abs(height) * ((width * depth + 31) // 32 * 4)
+    if packing in (0, 3, 6) and len(data) < start + rows:
+        raise DataError(f"{name}: truncated BMP: {len(data):,} of {start + rows:,} bytes")
+
+
+def _size(stream: BinaryIO) -> int:
+    size = stream.seek(0, 2)
+    stream.seek(0)
+    return size
