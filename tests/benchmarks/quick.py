@@ -76,6 +76,8 @@ def main() -> int:
     for name in names:
         if not (PIPELINES / f"{name}.yaml").is_file():
             parser.error(f"there is no pipelines/{name}.yaml")
+        if chosen.keep and (chosen.keep / name).exists():
+            parser.error(f"{chosen.keep / name} exists already; remove it, or give another folder")
     slow = []
     with tempfile.TemporaryDirectory() as scratch:
         home = chosen.keep.resolve() if chosen.keep else Path(scratch)
