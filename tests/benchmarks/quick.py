@@ -6,8 +6,8 @@
     python tests/benchmarks/quick.py colorize -- --set K=V     what follows `--` goes to `translate run`
 
 A row is printed when its run is done: the seconds of its trainings and of the whole command, those of the processors
-together (twice the clock's at most, on two cores; they tell what a busy machine hides), the exit code, and the scores.
-Exit code 1 if a run failed, or took longer than `--limit` seconds.
+together, the exit code, and the scores. On a busy machine OMP_NUM_THREADS=1 makes the processors' seconds those that
+one idle core takes at most. Exit code 1 if a run failed, or took longer than `--limit` seconds.
 """
 
 from __future__ import annotations
