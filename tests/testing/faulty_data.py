@@ -59,7 +59,7 @@ class PairsOfNothing(Squares):
         return SourceFacts("paired", ("train",), frozenset({"val"}))
 
 
-@fault("facts\\(\\) names no splits")
+@fault("facts\\(\\) names no splits; a training needs 'train'")
 class NoSplits(Squares):
     def facts(self):
         return SourceFacts("paired", ())

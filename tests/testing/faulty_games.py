@@ -33,7 +33,7 @@ class OpenConfig(Config):
     model_config = ConfigDict(frozen=False)
 
 
-@fault("OpenConfig is not frozen")
+@fault("OpenConfig is not frozen; leave `frozen` of translate.Config alone")
 class MutableConfig(Fine):
     Config = OpenConfig
 
@@ -42,7 +42,7 @@ class LaxConfig(Config):
     model_config = ConfigDict(extra="allow")
 
 
-@fault("LaxConfig accepts unknown keys")
+@fault("LaxConfig accepts unknown keys; leave `extra` of translate.Config")
 class AnyKey(Fine):
     Config = LaxConfig
 
