@@ -84,4 +84,7 @@ def fast_conv2d(input: Tensor, weight: Tensor, bias: Tensor | None, padding: tup
     values = max(input.numel(), input.numel() // input.shape[1] * weight.shape[0])
     if input.dtype != torch.float32 or input.device.type != "cpu" or values > ROOM:
         return F.conv2d(input, weight, bias, padding=padding)
-    return torch._nnpack_spatial_convolution(input, weight, bias, padding, 1)
+    try:
+        return torch._nnpack_spatial_convolution(input, weight, bias, padding, 1)
+    except RuntimeError:  # it refuses sizes and machines without saying why
+        return F.conv2d(input, weight, bias, padding=padding)
