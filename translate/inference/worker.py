@@ -149,14 +149,13 @@ class Worker:
 
     def __init__(self, translator: Translator, options: Options, output: Path, scratch: Path) -> None:
         self._translator, self._options, self._output, self._scratch = translator, options, output, scratch
-        self._reader = GuardedReader(options.limits)
         self._scale = translator.route(options.direction).scale ** 2
 
     def run(self, windows: Iterable[Sequence[Entry]]) -> Iterator[list[Outcome]]:
         """Outcomes of all entries, each once, those of a window before those of the next. Errors: StageError."""
         threads = max(1, min(8, cores() - 1))
         with (
-            self._reader,
+            GuardedReader(self._options.limits) as self._reader,
             ThreadPoolExecutor(threads, "decode") as before,
             ThreadPoolExecutor(threads, "encode") as behind,
         ):
