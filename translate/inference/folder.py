@@ -11,12 +11,13 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from translate.contracts import Console
 from translate.data.image import SUFFIXES, Image, Limits, read
+from translate.data.picture import LIMITS
 from translate.errors import ConfigError, TranslateError
 from translate.inference.arrays import as_image
 from translate.inference.conversion import Conversion, Summary
 from translate.inference.plan import Plan, plan
 from translate.inference.precision import probe_precision
-from translate.inference.worker import LIMITS, Options
+from translate.inference.worker import Options
 from translate.storage.atomic import digest
 
 if TYPE_CHECKING:

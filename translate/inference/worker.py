@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
 from translate.data.guarded import GuardedReader
 from translate.data.image import Header, Image, Limits, encode
+from translate.data.picture import LIMITS
 from translate.device import cores
 from translate.errors import StageError, TranslateError
 from translate.inference.arrays import deepened
@@ -38,7 +39,6 @@ COMPRESSION = 3
 """Of PNG, 0 to 9."""
 FULL = (errno.ENOSPC, errno.EDQUOT, errno.EROFS)
 """What ends a conversion, since no image after it would fare better."""
-LIMITS = Limits()
 Origin = Literal["new", "kept", "other"]
 """Whether a row is this conversion's, one of an earlier conversion, or that of an input which is not asked for now."""
 
@@ -191,7 +191,7 @@ class Worker:
                     yield _Batch([_Job(entry)])
                 continue
             size = (header.height, header.width)
-            job = _Job(entry, header.height * header.width * (header.channels + header.alpha) * header.bits // 8)
+            job = _Job(entry, header.decoded)
             key, most = self._company(entry, size, header.channels)
             jobs = alike.setdefault(key, [])
             jobs.append(job)
