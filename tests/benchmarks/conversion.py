@@ -21,7 +21,6 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections import Counter
 from io import StringIO
 from pathlib import Path
 
@@ -138,39 +137,46 @@ def kills(folder: Path, files: int, count: int, seed: int) -> bool:
     assert os.waitpid(start(folder / "whole", folder / "whole.log"), 0)[1] == 0
     whole = time.perf_counter() - began
     print(f"{files:,} files without a kill: {whole:.0f} s", flush=True)
-    out, log, done, twice, again = folder / "out", folder / "out.log", 0, 0, []
-    before: dict[Path, tuple[int, int]] = {}
-    while done < count:
-        translated = len(log.read_text().splitlines()) if log.exists() else 0
-        there = len(before)
-        pid = start(out, log)
-        time.sleep(draw.uniform(0, 3 * whole / count))
-        os.kill(pid, signal.SIGKILL)
-        status = os.waitpid(pid, 0)[1]
-        if not os.WIFSIGNALED(status):
-            print(f"ended by itself after {done} kills")
-            break
-        done += 1
-        now = {path: (s.st_ino, s.st_mtime_ns) for path in out.rglob("*.png") for s in (path.stat(),)}
-        twice += sum(now[path] != state for path, state in before.items())
-        before = now
-        new = len(log.read_text().splitlines()) - translated if log.exists() else 0
-        again.append(new - (len(now) - there))
-    assert os.waitpid(start(out, log), 0)[1] == 0
-    lost = sum(row["status"] != "done" for row in rows_of(out))
-    same = tree_hash_of_images(out) == tree_hash_of_images(folder / "whole")
-    strip = [[{k: v for k, v in row.items() if k != "seconds"} for row in rows_of(o)] for o in (out, folder / "whole")]
-    undecodable = sum(not decodes(path) for path in out.rglob("*.png"))
-    counts = Counter(log.read_text().splitlines())
+    wanted = images_hash(folder / "whole"), results_of(folder / "whole")
+    done = twice = wrong = rounds = repeated = 0
+    unwritten: list[int] = []
+    while done < count:  # a conversion that ends before enough were killed is checked, and a new one begins
+        rounds += 1
+        out, log = folder / f"out{rounds}", folder / f"out{rounds}.log"
+        log.touch()
+        before: dict[Path, tuple[int, int]] = {}
+        ended = False
+        while done < count and not ended:
+            translated = len(log.read_text().splitlines())
+            pid = start(out, log)
+            time.sleep(draw.uniform(0, 3 * whole / count))
+            os.kill(pid, signal.SIGKILL)
+            ended = not os.WIFSIGNALED(os.waitpid(pid, 0)[1])
+            done += not ended
+            now = {path: (s.st_ino, s.st_mtime_ns) for path in out.rglob("*.png") for s in (path.stat(),)}
+            twice += sum(now[path] != state for path, state in before.items())
+            unwritten.append(len(log.read_text().splitlines()) - translated - (len(now) - len(before)))
+            before = now
+        wrong += os.waitpid(start(out, log), 0)[1] != 0
+        wrong += (images_hash(out), results_of(out)) != wanted
+        wrong += sum(not decodes(path) for path in out.rglob("*.png"))
+        names = log.read_text().splitlines()
+        repeated += len(names) - len(set(names))
+        shutil.rmtree(out)
     print(
-        f"{done} kills: outputs equal {same}, rows equal {strip[0] == strip[1]}, not done {lost}, undecodable "
-        f"{undecodable}, written twice {twice}; translated again {sum(counts.values()) - len(counts)} times in all, "
-        f"translated and not written when killed: mean {np.mean(again):.1f}, most {max(again)}; batches of {BATCH}"
+        f"{done} kills of {rounds} conversions: outputs, rows or decodability wrong {wrong}, written twice {twice}; "
+        f"translated but not written when killed: mean {np.mean(unwritten):.1f}, most {max(unwritten)} images, "
+        f"translated again {repeated} in all; batches of {BATCH}"
     )
-    return done == count and same and strip[0] == strip[1] and not (lost or undecodable or twice)
+    return not (wrong or twice)
 
 
-def tree_hash_of_images(out: Path) -> str:
+def results_of(out: Path) -> list[dict[str, object]]:
+    """The rows without the seconds."""
+    return [{key: value for key, value in row.items() if key != "seconds"} for row in rows_of(out)]
+
+
+def images_hash(out: Path) -> str:
     every = hashlib.sha256()
     for path in sorted(out.rglob("*.png")):
         every.update(os.fsencode(path.relative_to(out)) + hashlib.sha256(path.read_bytes()).digest())
