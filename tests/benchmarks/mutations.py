@@ -2,15 +2,17 @@
 
     python tests/benchmarks/mutations.py --count 10000 --seed 0
 
-Originals in sixteen forms of six formats are cut, spliced, overwritten with zeros, have bits flipped or bytes removed,
-get another format's suffix, or are replaced by a bomb; all are converted by a child process, with the identity for a
-network. Then, for each: it is in exactly one row of the results, took less than `SECONDS`, and, if it was converted,
+Originals in seventeen forms of six formats are cut, spliced, overwritten with zeros, have bits flipped or bytes
+removed, get another format's suffix, or are replaced by a bomb; all are converted by a child process, with the identity
+for a network. Then, for each: it is in exactly one row of the results, took less than `SECONDS`, and, if it was
+converted,
 
 - `same`: the output is the undamaged original's (the damage was behind the end, or in what is no pixel), or
 - `unseen`: two decoders of other hands (OpenCV, imagecodecs, tifffile, Pillow), strict, with warnings taken for
   errors, agree with the output: nothing in the file tells that it was ever different. Never of a file that was cut.
 
-Anything else that was converted is `silent`: a damaged file converted as if it were whole. The exit code is 1 if there
+Anything else that was converted is `silent`: a damaged file converted as if it were whole. So is one of which a
+`GuardedReader` makes something else when it reads the file once more. The exit code is 1 if there
 is one, or anything of the above fails, or the child and its children together took more than `MEMORY` megabytes.
 """
 
@@ -102,6 +104,7 @@ FORMS: dict[str, tuple[str, Callable[[Array], bytes]]] = {
     "jpeg restart": (".jpg", lambda a: jpeg_with_orientation(Image.fromarray(a))),
     "jpeg progressive": (".jpeg", lambda a: saved(Image.fromarray(a), "JPEG", progressive=True)),
     "jpeg grey": (".jpg", lambda a: saved(Image.fromarray(a).convert("L"), "JPEG")),
+    "jpeg cmyk": (".jpg", lambda a: saved(Image.fromarray(a).convert("CMYK"), "JPEG", quality=85)),
     "webp lossy": (".webp", lambda a: saved(Image.fromarray(a), "WEBP", quality=80)),
     "webp lossless": (".webp", lambda a: saved(Image.fromarray(a), "WEBP", lossless=True)),
     "tiff raw": (".tif", lambda a: saved(Image.fromarray(a), "TIFF")),
@@ -236,8 +239,9 @@ def jpeg_by_opencv(data: bytes) -> Array:
     from translate.data.pixels import upright
 
     with Image.open(BytesIO(data)) as opened:
-        orientation = opened.getexif().get(0x0112, 1)
-    return upright(by_opencv(data), orientation)
+        orientation, ink = opened.getexif().get(0x0112, 1), opened.mode == "CMYK"
+    array = by_opencv(data)
+    return by_pillow(data) if ink else upright(array, orientation)  # of ink they make other colours
 
 
 def png_by_opencv(data: bytes) -> Array:
@@ -389,23 +393,42 @@ def read_png(path: Path) -> Array:
     return array[..., : array.shape[2] - (array.shape[2] in (2, 4))]
 
 
+def read_again(reader: Any, path: Path) -> Array | None:
+    """What a guarded reader makes of the file, over white, RGB; None if it refuses it."""
+    from translate.errors import DataError
+
+    try:
+        array: Array = reader.read(path).over_white()
+    except DataError as error:
+        assert str(error).startswith(f"{path}: "), error
+        return None
+    return np.repeat(array, 3, axis=2) if array.shape[2] == 1 else array
+
+
 def judge(cases: list[Case], source: Path, target: Path) -> Iterator[tuple[Case, str]]:
     """(case, what became of it) of all; more rows than inputs, or fewer, are an AssertionError."""
+    from translate.data.guarded import GuardedReader
+
     rows: dict[str, Any] = {}
     for line in (target / "results.jsonl").read_text("utf-8").splitlines():
         row = json.loads(line)
         assert row["input"] not in rows, f"{row['input']} is in two rows"
         rows[row["input"]] = row
     assert rows.keys() == {case.name for case in cases}, "inputs without a row"
-    for case in cases:
-        row = rows[case.name]
-        if row["seconds"] > SECONDS:
-            yield case, f"slow: {row['seconds']} s"
-        elif row["status"] != "done":
-            assert row["reason"], case.name
-            yield case, "failed"
-        else:
-            yield case, verdict(case, (source / case.name).read_bytes(), read_png(target / row["output"]))
+    with GuardedReader() as reader:
+        for case in cases:
+            row, again = rows[case.name], read_again(reader, source / case.name)
+            if row["seconds"] > SECONDS:
+                yield case, f"slow: {row['seconds']} s"
+            elif row["status"] != "done":
+                assert row["reason"], case.name
+                channels = " channels, and this model takes 3" in row["reason"]
+                yield case, "failed" if again is None or channels else "silent: read when it was read again"
+            else:
+                made = read_png(target / row["output"])
+                alike = again is not None and np.array_equal(again, made)
+                data = (source / case.name).read_bytes()
+                yield case, verdict(case, data, made) if alike else "silent: another image when it was read again"
 
 
 def main() -> int:

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import importlib.util
 from collections.abc import Iterator
 from contextlib import contextmanager
 from io import BytesIO
+from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import numpy as np
@@ -28,10 +31,22 @@ def smooth(height: int = 96, width: int = 128) -> Array:
 
 
 def saved(array: Array, fmt: str, **options: Any) -> bytes:
-    """An image file as Pillow writes it."""
-    out = BytesIO()
-    Image.fromarray(array[..., 0] if array.ndim == 3 and array.shape[2] == 1 else array).save(out, fmt, **options)
+    """An image file as Pillow writes it; four channels may be `mode="CMYK"`."""
+    out, mode = BytesIO(), options.pop("mode", None)
+    image = Image.fromarray(array[..., 0] if array.ndim == 3 and array.shape[2] == 1 else array)
+    if mode:
+        image = Image.frombytes(mode, image.size, array.tobytes())
+    image.save(out, fmt, **options)
     return out.getvalue()
+
+
+def benchmark(name: str) -> ModuleType:
+    """A script of `tests/benchmarks`, as a module."""
+    spec = importlib.util.spec_from_file_location(name, Path(__file__).parents[1] / "benchmarks" / f"{name}.py")
+    assert spec and spec.loader
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
 
 
 class Console:

@@ -76,6 +76,16 @@ def test_errors_are_those_of_the_plain_path(
         assert str(found.value) == str(plain.value) and str(found.value).startswith(f"{damaged}: ")
 
 
+def test_what_libjpeg_only_warns_of_is_an_error(reader: GuardedReader, tmp_path: Path) -> None:
+    path, whole = tmp_path / "ink.jpg", saved(np.dstack([smooth(), smooth()[..., :1]]), "JPEG", mode="CMYK")
+    path.write_bytes(whole)
+    assert same(reader.read(path), read(path)) and probe(path).mode == "cmyk"
+    for damaged in (whole[: len(whole) * 2 // 3] + b"\xff\xd9", whole[:-2] + bytes(40) + b"\xff\xd9"):
+        path.write_bytes(damaged)
+        with pytest.raises(DataError, match=r"ink.jpg: damaged or truncated JPEG: Corrupt JPEG data"):
+            reader.read(path)
+
+
 def test_what_is_no_regular_file_is_refused_at_once(reader: GuardedReader, tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "fifo.png")
     (tmp_path / "folder.png").mkdir()

@@ -228,6 +228,16 @@ def test_directories_that_lie(data: bytes, words: str) -> None:
         decode(data, "x")
 
 
+def test_a_tag_of_the_wrong_type_is_not_read_in_two_ways() -> None:
+    data = bytearray(tiff(samples(3), photometric="rgb", compression="lzw"))
+    at = struct.unpack("<I", data[4:8])[0]
+    entries = range(at + 2, at + 2 + 12 * struct.unpack("<H", data[at : at + 2])[0], 12)
+    planar = next(n for n in entries if struct.unpack("<H", data[n : n + 2])[0] == 284)
+    data[planar + 2] = 11
+    with pytest.raises(DataError, match=r"x: .*tag 284 is no number"):
+        decode(bytes(data), "x")
+
+
 def test_a_thousand_pages_are_counted_and_no_more() -> None:
     pages = b"".join(
         struct.pack("<HHHII", 1, 256, 4, 1, 4) + struct.pack("<I", 8 + 18 * (n + 1)) for n in range(100_000)

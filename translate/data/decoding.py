@@ -27,8 +27,6 @@ if TYPE_CHECKING:
 
 _ORIENTATION = 0x0112
 _HEAD = 1 << 16
-_TURBO = {((1, 1),), *(((h, v), (1, 1), (1, 1)) for h, v in ((1, 1), (2, 1), (1, 2), (2, 2), (4, 1), (1, 4)))}
-"""Sampling factors that TurboJPEG knows: grey, and chroma of full, half or a quarter of the size."""
 
 
 def probe(path: Path, *, limits: Limits = LIMITS) -> Header:
@@ -263,16 +261,16 @@ def _as_indices(opened: Opened, data: bytes, name: str) -> Opened:
 
 def _turbo(data: bytes, name: str) -> Array | None:
     """A JPEG as TurboJPEG decodes it, H x W x (1 or 3): the same values as Pillow's, but data that run out, or are left
-    over, are an error and not a grey half. None for kinds that it does not know (CMYK, odd sampling)."""
+    over, are an error and not a grey half. None for kinds that it does not know (CMYK, odd sampling): of these only a
+    `GuardedReader` notices that."""
     from kornia_rs.io import ImageDecoder
 
     info = jpeg_info(data, name)
-    grey = len(info.components) == 1
-    if info.bits != 8 or not (grey or info.components in _TURBO):
+    if not info.turbo:
         return None
     try:
         decoder = ImageDecoder()
-        array: Array = decoder.decode_gray8(data) if grey else decoder.decode(data)
+        array: Array = decoder.decode_gray8(data) if len(info.components) == 1 else decoder.decode(data)
     except Exception:
         raise DataError(
             f"{name}: damaged or truncated JPEG: its compressed data end early, are left over or contradict themselves"

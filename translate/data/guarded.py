@@ -3,7 +3,8 @@ killed.
 
 Ordinary files are decoded where they are, as fast as ever: PNG, JPEG and uncompressed BMP whose structure is checked
 first and whose announced size is in keeping with their bytes. What has a complex decoder (TIFF, WebP, GIF, run-length
-codes) or announces far more than it holds goes to a worker, which reads the file itself and sends the pixels back.
+codes) or one that warns where it should refuse (CMYK JPEG), or announces far more than it holds, goes to a worker, which
+reads the file itself and sends the pixels back.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ import os
 import signal
 import subprocess
 import sys
+import tempfile
 import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
@@ -123,7 +125,10 @@ def _ordinary(header: Header, data: bytes, name: str) -> bool:
         return data[14] != 12 and data[30:34] in (b"\0\0\0\0", b"\3\0\0\0")
     if header.decoded > LARGE or header.decoded > max(SMALL, PLAUSIBLE * len(data)):
         return False
-    return header.format == "png" or jpeg_info(data, name).scans <= SCANS
+    if header.format == "png":
+        return True
+    info = jpeg_info(data, name)
+    return info.turbo and info.scans <= SCANS
 
 
 def _paths() -> list[str]:
@@ -257,10 +262,32 @@ def _answer(what: str, path: Path, limits: Limits) -> tuple[dict[str, Any], list
         return {"header": vars(header)}, []
     _allow(_ROOM + 2 * path.stat().st_size + 6 * header.decoded)
     image = read(path, limits=limits)
+    if header.format == "jpeg":
+        _check_warnings(path)
     icc = None if image.icc is None else np.frombuffer(image.icc, np.uint8)
     arrays = [image.pixels, image.alpha, icc]
     told = [("uint8", None) if array is None else (str(array.dtype), array.shape) for array in arrays]
     return {"mode": image.mode, "arrays": told}, [array for array in arrays if array is not None]
+
+
+def _check_warnings(path: Path) -> None:
+    """What OpenCV's libjpeg prints of a JPEG (data that end early, or are left over) is an error: DataError. No other
+    thread prints here."""
+    import cv2
+    import numpy as np
+
+    kept = os.dup(2)
+    with tempfile.TemporaryFile() as said:
+        os.dup2(said.fileno(), 2)
+        try:
+            cv2.imdecode(np.fromfile(path, np.uint8), cv2.IMREAD_UNCHANGED)
+        finally:
+            os.dup2(kept, 2)
+            os.close(kept)
+        said.seek(0)
+        words = said.read(300).decode(errors="replace").strip()
+    if words:
+        raise DataError(f"{path}: damaged or truncated JPEG: {words.splitlines()[0]}")
 
 
 def _say(answers: BinaryIO, answer: Mapping[str, Any], *arrays: Any) -> None:

@@ -17,6 +17,7 @@ SCANS = 100
 
 _MARKER = re.compile(rb"\xff[\x01-\xcf\xd8-\xfe]")
 _FRAME_HEADERS = {*range(0xC0, 0xD0)} - {0xC4, 0xC8, 0xCC}
+_TURBO = [((h, v), (1, 1), (1, 1)) for h, v in ((1, 1), (2, 1), (1, 2), (2, 2), (4, 1), (1, 4))]
 _CANVAS = 1 << 20
 _SEGMENTS = 10_000
 
@@ -30,6 +31,11 @@ class JpegInfo:
     bits: int
     components: tuple[tuple[int, int], ...]
     scans: int
+
+    @property
+    def turbo(self) -> bool:
+        """Whether TurboJPEG decodes it: grey, or three colours, two of full, half or a quarter of the size."""
+        return self.bits == 8 and (len(self.components) == 1 or self.components in _TURBO)
 
 
 def jpeg_info(data: bytes, name: str) -> JpegInfo:

@@ -27,10 +27,16 @@ def decode_tiff(data: bytes, tiff: Directory, name: str) -> tuple[Array, Array |
     import tifffile
 
     logging.getLogger("tifffile").setLevel(logging.CRITICAL)  # what it has to say, it raises as well
+    height, width, samples, planar = tiff.one("height"), tiff.one("width"), tiff.samples, tiff.one("planar", 1)
     with tifffile.TiffFile(BytesIO(data)) as file:
-        stored = file.pages.first.asarray(maxworkers=1)
-    height, width, samples = tiff.one("height"), tiff.one("width"), tiff.samples
-    if tiff.one("planar", 1) == 2:
+        page = file.pages.first
+        tiled = "tile_" * ("tile_offsets" in tiff.tags)
+        told = tuple(tiff.tags[f"{tiled}{tag}"] for tag in ("offsets", "counts"))
+        shape = (page.imagelength, page.imagewidth, page.samplesperpixel, int(page.planarconfig))
+        if told != (page.dataoffsets, page.databytecounts) or shape != (height, width, samples, planar):
+            raise ValueError("its directory can be read in two ways")  # what is not decoded would be what memory held
+        stored = page.asarray(maxworkers=1)
+    if planar == 2:
         stored = np.moveaxis(stored.reshape(samples, height, width), 0, 2)
     array = stored.reshape(height, width, samples)
     array = np.ascontiguousarray(array, array.dtype.newbyteorder("="))

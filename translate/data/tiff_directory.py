@@ -98,6 +98,8 @@ class Directory:
     def header(self) -> Header:
         """Of an `exact` one all of it; of others no more than is announced. Errors: DataError."""
         width, height = self.one("width"), self.one("height")
+        if self.one("planar", 1) not in (1, 2):
+            raise _damaged(self.name, f"planar configuration {self.one('planar', 1)}")
         if not (width and height and 0 < self.samples <= 1 << 16):
             raise _damaged(self.name, "its directory gives no size")
         if self.one("depth", 1) > 1:
@@ -173,8 +175,10 @@ def _tags(
         if tag == _ICC and length > inline:
             stream.seek(at)
             icc = stream.read(length)
-        if tag not in _FIELDS or kind not in _CODES:
+        if tag not in _FIELDS:
             continue
+        if kind not in _CODES or not count:
+            raise _damaged(name, f"tag {tag} is no number")
         if count > _SEGMENTS:
             raise _damaged(name, f"tag {tag} has {count:,} values")
         if length > inline:
