@@ -84,7 +84,8 @@ def fast_conv2d(input: Tensor, weight: Tensor, bias: Tensor | None, padding: tup
     values = max(input.numel(), input.numel() // input.shape[1] * weight.shape[0])
     if input.dtype != torch.float32 or input.device.type != "cpu" or values > ROOM:
         return F.conv2d(input, weight, bias, padding=padding)
-    try:
-        return torch._nnpack_spatial_convolution(input, weight, bias, padding, 1)
+    try:  # image by image: for several it takes other kernels, which gain less
+        made = [torch._nnpack_spatial_convolution(image, weight, bias, padding, 1) for image in input.split(1)]
+        return made[0] if len(made) == 1 else torch.cat(made)
     except RuntimeError:  # it refuses sizes and machines without saying why
         return F.conv2d(input, weight, bias, padding=padding)
