@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN = $(VENV)/bin
 STAMP = $(VENV)/.installed
-EXTRAS ?= dev,onnx
+EXTRAS ?= dev,onnx,ray
 RUN ?= run pipelines/maps_cyclegan.yaml --profile quick
 
 .PHONY: run results test lint types imports format install wheel clean
@@ -20,8 +20,9 @@ run: $(STAMP)
 	$(BIN)/translate $(RUN)
 
 # Trains what has no result yet and writes docs/results.md. DATA: the folder of the images (docs/results.yaml: root).
+# In minutes, to see that it works: make results DATA=FOLDER RESULTS="--steps 2 --output /tmp/results"
 results: $(STAMP)
-	$(BIN)/python docs/results.py $(if $(DATA),--data $(DATA))
+	$(BIN)/python docs/results.py $(if $(DATA),--data $(DATA)) $(RESULTS)
 
 test: $(STAMP)
 	$(BIN)/python -m pytest -n auto -q

@@ -2,13 +2,17 @@
 
     python docs/results.py --data FOLDER      as `make results DATA=FOLDER`; without --data, datasets that were fetched
     python docs/results.py --no-run           only writes the page, from the runs that are there
+    python docs/results.py --only inpainting --output FOLDER      a page of one section, in FOLDER
+    python docs/results.py --steps 2 --output FOLDER              tries the command: trainings end after two steps
 
-Each run's folder of images is FOLDER/ROOT, by the name `root` in `results.yaml`.
+Each run's folder of images is FOLDER/ROOT, by the name `root` in `results.yaml`. Runs lie in the working directory;
+those of `--steps`, which are no results, beside their page.
 """
 
 from __future__ import annotations
 
 import json
+import os
 import re
 import subprocess
 import sys
@@ -31,20 +35,29 @@ QUALITY, GAP, LONGEST = 85, 12, 1200
 class Run:
     """A recipe with a profile, and what it left under `runs/`."""
 
-    def __init__(self, file: str, profile: str | None = None, root: str | None = None, machine: str = "") -> None:
-        self.file, self.profile, self.root, self.machine = HERE.parent / file, profile, root, machine
-        name = yaml.safe_load(self.file.read_text())["name"]
-        self.folder = Path("runs") / (f"{name}@{profile}" if profile else name)
+    def __init__(
+        self, work: Path, file: str, profile: str | None = None, root: str | None = None, machine: str = ""
+    ) -> None:
+        self.work, self.file, self.profile, self.root, self.machine = work, HERE.parent / file, profile, root, machine
+        self.recipe = yaml.safe_load(self.file.read_text())
+        name = self.recipe["name"]
+        self.folder = work / "runs" / (f"{name}@{profile}" if profile else name)
 
     @property
     def arguments(self) -> list[str]:
         shown = ["run", f"pipelines/{self.file.name}"]
         return [*shown, "--profile", self.profile] if self.profile else shown
 
-    def start(self, data: Path | None) -> None:
-        root = ["--set", f"stages.prepare.with.source.root={data / self.root}"] if data and self.root else []
-        arguments = ["run", str(self.file), *self.arguments[2:], *root]
-        subprocess.run([sys.executable, "-m", "translate", *arguments], check=True)
+    def start(self, data: Path | None, steps: int | None) -> None:
+        """Runs it as a user would; with `steps`, its trainings end after so many."""
+        told = [f"stages.prepare.with.source.root={data / self.root}"] if data and self.root else []
+        trained = [name for name, stage in self.recipe["stages"].items() if stage["uses"] == "train"]
+        told += [f"stages.{name}.with.max_steps={steps}" for name in trained if steps]
+        arguments = [*self.arguments[2:], *(word for each in told for word in ("--set", each))]
+        command = [sys.executable, "-m", "translate", "run", str(self.file), *arguments]
+        env = {"TRANSLATE_DATA": str(Path("data").resolve()), **os.environ}
+        if code := subprocess.run(command, check=False, cwd=self.work, env=env).returncode:
+            raise click.ClickException(f"translate {' '.join(self.arguments)} ended with exit code {code}")
 
     def score(self, stage: str, metric: str) -> dict[str, Any]:
         path = self.folder / stage / "scores.json"
@@ -93,7 +106,7 @@ def table(section: dict[str, Any], runs: dict[str, Run]) -> list[str]:
     return [f"| {' | '.join(line)} |" for line in lines]
 
 
-def sheet(section: dict[str, Any], runs: dict[str, Run], name: str) -> None:
+def sheet(section: dict[str, Any], runs: dict[str, Run], file: Path) -> None:
     """The contact sheets of some stages side by side, as JPEG."""
     parts = []
     for place in section["sheet"]:
@@ -105,14 +118,13 @@ def sheet(section: dict[str, Any], runs: dict[str, Run], name: str) -> None:
         np.pad(part, ((0, height - part.shape[0]), (0, GAP * (part is not parts[-1])), (0, 0)), constant_values=255)
         for part in parts
     ]
-    (HERE / "sheets").mkdir(exist_ok=True)
-    page = shrink(np.concatenate(padded, 1), LONGEST)
-    (HERE / "sheets" / f"{name}.jpg").write_bytes(encode(page, ".jpg", quality=QUALITY))
+    file.parent.mkdir(exist_ok=True)
+    file.write_bytes(encode(shrink(np.concatenate(padded, 1), LONGEST), ".jpg", quality=QUALITY))
 
 
-def page(section: dict[str, Any], runs: dict[str, Run]) -> list[str]:
+def page(section: dict[str, Any], runs: dict[str, Run], output: Path) -> list[str]:
     name = re.sub(r"[^a-z0-9]+", "-", section["title"].partition(" (")[0].lower())
-    sheet(section, runs, name)
+    sheet(section, runs, output / "sheets" / f"{name}.jpg")
     commands = [f"`translate {' '.join(runs[run].arguments)}`" for run in section["runs"]]
     facts = {
         "Command": ", ".join(commands),
@@ -129,16 +141,30 @@ def page(section: dict[str, Any], runs: dict[str, Run]) -> list[str]:
 @click.command()
 @click.option("--data", type=click.Path(path_type=Path, file_okay=False, exists=True))
 @click.option("--no-run", is_flag=True)
-def main(data: Path | None, no_run: bool) -> None:
+@click.option("--only", multiple=True, help="Sections whose title has this in it.")
+@click.option("--steps", type=click.IntRange(1))
+@click.option("--output", type=click.Path(path_type=Path, file_okay=False), default=HERE)
+def main(data: Path | None, no_run: bool, only: tuple[str, ...], steps: int | None, output: Path) -> None:
+    if (only or steps) and output.resolve() == HERE.resolve():
+        raise click.UsageError("this makes a part of the page, or no results: give --output FOLDER")
     content = yaml.safe_load((HERE / "results.yaml").read_text())
+    sections = [s for s in content["sections"] if not only or any(word.lower() in s["title"].lower() for word in only)]
+    if not sections:
+        raise click.UsageError(
+            f"no section is called so; there are {', '.join(s['title'] for s in content['sections'])}"
+        )
+    output.mkdir(parents=True, exist_ok=True)
+    work = output.resolve() if steps else Path.cwd()
     lines = ["# Results", "", *content["intro"].splitlines(), ""]
-    for section in content["sections"]:
-        runs = {name: Run(**use) for name, use in section["runs"].items()}
+    if steps:
+        lines += [f"**No results: every training ended after {steps} steps.**", ""]
+    for section in sections:
+        runs = {name: Run(work, **use) for name, use in section["runs"].items()}
         if not no_run:
             for run in runs.values():
-                run.start(data.resolve() if data else None)
-        lines += page(section, runs)
-    (HERE / "results.md").write_text("\n".join(lines).rstrip() + "\n")
+                run.start(data.resolve() if data else None, steps)
+        lines += page(section, runs, output)
+    (output / "results.md").write_text("\n".join(lines).rstrip() + "\n")
 
 
 if __name__ == "__main__":

@@ -48,6 +48,13 @@ def cores() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
+def total_memory(device: str) -> int:
+    """Bytes that a GPU has."""
+    import torch
+
+    return int(torch.cuda.get_device_properties(device).total_memory)
+
+
 def free_memory(device: str = "cpu") -> int:
     """Bytes that may still be taken: of a GPU, or of main memory within the limit of the container."""
     if device.startswith("cuda"):

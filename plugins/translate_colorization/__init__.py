@@ -69,8 +69,7 @@ class Colorization(Method[ColorizationConfig]):
 
     def networks(self, build: Build) -> dict[str, nn.Module]:
         c = self.config
-        outputs = 2 if c.predict == "colour" else len(ab_bins())
-        options = {} if c.predict == "colour" else {"output": "none"}
+        outputs, options = (2, {}) if c.predict == "colour" else (len(ab_bins()), {"output": "none"})
         return {
             "G": build(c.generator, in_channels=1, out_channels=outputs, norm=c.norm, dropout=c.dropout, **options),
             "D": build(c.discriminator, in_channels=3, norm=c.norm),
@@ -82,9 +81,8 @@ class Colorization(Method[ColorizationConfig]):
         return to_rgb(L, torch.zeros_like(ab))
 
     def translate(self, nets: Nets, inputs: Mapping[str, Tensor], direction: str) -> Tensor:
-        L, _ = to_lab(inputs["image"])
+        L = seen = to_lab(inputs["image"])[0]
         side, resolution = min(L.shape[-2:]), self.config.resolution
-        seen = L
         if resolution is not None and side > resolution:
             m = getattr(nets.G, "multiple", 1)
             size = [max(1, round(n * resolution / side / m)) * m for n in L.shape[-2:]]
@@ -105,10 +103,9 @@ class Colorization(Method[ColorizationConfig]):
         yield from play(nets, x, y, batch["image"], step)
 
     def by_colour(self, nets: Nets, x: Tensor, y: Tensor, real: Tensor, step: Step) -> Iterator[Update]:
-        fake = nets.G(x)
+        fake, objective = nets.G(x), self.config.objective
         losses, views = {"l1": F.l1_loss(fake.float(), y)}, dict[str, Any]()
         if self.weights["adversarial"] != 0:
-            objective = self.config.objective
 
             def critic(colours: Tensor) -> Tensor:
                 scores: Tensor = nets.D(torch.cat((x, colours), 1))

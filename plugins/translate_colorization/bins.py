@@ -12,11 +12,9 @@ from torch import Tensor, nn
 
 from translate import to_lab
 
-STEP, NEIGHBOURS, SIGMA, MIX, TEMPERATURE = 10.0, 10, 5.0, 0.5, 0.38
+STEP, NEIGHBOURS, SIGMA, MIX, MEMORY, TEMPERATURE = 10.0, 10, 5.0, 0.5, 0.999, 0.38
 """Grid size; neighbours of the soft encoding (the code has 10, the paper says 5) and its width; how much of the uniform
-distribution the prior gets (lambda); T of the annealed mean."""
-MEMORY = 0.999
-"""How slowly the prior forgets."""
+distribution the prior gets (lambda), how slowly it forgets; T of the annealed mean."""
 
 
 @lru_cache(maxsize=1)

@@ -142,10 +142,8 @@ class GeneGAN(Method[GeneGANConfig]):
         def code_of(name: str) -> tuple[Tensor, Tensor]:
             return self._parts(nets.splitter(inputs[name]))
 
-        if direction in ("remove", "reconstruct_without"):
-            return join(torch.zeros_like(own))
-        if direction == "reconstruct_with":
-            return join(own)
+        if direction in ("remove", "reconstruct_with", "reconstruct_without"):
+            return join(own if direction == "reconstruct_with" else torch.zeros_like(own))
         if direction == "matrix":
             return sheet([[join(code) for code in row] for row in bilinear([code_of(name)[1] for name in CORNERS])])
         other, u = code_of("exemplar")

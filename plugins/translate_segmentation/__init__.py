@@ -7,7 +7,7 @@ which pix2pix paints (Isola et al. 2017, section 4.5).
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any, ClassVar, Literal
 
 import torch
@@ -34,7 +34,7 @@ from translate import (
     hookimpl,
     one_hot,
 )
-from translate_segmentation.networks import UNet, on_shrunk, shrunk
+from translate_segmentation.networks import UNet, joined, on_shrunk, shrunk
 
 
 class SegmentationConfig(Config):
@@ -81,11 +81,6 @@ class Segmentation(Method[SegmentationConfig]):
 
     def translate(self, nets: Nets, inputs: Mapping[str, Tensor], direction: str) -> Tensor:
         return self.full(nets.seg(inputs["image"]), inputs["image"])
-
-
-def joined(disc: nn.Module, x: Tensor) -> Callable[[Tensor], Tensor]:
-    """D as a function of a map alone, which it sees together with the image x."""
-    return lambda maps: disc(torch.cat((x, maps), 1))
 
 
 class AdversarialConfig(SegmentationConfig):

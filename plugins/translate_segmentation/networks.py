@@ -1,7 +1,8 @@
-"""Networks of segmentation: the U-Net with two convolutions per level, and networks that see their images shrunk."""
+"""Networks of segmentation: the U-Net with two convolutions per level, and what a network is shown."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from itertools import pairwise
 from typing import Annotated, Literal
 
@@ -89,3 +90,8 @@ def shrunk(images: Tensor, factor: int) -> Tensor:
 def on_shrunk(net: nn.Module, factor: int) -> nn.Module:
     """The network, seeing images shrunk by the factor, where that is more than 1."""
     return Shrunk(net, factor) if factor > 1 else net
+
+
+def joined(critic: nn.Module, x: Tensor) -> Callable[[Tensor], Tensor]:
+    """The critic as a function of a map alone, which it sees together with the image x."""
+    return lambda maps: critic(torch.cat((x, maps), 1))

@@ -99,15 +99,6 @@ def test_errors_of_the_system_name_the_file(work: Path) -> None:
     assert (done.exit_code, done.stderr) == (1, "error: runs/toy: Not a directory\n")
 
 
-def test_convert_says_what_becomes_of_outputs_that_are_there(work: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    from translate.inference.folder import Summary
-
-    monkeypatch.setattr("translate.inference.translator.load", lambda *args, **kwargs: None)
-    monkeypatch.setattr("translate.inference.folder.convert", lambda *args, **kwargs: Summary(1, 0, 2))
-    done = cli("convert", "in", "out", "--model", "m")
-    assert done.stdout == "1 converted, 0 failed, 2 skipped (they were there; --overwrite converts them again): out\n"
-
-
 def test_track_sync_sends_what_was_left(work: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert cli("track", "sync").exit_code == 2, "there is no folder of runs"
     (work / "runs").mkdir()

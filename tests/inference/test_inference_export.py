@@ -79,6 +79,12 @@ def bundle(folder, name, options, seed=0):
     return method, nets
 
 
+def test_no_shipped_method_is_left_out():
+    found, broken = REGISTRY.all_methods()
+    shipped = {name for name in found if REGISTRY.provider("methods", name)["distribution"] == "translate-i2i"}
+    assert not broken and shipped and shipped <= {name.removesuffix("/classes") for name in METHODS}
+
+
 @pytest.mark.parametrize("name", METHODS)
 def test_every_shipped_method_at_three_sizes_and_two_batch_sizes(tmp_path, name):
     method, nets = bundle(tmp_path / "model", name, METHODS[name])

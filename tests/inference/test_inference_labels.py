@@ -74,7 +74,8 @@ def test_formats_that_would_change_classes_are_refused(translator, tmp_path, tol
             convert(tmp_path / "a.png", output, translator, console=told, format=format)
     assert convert(tmp_path / "a.png", tmp_path / "b.PNG", translator, console=told).done == 1
     assert convert(tmp_path / "a.png", tmp_path / "out", translator, console=told, format="png").done == 1
-    assert sorted(p.name for p in tmp_path.rglob("*.*")) == ["a.png", "a.png", "b.PNG", "results.jsonl"]
+    beside = ["contact.html", "results.jsonl", "results.settings.json"]
+    assert sorted(p.name for p in tmp_path.rglob("*.*")) == ["a.png", "a.png", "b.PNG", *beside]
 
 
 def test_without_a_palette_the_default_one_is_shown(tiny):

@@ -5,7 +5,6 @@ from __future__ import annotations
 import importlib.metadata
 import json
 import sys
-import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -147,14 +146,13 @@ def test_nothing_of_a_broken_plugin_stays(work: Path, install: Install) -> None:
 
 def test_slow_import_is_paid_by_those_who_name_it(work: Path, install: Install) -> None:
     install("broken", bad=f"import time\ntime.sleep(0.3)\n{STAGE.format(body='')}")
-    started = time.perf_counter()
     assert cli("check", "good.yaml").exit_code == 0
-    assert time.perf_counter() - started < 0.3
     assert "bad" not in sys.modules
     assert cli("check", "bad.yaml").exit_code == 0
-    found = {p["name"]: p for p in json.loads(cli("plugins", "list", "--json").stdout)["plugins"]}
-    assert found["good"]["seconds"] < 0.3
     assert "bad" in sys.modules
+    del sys.modules["bad"]
+    found = {p["name"]: p for p in json.loads(cli("plugins", "list", "--json").stdout)["plugins"]}
+    assert found["bad"]["seconds"] >= 0.3, "and whoever looks sees who takes long"
 
 
 def test_plugin_that_prints_leaves_stdout_to_json(work: Path, install: Install) -> None:

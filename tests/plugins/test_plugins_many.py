@@ -17,7 +17,7 @@ def fifty(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def modules(site: Path | None, *command: str) -> set[str]:
     """What a command has imported when it ends."""
-    return set(help_time.run(site, "-c", help_time.PRINT_MODULES, *command)[1].splitlines()[-1].split())
+    return set(help_time.run(site, "-c", help_time.PRINT_MODULES, *command).output.splitlines()[-1].split())
 
 
 def test_help_imports_the_same_modules_with_fifty_plugins_as_with_none(fifty: Path) -> None:
@@ -28,8 +28,10 @@ def test_help_imports_the_same_modules_with_fifty_plugins_as_with_none(fifty: Pa
 
 
 def test_help_takes_at_most_fifty_milliseconds_more_with_fifty_plugins(fifty: Path) -> None:
-    none, fifty_of_them = help_time.measure(fifty, 5)
-    assert fifty_of_them - none < 0.05
+    """Of the processor, since the clock of a busy machine tells of others; `help_time.py` prints both."""
+    pairs = help_time.measure(fifty, 7)
+    assert help_time.more(pairs)[1] < 0.05
+    assert min(busy for pair in pairs for _, busy, _ in pair) > 0.02, "it was measured"
 
 
 def test_check_of_a_pipeline_imports_none_of_them(fifty: Path, tmp_path: Path) -> None:

@@ -9,6 +9,7 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from typing import Any
 
 import pytest
 import yaml
@@ -64,6 +65,17 @@ def test_the_pipeline_of_the_readme_is_right(tmp_path: Path, monkeypatch: pytest
         (tmp_path / folder).mkdir(parents=True)
     monkeypatch.chdir(tmp_path)
     assert check("own.yaml") == []
+
+
+def test_the_method_of_the_readme_conforms() -> None:
+    from translate.testing import assert_method_conforms
+
+    readme = (Path(__file__).parents[2] / "README.md").read_text()
+    (source,) = (block for block in re.findall(r"```python\n(.*?)```", readme, re.DOTALL) if "hookimpl" in block)
+    names: dict[str, Any] = {"__name__": "plain"}
+    exec(compile(source, "README.md", "exec", dont_inherit=True), names)
+    (method,) = names["translate_methods"]()
+    assert_method_conforms(method)
 
 
 @pytest.mark.slow

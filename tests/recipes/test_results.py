@@ -1,7 +1,10 @@
-"""The page of results: every figure that it asks for is one that its recipe makes, and all sheets are there."""
+"""The page of results: every figure that it asks for is one that its recipe makes, and one command makes the page."""
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +14,8 @@ import yaml
 from translate.pipeline.schema import load
 
 ROOT = Path(__file__).parents[2]
-SECTIONS = yaml.safe_load((ROOT / "docs/results.yaml").read_text())["sections"]
+CONTENT = yaml.safe_load((ROOT / "docs/results.yaml").read_text())
+SECTIONS = CONTENT["sections"]
 
 
 @pytest.mark.parametrize("section", SECTIONS, ids=lambda section: section["title"])
@@ -34,10 +38,57 @@ def test_every_cell_names_a_metric_of_a_stage(section: dict[str, Any]) -> None:
 
 def test_the_page_holds_every_section_and_its_sheet() -> None:
     page = (ROOT / "docs/results.md").read_text()
+    assert CONTENT["intro"].strip() in page
     for section in SECTIONS:
         assert f"## {section['title']}\n" in page
+        for words in ("data", "protocol", "differs", "seen", "caption"):
+            assert " ".join(section[words].split()) in page, (section["title"], words)
         for row in section["rows"]:
             assert f"| {row['measure']} |" in page
     sheets = {line.partition("](")[2].rstrip(")") for line in page.splitlines() if line.startswith("![")}
     assert len(sheets) == len(SECTIONS)
     assert all((ROOT / "docs" / sheet).stat().st_size > 10_000 for sheet in sheets)
+
+
+def results(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, str(ROOT / "docs/results.py"), *arguments],
+        check=False,
+        cwd=folder,
+        env={**os.environ, "OMP_NUM_THREADS": "1"},
+        capture_output=True,
+        text=True,
+    )
+
+
+@pytest.mark.slow
+def test_one_command_trains_scores_and_writes_the_page(tmp_path: Path) -> None:
+    """From nothing; a second one trains nothing anew and writes the same page."""
+    arguments = ["--only", "inpainting", "--steps", "2", "--output", "page"]
+    done = results(tmp_path, *arguments)
+    assert done.returncode == 0, done.stdout + done.stderr
+    page = (tmp_path / "page/results.md").read_text()
+    assert "**No results: every training ended after 2 steps.**" in page
+    assert "train 2 steps of 16 in" in page
+    (row,) = (line for line in page.splitlines() if line.startswith("| hole: PSNR (dB) |"))
+    assert all(float(cell) > 5 for cell in row.split("|")[2:4])
+    assert page.count("\n## ") == 1
+    assert (tmp_path / "page/sheets/inpainting.jpg").stat().st_size > 1000
+    assert [path.name for path in tmp_path.iterdir()] == ["page"]
+    again = results(tmp_path, *arguments)
+    assert "nothing to do" in (again.stdout + again.stderr).lower()
+    assert (tmp_path / "page/results.md").read_text() == page
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        (["--steps", "2"], "give --output FOLDER"),
+        (["--only", "inpainting", "--output", str(ROOT / "docs")], "give --output FOLDER"),
+        (["--only", "nonsense", "--output", "page"], "no section is called so; there are pix2pix"),
+    ],
+)
+def test_a_part_of_the_page_does_not_replace_it(arguments: list[str], says: str, tmp_path: Path) -> None:
+    done = results(tmp_path, *arguments)
+    assert (done.returncode, list(tmp_path.iterdir())) == (2, [])
+    assert says in done.stderr

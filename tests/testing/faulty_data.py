@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import time
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -58,7 +59,7 @@ class PairsOfNothing(Squares):
         return SourceFacts("paired", ("train",), frozenset({"val"}))
 
 
-@fault("facts\\(\\) names no splits")
+@fault("facts\\(\\) names no splits; a training needs 'train'")
 class NoSplits(Squares):
     def facts(self):
         return SourceFacts("paired", ())
@@ -139,6 +140,55 @@ class OtherEachTime(Squares):
             yield Record(f"{start:05d}/{record.key}", record.side, record.origin, record.load)
 
 
+@fault("facts\\(\\) returns tuple; return translate.SourceFacts")
+class LooseFacts(Squares):
+    def facts(self):
+        return "paired", ("train",)
+
+
+class Streets(Squares):
+    """A label map beside each picture."""
+
+    channels = 1
+
+    def facts(self):
+        return SourceFacts("labelled", ("train",), classes=("road", "sky"))
+
+    def records(self, split):
+        for n in range(4):
+            yield Record(f"{n}", "image", f"{split}/{n}", lambda n=n: self.draw(n))
+            yield Record(f"{n}", "label", f"{split}/{n}.label", lambda: np.zeros((16, 16, self.channels), np.uint8))
+
+
+@fault("facts\\(\\) gives 1 colours for 2 classes; give one per class")
+class OneColour(Streets):
+    def facts(self):
+        return SourceFacts("labelled", ("train",), classes=("road", "sky"), palette=((0, 0, 0),))
+
+
+@fault("facts\\(\\) names no classes, and the data is labelled")
+class NoClasses(Streets):
+    def facts(self):
+        return SourceFacts("labelled", ("train",))
+
+
+@fault("gives a label map of 3 channels; labels are class indices H x W x 1")
+class PaintedLabels(Streets):
+    channels = 3
+
+
+@fault("inputs\\(\\) names 'nowhere.png', which does not exist")
+class LostInput(Squares):
+    def inputs(self):
+        return [Path("nowhere.png")]
+
+
+@fault("records\\('train'\\) yields str; yield translate.Record")
+class NamesAlone(Squares):
+    def records(self, split):
+        return ["0", "1"]
+
+
 class Mirror(Transform[NoOptions]):
     name = "mirror"
 
@@ -189,6 +239,21 @@ class WrongPromise(Mirror):
 class BlendsLabels(Mirror):
     def __call__(self, images, seed):
         return {side: (image // 2 + np.roll(image, 1, 1) * 7).astype(image.dtype) for side, image in images.items()}
+
+
+@fault("it returns images that are not numpy arrays H x W x C")
+class Lists(Mirror):
+    def __call__(self, images, seed):
+        return {side: image.tolist() for side, image in images.items()}
+
+
+@fault("it makes a label map \\(48, 64\\) for an image \\(24, 64, 3\\); change both alike")
+class LeavesLabels(Mirror):
+    def __call__(self, images, seed):
+        return {side: image if side == "label" else image[::2].copy() for side, image in images.items()}
+
+    def size(self, before):
+        return before[0] // 2, before[1]
 
 
 @fault("it changes its input in place; work on a copy")
@@ -269,6 +334,24 @@ class TextInputs(Count):
         return ["images"]
 
 
+@fault("check\\(\\) yields str; yield translate.Problem\\(path, message\\)")
+class Grumbles(Count):
+    def check(self, parents):
+        yield "no numbers today"
+
+
+@fault("promise\\(\\) returns tuple; return a dict")
+class LoosePromise(Count):
+    def promise(self, parents):
+        return ("number", 3)
+
+
+@fault("notes\\(\\) yields int; yield sentences")
+class NumberedNotes(Count):
+    def notes(self, parents):
+        return [1]
+
+
 @fault("it does not say what it produces")
 class Nameless(Stage[NoOptions]):
     name = "nameless"
@@ -281,4 +364,13 @@ class NeedsData(Count):
     needs = {"data": Need("dataset")}
 
 
-FINE = (Squares, Mirror, Count)
+class TidiesUp(NeedsData):
+    """Deletes what it was given to read."""
+
+    def run(self, context):
+        for path in context.inputs["data"].path.iterdir():
+            path.unlink()
+        return super().run(context)
+
+
+FINE = (Squares, Streets, Mirror, Count)

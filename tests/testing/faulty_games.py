@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import torch
 from fine_method import Fine, painter
-from pydantic import ConfigDict
+from pydantic import ConfigDict, field_serializer
 from torch import nn
 from torch.nn import functional as F
 
@@ -33,7 +33,7 @@ class OpenConfig(Config):
     model_config = ConfigDict(frozen=False)
 
 
-@fault("OpenConfig is not frozen")
+@fault("OpenConfig is not frozen; leave `frozen` of translate.Config alone")
 class MutableConfig(Fine):
     Config = OpenConfig
 
@@ -42,13 +42,26 @@ class LaxConfig(Config):
     model_config = ConfigDict(extra="allow")
 
 
-@fault("LaxConfig accepts unknown keys")
+@fault("LaxConfig accepts unknown keys; leave `extra` of translate.Config")
 class AnyKey(Fine):
     Config = LaxConfig
 
 
 class NeedyConfig(Config):
     path: str
+
+
+class RoundedConfig(Config):
+    rate: float = 0.125
+
+    @field_serializer("rate")
+    def short(self, rate: float) -> float:
+        return round(rate, 1)
+
+
+@fault("RoundedConfig changes on its way through JSON, where bundles keep it; use types that pydantic reads back")
+class LosesOptions(Fine):
+    Config = RoundedConfig
 
 
 @fault("path: is required; pass `options=` with what is required")
@@ -104,6 +117,12 @@ class Uninitialised(Fine):
         nets = super().networks(build)
         nn.init.constant_(nets["gen"][0].weight, float("nan"))
         return nets
+
+
+@fault("network 'gen' has 0.weight on meta; build it on the CPU")
+class Elsewhere(Fine):
+    def networks(self, build):
+        return {**super().networks(build), "gen": painter().to("meta")}
 
 
 @fault("network 'gen' is initialised differently each time under one seed")

@@ -93,6 +93,18 @@ class AnyViews(Distance):
         return super().forward(*views)
 
 
+@fault("forward\\(\\) has no arguments; name those views that it reads")
+class NoViews(Distance):
+    def forward(self):
+        return torch.zeros(())
+
+
+@fault("argument is a function; pass `views={name: function}` to the kit")
+class OddCritic(Distance):
+    def forward(self, output, target, scorer):
+        return super().forward(scorer(output), target)
+
+
 class Apart(Metric[NoOptions]):
     name = "apart"
 
@@ -160,6 +172,19 @@ class Details(Apart):
         return {"each": [1, 2]}
 
 
+@fault("`reads` is 'pixels'; it is 'images' or 'labels'")
+class OddReading(Apart):
+    reads = "pixels"
+
+
+@fault("score\\(\\) returns nan for sets of two sizes")
+class NanOfUnequalSets(Apart):
+    paired = False
+
+    def score(self, outputs, references):
+        return super().score(outputs, references) if len(outputs) == len(references) else float("nan")
+
+
 class Blur(Network[NoOptions]):
     name = "blur"
 
@@ -204,6 +229,24 @@ class Forgets(Blur):
 
     def forward(self, images):
         return super().forward(images) + self.shift
+
+
+@fault("forward\\(\\) returns no tensor for images \\(2, 3, 32, 32\\)")
+class Named(Blur):
+    def forward(self, images):
+        return {"output": super().forward(images)}
+
+
+@fault("forward\\(\\) changes its input in place; work on a copy")
+class Inverts(Blur):
+    def forward(self, images):
+        return super().forward(images.neg_())
+
+
+@fault("forward\\(\\) returns shapes \\[\\(3, 32, 32\\)\\]; the first number is that of the batch")
+class MeanOfBatch(Blur):
+    def forward(self, images):
+        return super().forward(images).mean(0)
 
 
 FINE = (Distance, Apart, Blur)

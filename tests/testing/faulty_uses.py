@@ -101,6 +101,25 @@ class NetworkCounts(Fine):
         return {**super().networks(build), "gen": CountingNet()}
 
 
+class Diary(nn.Module):
+    """A buffer that no loss reads."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.register_buffer("calls", torch.zeros(()))
+
+
+@fault("network 'diary' differs after a restart; state lies in parameters, buffers and `step` alone")
+class CountsAside(Fine):
+    def networks(self, build):
+        return {**super().networks(build), "diary": Diary()}
+
+    def step(self, nets, batch, step):
+        CALLS[0] += 1
+        nets.diary.calls.fill_(CALLS[0])
+        yield from super().step(nets, batch, step)
+
+
 @fault("after a restart at step 2")
 class DrawsUnseeded(Fine):
     def step(self, nets, batch, step):
@@ -196,6 +215,12 @@ class ZeroToOne(Fine):
         return (super().translate(nets, inputs, direction) + 1) / 2
 
 
+@fault("translate\\(\\) in direction a_to_b returns torch.int64; images and logits are floats")
+class WholeNumbers(Fine):
+    def translate(self, nets, inputs, direction):
+        return super().translate(nets, inputs, direction).round().long()
+
+
 @fault("returns values that are not finite")
 class Infinite(Fine):
     def translate(self, nets, inputs, direction):
@@ -237,7 +262,21 @@ class Halving(nn.Module):
         return torch.tanh(self.up(self.down(x)))
 
 
-@fault("declare `multiple` on the network or in the Direction|say `scale`, `tiles`, `output` or `multiple`")
+@fault("direction a_to_b fails on 35 x 39 pixels \\(32 x 36 pixels, no others\\); declare `multiple`")
+class OneSizeAlone(Fine):
+    def translate(self, nets, inputs, direction):
+        if inputs["image"].shape[-2:] != (32, 36):
+            raise ValueError("32 x 36 pixels, no others")
+        return super().translate(nets, inputs, direction)
+
+
+@fault("direction a_to_b fails on 35 x 39 pixels .*; declare `multiple`")
+class Crops(Fine):
+    def translate(self, nets, inputs, direction):
+        return super().translate(nets, inputs, direction)[..., :36]
+
+
+@fault("raises RuntimeError: .*size of tensor|say `scale`, `tiles`, `output` or `multiple`")
 class HiddenMultiple(Fine):
     def networks(self, build):
         return {**super().networks(build), "gen": Halving()}

@@ -100,3 +100,12 @@ def test_a_stage_runs_where_its_needs_are_given(tmp_path: Path) -> None:
 
     assert not ran()
     assert ran(data=Artifact("dataset", tmp_path, {}))
+
+
+def test_a_stage_that_changes_what_it_was_given(tmp_path: Path) -> None:
+    (tmp_path / "a.png").write_text("precious")
+    inputs = {"data": Artifact("dataset", tmp_path, {})}
+    with pytest.raises(AssertionError, match=r"run\(\) changes its input 'data'; write below context.folder alone"):
+        assert_stage_conforms(faulty_data.TidiesUp, inputs=inputs)
+    with pytest.raises(AssertionError, match="`inputs` names 'data'; the stage needs nothing"):
+        assert_stage_conforms(faulty_data.Count, inputs=inputs)

@@ -13,11 +13,12 @@ import numpy as np
 import pytest
 
 from translate.data import image
+from translate.data.thumbnail import shrink
 from translate.errors import ConfigError
 from translate.storage import manifest
 from translate.storage.pointer import point
 from translate.tracking import Tracking, charts, report
-from translate.tracking.pictures import shrink, spread
+from translate.tracking.pictures import spread
 from translate.tracking.report import write_report
 
 Open = Callable[..., Tracking]

@@ -10,7 +10,7 @@ from typing import Any
 import click
 
 from translate import __version__
-from translate.cli import authoring, catalogue, images, pipelines, plugins, services
+from translate.cli import authoring, catalogue, convert, images, pipelines, plugins, services
 from translate.errors import TranslateError
 
 STOPPED_BY_HAND = 130
@@ -70,7 +70,7 @@ def main(ctx: click.Context, traceback: bool, no_plugin: tuple[str, ...], trace_
         ctx.with_resource(switched(no_plugin, trace))
 
 
-_GROUPS = (pipelines, images, catalogue, plugins, authoring, services)
+_GROUPS = (pipelines, convert, images, catalogue, plugins, authoring, services)
 
 for command in (command for group in _GROUPS for command in group.COMMANDS):
     main.add_command(command)

@@ -1,129 +1,12 @@
-"""`convert`, `evaluate` and `models`."""
+"""`evaluate` and `models`."""
 
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Literal
 
 import click
 
 from translate.cli.common import as_json, console, print_json
-from translate.errors import ConfigError
-
-SOME_FAILED = 3
-
-
-@click.command()
-@click.argument("input", type=click.Path(path_type=Path))
-@click.argument("output", type=click.Path(path_type=Path))
-@click.option(
-    "--model", required=True, metavar="REF", help="A bundle, a train stage, an .onnx file, runs:/... or models:/..."
-)
-@click.option("--direction", metavar="NAME", help="One of the method's directions; default: its first.")
-@click.option("--with", "others", multiple=True, metavar="NAME=FILE", help="A further input of the direction.")
-@click.option("--device", default="auto", show_default=True, metavar="NAME", help="auto, cpu, cuda or cuda:1.")
-@click.option(
-    "--tile",
-    default="auto",
-    show_default=True,
-    metavar="auto|off|N",
-    help="Strips of N rows, with the result of the whole image; auto: where the image would not fit into the memory.",
-)
-@click.option(
-    "--precision",
-    type=click.Choice(["fp32", "bf16", "auto"]),
-    default="fp32",
-    show_default=True,
-    help="auto: bf16 where the device gains by it and the first images differ by at most 1/255 on average.",
-)
-@click.option("--samples", default=1, type=click.IntRange(1), metavar="N", help="Answers to each image: NAME.1.png ...")
-@click.option("--seed", default=0, show_default=True, help="Of dropout, where the method keeps it on.")
-@click.option(
-    "--weights",
-    type=click.Choice(["best", "last", "raw"]),
-    help="Of a train stage's checkpoints; raw: before averaging. Default: what its model holds.",
-)
-@click.option(
-    "--runtime",
-    type=click.Choice(["torch", "onnx"]),
-    default="torch",
-    show_default=True,
-    help="onnx: what was exported.",
-)
-@click.option("--overwrite", is_flag=True, help="Convert again what is there already.")
-@click.option("--format", metavar="SUFFIX", help="png, jpg, ...; default: that of each input.")
-@click.option("--quality", default=95, show_default=True, type=click.IntRange(1, 100), help="Of JPEG and WebP.")
-@as_json
-def convert(
-    input: Path,
-    output: Path,
-    model: str,
-    direction: str | None,
-    others: tuple[str, ...],
-    device: str,
-    tile: str,
-    precision: str,
-    samples: int,
-    seed: int,
-    weights: Literal["best", "last", "raw"] | None,
-    runtime: Literal["torch", "onnx"],
-    overwrite: bool,
-    format: str | None,
-    quality: int,
-    as_json: bool,
-) -> None:
-    """Translate INPUT, an image or a folder of images, to OUTPUT.
-
-    The tree, names and sizes are kept. One bad file does not end the work: the exit code is then 3, and
-    OUTPUT/results.jsonl tells of every input.
-    """
-    from translate.inference.folder import convert as convert_folder
-    from translate.inference.tiling import checked
-    from translate.inference.translator import load
-    from translate.tracking.models import fetch_model
-
-    further = dict(_pair(text) for text in others)
-    out = console(as_json)
-    translator = load(
-        model,
-        device,
-        precision="fp32" if precision == "auto" else precision,
-        seed=seed,
-        weights=weights,
-        runtime=runtime,
-        tile=checked(tile),
-        resolver=fetch_model,
-    )
-    summary = convert_folder(
-        input,
-        output,
-        translator,
-        console=out,
-        direction=direction,
-        others=further,
-        overwrite=overwrite,
-        format=format,
-        quality=quality,
-        samples=samples,
-        precision="auto" if precision == "auto" else None,
-    )
-    if as_json:
-        counts = {key: getattr(summary, key) for key in ("done", "failed", "skipped", "ignored", "diversity")}
-        print_json({**counts, "results": str(summary.journal) if summary.journal else None})
-    else:
-        why = " (they were there; --overwrite converts them again)" if summary.skipped else ""
-        out.say(f"{summary.done} converted, {summary.failed} failed, {summary.skipped} skipped{why}: {output}")
-        if summary.diversity is not None:
-            out.say(f"two of the {samples} samples of an image differ by {255 * summary.diversity:.2f}/255 on average")
-    if summary.failed:
-        raise click.exceptions.Exit(SOME_FAILED)
-
-
-def _pair(text: str) -> tuple[str, Path]:
-    name, equals, path = text.partition("=")
-    if not (name and equals and path):
-        raise ConfigError(f"--with {text}: write NAME=FILE, such as --with exemplar=hat.png")
-    return name, Path(path)
 
 
 @click.command()
@@ -232,4 +115,4 @@ def export_model(ref: str, output: Path | None, format: str, direction: str | No
             out.warn(f"{export.direction}: dropout, which the model keeps on at inference, is off in the file")
 
 
-COMMANDS = (convert, evaluate, models)
+COMMANDS = (evaluate, models)

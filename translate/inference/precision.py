@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import suppress
-from typing import TYPE_CHECKING, Literal
+from itertools import islice
+from typing import TYPE_CHECKING
 
 from translate.contracts import Console
-from translate.data.image import Image, read
-from translate.device import precision
+from translate.data.image import Image
+from translate.device import Precision, precision
 from translate.errors import TranslateError
-from translate.inference.plan import Plan
 from translate.inference.samples import distance
 
 if TYPE_CHECKING:
@@ -23,34 +23,48 @@ ALLOWED = 1 / 255
 
 
 def probe_precision(
-    translator: Translator, work: Plan, console: Console, direction: str | None, others: Mapping[str, Image]
-) -> Literal["fp32", "bf16"]:
+    translator: Translator,
+    samples: Iterable[tuple[Image, Mapping[str, Image]]],
+    console: Console,
+    direction: str | None = None,
+) -> Precision:
     """`bf16` where the device gains by it and the first images come out as in `fp32`, else that; says why.
 
-    Compared are the outputs as files would hold them, without dropout, whose draws may depend on the precision.
+    `samples`: images, each with its further inputs, of which the first `PROBED` that can be translated count. Compared
+    are the outputs as files would hold them, without dropout, whose draws may depend on the precision. The translator's
+    own precision is as before.
     """
     if not translator.nets or precision("auto", str(translator.device)) == "fp32":
         who = translator.device if translator.nets else "an exported model"
         console.say(f"precision: fp32, since {who} gains nothing by bf16")
         return "fp32"
-    differences: list[float] = []
+    before = translator.precision
     with translator.without_dropout():
-        for item in work.items:
-            if len(differences) == PROBED:
-                break
-            with suppress(TranslateError):  # the conversion will tell
-                image, made = read(item.source), []
-                given = {**others, **{name: read(path) for name, path in item.others.items()}}
-                for tried in ("fp32", "bf16"):
-                    translator.precision = tried
-                    made.append(translator.translate_image(image, direction, given))
-                differences.append(distance(*made))
-    if not differences:
+        try:
+            translator.precision = "fp32"
+            exact = list(islice(_translated(translator, samples, direction), PROBED))
+            again = [(image, others) for image, others, _ in exact]
+            translator.precision = "bf16"
+            low = list(_translated(translator, again, direction))
+        finally:
+            translator.precision = before
+    differences = [distance(a, b) for (*_, a), (*_, b) in zip(exact, low, strict=False)]
+    if not differences or len(low) < len(exact):
+        console.say("precision: fp32, since no image could be compared with bf16")
         return "fp32"
     mean = sum(differences) / len(differences)
-    chosen: Literal["fp32", "bf16"] = "bf16" if mean <= ALLOWED else "fp32"
+    chosen: Precision = "bf16" if mean <= ALLOWED else "fp32"
     console.say(
         f"precision: {chosen}, since bf16 differs from fp32 by {255 * mean:.2f}/255 on average "
         f"({len(differences)} images, at most 1/255 is allowed)"
     )
     return chosen
+
+
+def _translated(
+    translator: Translator, samples: Iterable[tuple[Image, Mapping[str, Image]]], direction: str | None
+) -> Iterator[tuple[Image, Mapping[str, Image], Image]]:
+    """The samples with what comes out; without those that cannot be translated, of which the conversion will tell."""
+    for image, others in samples:
+        with suppress(TranslateError):
+            yield image, others, translator.translate_image(image, direction, others)

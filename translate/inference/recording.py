@@ -183,7 +183,8 @@ def _root(tensor: Tensor) -> Tensor:
 
 def _shape_only(leaf: Any) -> Any:
     if isinstance(leaf, Tensor):
-        return leaf if leaf.is_meta else leaf.detach().to("meta")
+        low = leaf.dtype in (torch.bfloat16, torch.float16)  # of weights under autocast, which knows no meta tensors
+        return leaf if leaf.is_meta else leaf.detach().to("meta", torch.float32 if low else leaf.dtype)
     return torch.device("meta") if isinstance(leaf, torch.device) else leaf
 
 

@@ -12,6 +12,7 @@ from torch.nn import functional as F
 
 from translate.inference.recording import Node
 from translate.inference.rows import Context, Span, Step, Unknown, arguments, clipped, lowers, same_rows, tensor
+from translate.inference.tuned import fast_conv2d
 
 
 def extended(strip: Tensor, have: Span, want: Span, value: float = 0.0) -> Tensor:
@@ -25,7 +26,7 @@ def extended(strip: Tensor, have: Span, want: Span, value: float = 0.0) -> Tenso
     return F.pad(inside, (0, 0, first - want[0], want[1] - last), value=value)
 
 
-@lowers("conv2d")
+@lowers("conv2d", "fast_conv2d")
 def _convolution(node: Node) -> Step:
     a = arguments(node, "input", "weight", "bias", "stride", "padding", "dilation", "groups")
     x, weight = tensor(a["input"], node), _weight(a["weight"], node)
@@ -47,6 +48,8 @@ def _convolution(node: Node) -> Step:
     def run(strips: Sequence[Tensor], a_: int, b: int, context: Context) -> Tensor:
         rows = want(a_, b)
         strip = extended(strips[0], clipped(rows, x.rows), rows)
+        if node.name == "fast_conv2d":
+            return fast_conv2d(strip, weight, a["bias"], (0, pw))
         return F.conv2d(strip, weight, a["bias"], (s, sw), (0, pw), (d, dw), groups)
 
     work = node.numel * math.prod(weight.shape[1:])

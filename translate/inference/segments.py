@@ -9,11 +9,14 @@ A long chain without a norm is cut, too, where strips would have to make too man
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import cached_property
 
-from translate.inference.recording import Node, Recording
-from translate.inference.rows import Span, Step, lower
+from torch import Tensor
+
+from translate.inference.recording import Node, Recording, leaves
+from translate.inference.rows import Span, Step, Unknown, lower
 
 MACS_PER_BYTE = {"cpu": 64, "cuda": 2048}
 """A byte that goes to or from scratch takes about as long as that many multiplications of a convolution."""
@@ -105,6 +108,17 @@ def plan(
         most = max(most, used)
         used -= sum(node.numel for node in part.frees) * itemsize
     return Plan(tuple(parts), recording.output, most)
+
+
+def work(recording: Recording) -> tuple[int, int]:
+    """Multiplications with weights in all calls that are known, and how many weights these are."""
+    total, weights = 0, dict[int, int]()
+    for node in recording.nodes:
+        with suppress(Unknown):
+            if node.function is not None and "conv" in node.name:
+                total += lower(node).work
+                weights.update((id(w), w.numel()) for w in leaves((node.args, node.kwargs)) if isinstance(w, Tensor))
+    return total, sum(weights.values())
 
 
 def _guess(recording: Recording, budget: int) -> int:

@@ -5,13 +5,13 @@ from __future__ import annotations
 import warnings
 from collections.abc import Callable, Mapping
 from functools import partial
-from typing import TYPE_CHECKING, Literal, TypeVar, cast
+from typing import TYPE_CHECKING, Literal, NamedTuple, TypeVar, cast
 
 import torch
 from torch import Tensor
 
 from translate.data.image import Image
-from translate.device import free_memory
+from translate.device import free_memory, total_memory
 from translate.errors import ConfigError
 from translate.inference import bands, strips
 from translate.inference.arrays import Array, padded_size, resize, to_tensor
@@ -20,7 +20,8 @@ from translate.inference.pictures import Canvas, Picture, Sheet
 from translate.inference.recording import Recording, Unrecordable, record
 from translate.inference.rows import Unknown
 from translate.inference.scratch import Scratch
-from translate.inference.segments import plan
+from translate.inference.segments import plan, work
+from translate.inference.tuned import LOW
 from translate.seeding import derive
 
 if TYPE_CHECKING:
@@ -45,6 +46,21 @@ STRIPS, WIDEST_STRIPS, ROWS = 64 << 20, 192 << 20, 48
 UNKNOWN_BYTES = 8192
 """Bytes for each pixel of a network of which nothing is known."""
 
+REUSE = 1000
+"""On a CPU a batch pays as far as an image alone multiplies with each weight less often than that: then the weights'
+way from memory takes most of the time (a U-Net at 256 pixels: 110 times), and else a batch only crowds the caches."""
+
+BATCH, BATCH_PIXELS, GPU_BATCH, GPU_SHARE = 8, 1 << 19, 32, 0.25
+"""The largest batch on a CPU in images and in pixels of the output, on a GPU in images and as a share of its memory."""
+
+
+class Cost(NamedTuple):
+    """Of a direction, for each pixel of its input: `bytes` of memory, multiplications with weights; and its weights."""
+
+    bytes: float
+    work: float
+    weights: int
+
 
 class Tiler:
     """Translates images in strips for a translator, where they would not fit otherwise, or where that is asked for.
@@ -58,7 +74,7 @@ class Tiler:
         self.tile = checked(tile)
         self.tell: Callable[[str], None] = partial(warnings.warn, stacklevel=2)
         self._translator = translator
-        self._bytes: dict[str, float] = {}  # for each pixel of the input, by direction
+        self._costs: dict[tuple[str, str], Cost] = {}  # by direction and precision
         self._too_many: dict[str, int] = {}
         self._told: set[str] = set()
 
@@ -86,7 +102,18 @@ class Tiler:
             return False
         if pixels * route.scale**2 <= SMALL:
             return True
-        return pixels * self._bytes_for_each_pixel(route) * MARGIN <= SHARE * free_memory(str(self._translator.device))
+        return pixels * self._cost(route).bytes * MARGIN <= SHARE * free_memory(str(self._translator.device))
+
+    def batch_size(self, route: Route, pixels: int) -> int:
+        """How many images of so many pixels, padded, to take at once: at least 1. Does not look at the free memory."""
+        cost, device = self._cost(route), self._translator.device
+        if device.type == "cuda":
+            room = total_memory(str(device)) * GPU_SHARE
+            return max(1, min(GPU_BATCH, int(room / (cost.bytes * pixels * MARGIN))))
+        if not cost.work:
+            return 1
+        reuse = cost.work * pixels / cost.weights
+        return max(1, min(BATCH, int(REUSE / reuse), BATCH_PIXELS // (pixels * route.scale**2)))
 
     def image(self, route: Route, image: Image, others: Mapping[str, Image], key: str, tile: Tile | None) -> Array:
         """An image in strips, to H x W x C of the same type (labels: H x W x 1 indices)."""
@@ -122,7 +149,7 @@ class Tiler:
         sides = zip(route.inputs, route.sides, strict=True)
         pictures = [Picture(inputs[name], channels[side], t.device) for name, side in sides]
         size, tile = pictures[0].size, self.tile if tile is None else tile
-        dtype = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}[t.precision]
+        dtype = LOW.get(t.precision, torch.float32)
         try:
             recording = self._record(route, size)
             todo = plan(
@@ -167,7 +194,7 @@ class Tiler:
 
         def program(*inputs: Tensor) -> Tensor:
             with t.autocast():
-                output = t.method.translate(t.nets, dict(zip(route.inputs, inputs, strict=False)), route.name)
+                output = t.method.translate(t.fast_nets, dict(zip(route.inputs, inputs, strict=False)), route.name)
             output = output[..., : size[0] * route.scale, : size[1] * route.scale].float()
             return t.method.compose(output, inputs[-1], route.name) if t.composes else output
 
@@ -203,18 +230,20 @@ class Tiler:
 
     def _rows_that_fit(self, route: Route, width: int) -> int:
         room = SHARE / 2 * free_memory(str(self._translator.device)) / MARGIN
-        return max(1, int(room / (self._bytes_for_each_pixel(route) * width)) - 2 * bands.OVERLAP)
+        return max(1, int(room / (self._cost(route).bytes * width)) - 2 * bands.OVERLAP)
 
-    def _bytes_for_each_pixel(self, route: Route) -> float:
-        if route.name not in self._bytes:
-            itemsize = 4 if self._translator.precision == "fp32" else 2
+    def _cost(self, route: Route) -> Cost:
+        known = (route.name, self._translator.precision)
+        if known not in self._costs:
             try:
                 recording = self._record(route, (512, 512))
                 pixels = recording.inputs[0].numel / recording.inputs[0].shape[1]
-                self._bytes[route.name] = recording.peak(itemsize) / pixels
-            except Unrecordable:
-                self._bytes[route.name] = UNKNOWN_BYTES * route.scale**2
-        return self._bytes[route.name]
+                multiplied, weights = work(recording)
+                peak = recording.peak(4 if self._translator.precision == "fp32" else 2)
+                self._costs[known] = Cost(peak / pixels, multiplied / pixels, weights)
+            except Exception:  # Unrecordable, or whatever a method raises at a size that it does not like
+                self._costs[known] = Cost(UNKNOWN_BYTES * route.scale**2, 0.0, 0)
+        return self._costs[known]
 
 
 def checked(tile: Tile | str) -> Tile:

@@ -26,6 +26,7 @@ from translate.inference.arrays import (
     largest,
     match_channels,
     pad,
+    padded_size,
     resize,
     to_array,
     to_tensor,
@@ -37,7 +38,9 @@ from translate.inference.directions import Route, choose, multiple_of, routes
 from translate.inference.exported import SUFFIX, open_exported
 from translate.inference.restore import restore_method, restore_networks
 from translate.inference.tiling import Tile, Tiler
+from translate.inference.tuned import LOW, tuned
 from translate.networks import prepare_for_inference
+from translate.networks.inference import independent
 from translate.seeding import derive
 
 TRACKED = ("runs:/", "models:/")
@@ -70,6 +73,7 @@ class Translator:
         self.device, self.precision = torch.device(device), precision
         self.routes = routes(method)
         self.nets = Nets({n: prepare_for_inference(net, method.test_time).to(self.device) for n, net in nets.items()})
+        self._tuned: tuple[str, Nets] | None = None
         self.stochastic = any(layer.p > 0 for layer in self._dropouts())
         self.composes = type(method).compose is not Method.compose
         self.tiler = Tiler(self, tile)
@@ -78,6 +82,14 @@ class Translator:
         """The dropout layers that stay on at inference."""
         layers = (layer for net in self.nets.values() for layer in net.modules())
         return [layer for layer in layers if isinstance(layer, _DropoutNd) and layer.training]
+
+    @property
+    def fast_nets(self) -> Nets:
+        """The networks as they compute under the present precision; `nets` are always those of float32."""
+        if self._tuned is None or self._tuned[0] != self.precision:
+            self._tuned = None  # its room first
+            self._tuned = (self.precision, tuned(self.nets, self.device, self.precision))
+        return self._tuned[1]
 
     @contextmanager
     def without_dropout(self) -> Iterator[None]:
@@ -139,16 +151,79 @@ class Translator:
         at a time is more than bytes. Errors: ConfigError (wrong inputs; no room for the scratch of an image in strips).
         """
         route = self.check(direction, others)
-        pixels, labels = image.pixels, route.output == "labels"
 
         def whole() -> Array:
-            given = {name: to_tensor(other.over_white()) for name, other in others.items()}
-            output = self.whole(route, self._inputs(route, to_tensor(image.over_white()), given), key)
-            return largest(output) if labels else to_array(output, pixels.dtype)
+            return self._array(route, image, self.whole(route, self._given(route, image, others), key))
 
-        area = pixels.shape[0] * pixels.shape[1]
+        area = image.pixels.shape[0] * image.pixels.shape[1]
         made = self.tiler.choose(route, area, tile, whole, lambda: self.tiler.image(route, image, others, key, tile))
-        if labels:
+        return self._finished(route, image, made)
+
+    def translate_images(
+        self,
+        images: Sequence[Image],
+        direction: str | None = None,
+        others: Sequence[Mapping[str, Image]] = (),
+        keys: Sequence[str] | None = None,
+        *,
+        tile: Tile | None = None,
+    ) -> list[Image]:
+        """Images of one `padded_key` in one batch, each to what `translate_image` makes of it, up to rounding.
+
+        Each keeps its own size, bit depth, alpha and profile. `others`: the further inputs of each; `keys` (default:
+        the numbers): where dropout stays on, which makes them one by one. A batch that does not fit into the memory is
+        halved, down to single images, which may go in strips then; the tiler remembers. An error of one is one of all.
+        Errors: as `translate_image`.
+        """
+        others, keys = others or [NONE] * len(images), keys or [str(n) for n in range(len(images))]
+        assert len(images) == len(others) == len(keys), f"{len(images)} images, {len(others)} others, {len(keys)} keys"
+        if len(images) < 2 or self.stochastic:
+            each = zip(images, others, keys, strict=True)
+            return [self.translate_image(image, direction, more, key, tile=tile) for image, more, key in each]
+        route = self.check(direction, others[0])
+        sizes = {self.padded_key(direction, image.pixels.shape[:2], image.pixels.shape[2]) for image in images}
+        assert len(sizes) == 1, f"images of one batch are of one padded size, not {sizes}"
+        (height, width, _), half = sizes.pop(), len(images) // 2
+
+        def whole() -> list[Image]:
+            given = [self._given(route, image, more) for image, more in zip(images, others, strict=True)]
+            made = zip(images, self._together(route, given), strict=True)
+            return [self._finished(route, image, self._array(route, image, output)) for image, output in made]
+
+        def halves() -> list[Image]:
+            parts = (slice(half), slice(half, None))
+            made = [self.translate_images(images[p], direction, others[p], keys[p], tile=tile) for p in parts]
+            return made[0] + made[1]
+
+        return self.tiler.choose(route, len(images) * height * width, tile, whole, halves)
+
+    def padded_key(self, direction: str | None, size: tuple[int, int], channels: int) -> tuple[int, int, int]:
+        """What images have in common that may share a batch: their (height, width) as the networks see it, and their
+        channels of colour. Known from a file's header. Errors: ConfigError (no such direction)."""
+        route = self.route(direction)
+        return *padded_size(size, multiple_of(self.method.directions[route.name], self.nets)), channels
+
+    def batch_size(self, direction: str | None, size: tuple[int, int]) -> int:
+        """How many images of a (height, width) to translate at once; 1 where a batch gains nothing.
+
+        Depends on the model, the precision, the device and the size alone, so that a later run makes equal batches.
+        """
+        route = self.route(direction)
+        if self.stochastic or not all(map(independent, self.nets.values())):
+            return 1
+        height, width, _ = self.padded_key(direction, size, 0)
+        return self.tiler.batch_size(route, height * width)
+
+    def _given(self, route: Route, image: Image, others: Mapping[str, Image]) -> dict[str, Tensor]:
+        further = {name: to_tensor(other.over_white()) for name, other in others.items()}
+        return self._inputs(route, to_tensor(image.over_white()), further)
+
+    def _array(self, route: Route, image: Image, output: Tensor) -> Array:
+        return largest(output) if route.output == "labels" else to_array(output, image.pixels.dtype)
+
+    def _finished(self, route: Route, image: Image, made: Array) -> Image:
+        """An output with what goes around the networks: alpha and profile, or the palette of labels."""
+        if route.output == "labels":
             return label_map(made, self.method.spec.palette)
         alpha = image.alpha
         if alpha is not None:
@@ -176,43 +251,54 @@ class Translator:
         a batch draws its own. Errors: ConfigError (not of these forms), DataError (an unreadable file).
         """
         if not isinstance(image, list | tuple):
-            return self._call(image, direction, others, 0)
+            return self._call_all([image], direction, [others])[0]
         for name, other in others.items():
             if isinstance(other, list | tuple) and len(other) != len(image):
                 raise ConfigError(f"{len(image)} images, but {len(other)} of {name!r}: give one for all, or as many")
-        return [
-            self._call(
-                one, direction, {k: o[number] if isinstance(o, list | tuple) else o for k, o in others.items()}, number
-            )
-            for number, one in enumerate(image)
+        each = [
+            {name: other[number] if isinstance(other, list | tuple) else other for name, other in others.items()}
+            for number in range(len(image))
         ]
+        return self._call_all(image, direction, each)
 
-    def _call(self, image: Any, direction: str | None, others: Mapping[str, Any], number: int) -> Any:
-        if isinstance(image, Tensor):
-            if image.ndim not in (3, 4) or not image.is_floating_point():
-                shape = " x ".join(map(str, image.shape))
-                raise ConfigError(
-                    f"a tensor is C x H x W or N x C x H x W of float in [-1, 1], not {shape} of {image.dtype}"
-                )
-            more = {n: _batch(o) if isinstance(o, Tensor) else _seen(o) for n, o in others.items()}
-            keys = [str(number + n) for n in range(len(_batch(image)))]
-            batch = self._translate(self.route(direction), _batch(image), more, keys)
-            return batch if image.ndim == 4 else batch[0]
-        images = {n: as_image(o) for n, o in others.items()}
-        made = self.translate_image(as_image(image), direction, images, str(number))
-        array = made.array
-        flat = array[..., 0] if array.shape[2] == 1 else array
-        if isinstance(image, np.ndarray):
-            return flat if image.ndim == 2 or made.palette else array
-        if isinstance(image, (str, Path)):
-            return flat if made.palette else array
-        from PIL.Image import fromarray
+    def _call_all(self, images: Sequence[Any], direction: str | None, others: Sequence[Mapping[str, Any]]) -> list[Any]:
+        """Runs of pictures that may share a batch share it; tensors go one by one, as they are given."""
+        results: list[Any] = []
+        waiting: list[tuple[Any, Image, dict[str, Image]]] = []
+        batch: tuple[int, int, int] | None = None
 
-        deep = flat.ndim == 3 and flat.dtype == np.uint16  # Pillow has no 16-bit colour
-        picture = fromarray((flat // 257).astype(np.uint8) if deep else flat)
-        if made.palette:
-            picture.putpalette([value for colour in made.palette for value in colour])
-        return picture
+        def flush() -> None:
+            pictures, further = [image for _, image, _ in waiting], [more for *_, more in waiting]
+            keys = [str(len(results) + n) for n in range(len(waiting))]
+            made = self.translate_images(pictures, direction, further, keys) if waiting else []
+            results.extend(_like(given, image) for (given, *_), image in zip(waiting, made, strict=True))
+            waiting.clear()
+
+        for one, more in zip(images, others, strict=True):
+            if isinstance(one, Tensor):
+                flush()
+                results.append(self._call_tensor(one, direction, more, len(results)))
+                continue
+            image = as_image(one)
+            size, channels = image.pixels.shape[:2], image.pixels.shape[2]
+            key = self.padded_key(direction, size, channels)
+            if waiting and (key != batch or len(waiting) >= self.batch_size(direction, size)):
+                flush()
+            batch = key
+            waiting.append((one, image, {name: as_image(other) for name, other in more.items()}))
+        flush()
+        return results
+
+    def _call_tensor(self, image: Tensor, direction: str | None, others: Mapping[str, Any], number: int) -> Tensor:
+        if image.ndim not in (3, 4) or not image.is_floating_point():
+            shape = " x ".join(map(str, image.shape))
+            raise ConfigError(
+                f"a tensor is C x H x W or N x C x H x W of float in [-1, 1], not {shape} of {image.dtype}"
+            )
+        more = {n: _batch(o) if isinstance(o, Tensor) else _seen(o) for n, o in others.items()}
+        keys = [str(number + n) for n in range(len(_batch(image)))]
+        batch = self._translate(self.route(direction), _batch(image), more, keys)
+        return batch if image.ndim == 4 else batch[0]
 
     def _translate(
         self,
@@ -251,27 +337,30 @@ class Translator:
             result[name] = ready.expand(len(images), -1, -1, -1)
         return result
 
-    @torch.inference_mode()
     def whole(self, route: Route, given: Mapping[str, Tensor], key: str) -> Tensor:
         """The output for inputs N x C x H x W of one size, with the channels that the networks take, in one pass."""
-        direction = self.method.directions[route.name]
-        height, width = (n * route.scale for n in given[route.inputs[0]].shape[-2:])
-        multiple = multiple_of(direction, self.nets)
+        count = len(given[route.inputs[0]])
+        each = [{name: image[n : n + 1] for name, image in given.items()} for n in range(count)]
+        return torch.cat(self._together(route, each, key))
+
+    @torch.inference_mode()
+    def _together(self, route: Route, each: Sequence[Mapping[str, Tensor]], key: str = "") -> list[Tensor]:
+        """The output of each image, whose inputs are 1 x C x H x W, by one pass of all of them, of one padded size."""
+        multiple = multiple_of(self.method.directions[route.name], self.nets)
+        padded = {name: torch.cat([pad(given[name], multiple) for given in each]) for name in route.inputs}
         with self.autocast(), self._seeded(key):
-            padded = {name: pad(image, multiple) for name, image in given.items()}
-            output = self.method.translate(self.nets, padded, route.name)
-        output = crop(output.float(), (height, width), route.tiles)
-        if not self.composes:
-            return output
-        originals = given[route.inputs[0]]
-        return torch.cat(
-            [self.method.compose(output[n : n + 1], originals[n : n + 1], route.name) for n in range(len(output))]
-        )
+            sheets = self.method.translate(self.fast_nets, padded, route.name).float()
+        outputs = []
+        for given, sheet in zip(each, torch.split(sheets, 1), strict=True):
+            original = given[route.inputs[0]]
+            output = crop(sheet, (original.shape[-2] * route.scale, original.shape[-1] * route.scale), route.tiles)
+            outputs.append(self.method.compose(output, original, route.name) if self.composes else output)
+        return outputs
 
     def autocast(self) -> Any:
         if self.precision == "fp32":
             return nullcontext()
-        return torch.autocast(self.device.type, {"bf16": torch.bfloat16, "fp16": torch.float16}[self.precision])
+        return torch.autocast(self.device.type, LOW[self.precision])
 
     @contextmanager
     def _seeded(self, key: str) -> Iterator[None]:
@@ -365,6 +454,25 @@ def _check_inputs(route: Route, others: Collection[str]) -> None:
             f"direction {route.name!r} takes {route.inputs[0]!r} and the further inputs "
             f"{', '.join(route.inputs[1:]) or '(none)'}; given: {', '.join(others) or '(none)'}"
         )
+
+
+def _like(given: Any, made: Image) -> Any:
+    """A result in the form in which its image was given: see `Translator.__call__`."""
+    if isinstance(given, Image):
+        return made
+    array = made.array
+    flat = array[..., 0] if array.shape[2] == 1 else array
+    if isinstance(given, np.ndarray):
+        return flat if given.ndim == 2 or made.palette else array
+    if isinstance(given, (str, Path)):
+        return flat if made.palette else array
+    from PIL.Image import fromarray
+
+    deep = flat.ndim == 3 and flat.dtype == np.uint16  # Pillow has no 16-bit colour
+    picture = fromarray((flat // 257).astype(np.uint8) if deep else flat)
+    if made.palette:
+        picture.putpalette([value for colour in made.palette for value in colour])
+    return picture
 
 
 def _batch(images: Tensor) -> Tensor:

@@ -60,10 +60,15 @@ def batched(net: nn.Module, a: Tensor, b: Tensor) -> tuple[Tensor, Tensor]:
     the batch, draws random numbers (dropout) or changes with every call (spectral norm in training), and where
     a and b differ in size.
     """
-    if not _merge.get() or a.shape[1:] != b.shape[1:] or not all(_independent(layer) for layer in net.modules()):
+    if not _merge.get() or a.shape[1:] != b.shape[1:] or not independent(net):
         return net(a), net(b)
     first, second = net(torch.cat((a, b))).split((len(a), len(b)))
     return first, second
+
+
+def independent(net: nn.Module) -> bool:
+    """Whether each output of a batch depends on its own image alone, and on no random number."""
+    return all(_independent(layer) for layer in net.modules())
 
 
 def _independent(layer: nn.Module) -> bool:

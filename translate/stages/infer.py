@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
@@ -154,7 +155,7 @@ class InferStage(Stage[InferConfig]):
             deep=self.config.bits == 16,
         )
         self._report(context, work, dataset, facts, summary)
-        return {**facts, "count": summary.done + summary.skipped}
+        return {**facts, "count": summary.done}
 
     def _others(self) -> dict[str, Any]:
         from translate.data.image import read
@@ -166,20 +167,20 @@ class InferStage(Stage[InferConfig]):
     ) -> Plan:
         from translate.data.companions import companions
         from translate.inference.observe import observes
-        from translate.inference.plan import Item, Plan, plan
+        from translate.inference.plan import Item, plan
         from translate.metrics.scores import by_key
 
         output, journal = context.folder / IMAGES, context.folder / RESULTS
         if earlier := context.inputs.get("images"):
             made = by_key(earlier.path / IMAGES)
-            return Plan([Item(key, path, f"{key}.png") for key, path in made.items()], output, journal=journal)
+            return _sorted([Item(key, path, f"{key}.png") for key, path in made.items()], output, journal)
         if dataset is None:
             assert self.config.input is not None
             found = plan(self.config.input, output, ".png")
-            return Plan(found.items, output, found.ignored, journal)
+            return replace(found, items=[item for item in found.items if item], output=output, journal=journal)
         split, source = facts["split"], facts["source_side"]
         if observes(dataset.kind):
-            return Plan(list(self._observe(context, dataset, facts, translator)), output, journal=journal)
+            return _sorted(self._observe(context, dataset, facts, translator), output, journal)
         inputs = translator.route(facts["direction"]).inputs
         sides = context.inputs["model"].facts["directions"][facts["direction"]]["sides"]
         items = [
@@ -196,7 +197,7 @@ class InferStage(Stage[InferConfig]):
             )
             for key in dataset.keys(split, source)
         ]
-        return Plan(items, output, journal=journal)
+        return _sorted(items, output, journal)
 
     def _observe(
         self, context: StageContext, dataset: Dataset, facts: Mapping[str, Any], translator: Translator
@@ -226,8 +227,8 @@ class InferStage(Stage[InferConfig]):
     ) -> None:
         if summary.failures:
             first = "; ".join(f"{name}: {reason}" for name, reason in summary.failures[:3])
-            raise StageError(f"{summary.failed} of {len(work.items)} images failed: {first}")
-        context.console.say(f"{summary.done + summary.skipped} images in {facts['direction']}")
+            raise StageError(f"{summary.failed} of {work.count()[0]} images failed: {first}")
+        context.console.say(f"{summary.done} images in {facts['direction']}")
         route = context.inputs["model"].facts["directions"][facts["direction"]]
         page = contact_sheet(work, dataset, facts, route["scale"], max(route.get("tiles", [1])))
         from translate.data.image import write
@@ -235,6 +236,13 @@ class InferStage(Stage[InferConfig]):
         write(context.folder / CONTACT, page)
         context.tracker.image("converted", page, step=0)
         context.tracker.file(context.folder / CONTACT)
+
+
+def _sorted(items: Iterable[Item], output: Path, journal: Path) -> Plan:
+    from translate.inference.plan import Plan, order
+
+    in_order: list[Item] = sorted(items, key=lambda item: order(item.name))
+    return Plan(in_order, output, journal=journal)
 
 
 def default_split(splits: Iterable[str]) -> str | None:
@@ -249,9 +257,9 @@ def contact_sheet(work: Plan, dataset: Dataset | None, facts: Mapping[str, Any],
     """
     from translate.training.validation import enlarged, mosaic
 
-    chosen = work.items[:: max(1, len(work.items) // SHOWN)][:SHOWN]
+    items = [item for item in work.items if item]
     rows = []
-    for item in chosen:
+    for item in items[:: max(1, len(items) // SHOWN)][:SHOWN]:
         row = [enlarged(_tile(path, TILE // scale), scale) for path in (item.source, *item.others.values())]
         row.append(_tile(work.output / item.target, TILE * tiles))
         if dataset is not None and facts["pairs"] and facts["target_side"]:

@@ -9,9 +9,10 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
+from translate.data.thumbnail import data_uri
 from translate.storage.atomic import write_text
 from translate.tracking import charts
-from translate.tracking.pictures import Pair, data_uri, pairs, spread
+from translate.tracking.pictures import Pair, pairs, spread
 from translate.tracking.record import Record, StageRecord, gather, rows_of
 
 SAMPLES = 24

@@ -1,0 +1,163 @@
+"""Images per second of `convert` on a folder, against a plain serial loop and the network's own forward rate.
+
+    python tests/benchmarks/folder.py                                       unet_256 and resnet_9 on the CPU
+    python tests/benchmarks/folder.py --network unet_256 --images 500 --device cuda --precision bf16
+
+All in one process, in turns (each round in the opposite order), with the network's initial weights; the figures are
+medians, the ratios medians of those of the rounds. `serial` decodes with Pillow, runs the plain network on one image in
+float32 under `no_grad`, and writes a PNG with Pillow's own settings. `convert` is the product, into a fresh folder each
+round. `forward` is the network alone as `convert` runs it, in its batches, on tensors that are there; `plain forward`
+as `serial` runs it. Outputs of the two loops are compared. `cpu`: of the seconds of the processor, which other work on
+the machine disturbs less.
+"""
+
+from __future__ import annotations
+
+import argparse
+import io
+import statistics
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from PIL import Image as Pillow
+
+from translate.console import PlainConsole
+from translate.contracts import DataSpec, TestTime
+from translate.device import resolve
+from translate.inference.folder import convert
+from translate.inference.single import SingleNetwork, SingleNetworkConfig
+from translate.inference.translator import Translator
+from translate.networks import prepare_for_inference
+from translate.plugins import Registry
+
+
+def photographs(folder: Path, count: int, size: int) -> list[Path]:
+    """Images of coarse shapes with fine grain, which compress about as photographs do."""
+    folder.mkdir()
+    for n in range(count):
+        draw = np.random.default_rng(n)
+        coarse = Pillow.fromarray(draw.integers(0, 256, (8, 8, 3), dtype=np.uint8)).resize((size, size), 3)
+        grain = draw.normal(0, 6, (size, size, 3))
+        Pillow.fromarray((np.asarray(coarse) + grain).clip(0, 255).astype(np.uint8)).save(folder / f"{n:05}.png")
+    return sorted(folder.iterdir())
+
+
+def measure(network: str, files: list[Path], base: Path, args: argparse.Namespace) -> None:
+    """The table of one network."""
+    device = torch.device(resolve(args.device))
+    torch.manual_seed(0)
+    config = SingleNetworkConfig(network=network, dropout=False)
+    method = SingleNetwork(config, DataSpec("single", {"image": 3}, (args.size, args.size)), {})
+    nets = method.networks(Registry().builder())
+    translator = Translator(
+        method, nets, {}, str(device), precision="fp32" if args.precision == "auto" else args.precision
+    )
+    torch.manual_seed(0)
+    plain = prepare_for_inference(method.networks(Registry().builder())["net"], TestTime(norm="image")).to(device)
+    console = PlainConsole(io.StringIO(), io.StringIO())
+    choice: Any = "auto" if args.precision == "auto" else None
+    if args.batch:
+        translator.tiler.batch_size = lambda route, pixels: args.batch  # type: ignore[method-assign]
+    rounds = iter(range(1 << 30))
+
+    def to_input(path: Path) -> torch.Tensor:
+        pixels = np.array(Pillow.open(path).convert("RGB"))
+        return torch.from_numpy(pixels).permute(2, 0, 1)[None].float().div(127.5).sub(1).to(device)
+
+    def serial() -> None:
+        folder = base / f"{network}-serial"
+        folder.mkdir(exist_ok=True)
+        for path in files:
+            with torch.no_grad():
+                made = plain(to_input(path))
+            pixels = made[0].add(1).mul(127.5).round().clamp(0, 255).byte().permute(1, 2, 0).cpu().numpy()
+            Pillow.fromarray(pixels).save(folder / path.name)
+
+    def product() -> None:
+        summary = convert(
+            files[0].parent, base / f"{network}-{next(rounds)}", translator, console=console, precision=choice
+        )
+        assert summary.done == len(files), summary
+
+    ready = torch.cat([to_input(path) for path in files[: min(len(files), 32)]])
+
+    def forward() -> None:
+        batch = translator.batch_size(None, (args.size, args.size))
+        with torch.inference_mode(), translator.autocast():
+            for first in range(0, len(files), batch):
+                at = [n % len(ready) for n in range(first, min(first + batch, len(files)))]
+                translator.method.translate(translator.fast_nets, {"image": ready[at]}, "translate")
+        if device.type == "cuda":
+            torch.cuda.synchronize()
+
+    def alone() -> None:
+        with torch.no_grad():
+            for n in range(len(files)):
+                plain(ready[n % len(ready)][None])
+        if device.type == "cuda":
+            torch.cuda.synchronize()
+
+    ways: dict[str, Callable[[], None]] = {
+        "serial": serial,
+        "convert": product,
+        "forward": forward,
+        "plain forward": alone,
+    }
+    seconds: dict[str, list[float]] = {way: [] for way in ways}
+    processor: dict[str, list[float]] = {way: [] for way in ways}
+    files, every = files[: min(len(files), 8)], files
+    for run in (serial, forward, alone):
+        run()
+    files = every
+    product()
+    for number in range(args.rounds):
+        for way in list(ways)[:: 1 if number % 2 else -1]:
+            began, used = time.perf_counter(), time.process_time()
+            ways[way]()
+            processor[way].append(time.process_time() - used)
+            seconds[way].append(time.perf_counter() - began)
+    apart = [
+        np.abs(_pixels(base / f"{network}-serial" / f.name) - _pixels(base / f"{network}-0" / f.name)) for f in files
+    ]
+    batch = translator.batch_size(None, (args.size, args.size))
+    print(f"\n{network}, {len(files)} images of {args.size} pixels, {device}, {translator.precision}, batch {batch}")
+    print(f"difference of convert to serial: mean {np.mean(apart):.4f}/255, largest {max(a.max() for a in apart)}/255")
+    print(f"{'':<16}{'images/s':>10}{'x serial':>10}{'% of forward':>14}{'x serial, cpu':>15}")
+    for way, took in seconds.items():
+        ratio = statistics.median(a / b for a, b in zip(seconds["serial"], took, strict=True))
+        less = statistics.median(a / b for a, b in zip(processor["serial"], processor[way], strict=True))
+        share = statistics.median(a / b for a, b in zip(seconds["forward"], took, strict=True))
+        print(
+            f"{way:<16}{len(files) / statistics.median(took):>10.2f}{ratio:>10.2f}{100 * share:>14.0f}{less:>15.2f}",
+            flush=True,
+        )
+    print(console._stream.getvalue().strip().splitlines()[:1])  # type: ignore[attr-defined]
+
+
+def _pixels(path: Path) -> np.ndarray[Any, Any]:
+    return np.asarray(Pillow.open(path).convert("RGB")).astype(int)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--network", nargs="+", default=["unet_256", "resnet_9"])
+    parser.add_argument("--images", type=int, default=32)
+    parser.add_argument("--size", type=int, default=256)
+    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--precision", default="auto", choices=["auto", "fp32", "bf16"])
+    parser.add_argument("--batch", type=int, default=0, help="default: the translator's choice")
+    parser.add_argument("--device", default="cpu")
+    args = parser.parse_args()
+    with tempfile.TemporaryDirectory() as folder:
+        files = photographs(Path(folder) / "in", args.images, args.size)
+        for network in args.network:
+            measure(network, files, Path(folder), args)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,259 @@
+"""`convert`: images in, the same images translated out."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+import click
+
+from translate.cli.common import as_json, console, print_json
+from translate.errors import ConfigError
+
+if TYPE_CHECKING:
+    from translate.contracts import Console
+    from translate.inference.conversion import Conversion, Summary
+
+SOME_FAILED = 3
+
+
+class Shard(click.ParamType[tuple[int, int]]):
+    """`i/n`: the i-th of n parts."""
+
+    name = "i/n"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> tuple[int, int]:
+        if isinstance(value, tuple):
+            return value
+        number, _, of = str(value).partition("/")
+        if not (number.isdecimal() and of.isdecimal() and 1 <= int(number) <= int(of)):
+            self.fail(f"{value!r} is not i/n with 1 <= i <= n, such as 2/8", param, ctx)
+        return int(number), int(of)
+
+
+@click.command()
+@click.argument("inputs", nargs=-1, required=True, metavar="INPUT...")
+@click.argument("output", type=click.Path(path_type=Path))
+@click.option(
+    "--model", required=True, metavar="REF", help="A bundle, a train stage, an .onnx file, runs:/... or models:/..."
+)
+@click.option("--direction", metavar="NAME", help="One of the method's directions; default: its first.")
+@click.option("--with", "others", multiple=True, metavar="NAME=FILE", help="A further input of the direction.")
+@click.option("--dry-run", is_flag=True, help="Print which file would go where, and write nothing.")
+@click.option("--overwrite", is_flag=True, help="Convert again what is there, whoever wrote it.")
+@click.option("--retry-failed", is_flag=True, help="Try again what failed before.")
+@click.option("--verify", is_flag=True, help="Compare what was converted before with its hashes.")
+@click.option("--format", metavar="SUFFIX", help="png, jpg, ...; default: that of each input.")
+@click.option("--quality", default=95, show_default=True, type=click.IntRange(1, 100), help="Of JPEG and WebP.")
+@click.option("--samples", default=1, type=click.IntRange(1), metavar="N", help="Answers to each image: NAME.1.png ...")
+@click.option("--seed", default=0, show_default=True, help="Of dropout, where the method keeps it on.")
+@click.option(
+    "--weights",
+    type=click.Choice(["best", "last", "raw"]),
+    help="Of a train stage's checkpoints; raw: before averaging. Default: what its model holds.",
+)
+@click.option("--device", default="auto", show_default=True, metavar="NAME", help="auto, cpu, cuda or cuda:1.")
+@click.option(
+    "--precision",
+    type=click.Choice(["auto", "fp32", "bf16"]),
+    default="auto",
+    show_default=True,
+    help="auto: bf16 where the device gains by it and the first images differ by at most 1/255 on average.",
+)
+@click.option(
+    "--tile",
+    default="auto",
+    show_default=True,
+    metavar="auto|off|N",
+    help="Strips of N rows, with the result of the whole image; auto: where the image would not fit into the memory.",
+)
+@click.option("--batch", type=click.IntRange(1), metavar="N", help="Images at a time; default: what suits the model.")
+@click.option(
+    "--runtime",
+    type=click.Choice(["torch", "onnx"]),
+    default="torch",
+    show_default=True,
+    help="onnx: what was exported.",
+)
+@click.option(
+    "--engine",
+    type=click.Choice(["local", "ray"]),
+    default="local",
+    show_default=True,
+    help="ray: on a Ray cluster that sees the same files.",
+)
+@click.option("--shard", type=Shard(), default="1/1", help="The i-th of n processes that share the work.")
+@click.option("--max-pixels", type=click.IntRange(1), metavar="N", help="Of an image; larger ones fail.")
+@click.option("--max-bytes", type=click.IntRange(1), metavar="N", help="Of a file; larger ones fail.")
+@click.option("--max-seconds", type=click.FloatRange(0, min_open=True), metavar="S", help="For decoding one image.")
+@click.option("--track", is_flag=True, help="Log the conversion to MLflow.")
+@as_json
+def convert(
+    inputs: tuple[str, ...],
+    output: Path,
+    model: str,
+    direction: str | None,
+    others: tuple[str, ...],
+    dry_run: bool,
+    overwrite: bool,
+    retry_failed: bool,
+    verify: bool,
+    format: str | None,
+    quality: int,
+    samples: int,
+    seed: int,
+    weights: Literal["best", "last", "raw"] | None,
+    device: str,
+    precision: str,
+    tile: str,
+    batch: int | None,
+    runtime: Literal["torch", "onnx"],
+    engine: str,
+    shard: tuple[int, int],
+    max_pixels: int | None,
+    max_bytes: int | None,
+    max_seconds: float | None,
+    track: bool,
+    as_json: bool,
+) -> None:
+    """Translate INPUT to OUTPUT: an image, a folder, a quoted pattern ("photos/**/*.jpg"), several images, @FILE (a
+    list of paths) or - (such a list on stdin).
+
+    Tree, names and sizes are kept, and nothing is overwritten. One bad file does not end the work: the exit code is
+    then 3, and OUTPUT/results.jsonl tells of every input. What was stopped goes on with the same command.
+    """
+    from translate.data.image import Limits
+    from translate.inference.folder import prepare
+    from translate.inference.tiling import checked
+    from translate.inference.translator import load
+    from translate.tracking.models import fetch_model
+
+    out, further = console(as_json), dict(_pair(text) for text in others)
+    how = {"device": device, "seed": seed, "weights": weights, "runtime": runtime, "tile": checked(tile)}
+    exact = "fp32" if precision == "auto" else precision
+    translator = load(model, **how, precision=exact, resolver=fetch_model)  # type: ignore[arg-type]
+    limits: dict[str, Any] = {"pixels": max_pixels, "bytes": max_bytes, "seconds": max_seconds}
+    conversion = prepare(
+        _inputs(inputs),
+        output,
+        translator,
+        console=out,
+        direction=direction,
+        others=further,
+        overwrite=overwrite,
+        format=format,
+        quality=quality,
+        samples=samples,
+        precision="auto" if precision == "auto" else None,
+        batch=batch,
+        retry_failed=retry_failed,
+        verify=verify,
+        shard=shard,
+        limits=Limits(**{name: value for name, value in limits.items() if value is not None}),
+    )
+    if dry_run:
+        _preview(conversion, out, as_json)
+        return
+    if engine == "ray":
+        from translate.inference.ray_engine import ray_engine
+
+        conversion.engine = partial(ray_engine, model=model, how={**how, "resolver": fetch_model})
+    summary = conversion.run()
+    if track:
+        _track(summary, conversion, model, output, out)
+    if as_json:
+        print_json(_json(summary))
+    else:
+        _tell(summary, output, samples, out)
+    if summary.failed:
+        raise click.exceptions.Exit(SOME_FAILED)
+
+
+def _inputs(inputs: tuple[str, ...]) -> Path | list[Path]:
+    """One path, or the paths of a list. Errors: ConfigError."""
+    from translate.inference.plan import read_list
+
+    if len(inputs) > 1:
+        return [Path(text) for text in inputs]
+    (text,) = inputs
+    if text == "-":
+        return read_list(sys.stdin.buffer.read())
+    if text.startswith("@") and not Path(text).exists():
+        try:
+            return read_list(Path(text[1:]).read_bytes())
+        except OSError as error:
+            raise ConfigError(f"{text[1:]}: the list cannot be read: {error.strerror or error}") from None
+    return Path(text)
+
+
+def _pair(text: str) -> tuple[str, Path]:
+    name, equals, path = text.partition("=")
+    if not (name and equals and path):
+        raise ConfigError(f"--with {text}: write NAME=FILE, such as --with exemplar=hat.png")
+    return name, Path(path)
+
+
+def _preview(conversion: Conversion, out: Console, as_json: bool) -> None:
+    from translate.inference.conversion import shown
+    from translate.inference.samples import names_of
+
+    counts: dict[str, int] = {}
+    found = []
+    for item, row in conversion.preview():
+        status = row["status"] if row else "to convert"
+        counts[status] = counts.get(status, 0) + 1
+        names = names_of(item.target, conversion.work.samples) if item.target else []
+        reason = row["reason"] if row else None
+        if as_json:
+            found.append({"input": item.name, "output": names, "status": status, "reason": reason})
+        else:
+            note = f"   ({status}{': ' + reason if reason else ''})" if row else ""
+            out.say(shown(f"{item.name} -> {', '.join(names) or 'nothing'}{note}"))
+    if as_json:
+        print_json({"items": found, "counts": counts})
+    else:
+        out.say(", ".join(f"{count} {status}" for status, count in counts.items()) + "; nothing was written")
+
+
+def _json(summary: Summary) -> dict[str, Any]:
+    keys = ("done", "kept", "failed", "skipped", "ignored", "diversity", "seconds", "bytes")
+    paths = {"results": summary.journal, "contact": summary.contact}
+    return {key: getattr(summary, key) for key in keys} | {k: str(p) if p else None for k, p in paths.items()}
+
+
+def _tell(summary: Summary, output: Path, samples: int, out: Console) -> None:
+    new, rate = summary.done - summary.kept, summary.rate
+    columns: dict[str, Any] = {"converted": new}
+    columns |= {"before": summary.kept} if summary.kept else {}
+    columns |= {"failed": summary.failed, "skipped": summary.skipped}
+    columns |= {"passed over": summary.ignored} if summary.ignored else {}
+    columns |= {"seconds": round(summary.seconds, 1), "images/s": round(rate, 2) if rate else None}
+    out.table(f"to {output}", list(columns), [list(columns.values())])
+    if summary.diversity is not None:
+        out.say(f"two of the {samples} samples of an image differ by {255 * summary.diversity:.2f}/255 on average")
+    if summary.kept:
+        out.say("what was converted before stays as it is (--overwrite converts it again)")
+    if summary.failed and summary.journal:
+        out.say("what failed stays failed until --retry-failed")
+    for what, path in (("every input", summary.journal), ("before and after", summary.contact)):
+        if path:
+            out.say(f"{what}: {path}")
+
+
+def _track(summary: Summary, conversion: Conversion, model: str, output: Path, out: Console) -> None:
+    from translate.tracking.conversions import track_conversion
+
+    told = _json(summary)
+    metrics = {key: float(value) for key, value in told.items() if isinstance(value, int | float)}
+    metrics |= {"images_per_second": summary.rate} if summary.rate else {}
+    params = {**dict(conversion.settings or {}), "model": model, "output": str(output)}
+    files = [path for path in (summary.journal, summary.contact) if path]
+    run = track_conversion(output, params, metrics, files, out)
+    if run:
+        out.say(f"tracked: experiment 'conversions', run {run}")
+
+
+COMMANDS: tuple[Callable[..., Any], ...] = (convert,)

@@ -1,0 +1,35 @@
+"""A conversion of a folder as an MLflow run: what was asked, how it ended, its rows and its page of pictures."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from translate.contracts import Console
+from translate.tracking.redact import flatten, masked, redact
+from translate.tracking.shipper import UnreachableError, store_uri
+from translate.tracking.store import Store
+
+EXPERIMENT = "conversions"
+
+
+def track_conversion(
+    output: Path, params: Mapping[str, Any], metrics: Mapping[str, float], files: Sequence[Path], console: Console
+) -> str | None:
+    """Logs one conversion into the experiment `conversions`; the run's id. Where the store is away a warning says so,
+    and None comes back: the images are there all the same."""
+    now = int(time.time() * 1000)
+    store = Store(store_uri(), EXPERIMENT, output.absolute(), str(params.get("direction", "")), console)
+    try:
+        store.open(None, now)
+        store.send([{"e": "params", "v": flatten(masked(dict(params)))}])
+        store.send([{"e": "metrics", "t": now, "s": 0, "v": dict(metrics)}])
+        for file in files:
+            store.send([{"e": "file", "path": str(file.absolute()), "folder": ""}])
+        store.send([{"e": "end", "status": "done", "t": int(time.time() * 1000)}])
+    except UnreachableError as error:
+        console.warn(f"not tracked: {redact(store_uri())}: {error}")
+        return None
+    return store.run_id
