@@ -373,9 +373,11 @@ def watched(command: list[str]) -> tuple[int, str, str, float]:
 
 
 def resident(pid: int) -> float:
+    """Megabytes at the peak of a process and of those that any of its threads has started."""
     total = 0
     try:
-        below = Path(f"/proc/{pid}/task/{pid}/children").read_text("ascii").split()
+        threads = Path(f"/proc/{pid}/task").iterdir()
+        below = [one for thread in threads for one in (thread / "children").read_text("ascii").split()]
         for one in [str(pid), *below]:
             lines = Path(f"/proc/{one}/status").read_text("ascii").splitlines()
             total += next((int(line.split()[1]) for line in lines if line.startswith("VmHWM:")), 0)
