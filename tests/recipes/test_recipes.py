@@ -103,6 +103,23 @@ def test_every_recipe_runs_two_steps_and_then_has_nothing_to_do(recipe: Path, tm
 
 
 @pytest.mark.slow
+def test_the_script_that_times_them(tmp_path: Path) -> None:
+    """A run that takes longer than it may, and one that fails."""
+    script = [sys.executable, str(Path(__file__).parents[1] / "benchmarks" / "quick.py"), "--limit", "0.1"]
+    short = quick(RECIPES[0].parent / "inpainting.yaml")[3:]
+    for arguments, code in ((short, 0), (["--set", "stages.train.with.epochs=none"], 2)):
+        command = [*script, "inpainting", "--", *arguments]
+        done = subprocess.run(command, check=False, cwd=tmp_path, capture_output=True, text=True)
+        assert done.returncode == 1, done.stderr
+        head, row, verdict = done.stdout.splitlines()
+        assert head.split()[:1] + head.split()[-2:] == ["pipeline", "exit", "scores"]
+        assert row.split()[0] == "inpainting"
+        assert (row.split()[4], "score/hole-psnr" in row) == (str(code), code == 0)
+        assert ("more than 0" in verdict) == (code == 0)
+        assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.slow
 def test_a_finished_recipe_imports_nothing_heavy(tmp_path: Path) -> None:
     """An up-to-date `run` and a `check` of a real recipe load no mlflow, kornia or albumentations."""
     recipe = next(r for r in RECIPES if r.stem == "maps_cyclegan")

@@ -9,6 +9,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from click.testing import CliRunner, Result
 
@@ -108,11 +109,13 @@ def test_a_package_and_a_project(tmp_path: Path) -> None:
         ("raise SystemExit(0)", "cannot be imported: SystemExit: 0"),
         ("print('hello')", "at import, it prints 'hello'"),
         ("import numpy; numpy.random.seed(0)", "at import, it draws from or reseeds numpy's global generator"),
+        ("import numpy; numpy.random.seed = print", "at import, it replaces functions of random, numpy, torch or"),
         ("import os; os.environ['A_LOSS'] = '1'", "at import, it changes environment variables"),
     ],
 )
 def test_what_an_import_does(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, top: str, told: str) -> None:
     monkeypatch.setenv("A_LOSS", "0")
+    monkeypatch.setattr(np.random, "seed", np.random.seed)
     result = check(str(module(tmp_path, f"loss_{abs(hash(top))}", top)), "--json")
     assert result.exit_code == 1
     assert any(told in problem for status, problem in results(result).values() if status == "failed"), result.output
