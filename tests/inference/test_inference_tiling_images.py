@@ -126,6 +126,14 @@ def test_auto_looks_at_the_free_memory(monkeypatch, rng, lively):
     assert made_by.tiler.fits(made_by.route(), 16 * 16)
 
 
+def test_tensors_of_more_values_than_kernels_count_are_not_made_whole(monkeypatch, lively):
+    """The largest tensor here has 64 channels at the full size."""
+    made_by = translator(lively(ResNet, filters=64, blocks=1))
+    monkeypatch.setattr(tiling, "free_memory", lambda device: 1 << 50)
+    assert made_by.tiler.fits(made_by.route(), 1 << 24)
+    assert not made_by.tiler.fits(made_by.route(), 1 << 26)
+
+
 def test_out_of_memory_halves_the_batch_then_takes_strips_and_remembers(monkeypatch, rng, lively):
     made_by, images = translator(lively(ResNet, filters=4, blocks=1)), torch.rand(4, 3, 32, 32, generator=rng)
     wanted, tried = made_by.translate_tensor(images, tile="off"), []

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import difflib
 import math
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -62,6 +62,15 @@ def describe(method: type[Method[Any]], options: Config | None = None) -> dict[s
     """The directions as a training stage promises them: names to inputs, sides, target, output and scale."""
     found = method.directions_with(options or method.Config())
     return {name: resolve(name, direction, method.data).to_json() for name, direction in found.items()}
+
+
+def check_inputs(route: Route, others: Collection[str]) -> None:
+    """Errors: ConfigError, where these are not exactly the inputs that a direction takes beside the first."""
+    if set(others) != set(route.inputs[1:]):
+        raise ConfigError(
+            f"direction {route.name!r} takes {route.inputs[0]!r} and the further inputs "
+            f"{', '.join(route.inputs[1:]) or '(none)'}; given: {', '.join(others) or '(none)'}"
+        )
 
 
 def choose(names: Mapping[str, Any], wanted: str | None) -> str:

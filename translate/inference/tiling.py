@@ -37,6 +37,9 @@ SMALL = 1 << 20
 SHARE = 0.75
 """Of the free memory, that an image which is translated whole may take."""
 
+LARGEST = 1 << 31
+"""Values of a tensor from which on not all kernels count right, or at all: such images go in strips."""
+
 MARGIN = 1.5
 """What a network takes, as a multiple of the tensors that it has at once: convolutions keep some of their own."""
 
@@ -55,10 +58,12 @@ BATCH, BATCH_PIXELS, GPU_BATCH, GPU_SHARE = 8, 1 << 19, 32, 0.25
 
 
 class Cost(NamedTuple):
-    """Of a direction, for each pixel of its input: `bytes` of memory, multiplications with weights; and its weights."""
+    """Of a direction, for each pixel of its input: `bytes` of memory, multiplications with weights, values of the
+    largest tensor; and its weights."""
 
     bytes: float
     work: float
+    largest: float
     weights: int
 
 
@@ -102,7 +107,10 @@ class Tiler:
             return False
         if pixels * route.scale**2 <= SMALL:
             return True
-        return pixels * self._cost(route).bytes * MARGIN <= SHARE * free_memory(str(self._translator.device))
+        cost = self._cost(route)
+        if pixels * cost.largest >= LARGEST:
+            return False
+        return pixels * cost.bytes * MARGIN <= SHARE * free_memory(str(self._translator.device))
 
     def batch_size(self, route: Route, pixels: int) -> int:
         """How many images of so many pixels, padded, to take at once: at least 1. Does not look at the free memory."""
@@ -240,9 +248,10 @@ class Tiler:
                 pixels = recording.inputs[0].numel / recording.inputs[0].shape[1]
                 multiplied, weights = work(recording)
                 peak = recording.peak(4 if self._translator.precision == "fp32" else 2)
-                self._costs[known] = Cost(peak / pixels, multiplied / pixels, weights)
+                largest = max(node.numel for node in recording.nodes)
+                self._costs[known] = Cost(peak / pixels, multiplied / pixels, largest / pixels, weights)
             except Exception:  # Unrecordable, or whatever a method raises at a size that it does not like
-                self._costs[known] = Cost(UNKNOWN_BYTES * route.scale**2, 0.0, 0)
+                self._costs[known] = Cost(UNKNOWN_BYTES * route.scale**2, 0.0, 0.0, 0)
         return self._costs[known]
 
 

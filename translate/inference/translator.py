@@ -20,7 +20,6 @@ from translate.data.image import Image
 from translate.errors import ConfigError
 from translate.inference.arrays import (
     Array,
-    as_image,
     crop,
     label_map,
     largest,
@@ -34,8 +33,9 @@ from translate.inference.arrays import (
 )
 from translate.inference.bundle import FACTS, FOLDER, read_bundle
 from translate.inference.checkpoints import Weights, with_weights
-from translate.inference.directions import Route, choose, multiple_of, routes
+from translate.inference.directions import Route, check_inputs, choose, multiple_of, routes
 from translate.inference.exported import SUFFIX, open_exported
+from translate.inference.forms import called
 from translate.inference.restore import restore_method, restore_networks
 from translate.inference.tiling import Tile, Tiler
 from translate.inference.tuned import LOW, tuned
@@ -112,7 +112,7 @@ class Translator:
     def check(self, direction: str | None, others: Collection[str]) -> Route:
         """The direction, if it takes exactly these inputs beside the first. Errors: ConfigError."""
         route = self.route(direction)
-        _check_inputs(route, others)
+        check_inputs(route, others)
         return route
 
     def translate_tensor(
@@ -132,7 +132,8 @@ class Translator:
         (direction, inputs, channels; no room for the scratch of an image in strips).
         """
         keys = keys or [str(n) for n in range(len(images))]
-        return self._translate(self.route(direction), images, others, keys, tile)
+        route = self.route(direction)
+        return self._in_parts(route, self._inputs(route, images, others), keys, tile)
 
     def translate_image(
         self,
@@ -225,12 +226,10 @@ class Translator:
         """An output with what goes around the networks: alpha and profile, or the palette of labels."""
         if route.output == "labels":
             return label_map(made, self.method.spec.palette)
-        alpha = image.alpha
-        if alpha is not None:
-            alpha = np.tile(alpha, route.tiles)
+        alpha = None if image.alpha is None else np.tile(image.alpha, route.tiles)
         if alpha is not None and route.scale != 1:
             alpha = to_array(resize(to_tensor(alpha[..., None]), made.shape[:2]), alpha.dtype)[..., 0]
-        return replace(with_alpha(made, alpha), icc=image.icc)
+        return replace(with_alpha(made, alpha, image.mode == "bands"), icc=image.icc)
 
     def __call__(self, image: Any, direction: str | None = None, **others: Any) -> Any:
         """One image to one image of the same form, or several to as many.
@@ -242,7 +241,7 @@ class Translator:
         | path | decoded as by `translate convert` | array H x W x C |
         | tensor C x H x W | float in [-1, 1], RGB | tensor on the translator's device, not clipped |
         | tensor N x C x H x W | likewise | tensor, all computed in one batch |
-        | list of any of these, in any sizes | likewise | list, image by image |
+        | list of any of these, in any sizes | likewise | list; neighbours of one size share batches |
 
         C is 1 (grey), 3 (RGB), and in arrays also 2 and 4, whose last channel is alpha; grey and colour are converted
         to what the networks take. A direction that gives labels makes logits of a tensor, class indices H x W of an
@@ -250,65 +249,7 @@ class Translator:
         of these forms; with a list, one for all or a list of as many. Where dropout stays on, each image of a list or
         a batch draws its own. Errors: ConfigError (not of these forms), DataError (an unreadable file).
         """
-        if not isinstance(image, list | tuple):
-            return self._call_all([image], direction, [others])[0]
-        for name, other in others.items():
-            if isinstance(other, list | tuple) and len(other) != len(image):
-                raise ConfigError(f"{len(image)} images, but {len(other)} of {name!r}: give one for all, or as many")
-        each = [
-            {name: other[number] if isinstance(other, list | tuple) else other for name, other in others.items()}
-            for number in range(len(image))
-        ]
-        return self._call_all(image, direction, each)
-
-    def _call_all(self, images: Sequence[Any], direction: str | None, others: Sequence[Mapping[str, Any]]) -> list[Any]:
-        """Runs of pictures that may share a batch share it; tensors go one by one, as they are given."""
-        results: list[Any] = []
-        waiting: list[tuple[Any, Image, dict[str, Image]]] = []
-        batch: tuple[int, int, int] | None = None
-
-        def flush() -> None:
-            pictures, further = [image for _, image, _ in waiting], [more for *_, more in waiting]
-            keys = [str(len(results) + n) for n in range(len(waiting))]
-            made = self.translate_images(pictures, direction, further, keys) if waiting else []
-            results.extend(_like(given, image) for (given, *_), image in zip(waiting, made, strict=True))
-            waiting.clear()
-
-        for one, more in zip(images, others, strict=True):
-            if isinstance(one, Tensor):
-                flush()
-                results.append(self._call_tensor(one, direction, more, len(results)))
-                continue
-            image = as_image(one)
-            size, channels = image.pixels.shape[:2], image.pixels.shape[2]
-            key = self.padded_key(direction, size, channels)
-            if waiting and (key != batch or len(waiting) >= self.batch_size(direction, size)):
-                flush()
-            batch = key
-            waiting.append((one, image, {name: as_image(other) for name, other in more.items()}))
-        flush()
-        return results
-
-    def _call_tensor(self, image: Tensor, direction: str | None, others: Mapping[str, Any], number: int) -> Tensor:
-        if image.ndim not in (3, 4) or not image.is_floating_point():
-            shape = " x ".join(map(str, image.shape))
-            raise ConfigError(
-                f"a tensor is C x H x W or N x C x H x W of float in [-1, 1], not {shape} of {image.dtype}"
-            )
-        more = {n: _batch(o) if isinstance(o, Tensor) else _seen(o) for n, o in others.items()}
-        keys = [str(number + n) for n in range(len(_batch(image)))]
-        batch = self._translate(self.route(direction), _batch(image), more, keys)
-        return batch if image.ndim == 4 else batch[0]
-
-    def _translate(
-        self,
-        route: Route,
-        images: Tensor,
-        others: Mapping[str, Tensor],
-        keys: Sequence[str],
-        tile: Tile | None = None,
-    ) -> Tensor:
-        return self._in_parts(route, self._inputs(route, images, others), keys, tile)
+        return called(self, image, direction, others)
 
     def _in_parts(self, route: Route, given: Mapping[str, Tensor], keys: Sequence[str], tile: Tile | None) -> Tensor:
         """All at once, or half after half where that does not fit, down to strips of a single image."""
@@ -328,7 +269,7 @@ class Translator:
 
     def _inputs(self, route: Route, images: Tensor, others: Mapping[str, Tensor]) -> dict[str, Tensor]:
         """All inputs of a direction by name, on the device, with the right channels and one size."""
-        _check_inputs(route, others)
+        check_inputs(route, others)
         result = {}
         for name, side in zip(route.inputs, route.sides, strict=True):
             image = images if name == route.inputs[0] else others[name]
@@ -339,8 +280,8 @@ class Translator:
 
     def whole(self, route: Route, given: Mapping[str, Tensor], key: str) -> Tensor:
         """The output for inputs N x C x H x W of one size, with the channels that the networks take, in one pass."""
-        count = len(given[route.inputs[0]])
-        each = [{name: image[n : n + 1] for name, image in given.items()} for n in range(count)]
+        count = range(len(given[route.inputs[0]]))
+        each = [{name: image[n : n + 1] for name, image in given.items()} for n in count]
         return torch.cat(self._together(route, each, key))
 
     @torch.inference_mode()
@@ -358,9 +299,8 @@ class Translator:
         return outputs
 
     def autocast(self) -> Any:
-        if self.precision == "fp32":
-            return nullcontext()
-        return torch.autocast(self.device.type, LOW[self.precision])
+        low = LOW.get(self.precision)
+        return torch.autocast(self.device.type, low) if low else nullcontext()
 
     @contextmanager
     def _seeded(self, key: str) -> Iterator[None]:
@@ -446,42 +386,6 @@ def locate(ref: str | Path, resolver: Callable[[str], Path] | None = None) -> Pa
             return folder
     what = "has no trained model" if path.is_dir() else "does not exist"
     raise ConfigError(f"{ref}: {what}; give a bundle's folder or a finished train stage, such as runs/NAME/train")
-
-
-def _check_inputs(route: Route, others: Collection[str]) -> None:
-    if set(others) != set(route.inputs[1:]):
-        raise ConfigError(
-            f"direction {route.name!r} takes {route.inputs[0]!r} and the further inputs "
-            f"{', '.join(route.inputs[1:]) or '(none)'}; given: {', '.join(others) or '(none)'}"
-        )
-
-
-def _like(given: Any, made: Image) -> Any:
-    """A result in the form in which its image was given: see `Translator.__call__`."""
-    if isinstance(given, Image):
-        return made
-    array = made.array
-    flat = array[..., 0] if array.shape[2] == 1 else array
-    if isinstance(given, np.ndarray):
-        return flat if given.ndim == 2 or made.palette else array
-    if isinstance(given, (str, Path)):
-        return flat if made.palette else array
-    from PIL.Image import fromarray
-
-    deep = flat.ndim == 3 and flat.dtype == np.uint16  # Pillow has no 16-bit colour
-    picture = fromarray((flat // 257).astype(np.uint8) if deep else flat)
-    if made.palette:
-        picture.putpalette([value for colour in made.palette for value in colour])
-    return picture
-
-
-def _batch(images: Tensor) -> Tensor:
-    return images if images.ndim == 4 else images[None]
-
-
-def _seen(image: Any) -> Tensor:
-    """What the networks see of an image in any form but a tensor's."""
-    return to_tensor(as_image(image).over_white())
 
 
 def _size(images: Tensor) -> tuple[int, int]:

@@ -85,7 +85,7 @@ def fast_conv2d(input: Tensor, weight: Tensor, bias: Tensor | None, padding: tup
     if input.dtype != torch.float32 or input.device.type != "cpu" or values > ROOM:
         return F.conv2d(input, weight, bias, padding=padding)
     try:  # image by image: for several it takes other kernels, which gain less
-        made = [torch._nnpack_spatial_convolution(image, weight, bias, padding, 1) for image in input.split(1)]
+        made = [torch._nnpack_spatial_convolution(image, weight, bias, padding, 1) for image in torch.split(input, 1)]
         return made[0] if len(made) == 1 else torch.cat(made)
     except RuntimeError:  # it refuses sizes and machines without saying why
         return F.conv2d(input, weight, bias, padding=padding)
