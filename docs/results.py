@@ -160,9 +160,11 @@ def main(data: Path | None, no_run: bool, only: tuple[str, ...], steps: int | No
         lines += [f"**No results: every training ended after {steps} steps.**", ""]
     for section in sections:
         runs = {name: Run(work, **use) for name, use in section["runs"].items()}
-        if not no_run:
-            for run in runs.values():
+        for run in runs.values():
+            if not no_run:
                 run.start(data.resolve() if data else None, steps)
+            elif not run.folder.is_dir():
+                raise click.ClickException(f"{run.folder} is not there; without --no-run it is made")
         lines += page(section, runs, output)
     (output / "results.md").write_text("\n".join(lines).rstrip() + "\n")
 

@@ -92,3 +92,9 @@ def test_a_part_of_the_page_does_not_replace_it(arguments: list[str], says: str,
     done = results(tmp_path, *arguments)
     assert (done.returncode, list(tmp_path.iterdir())) == (2, [])
     assert says in done.stderr
+
+
+def test_a_page_without_runs_says_which_is_missing(tmp_path: Path) -> None:
+    done = results(tmp_path, "--no-run", "--only", "inpainting", "--output", "page")
+    assert done.returncode == 1
+    assert "runs/inpainting@quick is not there; without --no-run it is made" in done.stderr
