@@ -212,7 +212,7 @@ def bands() -> Iterator[Golden]:
     """Any number of channels, and samples of 32 bits."""
     kinds: dict[Any, float] = {np.uint8: 0, np.uint16: 0, np.uint32: 256, np.float32: 2**-23}
     for dtype, tolerance in kinds.items():
-        for channels in (1, 3, 5, 8):
+        for channels in (1, 2, 3, 4, 5, 8):
             array = _samples(channels, dtype)
             options: dict[str, Any] = {"planarconfig": "contig"} if channels > 1 else {}
             options["photometric"] = "rgb" if channels == 3 else "minisblack"

@@ -229,7 +229,7 @@ class Translator:
         alpha = None if image.alpha is None else np.tile(image.alpha, route.tiles)
         if alpha is not None and route.scale != 1:
             alpha = to_array(resize(to_tensor(alpha[..., None]), made.shape[:2]), alpha.dtype)[..., 0]
-        return replace(with_alpha(made, alpha, image.mode == "bands"), icc=image.icc)
+        return replace(with_alpha(made, alpha, image.mode == "bands" and made.shape[2] != 3), icc=image.icc)
 
     def __call__(self, image: Any, direction: str | None = None, **others: Any) -> Any:
         """One image to one image of the same form, or several to as many.
