@@ -90,10 +90,9 @@ class Conversion:
             if journal and journal.resumed:
                 self.console.say("an earlier conversion was stopped here; it goes on")
             engine = (self.engine or _local)(self.translator, self.options, work.output, scratch)
-            windows = (window for _, window in self._windows(journal))
             share = -(-total // self.shard[1])
             with self.console.progress("convert", share, unit="images") as progress:
-                for outcome in _in_order(engine(windows)):
+                for outcome in _in_order(engine(self._windows(journal))):
                     if journal:
                         journal.write(outcome.row)
                     if outcome.origin == "other":
@@ -131,7 +130,7 @@ class Conversion:
         journal = self.journal()
         if journal and not self.overwrite and (changed := journal.changed()):
             raise ConfigError(f"{self.work.output}: holds images that were converted otherwise ({changed})")
-        for _, window in self._windows(journal):
+        for window in self._windows(journal):
             yield from ((entry.item, entry.row) for entry in window if entry.origin != "other")
 
     def journal(self) -> Journal | None:
@@ -142,8 +141,8 @@ class Conversion:
 
     # ------------------------------------------------------------------------------------------------ what is to do
 
-    def _windows(self, journal: Journal | None) -> Iterator[tuple[int, list[Entry]]]:
-        """Numbered windows of entries: those of this shard."""
+    def _windows(self, journal: Journal | None) -> Iterator[list[Entry]]:
+        """The windows of entries that are this shard's."""
         at = number = images = 0
         window: list[Entry] = []
         known = journal.known() if journal else ()
@@ -158,10 +157,10 @@ class Conversion:
                 images += 1
             if images == WINDOW:
                 if mine := self._mine(number, window, at):
-                    yield number, mine
+                    yield mine
                 at, number, images, window = at + len(mine), number + 1, 0, []
         if mine := self._mine(number, window, at):
-            yield number, mine
+            yield mine
 
     def _mine(self, number: int, window: Sequence[Entry], at: int) -> list[Entry]:
         """The entries in their places, if the window is this shard's."""
