@@ -73,7 +73,10 @@ def memory(folder: Path, counts: list[int], most: float) -> bool:
         tiny_files(root, count)
         began = time.perf_counter()
         command = [sys.executable, "-m", "translate", "convert", str(root), str(folder / f"out{count}")]
-        child = subprocess.Popen([*command, "--model", str(model), "--json"], stdout=subprocess.PIPE, text=True)
+        env = os.environ | {"OMP_NUM_THREADS": "1"}  # more would mostly wait for each other at this size
+        child = subprocess.Popen(
+            [*command, "--model", str(model), "--json"], stdout=subprocess.PIPE, text=True, env=env
+        )
         assert child.stdout is not None
         found = json.loads(child.stdout.read())
         _, status, used = os.wait4(child.pid, 0)

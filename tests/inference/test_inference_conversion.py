@@ -86,6 +86,20 @@ def test_what_was_stopped_goes_on_and_ends_as_if_it_had_not(count, photos, tmp_p
     assert "it goes on" in told._stream.getvalue()
 
 
+def test_what_a_power_cut_lost_is_made_again(photos, tmp_path, make, told, monkeypatch):
+    """Rows are on the disk before outputs get their names; the content of these may not be."""
+    convert(photos, tmp_path / "whole", make(), console=told)
+    out = tmp_path / "out"
+    with monkeypatch.context() as patched, pytest.raises(Killed):
+        stop_after(patched, 50)
+        convert(photos, out, make(), console=told)
+    then = (out / "b/01.png").stat()
+    (out / "b/01.png").write_bytes(b"")
+    os.utime(out / "b/01.png", ns=(then.st_atime_ns, then.st_mtime_ns))
+    summary = convert(photos, out, make(), console=told)
+    assert (summary.done, summary.kept) == (59, 49) and files(out) == files(tmp_path / "whole")
+
+
 def test_batches_are_the_same_wherever_a_conversion_was_stopped(photos, tmp_path, make, told, monkeypatch):
     batches = []
 
@@ -357,7 +371,7 @@ def test_rows_and_items_side_by_side():
 def test_rows_are_there_when_a_process_dies_right_after_writing_them(tmp_path):
     path = tmp_path / "results.jsonl"
     journal = Journal(path).__enter__()
-    journal.write({"input": "a.png", "status": "done"})
+    journal.write([{"input": "a.png", "status": "done"}])
     assert json.loads((tmp_path / "results.partial.jsonl").read_text()) == {"input": "a.png", "status": "done"}
     journal.__exit__(Killed, Killed(), None)
     assert not path.exists()

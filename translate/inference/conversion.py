@@ -8,13 +8,14 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field, replace
+from itertools import takewhile
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from translate.contracts import Console
 from translate.errors import ConfigError, StageError
 from translate.inference.contact import write_contact
-from translate.inference.journal import Journal, Row, merge, side_by_side
+from translate.inference.journal import GROUP, Journal, Row, merge, side_by_side
 from translate.inference.plan import Item, Plan
 from translate.inference.worker import Entry, Options, Outcome, Worker, row
 from translate.storage.atomic import sha256_file
@@ -24,6 +25,8 @@ if TYPE_CHECKING:
 
 SHOWN = 10
 """Failures that are told at the terminal; all of them are in the results."""
+LOST = 60 * 10**9
+"""Nanoseconds before a power cut from which on what was written may not be on the disk."""
 WINDOW = 32
 """Images among which batches are made."""
 Engine = Callable[[Iterable[Sequence[Entry]]], Iterator[list[Outcome]]]
@@ -92,16 +95,17 @@ class Conversion:
             engine = (self.engine or _local)(self.translator, self.options, work.output, scratch)
             share = -(-total // self.shard[1])
             with self.console.progress("convert", share, unit="images") as progress:
-                for outcome in _in_order(engine(self._windows(journal))):
+                for group in _in_order(engine(self._windows(journal))):
                     if journal:
-                        journal.write(outcome.row)
-                    if outcome.origin == "other":
-                        continue
-                    written += sum(_place(file, target, outcome.replace) for file, target in outcome.files)
-                    counts[outcome.row["status"]] += 1
-                    kept += outcome.origin == "kept" and outcome.row["status"] == "done"
-                    self._note(outcome.row)
-                    progress.advance(1, failed=counts["failed"])
+                        journal.write([o.row for o in group], sync=any(outcome.files for outcome in group))
+                    for outcome in group:
+                        if outcome.origin == "other":
+                            continue
+                        written += sum(_place(file, target, outcome.replace) for file, target in outcome.files)
+                        counts[outcome.row["status"]] += 1
+                        kept += outcome.origin == "kept" and outcome.row["status"] == "done"
+                        self._note(outcome.row)
+                        progress.advance(1, failed=counts["failed"])
         assert sum(counts.values()) == self._seen, f"{self._seen} inputs, but {counts}"
         if counts["failed"] > SHOWN:
             where = f"; see {journal.path}" if journal else ""
@@ -189,9 +193,10 @@ class Conversion:
 
     def _standing(self, item: Item, found: Row, targets: Sequence[Path], journal: Journal) -> Entry:
         """An item whose output was written by an earlier conversion and is there, perhaps changed since then."""
-        if item.name == journal.last and not _as_written(found, targets):
-            return Entry(0, item, replace=True)
         written = [target.stat().st_mtime_ns for target in targets]
+        lost = journal.resumed and journal.written - LOST < max(written) <= journal.written
+        if (lost or item.name in journal.last) and not _as_written(found, targets):
+            return Entry(0, item, replace=True)
         newer = _written(item.source) > min(written)
         if (newer or self.verify or max(written) > journal.written) and not _as_written(found, targets):
             why = f"{_names(found)[0]} was changed since it was written; --overwrite replaces it"
@@ -240,15 +245,15 @@ def _local(translator: Translator, options: Options, output: Path, scratch: Path
     return Worker(translator, options, output, scratch).run
 
 
-def _in_order(groups: Iterable[Sequence[Outcome]]) -> Iterator[Outcome]:
-    """Outcomes by their places, each as soon as all before it are there."""
+def _in_order(groups: Iterable[Sequence[Outcome]]) -> Iterator[list[Outcome]]:
+    """Outcomes by their places, as soon as all before them are there, at most `GROUP` at once."""
     waiting: dict[int, Outcome] = {}
     at = 0
     for group in groups:
         waiting.update((outcome.at, outcome) for outcome in group)
-        while at in waiting:
-            yield waiting.pop(at)
-            at += 1
+        while ready := list(takewhile(waiting.__contains__, range(at, at + GROUP))):
+            yield [waiting.pop(place) for place in ready]
+            at += len(ready)
     assert not waiting, f"no outcome at {at}"
 
 

@@ -12,7 +12,8 @@ import heapq
 import json
 import os
 import secrets
-from collections.abc import Iterable, Iterator, Mapping
+from collections import deque
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import IO, Any, Self
@@ -22,12 +23,14 @@ from translate.inference.plan import Item, order
 from translate.storage.atomic import write_json
 
 Row = Mapping[str, Any]
+GROUP = 32
+"""Rows that are written at once, at most."""
 
 
 class Journal:
     """The rows at `path` while a conversion runs; nobody else may have them then. `write` in the order of the plan.
-    `written`: when rows were written there last, in ns. `last`: the input of the last row of a stopped conversion,
-    whose output may not have got its name.
+    `written`: when rows were written there last, in ns. `last`: the inputs of the last rows of a stopped conversion,
+    whose outputs may not have got their names.
 
     `settings`: what decides the outputs, kept beside the rows; with others only a conversion that may `overwrite` goes
     on, and then nothing that is known counts. With the same ones, and `overwrite`, what a stopped conversion has done
@@ -40,7 +43,7 @@ class Journal:
         self._beside = path.with_name(f"{path.stem}.settings.json")
         self._settings, self._fresh = settings, overwrite
         self.resumed = self._entered = False
-        self.last: str | None = None
+        self.last: deque[str] = deque(maxlen=GROUP)
         self.written = max((_mtime(file) for file in (self.path, self.partial)), default=0)
 
     def __enter__(self) -> Self:
@@ -100,7 +103,8 @@ class Journal:
         """The rows of earlier conversions that still count: first those of a stopped one, until they are taken up."""
         last = None
         for row in () if self._entered else rows(self.partial, torn=True):
-            self.last, last = row["input"], order(row["input"])
+            self.last.append(row["input"])
+            last = order(row["input"])
             yield row
         for row in () if self._fresh and not self.resumed else rows(self.path):
             if last is None or order(row["input"]) > last:
@@ -115,10 +119,13 @@ class Journal:
         self._file.truncate(0)
         self.resumed = True
 
-    def write(self, row: Row) -> None:
-        """Appends a row, which a killed process does not lose."""
-        self._file.write(_line(row))
+    def write(self, group: Sequence[Row], *, sync: bool = False) -> None:
+        """Appends at most `GROUP` rows, which a killed process does not lose; nor does a power cut with `sync`."""
+        assert len(group) <= GROUP, f"{len(group)} rows at once"
+        self._file.write("".join(map(_line, group)))
         self._file.flush()
+        if sync:
+            os.fsync(self._file.fileno())
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
         if kind is None:

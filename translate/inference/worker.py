@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import errno
 import hashlib
-import os
 import secrets
 import time
 from collections import deque
@@ -301,8 +300,6 @@ class Worker:
         path = self._scratch / secrets.token_hex(8)
         with path.open("xb") as file:
             file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
         return path
 
 
