@@ -276,7 +276,7 @@ class Crops(Fine):
         return super().translate(nets, inputs, direction)[..., :36]
 
 
-@fault("raises RuntimeError: .*size of tensor|say `scale`, `tiles`, `output` or `multiple`")
+@fault("mend it, or say `scale`, `tiles`, `output` or `multiple` in the Direction")
 class HiddenMultiple(Fine):
     def networks(self, build):
         return {**super().networks(build), "gen": Halving()}
