@@ -81,4 +81,4 @@ def test_a_device_that_gains_nothing_is_not_asked(make, photos, tmp_path, told, 
     assert device.precision("auto", "cpu") == "fp32"
     model = make(nets={"gen": Amplified(0.0)})
     convert(photos, tmp_path / "out", model, console=told, precision="auto")
-    assert model.precision == "fp32" and "precision: fp32, since cpu gains nothing by bf16" in told_of(told)
+    assert model.precision == "fp32" and "precision" not in told_of(told)

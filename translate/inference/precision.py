@@ -28,15 +28,13 @@ def probe_precision(
     console: Console,
     direction: str | None = None,
 ) -> Precision:
-    """`bf16` where the device gains by it and the first images come out as in `fp32`, else that; says why.
+    """`bf16` where the device gains by it and the first images come out as in `fp32`, else that; says why where there was a choice.
 
     `samples`: images, each with its further inputs, of which the first `PROBED` that can be translated count. Compared
     are the outputs as files would hold them, without dropout, whose draws may depend on the precision. The translator's
     own precision is as before.
     """
     if not translator.nets or precision("auto", str(translator.device)) == "fp32":
-        who = translator.device if translator.nets else "an exported model"
-        console.say(f"precision: fp32, since {who} gains nothing by bf16")
         return "fp32"
     before = translator.precision
     with translator.without_dropout():

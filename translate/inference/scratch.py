@@ -84,6 +84,7 @@ class _File:
         self.plane = shape[-2] * self.row
         self.size = self.planes * self.plane
         self._file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600)
+        path.unlink()  # the room comes back however the process ends
 
     def write(self, first: int, strip: Tensor) -> None:
         values = strip.detach().to("cpu", self.dtype).contiguous()
@@ -107,7 +108,6 @@ class _File:
 
     def close(self) -> None:
         os.close(self._file)
-        self.path.unlink(missing_ok=True)
 
 
 def _gigabytes(count: int) -> str:

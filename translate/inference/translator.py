@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext
 from dataclasses import replace
+from functools import cached_property
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any, Literal
@@ -198,6 +199,11 @@ class Translator:
 
         return self.tiler.choose(route, len(images) * height * width, tile, whole, halves)
 
+    @cached_property
+    def _independent(self) -> bool:
+        """Whether the images of a batch have nothing to do with each other."""
+        return all(map(independent, self.nets.values()))
+
     def padded_key(self, direction: str | None, size: tuple[int, int], channels: int) -> tuple[int, int, int]:
         """What images have in common that may share a batch: their (height, width) as the networks see it, and their
         channels of colour. Known from a file's header. Errors: ConfigError (no such direction)."""
@@ -210,7 +216,7 @@ class Translator:
         Depends on the model, the precision, the device and the size alone, so that a later run makes equal batches.
         """
         route = self.route(direction)
-        if self.stochastic or not all(map(independent, self.nets.values())):
+        if self.stochastic or not self._independent:
             return 1
         height, width, _ = self.padded_key(direction, size, 0)
         return self.tiler.batch_size(route, height * width)

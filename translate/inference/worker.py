@@ -34,7 +34,7 @@ R = TypeVar("R")
 
 AHEAD = 256 << 20
 """Bytes of decoded images that wait for the device, and of outputs that wait behind it, at most (or one batch)."""
-COMPRESSION = 3
+COMPRESSION = 4
 """Of PNG, 0 to 9."""
 FULL = (errno.ENOSPC, errno.EDQUOT, errno.EROFS)
 """What ends a conversion, since no image after it would fare better."""
