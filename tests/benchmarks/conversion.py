@@ -116,6 +116,8 @@ def work(root: Path, out: Path, model: Path, log: Path) -> None:
 
 
 BATCH = 8
+EACH = len("0000/000000.png\n")
+"""Bytes of the log for each image."""
 
 
 def kills(folder: Path, files: int, count: int, seed: int) -> bool:
@@ -151,8 +153,17 @@ def kills(folder: Path, files: int, count: int, seed: int) -> bool:
         ended = False
         while done < count and not ended:
             translated = len(log.read_text().splitlines())
-            pid = start(out, log)
-            time.sleep(draw.uniform(0, 3 * whole / count))
+            pid, size = start(out, log), log.stat().st_size
+            if draw.random() < 0.1:  # while it looks what is left to do
+                time.sleep(draw.uniform(0, 1))
+            else:  # in the middle of the work
+                size += draw.randrange(2 * EACH * files // count)
+                while (
+                    log.stat().st_size <= size
+                    and os.waitid(os.P_PID, pid, os.WEXITED | os.WNOHANG | os.WNOWAIT) is None
+                ):
+                    time.sleep(0.002)
+                time.sleep(draw.uniform(0, 0.05))
             os.kill(pid, signal.SIGKILL)
             ended = not os.WIFSIGNALED(os.waitpid(pid, 0)[1])
             done += not ended
