@@ -28,8 +28,9 @@ def probe_precision(
     console: Console,
     direction: str | None = None,
 ) -> Precision:
-    """`bf16` where the device gains by it and the first images come out as in `fp32`, else that. Says why where there was
-    a choice.
+    """`bf16` where the device gains by it and the first images come out as in `fp32`, else that.
+
+    Says why where there was a choice.
 
     `samples`: images, each with its further inputs, of which the first `PROBED` that can be translated count. Compared
     are the outputs as files would hold them, without dropout, whose draws may depend on the precision. The translator's
