@@ -25,8 +25,8 @@ import yaml
 
 from translate.console import duration, number
 from translate.data.image import encode, read
+from translate.data.thumbnail import shrink
 from translate.storage import manifest
-from translate.tracking.pictures import shrink
 
 HERE = Path(__file__).parent
 QUALITY, GAP, LONGEST = 85, 12, 1200

@@ -95,3 +95,16 @@ def test_statistics_of_norms_are_good_in_low_precision(rng):
     with torch.inference_mode(), torch.autocast("cpu", torch.bfloat16):
         made = low(x).float()
     assert made.mean((2, 3)).abs().max() < 0.01 and (made.var((2, 3)) - 1).abs().max() < 0.02
+
+
+@pytest.mark.parametrize("precision", ["fp32", "bf16"])
+def test_weights_that_change_afterwards_count(precision, make, rng):
+    """As in the validations of a training."""
+    images = torch.rand(1, 3, 8, 8, generator=rng) * 2 - 1
+    old, new = (nn.Conv2d(3, 3, 1) for _ in range(2))
+    translator = make(nets={"gen": old}, precision=precision)
+    before = translator.translate_tensor(images)
+    translator.nets["gen"].load_state_dict(new.state_dict())
+    after = translator.translate_tensor(images)
+    assert not torch.equal(before, after)
+    assert torch.equal(after, make(nets={"gen": new}, precision=precision).translate_tensor(images))

@@ -74,7 +74,7 @@ class Translator:
         self.device, self.precision = torch.device(device), precision
         self.routes = routes(method)
         self.nets = Nets({n: prepare_for_inference(net, method.test_time).to(self.device) for n, net in nets.items()})
-        self._tuned: tuple[str, Nets] | None = None
+        self._tuned: tuple[tuple[str, int], Nets] | None = None
         self.stochastic = any(layer.p > 0 for layer in self._dropouts())
         self.composes = type(method).compose is not Method.compose
         self.tiler = Tiler(self, tile)
@@ -87,9 +87,11 @@ class Translator:
     @property
     def fast_nets(self) -> Nets:
         """The networks as they compute under the present precision; `nets` are always those of float32."""
-        if self._tuned is None or self._tuned[0] != self.precision:
+        tensors = (t for net in self.nets.values() for t in (*net.parameters(), *net.buffers()))
+        state = (self.precision, sum(t._version for t in tensors))  # a training validates with ever new weights
+        if self._tuned is None or self._tuned[0] != state:
             self._tuned = None  # its room first
-            self._tuned = (self.precision, tuned(self.nets, self.device, self.precision))
+            self._tuned = (state, tuned(self.nets, self.device, self.precision))
         return self._tuned[1]
 
     @contextmanager
