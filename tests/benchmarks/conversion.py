@@ -102,14 +102,16 @@ def work(root: Path, out: Path, model: Path, log: Path) -> None:
     real, alone, lines = translator.translate_images, translator.translate_image, log.open("a")
 
     def together(images, direction, others, keys):
+        made = real(images, direction, others, keys)
         lines.write("".join(f"{key}\n" for key in keys))
         lines.flush()
-        return real(images, direction, others, keys)
+        return made
 
     def single(image, direction, given, key, **how):
+        made = alone(image, direction, given, key, **how)
         lines.write(f"{key}\n")
         lines.flush()
-        return alone(image, direction, given, key, **how)
+        return made
 
     translator.translate_images, translator.translate_image = together, single
     folders.convert(root, out, translator, console=PlainConsole(StringIO(), StringIO()), batch=BATCH)

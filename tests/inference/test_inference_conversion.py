@@ -371,9 +371,25 @@ def test_rows_and_items_side_by_side():
 def test_rows_are_there_when_a_process_dies_right_after_writing_them(tmp_path):
     path = tmp_path / "results.jsonl"
     journal = Journal(path).__enter__()
-    journal.write([{"input": "a.png", "status": "done"}])
-    assert json.loads((tmp_path / "results.partial.jsonl").read_text()) == {"input": "a.png", "status": "done"}
+    journal.write([{"input": "a.png", "status": "done"}], 0)
+    row = {"input": "a.png", "status": "done", "window": 0}
+    assert json.loads((tmp_path / "results.partial.jsonl").read_text()) == row
     journal.__exit__(Killed, Killed(), None)
     assert not path.exists()
     with Journal(path) as again:
         assert again.resumed and [row["input"] for row in again.known()] == ["a.png"]
+
+
+def test_rows_of_a_stopped_window_count_beside_the_older_ones_of_its_other_inputs(tmp_path):
+    path = tmp_path / "results.jsonl"
+    with Journal(path) as first:
+        first.write([{"input": name, "status": "done", "n": 1} for name in "ca"], 0)
+        first.write([{"input": name, "status": "done", "n": 1} for name in "fd"], 1)
+    assert [row["input"] for row in rows(path)] == ["a", "c", "d", "f"] and "window" not in path.read_text()
+    stopped = Journal(path).__enter__()
+    stopped.write([{"input": "c", "status": "failed", "n": 2}], 0)
+    stopped.write([{"input": "b", "status": "done", "n": 2}], 0)
+    stopped.__exit__(Killed, Killed(), None)
+    with Journal(path) as again:
+        assert [(row["input"], row["n"]) for row in again.known()] == [("a", 1), ("b", 2), ("c", 2), ("d", 1), ("f", 1)]
+        assert set(again.last) == {"b", "c"}

@@ -5,10 +5,11 @@ from __future__ import annotations
 import shutil
 import tempfile
 import time
+from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field, replace
-from itertools import takewhile
+from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -30,7 +31,7 @@ LOST = 60 * 10**9
 WINDOW = 32
 """Images among which batches are made."""
 Engine = Callable[[Iterable[Sequence[Entry]]], Iterator[list[Outcome]]]
-"""Does the work: outcomes of all entries of the windows, those of a window before those of the next."""
+"""Does the work: outcomes of all entries of the windows in any order, those of a window before those of the next."""
 
 
 @dataclass(frozen=True)
@@ -77,6 +78,7 @@ class Conversion:
     engine: Callable[[Translator, Options, Path, Path], Engine] | None = None
     _seen: int = 0
     _ignored: int = 0
+    _lengths: deque[int] = field(default_factory=deque)
     _failures: list[tuple[str, str]] = field(default_factory=list)
     _diversities: list[float] = field(default_factory=list)
 
@@ -85,6 +87,7 @@ class Conversion:
         work, began = self.work, time.perf_counter()
         total, _ = work.count()
         self._seen = self._ignored = kept = written = 0
+        self._lengths.clear()
         work.output.mkdir(parents=True, exist_ok=True)
         self.translator.tiler.tell = self.console.warn
         counts = dict.fromkeys(("done", "failed", "skipped"), 0)
@@ -95,9 +98,9 @@ class Conversion:
             engine = (self.engine or _local)(self.translator, self.options, work.output, scratch)
             share = -(-total // self.shard[1])
             with self.console.progress("convert", share, unit="images") as progress:
-                for group in _in_order(engine(self._windows(journal))):
+                for window, group in self._groups(engine(self._windows(journal))):
                     if journal:
-                        journal.write([o.row for o in group], sync=any(outcome.files for outcome in group))
+                        journal.write([o.row for o in group], window, sync=any(outcome.files for outcome in group))
                     for outcome in group:
                         if outcome.origin == "other":
                             continue
@@ -146,8 +149,15 @@ class Conversion:
     # ------------------------------------------------------------------------------------------------ what is to do
 
     def _windows(self, journal: Journal | None) -> Iterator[list[Entry]]:
-        """The windows of entries that are this shard's."""
-        at = number = images = 0
+        """The windows of entries that are this shard's, and their lengths in `_lengths`."""
+        for number, window in enumerate(self._all_windows(journal)):
+            if number % self.shard[1] == self.shard[0] - 1:
+                self._seen += sum(entry.origin != "other" for entry in window)
+                self._lengths.append(len(window))
+                yield window
+
+    def _all_windows(self, journal: Journal | None) -> Iterator[list[Entry]]:
+        images = 0
         window: list[Entry] = []
         known = journal.known() if journal else ()
         for item, found in side_by_side(self.work.items, known, whole=self.work.whole):
@@ -155,56 +165,61 @@ class Conversion:
                 self._ignored += 1
             elif item is None:
                 assert found is not None
-                window.append(Entry(0, Item(found["input"], Path()), found, origin="other"))
+                window.append(Entry(Item(found["input"], Path()), found, origin="other"))
             else:
                 window.append(self._entry(item, found, journal))
                 images += 1
             if images == WINDOW:
-                if mine := self._mine(number, window, at):
-                    yield mine
-                at, number, images, window = at + len(mine), number + 1, 0, []
-        if mine := self._mine(number, window, at):
-            yield mine
-
-    def _mine(self, number: int, window: Sequence[Entry], at: int) -> list[Entry]:
-        """The entries in their places, if the window is this shard's."""
-        if number % self.shard[1] != self.shard[0] - 1:
-            return []
-        self._seen += sum(entry.origin != "other" for entry in window)
-        return [replace(entry, at=at + n) for n, entry in enumerate(window)]
+                yield window
+                images, window = 0, []
+        if window:
+            yield window
 
     def _entry(self, item: Item, found: Row | None, journal: Journal | None) -> Entry:
         """What is left to do for an item of which a row may be known."""
         if item.reason:
-            return Entry(0, item, row(item, "failed", item.reason))
+            return Entry(item, row(item, "failed", item.reason))
         targets = self.work.targets(item)
         there = [target.exists() for target in targets]
         ours = found is not None and found["status"] == "done" and _names(found) == _names_of(targets, self.work.output)
         if found is not None and found["status"] == "failed" and not (self.retry_failed or self.overwrite):
-            return Entry(0, item, found, origin="kept")
+            return Entry(item, found, origin="kept")
         if journal is not None and found is not None and ours and all(there):
             return self._standing(item, found, targets, journal)
         if any(there) and not (ours or self.overwrite):
             taken = next(target for target, is_there in zip(targets, there, strict=True) if is_there)
             name = taken.relative_to(self.work.output).as_posix()
             why = f"{name} is there, and this conversion did not write it; --overwrite replaces it"
-            return Entry(0, item, row(item, "skipped", why))
-        return Entry(0, item, replace=ours or self.overwrite)
+            return Entry(item, row(item, "skipped", why))
+        return Entry(item, replace=ours or self.overwrite)
 
     def _standing(self, item: Item, found: Row, targets: Sequence[Path], journal: Journal) -> Entry:
         """An item whose output was written by an earlier conversion and is there, perhaps changed since then."""
         written = [target.stat().st_mtime_ns for target in targets]
         lost = journal.resumed and journal.written - LOST < max(written) <= journal.written
         if (lost or item.name in journal.last) and not _as_written(found, targets):
-            return Entry(0, item, replace=True)
+            return Entry(item, replace=True)
         newer = _written(item.source) > min(written)
         if (newer or self.verify or max(written) > journal.written) and not _as_written(found, targets):
             why = f"{_names(found)[0]} was changed since it was written; --overwrite replaces it"
             told = row(item, "failed" if self.verify else "skipped", why)
-            return Entry(0, item, {**told, "output": found["output"]})
-        return Entry(0, item, replace=True) if newer else Entry(0, item, found, origin="kept")
+            return Entry(item, {**told, "output": found["output"]})
+        return Entry(item, replace=True) if newer else Entry(item, found, origin="kept")
 
     # --------------------------------------------------------------------------------------------------- what was done
+
+    def _groups(self, found: Iterable[Sequence[Outcome]]) -> Iterator[tuple[int, list[Outcome]]]:
+        """At most `GROUP` outcomes of one window, with its number."""
+        window = done = 0
+        for outcomes in found:
+            rest = iter(outcomes)
+            while group := list(islice(rest, min(GROUP, self._lengths[0] - done if self._lengths else 0))):
+                yield window, group
+                done += len(group)
+                if done == self._lengths[0]:
+                    self._lengths.popleft()
+                    window, done = window + 1, 0
+        assert not self._lengths, "an input without an outcome"
 
     def _note(self, found: Row) -> None:
         if found["status"] == "failed":
@@ -243,18 +258,6 @@ class Conversion:
 
 def _local(translator: Translator, options: Options, output: Path, scratch: Path) -> Engine:
     return Worker(translator, options, output, scratch).run
-
-
-def _in_order(groups: Iterable[Sequence[Outcome]]) -> Iterator[list[Outcome]]:
-    """Outcomes by their places, as soon as all before them are there, at most `GROUP` at once."""
-    waiting: dict[int, Outcome] = {}
-    at = 0
-    for group in groups:
-        waiting.update((outcome.at, outcome) for outcome in group)
-        while ready := list(takewhile(waiting.__contains__, range(at, at + GROUP))):
-            yield [waiting.pop(place) for place in ready]
-            at += len(ready)
-    assert not waiting, f"no outcome at {at}"
 
 
 def _place(file: Path, target: Path, replace: bool) -> int:

@@ -1,8 +1,9 @@
 """`results.jsonl`: one row for every input of a conversion, in the order of the plan, whatever stops it in between.
 
-While a conversion runs its rows are appended to `results.partial.jsonl`, each before its output gets its name: so there
-is never an output of ours without a row. What a stopped conversion leaves is taken up by the next one. Since plan and
-rows have the same order, both are read side by side, and neither is ever in memory as a whole.
+While a conversion runs its rows are appended to `results.partial.jsonl` as soon as they are known, each before its
+output gets its name: so there is never an output of ours without a row. Rows of one window come in any order, those of
+a window before those of the next. What a stopped conversion leaves is taken up by the next one. Since plan and rows
+have the same order, both are read side by side, and neither is ever in memory as a whole.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ import os
 import secrets
 from collections import deque
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from itertools import groupby
 from pathlib import Path
 from types import TracebackType
 from typing import IO, Any, Self
@@ -28,7 +30,8 @@ GROUP = 32
 
 
 class Journal:
-    """The rows at `path` while a conversion runs; nobody else may have them then. `write` in the order of the plan.
+    """The rows at `path` while a conversion runs; nobody else may have them then. `write` them window by window.
+
     `written`: when rows were written there last, in ns. `last`: the inputs of the last rows of a stopped conversion,
     whose outputs may not have got their names.
 
@@ -100,37 +103,41 @@ class Journal:
         return found if isinstance(found, dict) else {}
 
     def known(self) -> Iterator[Row]:
-        """The rows of earlier conversions that still count: first those of a stopped one, until they are taken up."""
+        """The rows of earlier conversions that still count, in the order of the plan; of two of an input the newer."""
+        newer = () if self._entered else self._of_partial()
+        older = () if self._fresh and not self.resumed else rows(self.path)
         last = None
-        for row in () if self._entered else rows(self.partial, torn=True):
-            self.last.append(row["input"])
-            last = order(row["input"])
-            yield row
-        for row in () if self._fresh and not self.resumed else rows(self.path):
-            if last is None or order(row["input"]) > last:
+        for row in heapq.merge(newer, older, key=lambda row: order(row["input"])):
+            if row["input"] != last:
                 yield row
+            last = row["input"]
+
+    def _of_partial(self) -> Iterator[Row]:
+        """The rows of the conversion that runs, or of a stopped one, sorted."""
+        for _, window in groupby(rows(self.partial, torn=True), key=lambda row: row.get("window")):
+            found = list(window)
+            self.last.extend(row["input"] for row in found)
+            for row in sorted(found, key=lambda row: order(row["input"])):
+                yield {key: value for key, value in row.items() if key != "window"}
 
     def _take_up(self) -> None:
         """Puts what a stopped conversion has written in the place of what was there before it."""
-        joined = self.path.with_name(f".{secrets.token_hex(8)}.tmp")
-        with joined.open("w", encoding="ascii") as file:
-            file.writelines(map(_line, self.known()))
-        joined.replace(self.path)
+        _write_rows(self.path, self.known())
         self._file.truncate(0)
         self.resumed = True
 
-    def write(self, group: Sequence[Row], *, sync: bool = False) -> None:
-        """Appends at most `GROUP` rows, which a killed process does not lose; nor does a power cut with `sync`."""
+    def write(self, group: Sequence[Row], window: int, *, sync: bool = False) -> None:
+        """Appends at most `GROUP` rows of one window, which a killed process does not lose, nor a cut with `sync`."""
         assert len(group) <= GROUP, f"{len(group)} rows at once"
-        self._file.write("".join(map(_line, group)))
+        self._file.write("".join(_line({**row, "window": window}) for row in group))
         self._file.flush()
         if sync:
             os.fsync(self._file.fileno())
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
         if kind is None:
-            os.fsync(self._file.fileno())
-            self.partial.replace(self.path)
+            _write_rows(self.path, self._of_partial())
+            self.partial.unlink()
         self._file.close()
 
 
@@ -190,10 +197,20 @@ def side_by_side(
 
 def merge(parts: Iterable[Path], path: Path) -> None:
     """The rows of several journals, each in order, as one."""
+    _write_rows(path, heapq.merge(*map(rows, parts), key=lambda row: order(row["input"])))
+
+
+def _write_rows(path: Path, found: Iterable[Row]) -> None:
+    """All or nothing, and nothing of it is lost in a power cut."""
     joined = path.with_name(f".{secrets.token_hex(8)}.tmp")
-    with joined.open("w", encoding="ascii") as file:
-        file.writelines(map(_line, heapq.merge(*map(rows, parts), key=lambda row: order(row["input"]))))
-    joined.replace(path)
+    try:
+        with joined.open("w", encoding="ascii") as file:
+            file.writelines(map(_line, found))
+            file.flush()
+            os.fsync(file.fileno())
+        joined.replace(path)
+    finally:
+        joined.unlink(missing_ok=True)
 
 
 def _mtime(path: Path) -> int:

@@ -57,12 +57,11 @@ class Options:
 
 @dataclass(frozen=True)
 class Entry:
-    """An item in its place `at` among all; `row`: its results, where there is nothing left to do.
+    """An item; `row`: its results, where there is nothing left to do.
 
     `replace`: its output may take the place of a file that is there.
     """
 
-    at: int
     item: Item
     row: Mapping[str, Any] | None = None
     replace: bool = False
@@ -73,7 +72,6 @@ class Entry:
 class Outcome:
     """The row of an entry, and the `files` that wait for their names: (scratch file, target)."""
 
-    at: int
     row: Mapping[str, Any]
     files: tuple[tuple[Path, Path], ...] = ()
     replace: bool = False
@@ -182,7 +180,7 @@ class Worker:
 
     def _batches(self, window: Sequence[tuple[Entry, Header | None]]) -> Iterator[_Batch]:
         """What needs no work, then batches of images that fit together, as large as the model likes them."""
-        yield _Batch(decided=[Outcome(e.at, e.row, origin=e.origin) for e, _ in window if e.row is not None])
+        yield _Batch(decided=[Outcome(e.row, origin=e.origin) for e, _ in window if e.row is not None])
         alike: dict[Any, list[_Job]] = {}
         for entry, header in window:
             if header is None:
@@ -203,7 +201,7 @@ class Worker:
         """What the images of a batch have in common, and how many there may be."""
         translator, direction = self._translator, self._options.direction
         if translator.stochastic or entry.item.others or self._options.samples > 1:
-            return entry.at, 1
+            return None, 1
         most = self._options.batch or translator.batch_size(direction, size)
         return translator.padded_key(direction, size, channels), most
 
@@ -287,14 +285,14 @@ class Worker:
         if job.reason:
             for file, _ in files:
                 file.unlink(missing_ok=True)
-            return Outcome(entry.at, row(entry.item, "failed", job.reason, seconds=seconds))
+            return Outcome(row(entry.item, "failed", job.reason, seconds=seconds))
         several = self._options.samples > 1
         results: dict[str, Any] = {
             "output": names if several else names[0],
             "sha256": hashes if several else hashes[0],
             **told,
         }
-        return Outcome(entry.at, row(entry.item, "done", **results, seconds=seconds), tuple(files), entry.replace)
+        return Outcome(row(entry.item, "done", **results, seconds=seconds), tuple(files), entry.replace)
 
     def _written(self, data: bytes) -> Path:
         path = self._scratch / secrets.token_hex(8)
@@ -311,7 +309,10 @@ def ahead(
     weigh: Callable[[T], int] = lambda item: 0,
     budget: int = 0,
 ) -> Iterator[R]:
-    """`map(function, items)` in threads, in order, with at most `limit` results waiting, of `budget` by weight."""
+    """`map(function, items)` in threads, in order, with at most `limit` results waiting, of `budget` by weight.
+
+    What is ready is given before the next item is asked for.
+    """
     waiting: deque[tuple[Future[R], int]] = deque()
     try:
         for item in items:
@@ -319,7 +320,7 @@ def ahead(
             while waiting and sum(w for _, w in waiting) + weight > budget > 0:
                 yield waiting.popleft()[0].result()
             waiting.append((pool.submit(function, item), weight))
-            if len(waiting) > limit:
+            while waiting and (len(waiting) > limit or waiting[0][0].done()):
                 yield waiting.popleft()[0].result()
         while waiting:
             yield waiting.popleft()[0].result()
