@@ -31,7 +31,7 @@ LOST = 60 * 10**9
 WINDOW = 32
 """Images among which batches are made."""
 Engine = Callable[[Iterable[Sequence[Entry]]], Iterator[list[Outcome]]]
-"""Does the work: outcomes of all entries of the windows in any order, those of a window before those of the next."""
+"""Does the work: an outcome of each entry, in any order within a window, those of a window before those of the next."""
 
 
 @dataclass(frozen=True)
