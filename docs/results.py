@@ -24,8 +24,8 @@ import numpy as np
 import yaml
 
 from translate.console import duration, number
-from translate.data.image import encode, read
-from translate.data.thumbnail import shrink
+from translate.imaging.io import encode, read
+from translate.imaging.thumbnail import shrink
 from translate.storage import manifest
 
 HERE = Path(__file__).parent

@@ -9,6 +9,8 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import IO, TYPE_CHECKING, Any
 
+from translate.text import duration, number
+
 if TYPE_CHECKING:
     from rich.console import Console as RichConsole
 
@@ -24,22 +26,6 @@ def console(*, json: bool = False, stream: IO[str] | None = None) -> Console:
     if stream.isatty() and os.environ.get("TERM") != "dumb":
         return TerminalConsole(stream)
     return PlainConsole(stream)
-
-
-def number(value: Any) -> str:
-    """A table's or a progress line's cell: four significant digits for a float, a dash for None."""
-    if value is None:
-        return "-"
-    if isinstance(value, bool) or not isinstance(value, float):
-        return str(value)
-    return f"{value:.4g}"
-
-
-def duration(seconds: float) -> str:
-    """`0:07`, `12:34` or `1:02:03`."""
-    minutes, rest = divmod(int(seconds), 60)
-    hours, minutes = divmod(minutes, 60)
-    return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"
 
 
 class Count:
@@ -148,8 +134,7 @@ class TerminalConsole:
 
     @contextmanager
     def progress(self, title: str, total: int, done: int = 0, unit: str = "images") -> Iterator[Progress]:
-        from rich.progress import BarColumn, MofNCompleteColumn, TextColumn
-        from rich.progress import Progress as Bars
+        from rich.progress import BarColumn, MofNCompleteColumn, Progress as Bars, TextColumn
 
         columns = TextColumn("{task.description}", markup=False), BarColumn(bar_width=24), MofNCompleteColumn()
         detail = TextColumn("{task.fields[detail]}", markup=False)

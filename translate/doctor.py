@@ -182,7 +182,7 @@ def _writable() -> Iterator[Finding]:
 
 
 def _cards() -> Iterator[Finding]:
-    from translate.data.cards import list_cards
+    from translate.data.sources.cards import list_cards
     from translate.errors import TranslateError
 
     try:

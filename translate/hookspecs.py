@@ -15,16 +15,12 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar, Union
 
-import pluggy
+from translate.markers import hookspec
 
 if TYPE_CHECKING:
     from translate.contracts import Method, Metric, Source, Stage, Tracker, Transform
     from translate.networks import Network
     from translate.objectives import LossTerm
-
-hookspec = pluggy.HookspecMarker("translate")
-hookimpl = pluggy.HookimplMarker("translate")
-"""Marks a function as the implementation of the hook of the same name."""
 
 T = TypeVar("T")
 Classes = Union[Iterable[type[T]], Mapping[str, type[T]]]  # noqa: UP007 (an alias that takes a parameter)

@@ -8,14 +8,14 @@ import numpy as np
 import pytest
 import yaml
 
-from translate.data.attribute import Attribute, AttributeList
-from translate.data.cards import DatasetSource
-from translate.data.image import write
-from translate.data.portraits import BASE, CORE, PLACE, GeneratedHats, make_portrait
-from translate.data.sketches import GeneratedSketches, make_shoe, shoe_of
-from translate.data.sources import SideBySide
+from translate.data.generated.portraits import BASE, CORE, PLACE, GeneratedHats, make_portrait
+from translate.data.generated.sketches import GeneratedSketches, make_shoe, shoe_of
+from translate.data.sources.attribute import Attribute, AttributeList
+from translate.data.sources.cards import DatasetSource
+from translate.data.sources.folders import SideBySide
 from translate.data.transforms import ThickenLines
 from translate.errors import ConfigError, DataError
+from translate.imaging.io import write
 
 SIZE = 64
 

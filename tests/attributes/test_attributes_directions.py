@@ -18,16 +18,16 @@ from torch import Tensor, nn
 
 from translate.console import PlainConsole
 from translate.contracts import Artifact, DataSpec, Direction, Method, MetricUse, NoOptions, SourceUse, StageContext
-from translate.data.companions import companions
+from translate.conversion.convert import convert
 from translate.data.dataset import Dataset, write_index
-from translate.data.image import Image, read, write
-from translate.data.portraits import CORE, PLACE
+from translate.data.exemplars import companions
+from translate.data.generated.portraits import CORE, PLACE
 from translate.errors import ConfigError
-from translate.inference.arrays import crop
-from translate.inference.bundle import write_bundle
+from translate.imaging.convert import crop
+from translate.imaging.io import Image, read, write
 from translate.inference.directions import describe, routes
-from translate.inference.folder import convert
 from translate.inference.translator import Translator
+from translate.models.bundle import write_bundle
 from translate.plugins import Registry
 from translate.stages.evaluate import EvaluateConfig, EvaluateStage
 from translate.stages.infer import InferConfig, InferStage

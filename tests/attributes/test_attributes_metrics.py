@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from translate.contracts import DataSpec, MetricUse, Scene
-from translate.data.portraits import CORE, PLACE, make_portrait
+from translate.data.generated.portraits import CORE, PLACE, make_portrait
 from translate.errors import ConfigError, DataError
 from translate.metrics import metric_problems
 from translate.metrics.attribute import AttributeAccuracy, ColourfulPlace, ExemplarRetrieval, PlaceL1

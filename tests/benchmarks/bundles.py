@@ -13,8 +13,8 @@ import torch
 from torch import nn
 
 from translate.contracts import DataSpec
-from translate.inference.bundle import write_bundle
-from translate.inference.single import SingleNetwork, SingleNetworkConfig
+from translate.models.bundle import write_bundle
+from translate.models.single_network import SingleNetwork, SingleNetworkConfig
 from translate.plugins import Registry
 
 TINY = {"uses": "resnet", "blocks": 1, "filters": 2}

@@ -31,11 +31,11 @@ from torch import nn
 
 from translate.console import PlainConsole
 from translate.contracts import DataSpec
-from translate.data.image import encode, read, write
+from translate.conversion.convert import convert
 from translate.errors import TranslateError
-from translate.inference.folder import convert
-from translate.inference.single import SingleNetwork, SingleNetworkConfig
+from translate.imaging.io import encode, read, write
 from translate.inference.translator import Translator
+from translate.models.single_network import SingleNetwork, SingleNetworkConfig
 
 
 def tiny_files(root: Path, count: int, each: int = 500) -> None:
@@ -95,8 +95,8 @@ def memory(folder: Path, counts: list[int], most: float) -> bool:
 
 def work(root: Path, out: Path, model: Path, log: Path) -> None:
     """One conversion; the log gets the names of what is translated."""
-    from translate.inference import folder as folders
-    from translate.inference.translator import load
+    from translate.conversion import convert as folders
+    from translate.models.load import load
 
     translator = load(model, "cpu")
     real, alone, lines = translator.translate_images, translator.translate_image, log.open("a")

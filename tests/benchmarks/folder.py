@@ -28,10 +28,10 @@ from PIL import Image as Pillow
 
 from translate.console import PlainConsole
 from translate.contracts import DataSpec, TestTime
+from translate.conversion.convert import convert
 from translate.device import resolve
-from translate.inference.folder import convert
-from translate.inference.single import SingleNetwork, SingleNetworkConfig
 from translate.inference.translator import Translator
+from translate.models.single_network import SingleNetwork, SingleNetworkConfig
 from translate.networks import prepare_for_inference
 from translate.plugins import Registry
 

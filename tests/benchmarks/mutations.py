@@ -190,7 +190,7 @@ def independent(data: bytes) -> Array:
 
     Errors: nearly anything where one of them refuses the file, warns, or they differ.
     """
-    from translate.data.integrity import kind_of
+    from translate.imaging.formats.png import kind_of
 
     kind = kind_of(data[:24], "x")
     first, second = [decoder(data) for decoder in DECODERS[kind]]
@@ -236,7 +236,7 @@ def by_opencv(data: bytes) -> Array:
 
 
 def jpeg_by_opencv(data: bytes) -> Array:
-    from translate.data.pixels import upright
+    from translate.imaging.pixels import upright
 
     with Image.open(BytesIO(data)) as opened:
         orientation, ink = opened.getexif().get(0x0112, 1), opened.mode == "CMYK"
@@ -276,7 +276,7 @@ def gif_by_imagecodecs(data: bytes) -> Array:
 def tiff_by_tifffile(data: bytes) -> Array:
     import tifffile
 
-    from translate.data.pixels import upright
+    from translate.imaging.pixels import upright
 
     with tifffile.TiffFile(BytesIO(data)) as file:
         page = file.pages.first
@@ -338,9 +338,9 @@ def convert(source: Path, target: Path) -> None:
 
     from translate.console import PlainConsole
     from translate.contracts import DataSpec
-    from translate.inference.folder import convert as convert_folder
-    from translate.inference.single import SingleNetwork, SingleNetworkConfig
+    from translate.conversion.convert import convert as convert_folder
     from translate.inference.translator import Translator
+    from translate.models.single_network import SingleNetwork, SingleNetworkConfig
 
     class Same(nn.Module):
         def __init__(self) -> None:
@@ -409,7 +409,7 @@ def read_again(reader: Any, path: Path) -> Array | None:
 
 def judge(cases: list[Case], source: Path, target: Path) -> Iterator[tuple[Case, str]]:
     """(case, what became of it) of all; more rows than inputs, or fewer, are an AssertionError."""
-    from translate.data.guarded import GuardedReader
+    from translate.imaging.sandbox import GuardedReader
 
     rows: dict[str, Any] = {}
     for line in (target / "results.jsonl").read_text("utf-8").splitlines():

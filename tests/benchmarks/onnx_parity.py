@@ -21,9 +21,9 @@ import torch
 
 from translate.contracts import SIDES, DataSpec
 from translate.errors import TranslateError
-from translate.inference.bundle import write_bundle
-from translate.inference.export import exported
-from translate.inference.translator import load
+from translate.models.bundle import write_bundle
+from translate.models.load import load
+from translate.models.onnx.export import exported
 from translate.plugins import Registry
 
 VARIANTS = {"colorization": {"colour": {}, "classes": {"predict": "classes"}}}

@@ -33,10 +33,10 @@ def check(network: str, sizes: Iterable[Size], folder: Path) -> tuple[int, dict[
 
     from translate.console import PlainConsole
     from translate.contracts import DataSpec
-    from translate.data.image import probe, write
-    from translate.inference.folder import convert
-    from translate.inference.single import SingleNetwork, SingleNetworkConfig
+    from translate.conversion.convert import convert
+    from translate.imaging.io import probe, write
     from translate.inference.translator import Translator
+    from translate.models.single_network import SingleNetwork, SingleNetworkConfig
     from translate.plugins import Registry
 
     torch.manual_seed(0)

@@ -43,9 +43,9 @@ def one(network: str, way: str, height: int, width: int, repeat: int, tile: int,
     import torch
 
     from translate.contracts import DataSpec
-    from translate.data.image import Image
-    from translate.inference.single import SingleNetwork, SingleNetworkConfig
+    from translate.imaging.io import Image
     from translate.inference.translator import Translator
+    from translate.models.single_network import SingleNetwork, SingleNetworkConfig
     from translate.plugins import Registry
 
     torch.manual_seed(0)

@@ -12,8 +12,8 @@ from typing import Any
 import pytest
 from click.testing import CliRunner, Result
 
-from translate import __version__
 from translate.cli import main
+from translate.version import __version__
 
 Fresh = Callable[..., subprocess.CompletedProcess[str]]
 HEAVY = {"mlflow", "kornia", "albumentations"}
@@ -173,7 +173,7 @@ def test_evaluate_counts_pixels(tmp_path: Path) -> None:
     """Two folders of one grey image each, 10 and 40 of 255 apart: L1 is their distance."""
     import numpy as np
 
-    from translate.data.image import encode
+    from translate.imaging.io import encode
     from translate.storage.atomic import write_bytes
 
     for name, value in (("a", 50), ("b", 90)):
@@ -218,7 +218,7 @@ def test_check_and_an_up_to_date_run_import_nothing_heavy(fresh: Fresh) -> None:
 
 
 def test_check_of_a_shipped_pipeline_imports_no_mlflow_kornia_or_albumentations(fresh: Fresh) -> None:
-    from translate.data.cards import share
+    from translate.data.sources.cards import share
 
     file = share("pipelines") / "maps_cyclegan.yaml"
     done = fresh("check", str(file), "--profile", "quick")

@@ -9,7 +9,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from translate.cli import main
-from translate.data.image import read, write
+from translate.imaging.io import read, write
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "benchmarks"))
 

@@ -13,9 +13,9 @@ from click.testing import CliRunner, Result
 
 from translate.cli import main
 from translate.contracts import DataSpec
-from translate.data.image import read, write
-from translate.inference.bundle import write_bundle
-from translate.inference.single import SingleNetwork
+from translate.imaging.io import read, write
+from translate.models.bundle import write_bundle
+from translate.models.single_network import SingleNetwork
 from translate.plugins import Registry
 
 

@@ -9,7 +9,8 @@ import sys
 import pytest
 
 from translate import console as module
-from translate.console import PlainConsole, TerminalConsole, console, duration, number
+from translate.console import PlainConsole, TerminalConsole, console
+from translate.text import duration, number
 
 
 class Terminal(io.StringIO):

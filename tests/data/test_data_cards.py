@@ -10,10 +10,10 @@ import numpy as np
 import pytest
 from data_images import Console, picture, saved
 
-from translate.data import cards
-from translate.data.cards import Card, DatasetSource, fetch, list_cards, load_card
-from translate.data.image import read
+from translate.data.sources import cards
+from translate.data.sources.cards import Card, DatasetSource, fetch, list_cards, load_card
 from translate.errors import ConfigError, DataError
+from translate.imaging.io import read
 
 
 def source(name: str, root: Path | None, **options: object) -> DatasetSource:

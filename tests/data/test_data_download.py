@@ -17,8 +17,8 @@ import numpy as np
 import pytest
 from data_images import Console, picture, saved
 
-from translate.data import cards
-from translate.data.download import Caps, download, extract
+from translate.data.sources import cards
+from translate.data.sources.download import Caps, download, extract
 from translate.errors import DataError
 
 BODY = np.random.default_rng(0).bytes(5_000_000)

@@ -22,15 +22,14 @@ import pytest
 import tifffile
 import torch
 from data_images import picture, saved, smooth
-from PIL import Image as Pillow
-from PIL import ImageCms
+from PIL import Image as Pillow, ImageCms
 
 from translate.console import PlainConsole
 from translate.contracts import DataSpec
-from translate.data.image import Image, read
-from translate.inference.folder import convert
-from translate.inference.single import SingleNetwork, SingleNetworkConfig
+from translate.conversion.convert import convert
+from translate.imaging.io import Image, read
 from translate.inference.translator import Translator
+from translate.models.single_network import SingleNetwork, SingleNetworkConfig
 
 Array = np.ndarray[Any, Any]
 

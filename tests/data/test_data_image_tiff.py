@@ -13,10 +13,10 @@ import pytest
 import tifffile
 from PIL import Image as Pillow
 
-from translate.data.image import Image, Limits, decode, encode, probe, read_colours, write
-from translate.data.pixels import to16
-from translate.data.tiff_directory import read_directory
 from translate.errors import DataError
+from translate.imaging.formats.tiff_directory import read_directory
+from translate.imaging.io import Image, Limits, decode, encode, probe, read_colours, write
+from translate.imaging.pixels import to16
 
 Array = np.ndarray[Any, Any]
 

@@ -11,9 +11,9 @@ import numpy as np
 import pytest
 from data_images import Console, picture, saved
 
-from translate.data import cards, download
-from translate.data.cards import Archive, Card, DatasetSource, fetch, load_card
-from translate.data.single import Single
+from translate.data.sources import cards, download
+from translate.data.sources.cards import Archive, Card, DatasetSource, fetch, load_card
+from translate.data.sources.single import Single
 from translate.data.transforms import ModCrop
 from translate.errors import DataError
 

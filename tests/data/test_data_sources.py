@@ -12,7 +12,7 @@ from data_images import picture, saved
 from pydantic import ValidationError
 
 from translate.contracts import Record, Source
-from translate.data.sources import Folders, Pairs, SideBySide
+from translate.data.sources.folders import Folders, Pairs, SideBySide
 from translate.errors import DataError
 
 Make = Callable[..., Path]

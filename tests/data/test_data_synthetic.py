@@ -7,9 +7,9 @@ import time
 import numpy as np
 import pytest
 
-from translate.data.city import City, Road, build_city
-from translate.data.drawing import CLASSES, PALETTE, Canvas, draw_labels
-from translate.data.synthetic import GeneratedMaps, make_tile, metres_per_pixel
+from translate.data.generated.city import City, Road, build_city
+from translate.data.generated.city_drawing import CLASSES, PALETTE, Canvas, draw_labels
+from translate.data.generated.maps import GeneratedMaps, make_tile, metres_per_pixel
 
 
 def classes(map_: np.ndarray) -> np.ndarray:  # type: ignore[type-arg]

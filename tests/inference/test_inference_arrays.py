@@ -6,7 +6,7 @@ import torch
 from PIL import Image as Pillow
 
 from translate.errors import ConfigError
-from translate.inference.arrays import (
+from translate.imaging.convert import (
     as_image,
     match_channels,
     pad,

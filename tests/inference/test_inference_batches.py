@@ -7,10 +7,10 @@ from torch import nn
 from torch.nn import functional as F
 
 from translate.contracts import DataSpec, Direction, TestTime
-from translate.data.image import Image
 from translate.errors import ConfigError
-from translate.inference.single import SingleNetwork, SingleNetworkConfig
+from translate.imaging.io import Image
 from translate.inference.translator import Translator
+from translate.models.single_network import SingleNetwork, SingleNetworkConfig
 from translate.networks import ResNet, SRResNet, UNet
 
 DRAW = np.random.default_rng(11)

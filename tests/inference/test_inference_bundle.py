@@ -10,8 +10,8 @@ from torch import nn
 
 from translate.contracts import CONTRACT, DataSpec, Direction, NetworkUse, NoOptions, TestTime
 from translate.errors import ConfigError, DataError, PluginError
-from translate.inference.bundle import read_bundle, write_bundle
-from translate.inference.translator import load
+from translate.models.bundle import read_bundle, write_bundle
+from translate.models.load import load
 
 INFO = {"weights": "best", "step": 1200, "ema": True, "metrics": {"val/swd": 12.5}, "data": "abc", "pipeline": "maps"}
 

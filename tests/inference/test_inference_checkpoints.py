@@ -8,8 +8,8 @@ import torch
 from safetensors.torch import save_file
 
 from translate.errors import ConfigError, StageError
-from translate.inference.bundle import write_bundle
-from translate.inference.translator import load
+from translate.models.bundle import write_bundle
+from translate.models.load import load
 
 
 def checkpoint(folder, step, live, averaged, best):

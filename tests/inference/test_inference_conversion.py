@@ -11,13 +11,13 @@ import numpy as np
 import pytest
 from torch import nn
 
-from translate.data.image import read, write
+from translate.conversion import job as conversions
+from translate.conversion.convert import convert, prepare
+from translate.conversion.journal import Journal, rows, side_by_side
+from translate.conversion.plan import Item
+from translate.conversion.worker import Worker
 from translate.errors import ConfigError, DataError, StageError
-from translate.inference import conversion as conversions
-from translate.inference.folder import convert, prepare
-from translate.inference.journal import Journal, rows, side_by_side
-from translate.inference.plan import Item
-from translate.inference.worker import Worker
+from translate.imaging.io import read, write
 
 DRAW = np.random.default_rng(11)
 

@@ -13,13 +13,13 @@ from torch import nn
 from torch.nn import functional as F
 
 from translate.contracts import DataSpec, Nets
-from translate.data.image import read, write
+from translate.conversion.convert import convert
 from translate.errors import ConfigError, ContractError, DataError
-from translate.inference.bundle import write_bundle
+from translate.imaging.io import read, write
 from translate.inference.directions import multiple_of
-from translate.inference.export import export_onnx, exported
-from translate.inference.folder import convert
-from translate.inference.translator import load
+from translate.models.bundle import write_bundle
+from translate.models.load import load
+from translate.models.onnx.export import export_onnx, exported
 from translate.networks import prepare_for_inference
 from translate.plugins import Registry
 
@@ -175,7 +175,7 @@ def test_what_does_not_compute_the_same_is_refused(model, tmp_path, how, why):
 
 
 def test_an_output_of_other_weights_is_caught(model, tmp_path, monkeypatch):
-    from translate.inference import export
+    from translate.models.onnx import export
 
     good, bad = model("well"), model("well")
     with torch.no_grad():

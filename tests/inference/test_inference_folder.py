@@ -9,10 +9,10 @@ import numpy as np
 import pytest
 from PIL import Image as Pillow
 
-from translate.data.image import read, write
+from translate.conversion.convert import convert
+from translate.conversion.worker import ahead
 from translate.errors import ConfigError
-from translate.inference.folder import convert
-from translate.inference.worker import ahead
+from translate.imaging.io import read, write
 
 DRAW = np.random.default_rng(3)
 

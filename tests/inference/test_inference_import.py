@@ -14,10 +14,10 @@ from reference_checkpoints import FULL, LAYOUTS, Layout, State
 
 from translate.cli import main
 from translate.errors import ConfigError, DataError
-from translate.inference import importing
-from translate.inference.bundle import read_bundle
-from translate.inference.importing import import_reference
-from translate.inference.translator import load
+from translate.models import reference_import as importing
+from translate.models.bundle import read_bundle
+from translate.models.load import load
+from translate.models.reference_import import import_reference
 from translate.networks.recognise import recognise
 from translate.storage import unpickle
 

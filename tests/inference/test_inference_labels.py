@@ -8,10 +8,10 @@ import torch
 from PIL import Image as Pillow
 
 from translate.contracts import DataSpec, Direction
-from translate.data.image import read, write
-from translate.data.labels import default_palette
+from translate.conversion.convert import convert
 from translate.errors import ConfigError
-from translate.inference.folder import convert
+from translate.imaging.io import read, write
+from translate.imaging.palette import default_palette
 from translate.inference.translator import Translator
 
 COLOURS = ((250, 1, 1), (2, 240, 2), (3, 3, 230))

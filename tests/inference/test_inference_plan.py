@@ -7,9 +7,9 @@ import socket
 import numpy as np
 import pytest
 
-from translate.data.image import write
+from translate.conversion.plan import Plan, _matches, order, plan, read_list, same
 from translate.errors import ConfigError
-from translate.inference.plan import Plan, _matches, order, plan, read_list, same
+from translate.imaging.io import write
 
 
 def fill(root, *names):

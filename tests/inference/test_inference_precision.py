@@ -9,9 +9,9 @@ from torch import nn
 
 from translate import device
 from translate.contracts import TestTime
-from translate.data.image import read, write
+from translate.conversion.convert import convert
+from translate.imaging.io import read, write
 from translate.inference import precision
-from translate.inference.folder import convert
 
 
 class Amplified(nn.Module):

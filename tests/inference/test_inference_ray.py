@@ -10,12 +10,11 @@ import pytest
 from click.testing import CliRunner
 
 from translate.cli import main
-from translate.data.image import write
+from translate.imaging.io import write
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "benchmarks"))
 
-from bundles import TINY
-from bundles import write as write_model
+from bundles import TINY, write as write_model
 
 DRAW = np.random.default_rng(13)
 

@@ -8,11 +8,11 @@ import pytest
 from torch import nn
 
 from translate.contracts import TestTime
-from translate.data.image import Image, read, write
+from translate.conversion.convert import convert
+from translate.conversion.plan import plan
+from translate.conversion.samples import diversity
 from translate.errors import ConfigError
-from translate.inference.folder import convert
-from translate.inference.plan import plan
-from translate.inference.samples import diversity
+from translate.imaging.io import Image, read, write
 
 DRAW = np.random.default_rng(5)
 

@@ -13,12 +13,12 @@ from torch.nn import functional as F
 
 from translate.contracts import TestTime
 from translate.errors import ConfigError
-from translate.inference.moments import Moments
-from translate.inference.recording import Unrecordable, record
-from translate.inference.rows import Unknown
-from translate.inference.scratch import Scratch
-from translate.inference.segments import plan
-from translate.inference.strips import run
+from translate.inference.streaming.disk_tensors import Scratch
+from translate.inference.streaming.execute import run
+from translate.inference.streaming.ops_pointwise import Unknown
+from translate.inference.streaming.schedule import plan
+from translate.inference.streaming.statistics import Moments
+from translate.inference.streaming.trace import Unrecordable, record
 from translate.networks import ResNet, SRResNet, UNet, bicubic, prepare_for_inference
 from translate.networks.resnet import BlurredResNet
 from translate.networks.rrdb import RRDB

@@ -7,11 +7,11 @@ from torch import nn
 from torch.nn import functional as F
 
 from translate.contracts import DataSpec, Direction
-from translate.data.image import Image
 from translate.errors import ConfigError
-from translate.inference import bands, tiling
-from translate.inference.single import SingleNetwork, SingleNetworkConfig
+from translate.imaging.io import Image
+from translate.inference.streaming import approximate as bands, streamer as tiling
 from translate.inference.translator import Translator
+from translate.models.single_network import SingleNetwork, SingleNetworkConfig
 from translate.networks import ResNet, UNet
 
 

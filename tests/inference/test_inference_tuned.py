@@ -8,7 +8,7 @@ from torch import nn
 from torch.nn import functional as F
 
 from translate.contracts import TestTime
-from translate.inference.tuned import ROOM, FastConv2d, fast_conv2d, tuned
+from translate.inference.fast_kernels import ROOM, FastConv2d, fast_conv2d, tuned
 from translate.networks import ResNet, SRResNet, UNet, prepare_for_inference
 
 CPU = torch.device("cpu")

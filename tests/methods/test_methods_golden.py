@@ -18,8 +18,8 @@ from methods_cases import CASES, Case
 
 from translate.plugins import Registry
 from translate.seeding import derive
-from translate.testing.bench import Bench
-from translate.testing.watching import WatchedEngine
+from translate.testing.harness import Bench
+from translate.testing.instrumented_engine import WatchedEngine
 
 FILE = Path(__file__).with_name("golden.json")
 STEPS = 5

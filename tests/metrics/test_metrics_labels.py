@@ -8,9 +8,9 @@ import torch
 from torchmetrics.classification import MulticlassAccuracy, MulticlassJaccardIndex
 
 from translate.contracts import IGNORE, DataSpec, MetricUse
-from translate.data.image import Image, write
-from translate.data.labels import full_palette
 from translate.errors import DataError
+from translate.imaging.io import Image, write
+from translate.imaging.palette import full_palette
 from translate.metrics import ClassAccuracy, MeanIoU, PixelAccuracy, metric_problems, score_folders, score_sets, table
 from translate.plugins import Registry
 

@@ -10,8 +10,8 @@ import pytest
 import torch
 
 from translate.contracts import NoOptions
-from translate.data.image import read
 from translate.errors import DataError
+from translate.imaging.io import read
 from translate.metrics.luma import PSNRLuma, SSIMLuma, luma
 from translate.metrics.paired import PSNR
 from translate.metrics.two_sample import SWD

@@ -8,8 +8,8 @@ import pytest
 import torch
 
 from translate.contracts import DataSpec, MetricUse, NoOptions
-from translate.data.image import write
 from translate.errors import ConfigError, DataError
+from translate.imaging.io import write
 from translate.metrics import (
     L1,
     PSNR,
@@ -136,7 +136,7 @@ def test_folders_with_equal_names_are_scored_in_pairs(folders):
     a, b = folders
     scores = {score.metric: score for score in score_folders(a, b, Shelf())}
     assert list(scores) == ["l1", "psnr", "ssim", "swd"]
-    from translate.data.image import read
+    from translate.imaging.io import read
 
     names = ("one", "two.v1", "sub/three")
     values = [np.abs(read(a / f"{n}.png").pixels / 255 - read(b / f"{n}.png").pixels / 255).mean() for n in names]

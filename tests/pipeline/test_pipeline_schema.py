@@ -14,7 +14,7 @@ from jsonschema import Draft202012Validator
 
 from translate.cli import main
 from translate.pipeline import yamlfile
-from translate.pipeline.editor import pipeline_schema
+from translate.pipeline.json_schema import pipeline_schema
 from translate.plugins import KINDS, Registry
 
 RECIPES = sorted((Path(__file__).parents[2] / "pipelines").glob("*.yaml"))

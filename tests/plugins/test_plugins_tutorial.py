@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 import pytest
 from tutorial_shell import Block, Shell, blocks, pattern
 
-from translate.data import image
+from translate.imaging import io as image_io
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
 
@@ -169,7 +169,7 @@ def test_folder_is_converted(tutorial: Tutorial) -> None:
     rows = [json.loads(line) for line in (tutorial.package / "out/results.jsonl").read_text().splitlines()]
     assert sorted((row["input"], row["output"], row["status"]) for row in rows) == [(n, n, "done") for n in names]
     for name in names:
-        before, after = (image.read(folder / name).array for folder in (given, tutorial.package / "out"))
+        before, after = (image_io.read(folder / name).array for folder in (given, tutorial.package / "out"))
         assert before.shape == after.shape
         assert (before != after).any()
 

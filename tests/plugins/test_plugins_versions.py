@@ -16,8 +16,8 @@ from torch import nn
 from translate.console import PlainConsole
 from translate.contracts import CONTRACT
 from translate.errors import PluginError
-from translate.inference.bundle import structure_hash
-from translate.inference.translator import load
+from translate.models.bundle import structure_hash
+from translate.models.load import load
 from translate.pipeline import run
 from translate.plugins import Registry
 

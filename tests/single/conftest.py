@@ -16,9 +16,9 @@ from translate import Direction, Method, NoOptions, bicubic
 from translate.console import PlainConsole
 from translate.contracts import Artifact, DataSpec, StageContext
 from translate.data.dataset import write_index
-from translate.data.image import write
-from translate.inference.bundle import write_bundle
+from translate.imaging.io import write
 from translate.inference.directions import describe
+from translate.models.bundle import write_bundle
 from translate.plugins import Registry
 
 KEYS = ["deep/one", "two"]

@@ -15,7 +15,7 @@ from torch.nn import functional as F
 
 from translate import DataError, Method, Nets, Scene, Step, load_masks
 from translate.contracts import DataSpec
-from translate.data.image import write
+from translate.imaging.io import write
 from translate.inference.translator import Translator
 from translate.plugins import Registry
 

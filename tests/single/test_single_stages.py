@@ -16,9 +16,9 @@ from torch import Tensor
 from translate import ContractError
 from translate.contracts import Artifact, StageContext
 from translate.data.dataset import Dataset
-from translate.data.image import read
+from translate.imaging.io import read
+from translate.inference.degradation import observed
 from translate.inference.directions import describe, routes
-from translate.inference.observe import observed
 from translate.networks import bicubic
 from translate.plugins import Registry
 from translate.stages.evaluate import EvaluateConfig, EvaluateStage

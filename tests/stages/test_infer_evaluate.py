@@ -11,10 +11,10 @@ from torch import nn
 from translate.console import PlainConsole
 from translate.contracts import Artifact, DataSpec, Direction, Method, MetricUse, NoOptions, StageContext
 from translate.data.dataset import write_index
-from translate.data.image import read, write
 from translate.errors import StageError
-from translate.inference.bundle import write_bundle
+from translate.imaging.io import read, write
 from translate.inference.directions import describe
+from translate.models.bundle import write_bundle
 from translate.plugins import Registry
 from translate.stages.evaluate import EvaluateConfig, EvaluateStage
 from translate.stages.infer import InferConfig, InferStage

@@ -12,9 +12,9 @@ from torch import nn
 from translate.console import PlainConsole
 from translate.contracts import Artifact, DataSpec, Direction, Method, MetricUse, NoOptions, StageContext
 from translate.data.dataset import Dataset
-from translate.data.image import read, write
-from translate.inference.bundle import write_bundle
+from translate.imaging.io import read, write
 from translate.inference.directions import describe
+from translate.models.bundle import write_bundle
 from translate.plugins import Registry
 from translate.stages.evaluate import EvaluateConfig, EvaluateStage
 from translate.stages.infer import InferConfig, InferStage

@@ -18,12 +18,12 @@ from translate import ContractError, LossTerm, Method, NoOptions, Update
 from translate.console import PlainConsole
 from translate.contracts import Artifact, DataSpec, Nets, StageContext, Step
 from translate.data.dataset import write_index
-from translate.data.image import write
+from translate.imaging.io import write
 from translate.objectives import translate_losses
 from translate.plugins import Registry
 from translate.stages.train import TrainStage, build_networks
 from translate.training.config import ExtraLoss, TrainConfig
-from translate.training.extra import bind, check_met
+from translate.training.extra_losses import bind, check_met
 
 BOTH = {"output": "output", "target": "target"}
 SMALL = {"uses": "random-features", "filters": 4, "levels": 2}

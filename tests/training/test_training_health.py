@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 import torch
 
-from translate.training.health import Health, diversity
+from translate.training.diagnostics import Health, diversity
 
 
 class Listener:

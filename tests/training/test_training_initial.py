@@ -11,13 +11,13 @@ import torch
 from translate.console import PlainConsole
 from translate.contracts import Direction
 from translate.errors import ConfigError, StageError
-from translate.inference.bundle import read_bundle
-from translate.inference.importing import import_reference
+from translate.models.bundle import read_bundle
+from translate.models.reference_import import import_reference
 from translate.networks import UNet, reference_keys
 from translate.pipeline import check, run
-from translate.pipeline.places import PipelineError
+from translate.pipeline.location import PipelineError
 from translate.storage import unpickle
-from translate.training.initial import pairing
+from translate.training.init_weights import pairing
 
 ONE = {"a_to_b": Direction(nets=("gen",))}
 TWO = {"a_to_b": Direction(nets=("G_ab",)), "b_to_a": Direction(nets=("G_ba",))}
@@ -63,7 +63,7 @@ def test_what_cannot_be_paired_is_named() -> None:
 @pytest.fixture
 def bundle(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """An imported U-Net of 64 pixels and 2 filters, in a working directory of its own."""
-    monkeypatch.setattr("translate.inference.importing.read_tensors", unpickle.read)
+    monkeypatch.setattr("translate.models.reference_import.read_tensors", unpickle.read)
     monkeypatch.chdir(tmp_path)
     torch.manual_seed(3)
     net = UNet(UNet.Config(levels=6, filters=2, norm="batch"), in_channels=3, out_channels=3)

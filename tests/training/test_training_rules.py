@@ -14,7 +14,7 @@ from training_batches import random_batches
 
 from translate import ContractError, Direction, Method, NoOptions, StageError, Update
 from translate.training.config import ExtraLoss, ScheduleConfig
-from translate.training.extra import bind, check_met
+from translate.training.extra_losses import bind, check_met
 from translate.training.schedule import factor
 
 

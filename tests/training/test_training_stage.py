@@ -25,7 +25,7 @@ from translate import ConfigError, Direction, Method, Metric, NoOptions, StageEr
 from translate.console import PlainConsole
 from translate.contracts import Artifact, Scene, StageContext
 from translate.data.dataset import Dataset, write_index
-from translate.data.image import write
+from translate.imaging.io import write
 from translate.plugins import Registry
 from translate.stages.train import TrainStage
 from translate.training import checkpoint

@@ -9,9 +9,9 @@ from typing import Any
 
 import click
 
-from translate import __version__
 from translate.cli import authoring, catalogue, convert, images, pipelines, plugins, services
 from translate.errors import TranslateError
+from translate.version import __version__
 
 STOPPED_BY_HAND = 130
 
@@ -39,7 +39,7 @@ class Main(click.Group):
 
 def _report(error: Exception, full: bool) -> int:
     """Says what went wrong on stderr and returns the exit code."""
-    from translate.pipeline.places import PipelineError
+    from translate.pipeline.location import PipelineError
 
     if full:
         click.echo("".join(traceback.format_exception(error)), err=True, nl=False)

@@ -21,7 +21,7 @@ def schema(output: Path | None) -> None:
 
         # yaml-language-server: $schema=pipeline.schema.json
     """
-    from translate.pipeline.editor import pipeline_schema
+    from translate.pipeline.json_schema import pipeline_schema
     from translate.plugins import Registry
     from translate.storage.atomic import write_json
 
@@ -47,7 +47,7 @@ def init(folder: Path, method: str, output: Path | None, as_json: bool) -> None:
     train/B or A and B; pairs in one file, side by side; label maps; sizes and colours.
     """
     from translate.pipeline import check
-    from translate.pipeline.starter import file_name, starter
+    from translate.pipeline.init.write import file_name, starter
     from translate.plugins import Registry
     from translate.storage.atomic import write_text
 

@@ -10,7 +10,7 @@ import click
 from translate.cli.common import as_json, console, option_table, print_json
 
 if TYPE_CHECKING:
-    from translate.data.cards import Card
+    from translate.data.sources.cards import Card
 
 
 @click.command()
@@ -87,7 +87,7 @@ def datasets(ctx: click.Context) -> None:
 @as_json
 def list_datasets(as_json: bool = False) -> None:
     """All dataset cards, and which of them are here."""
-    from translate.data.cards import data_root, list_cards
+    from translate.data.sources.cards import data_root, list_cards
 
     cards = list_cards()
     here = {card.name: (data_root() / card.name).is_dir() for card in cards}
@@ -119,7 +119,7 @@ def _download(card: Card) -> str:
 @as_json
 def show_dataset(name: str, as_json: bool) -> None:
     """The card of the dataset NAME: source, licence, layout, size."""
-    from translate.data.cards import load_card
+    from translate.data.sources.cards import load_card
 
     card = load_card(name).model_dump(mode="json")
     if as_json:
@@ -136,7 +136,7 @@ def show_dataset(name: str, as_json: bool) -> None:
 @as_json
 def fetch_dataset(name: str, root: Path | None, as_json: bool) -> None:
     """Download the dataset NAME from its official source; a stopped download goes on where it was."""
-    from translate.data.cards import fetch
+    from translate.data.sources.cards import fetch
 
     folder = fetch(name, root, console(as_json))
     if as_json:

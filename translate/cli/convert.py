@@ -15,7 +15,7 @@ from translate.errors import ConfigError
 
 if TYPE_CHECKING:
     from translate.contracts import Console
-    from translate.inference.conversion import Conversion, Summary
+    from translate.conversion.job import Conversion, Summary
 
 SOME_FAILED = 3
 
@@ -125,10 +125,10 @@ def convert(
     Tree, names and sizes are kept, and nothing is overwritten. One bad file does not end the work: the exit code is
     then 3, and OUTPUT/results.jsonl tells of every input. What was stopped goes on with the same command.
     """
-    from translate.data.image import Limits
-    from translate.inference.folder import prepare
-    from translate.inference.tiling import checked
-    from translate.inference.translator import load
+    from translate.conversion.convert import prepare
+    from translate.imaging.io import Limits
+    from translate.inference.streaming.streamer import checked
+    from translate.models.load import load
     from translate.tracking.models import fetch_model
 
     out, further = console(as_json), dict(_pair(text) for text in others)
@@ -158,7 +158,7 @@ def convert(
         _preview(conversion, out, as_json)
         return
     if engine == "ray":
-        from translate.inference.ray_engine import ray_engine
+        from translate.conversion.ray_backend import ray_engine
 
         conversion.engine = partial(ray_engine, model=model, how={**how, "resolver": fetch_model})
     summary = conversion.run()
@@ -174,7 +174,7 @@ def convert(
 
 def _inputs(inputs: tuple[str, ...]) -> Path | list[Path]:
     """One path, or the paths of a list. Errors: ConfigError."""
-    from translate.inference.plan import read_list
+    from translate.conversion.plan import read_list
 
     if len(inputs) > 1:
         return [Path(text) for text in inputs]
@@ -197,8 +197,8 @@ def _pair(text: str) -> tuple[str, Path]:
 
 
 def _preview(conversion: Conversion, out: Console, as_json: bool) -> None:
-    from translate.inference.conversion import shown
-    from translate.inference.samples import names_of
+    from translate.conversion.job import shown
+    from translate.conversion.samples import names_of
 
     counts: dict[str, int] = {}
     found = []

@@ -38,8 +38,8 @@ def models() -> None:
 @as_json
 def show_model(ref: str, as_json: bool) -> None:
     """The facts of the model REF: method, plugin, directions, channels, scores."""
-    from translate.inference.bundle import read_bundle
-    from translate.inference.translator import locate
+    from translate.models.bundle import read_bundle
+    from translate.models.load import locate
     from translate.tracking.models import fetch_model
 
     bundle = read_bundle(locate(ref, fetch_model))
@@ -69,7 +69,7 @@ def import_model(checkpoint: Path, output: Path, dropout: bool | None, norm: str
     Architecture, depth, norm, channels, filters and, for a ResNet, dropout are found from the tensors. The defaults are
     what that program does at test time; --no-dropout --norm running are its --eval. Nothing in the file is executed.
     """
-    from translate.inference.importing import import_reference
+    from translate.models.reference_import import import_reference
 
     facts = import_reference(checkpoint, output, dropout=dropout, norm="running" if norm == "running" else "image")
     if as_json:
@@ -97,7 +97,7 @@ def export_model(ref: str, output: Path | None, format: str, direction: str | No
     OUTPUT is a folder (default: `onnx` in the model's own, where `convert --runtime onnx` looks), or the file for one
     direction. Any batch, height and width; what has to be done to images is in the file's metadata and in the card.
     """
-    from translate.inference.export import export_onnx
+    from translate.models.onnx.export import export_onnx
     from translate.tracking.models import fetch_model
 
     made = export_onnx(ref, output, direction, resolver=fetch_model)

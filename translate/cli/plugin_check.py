@@ -41,8 +41,9 @@ def check_plugins(plugin: str, sets: tuple[str, ...], as_json: bool) -> None:
 
 def _findings(plugin: str, options: dict[str, dict[str, Any]]) -> list[Finding]:
     """Errors: ConfigError where there is neither such a plugin nor such a path."""
-    from translate.plugins import Registry, suggest
+    from translate.plugins import Registry
     from translate.testing.plugin import check_plugin, importable, with_plugins
+    from translate.text import suggest
 
     path, registry = Path(plugin), Registry()
     names = [each.name for each in registry.plugins()]

@@ -6,20 +6,20 @@ from collections.abc import Iterable
 from typing import Any
 
 from translate.contracts import Source, Transform
-from translate.hookspecs import hookimpl
+from translate.markers import hookimpl
 
 
 @hookimpl
 def translate_sources() -> Iterable[type[Source[Any]]]:
     """The built-in sources."""
-    from translate.data.attribute import Attribute, AttributeList
-    from translate.data.cards import DatasetSource
-    from translate.data.labelled import Labelled
-    from translate.data.portraits import GeneratedHats
-    from translate.data.single import Single
-    from translate.data.sketches import GeneratedSketches
-    from translate.data.sources import Folders, Pairs, SideBySide
-    from translate.data.synthetic import GeneratedMaps
+    from translate.data.generated.maps import GeneratedMaps
+    from translate.data.generated.portraits import GeneratedHats
+    from translate.data.generated.sketches import GeneratedSketches
+    from translate.data.sources.attribute import Attribute, AttributeList
+    from translate.data.sources.cards import DatasetSource
+    from translate.data.sources.folders import Folders, Pairs, SideBySide
+    from translate.data.sources.labelled import Labelled
+    from translate.data.sources.single import Single
 
     return (
         Folders,

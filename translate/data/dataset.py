@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from translate.contracts import DataKind, DataSpec, Transform
-from translate.data import image
 from translate.errors import DataError
+from translate.imaging import io as image_io
 
 if TYPE_CHECKING:
     import numpy as np
@@ -91,7 +91,7 @@ class Dataset:
 
     def array(self, split: str, side: str, key: str) -> np.ndarray[Any, Any]:
         """H x W x C, uint8 or uint16; of the side `label` class indices."""
-        return image.read(self.path(split, side, key), indices=side == "label").pixels
+        return image_io.read(self.path(split, side, key), indices=side == "label").pixels
 
     def tensor(self, split: str, side: str, key: str) -> Tensor:
         """C x H x W, float32 in [-1, 1]; labels H x W, long."""

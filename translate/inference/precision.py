@@ -8,10 +8,10 @@ from itertools import islice
 from typing import TYPE_CHECKING
 
 from translate.contracts import Console
-from translate.data.image import Image
 from translate.device import Precision, precision
 from translate.errors import TranslateError
-from translate.inference.samples import distance
+from translate.imaging.image import distance
+from translate.imaging.io import Image
 
 if TYPE_CHECKING:
     from translate.inference.translator import Translator

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from translate.contracts import Metric
-from translate.hookspecs import hookimpl
+from translate.markers import hookimpl
 from translate.metrics.attribute import AttributeAccuracy, ColourfulPlace, ExemplarRetrieval, PlaceL1
 from translate.metrics.colour import AbAuC, AbPSNR, Colourfulness
 from translate.metrics.luma import PSNRLuma, SSIMLuma

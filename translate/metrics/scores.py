@@ -52,7 +52,7 @@ class Images(Sequence["Tensor"]):
         import numpy as np
         import torch
 
-        from translate.data.pixels import top
+        from translate.imaging.pixels import top
 
         values = pixels.transpose(2, 0, 1).astype(np.float32) / np.float32(top(pixels.dtype))
         return torch.from_numpy(values)
@@ -66,7 +66,7 @@ class Images(Sequence["Tensor"]):
         return pixels
 
     def _read(self, path: Path) -> np.ndarray[Any, Any]:
-        from translate.data.image import read
+        from translate.imaging.io import read
 
         return read(path).over_white()
 
@@ -80,7 +80,7 @@ class LabelMaps(Images):
         return torch.from_numpy(pixels[..., 0]).long()
 
     def _read(self, path: Path) -> np.ndarray[Any, Any]:
-        from translate.data.image import read
+        from translate.imaging.io import read
 
         return read(path, indices=True).pixels
 
@@ -279,7 +279,7 @@ def score_folders(
 
 def by_key(folder: Path) -> dict[str, Path]:
     """Images below a folder by relative path without suffix, sorted. Errors: ConfigError, DataError (a name twice)."""
-    from translate.data.image import READABLE
+    from translate.imaging.io import READABLE
 
     if not folder.is_dir():
         raise ConfigError(f"{folder}: there is no such folder")

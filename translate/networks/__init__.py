@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from translate.hookspecs import hookimpl
+from translate.markers import hookimpl
 from translate.networks.colour import to_lab, to_rgb
 from translate.networks.features import VGG19, RandomFeatures, feature_distance
 from translate.networks.inference import batched, prepare_for_inference, separate_calls

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from translate.hookspecs import hookimpl
+from translate.markers import hookimpl
 from translate.objectives.image_terms import MSSSIM, SSIM, ColourHistogram, Edge, FocalFrequency
 from translate.objectives.labels import MedianFrequency, cross_entropy, dice_loss, one_hot
 from translate.objectives.network_terms import FeatureMatching, GradientPenalty, Identity, Perceptual

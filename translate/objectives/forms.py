@@ -12,8 +12,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from torch import Tensor
-from torch.nn.functional import relu
-from torch.nn.functional import softplus as sp
+from torch.nn.functional import relu, softplus as sp
 
 if TYPE_CHECKING:
     from translate.objectives.objective import Objective

@@ -28,7 +28,7 @@ def check(
     Errors: PipelineError (a ConfigError) that lists every mistake as `file:line:column: path: message`.
     """
     from translate.pipeline import schema
-    from translate.pipeline.places import Issue, PipelineError
+    from translate.pipeline.location import Issue, PipelineError
 
     first = schema.load(Path(file), profile, set)
     profiles = (profile,) if profile else (None, *first.profiles)

@@ -9,10 +9,11 @@ from typing import Any
 
 from translate.contracts import Stage
 from translate.errors import ContractError, TranslateError
-from translate.pipeline.places import Issue, Node, Path, PipelineError
+from translate.pipeline.location import Issue, Node, Path, PipelineError
 from translate.pipeline.schema import Pipeline
-from translate.plugins import KeyProblem, Registry, resolve, suggest, validate
+from translate.plugins import KeyProblem, Registry, resolve, validate
 from translate.seeding import derive
+from translate.text import suggest
 
 
 @dataclass

@@ -12,10 +12,11 @@ from translate.errors import ConfigError
 from translate.pipeline.checker import Checked
 from translate.pipeline.fingerprint import Change, StatCache, changes, code, complete, output, recipe
 from translate.pipeline.schema import Pipeline
-from translate.plugins import Registry, suggest
+from translate.plugins import Registry
 from translate.storage import manifest
 from translate.storage.atomic import digest
 from translate.storage.pointer import follow
+from translate.text import suggest
 
 State = Literal["done", "stale", "partial", "absent", "waits"]
 

@@ -13,9 +13,10 @@ from pydantic import AfterValidator, Field, NonNegativeInt
 from translate.contracts import Config
 from translate.errors import ConfigError
 from translate.pipeline import yamlfile
-from translate.pipeline.places import Issue, Node, PipelineError, Place
-from translate.plugins import KeyProblem, suggest, validate
+from translate.pipeline.location import Issue, Node, PipelineError, Place
+from translate.plugins import KeyProblem, validate
 from translate.plugins.options import show
+from translate.text import suggest
 
 SLUG = re.compile(r"[a-z0-9][a-z0-9_-]*")
 

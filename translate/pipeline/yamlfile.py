@@ -14,8 +14,8 @@ import yaml
 from yaml.reader import Reader
 
 from translate.errors import ConfigError
-from translate.pipeline.places import Issue, Node, PipelineError, Place
-from translate.plugins import suggest
+from translate.pipeline.location import Issue, Node, PipelineError, Place
+from translate.text import suggest
 
 MAX_BYTES = 1_000_000
 MAX_DEPTH = 32

@@ -10,16 +10,16 @@ from functools import cached_property
 from importlib.metadata import EntryPoint, entry_points
 from typing import Any
 
-import translate
 from translate.contracts import CONTRACT, ComponentKind
 from translate.errors import PluginError, Stopped
 from translate.plugins.hooks import implemented, manager
 from translate.plugins.shapes import KINDS, faults, named
+from translate.version import __version__
 
 GROUP = "translate"
 ENGINE = "translate-i2i"
 BUILTINS: Mapping[ComponentKind, str] = {
-    "methods": "translate.inference",
+    "methods": "translate.models",
     "networks": "translate.networks",
     "losses": "translate.objectives",
     "metrics": "translate.metrics",
@@ -93,8 +93,8 @@ class Plugin:
 
         needs = [Requirement(text) for text in (self.entry.dist.requires if self.entry.dist else None) or ()]
         for need in needs:
-            if canonicalize_name(need.name) == ENGINE and translate.__version__ not in need.specifier:
-                return f" (it asks for {need}, and this is {translate.__version__})"
+            if canonicalize_name(need.name) == ENGINE and __version__ not in need.specifier:
+                return f" (it asks for {need}, and this is {__version__})"
         return ""
 
 
@@ -123,7 +123,7 @@ def builtin_provider(component: type[Any]) -> dict[str, str]:
     """Who provides a built-in component."""
     return {
         "distribution": ENGINE,
-        "version": translate.__version__,
+        "version": __version__,
         "module": component.__module__,
         "plugin": "translate",
     }
@@ -156,7 +156,7 @@ def _check_contract(module: Any) -> None:
         raise TypeError(f"translate_contract is {asked!r}, not a range such as '>=1,<2'") from None
     if not contracts.contains(str(CONTRACT)):
         raise TypeError(
-            f"it was written for contract {contracts}, and translate {translate.__version__} has contract {CONTRACT}; "
+            f"it was written for contract {contracts}, and translate {__version__} has contract {CONTRACT}; "
             f"install versions of both that go together"
         )
 

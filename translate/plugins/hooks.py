@@ -11,7 +11,7 @@ from typing import Any
 import pluggy
 
 from translate import hookspecs
-from translate.plugins.options import suggest
+from translate.text import suggest
 
 PROJECT = "translate"
 _MARK = f"{PROJECT}_impl"

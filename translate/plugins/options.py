@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-import difflib
 import math
-from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
+from collections.abc import Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass
 from enum import Enum
-from pathlib import Path as FilePath
-from pathlib import PurePath
+from pathlib import Path as FilePath, PurePath
 from typing import Any, Protocol, get_args
 
 from pydantic import BaseModel, ValidationError
 
 from translate.contracts import ComponentKind, Config, Problem, Use
 from translate.errors import TranslateError
+from translate.text import suggest
 
 Path = tuple[str | int, ...]
 
@@ -63,12 +62,6 @@ class Lookup(Protocol):
     """What `resolve` asks of the registry."""
 
     def get(self, kind: ComponentKind, name: str) -> type[Any]: ...
-
-
-def suggest(word: object, known: Iterable[str]) -> str:
-    """`; did you mean 'epochs'?`, or nothing where no known name is near."""
-    near = difflib.get_close_matches(str(word), list(known), n=1, cutoff=0.6)
-    return f"; did you mean {near[0]!r}?" if near else ""
 
 
 def show(value: Any) -> str:

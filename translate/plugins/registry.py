@@ -10,9 +10,10 @@ from translate.contracts import Build, ComponentKind, NetworkUse, Problem, Use
 from translate.errors import ConfigError, PluginError, Stopped
 from translate.plugins.discovery import ENGINE, Plugin, builtin_provider, builtins, discover
 from translate.plugins.hooks import guilty, manager
-from translate.plugins.options import resolve, suggest, validate
+from translate.plugins.options import resolve, validate
 from translate.plugins.shapes import KINDS
 from translate.plugins.switches import OFF, off_by_environment, switches
+from translate.text import suggest
 
 
 class Registry:

@@ -6,11 +6,11 @@ import re
 from collections.abc import Mapping
 from pathlib import Path
 
-import translate
 from translate.contracts import ComponentKind
 from translate.errors import ConfigError
 from translate.plugins.registry import Registry
 from translate.storage.atomic import write_text
+from translate.version import __version__
 
 TEMPLATES = Path(__file__).parent / "templates"
 """A folder per kind, where the plugin is called `my-plugin` and its class `MyPlugin`, and what all kinds share."""
@@ -44,7 +44,7 @@ def scaffold(name: str, kind: str, folder: Path | None, registry: Registry) -> l
         "my_plugin": under,
         "MyPlugin": "".join(part.capitalize() for part in name.split("-")),
         "KIND": kind,
-        "ENGINE": translate.__version__,
+        "ENGINE": __version__,
     }
     places = {
         "pyproject.toml": TEMPLATES / "pyproject.toml",

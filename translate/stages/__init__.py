@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from translate.contracts import Stage
-from translate.hookspecs import hookimpl
+from translate.markers import hookimpl
 
 
 @hookimpl

@@ -149,7 +149,7 @@ class EvaluateStage(Stage[EvaluateConfig]):
 
 def _scene(dataset: Dataset, split: str, source: str, side: str, keys: list[str], seen: Path) -> Scene:
     """What metrics that look beyond outputs and references may know; in `seen` lie inputs that `infer` made itself."""
-    from translate.data.companions import companions
+    from translate.data.exemplars import companions
     from translate.metrics import Images
 
     def images(split: str, side: str, keys: list[str]) -> Images:
@@ -198,9 +198,9 @@ def reference_keys(
 
 def report(context: StageContext, scores: Sequence[Score], about: Mapping[str, Any]) -> None:
     """Writes the scores as JSON and as Markdown, prints them, and hands them to the tracker."""
-    from translate.console import number
     from translate.metrics import table
     from translate.storage.atomic import write_json, write_text
+    from translate.text import number
 
     columns, rows = table(scores)
     write_json(context.folder / "scores.json", {**about, "scores": [score.to_json() for score in scores]})

@@ -14,9 +14,9 @@ from translate.errors import ConfigError, StageError
 from translate.seeding import derive
 
 if TYPE_CHECKING:
+    from translate.conversion.convert import Summary
+    from translate.conversion.plan import Item, Plan
     from translate.data.dataset import Dataset
-    from translate.inference.folder import Summary
-    from translate.inference.plan import Item, Plan
     from translate.inference.translator import Translator
 
 RESULTS, IMAGES, INPUTS, OTHERS, CONTACT = "results.jsonl", "images", "inputs", "others", "contact.png"
@@ -131,9 +131,9 @@ class InferStage(Stage[InferConfig]):
     # ---------------------------------------------------------------------------------------------------- the work
 
     def run(self, context: StageContext) -> dict[str, Any]:
+        from translate.conversion.convert import convert_items
         from translate.data.dataset import Dataset
-        from translate.inference.folder import convert_items
-        from translate.inference.translator import load
+        from translate.models.load import load
 
         facts = self.promise({name: artifact.facts for name, artifact in context.inputs.items()})
         translator = load(
@@ -158,16 +158,16 @@ class InferStage(Stage[InferConfig]):
         return {**facts, "count": summary.done}
 
     def _others(self) -> dict[str, Any]:
-        from translate.data.image import read
+        from translate.imaging.io import read
 
         return {name: read(path) for name, path in self.config.others.items()}
 
     def _plan(
         self, context: StageContext, dataset: Dataset | None, facts: Mapping[str, Any], translator: Translator
     ) -> Plan:
-        from translate.data.companions import companions
-        from translate.inference.observe import observes
-        from translate.inference.plan import Item, plan
+        from translate.conversion.plan import Item, plan
+        from translate.data.exemplars import companions
+        from translate.inference.degradation import observes
         from translate.metrics.scores import by_key
 
         output, journal = context.folder / IMAGES, context.folder / RESULTS
@@ -205,10 +205,10 @@ class InferStage(Stage[InferConfig]):
         """Writes what the method makes of each truth, and plans to translate that."""
         import numpy as np
 
-        from translate.data.image import write
-        from translate.inference.arrays import to_array
-        from translate.inference.observe import observed
-        from translate.inference.plan import Item
+        from translate.conversion.plan import Item
+        from translate.imaging.convert import to_array
+        from translate.imaging.io import write
+        from translate.inference.degradation import observed
 
         route, side = translator.route(facts["direction"]), facts["source_side"]
         for key in dataset.keys(facts["split"], side):
@@ -231,7 +231,7 @@ class InferStage(Stage[InferConfig]):
         context.console.say(f"{summary.done} images in {facts['direction']}")
         route = context.inputs["model"].facts["directions"][facts["direction"]]
         page = contact_sheet(work, dataset, facts, route["scale"], max(route.get("tiles", [1])))
-        from translate.data.image import write
+        from translate.imaging.io import write
 
         write(context.folder / CONTACT, page)
         context.tracker.image("converted", page, step=0)
@@ -239,7 +239,7 @@ class InferStage(Stage[InferConfig]):
 
 
 def _sorted(items: Iterable[Item], output: Path, journal: Path) -> Plan:
-    from translate.inference.plan import Plan, order
+    from translate.conversion.plan import Plan, order
 
     in_order: list[Item] = sorted(items, key=lambda item: order(item.name))
     return Plan(in_order, output, journal=journal)
@@ -272,8 +272,8 @@ def _tile(path: Path, longest: int) -> Any:
     """An image file as H x W x 3 uint8, no side longer than `longest`."""
     import numpy as np
 
-    from translate.data.image import read
-    from translate.inference.arrays import match_channels, resize, to_array, to_tensor
+    from translate.imaging.convert import match_channels, resize, to_array, to_tensor
+    from translate.imaging.io import read
 
     tensor = match_channels(to_tensor(read(path).shown()), 3)
     height, width = tensor.shape[-2:]

@@ -28,13 +28,16 @@ from translate.contracts import (
     Transform,
     TransformUse,
 )
-from translate.data import image, labels
+from translate.data import labels
 from translate.data.dataset import write_index
-from translate.data.listing import examples, matched
-from translate.data.pixels import match, over_white
+from translate.data.sources.listing import matched
 from translate.data.transforms import apply
 from translate.errors import DataError, TranslateError
+from translate.imaging import io as image_io
+from translate.imaging.palette import full_palette
+from translate.imaging.pixels import match, over_white
 from translate.seeding import derive
+from translate.text import examples
 
 if TYPE_CHECKING:
     import numpy as np
@@ -255,7 +258,7 @@ def _prepare(
     """Reads, transforms and writes the images of one key, unless an earlier start did. Errors: DataError."""
     paths = {side: folder / side / f"{key}.png" for side in group}
     if all(path.is_file() for path in paths.values()):
-        headers = {side: image.probe(path) for side, path in paths.items()}
+        headers = {side: image_io.probe(path) for side, path in paths.items()}
         channels = {side: 1 if side == "label" else header.channels for side, header in headers.items()}
         return {s: Written(h.height, h.width, channels[s], h.bits, False) for s, h in headers.items()}
     arrays = {side: record.load() for side, record in group.items()}
@@ -275,8 +278,8 @@ def _prepare(
     for side, array in flat.items():
         ready = array[..., None] if array.ndim == 2 else array
         paths[side].parent.mkdir(parents=True, exist_ok=True)
-        palette = labels.full_palette(facts.palette) if side == "label" else ()
-        image.write(paths[side], image.Image(ready, palette=palette), compression=1)
+        palette = full_palette(facts.palette) if side == "label" else ()
+        image_io.write(paths[side], image_io.Image(ready, palette=palette), compression=1)
         height, width, channels = ready.shape
         alpha = arrays[side].shape[2] in (2, 4)
         written[side] = Written(height, width, channels, 8 * ready.dtype.itemsize, alpha)
@@ -306,7 +309,7 @@ def _unify(folder: Path, done: Mapping[tuple[str, str, str], Written], channels:
     for (split, side, key), written in done.items():
         if written.channels != channels[side] or (written.bits != bits and side != "label"):
             path = folder / split / side / f"{key}.png"
-            image.write(path, match(image.read(path).pixels, channels[side], bits), compression=1)
+            image_io.write(path, match(image_io.read(path).pixels, channels[side], bits), compression=1)
 
 
 def _keys(done: Mapping[tuple[str, str, str], Written], split: str, sides: Iterable[str]) -> dict[str, list[str]]:

@@ -19,8 +19,9 @@ from translate.contracts import (
     StageContext,
 )
 from translate.errors import ConfigError, ContractError, StageError, TranslateError
-from translate.plugins.options import KeyProblem, files, suggest, used
+from translate.plugins.options import KeyProblem, files, used
 from translate.seeding import derive
+from translate.text import suggest
 from translate.training.config import TrainConfig
 
 if TYPE_CHECKING:
@@ -64,7 +65,7 @@ class TrainStage(Stage[TrainConfig]):
             yield from ((use.kind, use.uses) for use in used(config))
 
     def inputs(self) -> Iterable[Path]:
-        from translate.inference.translator import locate
+        from translate.models.load import locate
 
         start = self.config.init.bundle
         return [path for path in self._paths().values() if path.exists()] + ([locate(start)] if start else [])
@@ -124,7 +125,7 @@ class TrainStage(Stage[TrainConfig]):
                 yield KeyProblem(("with", "players", name), _unknown(f"{c.method} has no player", name, method.players))
 
     def _check_init(self, method: type[Method[Any]], parent: Mapping[str, Any] | None) -> Iterable[Problem]:
-        from translate.training.initial import bundle_networks, named_networks, pairing
+        from translate.training.init_weights import bundle_networks, named_networks, pairing
 
         init = self.config.init
         if init.bundle is not None and parent is not None:
@@ -168,7 +169,7 @@ class TrainStage(Stage[TrainConfig]):
                 yield Problem(("with", "validate", "metrics", i), message)
 
     def _check_extra(self, method: type[Method[Any]]) -> Iterable[Problem]:
-        from translate.training.extra import binding_problems
+        from translate.training.extra_losses import binding_problems
 
         for i, entry in enumerate(self.config.extra_losses):
             at = ("with", "extra_losses", i)
@@ -217,7 +218,7 @@ class TrainStage(Stage[TrainConfig]):
     # ------------------------------------------------------------------------------------------------ the work
 
     def run(self, context: StageContext) -> dict[str, Any]:
-        from translate.inference.bundle import FOLDER, write_bundle
+        from translate.models.bundle import FOLDER, write_bundle
 
         trainer = self._trainer(context)
         self._start(trainer, context)
@@ -245,7 +246,7 @@ class TrainStage(Stage[TrainConfig]):
         from translate.data.dataset import Dataset
         from translate.device import precision
         from translate.training.engine import Engine
-        from translate.training.extra import bind
+        from translate.training.extra_losses import bind
         from translate.training.players import make_players
         from translate.training.trainer import Trainer
 
@@ -316,7 +317,7 @@ class TrainStage(Stage[TrainConfig]):
     def _start(self, trainer: Trainer, context: StageContext) -> None:
         """Resumes this folder's training, else continues an earlier one, else begins from `init` or from nothing."""
         from translate.training import checkpoint
-        from translate.training.initial import initialise
+        from translate.training.init_weights import initialise
 
         step = trainer.resume()
         if step:

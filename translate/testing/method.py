@@ -16,17 +16,18 @@ from torch import Tensor, nn
 
 from translate.contracts import Config, Method
 from translate.errors import TranslateError
-from translate.inference.bundle import write_bundle
+from translate.inference.degradation import observed, observes
 from translate.inference.directions import Route, multiple_of
-from translate.inference.observe import observed, observes
-from translate.inference.translator import Translator, load
+from translate.inference.translator import Translator
+from translate.models.bundle import write_bundle
+from translate.models.load import load
 from translate.plugins import Registry
 from translate.seeding import derive
 from translate.testing.batches import tiny_batch
-from translate.testing.bench import SEED, Bench, Shelf
 from translate.testing.component import ComponentChecks
+from translate.testing.harness import SEED, Bench, Shelf
+from translate.testing.instrumented_engine import WatchedEngine, changes, frozen, state_of
 from translate.testing.report import check
-from translate.testing.watching import WatchedEngine, changes, frozen, state_of
 from translate.training import checkpoint
 
 FEW_STEPS, MANY_STEPS, PATIENCE = 12, 200, 20.0

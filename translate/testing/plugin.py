@@ -12,7 +12,7 @@ from typing import Any
 
 from translate.contracts import ComponentKind
 from translate.errors import ConfigError, PluginError
-from translate.plugins import KINDS, Registry, suggest, validate
+from translate.plugins import KINDS, Registry, validate
 from translate.plugins.discovery import GROUP
 from translate.plugins.registry import singular
 from translate.testing.component import ComponentChecks
@@ -22,6 +22,7 @@ from translate.testing.report import GLOBALS, QUIET, Finding, watched
 from translate.testing.scores import MetricChecks
 from translate.testing.stage import StageChecks
 from translate.testing.terms import LossChecks, NetworkChecks
+from translate.text import suggest
 
 CHECKS: Mapping[ComponentKind, type[ComponentChecks]] = {
     each.kind: each

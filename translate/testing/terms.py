@@ -11,8 +11,8 @@ from torch import Tensor, nn
 
 from translate.testing.batches import tiny_batch
 from translate.testing.component import ComponentChecks, smallest
+from translate.testing.instrumented_engine import frozen
 from translate.testing.report import check
-from translate.testing.watching import frozen
 
 CRITICS, GENERATORS = ("critic", "discriminator", "judge"), ("generator", "translate")
 """Arguments of a loss term that are functions by custom: images to scores, and images to images."""

@@ -15,10 +15,10 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import yaml
 
-from translate import __version__
 from translate.errors import TranslateError
 from translate.tracking.journal import Journal, Runs, image_name
 from translate.tracking.redact import flatten, masked
+from translate.version import __version__
 
 if TYPE_CHECKING:
     import numpy as np
@@ -190,7 +190,7 @@ class StageTracker:
         key = self._named(key)
         if not self._journal.fresh(image_name(key), step):
             return
-        from translate.data.image import encode
+        from translate.imaging.io import encode
         from translate.storage.atomic import write_bytes
 
         path = self._journal.folder / "samples" / key / f"{step:08d}.png"

@@ -9,7 +9,7 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
-from translate.data.thumbnail import data_uri
+from translate.imaging.thumbnail import data_uri
 from translate.storage.atomic import write_text
 from translate.tracking import charts
 from translate.tracking.pictures import Pair, pairs, spread

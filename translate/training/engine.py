@@ -18,7 +18,7 @@ from translate.device import Precision
 from translate.errors import ContractError, StageError
 from translate.networks import separate_calls
 from translate.seeding import derive
-from translate.training.extra import BoundLoss
+from translate.training.extra_losses import BoundLoss
 from translate.training.players import Player
 
 _REUSED_GRAPH = ("modified by an inplace operation", "backward through the graph a second time")

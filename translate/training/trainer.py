@@ -23,9 +23,9 @@ from translate.metrics import evaluate_sets
 from translate.metrics.scores import named
 from translate.training import checkpoint
 from translate.training.config import TrainConfig
+from translate.training.diagnostics import Health
 from translate.training.engine import Engine
-from translate.training.extra import check_met
-from translate.training.health import Health
+from translate.training.extra_losses import check_met
 from translate.training.validation import Validator, save_picture
 
 

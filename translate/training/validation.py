@@ -12,11 +12,11 @@ import torch
 from torch import Tensor, nn
 
 from translate.contracts import Metric, Scene
-from translate.data.companions import companions
 from translate.data.dataset import Dataset
-from translate.data.labels import Colour, colourise
+from translate.data.exemplars import companions
+from translate.imaging.palette import Colour, colourise
+from translate.inference.degradation import observed, observes
 from translate.inference.directions import Route
-from translate.inference.observe import observed, observes
 from translate.inference.translator import Translator
 from translate.training.config import ValidateConfig
 from translate.training.engine import Engine
@@ -156,7 +156,7 @@ def mosaic(rows: Sequence[Sequence[np.ndarray[Any, Any]]], gap: int = 4) -> np.n
 
 def save_picture(path: Path, picture: np.ndarray[Any, Any]) -> None:
     """Writes a grid, making its folder."""
-    from translate.data.image import write
+    from translate.imaging.io import write
 
     path.parent.mkdir(parents=True, exist_ok=True)
     write(path, picture)

@@ -1,0 +1,77 @@
+"""The public names: all that a plugin may import, with `translate.testing`."""
+
+from .contracts import (
+    CONTRACT as CONTRACT,
+    IGNORE as IGNORE,
+    Artifact as Artifact,
+    Build as Build,
+    Config as Config,
+    Configured as Configured,
+    DataSpec as DataSpec,
+    Direction as Direction,
+    LossUse as LossUse,
+    Method as Method,
+    Metric as Metric,
+    MetricUse as MetricUse,
+    Need as Need,
+    Nets as Nets,
+    NetworkUse as NetworkUse,
+    NoOptions as NoOptions,
+    Problem as Problem,
+    Record as Record,
+    Scene as Scene,
+    Source as Source,
+    SourceFacts as SourceFacts,
+    SourceUse as SourceUse,
+    Stage as Stage,
+    StageContext as StageContext,
+    Step as Step,
+    TestTime as TestTime,
+    Tracker as Tracker,
+    Transform as Transform,
+    TransformUse as TransformUse,
+    Update as Update,
+    Use as Use,
+)
+from .data.masks import (
+    load_masks as load_masks,
+)
+from .errors import (
+    ConfigError as ConfigError,
+    ContractError as ContractError,
+    DataError as DataError,
+    PluginError as PluginError,
+    StageError as StageError,
+    TranslateError as TranslateError,
+)
+from .inference.translator import (
+    Translator as Translator,
+)
+from .markers import (
+    hookimpl as hookimpl,
+)
+from .models.load import (
+    load as load,
+)
+from .networks import (
+    Network as Network,
+    batched as batched,
+    bicubic as bicubic,
+    feature_distance as feature_distance,
+    features_of as features_of,
+    to_lab as to_lab,
+    to_rgb as to_rgb,
+)
+from .objectives import (
+    ImagePool as ImagePool,
+    LossTerm as LossTerm,
+    MedianFrequency as MedianFrequency,
+    Objective as Objective,
+    cross_entropy as cross_entropy,
+    dice_loss as dice_loss,
+    one_hot as one_hot,
+)
+from .pipeline import (
+    run as run,
+)
+from .version import __version__ as __version__

@@ -1,0 +1,1 @@
+"""Converting folders of images: a plan, a journal, and one row of results for every input."""

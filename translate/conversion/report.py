@@ -1,0 +1,83 @@
+"""`contact.html`: what became of a folder, at a glance; one file that needs no network."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from html import escape
+from itertools import islice
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from translate.conversion.journal import Row, rows
+from translate.errors import TranslateError
+from translate.imaging.io import probe
+from translate.imaging.thumbnail import data_uri
+from translate.storage.atomic import write_text
+
+if TYPE_CHECKING:
+    from translate.conversion.convert import Summary
+
+PAIRS, SIDE, FAILURES = 12, 384, 50
+LARGEST = 1 << 25
+"""Pixels of images that are shown, at most: larger ones take long to read again."""
+
+PAGE = """<!doctype html><html lang=en><meta charset=utf-8><title>{title}</title>
+<meta name=viewport content="width=device-width">
+<style>
+:root {{ color-scheme: light dark; font: 15px/1.5 system-ui, sans-serif }}
+body {{ margin: 2rem auto; max-width: 76rem; padding: 0 1rem }}
+table {{ border-collapse: collapse }} td, th {{ padding: .2rem .8rem .2rem 0; text-align: left; vertical-align: top }}
+.n {{ text-align: right; font-variant-numeric: tabular-nums }}
+.pairs {{ display: grid; grid-template-columns: repeat(auto-fill, minmax(20rem, 1fr)); gap: 1.5rem }}
+figure {{ margin: 0 }} figure div {{ display: flex; gap: 4px }} figure img {{ width: 50%; object-fit: contain }}
+figcaption {{ font-size: 13px; overflow-wrap: anywhere; opacity: .8 }}
+</style>
+<h1>{title}</h1>{counts}<h2>Before and after</h2><div class=pairs>{pairs}</div>{failures}</html>
+"""
+
+
+def write_contact(summary: Summary, root: Path, output: Path) -> Path:
+    """Writes the page beside the results that it is about: counts, images spread over the set, the first failures."""
+    assert summary.journal is not None
+    new = {"converted": summary.done - summary.kept, "converted before": summary.kept}
+    counts = {**new, "failed": summary.failed, "skipped": summary.skipped, "passed over (no images)": summary.ignored}
+    lines = (f"<tr><th>{name}<td class=n>{count:,}" for name, count in counts.items() if count or name == "converted")
+    failed = list(islice(_of(summary.journal, "failed"), FAILURES))
+    told = "".join(f"<tr><td>{_text(row['input'])}<td>{_text(row['reason'])}" for row in failed)
+    more = f"<p>and {summary.failed - len(failed):,} more" if summary.failed > len(failed) else ""
+    page = PAGE.format(
+        title=_text(output.resolve().name or str(output)),
+        counts=f"<table>{''.join(lines)}</table>",
+        pairs="".join(_pairs(summary, root, output)),
+        failures=f"<h2>Failed</h2><table>{told}</table>{more}" if failed else "",
+    )
+    path = output / "contact.html"
+    write_text(path, page)
+    return path
+
+
+def _pairs(summary: Summary, root: Path, output: Path) -> Iterator[str]:
+    assert summary.journal is not None
+    step, shown = max(1, summary.done // PAIRS), 0
+    for number, row in enumerate(_of(summary.journal, "done")):
+        if number % step or shown == PAIRS:
+            continue
+        names = row["output"] if isinstance(row["output"], list) else [row["output"]]
+        files = [root / row["input"], *(output / name for name in names[:1])]
+        try:
+            if any((header := probe(file)).width * header.height > LARGEST for file in files):
+                continue
+            pictures = "".join(f"<img src='{data_uri(file, SIDE)}' alt=''>" for file in files)
+        except TranslateError:  # gone since
+            continue
+        shown += 1
+        yield f"<figure><div>{pictures}</div><figcaption>{_text(row['input'])}</figcaption></figure>"
+
+
+def _of(journal: Path, status: str) -> Iterator[Row]:
+    return (row for row in rows(journal) if row["status"] == status)
+
+
+def _text(text: str) -> str:
+    """Names that are not UTF-8 have to go into a page that is."""
+    return escape(text.encode("utf-8", "backslashreplace").decode())

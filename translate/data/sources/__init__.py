@@ -1,0 +1,1 @@
+"""Sources: where the images of a dataset come from."""

@@ -1,0 +1,178 @@
+"""Sources of images with and without an attribute: two folders a split, or one folder and a list of attributes."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable, Iterator, Mapping
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+from pydantic import Field, model_validator
+
+from translate.contracts import SIDES, Config, DataKind, Record, SourceFacts
+from translate.data.sources.folders import SPLITS, FileSource, P, Picking
+from translate.data.sources.listing import require_folder
+from translate.errors import DataError
+from translate.imaging import io as image_io
+from translate.imaging.pixels import match
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    Array = np.ndarray[Any, Any]
+
+_KIND: DataKind = "attribute"
+
+
+class Both(Config):
+    """A folder of images with the attribute and one of images without."""
+
+    with_: Path = Field(alias="with")
+    without: Path
+
+
+class AttributeConfig(Picking):
+    """Either `root` with a `layout` (`root/train_with` or `root/train/with`), or training folders `with` and `without`
+    and further ones under `val` and `test`, each `{with: PATH, without: PATH}`. `colour`: grey images become RGB."""
+
+    root: Path | None = None
+    layout: Literal["split_side", "split/side"] = "split_side"
+    with_: Path | None = Field(default=None, alias="with")
+    without: Path | None = None
+    val: Both | None = None
+    test: Both | None = None
+    colour: bool = False
+
+    @model_validator(mode="after")
+    def _one_way(self) -> AttributeConfig:
+        if (self.root is None) == (self.with_ is None) or (self.with_ is None) != (self.without is None):
+            raise ValueError("give either `root`, or the two training folders `with` and `without`")
+        if self.root is not None and (self.val or self.test):
+            raise ValueError("`val` and `test` go with `with` and `without`; under a `root` the `layout` finds them")
+        return self
+
+
+class _Attributes(FileSource[P]):
+    """What both sources share: no pairs, and colour where it is asked for."""
+
+    def facts(self) -> SourceFacts:
+        return SourceFacts(_KIND, self.splits())
+
+    def _record(self, key: str, side: str, path: Path, colour: bool = False) -> Record:
+        return Record(key, side, str(path), lambda: _read(path, colour))
+
+
+def _read(path: Path, colour: bool) -> Array:
+    pixels = image_io.read_colours(path)
+    return match(pixels, 3, 8) if colour and pixels.shape[2] == 1 else pixels
+
+
+class Attribute(_Attributes[AttributeConfig]):
+    """Two folders of images that differ in one attribute: with glasses and without, infected and healthy."""
+
+    name = "attribute"
+
+    def place(self) -> str:
+        return str(self.config.root or self.config.with_)
+
+    def folders(self) -> Mapping[str, tuple[Path, Path]]:
+        """The folders with and without, by split."""
+        c = self.config
+        if c.with_ is not None and c.without is not None:
+            given = {"train": (c.with_, c.without)}
+            return given | {s: (f.with_, f.without) for s, f in (("val", c.val), ("test", c.test)) if f is not None}
+        assert c.root is not None
+        join = "_" if c.layout == "split_side" else "/"
+        found = {s: (c.root / f"{s}{join}with", c.root / f"{s}{join}without") for s in SPLITS}
+        return {s: both for s, both in found.items() if s == "train" or any(f.is_dir() for f in both)}
+
+    def available(self) -> tuple[str, ...]:
+        for both in self.folders().values():
+            for folder in both:
+                require_folder(folder)
+        return tuple(self.folders())
+
+    def records(self, split: str) -> Iterator[Record]:
+        for side, folder in zip(SIDES[_KIND], self.folders()[split], strict=True):
+            files = self._listed(folder).files
+            for key in self._pick(split, files):
+                yield self._record(key, side, files[key], self.config.colour)
+
+    def inputs(self) -> Iterable[Path]:
+        return [folder for split in self.splits() for folder in self.folders()[split]]
+
+
+class AttributeListConfig(Picking):
+    """`root` holds the folder `images`, the table `attributes` and the table `partition`; `attribute` names a column.
+
+    The defaults are those of CelebA. `attributes`: a line with the number of images, a line of names, then a line an
+    image: its file and 1 or -1 for each name. `partition`: its file and 0 (train), 1 (val) or 2 (test).
+    """
+
+    root: Path
+    attribute: str
+    images: str = "img_align_celeba"
+    attributes: str = "list_attr_celeba.txt"
+    partition: str = "list_eval_partition.txt"
+
+
+class AttributeList(_Attributes[AttributeListConfig]):
+    """One folder of images, and tables that say which of them have an attribute and which split they belong to."""
+
+    name = "attribute-list"
+
+    def place(self) -> str:
+        return str(self.config.root)
+
+    def available(self) -> tuple[str, ...]:
+        require_folder(self.config.root / self.config.images)
+        there = {int(row[1]) for row in self._partition}
+        return tuple(split for number, split in enumerate(SPLITS) if number in there)
+
+    def records(self, split: str) -> Iterator[Record]:
+        wanted = str(SPLITS.index(split))
+        members = {row[0] for row in self._partition if row[1] == wanted}
+        for side, sign in zip(SIDES[_KIND], ("1", "-1"), strict=True):
+            names = {Path(n).with_suffix("").as_posix(): n for n, value in self._signs.items() if value == sign}
+            for key in self._pick(split, (key for key, n in names.items() if n in members)):
+                yield self._record(key, side, self.config.root / self.config.images / names[key])
+
+    def facts(self) -> SourceFacts:
+        _ = self._signs  # an attribute that the table lacks is known before anything is read
+        return super().facts()
+
+    def inputs(self) -> Iterable[Path]:
+        c = self.config
+        return [c.root / c.images, c.root / c.attributes, c.root / c.partition]
+
+    @cached_property
+    def _signs(self) -> dict[str, str]:
+        """File name to 1 or -1."""
+        path = self.config.root / self.config.attributes
+        lines = _rows(path)
+        names, rows = lines[1] if len(lines) > 1 else [], lines[2:]
+        if self.config.attribute not in names:
+            near = difflib.get_close_matches(self.config.attribute, names, 1)
+            hint = f"; did you mean '{near[0]}'?" if near else f"; there are {', '.join(names) or 'none'}"
+            raise DataError(f"{path}: no attribute {self.config.attribute!r}{hint}")
+        column = names.index(self.config.attribute) + 1
+        found = {row[0]: row[column] for row in rows if len(row) == len(names) + 1}
+        if not found:
+            raise DataError(f"{path}: no line has a file and {len(names)} values")
+        return found
+
+    @cached_property
+    def _partition(self) -> list[list[str]]:
+        path = self.config.root / self.config.partition
+        rows = [row for row in _rows(path) if row]
+        if wrong := next((row for row in rows if len(row) != 2 or row[1] not in ("0", "1", "2")), None):
+            raise DataError(f"{path}: `{' '.join(wrong)}` is no line of a file and 0, 1 or 2")
+        return rows
+
+
+def _rows(path: Path) -> list[list[str]]:
+    try:
+        return [line.split() for line in path.read_text("utf-8").splitlines()]
+    except (OSError, UnicodeDecodeError) as error:
+        raise DataError(f"{path}: cannot be read: {error}") from None

@@ -1,0 +1,251 @@
+"""Dataset cards: what a public dataset is, under which terms, where it comes from, and how it lies on disk."""
+
+from __future__ import annotations
+
+import difflib
+import os
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import Field, NonNegativeInt, PositiveInt, ValidationError, model_validator
+
+from translate.contracts import IGNORE, Config, Console, DataKind, Record, Source, SourceFacts
+from translate.data.sources.attribute import Attribute, AttributeConfig, AttributeList, AttributeListConfig
+from translate.data.sources.folders import FileSource, Folders, FoldersConfig, Picking, SideBySide, SideBySideConfig
+from translate.data.sources.labelled import Labelled, LabelledConfig
+from translate.data.sources.single import Single, SingleConfig
+from translate.errors import ConfigError, DataError
+
+
+class Archive(Config):
+    """The official archive: address, size in bytes and checksum where they are known, the folder inside that holds the
+    data, and the folder of the dataset that this becomes (default: the dataset's own)."""
+
+    url: str
+    format: Literal["tar.gz", "zip"]
+    bytes: PositiveInt | None = None
+    sha256: str | None = None
+    folder: str
+    into: str = ""
+
+
+class Counts(Config):
+    """Images per side; data with one side has `a` alone."""
+
+    a: NonNegativeInt
+    b: NonNegativeInt = 0
+
+
+class Card(Config):
+    """A dataset. `splits` says how many images the official archive holds, `pairs` in which splits both sides show the
+    same things, `ignore` the value of label maps that means no class, `unverified` what the card could not make sure
+    of. Of the layout `split-annot` (`train`, `trainannot`, ...) side a is the images, side b their label maps; of the
+    layout `single`, `folders` are those of each split, as the source `single` takes them. Of the layouts
+    `with-without` (`train_with`, `train_without`, ...) and `attribute-list` (see that source) side a has the attribute
+    and side b has not. `more` are further archives that belong to the dataset; without an `archive` the
+    description says how to lay out what the homepage offers."""
+
+    name: str
+    title: str
+    description: str
+    homepage: str
+    archive: Archive | None = None
+    licence: str
+    citation: str
+    layout: Literal["side-by-side", "split-side", "split-annot", "single", "with-without", "attribute-list"]
+    sides: dict[Literal["a", "b"], str]
+    splits: dict[str, Counts]
+    pairs: tuple[str, ...]
+    folders: dict[str, tuple[Path, ...]] = {}
+    more: tuple[Archive, ...] = ()
+    classes: tuple[str, ...] = ()
+    palette: tuple[tuple[int, int, int], ...] = ()
+    ignore: Annotated[int, Field(ge=0, le=255)] = IGNORE
+    unverified: tuple[str, ...] = ()
+
+    @model_validator(mode="after")
+    def _consistent(self) -> Card:
+        if "train" not in self.splits or not set(self.pairs) <= set(self.splits):
+            raise ValueError("`splits` needs `train`, and `pairs` names splits")
+        if len(self.classes) != len(self.palette):
+            raise ValueError("`classes` and `palette` have one entry per class")
+        if set(self.folders) != (set(self.splits) if self.layout == "single" else set()):
+            raise ValueError("`folders` has every split of the layout `single`, and belongs to no other")
+        return self
+
+    @property
+    def kinds(self) -> tuple[DataKind, ...]:
+        """The kinds of data that it can serve as, the natural one first."""
+        if self.layout in ("split-annot", "single"):
+            return ("labelled",) if self.layout == "split-annot" else ("single",)
+        if self.layout in ("with-without", "attribute-list"):
+            return ("attribute",)
+        return ("paired", "unpaired") if self.layout == "side-by-side" else ("unpaired",)
+
+
+def share(what: str) -> Path:
+    """The folder of shipped `datasets` or `pipelines`: inside the package in a wheel, beside it in a checkout.
+
+    Errors: ConfigError.
+    """
+    package = Path(__file__).resolve().parents[2]
+    for folder in (package / "_share" / what, package.parent / what):
+        if folder.is_dir():
+            return folder
+    raise ConfigError(f"the installation lacks its folder of {what}; install translate-i2i again")
+
+
+def card_names() -> list[str]:
+    """The names of all cards, sorted."""
+    return sorted(path.stem for path in share("datasets").glob("*.yaml"))
+
+
+def list_cards() -> list[Card]:
+    """All cards, by name."""
+    return [load_card(name) for name in card_names()]
+
+
+def load_card(name: str) -> Card:
+    """The card of a dataset. Errors: ConfigError, with the nearest name."""
+    import yaml
+
+    names = card_names()
+    if name not in names:
+        near = difflib.get_close_matches(name, names, 1)
+        hint = f"; did you mean '{near[0]}'?" if near else ""
+        raise ConfigError(f"no dataset {name!r}; there are {', '.join(names)}{hint}")
+    path = share("datasets") / f"{name}.yaml"
+    try:
+        card = Card.model_validate(yaml.safe_load(path.read_text("utf-8")))
+    except (yaml.YAMLError, ValidationError) as error:
+        raise ConfigError(f"{path}: not a dataset card: {error}") from None
+    if card.name != name:
+        raise ConfigError(f"{path}: its name is {card.name!r}, not that of the file")
+    return card
+
+
+def data_root() -> Path:
+    """Where datasets are kept: the environment variable TRANSLATE_DATA, else `data` in the working directory."""
+    return Path(os.environ.get("TRANSLATE_DATA") or "data")
+
+
+def fetch(name: str, root: Path | None, console: Console) -> Path:
+    """Downloads a dataset into `root/name` (default `data_root()`), resuming what an earlier start left.
+
+    Returns the folder; one that is there already is left alone. Errors: ConfigError, DataError.
+    """
+    from translate.data.sources.download import download, extract
+
+    card = load_card(name)
+    root = data_root() if root is None else root
+    folder = root / name
+    if card.archive is None and not folder.exists():
+        raise ConfigError(f"{name} cannot be downloaded from here: get it from {card.homepage}. {card.description}")
+    parts_of = [part for part in (card.archive, *card.more) if part is not None]
+    wanted = [part for part in parts_of if not (folder / part.into).exists()]
+    if not wanted:
+        console.say(f"{name} is already at {folder}")
+        return folder
+    console.say(f"{card.title}\nterms: {card.licence}")
+    urls = list(dict.fromkeys(part.url for part in wanted))
+    for number, url in enumerate(urls):
+        parts = [part for part in wanted if part.url == url]
+        archive = root / f"{name}{f'-{number}' if number else ''}.{parts[0].format}"
+        if parts[0].sha256 is None:
+            console.warn(f"{name}: no checksum is published for {url}; it is only checked for being whole")
+        if not archive.exists():
+            download(url, archive, console, expected=parts[0].bytes, sha256=parts[0].sha256)
+        for part in parts:
+            (folder / part.into).parent.mkdir(parents=True, exist_ok=True)
+            extract(archive, part.folder, folder / part.into, console)
+        archive.unlink()
+    console.say(f"{name} is at {folder}")
+    return folder
+
+
+class DatasetConfig(Picking):
+    """`name` of a card (`translate datasets list`); `root`: a local copy (default: where `datasets fetch` puts it);
+    `kind`: what to use it as (default: the card's natural kind). Where the layout allows it: `attribute`, the one that
+    tells the sides apart; `colour`: grey images become RGB; `disjoint`: no training pair gives both of its halves."""
+
+    name: str
+    root: Path | None = None
+    kind: Literal["paired", "unpaired", "labelled", "single", "attribute"] | None = None
+    attribute: str | None = None
+    colour: bool = False
+    disjoint: bool = False
+
+
+class DatasetSource(Source[DatasetConfig]):
+    """A public dataset by the name of its card; splits that a local copy lacks are left out and reported."""
+
+    name = "dataset"
+
+    def __init__(self, config: DatasetConfig, seed: int = 0) -> None:
+        super().__init__(config, seed)
+        self.card = load_card(config.name)
+        self.root = data_root() / config.name if config.root is None else config.root
+        self.kind: DataKind = config.kind or self.card.kinds[0]
+        if self.kind not in self.card.kinds:
+            raise ConfigError(f"dataset {config.name!r} can only be `kind: {' or '.join(self.card.kinds)}`")
+        self._files = self._source()
+
+    def facts(self) -> SourceFacts:
+        there = self._absent_by_default() or self._local().splits()
+        splits = tuple(s for s in there if self.config.splits is None or s in self.config.splits)
+        apart = {"train"} if self.config.disjoint else set()
+        pairs = frozenset(self.card.pairs) & frozenset(splits) - apart
+        return SourceFacts(self.kind, splits, pairs, self.card.classes, self.card.palette)
+
+    def records(self, split: str) -> Iterator[Record]:
+        yield from self._local().records(split)
+
+    def inputs(self) -> Iterable[Path]:
+        return self._local().inputs()
+
+    def notes(self) -> Iterable[str]:
+        notes = list(self._files.notes())
+        there = self._files.available()
+        if absent := [split for split in self.card.splits if split not in there]:
+            notes.append(f"{self.root}: this copy lacks the splits {', '.join(absent)} of {self.card.name}")
+        return notes
+
+    def _source(self) -> FileSource[Any]:
+        c = self.config
+        picked: dict[str, Any] = {"splits": c.splits, "limit": c.limit}
+        layout = self.card.layout
+        takes = {"attribute": layout == "attribute-list", "colour": layout == "with-without"}
+        for option, fits in {**takes, "disjoint": layout == "side-by-side"}.items():
+            if getattr(c, option) and not fits:
+                raise ConfigError(f"dataset {c.name!r} has no use for `{option}`: its layout is {layout}")
+        if layout == "attribute-list" and not c.attribute:
+            raise ConfigError(f"dataset {c.name!r} needs `attribute`, the one that tells the sides apart")
+        if layout == "side-by-side":
+            kind: Literal["paired", "unpaired"] = "paired" if self.kind == "paired" else "unpaired"
+            side_by_side = SideBySideConfig(root=self.root, kind=kind, disjoint=c.disjoint, **picked)
+            return SideBySide(side_by_side, self.seed)
+        if layout == "with-without":
+            return Attribute(AttributeConfig(root=self.root, colour=c.colour, **picked), self.seed)
+        if layout == "attribute-list":
+            return AttributeList(AttributeListConfig(root=self.root, attribute=c.attribute or "", **picked), self.seed)
+        if layout == "single":
+            return Single(SingleConfig(root=self.root, folders=self.card.folders, splits=c.splits, limit=c.limit))
+        if layout == "split-annot":
+            labels = {"classes": self.card.classes, "palette": self.card.palette, "ignore": self.card.ignore}
+            return Labelled(LabelledConfig(root=self.root, splits=c.splits, limit=c.limit, **labels), self.seed)
+        config = FoldersConfig(root=self.root, pairs=self.card.pairs, splits=c.splits, limit=c.limit)
+        return Folders(config, self.seed)
+
+    def _absent_by_default(self) -> tuple[str, ...]:
+        """The card's splits where nothing was fetched yet: a pipeline can be checked before its data is there."""
+        return tuple(self.card.splits) if self.config.root is None and not self.root.exists() else ()
+
+    def _local(self) -> FileSource[Any]:
+        if not self.root.is_dir():
+            name = self.card.name
+            raise DataError(
+                f"the dataset {name!r} is not at {self.root}: run `translate datasets fetch {name}`, or set `root` of "
+                "the source to a copy that you have (`--set stages.STAGE.with.source.root=PATH`)"
+            )
+        return self._files

@@ -1,0 +1,261 @@
+"""Sources that read files: two folders, two folders paired by name, and files that hold both sides side by side."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from collections.abc import Iterable, Iterator, Mapping
+from functools import lru_cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, TypeVar
+
+from pydantic import NonNegativeInt, model_validator
+
+from translate.contracts import SIDES, Config, DataKind, Record, Source, SourceFacts
+from translate.data.sources.listing import Listing, list_images, matched, require_folder
+from translate.errors import DataError
+from translate.imaging import io as image_io
+from translate.text import examples
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    Array = np.ndarray[Any, Any]
+
+SPLITS = ("train", "val", "test")
+
+Layout = Literal["split-side", "split/side"]
+"""Where the images of a split and side lie under a root: `root/trainA` (as CycleGAN's datasets), or `root/train/A`."""
+
+
+class Picking(Config):
+    """`splits`: which splits are read (default: those that exist); `limit`: how many images per side of a split, the
+    first by name (`{train: 100}`)."""
+
+    splits: tuple[str, ...] | None = None
+    limit: dict[str, NonNegativeInt] = {}
+
+
+P = TypeVar("P", bound=Picking)
+
+
+class FileSource(Source[P]):
+    """What sources of files share: which splits there are, limits, and notes on what was left out."""
+
+    def __init__(self, config: P, seed: int = 0) -> None:
+        super().__init__(config, seed)
+        self._notes: dict[str, None] = {}
+
+    @abstractmethod
+    def available(self) -> tuple[str, ...]:
+        """The splits that lie on disk, in order. Errors: DataError."""
+
+    def splits(self) -> tuple[str, ...]:
+        """The splits to read. Errors: DataError where one that was asked for is absent, or there is no `train`."""
+        there = self.available()
+        wanted = self.config.splits if self.config.splits is not None else there
+        if missing := [s for s in (*wanted, *self.config.limit) if s not in there]:
+            raise DataError(f"{self.place()}: no split {missing[0]!r}; there are {', '.join(there) or 'none'}")
+        return tuple(split for split in there if split in wanted)
+
+    @abstractmethod
+    def place(self) -> str:
+        """What messages call this source."""
+
+    def notes(self) -> Iterable[str]:
+        return list(self._notes)
+
+    def _pick(self, split: str, keys: Iterable[str]) -> list[str]:
+        ordered = sorted(keys)
+        limit = self.config.limit.get(split, len(ordered))
+        if limit < len(ordered):
+            self._note(f"{split}: the first {limit:,} of {len(ordered):,} images by name (limit)")
+        return ordered[:limit]
+
+    def _listed(self, folder: Path) -> Listing:
+        listing = list_images(folder)
+        if listing.others:
+            self._note(f"{folder}: {len(listing.others):,} files are no images: {examples(listing.others)}")
+        return listing
+
+    def _note(self, text: str) -> None:
+        self._notes[text] = None
+
+
+def _file(key: str, side: str, path: Path) -> Record:
+    return Record(key, side, str(path), lambda: image_io.read_colours(path))
+
+
+class Sides(Config):
+    """A folder per side."""
+
+    a: Path
+    b: Path
+
+
+class TwoFoldersConfig(Picking):
+    """Either `root` with a `layout`, whose sides are called `A` and `B`; or training folders `a` and `b`, and further
+    ones under `val` and `test`, each `{a: PATH, b: PATH}`."""
+
+    root: Path | None = None
+    layout: Layout = "split-side"
+    a: Path | None = None
+    b: Path | None = None
+    val: Sides | None = None
+    test: Sides | None = None
+
+    @model_validator(mode="after")
+    def _one_way(self) -> TwoFoldersConfig:
+        if (self.root is None) == (self.a is None) or (self.a is None) != (self.b is None):
+            raise ValueError("give either `root`, or the two training folders `a` and `b`")
+        if self.root is not None and (self.val or self.test):
+            raise ValueError("`val` and `test` go with `a` and `b`; under a `root` they are found by the `layout`")
+        return self
+
+
+F = TypeVar("F", bound=TwoFoldersConfig)
+
+
+class _TwoFolders(FileSource[F]):
+    kind: ClassVar[DataKind]
+
+    def place(self) -> str:
+        return str(self.config.root or self.config.a)
+
+    def folders(self) -> Mapping[str, tuple[Path, Path]]:
+        """The two folders of each split. Errors: DataError."""
+        c = self.config
+        if c.a is not None and c.b is not None:
+            given = {"train": (c.a, c.b)}
+            return given | {s: (f.a, f.b) for s, f in (("val", c.val), ("test", c.test)) if f is not None}
+        assert c.root is not None
+        join = "" if c.layout == "split-side" else "/"
+        found = {s: (c.root / f"{s}{join}A", c.root / f"{s}{join}B") for s in SPLITS}
+        return {s: pair for s, pair in found.items() if s == "train" or any(f.is_dir() for f in pair)}
+
+    def available(self) -> tuple[str, ...]:
+        for pair in self.folders().values():
+            for folder in pair:
+                require_folder(folder)
+        return tuple(self.folders())
+
+    def inputs(self) -> Iterable[Path]:
+        return [folder for split in self.splits() for folder in self.folders()[split]]
+
+
+class FoldersConfig(TwoFoldersConfig):
+    """`pairs`: splits in which equal names on both sides show the same thing, so that they can be scored in pairs."""
+
+    pairs: tuple[str, ...] = ()
+
+
+class Folders(_TwoFolders[FoldersConfig]):
+    """Two folders of images that have nothing to do with each other, for unpaired methods."""
+
+    name, kind = "folders", "unpaired"
+
+    def facts(self) -> SourceFacts:
+        splits = self.splits()
+        return SourceFacts(self.kind, splits, frozenset(self.config.pairs) & frozenset(splits))
+
+    def records(self, split: str) -> Iterator[Record]:
+        listings = [self._listed(folder) for folder in self.folders()[split]]
+        if split in self.config.pairs:
+            matched(listings[0].files, listings[1].files, [str(listing.folder) for listing in listings], skip=False)
+        for side, listing in zip(SIDES[self.kind], listings, strict=True):
+            for key in self._pick(split, listing.files):
+                yield _file(key, side, listing.files[key])
+
+
+class PairsConfig(TwoFoldersConfig):
+    """`unmatched`: what becomes of an image whose partner is missing: `error`, or `skip` (and it is reported)."""
+
+    unmatched: Literal["error", "skip"] = "error"
+
+
+class Pairs(_TwoFolders[PairsConfig]):
+    """Two folders whose images belong together by name (the suffix may differ); `a` is the input, `b` the target."""
+
+    name, kind = "pairs", "paired"
+
+    def facts(self) -> SourceFacts:
+        splits = self.splits()
+        return SourceFacts(self.kind, splits, frozenset(splits))
+
+    def records(self, split: str) -> Iterator[Record]:
+        listings = [self._listed(folder) for folder in self.folders()[split]]
+        where = [str(listing.folder) for listing in listings]
+        skip = self.config.unmatched == "skip"
+        both, alone = matched(listings[0].files, listings[1].files, where, skip=skip)
+        if alone:
+            self._note(f"{split}: {len(alone):,} images without a partner were left out: {examples(alone)}")
+        for key in self._pick(split, both):
+            for side, listing in zip(SIDES[self.kind], listings, strict=True):
+                yield _file(key, side, listing.files[key])
+
+
+class SideBySideConfig(Picking):
+    """`root` with folders `train`, `val`, `test` (only `train` must exist), or with images directly, which are then
+    `train`. `kind: unpaired` forgets in training which halves belong together; with `disjoint` the training files give
+    one half each, by turns, so that no picture of side b belongs to one of side a."""
+
+    root: Path
+    kind: Literal["paired", "unpaired"] = "paired"
+    disjoint: bool = False
+
+    @model_validator(mode="after")
+    def _unpaired(self) -> SideBySideConfig:
+        if self.disjoint and self.kind == "paired":
+            raise ValueError("`disjoint` takes pairs apart: it goes with `kind: unpaired`")
+        return self
+
+
+class SideBySide(FileSource[SideBySideConfig]):
+    """Files that hold two images of equal size: the left half is the input (side a), the right half the target (b)."""
+
+    name = "side-by-side"
+
+    def place(self) -> str:
+        return str(self.config.root)
+
+    def folder(self, split: str) -> Path:
+        """Where a split lies."""
+        root = self.config.root
+        if not any((root / s).is_dir() for s in SPLITS) and root.is_dir():
+            return root
+        return root / split
+
+    def available(self) -> tuple[str, ...]:
+        require_folder(self.folder("train"))
+        if self.folder("train") == self.config.root:
+            return ("train",)
+        return tuple(split for split in SPLITS if self.folder(split).is_dir())
+
+    def facts(self) -> SourceFacts:
+        splits = self.splits()
+        apart = {"train"} if self.config.disjoint else set()
+        return SourceFacts(self.config.kind, splits, frozenset(splits) - apart)
+
+    def records(self, split: str) -> Iterator[Record]:
+        files = self._listed(self.folder(split)).files
+        halves = lru_cache(maxsize=8)(read_halves)
+        apart = self.config.disjoint and split == "train"
+        for number, key in enumerate(self._pick(split, files)):
+            for half, side in enumerate(SIDES[self.config.kind]):
+                if not apart or number % 2 == half:
+                    yield _half(key, side, files[key], half, halves)
+
+    def inputs(self) -> Iterable[Path]:
+        return [self.folder(split) for split in self.splits()]
+
+
+def _half(key: str, side: str, path: Path, half: int, halves: Any) -> Record:
+    return Record(key, side, f"{path} ({('left', 'right')[half]} half)", lambda: halves(path)[half])
+
+
+def read_halves(path: Path) -> tuple[Array, Array]:
+    """The left and the right half of an image, each H x W/2 x C. Errors: DataError for an odd width."""
+    array = image_io.read_colours(path)
+    width = array.shape[1]
+    if width % 2:
+        raise DataError(f"{path}: an odd width of {width} pixels cannot hold two images side by side")
+    return array[:, : width // 2], array[:, width // 2 :]

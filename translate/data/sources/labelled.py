@@ -1,0 +1,153 @@
+"""A source of images with label maps: a folder of each per split, joined by name."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+
+from pydantic import Field, model_validator
+
+from translate.contracts import IGNORE, SIDES, Config, Record, SourceFacts
+from translate.data.sources.folders import SPLITS, FileSource, Picking
+from translate.data.sources.listing import matched, require_folder
+from translate.errors import DataError
+from translate.imaging import io as image_io
+from translate.imaging.palette import Colour, default_palette
+from translate.text import examples
+
+if TYPE_CHECKING:
+    import numpy as np
+
+_LINE = re.compile(r"(?:(?P<index>\d+)[\s,:]+)?(?P<name>\S.*)")
+
+
+class LabelFolders(Config):
+    """A folder of images and one of label maps."""
+
+    images: Path
+    labels: Path
+
+
+class LabelledConfig(Picking):
+    """Either `root` with `train` and `trainannot`, `val` and `valannot`, ...; or training folders `images` and
+    `labels`, and further ones under `val` and `test`, each `{images: PATH, labels: PATH}`.
+
+    `classes`: names in the order of their index, or a file with a name per line, its index before it or not.
+    `palette`: a colour per class, R G B from 0 to 255. `ignore`: the value of pixels of no class, which 255 is always.
+    `unmatched`: what becomes of an image whose label map is missing, or the reverse: `error`, or `skip`.
+    """
+
+    root: Path | None = None
+    images: Path | None = None
+    labels: Path | None = None
+    val: LabelFolders | None = None
+    test: LabelFolders | None = None
+    classes: tuple[str, ...] | Path
+    palette: tuple[Colour, ...] = ()
+    ignore: Annotated[int, Field(ge=0, le=255)] = IGNORE
+    unmatched: Literal["error", "skip"] = "error"
+
+    @model_validator(mode="after")
+    def _one_way(self) -> LabelledConfig:
+        if (self.root is None) == (self.images is None) or (self.images is None) != (self.labels is None):
+            raise ValueError("give either `root`, or the two training folders `images` and `labels`")
+        if self.root is not None and (self.val or self.test):
+            raise ValueError("`val` and `test` go with `images` and `labels`; under a `root` they are found by name")
+        return self
+
+
+class Labelled(FileSource[LabelledConfig]):
+    """Images and their label maps, 8-bit grey or palette PNGs whose values are class indices.
+
+    The indices stay as they are, but for `ignore`, which becomes 255. A class of that index keeps its place in the list
+    of classes, unless it is the last one.
+    """
+
+    name = "labelled"
+
+    def place(self) -> str:
+        return str(self.config.root or self.config.images)
+
+    def folders(self) -> Mapping[str, tuple[Path, Path]]:
+        """The folders of images and of label maps by split."""
+        c = self.config
+        if c.images is not None and c.labels is not None:
+            further = {s: (f.images, f.labels) for s, f in (("val", c.val), ("test", c.test)) if f is not None}
+            return {"train": (c.images, c.labels), **further}
+        assert c.root is not None
+        found = {s: (c.root / s, c.root / f"{s}annot") for s in SPLITS}
+        return {s: pair for s, pair in found.items() if s == "train" or any(f.is_dir() for f in pair)}
+
+    def available(self) -> tuple[str, ...]:
+        for pair in self.folders().values():
+            for folder in pair:
+                require_folder(folder)
+        return tuple(self.folders())
+
+    @cached_property
+    def classes(self) -> tuple[str, ...]:
+        """The names of the classes by index, without one that only names `ignore`. Errors: DataError."""
+        listed = self.config.classes
+        names = read_classes(listed) if isinstance(listed, Path) else listed
+        names = names[:-1] if self.config.ignore == len(names) - 1 else names
+        if not 2 <= len(names) <= IGNORE:
+            raise DataError(f"{self.place()}: {len(names)} classes; label maps tell 2 to {IGNORE} apart")
+        if len(set(names)) < len(names):
+            raise DataError(f"{self.place()}: two classes of one name: {next(n for n in names if names.count(n) > 1)}")
+        return names
+
+    def facts(self) -> SourceFacts:
+        splits, given = self.splits(), self.config.palette
+        if given and len(given) < len(self.classes):
+            raise DataError(f"{self.place()}: {len(given)} colours in `palette` for {len(self.classes)} classes")
+        palette = (given or default_palette(len(self.classes)))[: len(self.classes)]
+        return SourceFacts("labelled", splits, frozenset(splits), self.classes, palette)
+
+    def records(self, split: str) -> Iterator[Record]:
+        listings = [self._listed(folder) for folder in self.folders()[split]]
+        where = [str(listing.folder) for listing in listings]
+        skip = self.config.unmatched == "skip"
+        both, alone = matched(listings[0].files, listings[1].files, where, skip=skip)
+        if alone:
+            self._note(f"{split}: {len(alone):,} images without a partner were left out: {examples(alone)}")
+        for key in self._pick(split, both):
+            for side, listing in zip(SIDES["labelled"], listings, strict=True):
+                yield self._record(key, side, listing.files[key])
+
+    def _record(self, key: str, side: str, path: Path) -> Record:
+        if side == "label":
+            return Record(key, side, str(path), lambda: read_labels(path, self.config.ignore))
+        return Record(key, side, str(path), lambda: image_io.read_colours(path))
+
+    def inputs(self) -> Iterable[Path]:
+        listed = self.config.classes
+        folders = [folder for split in self.splits() for folder in self.folders()[split]]
+        return [*folders, *([listed] if isinstance(listed, Path) else [])]
+
+
+def read_labels(path: Path, ignore: int) -> np.ndarray[Any, Any]:
+    """The label map in a PNG, H x W x 1 uint8, with `IGNORE` for the value `ignore`. Errors: DataError."""
+    values = image_io.read(path, indices=True).pixels
+    values[values == ignore] = IGNORE
+    return values
+
+
+def read_classes(path: Path) -> tuple[str, ...]:
+    """The class names of a file, one per line (`3 Road`, or `Road` as the fourth). Errors: DataError, with the line."""
+    try:
+        lines = [(number, line.strip()) for number, line in enumerate(path.read_text("utf-8").splitlines(), 1)]
+    except (OSError, UnicodeDecodeError) as error:
+        raise DataError(f"{path}: the list of classes cannot be read: {error}") from None
+    names: list[str] = []
+    for number, line in lines:
+        if not line or line.startswith("#"):
+            continue
+        found = _LINE.fullmatch(line)
+        assert found
+        if found["index"] is not None and int(found["index"]) != len(names):
+            raise DataError(f"{path}:{number}: class {found['index']} stands where {len(names)} is due; list them all")
+        names.append(found["name"].strip())
+    return tuple(names)

@@ -1,0 +1,109 @@
+"""The source of data that holds only the truth: folders of images, from which a method derives its own inputs."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from fnmatch import fnmatchcase
+from pathlib import Path
+
+from pydantic import field_validator, model_validator
+
+from translate.contracts import SIDES, Record, SourceFacts
+from translate.data.sources.folders import SPLITS, FileSource, Picking
+from translate.data.sources.listing import require_folder
+from translate.errors import DataError
+from translate.imaging import io as image_io
+from translate.text import examples
+
+
+class SingleConfig(Picking):
+    """`root` with folders `train`, `val`, `test`, or with images directly, which are then `train`; or `folders`, under
+    `root` if it is given: a folder, or a list of them, for each split of any name: `{train: a, hard: [b, "c/*.png"]}`.
+    Under a `root`, splits whose folders are not there are left out.
+
+    The last part of a folder's path may be a pattern, which selects files of the folder before it by name.
+    """
+
+    root: Path | None = None
+    folders: dict[str, tuple[Path, ...]] = {}
+
+    @field_validator("folders", mode="before")
+    @classmethod
+    def _one_or_many(cls, value: object) -> object:
+        if not isinstance(value, dict):
+            return value
+        return {split: list(of) if isinstance(of, list | tuple) else [of] for split, of in value.items()}
+
+    @model_validator(mode="after")
+    def _one_way(self) -> SingleConfig:
+        if self.root is None and not self.folders:
+            raise ValueError("give `root`, or `folders`: {train: PATH, ...}")
+        if empty := [split for split, of in self.folders.items() if not of]:
+            raise ValueError(f"split {empty[0]!r} has no folder")
+        return self
+
+
+class Single(FileSource[SingleConfig]):
+    """Folders of images without counterparts: the truth, from which methods make their inputs (grey, small, masked).
+
+    Images of a split that has several folders are named after their folder too: `Set5/img_001`.
+    """
+
+    name = "single"
+
+    def place(self) -> str:
+        return str(self.config.root or next(iter(self.config.folders.values()))[0])
+
+    def places(self, split: str) -> tuple[Path, ...]:
+        """The folders of a split, their patterns included."""
+        root = self.config.root
+        if self.config.folders:
+            return tuple(root / place if root else place for place in self.config.folders[split])
+        assert root is not None
+        direct = not any((root / s).is_dir() for s in SPLITS)
+        return (root,) if direct and root.is_dir() else (root / split,)
+
+    def available(self) -> tuple[str, ...]:
+        root = self.config.root
+        if root is None:
+            for place in (place for split in self.config.folders for place in self.places(split)):
+                require_folder(_split(place)[0])
+            return tuple(self.config.folders)
+        require_folder(root)
+        if self.places("train") == (root,):
+            return ("train",)
+        named = self.config.folders or SPLITS
+        there = [split for split in named if all(_split(place)[0].is_dir() for place in self.places(split))]
+        if not there:
+            require_folder(_split(self.places("train" if "train" in named else next(iter(named)))[0])[0])
+        return tuple(there)
+
+    def facts(self) -> SourceFacts:
+        splits = self.splits()
+        return SourceFacts("single", splits, frozenset(splits))
+
+    def records(self, split: str) -> Iterator[Record]:
+        (side,) = SIDES["single"]
+        files: dict[str, Path] = {}
+        places = self.places(split)
+        for place in places:
+            folder, pattern = _split(place)
+            prefix = f"{folder.name}/" if len(places) > 1 else ""
+            found = {key: path for key, path in self._listed(folder).files.items() if fnmatchcase(path.name, pattern)}
+            if not found:
+                raise DataError(f"{folder}: no image is called {pattern}")
+            if twice := sorted(f"{prefix}{key}" for key in found if f"{prefix}{key}" in files):
+                raise DataError(
+                    f"split {split!r}: two folders called {folder.name} hold the same names: {examples(twice)}"
+                )
+            files |= {f"{prefix}{key}": path for key, path in found.items()}
+        for key in self._pick(split, files):
+            yield Record(key, side, str(files[key]), lambda path=files[key]: image_io.read_colours(path))  # type: ignore[misc]
+
+    def inputs(self) -> Iterable[Path]:
+        return [_split(place)[0] for split in self.splits() for place in self.places(split)]
+
+
+def _split(place: Path) -> tuple[Path, str]:
+    """A folder and the pattern that its files have to match."""
+    return (place.parent, place.name) if any(sign in place.name for sign in "*?[") else (place, "*")

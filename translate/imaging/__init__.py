@@ -1,0 +1,1 @@
+"""Image files: one read path, one write path, and arithmetic on pixels."""

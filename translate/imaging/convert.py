@@ -1,0 +1,150 @@
+"""From images to network tensors and back: bit depth, grey and colour, alpha, padding."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from translate.errors import ConfigError
+from translate.imaging.io import Image, read
+from translate.imaging.palette import full_palette
+from translate.imaging.pixels import to16, top
+
+Array = np.ndarray[Any, Any]
+
+SMALLEST = 16
+"""Images are padded to at least this many pixels a side: below it the innermost layers have nothing to reflect."""
+
+LUMA = (0.299, 0.587, 0.114)
+"""Weights of R, G, B in grey, ITU-R BT.601, the ones that image decoders use."""
+
+
+def as_image(image: Any) -> Image:
+    """A path, PIL image, array H x W (x C) of uint8, uint16, uint32 or float32 in [0, 1], or `Image`.
+
+    Errors: ConfigError, DataError.
+    """
+    if isinstance(image, Image):
+        return image
+    if isinstance(image, (str, Path)):
+        return read(Path(image))
+    if hasattr(image, "getbands"):
+        if image.mode == "F" or (image.mode.startswith("I") and image.mode != "I;16"):
+            raise ConfigError(f"a PIL image of mode {image.mode!r} has no known range; give an array or a tensor")
+        known = image.mode in ("L", "LA", "RGB", "RGBA", "I;16")
+        image = np.asarray(image if known else image.convert("RGBA" if image.has_transparency_data else "RGB"))
+    if not isinstance(image, np.ndarray):
+        raise ConfigError(f"an image is a path, a PIL image, an array or a tensor, not {type(image).__name__}")
+    array = image[..., None] if image.ndim == 2 else image
+    if array.dtype not in (np.uint8, np.uint16, np.uint32, np.float32) or array.ndim != 3 or 0 in array.shape:
+        raise ConfigError(
+            f"an array is H x W or H x W x C of uint8, uint16, uint32 or float32, "
+            f"not {' x '.join(map(str, image.shape))} of {image.dtype}"
+        )
+    if array.dtype == np.float32 and not (array.min() >= 0 and array.max() <= 1):
+        raise ConfigError(f"a float array lies in [0, 1], not from {array.min():g} to {array.max():g}")
+    return with_alpha(array, None)
+
+
+def with_alpha(array: Array, alpha: Array | None, bands: bool = False) -> Image:
+    """H x W x C as an image; C of 2 or 4 brings its own alpha, which then counts instead of `alpha`, unless the
+    channels are `bands`. More than 4 are bands in any case."""
+    channels = array.shape[2]
+    if channels in (2, 4) and not bands:
+        array, alpha = array[..., :-1], array[..., -1]
+    mode = "bands" if channels > 4 or (bands and channels > 1) else "grey" if channels <= 2 else "rgb"
+    return Image(array, alpha, mode=mode)
+
+
+def deepened(image: Image) -> Image:
+    """The same image in 16 bits: 255 * 257 = 65535, so that no value of 8 bits changes."""
+    if image.bits == 16:
+        return image
+    return replace(image, pixels=to16(image.pixels), alpha=None if image.alpha is None else to16(image.alpha))
+
+
+def to_tensor(image: Array) -> Tensor:
+    """H x W x C uint8, uint16, uint32 or float32 in [0, 1] to 1 x C x H x W float32 in [-1, 1].
+
+    A float32 has 24 bits: of uint32 the lowest eight are rounded off.
+    """
+    values: Array = image.transpose(2, 0, 1).astype(np.float64 if image.dtype == np.uint32 else np.float32)
+    return torch.from_numpy((values * (2.0 / top(image.dtype)) - 1.0).astype(np.float32, copy=False))[None]
+
+
+def to_array(image: Tensor, dtype: np.dtype[Any]) -> Array:
+    """1 x C x H x W in [-1, 1] to H x W x C of the given type: clipped, rounded to the nearest; float32 to [0, 1]."""
+    wide = torch.float64 if dtype == np.uint32 else torch.float32
+    values = image[0].detach().to(wide).cpu().clamp(-1, 1).add(1).mul(top(dtype) / 2)
+    values = values if dtype == np.float32 else values.round()
+    return np.ascontiguousarray(values.numpy().astype(dtype).transpose(1, 2, 0))
+
+
+def largest(logits: Tensor) -> Array:
+    """1 x classes x H x W to the classes with the largest logits, H x W x 1 uint8."""
+    indices: Array = logits[0].argmax(0).to(torch.uint8).cpu().numpy()
+    return indices[..., None]
+
+
+def label_map(indices: Array, palette: Sequence[tuple[int, int, int]]) -> Image:
+    """Classes H x W x 1 uint8 with the palette in which they are shown."""
+    return Image(indices, mode="palette", palette=full_palette(palette))
+
+
+def match_channels(images: Tensor, channels: int) -> Tensor:
+    """N x C x H x W to what a network takes: grey is replicated to colour, colour becomes luma.
+
+    Errors: ConfigError for any other difference.
+    """
+    have = images.shape[1]
+    if have == channels:
+        return images
+    if (have, channels) == (1, 3):
+        return images.expand(-1, 3, -1, -1)
+    if (have, channels) == (3, 1):
+        weights = torch.tensor(LUMA, device=images.device, dtype=images.dtype).view(1, 3, 1, 1)
+        return (images * weights).sum(dim=1, keepdim=True)
+    raise ConfigError(f"the image has {have} channels, and this model takes {channels}")
+
+
+def reflect_index(length: int, padded: int, device: torch.device) -> Tensor:
+    """Which of `length` pixels stands at each of `padded` places: 0 1 2 1 0 1 2 ... (iterated reflection)."""
+    if length == 1:
+        return torch.zeros(padded, dtype=torch.long, device=device)
+    at = torch.arange(padded, device=device) % (2 * length - 2)
+    return torch.minimum(at, 2 * length - 2 - at)
+
+
+def padded_size(size: tuple[int, int], multiple: int) -> tuple[int, int]:
+    """The next multiples of height and width (and of `SMALLEST` at least)."""
+    height, width = (-(-max(n, SMALLEST) // multiple) * multiple for n in size)
+    return height, width
+
+
+def pad(images: Tensor, multiple: int) -> Tensor:
+    """N x C x H x W, padded at the right and at the bottom to `padded_size`."""
+    height, width = padded_size((images.shape[-2], images.shape[-1]), multiple)
+    if (height, width) == tuple(images.shape[-2:]):
+        return images
+    rows = reflect_index(images.shape[-2], height, images.device)
+    columns = reflect_index(images.shape[-1], width, images.device)
+    return images.index_select(-2, rows).index_select(-1, columns)
+
+
+def crop(sheet: Tensor, size: tuple[int, int], tiles: tuple[int, int] = (1, 1)) -> Tensor:
+    """N x C x H x W, a sheet of `tiles` (rows, columns) pictures: the upper left `size` of each, joined again."""
+    (height, width), (rows, columns) = size, tiles
+    n, channels, high, wide = sheet.shape
+    parts = sheet.reshape(n, channels, rows, high // rows, columns, wide // columns)
+    return parts[:, :, :, :height, :, :width].reshape(n, channels, rows * height, columns * width)
+
+
+def resize(images: Tensor, size: tuple[int, int]) -> Tensor:
+    """N x C x H x W in [-1, 1] to another (height, width), bicubic with antialiasing."""
+    return torch.nn.functional.interpolate(images, size, mode="bicubic", antialias=True).clamp(-1, 1)

@@ -1,0 +1,337 @@
+"""From the bytes of a file to an image; `translate.imaging.io` says what comes out."""
+
+from __future__ import annotations
+
+import os
+import stat
+import warnings
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from io import BytesIO
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, BinaryIO
+
+from translate.errors import DataError
+from translate.imaging.formats import png as integrity
+from translate.imaging.formats.tiff import decode_tiff
+from translate.imaging.formats.tiff_directory import Directory, read_directory
+from translate.imaging.formats.webp_gif_bmp import FRAMES, gif_info, jpeg_info, webp_info
+from translate.imaging.image import LIMITS, Header, Image, Limits
+from translate.imaging.pixels import colour_key, upright
+
+if TYPE_CHECKING:
+    import numpy as np
+    from PIL.ImageFile import ImageFile
+
+    Array = np.ndarray[Any, Any]
+
+_ORIENTATION = 0x0112
+_HEAD = 1 << 16
+
+
+def probe(path: Path, *, limits: Limits = LIMITS) -> Header:
+    """The header of an image file, without decoding it. Errors: DataError."""
+    try:
+        with open_regular(path) as file:
+            size = os.fstat(file.fileno()).st_size
+            limits.check_file(size, str(path))
+            return _open(file, size, str(path), limits).header
+    except OSError as error:
+        raise DataError(f"{path}: {error.strerror or error}") from None
+
+
+def read(path: Path, *, limits: Limits = LIMITS, indices: bool = False) -> Image:
+    """The image in a file, or, with `indices`, the values that a palette PNG or an 8-bit grey one stores, H x W x 1.
+
+    Errors: DataError, naming the file.
+    """
+    return decode(contents(path, limits), str(path), limits=limits, indices=indices)
+
+
+def read_colours(path: Path) -> Array:
+    """An image as datasets hold them: H x W x C, uint8 or uint16, C of 1 (grey), 2, 3 (RGB) or 4, where the last of 2
+    or 4 is alpha. Errors: DataError, for other bands and samples as well."""
+    image = read(path)
+    if image.mode == "bands" or image.bits == 32:
+        what = f"{image.pixels.shape[2]} bands of {image.pixels.dtype}"
+        raise DataError(f"{path}: {what}; datasets hold grey or RGB images of 8 or 16 bits")
+    return image.array
+
+
+def open_regular(path: Path) -> BinaryIO:
+    """Opens a regular file for reading, without ever waiting: a FIFO would block, and a device may do anything.
+
+    Errors: DataError for anything but a regular file, OSError.
+    """
+    _check_regular(path, path.stat().st_mode)
+    handle = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0))
+    file = os.fdopen(handle, "rb")
+    try:
+        _check_regular(path, os.fstat(handle).st_mode)
+    except DataError:
+        file.close()
+        raise
+    return file
+
+
+def _check_regular(path: Path, mode: int) -> None:
+    if stat.S_ISREG(mode):
+        return
+    kinds = {stat.S_IFDIR: "Is a directory", stat.S_IFIFO: "is a FIFO", stat.S_IFSOCK: "is a socket"}
+    raise DataError(f"{path}: {kinds.get(stat.S_IFMT(mode), 'is a device')}, not an image file")
+
+
+def contents(path: Path, limits: Limits) -> bytes:
+    """All bytes of a regular file. Errors: DataError, for one that changes its size while it is read as well."""
+    try:
+        with open_regular(path) as file:
+            size = os.fstat(file.fileno()).st_size
+            limits.check_file(size, str(path))
+            data = file.read(size + 1)
+    except OSError as error:
+        raise DataError(f"{path}: {error.strerror or error}") from None
+    if len(data) != size:
+        raise DataError(f"{path}: the file changed its size while it was read; is it still being written?")
+    return data
+
+
+def decode(data: bytes, name: str, *, limits: Limits = LIMITS, indices: bool = False) -> Image:
+    """The image in `data`, as `read` gives it; `name` is what errors call it. Errors: DataError."""
+    limits.check_file(len(data), name)
+    return decode_opened(_open(BytesIO(data), len(data), name, limits), data, name, indices=indices)
+
+
+def open_header(data: bytes, name: str, limits: Limits) -> Opened:
+    """What the header in `data` says, for `decode_opened`. Errors: DataError."""
+    limits.check_file(len(data), name)
+    return _open(BytesIO(data), len(data), name, limits)
+
+
+def decode_opened(opened: Opened, data: bytes, name: str, *, indices: bool = False) -> Image:
+    """As `decode`, of a file whose header has been read."""
+    kind = opened.header.format
+    if check := integrity.CHECKS.get(kind):
+        check(data, name)
+    if indices:
+        opened = _as_indices(opened, data, name)
+    try:
+        if opened.tiff:
+            return _turned(opened, *decode_tiff(data, opened.tiff, name), name)
+        if kind == "jpeg" and (array := _turbo(data, name)) is not None:
+            return _image(opened, array, data, name)
+        array = _wide(opened, data) if opened.header.bits == 16 else _narrow(opened)
+    except (DataError, MemoryError):
+        raise
+    except Exception as error:  # decoders raise nearly anything at damaged files
+        raise _damaged(name, kind, error) from None
+    return _image(opened, array, data, name)
+
+
+@dataclass(frozen=True)
+class Opened:
+    """A file whose header has been read, by Pillow or as a TIFF `directory`; `orientation` is what is left to apply
+    after decoding, where Pillow does not do that itself (TIFF)."""
+
+    file: Any
+    header: Header
+    orientation: int
+    tiff: Directory | None = None
+
+
+def _damaged(name: str, kind: str, error: Exception) -> DataError:
+    why = str(error) or type(error).__name__
+    if "MAX_TEXT_" in why:
+        why = "its texts or its profile unpack to more than a megabyte; a decompression bomb?"
+    return DataError(f"{name}: damaged or truncated {kind.upper()}: {why}")
+
+
+def _open(stream: BinaryIO, size: int, name: str, limits: Limits) -> Opened:
+    head = stream.read(_HEAD)
+    kind = integrity.kind_of(head[:24], name)
+    # Pillow warns of odd metadata, which the answer here does not depend on. catch_warnings is not safe in threads.
+    warnings.filterwarnings("ignore", module=r"PIL\.")
+    if kind == "tiff" and (directory := _directory(stream, size, name, limits)).exact:
+        return Opened(None, directory.header, directory.one("orientation", 1), directory)
+    _before(stream, kind, head, size, name, limits)
+    stream.seek(0)
+    try:
+        file = _plugin(kind)(stream)
+        frames = getattr(file, "n_frames", 1)
+    except Exception as error:
+        raise _damaged(name, kind, error) from None
+    _check_frames(frames, name)
+    mode, channels, bits, alpha = _layout(file, kind, head, name)
+    orientation = _orientation(file, kind, stream)
+    width, height = file.size
+    if orientation in (5, 6, 7, 8) and kind != "tiff":  # Pillow states the upright size of a TIFF
+        width, height = height, width
+    header = Header(kind, width, height, channels, bits, alpha, mode)
+    limits.check(header, size, name)
+    return Opened(file, header, orientation)
+
+
+def _directory(stream: BinaryIO, size: int, name: str, limits: Limits) -> Directory:
+    """The directory of a TIFF of which something can be made within the limits."""
+    tiff = read_directory(stream, name)
+    _check_frames(tiff.pages, name)
+    if not tiff.exact and (tiff.bits > 8 or not tiff.unsigned):
+        kind = "floating point" if tiff.float else "unsigned" if tiff.unsigned else "signed"
+        raise DataError(
+            f"{name}: TIFF with {kind} samples of {tiff.bits} bits in this form is not read; convert it to grey or RGB "
+            "with unsigned samples of 8, 16 or 32 bits, or float32 in [0, 1]"
+        )
+    limits.check(tiff.header, size, name)
+    return tiff
+
+
+def _before(stream: BinaryIO, kind: str, head: bytes, size: int, name: str, limits: Limits) -> None:
+    """Looks for what would keep Pillow busy, or take memory, while it opens a file."""
+    if kind == "png":
+        integrity.png_header(head, name)
+        integrity.png_prelude(stream, name)
+    elif kind in ("webp", "gif"):
+        stream.seek(0)
+        still = (webp_info if kind == "webp" else gif_info)(stream, name)
+        _check_frames(still.frames, name)
+        limits.check(Header(kind, still.width, still.height, 3, 8, True, "rgb"), size, name)
+
+
+def _check_frames(frames: int, name: str) -> None:
+    if frames > 1:
+        count = f"more than {FRAMES:,}" if frames > FRAMES else frames
+        raise DataError(f"{name}: {count} frames or pages in one file; extract them into files of their own")
+
+
+def _orientation(file: ImageFile, kind: str, stream: BinaryIO) -> int:
+    """The EXIF orientation, 1 (upright) where there is none or it cannot be read."""
+    from PIL.Image import Exif
+
+    try:
+        if kind != "png" or "exif" in file.info:
+            return int(file.getexif().get(_ORIENTATION, 1))
+        position, exif = stream.tell(), Exif()  # Pillow would decode the whole PNG to look behind its image data
+        exif.load(integrity.png_chunk(stream, b"eXIf"))
+        stream.seek(position)
+        return int(exif.get(_ORIENTATION, 1))
+    except Exception:
+        return 1
+
+
+def _plugin(kind: str) -> Callable[[BinaryIO], ImageFile]:
+    """Pillow's reader of one format. `PIL.Image.open` would guess the format and has limits of its own."""
+    from PIL import BmpImagePlugin, GifImagePlugin, JpegImagePlugin, PngImagePlugin, TiffImagePlugin, WebPImagePlugin
+
+    plugins: dict[str, Callable[[BinaryIO], ImageFile]] = {
+        "png": PngImagePlugin.PngImageFile,
+        "jpeg": JpegImagePlugin.JpegImageFile,
+        "webp": WebPImagePlugin.WebPImageFile,
+        "tiff": TiffImagePlugin.TiffImageFile,
+        "bmp": BmpImagePlugin.BmpImageFile,
+        "gif": GifImagePlugin.GifImageFile,
+    }
+    return plugins[kind]
+
+
+def _layout(file: ImageFile, kind: str, head: bytes, name: str) -> tuple[str, int, int, bool]:
+    """(mode, colour channels, bits, alpha) of an opened file."""
+    if kind == "png":
+        png = integrity.png_header(head, name)
+        mode = {0: "grey", 2: "rgb", 3: "palette", 4: "grey", 6: "rgb"}[png.colour]
+        alpha = png.colour in (4, 6) or png.transparency is not None
+        bilevel = png.bits == 1 and mode == "grey"
+        return "bilevel" if bilevel else mode, 1 if mode == "grey" else 3, max(8, png.bits), alpha
+    alpha = "transparency" in file.info or file.mode in ("LA", "La", "PA", "RGBA", "RGBa")
+    modes = {"1": ("bilevel", 1), "P": ("palette", 3), "PA": ("palette", 3), "CMYK": ("cmyk", 3)}
+    modes |= dict.fromkeys(("L", "LA", "La"), ("grey", 1))
+    modes |= dict.fromkeys(("RGB", "RGBA", "RGBa", "RGBX", "YCbCr"), ("rgb", 3))
+    if file.mode not in modes:
+        raise DataError(f"{name}: {kind.upper()} images of mode {file.mode} are not read; convert it to 8 or 16 bits")
+    return *modes[file.mode], 8, alpha
+
+
+def _as_indices(opened: Opened, data: bytes, name: str) -> Opened:
+    """The file as a grey image of the values that it stores. Errors: DataError where these are no 8-bit indices."""
+    header = opened.header
+    grey = header.mode == "grey" and not header.alpha and data[24:25] == b"\x08"
+    if header.format != "png" or not (grey or header.mode == "palette"):
+        told = f"{header.format.upper()}, {header.mode}, {data[24] if header.format == 'png' else header.bits} bits"
+        raise DataError(f"{name}: a label map is a PNG of 8-bit grey values or palette indices, and this is {told}")
+    return replace(opened, header=replace(header, channels=1, alpha=False, mode="grey"))
+
+
+def _turbo(data: bytes, name: str) -> Array | None:
+    """A JPEG as TurboJPEG decodes it, H x W x (1 or 3): the same values as Pillow's, but data that run out, or are left
+    over, are an error and not a grey half. None for kinds that it does not know (CMYK, odd sampling): of these only a
+    `GuardedReader` notices that."""
+    from kornia_rs.io import ImageDecoder
+
+    info = jpeg_info(data, name)
+    if not info.turbo:
+        return None
+    try:
+        decoder = ImageDecoder()
+        array: Array = decoder.decode_gray8(data) if len(info.components) == 1 else decoder.decode(data)
+    except Exception:
+        raise DataError(
+            f"{name}: damaged or truncated JPEG: its compressed data end early, are left over or contradict themselves"
+        ) from None
+    return array
+
+
+def _narrow(opened: Opened) -> Array:
+    """Decodes an 8-bit image to H x W x (1 to 4)."""
+    import numpy as np
+
+    header = opened.header
+    keyed = header.format == "png" and header.mode != "palette"  # its alpha follows from tRNS, or is in the mode
+    alpha = "A" in opened.file.mode.upper() if keyed else header.alpha
+    wanted = ("L" if header.channels == 1 else "RGB") + ("A" if alpha else "")
+    opened.file.load()
+    stored = opened.file.mode == wanted or (opened.file.mode, header.mode) == ("P", "grey")
+    decoded = opened.file if stored else opened.file.convert(wanted)
+    array = np.array(decoded)
+    return array[..., None] if array.ndim == 2 else array
+
+
+def _wide(opened: Opened, data: bytes) -> Array:
+    """Decodes a 16-bit PNG to H x W x (1 to 4); Pillow would make 8 bits of most of them."""
+    import cv2
+    import numpy as np
+
+    cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_ERROR)
+    array = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_UNCHANGED)
+    if array is None or array.dtype != np.uint16:
+        raise ValueError("it cannot be decoded")
+    array = array[..., None] if array.ndim == 2 else array
+    order = {1: [0], 3: [2, 1, 0], 4: [2, 1, 0, 3] if opened.header.channels == 3 else [0, 3]}[array.shape[2]]
+    wide: Array = array[..., order]
+    return wide
+
+
+def _image(opened: Opened, array: Array, data: bytes, name: str) -> Image:
+    header, channels = opened.header, opened.header.channels
+    pixels, alpha = array[..., :channels], array[..., channels] if array.shape[2] > channels else None
+    if header.format == "png" and alpha is None and header.alpha:
+        png = integrity.png_header(data, name)
+        alpha = colour_key(pixels, png.transparency or b"", png.bits)
+    return _turned(opened, pixels, alpha, name)
+
+
+def _turned(opened: Opened, pixels: Array, alpha: Array | None, name: str) -> Image:
+    import numpy as np
+
+    header = opened.header
+    orientation = 1 if header.format == "tiff" and not opened.tiff else opened.orientation
+    pixels = np.ascontiguousarray(upright(pixels, orientation))
+    alpha = None if alpha is None else np.ascontiguousarray(upright(alpha, orientation))
+    if pixels.shape[:2] != (header.height, header.width):
+        raise DataError(f"{name}: the header says {header.width} x {header.height}, the data {pixels.shape[1::-1]}")
+    icc = opened.tiff.icc if opened.tiff else opened.file.info.get("icc_profile")
+    return Image(pixels, alpha, matching(icc, header.channels, header.mode), header.mode)
+
+
+def matching(icc: bytes | None, channels: int, mode: str = "") -> bytes | None:
+    """The profile, if it describes pixels of that many channels."""
+    if not icc or mode in ("cmyk", "bands") or icc[16:20] != (b"GRAY" if channels == 1 else b"RGB "):
+        return None
+    return icc

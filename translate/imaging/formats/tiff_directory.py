@@ -1,0 +1,236 @@
+"""What the directory of a TIFF says, and whether the strips or tiles that it names are in the file (TIFF 6.0; BigTIFF).
+
+It is read without any library: what a directory claims decides how much memory a decoder takes.
+"""
+
+from __future__ import annotations
+
+import struct
+import zlib
+from dataclasses import dataclass
+from functools import cached_property
+from io import BytesIO
+from typing import BinaryIO
+
+from translate.errors import DataError
+from translate.imaging.formats.webp_gif_bmp import FRAMES
+from translate.imaging.image import Header
+
+NONE, LZW, DEFLATE, OLD_DEFLATE, PACKBITS = 1, 5, 8, 32946, 32773
+EXACT = (NONE, LZW, DEFLATE, OLD_DEFLATE, PACKBITS)
+"""Compressions that lose nothing and are decoded for any number of channels."""
+
+_ENTRIES = 4096
+_ICC = 34675
+_SEGMENTS = 1 << 20
+_TILE = 1 << 26
+_SIZES = {1: 1, 2: 1, 3: 2, 4: 4, 5: 8, 6: 1, 7: 1, 8: 2, 9: 4, 10: 8, 11: 4, 12: 8, 13: 4, 16: 8, 17: 8, 18: 8}
+_CODES = {1: "B", 3: "H", 4: "I", 13: "I", 16: "Q"}
+_FIELDS = {
+    256: "width", 257: "height", 258: "depths", 259: "compression", 262: "photometric", 273: "offsets",
+    274: "orientation", 277: "samples", 278: "rows", 279: "counts", 284: "planar", 317: "predictor",
+    322: "tile_width", 323: "tile_height", 324: "tile_offsets", 325: "tile_counts", 338: "extras", 339: "formats",
+    32997: "depth",
+}  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Directory:
+    """The first directory of a TIFF: `tags` by the names in this module, each a tuple of integers; `pages` counts the
+    directories (not beyond `FRAMES`); `icc` is the colour profile."""
+
+    tags: dict[str, tuple[int, ...]]
+    pages: int
+    icc: bytes | None
+    name: str
+
+    def one(self, tag: str, default: int = 0) -> int:
+        """The first value of a tag."""
+        return (self.tags.get(tag) or (default,))[0]
+
+    @cached_property
+    def samples(self) -> int:
+        """Channels, alpha included."""
+        return self.one("samples", 1)
+
+    @cached_property
+    def bits(self) -> int:
+        """Per sample, as stored. Errors: DataError for channels of several depths."""
+        if len({*self.tags.get("depths", (1,))}) > 1:
+            raise DataError(f"{self.name}: TIFF with channels of several depths is not read; convert it to one")
+        return self.one("depths", 1)
+
+    @cached_property
+    def float(self) -> bool:
+        """Whether samples are floating point numbers."""
+        return {*self.tags.get("formats", (1,))} == {3}
+
+    @cached_property
+    def unsigned(self) -> bool:
+        """Whether samples are unsigned integers (or of no stated kind)."""
+        return {*self.tags.get("formats", (1,))} <= {1, 4}
+
+    @cached_property
+    def extras(self) -> tuple[int, ...]:
+        """What each channel beyond grey or RGB is: 0 a band, 1 alpha that the colours are multiplied with, 2 alpha."""
+        base = 3 if self.one("photometric") == 2 else 1
+        count = max(0, self.samples - base)
+        if "extras" not in self.tags:
+            return (2,) if base == 3 and count == 1 else (0,) * count  # RGB and one more: what writers mean by it
+        told = self.tags["extras"][:count]
+        return told + (0,) * (count - len(told))
+
+    @cached_property
+    def alpha(self) -> int | None:
+        """Which channel is alpha: the first that is said to be."""
+        found = next((n for n, kind in enumerate(self.extras) if kind in (1, 2)), None)
+        return None if found is None else self.samples - len(self.extras) + found
+
+    @property
+    def exact(self) -> bool:
+        """Whether `formats.tiff` decodes it: grey, RGB or bands of whole bytes, stored without loss, which other
+        decoders do not give as they are."""
+        whole = (self.unsigned and self.bits in (8, 16, 32)) or (self.float and self.bits == 32)
+        stored = self.one("photometric") in (0, 1, 2) and self.one("compression", 1) in EXACT
+        return whole and stored and (self.bits > 8 or bool(self.extras))
+
+    @property
+    def header(self) -> Header:
+        """Of an `exact` one all of it; of others no more than is announced. Errors: DataError."""
+        width, height = self.one("width"), self.one("height")
+        if self.one("planar", 1) not in (1, 2):
+            raise _damaged(self.name, f"planar configuration {self.one('planar', 1)}")
+        if not (width and height and 0 < self.samples <= 1 << 16):
+            raise _damaged(self.name, "its directory gives no size")
+        if self.one("depth", 1) > 1:
+            raise DataError(f"{self.name}: a volume of {self.one('depth')} layers in one file; extract them")
+        if self.one("orientation", 1) in (5, 6, 7, 8):
+            width, height = height, width
+        channels, rgb = self.samples - (self.alpha is not None), self.one("photometric") == 2
+        if rgb and self.samples < 3:
+            raise _damaged(self.name, f"RGB of {self.samples} channels")
+        mode = ("rgb" if rgb else "grey") if channels == (3 if rgb else 1) else "bands"
+        return Header("tiff", width, height, channels, max(8, self.bits), self.alpha is not None, mode)
+
+
+def read_directory(stream: BinaryIO, name: str) -> Directory:
+    """The first directory of a TIFF or BigTIFF. Errors: DataError for directories that lead out of the file, to each
+    other, or are larger than any writer's."""
+    size = stream.seek(0, 2)
+    stream.seek(0)
+    head = stream.read(16)
+    order = "<" if head[:2] == b"II" else ">"
+    big = struct.unpack(f"{order}H", head[2:4])[0] == 43
+    if len(head) < (16 if big else 8):
+        raise _damaged(name, "the header is not whole")
+    at = struct.unpack(f"{order}Q", head[8:16])[0] if big else struct.unpack(f"{order}I", head[4:8])[0]
+    tags: dict[str, tuple[int, ...]] | None = None
+    icc = None
+    seen: set[int] = set()
+    while at and len(seen) <= FRAMES:
+        if at in seen:
+            raise _damaged(name, "its directories lead back to each other")
+        seen.add(at)
+        entries, at = _entries(stream, at, size, order, big, name)
+        if tags is None:
+            tags, icc = _tags(stream, entries, size, order, big, name)
+    if tags is None:
+        raise _damaged(name, "it has no directory")
+    return Directory(tags, len(seen), icc, name)
+
+
+def _damaged(name: str, why: str) -> DataError:
+    return DataError(f"{name}: damaged or truncated TIFF: {why}")
+
+
+def _entries(stream: BinaryIO, at: int, size: int, order: str, big: bool, name: str) -> tuple[list[bytes], int]:
+    """The raw entries of a directory, and where the next one is."""
+    width, each, after = (8, 20, 8) if big else (2, 12, 4)
+    stream.seek(min(at, size))
+    head = stream.read(width)
+    count = int.from_bytes(head, "little" if order == "<" else "big")
+    if count > _ENTRIES:
+        raise _damaged(name, f"a directory of {count:,} entries")
+    body = stream.read(count * each + after)
+    if len(head) < width or len(body) < count * each + after:
+        raise _damaged(name, "a directory reaches beyond the file")
+    following = int.from_bytes(body[-after:], "little" if order == "<" else "big")
+    return [body[n * each : (n + 1) * each] for n in range(count)], following
+
+
+def _tags(
+    stream: BinaryIO, entries: list[bytes], size: int, order: str, big: bool, name: str
+) -> tuple[dict[str, tuple[int, ...]], bytes | None]:
+    """The tags that say how the image is stored, and the colour profile; the values of all tags are in the file."""
+    tags, icc = {}, None
+    inline = 8 if big else 4
+    for entry in entries:
+        tag, kind, count = struct.unpack(f"{order}HH{'Q' if big else 'I'}", entry[: 4 + inline])
+        length = _SIZES.get(kind, 1) * count
+        value = entry[4 + inline :]
+        if length > inline:
+            at = struct.unpack(f"{order}{'Q' if big else 'I'}", value)[0]
+            if at + length > size:
+                raise _damaged(name, f"tag {tag} reaches beyond the file")
+        if tag == _ICC and length > inline:
+            stream.seek(at)
+            icc = stream.read(length)
+        if tag not in _FIELDS:
+            continue
+        if kind not in _CODES or not count:
+            raise _damaged(name, f"tag {tag} is no number")
+        if count > _SEGMENTS:
+            raise _damaged(name, f"tag {tag} has {count:,} values")
+        if length > inline:
+            stream.seek(at)
+            value = stream.read(length)
+        tags[_FIELDS[tag]] = struct.unpack(f"{order}{count}{_CODES[kind]}", value[:length])
+    return tags, icc
+
+
+def check_tiff(data: bytes, name: str) -> None:
+    """All strips or tiles are there, inside the file, with as many bytes as they need (where compression lets us know),
+    and whole checksums (deflate); of a file whose header is known to be good."""
+    tiff = read_directory(BytesIO(data), name)
+    width, height, compression = tiff.one("width"), tiff.one("height"), tiff.one("compression", 1)
+    planes, samples = (tiff.samples, 1) if tiff.one("planar", 1) == 2 else (1, tiff.samples)
+    tiled = "tile_offsets" in tiff.tags
+    if tiled:
+        wide, high = tiff.one("tile_width"), tiff.one("tile_height")
+        if not wide or not high:
+            raise _damaged(name, "tiles without a size")
+        if wide * high * samples * tiff.bits > 8 * max(_TILE, 4 * width * height * samples):
+            raise _damaged(name, f"tiles of {wide:,} x {high:,} pixels for an image of {width:,} x {height:,}")
+        heights = [high] * (-(-width // wide) * -(-height // high))
+    else:
+        wide, high = width, min(tiff.one("rows", height), height) or height
+        heights = [min(high, height - top) for top in range(0, height, high)]
+    offsets, counts = (tiff.tags.get(f"tile_{k}" if tiled else k, ()) for k in ("offsets", "counts"))
+    if not len(offsets) == len(counts) == len(heights) * planes:
+        raise _damaged(name, f"{len(offsets)} strips or tiles, {len(heights) * planes} are needed")
+    if sum(counts) > len(data):
+        raise _damaged(name, "its strips or tiles overlap")
+    row = (wide * samples * tiff.bits + 7) // 8
+    for number, (start, count) in enumerate(zip(offsets, counts, strict=True)):
+        if not start or not count or start + count > len(data):
+            raise _damaged(name, f"strip or tile {number} is not in the file")
+        if tiff.one("photometric") == 6:
+            continue  # chroma may have fewer samples
+        needed = row * heights[number % len(heights)]
+        if compression == NONE and count < needed:
+            raise _damaged(name, f"strip or tile {number} has {count:,} of {needed:,} bytes")
+        if compression in (DEFLATE, OLD_DEFLATE):
+            _check_deflate(data[start : start + count], needed, number, name)
+
+
+def _check_deflate(data: bytes, needed: int, number: int, name: str) -> None:
+    """Decoders stop once they have all rows, before the checksum; some writers fill a last tile only partly."""
+    try:
+        unpacked = zlib.decompressobj()
+        got = len(unpacked.decompress(data, needed + 1))
+    except zlib.error as error:
+        raise _damaged(name, f"strip or tile {number}: {error}") from None
+    if got > needed:
+        raise _damaged(name, f"strip or tile {number} unpacks to more than its {needed:,} bytes")
+    if not unpacked.eof:
+        raise _damaged(name, f"strip or tile {number} ends early")

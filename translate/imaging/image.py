@@ -1,0 +1,129 @@
+"""What an image is: its header, its pixels, and how large it may be."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from translate.errors import DataError
+from translate.imaging.pixels import over_white, to8, top
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    Array = np.ndarray[Any, Any]
+
+SUFFIXES = (".png", ".jpg", ".jpeg", ".webp", ".tif", ".tiff", ".bmp")
+"""Suffixes that can be written, in lower case."""
+
+READABLE = (*SUFFIXES, ".gif")
+"""Suffixes of files that are taken for images when a folder is walked, in lower case."""
+
+DENSE = 1 << 28
+"""Decoded bytes from which on `Limits.ratio` counts: a blank mask of 10,000 x 10,000 pixels stays below."""
+
+
+@dataclass(frozen=True)
+class Limits:
+    """The largest image that is decoded.
+
+    `pixels`: width x height. `bytes`: of the file. `decoded`: bytes of all samples. `ratio`: decoded bytes per byte of
+    the file, for images of more than `DENSE` decoded bytes. `seconds`: of the clock for one image, where a
+    `GuardedReader` reads it.
+    """
+
+    pixels: int = 1 << 28
+    bytes: int = 1 << 30
+    decoded: int = 1 << 31
+    ratio: int = 500
+    seconds: float = 30.0
+
+    def check_file(self, size: int, name: str) -> None:
+        """Errors: DataError for a file of too many bytes."""
+        if size > self.bytes:
+            raise DataError(f"{name}: {size:,} bytes, more than the limit of {self.bytes:,}")
+
+    def check(self, header: Header, size: int, name: str) -> None:
+        """Errors: DataError for a header that announces too much, for a file of `size` bytes."""
+        width, height = header.width, header.height
+        if width < 1 or height < 1:
+            raise DataError(f"{name}: an image of {width} x {height} pixels")
+        if width * height > self.pixels:
+            raise DataError(f"{name}: {width} x {height} pixels, more than the limit of {self.pixels:,}")
+        decoded = header.decoded
+        if decoded > self.decoded:
+            what = f"{width} x {height} pixels of {header.channels} channels and {header.bits} bits"
+            raise DataError(f"{name}: {what} are {decoded:,} bytes, more than the limit of {self.decoded:,}")
+        if decoded > DENSE and decoded > self.ratio * size:
+            raise DataError(
+                f"{name}: {size:,} bytes announce {width} x {height} pixels, {decoded // size:,} times as many bytes "
+                f"(limit {self.ratio}): a decompression bomb? Cut it in parts if it is what it says"
+            )
+
+
+LIMITS = Limits()
+"""Those that count where none are given."""
+
+
+@dataclass(frozen=True)
+class Header:
+    """What a file announces: upright size, `channels` of colour (1 or 3; any number of `bands`), `bits` after decoding
+    (8, 16 or 32), and `mode`: `bilevel`, `grey`, `rgb`, `palette`, `cmyk` or `bands`."""
+
+    format: str
+    width: int
+    height: int
+    channels: int
+    bits: int
+    alpha: bool
+    mode: str
+
+    @property
+    def decoded(self) -> int:
+        """Bytes of all samples."""
+        return self.width * self.height * (self.channels + self.alpha) * self.bits // 8
+
+
+@dataclass(frozen=True)
+class Image:
+    """A decoded image, upright: `pixels` H x W x C, uint8, uint16, uint32, or float32 in [0, 1]; `alpha` H x W of the
+    same type, or None; `icc` the colour profile that describes `pixels`; `mode` as in `Header`: C is 1 or 3, and any
+    number in the mode `bands`. With a `palette` of 256 RGB colours the pixels, H x W x 1 uint8, are indices into it."""
+
+    pixels: Array
+    alpha: Array | None = None
+    icc: bytes | None = None
+    mode: str = "rgb"
+    palette: Sequence[tuple[int, int, int]] = ()
+
+    @property
+    def bits(self) -> int:
+        return 8 * int(self.pixels.dtype.itemsize)
+
+    @property
+    def array(self) -> Array:
+        """H x W x C with alpha as the last channel, where there is one: C is 1, 2, 3 or 4, or any number of bands."""
+        import numpy as np
+
+        return self.pixels if self.alpha is None else np.dstack([self.pixels, self.alpha])
+
+    def over_white(self) -> Array:
+        """The pixels as they look on white paper, H x W x C: what a network sees of an image with alpha."""
+        return self.pixels if self.alpha is None else over_white(self.pixels, self.alpha)
+
+    def shown(self) -> Array:
+        """The image for a screen, H x W x 3 or 1 uint8, over white: of bands the first three, or the first."""
+        pixels = to8(self.over_white())
+        return pixels[..., : 3 if pixels.shape[2] >= 3 else 1]
+
+
+def distance(a: Image, b: Image) -> float:
+    """The mean absolute difference of two images' values in [0, 1]; of label maps the share of pixels that differ."""
+    import numpy as np
+
+    if a.palette:
+        return float((a.pixels != b.pixels).mean())
+    return float(np.abs(a.pixels.astype(np.float32) - b.pixels.astype(np.float32)).mean(dtype=np.float64)) / top(
+        a.pixels.dtype
+    )

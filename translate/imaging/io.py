@@ -1,0 +1,50 @@
+"""The one read path and the one write path for images.
+
+What is read, whatever the suffix claims (the header decides): PNG, JPEG, WebP, TIFF, BMP and still GIF.
+
+- The EXIF orientation is applied, once; `probe` reports the upright size.
+- Grey stays grey (1 bit and 2 or 4 bits become 8), palettes and CMYK become RGB, alpha is kept apart.
+- 16 bits stay 16 bits. TIFFs also hold unsigned 32 bits, with white at 4294967295, and float32, whose values must lie
+  in [0, 1]: others, NaN and infinity are refused, since nobody can tell what is white in them.
+- TIFFs hold any number of channels. Beyond grey or RGB they are bands, and alpha is the first of them that the tag
+  ExtraSamples says to be (or, without that tag, the fourth of RGB). Colours that are stored times their alpha
+  (associated alpha) are divided by it, and written back plain.
+- More than one frame (animation, multi-page TIFF) is refused: a silent first frame would be a wrong answer. The further
+  pictures behind a JPEG (previews, depth maps) are not frames.
+- Truncated or damaged files are refused by name; there is never half an image. So is whatever is not a regular file.
+- So is what would take too much memory or time: see `Limits`.
+
+What is written keeps size, bit depth, alpha and ICC profile where the format can:
+
+| format | 16 bits | 32 bits, float32 | bands | alpha | ICC |
+| --- | --- | --- | --- | --- | --- |
+| PNG | yes | become 16 | refused | yes | yes |
+| TIFF | yes (lossless) | yes (lossless) | yes | yes | yes, not of bands |
+| WebP | becomes 8 | become 8 | refused | yes | yes |
+| JPEG | becomes 8 | become 8 | refused | laid over white | yes |
+| BMP | becomes 8 | become 8 | refused | laid over white | no |
+
+Fewer bits are rounded to the nearest. A `GuardedReader` (`imaging.sandbox`) reads the same for files that nobody
+vouches for: in a process that can be killed.
+"""
+
+from __future__ import annotations
+
+from translate.imaging.decode import contents, decode, probe, read, read_colours
+from translate.imaging.encode import encode, write
+from translate.imaging.image import READABLE, SUFFIXES, Header, Image, Limits
+
+__all__ = [
+    "READABLE",
+    "SUFFIXES",
+    "Header",
+    "Image",
+    "Limits",
+    "contents",
+    "decode",
+    "encode",
+    "probe",
+    "read",
+    "read_colours",
+    "write",
+]

@@ -1,0 +1,34 @@
+"""Small pictures that go into a page of HTML."""
+
+from __future__ import annotations
+
+import base64
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    Array = np.ndarray[Any, Any]
+
+QUALITY = 82
+
+
+def data_uri(path: Path, longest: int) -> str:
+    """An image file as a WebP data URI, its longer side at most `longest` pixels. Errors: DataError."""
+    from translate.imaging.io import encode, read
+
+    pixels = shrink(read(path).shown(), longest)
+    return "data:image/webp;base64," + base64.b64encode(encode(pixels, ".webp", quality=QUALITY)).decode()
+
+
+def shrink(pixels: Array, longest: int) -> Array:
+    """H x W x C uint8, shrunk by a whole factor to at most `longest` pixels: each pixel the mean of a block."""
+    height, width = pixels.shape[:2]
+    factor = min(-(-max(height, width) // longest), height, width)
+    if factor <= 1:
+        return pixels
+    rows, columns = height // factor, width // factor
+    blocks = pixels[: rows * factor, : columns * factor].reshape(rows, factor, columns, factor, pixels.shape[2])
+    means: Array = blocks.mean(axis=(1, 3))
+    return means.round().astype("uint8")

@@ -1,0 +1,102 @@
+"""Images in the forms in which people hold them, through a translator and back: see `Translator.__call__`."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from torch import Tensor
+
+from translate.errors import ConfigError
+from translate.imaging.convert import as_image, to_tensor
+from translate.imaging.io import Image
+
+if TYPE_CHECKING:
+    from translate.inference.translator import Translator
+
+
+def called(translator: Translator, image: Any, direction: str | None, others: Mapping[str, Any]) -> Any:
+    """What `translator(image, direction, **others)` gives."""
+    if not isinstance(image, list | tuple):
+        return _each(translator, [image], direction, [others])[0]
+    for name, other in others.items():
+        if isinstance(other, list | tuple) and len(other) != len(image):
+            raise ConfigError(f"{len(image)} images, but {len(other)} of {name!r}: give one for all, or as many")
+    each = [
+        {name: other[number] if isinstance(other, list | tuple) else other for name, other in others.items()}
+        for number in range(len(image))
+    ]
+    return _each(translator, image, direction, each)
+
+
+def _each(
+    translator: Translator, images: Sequence[Any], direction: str | None, others: Sequence[Mapping[str, Any]]
+) -> list[Any]:
+    """Pictures in a row that may share a batch share it; tensors go one by one, as they are given."""
+    results: list[Any] = []
+    waiting: list[tuple[Any, Image, dict[str, Image]]] = []
+    batch: tuple[int, int, int] | None = None
+
+    def flush() -> None:
+        pictures, further = [image for _, image, _ in waiting], [more for *_, more in waiting]
+        keys = [str(len(results) + n) for n in range(len(waiting))]
+        made = translator.translate_images(pictures, direction, further, keys) if waiting else []
+        results.extend(_like(given, image) for (given, *_), image in zip(waiting, made, strict=True))
+        waiting.clear()
+
+    for one, more in zip(images, others, strict=True):
+        if isinstance(one, Tensor):
+            flush()
+            results.append(_tensor(translator, one, direction, more, len(results)))
+            continue
+        image = as_image(one)
+        size, channels = image.pixels.shape[:2], image.pixels.shape[2]
+        key = translator.padded_key(direction, size, channels)
+        if waiting and (key != batch or len(waiting) >= translator.batch_size(direction, size)):
+            flush()
+        batch = key
+        waiting.append((one, image, {name: as_image(other) for name, other in more.items()}))
+    flush()
+    return results
+
+
+def _tensor(
+    translator: Translator, image: Tensor, direction: str | None, others: Mapping[str, Any], number: int
+) -> Tensor:
+    if image.ndim not in (3, 4) or not image.is_floating_point():
+        shape = " x ".join(map(str, image.shape))
+        raise ConfigError(f"a tensor is C x H x W or N x C x H x W of float in [-1, 1], not {shape} of {image.dtype}")
+    more: Any = {n: _batch(o) if isinstance(o, Tensor) else _seen(o) for n, o in others.items()}
+    keys = [str(number + n) for n in range(len(_batch(image)))]
+    made = translator.translate_tensor(_batch(image), direction, keys=keys, **more)
+    return made if image.ndim == 4 else made[0]
+
+
+def _batch(images: Tensor) -> Tensor:
+    return images if images.ndim == 4 else images[None]
+
+
+def _seen(image: Any) -> Tensor:
+    """What the networks see of an image in any form but a tensor's."""
+    return to_tensor(as_image(image).over_white())
+
+
+def _like(given: Any, made: Image) -> Any:
+    """A result in the form in which its image was given."""
+    if isinstance(given, Image):
+        return made
+    array = made.array
+    flat = array[..., 0] if array.shape[2] == 1 else array
+    if isinstance(given, np.ndarray):
+        return flat if given.ndim == 2 or made.palette else array
+    if isinstance(given, (str, Path)):
+        return flat if made.palette else array
+    from PIL.Image import fromarray
+
+    deep = flat.ndim == 3 and flat.dtype == np.uint16  # Pillow has no 16-bit colour
+    picture = fromarray((flat // 257).astype(np.uint8) if deep else flat)
+    if made.palette:
+        picture.putpalette([value for colour in made.palette for value in colour])
+    return picture

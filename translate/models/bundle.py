@@ -1,0 +1,160 @@
+"""A trained model on disk: `translator.json`, `model.safetensors`, a card. Data only: no code of it ever runs."""
+
+from __future__ import annotations
+
+import json
+import math
+import shutil
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from translate.contracts import CONTRACT, Method
+from translate.errors import ConfigError, DataError
+from translate.inference.directions import multiple_of, routes
+from translate.models.card import model_card, test_time_in_words
+from translate.storage.atomic import digest, sha256_file, write_bytes, write_json, write_text
+
+if TYPE_CHECKING:
+    from torch import Tensor, nn
+
+FORMAT = 1
+"""The version of the bundle's layout; raised when older readers would misread it."""
+FOLDER = "translator"
+"""The bundle's folder inside a train stage's folder."""
+FACTS, TENSORS, CARD = "translator.json", "model.safetensors", "README.md"
+
+
+@dataclass(frozen=True)
+class Bundle:
+    """What a bundle holds: the facts of `translator.json`, and tensors by `<network>.<parameter>`."""
+
+    folder: Path
+    facts: Mapping[str, Any]
+    tensors: Mapping[str, Tensor]
+
+    def state(self, net: str) -> dict[str, Tensor]:
+        """The state dict of one network."""
+        return {key.removeprefix(f"{net}."): value for key, value in self.tensors.items() if key.startswith(f"{net}.")}
+
+
+def write_bundle(
+    folder: Path,
+    *,
+    method: Method[Any],
+    method_name: str,
+    nets: Mapping[str, nn.Module],
+    provider: Mapping[str, str],
+    info: Mapping[str, Any],
+    samples: Sequence[Path] = (),
+) -> None:
+    """Writes the networks that the method's directions name, and everything that using them needs.
+
+    `provider` is what the registry says of the method (distribution, version, module). `info` is kept as given; by
+    convention it has `weights` (best or last), `step`, `ema`, `metrics` (name to value), `data` (fingerprint) and
+    `pipeline`. Nothing is taken from the clock, so that equal trainings write equal bundles. `samples` are pictures for
+    the model card, copied beside it where they lie elsewhere.
+    """
+    import safetensors.torch
+
+    folder.mkdir(parents=True, exist_ok=True)
+    kept = sorted({net for direction in method.directions.values() for net in direction.nets})
+    tensors = {
+        f"{net}.{key}": value.detach().cpu().contiguous().clone()
+        for net in kept
+        for key, value in nets[net].state_dict().items()
+    }
+    write_bytes(folder / TENSORS, safetensors.torch.save(tensors, {"format": "pt"}))
+    facts = {
+        "format": FORMAT,
+        "contract": CONTRACT,
+        "method": method_name,
+        "plugin": dict(provider),
+        "options": method.config.model_dump(mode="json"),
+        "losses": dict(method.weights),
+        "spec": method.spec.to_json(),
+        "directions": _directions(method, nets),
+        "range": [-1, 1],
+        "test_time": {
+            "dropout": method.test_time.dropout,
+            "norm": method.test_time.norm,
+            "text": test_time_in_words(method.test_time),
+        },
+        "networks": {net: _structure(nets[net]) for net in kept},
+        "files": {TENSORS: sha256_file(folder / TENSORS)},
+        **info,
+        "metrics": {k: v if math.isfinite(v) else str(v) for k, v in info.get("metrics", {}).items()},
+    }
+    names = _copy_samples(folder, samples)
+    write_text(folder / CARD, model_card(facts, names))
+    write_json(folder / FACTS, facts)
+
+
+def read_facts(folder: Path) -> dict[str, Any]:
+    """A bundle's `translator.json`. Errors: ConfigError (none there, newer format), DataError (damaged)."""
+    path = folder / FACTS
+    try:
+        facts: dict[str, Any] = json.loads(path.read_text("utf-8"))
+    except FileNotFoundError:
+        raise ConfigError(f"{folder}: no trained model here ({FACTS} is missing)") from None
+    except (OSError, ValueError) as error:
+        raise DataError(f"{path}: cannot be read: {error}") from None
+    if facts.get("format") != FORMAT or facts.get("contract") != CONTRACT:
+        raise ConfigError(
+            f"{path}: written in format {facts.get('format')} for contract {facts.get('contract')}; this version of "
+            f"translate reads format {FORMAT}, contract {CONTRACT}: use the version that wrote it, or train again"
+        )
+    return facts
+
+
+def read_bundle(folder: Path) -> Bundle:
+    """Reads a bundle and checks its hash. Errors: as `read_facts`."""
+    import safetensors
+    import safetensors.torch
+
+    facts = read_facts(folder)
+    weights = folder / TENSORS
+    try:
+        found = sha256_file(weights)
+        if found != facts["files"][TENSORS]:
+            raise DataError(f"{weights}: damaged: its sha256 is {found}, {FACTS} records {facts['files'][TENSORS]}")
+        return Bundle(folder, facts, safetensors.torch.load_file(weights))
+    except (OSError, safetensors.SafetensorError) as error:
+        raise DataError(f"{weights}: cannot be read: {error}") from None
+
+
+def _directions(method: Method[Any], nets: Mapping[str, nn.Module]) -> dict[str, Any]:
+    return {
+        name: {
+            **route.to_json(),
+            "multiple": multiple_of(method.directions[name], nets),
+            "channels": {i: method.spec.channels[s] for i, s in zip(route.inputs, route.sides, strict=True)},
+        }
+        for name, route in routes(method).items()
+    }
+
+
+def _structure(net: nn.Module) -> dict[str, Any]:
+    parameters = sum(p.numel() for p in net.parameters())
+    name = f"{type(net).__module__}.{type(net).__qualname__}"
+    return {"class": name, "parameters": parameters, "structure": structure_hash(net)}
+
+
+def structure_hash(net: nn.Module) -> str:
+    """A hash of what a network is made of: the kind of every layer, the name, shape and type of every tensor."""
+    layers = [[name, type(layer).__name__] for name, layer in net.named_modules() if name]
+    tensors = [[name, list(value.shape), str(value.dtype)] for name, value in net.state_dict().items()]
+    return digest([layers, tensors])
+
+
+def _copy_samples(folder: Path, samples: Sequence[Path]) -> list[str]:
+    """Paths of the samples relative to the bundle; what lies elsewhere is copied, numbered since names may repeat."""
+    names = []
+    for number, sample in enumerate(samples, 1):
+        inside = sample
+        if not sample.is_relative_to(folder):
+            (folder / "samples").mkdir(exist_ok=True)
+            inside = Path(shutil.copyfile(sample, folder / "samples" / f"{number}-{sample.name}"))
+        names.append(inside.relative_to(folder).as_posix())
+    return names

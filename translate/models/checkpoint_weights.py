@@ -1,0 +1,55 @@
+"""Other weights of a trained model than its bundle holds: those of the checkpoints that its training kept."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import TYPE_CHECKING, Literal
+
+from translate.errors import ConfigError
+from translate.models.bundle import Bundle
+from translate.storage import checkpoint
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+Weights = Literal["best", "last", "raw"]
+FOLDER = "checkpoints"
+_AVERAGE = "module."
+"""Where `AveragedModel` keeps the network."""
+
+
+def with_weights(bundle: Bundle, which: Weights) -> Bundle:
+    """The same model with the weights of its `best` or its `last` checkpoint (averaged where the training averaged),
+    or with those of the bundle's own step before averaging (`raw`).
+
+    Errors: ConfigError (no such checkpoint), StageError (a damaged one).
+    """
+    folder = bundle.folder.parent / FOLDER
+    known = checkpoint.steps(folder)
+    if not known:
+        raise ConfigError(
+            f"{bundle.folder}: no checkpoints beside this model, which has its own weights alone; "
+            "name the folder of the train stage (runs/NAME/train), or leave out the choice of weights"
+        )
+    step = known[-1] if which == "last" else bundle.facts.get("step")
+    if which == "best":
+        best = checkpoint.read(folder / checkpoint.name_of(known[-1]))[1]["progress"]["best"]
+        if best is None:
+            raise ConfigError(f"{bundle.folder}: this training watched no metric (`keep.best`): there is no best")
+        step = best["step"]
+    if step not in known:
+        kept = ", ".join(map(str, known))
+        raise ConfigError(f"{folder}: the {which} weights are those of step {step}, and only {kept} were kept")
+    tensors, _ = checkpoint.read(folder / checkpoint.name_of(step))
+    found = {}
+    for net in bundle.facts["networks"]:
+        averaged = {} if which == "raw" else _under(tensors, f"ema/{net}/{_AVERAGE}")
+        state = averaged or _under(tensors, f"net/{net}/")
+        found.update({f"{net}.{key}": value for key, value in state.items()})
+    facts = {**bundle.facts, "weights": which, "step": step, "ema": which != "raw" and bundle.facts.get("ema", False)}
+    return replace(bundle, facts=facts, tensors=found)
+
+
+def _under(tensors: Mapping[str, Tensor], prefix: str) -> dict[str, Tensor]:
+    return {key.removeprefix(prefix): value for key, value in tensors.items() if key.startswith(prefix)}

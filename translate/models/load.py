@@ -1,0 +1,92 @@
+"""Loading a trained model by its reference: a folder, a pointer, an exported file, or a tracking server's name."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Literal
+
+from translate import device as devices
+from translate.contracts import Components
+from translate.errors import ConfigError
+from translate.inference.streaming.streamer import Tile
+from translate.inference.translator import Translator
+from translate.models.bundle import FACTS, FOLDER, read_bundle
+from translate.models.checkpoint_weights import Weights, with_weights
+from translate.models.onnx.exported import SUFFIX, open_exported
+from translate.models.restore import restore_method, restore_networks
+from translate.plugins import Registry
+
+TRACKED = ("runs:/", "models:/")
+
+
+def load(
+    ref: str | Path,
+    device: str = "auto",
+    registry: Components | None = None,
+    *,
+    precision: str = "fp32",
+    seed: int = 0,
+    weights: Weights | None = None,
+    runtime: Literal["torch", "onnx"] = "torch",
+    tile: Tile = "auto",
+    resolver: Callable[[str], Path] | None = None,
+) -> Translator:
+    """Loads a trained model: a bundle's folder, a train stage's folder, the pointer to one (`runs/NAME/train`), or a
+    file that `translate models export` wrote.
+
+        model = translate.load("runs/maps-cyclegan/train")
+        street_map = model("photo.jpg")                 # see `Translator.__call__`: arrays, PIL images, tensors, lists
+        photo = model(street_map, "b_to_a")             # another direction
+        with_hat = other_model(face, exemplar=hat)      # a direction of two inputs
+
+    The method comes from an installed plugin by its recorded name, never from the bundle. `seed` decides dropout where
+    the method keeps it on; calls with equal images give equal results. `weights`: instead of the bundle's, those of the
+    `best` or the `last` checkpoint, or the bundle's before averaging (`raw`). `runtime="onnx"` takes what was exported
+    beside the bundle (an exported file needs no plugin and no torch network). `resolver` finds the folder of a tracking
+    server's reference (`runs:/<id>/translator`, `models:/<name>/<version>`). Errors: ConfigError (no model there),
+    DataError (damaged), PluginError (the plugin is missing, or builds other networks than it holds).
+    """
+    if runtime == "onnx" or str(ref).endswith(SUFFIX):
+        if precision != "fp32" or weights or tile not in ("auto", "off"):
+            raise ConfigError(f"{ref}: an exported model takes whole images, with its own weights, in fp32 alone")
+        exported = open_exported(ref, device, lambda: locate(ref, resolver))
+        return Translator(exported, {}, exported.facts["plugin"], info=exported.facts, tile="off")
+    bundle = read_bundle(locate(ref, resolver))
+    if weights:
+        bundle = with_weights(bundle, weights)
+    if registry is None:
+        registry = Registry()
+    method = restore_method(bundle, registry)
+    nets = restore_networks(bundle, method, registry)
+    return Translator(
+        method,
+        nets,
+        bundle.facts["plugin"],
+        devices.resolve(device),
+        precision=precision,
+        info=bundle.facts,
+        seed=seed,
+        tile=tile,
+    )
+
+
+def locate(ref: str | Path, resolver: Callable[[str], Path] | None = None) -> Path:
+    """The bundle's folder that a reference means. Errors: ConfigError."""
+    if isinstance(ref, str) and ref.startswith(TRACKED):
+        if resolver is None:
+            raise ConfigError(f"{ref}: a reference of a tracking server needs a `resolver`; give a folder instead")
+        return resolver(ref)
+    path = Path(ref)
+    if path.is_file():
+        try:
+            path = path.parent / path.read_text("utf-8").strip()
+        except UnicodeDecodeError:
+            raise ConfigError(
+                f"{ref}: a model is a folder (or a pointer to one), and this is some other file"
+            ) from None
+    for folder in (path, path / FOLDER):
+        if (folder / FACTS).is_file():
+            return folder
+    what = "has no trained model" if path.is_dir() else "does not exist"
+    raise ConfigError(f"{ref}: {what}; give a bundle's folder or a finished train stage, such as runs/NAME/train")

@@ -1,0 +1,114 @@
+"""Checkpoints of pytorch-CycleGAN-and-pix2pix (Zhu et al.) as bundles."""
+
+from __future__ import annotations
+
+import secrets
+import shutil
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+from translate.contracts import DataSpec, NetworkUse
+from translate.errors import ConfigError, DataError
+from translate.models.bundle import read_bundle, write_bundle
+from translate.storage.atomic import replace_dir, sha256_file
+from translate.storage.untrusted import read_tensors
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from translate.models.single_network import SingleNetwork
+    from translate.networks.recognise import Recognised
+
+METHOD = "single-network"
+LEVELS = 8
+"""log2 of the image size at which the reference trains by default: only a U-Net's tensors tell another one."""
+
+
+def import_reference(
+    source: Path, output: Path, *, dropout: bool | None = None, norm: Literal["image", "running"] = "image"
+) -> Mapping[str, Any]:
+    """Turns a generator's checkpoint (`latest_net_G.pth`) into a bundle in the new folder `output`; returns its facts.
+
+    The network is found from the tensors. At test time the reference leaves its networks in train mode, which is the
+    default here: batch norms on the statistics of each image, and dropout on where the network has it (for a U-Net
+    assumed, since its file does not tell). `dropout=False` and `norm="running"` are its `--eval`.
+    Errors: ConfigError (no file, `output` exists, dropout wanted of a network without), DataError (refused: why).
+    """
+    from translate.networks.recognise import recognise
+
+    if output.exists():
+        raise ConfigError(f"{output}: exists already; name a new folder")
+    tensors = read_tensors(source)
+    try:
+        found = recognise({k: tuple(v.shape) for k, v in tensors.items()}, dropout=dropout is not False)
+        state = _state(found, tensors)
+    except DataError as error:
+        raise DataError(f"{source}: refused: {error}") from None
+    has_dropout = bool(found.options["dropout"])
+    if dropout and not has_dropout:
+        raise ConfigError(f"{source}: dropout cannot be on: the tensors show that this {found.uses} has none")
+    method, nets, provider = _method(found, has_dropout and dropout is not False, norm)
+    nets["net"].load_state_dict(state)
+    info = {"weights": "imported", "imported": _provenance(source, found, dropout)}
+    output.parent.mkdir(parents=True, exist_ok=True)
+    partial = output.with_name(f".{output.name}.{secrets.token_hex(4)}.partial")
+    try:
+        write_bundle(partial, method=method, method_name=METHOD, nets=nets, provider=provider, info=info)
+        replace_dir(partial, output)
+    finally:
+        shutil.rmtree(partial, ignore_errors=True)
+    return read_bundle(output).facts
+
+
+def _state(found: Recognised, tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """Our state dict, in float32. Errors: DataError for values that are no finite numbers."""
+    import torch
+
+    state = {}
+    for ours, theirs in found.keys.items():
+        value = torch.zeros((), dtype=torch.long) if theirs is None else tensors[theirs]
+        counts = ours.endswith("num_batches_tracked")
+        if value.is_floating_point() == counts or not (counts or bool(value.isfinite().all())):
+            raise DataError(f"tensor {theirs} ({value.dtype}) does not hold finite numbers of the kind it should")
+        state[ours] = value if counts else value.float()
+    return state
+
+
+def _method(
+    found: Recognised, dropout: bool, norm: Literal["image", "running"]
+) -> tuple[SingleNetwork, dict[str, Any], Mapping[str, str]]:
+    import torch
+
+    from translate.plugins import Registry
+
+    registry = Registry()
+    kind = registry.get("methods", METHOD)
+    network = NetworkUse(uses=found.uses, options=found.options)
+    config = kind.Config(network=network, out_channels=found.out_channels, dropout=dropout, norm=norm)
+    size = 2 ** found.options.get("levels", LEVELS)
+    method = kind(config, DataSpec("single", {"image": found.in_channels}, (size, size)), {})
+    with torch.random.fork_rng([]):  # initial weights are drawn and thrown away
+        nets = method.networks(registry.builder())
+    return method, nets, registry.provider("methods", METHOD)
+
+
+def _provenance(source: Path, found: Recognised, dropout: bool | None) -> dict[str, Any]:
+    """What was read, found and assumed, for the bundle's facts and its card."""
+    notes = []
+    if not found.told_dropout:
+        which = "assumed, as the reference trains it by default" if dropout is None else "as asked for"
+        has = "with" if found.options["dropout"] else "without"
+        notes.append(f"a U-Net's file does not tell whether it was trained with dropout: {has}, {which}")
+    if found.stale:
+        notes.append(f"left out: {len(found.stale)} statistics of instance norms, which an older program kept")
+    if None in found.keys.values():
+        notes.append("the batch norms' counters are absent, as in old files: they start at 0")
+    return {
+        "file": source.name,
+        "sha256": sha256_file(source),
+        "layout": "pytorch-CycleGAN-and-pix2pix",
+        "network": {"uses": found.uses, **found.options},
+        "channels": [found.in_channels, found.out_channels],
+        "notes": notes,
+    }

@@ -1,0 +1,88 @@
+"""From a bundle's data to a method and its networks, built by the plugin that is installed here."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+import torch
+from torch import nn
+
+from translate.contracts import Components, DataSpec, Method, NetworkUse
+from translate.errors import PluginError, TranslateError
+from translate.models.bundle import structure_hash
+
+if TYPE_CHECKING:
+    from translate.models.bundle import Bundle
+
+
+def restore_method(bundle: Bundle, registry: Components) -> Method[Any]:
+    """The method by its recorded name, with the options it was trained with. Errors: PluginError."""
+    facts = bundle.facts
+    try:
+        kind: type[Method[Any]] = registry.get("methods", facts["method"])
+    except TranslateError as error:
+        raise PluginError(f"{bundle.folder}: {error}. The model was trained by {_origin(facts['plugin'])}") from None
+    try:
+        options = kind.Config.model_validate(facts["options"])
+    except ValueError as error:
+        found = "; ".join(str(error).splitlines()[1:3])
+        raise PluginError(
+            f"{bundle.folder}: method {facts['method']!r} no longer takes the options of this model, which was trained "
+            f"by {_origin(facts['plugin'])}: {found}"
+        ) from None
+    return kind(options, DataSpec.from_json(facts["spec"]), facts["losses"])
+
+
+def restore_networks(bundle: Bundle, method: Method[Any], registry: Components) -> dict[str, nn.Module]:
+    """The networks that the bundle holds, as the installed method builds them, with the stored weights.
+
+    Errors: PluginError when the structures differ.
+    """
+
+    def build(use: NetworkUse | str, *, in_channels: int, out_channels: int = 1, **defaults: Any) -> nn.Module:
+        use = NetworkUse.model_validate(use) if isinstance(use, str) else use
+        net = registry.build(use, in_channels=in_channels, out_channels=out_channels, **defaults)
+        assert isinstance(net, nn.Module)
+        return net
+
+    with torch.random.fork_rng([]):  # initial weights are drawn and thrown away
+        built = method.networks(build)
+    nets = {name: built[name] for name in bundle.facts["networks"] if name in built}
+    for name in bundle.facts["networks"]:
+        _fill(bundle, name, nets.get(name), registry)
+    return nets
+
+
+def _fill(bundle: Bundle, name: str, net: nn.Module | None, registry: Components) -> None:
+    """Strict loading that names both structures, and who made them, where they differ."""
+    facts = bundle.facts
+    known = facts["networks"][name]
+    stored = {k: tuple(v.shape) for k, v in bundle.state(name).items()}
+    built = {k: tuple(v.shape) for k, v in net.state_dict().items()} if net is not None else {}
+    ours = structure_hash(net) if net is not None else ""
+    if net is not None and stored == built and known.get("structure", ours) == ours:
+        net.load_state_dict(bundle.state(name))
+        return
+    wrong = [
+        f"{k}: {stored.get(k, 'absent')} in the bundle, {built.get(k, 'absent')} as built"
+        for k in sorted({*stored, *built})
+        if stored.get(k) != built.get(k)
+    ]
+    differing = f"{len(wrong)} differ, first {'; '.join(wrong[:3])}" if wrong else "the kinds of its layers differ"
+    here = "none" if net is None else _described(f"{type(net).__module__}.{type(net).__qualname__}", built, ours)
+    raise PluginError(
+        f"{bundle.folder}: network {name!r} is {_described(known['class'], stored, known.get('structure', ''))} in the "
+        f"bundle, written by {_origin(facts['plugin'])}, but method {facts['method']!r} of "
+        f"{_origin(registry.provider('methods', facts['method']))}, as installed, builds {here}; {differing}. Install "
+        f"the version that wrote it, or train again"
+    )
+
+
+def _described(kind: str, tensors: Mapping[str, Any], structure: str) -> str:
+    return f"a {kind} of {len(tensors)} tensors" + (f" (structure {structure[:8]})" if structure else "")
+
+
+def _origin(plugin: Mapping[str, Any]) -> str:
+    known = [str(plugin[k]) for k in ("distribution", "version", "module") if plugin.get(k)]
+    return " ".join(known) or "an unknown plugin"

@@ -1,0 +1,1 @@
+"""`translate init`: a pipeline file for a folder of images."""

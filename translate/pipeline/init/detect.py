@@ -1,0 +1,206 @@
+"""Which kinds of data the images of a folder can be, and the source that reads them so; for `translate init`."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from translate.contracts import IGNORE, DataKind
+from translate.errors import ConfigError, TranslateError
+from translate.imaging import io as image_io
+from translate.pipeline.init.layout import Layout, Pile
+from translate.plugins import Registry
+
+_FIRST = re.compile(r"(input|source|from|x|a|images?|photos?)", re.IGNORECASE)
+_LAST = re.compile(r"(output|target|truth|gt|y|b)", re.IGNORECASE)
+_LABELS = re.compile(r".*(annot|label|mask|seg|class|gt)", re.IGNORECASE)
+_WITHOUT = re.compile(r"(without|no|not|non|un)([-_ ].*)?|.*[-_ ](without|no|not|non)[-_ ].*", re.IGNORECASE)
+_LISTS = ("classes.txt", "labels.txt", "label_names.txt")
+_MOST_CLASSES = 64
+"""More values than this in what could be label maps, and they are taken for grey pictures."""
+_LOOKED = 40
+"""So many label maps are read to count the classes."""
+
+
+@dataclass(frozen=True)
+class Material:
+    """A source for the images of a folder. `about` are remarks for comments; `size` is the least height and width."""
+
+    source: Mapping[str, Any]
+    about: tuple[str, ...]
+    splits: tuple[str, ...]
+    size: tuple[int, int]
+    count: int
+
+
+class _UnsuitedError(Exception):
+    """Why a folder cannot be read as a kind of data."""
+
+
+def material(kind: DataKind, layout: Layout, method: str, registry: Registry) -> Material:
+    """The folder as data of a kind. Errors: ConfigError that says why not, and which methods it suits."""
+    try:
+        return _READ[kind](layout)
+    except _UnsuitedError as reason:
+        others = [other for other in _READ if other != kind and _suits(other, layout)]
+        methods, _ = registry.all_methods()
+        fitting = sorted(name for name, found in methods.items() if found.data in others and found.players)
+        instead = f"it suits {' and '.join(others)} data: {', '.join(fitting)}" if fitting else "it suits no method"
+        here = f"{layout.folder} holds {layout}"
+        raise ConfigError(f"{method} trains on {kind} data, and {here}: {reason}. As it is, {instead}") from None
+
+
+def _suits(kind: DataKind, layout: Layout) -> bool:
+    try:
+        _READ[kind](layout)
+    except (_UnsuitedError, TranslateError):
+        return False
+    return True
+
+
+# --------------------------------------------------------------------------------------------------- kinds of data
+
+
+def _paired(layout: Layout) -> Material:
+    if len(layout.sides) == 1:
+        return _side_by_side(layout, {})
+    a, b = _two(layout, "a picture and its counterpart")
+    if _LAST.fullmatch(a) or _FIRST.fullmatch(b):
+        a, b = b, a
+    alone = _matched(layout)
+    about = [f"input  {layout.pile(a)}", f"target {layout.pile(b)}", "The other way round: `direction: b_to_a`."]
+    if alone:
+        about.append(f"{alone} images have no partner of their name and are left out.")
+    source = {"uses": "pairs", **_folders(layout, {"a": a, "b": b}), **({"unmatched": "skip"} if alone else {})}
+    return _material(layout, source, about)
+
+
+def _unpaired(layout: Layout) -> Material:
+    if len(layout.sides) == 1:
+        return _side_by_side(layout, {"kind": "unpaired", "disjoint": True})
+    a, b = _two(layout, "two sets of pictures")
+    about = [f"a: {layout.pile(a)}", f"b: {layout.pile(b)}"]
+    if any(split != "train" and layout.common(split) for split in layout.splits):
+        about.append("If equal names of a split show the same thing, `pairs: [test]` lets it be scored in pairs.")
+    return _material(layout, {"uses": "folders", **_folders(layout, {"a": a, "b": b})}, about)
+
+
+def _single(layout: Layout) -> Material:
+    if len(layout.sides) != 1:
+        first = layout.pile(layout.sides[0]).path
+        raise _UnsuitedError(f"one set of pictures is wanted, to make inputs from; name its folder ({first})")
+    (side,) = layout.sides
+    folders = {split: of[side].path.as_posix() for split, of in layout.splits.items()}
+    place = {"root": folders["train"]} if folders.keys() == {"train"} else {"folders": folders}
+    return _material(layout, {"uses": "single", **place}, [str(layout.pile(side))])
+
+
+def _labelled(layout: Layout) -> Material:
+    sides = _two(layout, "pictures and their label maps")
+    maps = [s for s in sides if all(h.mode != "rgb" and h.bits == 8 for h in layout.pile(s).headers.values())]
+    maps = [s for s in maps if _LABELS.match(s)] or maps
+    if len(maps) != 1:
+        raise _UnsuitedError(
+            "one of the two has to hold label maps: grey or palette PNGs whose values are class numbers"
+        )
+    (labels,) = maps
+    (images,) = (side for side in sides if side != labels)
+    alone = _matched(layout)
+    listed = next((layout.folder / name for name in _LISTS if (layout.folder / name).is_file()), None)
+    classes = listed.as_posix() if listed else [f"class-{n}" for n in range(_classes(layout.pile(labels)))]
+    about = [f"images {layout.pile(images)}", f"labels {layout.pile(labels)}"]
+    if not listed:
+        about.append(f"Classes 0 to {len(classes) - 1} occur in them: give them their names. 255 is no class.")
+    source = {"uses": "labelled", **_folders(layout, {"images": images, "labels": labels}), "classes": classes}
+    return _material(layout, {**source, **({"unmatched": "skip"} if alone else {})}, about)
+
+
+def _attribute(layout: Layout) -> Material:
+    one, other = _two(layout, "pictures with something and pictures without it")
+    if _WITHOUT.fullmatch(one):
+        one, other = other, one
+    piles = [layout.pile(one), layout.pile(other)]
+    about = [f"with    {piles[0]}", f"without {piles[1]}"]
+    mixed = len({h.channels for pile in piles for h in pile.headers.values()}) > 1
+    source = {"uses": "attribute", **_folders(layout, {"with": one, "without": other})}
+    return _material(layout, {**source, **({"colour": True} if mixed else {})}, about)
+
+
+_READ: Mapping[DataKind, Callable[[Layout], Material]] = {
+    "paired": _paired,
+    "unpaired": _unpaired,
+    "single": _single,
+    "labelled": _labelled,
+    "attribute": _attribute,
+}
+
+
+# ---------------------------------------------------------------------------------------------------------- parts
+
+
+def _side_by_side(layout: Layout, options: Mapping[str, Any]) -> Material:
+    """Files that hold both images."""
+    (side,) = layout.sides
+    pile = layout.pile(side)
+    if not pile.side_by_side():
+        raise _UnsuitedError("two folders are wanted, or pictures twice as wide as high that hold both, side by side")
+    if any(of[side].path != layout.folder / split for split, of in layout.splits.items()) and len(layout.splits) > 1:
+        raise _UnsuitedError("the folders of pictures that hold both sides have to be called train, val and test")
+    root = layout.folder if len(layout.splits) > 1 else pile.path
+    found = _material(layout, {"uses": "side-by-side", "root": root.as_posix(), **options}, [str(pile)])
+    about = (
+        "The left half of a file is the input (a), the right half the target (b); the other way: `direction: b_to_a`."
+    )
+    return Material(found.source, (*found.about, about), found.splits, (found.size[0], found.size[1] // 2), found.count)
+
+
+def _two(layout: Layout, what: str) -> tuple[str, str]:
+    if len(layout.sides) != 2:
+        raise _UnsuitedError(f"two folders are wanted, {what}")
+    return layout.sides[0], layout.sides[1]
+
+
+def _matched(layout: Layout) -> int:
+    """How many images have no partner, for sides that belong together by name."""
+    alone = 0
+    for split, (a, b) in ((split, of.values()) for split, of in layout.splits.items()):
+        common = len(layout.common(split))
+        alone += len(a.files) + len(b.files) - 2 * common
+        if common < max(len(a.files), len(b.files)) / 2:
+            raise _UnsuitedError(f"only {common} names of {split} are the same on both sides ({a.path}, {b.path})")
+    if unequal := layout.unequal():
+        raise _UnsuitedError(f"the two images of a pair need one size, and {unequal}")
+    return alone
+
+
+def _folders(layout: Layout, sides: Mapping[str, str]) -> dict[str, Any]:
+    """The folders of the training split beside each other, those of the others below their names."""
+    found = {
+        split: {option: of[side].path.as_posix() for option, side in sides.items()}
+        for split, of in layout.splits.items()
+    }
+    return {**found.pop("train"), **found}
+
+
+def _classes(pile: Pile) -> int:
+    """How many classes the label maps of a pile tell apart."""
+    import numpy as np
+
+    keys = list(pile.files)
+    values: set[int] = set()
+    for key in keys[:: max(1, len(keys) // _LOOKED)]:
+        values |= {*np.unique(image_io.read(pile.files[key], indices=True).pixels).tolist()}
+    if values == {0, IGNORE}:
+        raise _UnsuitedError(f"the masks in {pile.path} hold 0 and 255, and 255 is no class: write 1 in its place")
+    most = max(values - {IGNORE}, default=0)
+    if not 1 <= most < _MOST_CLASSES:
+        raise _UnsuitedError(f"the values in {pile.path} go up to {most}: pictures, not numbers of classes")
+    return most + 1
+
+
+def _material(layout: Layout, source: Mapping[str, Any], about: list[str]) -> Material:
+    piles = [layout.pile(side) for side in layout.sides]
+    size = min(p.smallest[0] for p in piles), min(p.smallest[1] for p in piles)
+    return Material(source, tuple(about), tuple(layout.splits), size, min(len(p.files) for p in piles))

@@ -1,0 +1,153 @@
+"""What a folder of images looks like: splits, sides, pairs, sizes; for `translate init`."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+
+from translate.data.sources.listing import list_images, require_folder
+from translate.errors import DataError
+from translate.imaging import io as image_io
+from translate.imaging.io import READABLE, Header
+
+SPLITS: Mapping[str, str] = {
+    **dict.fromkeys(("train", "training"), "train"),
+    **dict.fromkeys(("val", "valid", "validation", "dev"), "val"),
+    **dict.fromkeys(("test", "testing"), "test"),
+}
+"""What people call a split, and what we call it."""
+
+PROBED = 100
+"""So many images of a folder are looked at, spread evenly."""
+
+_SPLIT_FIRST = re.compile(rf"({'|'.join(sorted(SPLITS, key=len, reverse=True))})[-_ ]?(.*)", re.IGNORECASE)
+
+
+@dataclass(frozen=True)
+class Pile:
+    """A folder of images: how many there are, and the headers of some."""
+
+    path: Path
+    files: Mapping[str, Path]
+
+    @cached_property
+    def headers(self) -> dict[str, Header]:
+        """By key. Errors: DataError for an image that cannot be read."""
+        keys = list(self.files)
+        step = max(1, len(keys) // PROBED)
+        return {key: image_io.probe(self.files[key]) for key in keys[::step]}
+
+    @property
+    def smallest(self) -> tuple[int, int]:
+        """The least height and the least width."""
+        return min(h.height for h in self.headers.values()), min(h.width for h in self.headers.values())
+
+    def side_by_side(self) -> bool:
+        """Whether the images are two squares, or nearly so, in one file."""
+        return all(h.width % 2 == 0 and 1.8 <= h.width / h.height <= 2.2 for h in self.headers.values())
+
+    def __str__(self) -> str:
+        sizes = {(h.width, h.height) for h in self.headers.values()}
+        (w0, h0), (w1, h1) = min(sizes), max(sizes)
+        size = f"{w0} x {h0}" if len(sizes) == 1 else f"{w0} x {h0} to {w1} x {h1}"
+        kinds = {{1: "grey", 3: "colour"}.get(h.channels, f"{h.channels} bands") for h in self.headers.values()}
+        deep = ", 16 bits" if any(h.bits == 16 for h in self.headers.values()) else ""
+        return f"{self.path}: {len(self.files):,} images of {size} pixels, {' and '.join(sorted(kinds))}{deep}"
+
+
+@dataclass(frozen=True)
+class Layout:
+    """The images of a folder: `splits` from split to side to pile. A folder without sides has the one side ``."""
+
+    folder: Path
+    splits: Mapping[str, Mapping[str, Pile]] = field(default_factory=dict)
+
+    @property
+    def sides(self) -> tuple[str, ...]:
+        return tuple(self.splits["train"])
+
+    def pile(self, side: str = "") -> Pile:
+        """The training images of a side."""
+        return self.splits["train"][side]
+
+    def common(self, split: str) -> set[str]:
+        """The names that both sides of a split have."""
+        a, b = self.splits[split].values()
+        return {*a.files} & {*b.files}
+
+    def unequal(self) -> str:
+        """The first pair whose images differ in size, in words, or nothing."""
+        a, b = self.splits["train"].values()
+        for key in sorted(a.headers.keys() & b.headers.keys()):
+            one, two = a.headers[key], b.headers[key]
+            if (one.width, one.height) != (two.width, two.height):
+                return f"{key} is {one.width} x {one.height} in {a.path}, {two.width} x {two.height} in {b.path}"
+        return ""
+
+    def __str__(self) -> str:
+        if self.sides == ("",):
+            parts = "images" if set(self.splits) == {"train"} else f"images in {' and '.join(self.splits)}"
+            return f"one set of {parts}"
+        return f"{len(self.sides)} sets of images, {' and '.join(self.sides)}"
+
+
+def look(folder: Path) -> Layout:
+    """How the images of a folder are laid out.
+
+    `trainA`, `trainB`; `train/A`, `train/B`; `A/train`, `B/train`; `A`, `B`; `train`, `val`; or images directly. Sides
+    and splits may have other names. Errors: DataError where there are no images, or no training images.
+    """
+    require_folder(folder)
+    there = {path.name: path for path in sorted(folder.iterdir()) if _holds_images(path)}
+    if not there:
+        return Layout(folder, {"train": {"": _pile(folder)}})
+    found = _splits_first(there) or _sides_first(there)
+    if "train" not in found:
+        raise DataError(f"{folder}: there are {', '.join(there)}, and no images for training (`train`)")
+    sides = found["train"]
+    for split, of in found.items():
+        if of.keys() != sides.keys():
+            raise DataError(f"{folder}: {split} holds {_named(of)}, and train holds {_named(sides)}")
+    return Layout(folder, {split: {side: _pile(path) for side, path in of.items()} for split, of in found.items()})
+
+
+def _splits_first(there: Mapping[str, Path]) -> dict[str, dict[str, Path]]:
+    """`train`, `train/A`, `trainA`: the split comes first. Empty where a folder is called otherwise."""
+    found: dict[str, dict[str, Path]] = {}
+    for name, path in there.items():
+        match = _SPLIT_FIRST.fullmatch(name)
+        if not match:
+            return {}
+        split, side = SPLITS[match[1].lower()], match[2]
+        inner = [each for each in sorted(path.iterdir()) if _holds_images(each)]
+        below = {each.name: each for each in inner} if inner and not side else {side: path}
+        found.setdefault(split, {}).update(below)
+    return {split: found[split] for split in ("train", "val", "test") if split in found}
+
+
+def _sides_first(there: Mapping[str, Path]) -> dict[str, dict[str, Path]]:
+    """`A`, `A/train`: the side comes first."""
+    found: dict[str, dict[str, Path]] = {}
+    for side, path in there.items():
+        inner = [each for each in sorted(path.iterdir()) if _holds_images(each)]
+        split = bool(inner) and all(each.name.lower() in SPLITS for each in inner)
+        for name, place in {SPLITS[each.name.lower()]: each for each in inner}.items() if split else [("train", path)]:
+            found.setdefault(name, {})[side] = place
+    return {split: found[split] for split in ("train", "val", "test") if split in found}
+
+
+def _holds_images(path: Path) -> bool:
+    if not path.is_dir() or path.name.startswith("."):
+        return False
+    return any(each.suffix.lower() in READABLE or _holds_images(each) for each in path.iterdir())
+
+
+def _pile(path: Path) -> Pile:
+    return Pile(path, list_images(path).files)
+
+
+def _named(of: Iterable[str]) -> str:
+    return " and ".join(name or "images" for name in of)

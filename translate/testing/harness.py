@@ -1,0 +1,137 @@
+"""A method on the bench: built by the registry, played by the engine, fed with tiny batches."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import torch
+from pydantic_core import PydanticUndefined
+from torch import Tensor, nn
+
+from translate.contracts import Components, Config, DataSpec, Method, NetworkUse
+from translate.errors import ConfigError
+from translate.plugins import Registry
+from translate.seeding import derive
+from translate.stages.train import build_networks
+from translate.testing.batches import tiny_batch, tiny_spec
+from translate.testing.component import configured, smallest
+from translate.testing.instrumented_engine import WatchedEngine
+from translate.training.config import TrainConfig
+from translate.training.players import make_players
+
+SEED = 7
+SMALL: Sequence[Mapping[str, int]] = (
+    {"filters": 4, "blocks": 1, "levels": 3, "layers": 1, "growth": 2},
+    {"filters": 4},
+)
+"""Options that make networks small, where the method's options leave them alone: the first that the method can use."""
+
+
+class Shelf:
+    """A registry in which one name means the class under test, installed or not."""
+
+    def __init__(self, registry: Components, kind: str, name: str, cls: type[Any]) -> None:
+        self._registry, self._mine, self._cls = registry, (kind, name), cls
+
+    def get(self, kind: str, name: str) -> type[Any]:
+        found: type[Any] = self._cls if (kind, name) == self._mine else self._registry.get(kind, name)  # type: ignore[arg-type]
+        return found
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._registry, name)
+
+
+class Bench:
+    """Everything that the checks of a method share. `size` grows to what the networks of its directions need."""
+
+    def __init__(
+        self,
+        cls: type[Method[Any]],
+        *,
+        options: Mapping[str, Any] | None = None,
+        size: int = 32,
+        losses: Mapping[str, float] | None = None,
+        registry: Registry | None = None,
+    ) -> None:
+        self.cls, self.losses = cls, dict(losses or {})
+        self.registry = registry or Registry()
+        self.name = cls.name or cls.__name__
+        self.size = size
+        self.options = dict(options or {})
+        for small in SMALL:
+            networks = _small(cls.Config, self.registry, {**small, "crop": size})
+            if not {*networks} <= {*self.options} and self._builds({**networks, **self.options}):
+                break
+
+    def _builds(self, options: dict[str, Any]) -> bool:
+        """Takes these options if the networks can be built with them."""
+        before, self.options = self.options, options
+        try:
+            self.built(self.method())
+        except Exception:  # what goes wrong without small networks is told by the checks
+            self.options = before
+            return False
+        return True
+
+    def fit(self) -> None:
+        """Raises the size to the smallest that all networks accept, as far as they say so (`multiple`, ConfigError)."""
+        method = self.method()
+        nets = self.built(method)
+        used = {n for d in method.directions.values() for n in d.nets}
+        least = math.lcm(*(m for n in used if isinstance(m := getattr(nets[n], "multiple", 1), int)))
+        self.size = smallest(-(-self.size // least) * least, self._attempt if method.players else lambda size: None)
+
+    def _attempt(self, size: int) -> None:
+        self.size = size
+        self.play(self.engine(), 1)
+
+    @property
+    def spec(self) -> DataSpec:
+        return tiny_spec(self.cls.data, size=self.size)
+
+    def batch(self, number: int) -> dict[str, Tensor]:
+        return tiny_batch(self.cls.data, size=self.size, seed=number)
+
+    def config(self) -> Config:
+        return configured(self.cls, self.options)
+
+    def method(self) -> Method[Any]:
+        """A new instance, as training makes it. Errors: ConfigError for losses outside of the vocabulary."""
+        if unknown := sorted({*self.losses} - {*self.cls.losses}):
+            raise ConfigError(f"`losses` names {unknown[0]!r}, which is not in the vocabulary of {self.name}")
+        return self.cls(self.config(), self.spec, {**self.cls.losses, **self.losses})
+
+    def built(self, method: Method[Any], seed: int = SEED) -> dict[str, nn.Module]:
+        """The method's networks by the real builder, initialised from `seed`."""
+        torch.manual_seed(derive(seed, "networks"))
+        return build_networks(method, self.registry)
+
+    def engine(self, *, precision: Any = "fp32", seed: int = SEED, watching: bool = False) -> WatchedEngine:
+        """A training that has not begun: `seed` decides the first weights, and nothing else."""
+        method = self.method()
+        nets = self.built(method, seed)
+        for net in nets.values():
+            net.train()
+        config = TrainConfig(method=self.name, fast="off")
+        players = make_players(self.name, method.players, nets, config, 100, fused=False)
+        return WatchedEngine(method, nets, players, device="cpu", precision=precision, seed=SEED, watching=watching)
+
+    def play(self, engine: WatchedEngine, steps: int) -> None:
+        for _ in range(steps):
+            engine.step([self.batch(engine.index)], engine.index // 2)
+
+
+def _small(config: type[Config], registry: Registry, wanted: Mapping[str, int]) -> dict[str, NetworkUse]:
+    """The networks that are options of a method by default, with those of the wanted options that they know."""
+    found = {}
+    for name, field in config.model_fields.items():
+        use = field.default
+        if use is PydanticUndefined or not isinstance(use, NetworkUse):
+            continue
+        fields = registry.get("networks", use.uses).Config.model_fields
+        numbers = {key for key in wanted if key in fields and isinstance(fields[key].default, int)}
+        options = {key: wanted[key] for key in numbers if key not in use.options}
+        found[field.alias or name] = NetworkUse(uses=use.uses, options={**use.options, **options})
+    return found
