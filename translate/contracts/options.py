@@ -15,7 +15,13 @@ ComponentKind = Literal["methods", "networks", "losses", "metrics", "sources", "
 class Config(BaseModel):
     """Options of a component, as written under `with:`, `options:` or beside `uses:`. Immutable, no unknown keys."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", validate_default=True, arbitrary_types_allowed=False)
+    model_config = ConfigDict(
+        frozen=True,
+        extra="forbid",
+        validate_default=True,
+        arbitrary_types_allowed=False,
+        use_attribute_docstrings=True,  # the string below a field is its description, for help, schema and docs
+    )
 
 
 C = TypeVar("C", bound=Config)
