@@ -43,9 +43,18 @@ def print_json(value: Any) -> None:
 
 
 def option_table(out: Console, title: str, options: Sequence[Mapping[str, Any]]) -> None:
-    """Options as `translate.plugins.catalogue` describes them: name, type, default and what they are."""
-    rows = [(o["name"], o["type"], "required" if o["required"] else _default(o), o["about"]) for o in options]
-    out.table(title, ("name", "type", "default", ""), rows)
+    """Options as `translate.plugins.catalogue` describes them: name, type with its range, default and meaning."""
+    rows = [(o["name"], _type(o), "required" if o["required"] else _default(o), _meaning(o)) for o in options]
+    out.table(title, ("name", "type", "default", "meaning"), rows)
+
+
+def _type(option: Mapping[str, Any]) -> str:
+    return f"{option['type']}, {option['range']}" if option["range"] else str(option["type"])
+
+
+def _meaning(option: Mapping[str, Any]) -> str:
+    """The description on one line, however its docstring is wrapped."""
+    return " ".join(option["about"].split())
 
 
 def _default(option: Mapping[str, Any]) -> str:

@@ -17,6 +17,7 @@ from translate.contracts import SIDES, ComponentKind, DataSpec, Method, Use
 from translate.errors import TranslateError
 from translate.plugins.discovery import Plugin, builtin_provider, builtins
 from translate.plugins.options import models, show
+from translate.plugins.ranges import range_of
 from translate.plugins.registry import Registry, singular
 from translate.plugins.shapes import KINDS
 
@@ -140,7 +141,7 @@ def _networks(method: type[Method[Any]], registry: Registry) -> tuple[dict[str, 
 
 
 def options(config: type[BaseModel], prefix: str = "", given: BaseModel | None = None) -> Iterator[dict[str, Any]]:
-    """Every option with type and default, those of a nested model after it: `objective`, `objective.uses`.
+    """Every option with type, range and default, those of a nested model after it: `objective`, `objective.uses`.
 
     `given` holds the defaults, where they are not those of the model itself.
     """
@@ -152,6 +153,7 @@ def options(config: type[BaseModel], prefix: str = "", given: BaseModel | None =
         yield {
             "name": name,
             "type": _kind(field.annotation),
+            "range": range_of(field),
             "required": missing,
             "default": plain if _plain(plain) else show(plain),
             "about": field.description or "",
