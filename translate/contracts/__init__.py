@@ -6,14 +6,13 @@ from translate.contracts.data import (
     SIDES,
     DataKind,
     DataSpec,
-    Metric,
     Record,
-    Scene,
     Source,
     SourceFacts,
     Transform,
 )
 from translate.contracts.method import Build, Direction, Method, Nets, Step, TestTime, Update
+from translate.contracts.metric import Metric, Scene
 from translate.contracts.options import (
     CONTRACT,
     C,
