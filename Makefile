@@ -6,7 +6,7 @@ STAMP = $(VENV)/.installed
 EXTRAS ?= dev,onnx,ray
 RUN ?= run pipelines/maps_cyclegan.yaml --profile quick
 
-.PHONY: run results test lint types imports format install wheel clean
+.PHONY: run results test same lint types imports format install wheel clean
 
 install: $(STAMP)
 
@@ -26,6 +26,12 @@ results: $(STAMP)
 
 test: $(STAMP)
 	$(BIN)/python -m pytest -n auto -q
+
+# Compares the results of two commits byte for byte, in two to five minutes: make same OLD=v0.1.0 NEW=. SAME="--only convert"
+OLD ?= HEAD~1
+NEW ?= .
+same: $(STAMP)
+	$(BIN)/python tests/tools/same_results.py $(OLD) $(NEW) $(SAME)
 
 lint: $(STAMP)
 	$(BIN)/ruff check .
