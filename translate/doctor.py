@@ -139,7 +139,7 @@ def _plugins() -> Iterator[Finding]:
 def _tracking() -> Iterator[Finding]:
     """Whether the tracking store can be reached; nothing is opened or created."""
     from translate.tracking.redact import redact
-    from translate.tracking.shipper import database, store_uri
+    from translate.tracking.store_uri import database, store_uri
 
     uri = store_uri()
     shown, file, parts = redact(uri), database(uri), urlsplit(uri)

@@ -2,8 +2,8 @@ from __future__ import annotations
 
 import pytest
 
-from translate.tracking import compared
 from translate.tracking.redact import flatten, is_secret, masked, redact
+from translate.tracking.run import compared
 
 
 @pytest.mark.parametrize(

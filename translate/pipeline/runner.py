@@ -21,7 +21,7 @@ from translate.contracts import Artifact, Console, StageContext
 from translate.errors import ConfigError, ContractError, PluginError, StageError, Stopped, TranslateError
 from translate.pipeline.fingerprint import code, output
 from translate.pipeline.planner import Planned, Planner
-from translate.pipeline.trackers import Records
+from translate.pipeline.safe_tracker import SafeTracking
 from translate.plugins import ENGINE
 from translate.storage import manifest
 from translate.storage.atomic import replace_dir
@@ -79,22 +79,22 @@ class Runner:
         folder, title = self.planner.folder, self.planner.pipeline.title
         emit = self.planner.registry.emit
         status: Status = "failed"
-        records = Records(self.planner, pending, self.console)
+        tracking = SafeTracking(self.planner, pending, self.console)
         try:
             with _sigterm():
                 emit("run_started", pipeline=title, folder=folder, stages=pending)
-                self._stages(names, previous, records)
+                self._stages(names, previous, tracking)
             status = "done"
         except (KeyboardInterrupt, SystemExit):
             status = "stopped"
             raise
         finally:
-            records.close(status)
+            tracking.close(status)
             if status != "done":
                 self._tell_failed(title, folder, status)
         emit("run_finished", pipeline=title, folder=folder, status=status)
 
-    def _stages(self, names: Sequence[str], previous: Path | None, records: Records) -> None:
+    def _stages(self, names: Sequence[str], previous: Path | None, tracking: SafeTracking) -> None:
         done: dict[str, Planned] = {}
         for name in names:
             planned = self.planner.stage(name, done)
@@ -105,14 +105,14 @@ class Runner:
                 self.console.say(f"{name}: runs, since {'it ' if planned.state in ('absent', 'partial') else ''}{why}")
                 for note in planned.notes:
                     self.console.say(f"{name}: note: {note}")
-                self._stage(planned, done, why, previous if name == self.continued else None, records)
+                self._stage(planned, done, why, previous if name == self.continued else None, tracking)
                 planned = self.planner.stage(name, done)
                 if planned.state != "done":
                     raise StageError(f"stage {name} failed: its inputs changed while it ran: {planned.reason}")
             done[name] = planned
 
     def _stage(
-        self, planned: Planned, done: Mapping[str, Planned], why: str, previous: Path | None, records: Records
+        self, planned: Planned, done: Mapping[str, Planned], why: str, previous: Path | None, tracking: SafeTracking
     ) -> None:
         """Runs one stage in its `.partial` folder, writes the manifest last, and only then gives it its name."""
         folder, registry = self.planner.folder, self.planner.registry
@@ -122,7 +122,7 @@ class Runner:
             shutil.rmtree(working)
         working.mkdir(parents=True, exist_ok=True)
         started, clock = _now(), time.monotonic()
-        context = self._context(planned, done, working, previous, records)
+        context = self._context(planned, done, working, previous, tracking)
         context.emit("stage_started", folder=working)
         facts = self._work(planned, context)
         seconds = round(time.monotonic() - clock, 1)
@@ -152,7 +152,12 @@ class Runner:
         self.console.say(f"{planned.name}: done in {seconds:g} s")
 
     def _context(
-        self, planned: Planned, done: Mapping[str, Planned], working: Path, previous: Path | None, records: Records
+        self,
+        planned: Planned,
+        done: Mapping[str, Planned],
+        working: Path,
+        previous: Path | None,
+        tracking: SafeTracking,
     ) -> StageContext:
         title, registry = self.planner.pipeline.title, self.planner.registry
 
@@ -166,7 +171,7 @@ class Runner:
             inputs={need: self._artifact(done[parent]) for need, parent in planned.checked.needs.items()},
             seed=planned.checked.stage.seed,
             device=self.device,
-            tracker=records.stage(planned.name),
+            tracker=tracking.stage(planned.name),
             console=self.console,
             registry=registry,
             emit=emit,

@@ -9,8 +9,8 @@ from typing import Any
 
 from translate.contracts import Console
 from translate.tracking.redact import flatten, masked, redact
-from translate.tracking.shipper import UnreachableError, store_uri
 from translate.tracking.store import Store
+from translate.tracking.store_uri import UnreachableError, store_uri
 
 EXPERIMENT = "conversions"
 

@@ -10,7 +10,7 @@ from urllib.parse import unquote, urlsplit
 
 from translate.errors import ConfigError
 from translate.tracking.redact import redact
-from translate.tracking.shipper import database, store_uri
+from translate.tracking.store_uri import database, store_uri
 
 _RUN = re.compile(r"runs:/+([^/]+)/(.+)")
 _MODEL = re.compile(r"models:/+([^/@]+)(?:/(\d+|latest)|@([\w-]+))")

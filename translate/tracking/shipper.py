@@ -2,50 +2,28 @@
 
 from __future__ import annotations
 
-import os
 import threading
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
-from urllib.parse import unquote, urlsplit
 
 from translate.errors import TranslateError
 from translate.storage.lock import Lock
 from translate.tracking.journal import Event, Runs, read
 from translate.tracking.redact import redact
+from translate.tracking.store import BATCH, Store
+from translate.tracking.store_uri import UnreachableError, store_uri
 
 if TYPE_CHECKING:
     from translate.contracts import Console
-    from translate.tracking.store import Store
 
 LOCK = ".tracking/lock"
-PAGE = "workflowType=machine_learning"
-"""What makes MLflow's pages show curves and runs; without it they open on traces of language models."""
-DEFAULT_STORE = "sqlite:///mlflow.db"
-BATCH = 1000
-"""Metric values per request, the most that the tracking API takes."""
 PAUSE = 1.0
 LONGEST_PAUSE = 60.0
 PATIENCE = 30.0
 """Seconds that the end of a run waits for a store that accepts nothing."""
-
-
-class UnreachableError(Exception):
-    """The store does not answer or cannot work now: what is left stays in the journal."""
-
-
-def store_uri() -> str:
-    """Where runs are recorded: `MLFLOW_TRACKING_URI`, else a database file in the working directory."""
-    return os.environ.get("MLFLOW_TRACKING_URI") or DEFAULT_STORE
-
-
-def database(uri: str) -> Path | None:
-    """The file of a `sqlite:///...` store, None for any other store."""
-    if not uri.startswith("sqlite:"):
-        return None
-    return Path(unquote(urlsplit(uri).path.removeprefix("/"))).absolute()
 
 
 def ship(runs: Runs, run: dict[str, Any], store: Store) -> Iterator[int]:
@@ -85,8 +63,6 @@ def sync(folder: Path, console: Console) -> int:
 
 def connect(runs: Runs, run: dict[str, Any], uri: str, console: Console) -> Store:
     """The store, with the run opened in it: the same one where the store still has it, otherwise a new one."""
-    from translate.tracking.store import Store
-
     known = run.get("run_id")
     store = Store(uri, str(run["pipeline"]).partition("@")[0], runs.folder, str(run["recipe"]), console)
     store.open(known, next((event["t"] for event, _ in read(runs.journal(run))), 0))

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from translate.tracking.journal import Event
 from translate.tracking.redact import redact
-from translate.tracking.shipper import BATCH, PAGE, UnreachableError, database
+from translate.tracking.store_uri import PAGE, UnreachableError, database
 
 if TYPE_CHECKING:
     from translate.contracts import Console
@@ -37,6 +37,8 @@ REFUSALS = frozenset(
 )
 """Answers about one record, which sending it again would not change. All others mean: later."""
 
+BATCH = 1000
+"""Metric values per request, the most that the tracking API takes."""
 _KEY = re.compile(r"[^\w\-./ ]")
 _PARAMS = 100
 

@@ -21,7 +21,7 @@ from typing import IO, TYPE_CHECKING, Any
 
 from translate.errors import ConfigError, TranslateError
 from translate.tracking.redact import redact
-from translate.tracking.shipper import PAGE, database, store_uri
+from translate.tracking.store_uri import PAGE, database, store_uri
 
 if TYPE_CHECKING:
     from translate.contracts import Console

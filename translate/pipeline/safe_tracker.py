@@ -19,7 +19,7 @@ _METHODS = tuple(name for name in vars(Tracker) if not name.startswith("_"))
 """What every tracker can do."""
 
 
-class Records:
+class SafeTracking:
     """The trackers of one run. Errors of a tracker become warnings: results matter more than records."""
 
     def __init__(self, planner: Planner, stages: Sequence[str], console: Console) -> None:
@@ -33,9 +33,9 @@ class Records:
     def stage(self, name: str) -> Tracker:
         """The tracker of the stage that starts now."""
         if self._own is not None:
-            return cast(Tracker, _Patient(Prefixed(self._own, name), self._guard))
+            return cast(Tracker, SafeTracker(PrefixedTracker(self._own, name), self._guard))
         tracker = self._guard("stage", lambda: self._tracking.stage(name))() if self._tracking else None
-        return cast(Tracker, _Patient(tracker, self._guard))
+        return cast(Tracker, SafeTracker(tracker, self._guard))
 
     def close(self, status: Literal["done", "failed", "stopped"]) -> None:
         """Ends the record with how the run ended."""
@@ -78,7 +78,7 @@ class Records:
         return guarded
 
 
-class _Patient:
+class SafeTracker:
     """A tracker behind a guard; without a tracker, every call does nothing."""
 
     def __init__(self, inner: Any, guard: Callable[[str, Callable[..., Any]], Callable[..., Any]]) -> None:
@@ -90,7 +90,7 @@ class _Patient:
         return self._guard(name, getattr(self._inner, name))
 
 
-class Prefixed:
+class PrefixedTracker:
     """A plugin's tracker for one stage; every name gets the stage's in front: `train/cycle`."""
 
     def __init__(self, inner: Tracker, stage: str) -> None:

@@ -1,0 +1,265 @@
+"""One run of a pipeline, recorded: stage by stage into a journal, from there to MLflow."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, Literal
+
+import yaml
+
+from translate.errors import TranslateError
+from translate.tracking.journal import Journal, Runs, image_name
+from translate.tracking.redact import flatten, masked
+from translate.version import __version__
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    from translate.contracts import Console
+    from translate.tracking.shipper import Shipper
+    from translate.tracking.system import Sampler
+
+COMPARED = ("method", "losses", "epochs", "max_steps", "batch_size")
+Status = Literal["done", "failed", "stopped"]
+
+
+def open_tracking(
+    mode: Literal["mlflow", "none"],
+    pipeline: str,
+    folder: Path,
+    *,
+    recipe: str,
+    resolved: str,
+    stages: Sequence[str],
+    versions: Mapping[str, str],
+    console: Console,
+) -> Tracking:
+    """Tracks a run of a pipeline (`name` or `name@profile`) whose outputs lie in `folder`.
+
+    `recipe` is the hash of everything that decides the results: the same recipe continues its MLflow run, another one
+    opens a new run, and so does a stage that was already tracked to its end (a forced one). `resolved` is the pipeline
+    file after profile and `--set`; `stages` are those that will run, `versions` those of plugins by name. With mode
+    `none` the journal and the report are still written. Nothing is opened before the first `stage(...)`, so that a run
+    with nothing to do leaves no trace.
+    """
+    return Tracking(mode, pipeline, folder, recipe, resolved, tuple(stages), dict(versions), console)
+
+
+@dataclass
+class Tracking:
+    """The record of one run of a pipeline. Leaving it as a context closes it with the status that fits."""
+
+    mode: Literal["mlflow", "none"]
+    pipeline: str
+    folder: Path
+    recipe: str
+    resolved: str
+    stages: tuple[str, ...]
+    versions: dict[str, str]
+    console: Console
+
+    def __post_init__(self) -> None:
+        self.folder = self.folder.absolute()
+        self._runs = Runs(self.folder)
+        self._run: dict[str, Any] | None = None
+        self._journal: Journal | None = None
+        self._shipper: Shipper | None = None
+        self._sampler: Sampler | None = None
+
+    @property
+    def url(self) -> str | None:
+        """The address of the run on a tracking server; None before it answered, and where the store is a file."""
+        return self._shipper.url if self._shipper else None
+
+    def stage(self, name: str) -> StageTracker:
+        """The tracker of a stage that starts now; the stages before it are thereby done."""
+        self._finish_stages()
+        if self._run is None:
+            self._run = self._runs.latest(self.recipe)
+        if self._run is None or self._run["stages"].get(name) == "done":
+            self._begin(self._runs.new(self.recipe))
+        elif self._journal is None:
+            self._begin(self._run)
+        run, journal = self._opened()
+        self._runs.update(run, stages={**run["stages"], name: "running"})
+        journal.append("stage", name=name)
+        return StageTracker(self.folder, journal, name)
+
+    def close(self, status: Status) -> None:
+        """Writes the report, ships what is left (a dead server is given up soon) and ends the run. Twice is once."""
+        if self._journal is None:
+            return
+        if status == "done":
+            self._finish_stages()
+        self._end(status)
+
+    def __enter__(self) -> Tracking:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        stopped = kind is not None and not issubclass(kind, Exception)
+        self.close("done" if kind is None else "stopped" if stopped else "failed")
+
+    def _opened(self) -> tuple[dict[str, Any], Journal]:
+        assert self._run is not None and self._journal is not None
+        return self._run, self._journal
+
+    def _finish_stages(self) -> None:
+        if self._journal is not None:
+            run, _ = self._opened()
+            self._runs.update(run, stages=dict.fromkeys(run["stages"], "done"))
+
+    def _begin(self, run: dict[str, Any]) -> None:
+        if self._journal is not None:
+            self._end("done")
+        self._run = run
+        self._runs.update(run, mode=self.mode, pipeline=self.pipeline)
+        self._journal = Journal(self.folder / str(run["journal"]))
+        self._start()
+        if self.mode == "mlflow":
+            from translate.tracking.shipper import Shipper
+            from translate.tracking.system import Sampler
+
+            self._sampler = Sampler(self._journal)
+            self._shipper = Shipper(self._runs, run, self.console)
+
+    def _start(self) -> None:
+        _, journal = self._opened()
+        from translate.storage.atomic import write_text
+
+        document = masked(yaml.safe_load(self.resolved) or {})
+        write_text(journal.folder / "pipeline.yaml", yaml.safe_dump(document, sort_keys=False, allow_unicode=True))
+        journal.append("start", pipeline=self.pipeline, stages=self.stages)
+        journal.append("params", v=flatten(compared(document)))
+        journal.append("tags", v=_tags(self.pipeline, self.recipe, self.versions))
+        journal.append("file", path=_portable(journal.folder / "pipeline.yaml", self.folder), folder="")
+
+    def _end(self, status: Status) -> None:
+        _, journal = self._opened()
+        self._journal = None
+        if self._sampler:
+            self._sampler.close()
+        journal.append("end", status=status)
+        from translate.tracking.report import write_report
+
+        try:
+            report = write_report(self.folder)
+        except (TranslateError, OSError) as error:
+            self.console.warn(f"no report: {error}")
+        else:
+            journal.append("file", path=_portable(report, self.folder), folder="")
+        journal.flush()
+        journal.close()
+        if self._shipper:
+            self._shipper.finish()
+
+
+class StageTracker:
+    """What a stage records (`translate.contracts.Tracker`); every name gets the stage's in front: `train/cycle`."""
+
+    def __init__(self, folder: Path, journal: Journal, stage: str) -> None:
+        self._folder = folder
+        self._journal = journal
+        self._stage = stage
+
+    def params(self, values: Mapping[str, Any]) -> None:
+        """Settings, nested or flat, as text. A setting that was recorded before keeps its first value."""
+        self._journal.append("params", v=flatten({self._stage: values}))
+
+    def metrics(self, values: Mapping[str, float], step: int) -> None:
+        """One point of each curve. Steps that are already recorded are left out (a resumed training repeats some)."""
+        named = {self._named(name): float(value) for name, value in values.items()}
+        new = {name: value for name, value in named.items() if self._journal.fresh(name, step)}
+        if new:
+            self._journal.append("metrics", s=int(step), v=new)
+
+    def image(self, key: str, image: np.ndarray[Any, Any], step: int) -> None:
+        """A picture, H x W x 3, uint8, as one step of the slider of that key."""
+        key = self._named(key)
+        if not self._journal.fresh(image_name(key), step):
+            return
+        from translate.imaging.io import encode
+        from translate.storage.atomic import write_bytes
+
+        path = self._journal.folder / "samples" / key / f"{step:08d}.png"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        write_bytes(path, encode(image, ".png"))
+        self._journal.append("image", key=key, s=int(step), path=_portable(path, self._folder))
+
+    def table(self, name: str, columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> None:
+        """A small table; the last one of a name is the one that counts. Cells are text, numbers, booleans or None."""
+        cells = [
+            [cell if isinstance(cell, (str, int, float, bool, type(None))) else str(cell) for cell in row]
+            for row in rows
+        ]
+        self._journal.append("table", name=self._named(name), columns=list(columns), rows=cells)
+
+    def file(self, path: Path, folder: str = "") -> None:
+        """A file or folder to keep with the run; it may move from `<stage>.partial` to `<stage>` before it is sent."""
+        self._journal.append(
+            "file", path=_portable(path, self._folder), folder=self._named(folder) if folder else self._stage
+        )
+
+    def tags(self, values: Mapping[str, str]) -> None:
+        """Labels of the run, prefixed like everything else."""
+        named = {self._named(key): str(value) for key, value in values.items()}
+        self._journal.append("tags", v=masked(named))
+
+    def dataset(self, name: str, digest: str, facts: Mapping[str, Any], context: str) -> None:
+        """The data that went in: `context` says what for (`train`, `test`)."""
+        self._journal.append("dataset", name=name, digest=digest[:36], facts=flatten(facts), context=context)
+
+    def model(self, folder: Path) -> None:
+        """The folder of a trained model: its bundle is kept as `translator/` and registered as the pipeline's."""
+        self._journal.append("model", path=_portable(folder, self._folder), stage=self._stage)
+
+    def flush(self) -> None:
+        """Everything so far survives a power cut."""
+        self._journal.flush()
+
+    def _named(self, name: str) -> str:
+        return f"{self._stage}/{name}"
+
+
+def _portable(path: Path, folder: Path) -> str:
+    """A path relative to the pipeline's folder where it lies inside, so that the folder may move."""
+    path = path.absolute()
+    return path.relative_to(folder).as_posix() if path.is_relative_to(folder) else path.as_posix()
+
+
+def compared(document: Mapping[str, Any]) -> dict[str, Any]:
+    """The settings by which one compares runs: the seed, and of each training what `COMPARED` names.
+
+    The rest is in the `pipeline.yaml` that is kept with the run. MLflow 3.17 prints every param above the picture on
+    the tile of an image; with all of a pipeline's settings as params the sample grids were pushed out of sight.
+    """
+    trained = {}
+    for name, stage in (document.get("stages") or {}).items():
+        options = stage.get("with") or {}
+        if "method" in options:
+            chosen = {key: options[key] for key in COMPARED if options.get(key) is not None}
+            rate = {key: value for key, value in (options.get("optimizer") or {}).items() if key == "lr"}
+            trained[name] = {**chosen, **rate, **(options.get("options") or {})}
+    seed = {"seed": document["seed"]} if "seed" in document else {}
+    return seed | (next(iter(trained.values())) if len(trained) == 1 else trained)
+
+
+def _tags(pipeline: str, recipe: str, versions: Mapping[str, str]) -> dict[str, str]:
+    tags = {"profile": pipeline.partition("@")[2] or "none", "recipe": recipe, "version/translate": __version__}
+    tags |= {f"version/{name}": version for name, version in versions.items()}
+    git = shutil.which("git")
+    if git:
+        try:
+            answer = subprocess.run([git, "rev-parse", "HEAD"], capture_output=True, text=True, timeout=5, check=False)
+        except (OSError, subprocess.TimeoutExpired):
+            return tags
+        if answer.returncode == 0:
+            tags["mlflow.source.git.commit"] = answer.stdout.strip()
+    return tags
