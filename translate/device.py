@@ -1,33 +1,54 @@
-"""Which device to compute on, and what it does well."""
+"""Devices to compute on, and what each of them does well."""
 
 from __future__ import annotations
 
-from typing import Literal
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
 
 from translate.errors import ConfigError
 
+if TYPE_CHECKING:
+    import torch
+
 Precision = Literal["fp32", "bf16"]
+
+CHOICES = "auto, cpu, cuda, cuda:N or mps"
 
 
 def resolve(name: str = "auto") -> str:
-    """`auto` becomes `cuda` where a GPU is usable, else `cpu`; other names are checked. Errors: ConfigError."""
-    import torch
+    """`auto` becomes `cuda` where such a GPU is usable, else `cpu`; other names are checked. Errors: ConfigError."""
+    import torch  # takes a second, and most commands name no device
 
     if name == "auto":
         return "cuda" if torch.cuda.is_available() else "cpu"
     try:
         device = torch.device(name)
     except RuntimeError:
-        raise ConfigError(f"device {name!r} does not exist; use auto, cpu, cuda or cuda:N") from None
+        raise ConfigError(f"device {name!r} does not exist; use {CHOICES}") from None
+    problem = _problem(device)
+    if problem:
+        raise ConfigError(f"device {name!r} {problem}")
+    return name
+
+
+def _problem(device: torch.device) -> str:
+    """The reason why a device cannot be used, as the rest of a sentence; empty for one that can."""
+    import torch
+
+    if device.type == "cpu":
+        return ""
     if device.type == "cuda":
         count = torch.cuda.device_count() if torch.cuda.is_available() else 0
-        if count <= (device.index or 0):
-            raise ConfigError(
-                f"device {name!r} is not here: torch {torch.__version__} sees {count} CUDA devices; use --device cpu"
-            )
-    elif device.type != "cpu":
-        raise ConfigError(f"device {name!r} is not supported; use auto, cpu, cuda or cuda:N")
-    return name
+        if count > (device.index or 0):
+            return ""
+        return f"is not here: torch {torch.__version__} sees {count} CUDA devices; use --device cpu"
+    if device.type == "mps":
+        if torch.backends.mps.is_available():
+            return ""
+        reason = "this torch was built without it" if not torch.backends.mps.is_built() else "it needs macOS on Apple chips"
+        return f"is not here: {reason}; use --device cpu"
+    return f"is not supported; use {CHOICES}"
 
 
 def precision(choice: Literal["auto", "fp32", "bf16"], device: str) -> Precision:
@@ -38,20 +59,24 @@ def precision(choice: Literal["auto", "fp32", "bf16"], device: str) -> Precision
         return choice
     if device.startswith("cuda"):
         return "bf16" if torch.cuda.get_device_capability(device)[0] >= 8 else "fp32"
-    return "bf16" if torch.cpu._is_avx512_bf16_supported() else "fp32"
+    if device.startswith("cpu"):
+        return "bf16" if torch.cpu._is_avx512_bf16_supported() else "fp32"
+    return "fp32"
 
 
 def cores() -> int:
     """Processor cores that this process may use."""
-    import os
-
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1  # macOS and Windows do not say
 
 
 def total_memory(device: str) -> int:
     """Bytes that a GPU has."""
     import torch
 
+    if device.startswith("mps"):
+        return int(torch.mps.recommended_max_memory())
     return int(torch.cuda.get_device_properties(device).total_memory)
 
 
@@ -61,17 +86,26 @@ def free_memory(device: str = "cpu") -> int:
         import torch
 
         free, _ = torch.cuda.mem_get_info(device)
+        # What torch holds in its cache and does not use can be taken as well.
         return int(free + torch.cuda.memory_reserved(device) - torch.cuda.memory_allocated(device))
-    import os
-    from pathlib import Path
+    if device.startswith("mps"):
+        import torch
 
-    free = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") // 2
+        return max(int(torch.mps.recommended_max_memory() - torch.mps.driver_allocated_memory()), 0)
+    return max(min(_available(), _left_in_container()), 0)
+
+
+def _available() -> int:
+    import psutil
+
+    return int(psutil.virtual_memory().available)
+
+
+def _left_in_container() -> float:
+    """Bytes below the limit of the control group (Linux, version 2); infinity where none is set."""
+    group = Path("/sys/fs/cgroup")
     try:
-        lines = Path("/proc/meminfo").read_text("ascii").splitlines()
-        free = next(int(line.split()[1]) * 1024 for line in lines if line.startswith("MemAvailable:"))
-        group = Path("/sys/fs/cgroup")
         limit = int((group / "memory.max").read_text("ascii"))  # ValueError for "max"
-        free = min(free, limit - int((group / "memory.current").read_text("ascii")))
-    except (OSError, ValueError, StopIteration):
-        pass
-    return max(free, 0)
+        return limit - int((group / "memory.current").read_text("ascii"))
+    except (OSError, ValueError):
+        return float("inf")

@@ -29,7 +29,7 @@ PIPELINES_HEAD = f"""{GENERATED}
 
 A pipeline file says which images to prepare, which method to train, what to convert and how to score it. This page
 lists every option of it. `translate check FILE` finds mistakes before anything runs. `translate schema` prints the same
-words as a JSON schema, which lets an editor complete and explain them. `translate methods NAME` shows those of a method.
+words as a JSON schema, for editors that complete and explain. `translate methods NAME` shows those of one method.
 
 A component (a source, a transform, a network, a metric, ...) is written as its name, or as a mapping of its name and
 its options: `resnet_9`, or `{{uses: resnet, blocks: 9}}`. Options that a file leaves out have the default of the table.
@@ -50,7 +50,7 @@ SECTIONS: tuple[tuple[ComponentKind, str, str], ...] = (
     (
         "transforms",
         "Transforms",
-        "Those that draw nothing may stand below `transforms:` of `preprocess`, all of them below `augment:` of `train`.",
+        "Those that draw nothing may stand below `transforms:` of `preprocess`, all of them below `augment:`.",
     ),
     ("methods", "Methods", "What `method:` of a `train` stage may name, with the options below its `options:`."),
     ("networks", "Networks", "What a method's options take as a network: `generator: {uses: NAME, ...}`."),
