@@ -46,7 +46,9 @@ def _problem(device: torch.device) -> str:
     if device.type == "mps":
         if torch.backends.mps.is_available():
             return ""
-        reason = "this torch was built without it" if not torch.backends.mps.is_built() else "it needs macOS on Apple chips"
+        reason = (
+            "this torch was built without it" if not torch.backends.mps.is_built() else "it needs macOS on Apple chips"
+        )
         return f"is not here: {reason}; use --device cpu"
     return f"is not supported; use {CHOICES}"
 
@@ -92,7 +94,7 @@ def free_memory(device: str = "cpu") -> int:
         import torch
 
         return max(int(torch.mps.recommended_max_memory() - torch.mps.driver_allocated_memory()), 0)
-    return max(min(_available(), _left_in_container()), 0)
+    return int(max(min(_available(), _left_in_container()), 0))
 
 
 def _available() -> int:

@@ -58,7 +58,7 @@ def test_json_is_read_back_as_it_was(value: dict[str, Any]) -> None:
 
 
 def _options(stage: str, *args: Any, registry: Callable[[], Registry]) -> dict[str, Any]:
-    return {p.name: p.checked.options for p in plan("toy.yaml", *args, registry=registry())}[stage]
+    return {p.name: p.outline.options for p in plan("toy.yaml", *args, registry=registry())}[stage]
 
 
 def test_precedence(work: Path, registry: Callable[[], Registry]) -> None:

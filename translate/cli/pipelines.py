@@ -68,7 +68,7 @@ def plan(file: Path, profile: str | None, sets: tuple[str, ...], until: str | No
         print_json({"stages": [stage.to_json() for stage in planned]})
         return
     out = console()
-    rows = [(p.name, p.checked.uses, p.state, p.reason) for p in planned]
+    rows = [(p.name, p.outline.uses, p.state, p.reason) for p in planned]
     out.table("", ("stage", "uses", "state", "reason"), rows)
     for p in planned:
         for note in p.notes:

@@ -11,13 +11,18 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from translate.contracts import Console
+    from translate.pipeline.checker import Checked
     from translate.pipeline.planner import Planned, Planner
     from translate.pipeline.runner import Result
+    from translate.pipeline.schema import Pipeline
     from translate.plugins import Registry
 
 __all__ = ["check", "plan", "run"]
 
 File = str | PathLike[str]
+
+RUNS = Path("runs")
+"""The folder of all outputs, below the working directory."""
 
 
 def check(
@@ -36,11 +41,11 @@ def check(
     notes: dict[str, None] = {}
     for each in profiles:
         try:
-            planner = _planner(file, each, set, registry)
+            planner, _ = _planner(schema.load(Path(file), each, set), registry or _registry())
         except PipelineError as error:
             issues += error.issues
         else:
-            notes |= {f"{name}: {note}": None for name, stage in planner.checked.items() for note in stage.notes}
+            notes |= {f"{name}: {note}": None for name, stage in planner.outlines.items() for note in stage.notes}
     if issues:
         raise PipelineError(issues)
     return list(notes)
@@ -53,8 +58,26 @@ def plan(
     until: str | None = None,
     registry: Registry | None = None,
 ) -> list[Planned]:
-    """Every stage with its state (done, stale, partial, absent, waits) and the reason. Errors: ConfigError."""
-    planner = _planner(file, profile, set, registry)
+    """Every stage with its state (done, stale, partial, absent, waits) and the reason. Errors: ConfigError.
+
+    Where nothing changed since the last call, this imports no plugin.
+    """
+    from translate.pipeline import schema
+    from translate.pipeline.fingerprint import plugin_sources
+    from translate.pipeline.plan_cache import PlanCache
+    from translate.pipeline.planner import Planner
+    from translate.plugins import switches
+
+    pipeline = schema.load(Path(file), profile, set)
+    cache = PlanCache(RUNS, pipeline) if registry is None and not switches() else None
+    outlines = cache.load() if cache else None
+    if outlines is None:
+        registry = registry or _registry()
+        planner, _ = _planner(pipeline, registry)
+        if cache:
+            cache.save(planner.outlines, plugin_sources(registry))
+    else:
+        planner = Planner(pipeline, outlines, RUNS)
     return planner.plan(planner.select(until))
 
 
@@ -77,28 +100,37 @@ def run(
     cuda:N. Errors: ConfigError before anything ran; StageError naming stage and cause; SystemExit(75) on SIGTERM.
     """
     from translate.console import console as make_console
+    from translate.pipeline import schema
     from translate.pipeline.runner import Runner
     from translate.storage.lock import Lock
 
-    planner = _planner(file, profile, set, registry)
+    registry = registry or _registry()
+    planner, checked = _planner(schema.load(Path(file), profile, set), registry)
     names = planner.select(until)
     for name, option in [*((name, "--force") for name in force), *([(continue_, "--continue")] if continue_ else [])]:
         planner.known(name, option, names)
     with Lock(planner.folder / ".lock"):
-        runner = Runner(planner, console or make_console(), frozenset(force), continue_, device, debug)
+        told = console or make_console()
+        runner = Runner(planner, checked, registry, told, frozenset(force), continue_, device, debug)
         return runner.run(names)
 
 
-def _planner(file: File, profile: str | None, set: Sequence[str], registry: Registry | None) -> Planner:
-    from translate.pipeline import schema
-    from translate.pipeline.checker import check as check_stages
-    from translate.pipeline.planner import Planner
+def _registry() -> Registry:
     from translate.plugins import Registry
 
-    registry = registry or Registry()
-    pipeline = schema.load(Path(file), profile, set)
+    return Registry()
+
+
+def _planner(pipeline: Pipeline, registry: Registry) -> tuple[Planner, dict[str, Checked]]:
+    """The planner of a pipeline whose stages were all checked, and these stages. Errors: PipelineError."""
+    from translate.pipeline.checker import check as check_stages
+    from translate.pipeline.outline import outline
+    from translate.pipeline.planner import Planner
+
     with _without_collecting():
-        return Planner(pipeline, check_stages(pipeline, registry), registry)
+        checked = check_stages(pipeline, registry)
+        outlines = {name: outline(stage, pipeline.seed, registry) for name, stage in checked.items()}
+    return Planner(pipeline, outlines, RUNS), checked
 
 
 @contextmanager

@@ -103,17 +103,30 @@ def output(manifest: Mapping[str, Any]) -> str:
 
 def code(static: Mapping[str, Any], registry: Registry) -> dict[str, str]:
     """Package -> hash of its source, for the plugins behind a recipe (the engine's own code goes by its version)."""
-    found = {}
+    hashes = {}
     for name in static["providers"]:
         kind, _, component = name.partition("/")
         facts = registry.provider(kind, component)
         package = facts["module"].partition(".")[0]
-        file = getattr(sys.modules.get(package), "__file__", None)
-        if facts["plugin"] != "translate" and file:
-            path = Path(file)
-            sources = sorted(path.parent.rglob("*.py")) if path.name == "__init__.py" else [path]
-            found[package] = digest([sha256_file(source) for source in sources])
-    return found
+        sources = package_sources(package)
+        if facts["plugin"] != "translate" and sources:
+            hashes[package] = digest([sha256_file(source) for source in sources])
+    return hashes
+
+
+def package_sources(package: str) -> list[Path]:
+    """The source files of an imported package or module, sorted; empty where it has none."""
+    file = getattr(sys.modules.get(package), "__file__", None)
+    if not file:
+        return []
+    path = Path(file)
+    return sorted(path.parent.rglob("*.py")) if path.name == "__init__.py" else [path]
+
+
+def plugin_sources(registry: Registry) -> list[Path]:
+    """The source files of all plugins that were loaded."""
+    packages = {plugin.module.__name__.partition(".")[0] for plugin in registry.loaded().values()}
+    return [source for package in sorted(packages) for source in package_sources(package)]
 
 
 def changes(

@@ -9,10 +9,9 @@ from pathlib import Path
 from typing import Any, Literal
 
 from translate.errors import ConfigError
-from translate.pipeline.checker import Checked
-from translate.pipeline.fingerprint import Change, StatCache, changes, code, complete, output, recipe
+from translate.pipeline.fingerprint import Change, StatCache, changes, complete, output
+from translate.pipeline.outline import Outline
 from translate.pipeline.schema import Pipeline
-from translate.plugins import Registry
 from translate.storage import manifest
 from translate.storage.atomic import digest
 from translate.storage.pointer import follow
@@ -25,7 +24,7 @@ State = Literal["done", "stale", "partial", "absent", "waits"]
 class Planned:
     """A stage as it stands: its state, why, and what its fingerprint covers (empty while it waits)."""
 
-    checked: Checked
+    outline: Outline
     state: State
     reason: str
     notes: tuple[str, ...] = ()
@@ -41,7 +40,7 @@ class Planned:
 
     @property
     def name(self) -> str:
-        return self.checked.name
+        return self.outline.name
 
     @property
     def folder(self) -> str:
@@ -51,8 +50,8 @@ class Planned:
     def to_json(self) -> dict[str, Any]:
         return {
             "stage": self.name,
-            "uses": self.checked.uses,
-            "needs": self.checked.needs,
+            "uses": self.outline.uses,
+            "needs": dict(self.outline.needs),
             "state": self.state,
             "reason": self.reason,
             "notes": list(self.notes),
@@ -64,28 +63,25 @@ class Planned:
 class Planner:
     """Compares what a pipeline asks for with what lies in its folder."""
 
-    def __init__(
-        self, pipeline: Pipeline, checked: Mapping[str, Checked], registry: Registry, root: Path = Path("runs")
-    ) -> None:
-        self.pipeline, self.checked, self.registry = pipeline, checked, registry
+    def __init__(self, pipeline: Pipeline, outlines: Mapping[str, Outline], root: Path = Path("runs")) -> None:
+        self.pipeline, self.outlines = pipeline, outlines
         self.folder = root / pipeline.title
-        self.recipes = {name: recipe(stage, pipeline.seed, registry) for name, stage in checked.items()}
         self._cache = StatCache(root / ".cache" / "files.json")
 
     def recipe_hash(self) -> str:
         """One hash for the recipes of all stages: a run that is resumed has the same."""
-        return digest({name: [self.recipes[name], stage.needs] for name, stage in self.checked.items()})
+        return digest({name: [stage.recipe, stage.needs] for name, stage in self.outlines.items()})
 
     def select(self, until: str | None) -> list[str]:
         """The stages up to `until` with all that they need, or all. Errors: ConfigError for a name that is none."""
         if until is None:
-            return list(self.checked)
-        self.known(until, "--until", self.checked)
+            return list(self.outlines)
+        self.known(until, "--until", self.outlines)
         wanted = {until}
-        for name in reversed(list(self.checked)):
+        for name in reversed(list(self.outlines)):
             if name in wanted:
-                wanted.update(self.checked[name].needs.values())
-        return [name for name in self.checked if name in wanted]
+                wanted.update(self.outlines[name].needs.values())
+        return [name for name in self.outlines if name in wanted]
 
     def known(self, name: str, option: str, stages: Iterable[str]) -> None:
         """Errors: ConfigError when `name` is not one of the `stages` of this run."""
@@ -100,7 +96,7 @@ class Planner:
         for name in names:
             awaited = [
                 parent
-                for parent in dict.fromkeys(self.checked[name].needs.values())
+                for parent in dict.fromkeys(self.outlines[name].needs.values())
                 if planned[parent].state != "done" or parent in again
             ]
             planned[name] = self._waiting(name, awaited) if awaited else self.stage(name, planned)
@@ -109,15 +105,15 @@ class Planner:
 
     def stage(self, name: str, parents: Mapping[str, Planned]) -> Planned:
         """One stage whose parents are all done."""
-        checked, static = self.checked[name], self.recipes[name]
-        outputs = {need: output(parents[parent].manifest or {}) for need, parent in checked.needs.items()}
-        listings = {Path(p).as_posix(): self._cache.listing(Path(p)) for p in checked.stage.inputs()}
+        outline = self.outlines[name]
+        outputs = {need: output(parents[parent].manifest or {}) for need, parent in outline.needs.items()}
+        listings = {Path(path).as_posix(): self._cache.listing(Path(path)) for path in outline.inputs()}
         self._cache.save()
-        whole = complete(static, listings, outputs)
+        whole = complete(outline.recipe, listings, outputs)
         fingerprint = digest(whole)
         final = self.folder / f"{name}-{fingerprint[:8]}"
         planned = partial(
-            Planned, checked, notes=checked.notes, fingerprint=fingerprint, recipe=whole, listings=listings
+            Planned, outline, notes=outline.notes, fingerprint=fingerprint, recipe=whole, listings=listings
         )
         found = _manifest(final, name)
         if found and found["fingerprint"] == fingerprint:
@@ -128,7 +124,7 @@ class Planner:
             return planned(state="done", reason=reason, manifest=found, warnings=self._edited(name, found))
         previous = self._previous(name)
         old = _manifest(previous, name) if previous else None
-        changed = changes(old["recipe"], whole, checked.needs, old["inputs"], listings) if old else []
+        changed = changes(old["recipe"], whole, outline.needs, old["inputs"], listings) if old else []
         state, reason = self._state(final, _listed([change.text for change in changed]))
         return planned(state=state, reason=reason, changed=tuple(changed), previous=previous)
 
@@ -138,12 +134,12 @@ class Planner:
         return ("stale", difference) if difference else ("absent", "has not run yet")
 
     def _waiting(self, name: str, awaited: Sequence[str]) -> Planned:
-        checked = self.checked[name]
+        outline = self.outlines[name]
         previous = self._previous(name)
         old = _manifest(previous, name) if previous else None
-        changed = changes(old["recipe"], self.recipes[name], checked.needs, {}, {}) if old else []
+        changed = changes(old["recipe"], outline.recipe, outline.needs, {}, {}) if old else []
         reason = "; ".join([f"waits for {' and '.join(awaited)}", *(change.text for change in changed)])
-        return Planned(checked, "waits", reason, checked.notes, changed=tuple(changed), previous=previous)
+        return Planned(outline, "waits", reason, outline.notes, changed=tuple(changed), previous=previous)
 
     def _previous(self, name: str) -> Path | None:
         """The current result of a stage, else the newest."""
@@ -155,10 +151,9 @@ class Planner:
 
     def _edited(self, name: str, found: Mapping[str, Any]) -> tuple[str, ...]:
         """A warning for every plugin whose source is not what it was when the stage ran."""
-        now = code(self.recipes[name], self.registry)
         return tuple(
             f"the code of {package} changed since this ran; raise its revision, or use --force {name}"
-            for package, value in now.items()
+            for package, value in self.outlines[name].code.items()
             if found.get("code", {}).get(package, value) != value
         )
 

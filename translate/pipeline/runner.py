@@ -19,10 +19,11 @@ from typing import Any, Literal
 
 from translate.contracts import Artifact, Console, StageContext
 from translate.errors import ConfigError, ContractError, PluginError, StageError, Stopped, TranslateError
-from translate.pipeline.fingerprint import code, output
+from translate.pipeline.checker import Checked
+from translate.pipeline.fingerprint import output
 from translate.pipeline.planner import Planned, Planner
 from translate.pipeline.safe_tracker import SafeTracking
-from translate.plugins import ENGINE
+from translate.plugins import ENGINE, Registry
 from translate.storage import manifest
 from translate.storage.atomic import replace_dir
 from translate.storage.pointer import follow, point
@@ -50,6 +51,8 @@ class Runner:
     """One run of a pipeline. The caller holds the lock of the pipeline's folder."""
 
     planner: Planner
+    checked: Mapping[str, Checked]
+    registry: Registry
     console: Console
     force: frozenset[str] = frozenset()
     continued: str | None = None
@@ -77,9 +80,9 @@ class Runner:
 
         self.device = resolve(self.device)
         folder, title = self.planner.folder, self.planner.pipeline.title
-        emit = self.planner.registry.emit
+        emit = self.registry.emit
         status: Status = "failed"
-        tracking = SafeTracking(self.planner, pending, self.console)
+        tracking = SafeTracking(self.planner, self.registry, pending, self.console)
         try:
             with _sigterm():
                 emit("run_started", pipeline=title, folder=folder, stages=pending)
@@ -115,7 +118,7 @@ class Runner:
         self, planned: Planned, done: Mapping[str, Planned], why: str, previous: Path | None, tracking: SafeTracking
     ) -> None:
         """Runs one stage in its `.partial` folder, writes the manifest last, and only then gives it its name."""
-        folder, registry = self.planner.folder, self.planner.registry
+        folder = self.planner.folder
         final = folder / planned.folder
         working = final.with_name(f"{final.name}.partial")
         if planned.name in self.force and working.exists():
@@ -129,8 +132,8 @@ class Runner:
         content = {
             "pipeline": context.pipeline,
             "stage": planned.name,
-            "uses": planned.checked.uses,
-            "kind": planned.checked.kind.produces,
+            "uses": planned.outline.uses,
+            "kind": planned.outline.produces,
             "fingerprint": planned.fingerprint,
             "why": why,
             "continued_from": previous.name if previous else None,
@@ -141,8 +144,8 @@ class Runner:
             "facts": facts,
             "recipe": planned.recipe,
             "inputs": planned.listings,
-            "code": code(planned.recipe, registry),
-            "parents": {need: done[parent].folder for need, parent in planned.checked.needs.items()},
+            "code": planned.outline.code,
+            "parents": {need: done[parent].folder for need, parent in planned.outline.needs.items()},
         }
         manifest.write(working, content)
         replace_dir(working, final)
@@ -159,7 +162,7 @@ class Runner:
         previous: Path | None,
         tracking: SafeTracking,
     ) -> StageContext:
-        title, registry = self.planner.pipeline.title, self.planner.registry
+        title, registry = self.planner.pipeline.title, self.registry
 
         def emit(event: str, **facts: Any) -> None:
             registry.emit(event, **{"pipeline": title, "stage": planned.name, **facts})
@@ -168,8 +171,8 @@ class Runner:
             pipeline=title,
             stage=planned.name,
             folder=working,
-            inputs={need: self._artifact(done[parent]) for need, parent in planned.checked.needs.items()},
-            seed=planned.checked.stage.seed,
+            inputs={need: self._artifact(done[parent]) for need, parent in planned.outline.needs.items()},
+            seed=self.checked[planned.name].stage.seed,
             device=self.device,
             tracker=tracking.stage(planned.name),
             console=self.console,
@@ -183,7 +186,8 @@ class Runner:
     def _work(self, planned: Planned, context: StageContext) -> dict[str, Any]:
         """The stage's own work. Errors: StageError with the stage and the cause, whatever it raised."""
         try:
-            facts = {**(planned.checked.promise or {}), **planned.checked.stage.run(context)}
+            checked = self.checked[planned.name]
+            facts = {**(checked.promise or {}), **checked.stage.run(context)}
             json.dumps(facts, allow_nan=False)
         except Stopped:
             raise
@@ -191,14 +195,14 @@ class Runner:
             user = isinstance(error, TranslateError)
             cause = str(error) if user else f"{type(error).__name__}: {error}"
             blamed = isinstance(error, PluginError) or (user and not isinstance(error, ContractError))
-            whose = "" if blamed else self.planner.registry.culprit(error) or self._provider(planned)
+            whose = "" if blamed else self.registry.culprit(error) or self._provider(planned)
             raise StageError(f"stage {planned.name} failed: {cause}{whose}") from error
         return facts
 
     def _provider(self, planned: Planned) -> str:
         """Who provides the method of a stage: an error that a method causes may show in the engine's code."""
-        for kind, name in planned.checked.stage.uses():
-            who = self.planner.registry.provider(kind, name)
+        for kind, name in self.checked[planned.name].stage.uses():
+            who = self.registry.provider(kind, name)
             if kind == "methods" and who["distribution"] != ENGINE:
                 return f" (plugin {who['plugin']!r} of {who['distribution']} {who['version']})"
         return ""
@@ -206,7 +210,7 @@ class Runner:
     def _artifact(self, planned: Planned) -> Artifact:
         assert planned.manifest is not None
         path = self.planner.folder / planned.folder
-        return Artifact(planned.checked.kind.produces, path, planned.manifest["facts"], output(planned.manifest))
+        return Artifact(planned.outline.produces, path, planned.manifest["facts"], output(planned.manifest))
 
     def _previous(self, planned: Sequence[Planned]) -> Path | None:
         """The result that `--continue` starts from, once every changed option allows it. Errors: ConfigError."""
@@ -218,7 +222,7 @@ class Runner:
             raise ConfigError(f"{option}: {stage.reason}; run what it waits for first, with --until")
         if stage.previous is None:
             raise ConfigError(f"{option}: there is no earlier result; run without --continue")
-        allowed: Mapping[str, str] = getattr(stage.checked.kind, "continuable", {})
+        allowed: Mapping[str, str] = getattr(self.checked[stage.name].kind, "continuable", {})
         effects = [(change.text, _effect(change.key, allowed)) for change in stage.changed]
         if fixed := [text for text, effect in effects if effect == "structural"]:
             raise ConfigError(f"{option}: structural changes need a fresh start: {'; '.join(fixed)}")
@@ -240,7 +244,7 @@ class Runner:
     def _tell_results(self, planned: Sequence[Planned]) -> None:
         """Where the results lie, relative to the working directory."""
         folder = self.planner.folder
-        places = {p.name: folder / p.name / _SHOWN.get(p.checked.kind.produces, "") for p in planned}
+        places = {p.name: folder / p.name / _SHOWN.get(p.outline.produces, "") for p in planned}
         if (folder / "report.html").is_file():
             places["report"] = folder / "report.html"
         width = max(map(len, places))
@@ -250,13 +254,13 @@ class Runner:
 
     def _versions(self) -> dict[str, str]:
         libraries = [name for name in ("torch", "numpy", "kornia", "albumentations") if name in sys.modules]
-        plugins = {p.distribution: p.version for p in self.planner.registry.loaded().values()}
+        plugins = {p.distribution: p.version for p in self.registry.loaded().values()}
         return {"python": platform.python_version(), **{name: version(name) for name in libraries}, **plugins}
 
     def _tell_failed(self, title: str, folder: Path, status: Status) -> None:
         """Tells plugins of a run that did not end well; what they raise then must not hide why."""
         try:
-            self.planner.registry.emit("run_finished", pipeline=title, folder=folder, status=status)
+            self.registry.emit("run_finished", pipeline=title, folder=folder, status=status)
         except PluginError as error:
             self.console.warn(str(error))
 

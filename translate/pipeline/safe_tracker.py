@@ -11,6 +11,7 @@ import yaml
 from translate.contracts import Console, Tracker
 from translate.errors import PluginError
 from translate.pipeline.planner import Planner
+from translate.plugins import Registry
 
 if TYPE_CHECKING:
     import numpy as np
@@ -22,13 +23,13 @@ _METHODS = tuple(name for name in vars(Tracker) if not name.startswith("_"))
 class SafeTracking:
     """The trackers of one run. Errors of a tracker become warnings: results matter more than records."""
 
-    def __init__(self, planner: Planner, stages: Sequence[str], console: Console) -> None:
+    def __init__(self, planner: Planner, registry: Registry, stages: Sequence[str], console: Console) -> None:
         self._console = console
         self._own: Tracker | None = None
         self._who = ""
         self._tracking: Any = None
         self._warned: set[str] = set()
-        self._guard("opening", lambda: self._open(planner, stages))()
+        self._guard("opening", lambda: self._open(planner, registry, stages))()
 
     def stage(self, name: str) -> Tracker:
         """The tracker of the stage that starts now."""
@@ -42,9 +43,9 @@ class SafeTracking:
         if self._tracking:
             self._guard("close", lambda: self._tracking.close(status))()
 
-    def _open(self, planner: Planner, stages: Sequence[str]) -> None:
+    def _open(self, planner: Planner, registry: Registry, stages: Sequence[str]) -> None:
         pipeline = planner.pipeline
-        own = planner.registry.emit("tracker", pipeline=pipeline.title, folder=planner.folder)
+        own = registry.emit("tracker", pipeline=pipeline.title, folder=planner.folder)
         if own is not None:
             self._who = f" by {type(own).__module__}.{type(own).__qualname__}"
             if missing := [name for name in _METHODS if not callable(getattr(own, name, None))]:
@@ -60,7 +61,7 @@ class SafeTracking:
                 recipe=planner.recipe_hash(),
                 resolved=resolved(planner),
                 stages=stages,
-                versions={name: plugin.version for name, plugin in planner.registry.loaded().items()},
+                versions={name: plugin.version for name, plugin in registry.loaded().items()},
                 console=self._console,
             )
 
@@ -132,7 +133,7 @@ def resolved(planner: Planner) -> str:
     pipeline = planner.pipeline
     stages = {
         name: {"uses": stage.uses, "needs": stage.needs, "with": stage.options}
-        for name, stage in planner.checked.items()
+        for name, stage in planner.outlines.items()
     }
     content = {"version": 1, "name": pipeline.name, "profile": pipeline.profile, "seed": pipeline.seed}
     return yaml.safe_dump({**content, "stages": stages}, sort_keys=False, allow_unicode=True)

@@ -19,6 +19,10 @@ class Switches:
     off: frozenset[str] = frozenset()
     trace: Callable[[str], None] | None = None
 
+    def __bool__(self) -> bool:
+        """Whether any of them is set."""
+        return bool(self.off) or self.trace is not None
+
 
 _SWITCHES: ContextVar[Switches] = ContextVar("switches")
 
