@@ -8,7 +8,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from translate.contracts import DataSpec, MetricUse, Scene
+from translate.contracts import DatasetFacts, DataSpec, MetricUse, Scene
 from translate.data.generated.portraits import CORE, PLACE, make_portrait
 from translate.errors import ConfigError, DataError
 from translate.metrics import metric_problems
@@ -113,7 +113,7 @@ def test_labels_without_meaning_are_guessed() -> None:
 
 def test_what_looks_around_needs_a_scene(registry) -> None:  # type: ignore[no-untyped-def]
     uses = [MetricUse(uses="exemplar-retrieval"), MetricUse(uses="swd")]
-    data = {"kind": "attribute", "pairs": [], "splits": ["test"], "classes": [], "palette": []}
+    data = DatasetFacts("attribute", ("test",))
     (problem,) = metric_problems(uses, data, "test", registry)
     assert problem[0] == 0 and "looks at inputs and training images" in problem[1]
     assert not list(metric_problems(uses, data, "test", registry, scene=True))

@@ -150,7 +150,7 @@ def test_the_size_of_a_batch_is_known_before_training(tmp_path: Path) -> None:
     assert dataset.batch_size_of() == (12, 12) and dataset.batch_size_of(AUGMENT) == (8, 8)
     with pytest.raises(DataError, match="12 x 12 pixels is smaller than the crop of 13 x 13"):
         dataset.batch_size_of([RandomCrop(RandomCrop.Config(size=13))])
-    write_index(tmp_path, dataset.facts, {"train": {"a": ["x"], "b": ["y"]}}, {"train": [[9, 12], [12, 14]]})
+    write_index(tmp_path, dataset.facts.to_json(), {"train": {"a": ["x"], "b": ["y"]}}, {"train": [[9, 12], [12, 14]]})
     dataset = Dataset(tmp_path)
     with pytest.raises(DataError, match=r"images of 'train' differ in size \(12 x 9 to 14 x 12\)"):
         dataset.batch_size_of()

@@ -7,7 +7,7 @@ import pytest
 import torch
 from torchmetrics.classification import MulticlassAccuracy, MulticlassJaccardIndex
 
-from translate.contracts import IGNORE, DataSpec, MetricUse
+from translate.contracts import IGNORE, DatasetFacts, DataSpec, MetricUse
 from translate.errors import DataError
 from translate.imaging.io import Image, write
 from translate.imaging.palette import full_palette
@@ -111,7 +111,7 @@ def test_two_folders_of_label_maps(tmp_path):
 
 
 def test_metrics_of_images_and_of_labels_do_not_mix():
-    facts = {"kind": "labelled", "pairs": ["val"], "classes": ["a", "b"]}
+    facts = DatasetFacts("labelled", pairs=("val",), classes=("a", "b"))
     uses = [MetricUse(uses=name) for name in ("l1", "miou")]
     found = list(metric_problems(uses, facts, "val", Registry([]), labels=True))
     assert found == [(0, "l1 compares images, and the outputs here are label maps; use miou")]

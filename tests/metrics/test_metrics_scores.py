@@ -2,12 +2,13 @@
 
 import json
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
 import torch
 
-from translate.contracts import DataSpec, MetricUse, NoOptions
+from translate.contracts import DatasetFacts, DataSpec, MetricUse, NoOptions
 from translate.errors import ConfigError, DataError
 from translate.imaging.io import write
 from translate.metrics import (
@@ -22,7 +23,7 @@ from translate.metrics import (
     score_sets,
     table,
 )
-from translate.metrics.scores import Score, named, spec_of
+from translate.metrics.scores import Score, named
 from translate.metrics.segmentation import PaletteConfig
 from translate.metrics.two_sample import SWDConfig
 
@@ -82,13 +83,13 @@ def test_the_palette_comes_from_the_data_and_is_needed():
 
 def test_metrics_that_data_cannot_be_scored_with():
     uses = [MetricUse(uses=name) for name in ("l1", "swd", "palette-accuracy")]
-    unpaired = {"kind": "unpaired", "splits": ["test"], "pairs": [], "palette": []}
+    unpaired = DatasetFacts("unpaired", ("test",))
     found = dict(metric_problems(uses, unpaired, "test", Shelf()))
     assert found[0] == "l1 compares pairs, and split 'test' of this data has none; use swd"
     assert set(found) == {0, 2} and "palette" in found[2]
-    paired = {**unpaired, "pairs": ["test"], "palette": [list(c) for c in PALETTE]}
+    paired = replace(unpaired, pairs=("test",), palette=PALETTE)
     assert not list(metric_problems(uses, paired, "test", Shelf()))
-    assert spec_of(paired).palette == PALETTE
+    assert paired.spec().palette == PALETTE
 
 
 def flat(value, channels=3):

@@ -10,7 +10,7 @@ from PIL import Image as Pillow
 from torch import nn
 
 from translate.console import PlainConsole
-from translate.contracts import Artifact, DataSpec, Direction, Method, MetricUse, NoOptions, StageContext
+from translate.contracts import Artifact, DatasetFacts, DataSpec, Direction, Method, MetricUse, NoOptions, StageContext
 from translate.data.dataset import Dataset
 from translate.imaging.io import read, write
 from translate.inference.directions import describe
@@ -150,5 +150,5 @@ def test_validation_scores_classes_and_shows_colours(registry, data, method, tru
 
 def test_training_asks_for_metrics_of_labels(registry, data):
     config = TrainConfig.model_validate({"method": "brightest", "validate": {"metrics": ["ssim", "miou"]}})
-    problems = list(TrainStage(config, registry, 7)._check_data(Brightest, data.facts))
+    problems = list(TrainStage(config, registry, 7)._check_data(Brightest, DatasetFacts.from_json(data.facts)))
     assert [p.path for p in problems] == [("with", "validate", "metrics", 0)]

@@ -1,5 +1,6 @@
 """What a plugin author subclasses: methods, losses, metrics, sources, transforms, stages; and what they exchange."""
 
+from translate.contracts.artifacts import Artifact, DatasetFacts, Facts, ImagesFacts, ModelFacts, Route, ScoresFacts
 from translate.contracts.data import (
     IGNORE,
     JOINED,
@@ -28,7 +29,6 @@ from translate.contracts.options import (
     Use,
 )
 from translate.contracts.stage import (
-    Artifact,
     Components,
     Console,
     Need,
@@ -54,11 +54,15 @@ __all__ = [
     "Console",
     "DataKind",
     "DataSpec",
+    "DatasetFacts",
     "Direction",
+    "Facts",
+    "ImagesFacts",
     "LossUse",
     "Method",
     "Metric",
     "MetricUse",
+    "ModelFacts",
     "Need",
     "Nets",
     "NetworkUse",
@@ -66,7 +70,9 @@ __all__ = [
     "Problem",
     "Progress",
     "Record",
+    "Route",
     "Scene",
+    "ScoresFacts",
     "Source",
     "SourceFacts",
     "SourceUse",

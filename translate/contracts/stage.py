@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Protocol
 
+from translate.contracts.artifacts import Artifact
 from translate.contracts.options import C, ComponentKind, Configured, Use
 
 if TYPE_CHECKING:
@@ -28,16 +29,6 @@ class Need:
 
     kind: str
     optional: bool = False
-
-
-@dataclass(frozen=True)
-class Artifact:
-    """What a finished stage left: a folder, its kind, and the facts that its manifest records."""
-
-    kind: str
-    path: Path
-    facts: Mapping[str, Any]
-    hash: str = ""
 
 
 class Tracker(Protocol):

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from translate.contracts import DataKind, DataSpec, Transform
-from translate.errors import DataError
+from translate.contracts import DataKind, DatasetFacts, DataSpec, Transform
+from translate.errors import ContractError, DataError
 from translate.imaging import io as image_io
 
 if TYPE_CHECKING:
@@ -38,15 +38,16 @@ def to_tensor(array: np.ndarray[Any, Any], side: str) -> Tensor:
 
 
 def write_index(
-    folder: Path, facts: dict[str, Any], keys: dict[str, dict[str, list[str]]], extent: dict[str, list[list[int]]]
+    folder: Path, facts: Mapping[str, Any], keys: dict[str, dict[str, list[str]]], extent: dict[str, list[list[int]]]
 ) -> None:
     """Writes `dataset.json`, last of all: a folder that has it is complete.
 
-    `keys` by split and side, sorted; `extent` by split: smallest and largest [height, width], each axis on its own.
+    `facts` are those of `DatasetFacts.to_json`; `keys` by split and side, sorted; `extent` by split: smallest and
+    largest [height, width], each axis on its own.
     """
     from translate.storage.atomic import write_json
 
-    write_json(folder / INDEX, {"facts": facts, "extent": extent, "keys": keys})
+    write_json(folder / INDEX, {"facts": dict(facts), "extent": extent, "keys": keys})
 
 
 class Dataset:
@@ -56,15 +57,15 @@ class Dataset:
         self.folder = Path(folder)
         try:
             index = json.loads((self.folder / INDEX).read_text("utf-8"))
-            self.facts: dict[str, Any] = index["facts"]
+            self.facts = DatasetFacts.from_json(index["facts"])
             self._keys: dict[str, dict[str, list[str]]] = index["keys"]
             self._extent: dict[str, list[list[int]]] = index["extent"]
-            self.kind: DataKind = self.facts["kind"]
+            self.kind: DataKind = self.facts.kind
         except FileNotFoundError:
             raise DataError(
                 f"{self.folder}: not a prepared dataset ({INDEX} is missing); run its preprocess stage"
             ) from None
-        except (OSError, ValueError, KeyError, TypeError) as error:
+        except (OSError, ValueError, KeyError, TypeError, AttributeError, ContractError) as error:
             raise DataError(f"{self.folder / INDEX}: cannot be read: {error}; run its preprocess stage again") from None
 
     @property
@@ -77,7 +78,7 @@ class Dataset:
     def pairs(self, split: str) -> bool:
         """Whether equal keys of this split show the same thing."""
         self._split(split)
-        return split in self.facts["pairs"]
+        return split in self.facts.pairs
 
     def keys(self, split: str, side: str) -> list[str]:
         """The keys of one side, sorted."""
@@ -100,7 +101,7 @@ class Dataset:
 
     def spec(self, size: tuple[int, int]) -> DataSpec:
         """What a method may know, for batches of `size` (height, width)."""
-        return DataSpec.from_json({**self.facts, "size": list(size)})
+        return self.facts.spec(size)
 
     def batch_size_of(self, augment: Sequence[Transform[Any]] = (), split: str = "train") -> tuple[int, int]:
         """(height, width) of every image of a split after the `augment` chain; DataError where images would differ."""

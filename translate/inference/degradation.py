@@ -7,9 +7,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from translate.contracts import DataKind, Method
+from translate.contracts import DataKind, Method, Route
 from translate.errors import ContractError
-from translate.inference.directions import Route
 from translate.seeding import derive
 
 

@@ -5,32 +5,13 @@ from __future__ import annotations
 import difflib
 import math
 from collections.abc import Collection, Mapping
-from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
-from translate.contracts import SIDES, Config, DataKind, Direction, Method
+from translate.contracts import SIDES, Config, DataKind, Direction, Method, Route
 from translate.errors import ConfigError, ContractError
 
 if TYPE_CHECKING:
     from torch import nn
-
-
-@dataclass(frozen=True)
-class Route:
-    """A direction without defaults: side i is the batch key that plays input i, `target` the one to match."""
-
-    name: str
-    nets: tuple[str, ...]
-    inputs: tuple[str, ...]
-    sides: tuple[str, ...]
-    target: str | None
-    output: str
-    scale: int
-    tiles: tuple[int, int] = (1, 1)
-
-    def to_json(self) -> dict[str, Any]:
-        """The fields but the name, with lists for tuples: an entry of `directions` in promises and bundles."""
-        return {k: list(v) if isinstance(v, tuple) else v for k, v in asdict(self).items() if k != "name"}
 
 
 def resolve(name: str, direction: Direction, kind: DataKind) -> Route:
@@ -58,10 +39,15 @@ def routes(method: type[Method[Any]] | Method[Any]) -> dict[str, Route]:
     return {name: resolve(name, direction, method.data) for name, direction in method.directions.items()}
 
 
+def routes_with(method: type[Method[Any]], options: Config) -> dict[str, Route]:
+    """All directions of a method under these options, in its order."""
+    directions = method.directions_with(options)
+    return {name: resolve(name, direction, method.data) for name, direction in directions.items()}
+
+
 def describe(method: type[Method[Any]], options: Config | None = None) -> dict[str, dict[str, Any]]:
     """The directions as a training stage promises them: names to inputs, sides, target, output and scale."""
-    found = method.directions_with(options or method.Config())
-    return {name: resolve(name, direction, method.data).to_json() for name, direction in found.items()}
+    return {name: route.to_json() for name, route in routes_with(method, options or method.Config()).items()}
 
 
 def check_inputs(route: Route, others: Collection[str]) -> None:

@@ -14,7 +14,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.modules.dropout import _DropoutNd
 
-from translate.contracts import Method, Nets
+from translate.contracts import Method, Nets, Route
 from translate.imaging.convert import (
     Array,
     crop,
@@ -30,7 +30,7 @@ from translate.imaging.convert import (
 )
 from translate.imaging.io import Image
 from translate.inference.adapters import called
-from translate.inference.directions import Route, check_inputs, choose, multiple_of, routes
+from translate.inference.directions import check_inputs, choose, multiple_of, routes
 from translate.inference.fast_kernels import LOW, tuned
 from translate.inference.streaming.streamer import Tile, Tiler
 from translate.networks import prepare_for_inference

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, overload
 
-from translate.contracts import Components, DataSpec, Metric, MetricUse
+from translate.contracts import Components, DatasetFacts, Metric, MetricUse
 from translate.errors import ConfigError, DataError
 from translate.metrics.bootstrap import Interval, interval, resampled
 
@@ -207,19 +207,19 @@ def score_sets(
 
 def metric_problems(
     uses: Sequence[MetricUse],
-    data: Mapping[str, Any],
+    data: DatasetFacts,
     split: str | None,
     registry: Components,
     *,
     scene: bool = False,
     labels: bool = False,
 ) -> Iterator[tuple[int, str]]:
-    """Metrics that data of these facts (what `preprocess` promises) cannot be scored with: their index, and why.
+    """The metrics that data of these facts cannot be scored with: their index, and why.
 
     `labels`: the outputs are label maps.
     """
-    spec = spec_of(data)
-    pairs = split is None or split in data.get("pairs", ())
+    spec = data.spec()
+    pairs = split is None or split in data.pairs
     for i, use in enumerate(uses):
         try:
             metric = registry.build(use, spec=spec)
@@ -236,17 +236,6 @@ def metric_problems(
                 i,
                 f"{use.uses} compares pairs, and split {split!r} of this data has none; use swd",
             )
-
-
-def spec_of(data: Mapping[str, Any]) -> DataSpec:
-    """What the facts of a dataset artifact tell a metric; sizes may not be known yet (0)."""
-    return DataSpec(
-        data["kind"],
-        dict(data.get("channels", {})),
-        tuple(data.get("size") or (0, 0)),
-        tuple(data.get("classes", ())),
-        tuple((int(r), int(g), int(b)) for r, g, b in data.get("palette", ())),
-    )
 
 
 def score_folders(

@@ -83,8 +83,8 @@ def recipe(checked: Checked, seed: int, registry: Registry) -> dict[str, Any]:
     options = {key: value for key, value in checked.options.items() if key not in checked.kind.neutral}
     providers = {}
     for kind, name in sorted({*_components(checked, registry)}):
-        facts = registry.provider(kind, name)
-        providers[f"{kind}/{name}"] = {key: facts[key] for key in ("distribution", "version", "revision")}
+        provider = registry.provider(kind, name)
+        providers[f"{kind}/{name}"] = {key: provider[key] for key in ("distribution", "version", "revision")}
     return {"uses": checked.uses, "with": options, "seed": seed, "providers": providers}
 
 
@@ -106,10 +106,10 @@ def code(static: Mapping[str, Any], registry: Registry) -> dict[str, str]:
     hashes = {}
     for name in static["providers"]:
         kind, _, component = name.partition("/")
-        facts = registry.provider(kind, component)
-        package = facts["module"].partition(".")[0]
+        provider = registry.provider(kind, component)
+        package = provider["module"].partition(".")[0]
         sources = package_sources(package)
-        if facts["plugin"] != "translate" and sources:
+        if provider["plugin"] != "translate" and sources:
             hashes[package] = digest([sha256_file(source) for source in sources])
     return hashes
 

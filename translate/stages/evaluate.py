@@ -4,13 +4,25 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from pydantic import Field, NonNegativeInt
 
-from translate.contracts import Config, MetricUse, Need, Problem, Scene, Stage, StageContext
+from translate.contracts import (
+    Config,
+    DatasetFacts,
+    ImagesFacts,
+    MetricUse,
+    Need,
+    Problem,
+    Scene,
+    ScoresFacts,
+    Stage,
+    StageContext,
+)
 from translate.errors import StageError
 from translate.stages.infer import IMAGES, INPUTS, OTHERS, default_split
 
@@ -53,31 +65,31 @@ class EvaluateStage(Stage[EvaluateConfig]):
     def check(self, parents: Mapping[str, Mapping[str, Any]]) -> Iterable[Problem]:
         from translate.metrics import metric_problems
 
-        images, data = parents.get("images"), parents.get("data")
+        images, data = ImagesFacts.of(parents, "images"), DatasetFacts.of(parents, "data")
         if images is None or data is None:
             return
         split = self._split(images, data)
-        if split not in data["splits"]:
+        if split is None or split not in data.splits:
             wanted = repr(split) if split else "'test' or 'val'"
-            yield Problem(("with", "split"), f"the data has no split {wanted}; it has {', '.join(data['splits'])}")
+            yield Problem(("with", "split"), f"the data has no split {wanted}; it has {', '.join(data.splits)}")
             return
-        if images["target_side"] is None:
-            yield Problem(("needs", "images"), f"direction {images['direction']} imitates no side of the data")
-        rival = parents.get("rival", images)
-        if (rival["split"], rival["target_side"]) != (images["split"], images["target_side"]):
+        if images.target_side is None:
+            yield Problem(("needs", "images"), f"direction {images.direction} imitates no side of the data")
+        rival = ImagesFacts.of(parents, "rival") or images
+        if (rival.split, rival.target_side) != (images.split, images.target_side):
             yield Problem(("needs", "rival"), "the rival's images are of another split, or imitate another side")
-        itself = [split] if images["source_side"] == images["target_side"] else []
-        known = {**data, "pairs": [*data["pairs"], *itself]}
-        scene = images["split"] == split
-        labels = images["target_side"] == "label"
-        for i, message in metric_problems(self.config.metrics, known, split, self.registry, scene=scene, labels=labels):
+        if images.source_side == images.target_side:  # inputs of a side are the references of outputs that imitate it
+            data = replace(data, pairs=(*data.pairs, split))
+        scene = images.split == split
+        labels = images.target_side == "label"
+        for i, message in metric_problems(self.config.metrics, data, split, self.registry, scene=scene, labels=labels):
             yield Problem(("with", "metrics", i), message)
 
     def promise(self, parents: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
-        return {}
+        return ScoresFacts().to_json()
 
-    def _split(self, images: Mapping[str, Any], data: Mapping[str, Any]) -> str | None:
-        return self.config.split or images["split"] or default_split(data["splits"])
+    def _split(self, images: ImagesFacts, data: DatasetFacts) -> str | None:
+        return self.config.split or images.split or default_split(data.splits)
 
     def _chosen(self, folder: Path) -> dict[str, Path]:
         from translate.metrics.scores import by_key
@@ -92,25 +104,24 @@ class EvaluateStage(Stage[EvaluateConfig]):
     def run(self, context: StageContext) -> dict[str, Any]:
         from translate.data.dataset import Dataset
         from translate.metrics import Images, LabelMaps, score_sets
-        from translate.metrics.scores import spec_of
 
-        facts = context.inputs["images"].facts
+        facts = ImagesFacts.from_json(context.inputs["images"].facts)
         dataset = Dataset(context.inputs["data"].path)
-        split, side = self._split(facts, dataset.facts), facts["target_side"]
-        assert split is not None
-        metrics = [context.registry.build(use, spec=spec_of(dataset.facts)) for use in self.config.metrics]
+        split, side = self._split(facts, dataset.facts), facts.target_side
+        assert split is not None and side is not None  # `check` has seen to both
+        metrics = [context.registry.build(use, spec=dataset.facts.spec()) for use in self.config.metrics]
         outputs = self._chosen(context.inputs["images"].path)
-        itself = side == facts["source_side"]
+        itself = side == facts.source_side
         keys = reference_keys(dataset, split, side, list(outputs), paired=any(m.paired for m in metrics), itself=itself)
         sets = LabelMaps if side == "label" else Images
         references = sets([dataset.path(split, side, key) for key in keys], keys)
         inputs: Sequence[Tensor] | None = None
-        fresh = not facts.get("via")  # images that came back would be compared with their own originals
-        if self.config.baselines and facts["split"] == split and sets is Images and fresh:
+        fresh = not facts.via  # images that came back would be compared with their own originals
+        if self.config.baselines and facts.split == split and sets is Images and fresh:
             inputs = self._inputs(context, dataset, list(outputs), references)
         if any(metric.looks for metric in metrics):
             seen = context.inputs["images"].path
-            scene = _scene(dataset, split, facts["source_side"], side, list(outputs), seen)
+            scene = _scene(dataset, split, facts.source_side, side, list(outputs), seen)
             for metric in metrics:
                 metric.look(scene)
         rival: Sequence[Tensor] | None = None
@@ -129,10 +140,10 @@ class EvaluateStage(Stage[EvaluateConfig]):
             rival=rival,
             bootstrap=self.config.bootstrap,
         )
-        way = " then ".join([*facts.get("via", []), facts["direction"]])
+        way = " then ".join([*facts.via, facts.direction])
         about = {"direction": way, "split": split, "images": len(outputs), "references": len(keys)}
         report(context, scores, about)
-        return {}
+        return ScoresFacts().to_json()
 
     def _inputs(
         self, context: StageContext, dataset: Dataset, keys: list[str], references: Sequence[Tensor]
@@ -142,7 +153,8 @@ class EvaluateStage(Stage[EvaluateConfig]):
 
         images = context.inputs["images"]
         if not (images.path / INPUTS).is_dir():
-            split, side = images.facts["split"], images.facts["source_side"]
+            facts = ImagesFacts.from_json(images.facts)
+            split, side = facts.split or "", facts.source_side
             return Images([dataset.path(split, side, key) for key in keys], keys)
         return Enlarged(Images([images.path / INPUTS / f"{key}.png" for key in keys], keys), references)
 

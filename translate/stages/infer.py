@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from pydantic import Field
 
-from translate.contracts import Config, Need, Problem, Stage, StageContext
+from translate.contracts import Config, DatasetFacts, ImagesFacts, ModelFacts, Need, Problem, Route, Stage, StageContext
 from translate.errors import ConfigError, StageError
 from translate.seeding import derive
 
@@ -61,9 +61,9 @@ class InferStage(Stage[InferConfig]):
         return [*([self.config.input] if self.config.input else []), *self.config.others.values()]
 
     def check(self, parents: Mapping[str, Mapping[str, Any]]) -> Iterable[Problem]:
-        c, model, data = self.config, parents.get("model"), parents.get("data")
-        images = parents.get("images")
-        if sum(given is not None for given in (c.input, data, images)) != 1:
+        c, model = self.config, ModelFacts.of(parents, "model")
+        data, images = DatasetFacts.of(parents, "data"), ImagesFacts.of(parents, "images")
+        if (c.input is not None) + ("data" in parents) + ("images" in parents) != 1:
             wanted = "`needs: {data: ...}`, `needs: {images: ...}` or `input: PATH`"
             yield Problem(("with",), f"infer needs one of {wanted}, and only one")
             return
@@ -73,60 +73,62 @@ class InferStage(Stage[InferConfig]):
             yield Problem(("with", "input"), f"{c.input}: there is no such file or folder")
         if data is not None and c.others:
             yield Problem(("with", "others"), "`others` goes with `input`; here further inputs come from the data")
-        if data is not None and self._split(data) not in data["splits"]:
+        if data is not None and self._split(data) not in data.splits:
             wanted = repr(c.split) if c.split else "'test' or 'val'"
-            yield Problem(("with", "split"), f"the data has no split {wanted}; it has {', '.join(data['splits'])}")
+            yield Problem(("with", "split"), f"the data has no split {wanted}; it has {', '.join(data.splits)}")
         if model is not None:
             yield from self._check_direction(model, data, images)
 
     def _check_direction(
-        self, model: Mapping[str, Any], data: Mapping[str, Any] | None, images: Mapping[str, Any] | None
+        self, model: ModelFacts, data: DatasetFacts | None, images: ImagesFacts | None
     ) -> Iterable[Problem]:
         try:
-            name = self._direction(model)
+            route = self._route(model)
         except ConfigError as error:
             yield Problem(("with", "direction"), str(error))
             return
-        route = model["directions"][name]
-        further = ", ".join(route["inputs"][1:]) or "none"
-        if data is None and set(self.config.others) != set(route["inputs"][1:]):
-            yield Problem(("with", "others"), f"{name} needs files for these further inputs: {further}")
-        if images is not None and images["target_side"] != route["sides"][0]:
-            side = images["target_side"]
-            yield Problem(
-                ("needs", "images"), f"{name} translates side {route['sides'][0]!r}, and these are of {side!r}"
-            )
-        if data is not None and data["kind"] != model["data"]:
-            yield Problem(
-                ("needs", "data"), f"{model['method']} translates {model['data']} data, and this data is {data['kind']}"
-            )
+        further = ", ".join(route.inputs[1:]) or "none"
+        if data is None and set(self.config.others) != set(route.inputs[1:]):
+            yield Problem(("with", "others"), f"{route.name} needs files for these further inputs: {further}")
+        if images is not None and images.target_side != route.sides[0]:
+            message = f"{route.name} translates side {route.sides[0]!r}, and these are of {images.target_side!r}"
+            yield Problem(("needs", "images"), message)
+        if data is not None and data.kind != model.data:
+            message = f"{model.method} translates {model.data} data, and this data is {data.kind}"
+            yield Problem(("needs", "data"), message)
 
     def promise(self, parents: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
-        model, data = parents["model"], parents.get("data")
-        name = self._direction(model)
-        route = model["directions"][name]
-        if images := parents.get("images"):
-            returns = images["split"] is not None and images["source_side"] == route["target"]
-            kept = {key: images[key] for key in ("split", "source_side", "data")}
-            via = [*images.get("via", []), images["direction"]]
-            return {"direction": name, **kept, "target_side": route["target"], "pairs": returns, "via": via}
-        split = self._split(data) if data else None
-        return {
-            "direction": name,
-            "split": split,
-            "source_side": route["sides"][0],
-            "target_side": route["target"],
-            "pairs": data is not None and (split in data["pairs"] or route["target"] == route["sides"][0]),
-            "data": data["kind"] if data else None,
-        }
+        return self._facts(parents).to_json()
 
-    def _direction(self, model: Mapping[str, Any]) -> str:
+    def _facts(self, parents: Mapping[str, Mapping[str, Any]]) -> ImagesFacts:
+        route = self._route(ModelFacts.from_json(parents["model"]))
+        data, images = DatasetFacts.of(parents, "data"), ImagesFacts.of(parents, "images")
+        if images is not None:
+            return replace(
+                images,
+                direction=route.name,
+                target_side=route.target,
+                pairs=images.split is not None and images.source_side == route.target,  # they came back
+                via=(*images.via, images.direction),
+                count=None,
+            )
+        split = self._split(data) if data else None
+        return ImagesFacts(
+            direction=route.name,
+            split=split,
+            source_side=route.sides[0],
+            target_side=route.target,
+            pairs=data is not None and (split in data.pairs or route.target == route.sides[0]),
+            data=data.kind if data else None,
+        )
+
+    def _route(self, model: ModelFacts) -> Route:
         from translate.inference.directions import choose
 
-        return choose(model["directions"], self.config.direction)
+        return model.directions[choose(model.directions, self.config.direction)]
 
-    def _split(self, data: Mapping[str, Any]) -> str | None:
-        return self.config.split or default_split(data["splits"])
+    def _split(self, data: DatasetFacts) -> str | None:
+        return self.config.split or default_split(data.splits)
 
     # ---------------------------------------------------------------------------------------------------- the work
 
@@ -135,7 +137,7 @@ class InferStage(Stage[InferConfig]):
         from translate.data.dataset import Dataset
         from translate.models.load import load
 
-        facts = self.promise({name: artifact.facts for name, artifact in context.inputs.items()})
+        facts = self._facts({name: artifact.facts for name, artifact in context.inputs.items()})
         translator = load(
             context.inputs["model"].path,
             context.device,
@@ -149,22 +151,20 @@ class InferStage(Stage[InferConfig]):
             work,
             translator,
             console=context.console,
-            direction=facts["direction"],
+            direction=facts.direction,
             others=self._others(),
             quality=self.config.quality,
             deep=self.config.bits == 16,
         )
         self._report(context, work, dataset, facts, summary)
-        return {**facts, "count": summary.done}
+        return replace(facts, count=summary.done).to_json()
 
     def _others(self) -> dict[str, Any]:
         from translate.imaging.io import read
 
         return {name: read(path) for name, path in self.config.others.items()}
 
-    def _plan(
-        self, context: StageContext, dataset: Dataset | None, facts: Mapping[str, Any], translator: Translator
-    ) -> Plan:
+    def _plan(self, context: StageContext, dataset: Dataset | None, facts: ImagesFacts, translator: Translator) -> Plan:
         from translate.conversion.plan import Item, plan
         from translate.data.exemplars import companions
         from translate.inference.degradation import observes
@@ -178,11 +178,11 @@ class InferStage(Stage[InferConfig]):
             assert self.config.input is not None
             found = plan(self.config.input, output, ".png")
             return replace(found, items=[item for item in found.items if item], output=output, journal=journal)
-        split, source = facts["split"], facts["source_side"]
+        split, source = facts.split or "", facts.source_side
         if observes(dataset.kind):
             return _sorted(self._observe(context, dataset, facts, translator), output, journal)
-        inputs = translator.route(facts["direction"]).inputs
-        sides = context.inputs["model"].facts["directions"][facts["direction"]]["sides"]
+        route = ModelFacts.from_json(context.inputs["model"].facts).directions[facts.direction]
+        inputs, sides = route.inputs, route.sides
         items = [
             Item(
                 key,
@@ -200,7 +200,7 @@ class InferStage(Stage[InferConfig]):
         return _sorted(items, output, journal)
 
     def _observe(
-        self, context: StageContext, dataset: Dataset, facts: Mapping[str, Any], translator: Translator
+        self, context: StageContext, dataset: Dataset, facts: ImagesFacts, translator: Translator
     ) -> Iterable[Item]:
         """Writes what the method makes of each truth, and plans to translate that."""
         import numpy as np
@@ -210,9 +210,9 @@ class InferStage(Stage[InferConfig]):
         from translate.imaging.io import write
         from translate.inference.degradation import observed
 
-        route, side = translator.route(facts["direction"]), facts["source_side"]
-        for key in dataset.keys(facts["split"], side):
-            truth = dataset.tensor(facts["split"], side, key)
+        route, split, side = translator.route(facts.direction), facts.split or "", facts.source_side
+        for key in dataset.keys(split, side):
+            truth = dataset.tensor(split, side, key)
             paths = {}
             for name, image in observed(translator.method, route, truth, context.seed, key).items():
                 folder = INPUTS if name == route.inputs[0] else f"{OTHERS}/{name}"
@@ -223,14 +223,14 @@ class InferStage(Stage[InferConfig]):
             yield Item(key, first, f"{key}.png", others=paths)
 
     def _report(
-        self, context: StageContext, work: Plan, dataset: Dataset | None, facts: Mapping[str, Any], summary: Summary
+        self, context: StageContext, work: Plan, dataset: Dataset | None, facts: ImagesFacts, summary: Summary
     ) -> None:
         if summary.failures:
             first = "; ".join(f"{name}: {reason}" for name, reason in summary.failures[:3])
             raise StageError(f"{summary.failed} of {work.count()[0]} images failed: {first}")
-        context.console.say(f"{summary.done} images in {facts['direction']}")
-        route = context.inputs["model"].facts["directions"][facts["direction"]]
-        page = contact_sheet(work, dataset, facts, route["scale"], max(route.get("tiles", [1])))
+        context.console.say(f"{summary.done} images in {facts.direction}")
+        route = ModelFacts.from_json(context.inputs["model"].facts).directions[facts.direction]
+        page = contact_sheet(work, dataset, facts, route.scale, max(route.tiles))
         from translate.imaging.io import write
 
         write(context.folder / CONTACT, page)
@@ -250,7 +250,7 @@ def default_split(splits: Iterable[str]) -> str | None:
     return next((split for split in ("test", "val") if split in splits), None)
 
 
-def contact_sheet(work: Plan, dataset: Dataset | None, facts: Mapping[str, Any], scale: int = 1, tiles: int = 1) -> Any:
+def contact_sheet(work: Plan, dataset: Dataset | None, facts: ImagesFacts, scale: int = 1, tiles: int = 1) -> Any:
     """Rows of inputs | output | target (where pairs are known) of images spread over the set; H x W x 3 uint8.
 
     Inputs are shown in the size of the outputs, `scale` times as large; an output may be up to `tiles` pictures wide.
@@ -262,8 +262,8 @@ def contact_sheet(work: Plan, dataset: Dataset | None, facts: Mapping[str, Any],
     for item in items[:: max(1, len(items) // SHOWN)][:SHOWN]:
         row = [enlarged(_tile(path, TILE // scale), scale) for path in (item.source, *item.others.values())]
         row.append(_tile(work.output / item.target, TILE * tiles))
-        if dataset is not None and facts["pairs"] and facts["target_side"]:
-            row.append(_tile(dataset.path(facts["split"], facts["target_side"], item.name), TILE))
+        if dataset is not None and facts.split and facts.pairs and facts.target_side:
+            row.append(_tile(dataset.path(facts.split, facts.target_side, item.name), TILE))
         rows.append(row)
     return mosaic(rows)
 

@@ -6,7 +6,7 @@ import os
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import islice
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Any, Literal
@@ -18,6 +18,7 @@ from translate.contracts import (
     SIDES,
     ComponentKind,
     Config,
+    DatasetFacts,
     Problem,
     Record,
     Source,
@@ -102,7 +103,7 @@ class PreprocessStage(Stage[PreprocessConfig]):
             yield Problem(("with", "direction"), message)
 
     def promise(self, parents: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
-        return self._promise(self._source().facts())
+        return self._facts(self._source().facts()).to_json()
 
     def inputs(self) -> Iterable[Path]:
         return self._source().inputs()
@@ -124,30 +125,31 @@ class PreprocessStage(Stage[PreprocessConfig]):
             for s, of in sizes.items()
         }
         every = {size for of in sizes.values() for size in of}
-        result = {
-            **self._promise(facts),
-            "channels": channels,
-            "counts": {split: {side: len(of) for side, of in sides.items()} for split, sides in keys.items()},
-            "size": list(every.pop()) if len(every) == 1 else None,
-            "bits": bits,
-        }
-        write_index(context.folder, result, keys, extent)
+        result = replace(
+            self._facts(facts),
+            channels=channels,
+            counts={split: {side: len(of) for side, of in sides.items()} for split, sides in keys.items()},
+            size=every.pop() if len(every) == 1 else None,
+            bits=bits,
+        )
+        write_index(context.folder, result.to_json(), keys, extent)
         self._report(context, source, done, result, extent)
-        return result
+        return result.to_json()
 
     def _source(self) -> Source[Any]:
         source: Source[Any] = self.registry.build(self.config.source, seed=self.seed)
         return source
 
-    def _promise(self, facts: SourceFacts) -> dict[str, Any]:
-        return {
-            "kind": facts.kind,
-            "splits": list(facts.splits),
-            "pairs": [split for split in facts.splits if split in facts.pairs or facts.kind == "single"],
-            "classes": list(facts.classes),
-            "palette": [list(colour) for colour in facts.palette],
-            "direction": self.config.direction,
-        }
+    def _facts(self, source: SourceFacts) -> DatasetFacts:
+        """What the source promises of the dataset."""
+        return DatasetFacts(
+            kind=source.kind,
+            splits=source.splits,
+            pairs=tuple(split for split in source.splits if split in source.pairs or source.kind == "single"),
+            classes=source.classes,
+            palette=source.palette,
+            direction=self.config.direction,
+        )
 
     def _groups(self, source: Source[Any], facts: SourceFacts, split: str) -> list[tuple[str, Group]]:
         """The records of a split, by key and as they are read together. Errors: DataError."""
@@ -207,31 +209,29 @@ class PreprocessStage(Stage[PreprocessConfig]):
         context: StageContext,
         source: Source[Any],
         done: Mapping[tuple[str, str, str], Written],
-        facts: Mapping[str, Any],
+        facts: DatasetFacts,
         extent: Mapping[str, list[list[int]]],
     ) -> None:
         rows = []
-        for split, sides in facts["counts"].items():
+        for split, sides in facts.counts.items():
             (h0, w0), (h1, w1) = extent[split]
             size = f"{w0} x {h0}" if (h0, w0) == (h1, w1) else f"{w0} x {h0} to {w1} x {h1}"
-            paired = "yes" if split in facts["pairs"] else "no"
-            rows += [
-                [split, side, n, size, facts["channels"][side], facts["bits"], paired] for side, n in sides.items()
-            ]
+            paired = "yes" if split in facts.pairs else "no"
+            rows += [[split, side, n, size, facts.channels[side], facts.bits, paired] for side, n in sides.items()]
         columns = ["split", "side", "images", "size", "channels", "bits", "true pairs"]
         context.console.table("prepared dataset", columns, rows)
         context.tracker.table("dataset", columns, rows)
-        context.tracker.dataset(self.config.source.uses, context.fingerprint, facts, "prepare")
+        context.tracker.dataset(self.config.source.uses, context.fingerprint, facts.to_json(), "prepare")
         remarks = list(source.notes())
         if transparent := [f"{split}/{side}/{key}" for (split, side, key), w in done.items() if w.alpha]:
             remarks.append(f"{len(transparent):,} images have transparency, laid over white: {examples(transparent)}")
-        for side, channels in facts["channels"].items():
+        for side, channels in facts.channels.items():
             if grey := [f"{s}/{key}" for (s, of, key), w in done.items() if of == side and w.channels < channels]:
                 remarks.append(
                     f"side {side} mixes grey and colour; {len(grey):,} grey images became RGB: {examples(grey)}"
                 )
         images = [(place, written) for place, written in done.items() if place[1] != "label"]
-        if narrow := [f"{s}/{of}/{key}" for (s, of, key), w in images if w.bits < facts["bits"]]:
+        if narrow := [f"{s}/{of}/{key}" for (s, of, key), w in images if w.bits < facts.bits]:
             remarks.append(f"8 and 16 bits are mixed; {len(narrow):,} images became 16 bits: {examples(narrow)}")
         for remark in remarks:
             context.console.warn(remark)

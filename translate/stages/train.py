@@ -11,7 +11,9 @@ from translate.contracts import (
     ComponentKind,
     Components,
     Config,
+    DatasetFacts,
     Method,
+    ModelFacts,
     Need,
     NetworkUse,
     Problem,
@@ -101,8 +103,8 @@ class TrainStage(Stage[TrainConfig]):
             return [Problem(("with", "method"), f"{self.config.method} is for inference alone; {other}")]
         return [
             *self._check_method(method),
-            *self._check_init(method, parents.get("init")),
-            *self._check_data(method, parents.get("data", {})),
+            *self._check_init(method, ModelFacts.of(parents, "init")),
+            *self._check_data(method, DatasetFacts.of(parents, "data")),
             *self._check_extra(method),
         ]
 
@@ -124,7 +126,7 @@ class TrainStage(Stage[TrainConfig]):
             if name not in method.players:
                 yield KeyProblem(("with", "players", name), _unknown(f"{c.method} has no player", name, method.players))
 
-    def _check_init(self, method: type[Method[Any]], parent: Mapping[str, Any] | None) -> Iterable[Problem]:
+    def _check_init(self, method: type[Method[Any]], parent: ModelFacts | None) -> Iterable[Problem]:
         from translate.training.init_weights import bundle_networks, named_networks, pairing
 
         init = self.config.init
@@ -135,32 +137,30 @@ class TrainStage(Stage[TrainConfig]):
         if (init.bundle is None) == (parent is None):
             return
         try:
-            theirs = bundle_networks(init.bundle) if init.bundle else _networks_of(parent or {})
+            theirs = bundle_networks(init.bundle) if init.bundle else (parent.nets if parent else ())
             pairing(named_networks(method), method.directions, theirs, init.networks)
         except TranslateError as error:
             yield Problem(("with", "init"), str(error))
 
-    def _check_data(self, method: type[Method[Any]], data: Mapping[str, Any]) -> Iterable[Problem]:
+    def _check_data(self, method: type[Method[Any]], data: DatasetFacts | None) -> Iterable[Problem]:
         from translate.metrics import metric_problems
         from translate.training.validation import split_for
 
         c = self.config
-        if data and data["kind"] != method.data:
-            yield Problem(
-                ("with", "method"), f"{c.method} trains on {method.data} data, but the data here is {data['kind']}"
-            )
+        if data and data.kind != method.data:
+            message = f"{c.method} trains on {method.data} data, but the data here is {data.kind}"
+            yield Problem(("with", "method"), message)
             return
-        if data and "train" not in data["splits"]:
-            yield Problem(("needs", "data"), f"the data has no split 'train'; it has {', '.join(data['splits'])}")
+        if data and "train" not in data.splits:
+            yield Problem(("needs", "data"), f"the data has no split 'train'; it has {', '.join(data.splits)}")
         metrics = [use.uses for use in c.validation.metrics]
         if c.keep.best is not None and c.keep.best not in metrics:
             yield Problem(("with", "keep", "best"), _unknown("validate.metrics does not name", c.keep.best, metrics))
-        split = split_for(data["splits"], c.validation.split) if data else None
+        split = split_for(data.splits, c.validation.split) if data else None
         if data and metrics and split is None:
             wanted = c.validation.split or "val or test"
-            yield Problem(
-                ("with", "validate"), f"no split to validate on: the data has {', '.join(data['splits'])}, not {wanted}"
-            )
+            message = f"no split to validate on: the data has {', '.join(data.splits)}, not {wanted}"
+            yield Problem(("with", "validate"), message)
         elif data and split is not None:
             scored = c.validation.directions or tuple(method.directions)[:1]
             labels = any(method.directions[name].output == "labels" for name in scored if name in method.directions)
@@ -209,11 +209,11 @@ class TrainStage(Stage[TrainConfig]):
             yield f"validate.every {c.validation.every:g} is past {c.epochs} epochs: only the last step validates"
 
     def promise(self, parents: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
-        from translate.inference.directions import describe
+        from translate.inference.directions import routes_with
 
         method = self.registry.get("methods", self.config.method)
         options = method.Config.model_validate(self.config.options)
-        return {"method": self.config.method, "data": method.data, "directions": describe(method, options)}
+        return ModelFacts(self.config.method, method.data, routes_with(method, options)).to_json()
 
     # ------------------------------------------------------------------------------------------------ the work
 
@@ -312,7 +312,7 @@ class TrainStage(Stage[TrainConfig]):
         images = self.config.batch_size * self.config.accumulate
         context.console.say(f"{total:,} steps of {images} images, {round(per_epoch, 1):,g} steps an epoch")
         context.tracker.tags({"device": context.device, "precision": engine.precision})
-        context.tracker.dataset(context.pipeline, context.inputs["data"].hash, dataset.facts, "train")
+        context.tracker.dataset(context.pipeline, context.inputs["data"].hash, dataset.facts.to_json(), "train")
 
     def _start(self, trainer: Trainer, context: StageContext) -> None:
         """Resumes this folder's training, else continues an earlier one, else begins from `init` or from nothing."""
@@ -370,11 +370,6 @@ def check_size(method: Method[Any], nets: Mapping[str, nn.Module]) -> None:
                 f"training images are {width} x {height} pixels, and network {net} of {type(method).name} needs "
                 f"multiples of {multiple}: resize or crop them under `augment`, or choose another network"
             )
-
-
-def _networks_of(model: Mapping[str, Any]) -> list[str]:
-    """The networks of a model that a stage promises."""
-    return list(dict.fromkeys(net for direction in model["directions"].values() for net in direction["nets"]))
 
 
 def _unknown(what: str, name: str, known: Iterable[str]) -> str:

@@ -14,10 +14,10 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from translate.contracts import Config, Method
+from translate.contracts import Config, Method, Route
 from translate.errors import TranslateError
 from translate.inference.degradation import observed, observes
-from translate.inference.directions import Route, multiple_of
+from translate.inference.directions import multiple_of
 from translate.inference.translator import Translator
 from translate.models.bundle import write_bundle
 from translate.models.load import load

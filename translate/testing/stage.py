@@ -18,6 +18,7 @@ from translate.testing.component import ComponentChecks
 from translate.testing.report import check
 
 SEED = 7
+_ABSENT = object()
 
 
 def assert_stage_conforms(
@@ -138,9 +139,9 @@ class StageChecks(ComponentChecks):
                     json.dumps(facts)
                 except TypeError as error:
                     yield f"run() returns facts that are no JSON ({error}); the manifest records them"
-                for name, value in stage.promise(self.parents).items():
-                    if name not in facts or facts[name] != value:
-                        yield f"run() returns {name!r} as {facts.get(name)!r}, but promise() said {value!r}"
+                for name, promised in stage.promise(self.parents).items():
+                    if facts.get(name, _ABSENT) != promised:
+                        yield f"run() returns {name!r} as {facts.get(name)!r}, but promise() said {promised!r}"
                 left.append(hash_tree(at))
             strays = {path.name for path in Path(folder).iterdir()} - {"0", "1"}
             changed = [name for name, artifact in self.inputs.items() if hash_tree(artifact.path) != before[name]]

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
 
+from translate.contracts import ImagesFacts
+from translate.errors import ContractError
 from translate.storage import manifest
 from translate.storage.pointer import follow
 
@@ -37,17 +39,21 @@ def pairs(folder: Path, most: int) -> Iterator[tuple[str, list[Pair]]]:
         content = manifest.read(stage) if stage else None
         if stage is None or content is None or (content.get("stage"), content.get("kind")) != (link.name, "images"):
             continue
-        facts, data = content.get("facts", {}), content.get("parents", {}).get("data")
-        if not data or not facts.get("split"):
+        data = content.get("parents", {}).get("data")
+        try:
+            facts = ImagesFacts.from_json(content.get("facts", {}))
+        except ContractError:  # a stage of a plugin that says less of its images
             continue
-        root = folder / data / facts["split"]
+        if not data or not facts.split:
+            continue
+        root = folder / data / facts.split
         outputs = spread(sorted((stage / "images").rglob("*.png")), most)
         names = [(path, path.relative_to(stage / "images")) for path in outputs]
-        truth = root / facts["target_side"] if facts.get("pairs") and facts.get("target_side") else None
+        truth = root / facts.target_side if facts.pairs and facts.target_side else None
         found = [
             Pair(name.with_suffix("").as_posix(), before, path, truth / name if truth else None)
             for path, name in names
-            if (before := root / facts["source_side"] / name).is_file()
+            if (before := root / facts.source_side / name).is_file()
         ]
         if found:
             yield link.name, found

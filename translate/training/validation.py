@@ -11,12 +11,11 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from translate.contracts import Metric, Scene
+from translate.contracts import Metric, Route, Scene
 from translate.data.dataset import Dataset
 from translate.data.exemplars import companions
 from translate.imaging.palette import Colour, colourise
 from translate.inference.degradation import observed, observes
-from translate.inference.directions import Route
 from translate.inference.translator import Translator
 from translate.training.config import ValidateConfig
 from translate.training.engine import Engine
@@ -35,7 +34,7 @@ class Validator:
     ) -> None:
         self.dataset, self.split, self.config, self.metrics = dataset, split, config, metrics
         self.method = engine.method
-        self.half = (2 ** dataset.facts["bits"] - 1) / 2
+        self.half = (2**dataset.facts.bits - 1) / 2
         needed = {n for d in self.method.directions.values() for n in d.nets}
         self.copies = {n: copy.deepcopy(engine.nets[n]) for n in sorted(needed)}
         self.translator = Translator(

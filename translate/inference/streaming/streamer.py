@@ -10,11 +10,12 @@ from typing import TYPE_CHECKING, Literal, NamedTuple, TypeVar, cast
 import torch
 from torch import Tensor
 
+from translate.contracts import Route
 from translate.device import free_memory, total_memory
 from translate.errors import ConfigError
 from translate.imaging.convert import Array, padded_size, resize, to_tensor
 from translate.imaging.io import Image
-from translate.inference.directions import Route, multiple_of
+from translate.inference.directions import multiple_of
 from translate.inference.fast_kernels import LOW
 from translate.inference.streaming import approximate as bands, execute as strips
 from translate.inference.streaming.disk_tensors import Scratch

@@ -1,0 +1,246 @@
+"""Facts of artifacts: what a stage promises before it runs, and what the manifest of its result records.
+
+On disk, and between stages of any kind, facts are a mapping that JSON can hold. The four built-in kinds of artifact
+have a frozen class here, which reads such a mapping once (`from_json`) and gives its entries names and types. A stage
+that makes a kind of its own returns a plain mapping, and whoever needs that kind reads it as such.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any, ClassVar, Self
+
+from translate.contracts.data import DataKind, DataSpec
+from translate.errors import ContractError
+
+
+@dataclass(frozen=True)
+class Artifact:
+    """What a finished stage left: its `kind`, the folder `path`, and the `facts` that its manifest records.
+
+    `facts` is a mapping for every kind. Those of a built-in kind are best read with its class:
+    `DatasetFacts.from_json(context.inputs["data"].facts).splits`. `hash` covers the files and the facts.
+    """
+
+    kind: str
+    path: Path
+    facts: Mapping[str, Any]
+    hash: str = ""
+
+
+@dataclass(frozen=True)
+class Facts(ABC):
+    """The facts of one kind of artifact; `artifact` is the word for it in `Stage.produces` and `Need`."""
+
+    artifact: ClassVar[str]
+
+    @classmethod
+    def from_json(cls, value: Mapping[str, Any]) -> Self:
+        """Reads a promise, or the `facts` of a manifest; keys that it does not know are left out.
+
+        Errors: ContractError naming a key that every artifact of this kind has to have.
+        """
+        try:
+            return cls._read(value)
+        except KeyError as error:
+            entries = ", ".join(value) or "none"
+            raise ContractError(f"the facts of a {cls.artifact} lack {error}; there are {entries}") from None
+
+    @classmethod
+    def of(cls, parents: Mapping[str, Mapping[str, Any]], need: str) -> Self | None:
+        """The facts behind one need in `Stage.check` and its kin; None where it is left out or promises nothing."""
+        value = parents.get(need)
+        return cls.from_json(value) if value else None
+
+    @classmethod
+    @abstractmethod
+    def _read(cls, value: Mapping[str, Any]) -> Self: ...
+
+    @abstractmethod
+    def to_json(self) -> dict[str, Any]:
+        """The mapping that a manifest records, with its keys in the order in which they are written."""
+
+
+@dataclass(frozen=True)
+class DatasetFacts(Facts):
+    """A prepared dataset, made by `preprocess`.
+
+    Known before it runs: the `kind` of data, its `splits`, those splits whose sides show the same thing under the same
+    key (`pairs`), the names of label `classes` and the `palette` that shows them (RGB, 0 to 255), and the `direction`
+    of paired data. Known once the images are written: `channels` by side, `counts` of images by split and side, the
+    `size` (height, width) that all images share, or None, and the `bits` per channel (8 or 16; 0 until then).
+    """
+
+    artifact: ClassVar[str] = "dataset"
+    kind: DataKind
+    splits: tuple[str, ...] = ()
+    pairs: tuple[str, ...] = ()
+    classes: tuple[str, ...] = ()
+    palette: tuple[tuple[int, int, int], ...] = ()
+    direction: str = "a_to_b"
+    channels: Mapping[str, int] = field(default_factory=dict)
+    counts: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
+    size: tuple[int, int] | None = None
+    bits: int = 0
+
+    @classmethod
+    def _read(cls, value: Mapping[str, Any]) -> Self:
+        size = value.get("size")
+        return cls(
+            kind=value["kind"],
+            splits=tuple(value.get("splits", ())),
+            pairs=tuple(value.get("pairs", ())),
+            classes=tuple(value.get("classes", ())),
+            palette=tuple((int(r), int(g), int(b)) for r, g, b in value.get("palette", ())),
+            direction=value.get("direction", "a_to_b"),
+            channels=dict(value.get("channels", {})),
+            counts={split: dict(sides) for split, sides in value.get("counts", {}).items()},
+            size=(int(size[0]), int(size[1])) if size else None,
+            bits=int(value.get("bits", 0)),
+        )
+
+    def to_json(self) -> dict[str, Any]:
+        promised = {
+            "kind": self.kind,
+            "splits": list(self.splits),
+            "pairs": list(self.pairs),
+            "classes": list(self.classes),
+            "palette": [list(colour) for colour in self.palette],
+            "direction": self.direction,
+        }
+        if not self.channels:
+            return promised
+        return {
+            **promised,
+            "channels": dict(self.channels),
+            "counts": {split: dict(sides) for split, sides in self.counts.items()},
+            "size": list(self.size) if self.size else None,
+            "bits": self.bits,
+        }
+
+    def spec(self, size: tuple[int, int] | None = None) -> DataSpec:
+        """What a method or a metric may know, for images of `size` (height, width); (0, 0) where that is not known."""
+        return DataSpec(self.kind, dict(self.channels), size or self.size or (0, 0), self.classes, self.palette)
+
+
+@dataclass(frozen=True)
+class Route:
+    """A direction of a method with every default filled in.
+
+    Side i of the data is what plays input i; `target` is the side that the output imitates, None without one. `scale`
+    multiplies height and width; `tiles` (rows, columns) is how many pictures one output joins.
+    """
+
+    name: str
+    nets: tuple[str, ...]
+    inputs: tuple[str, ...]
+    sides: tuple[str, ...]
+    target: str | None
+    output: str
+    scale: int
+    tiles: tuple[int, int] = (1, 1)
+
+    @classmethod
+    def from_json(cls, name: str, value: Mapping[str, Any]) -> Self:
+        """Reads an entry of `directions` in promises and bundles; keys that it does not know are left out."""
+        rows, columns = value.get("tiles", (1, 1))
+        return cls(
+            name,
+            nets=tuple(value["nets"]),
+            inputs=tuple(value["inputs"]),
+            sides=tuple(value["sides"]),
+            target=value["target"],
+            output=value["output"],
+            scale=value["scale"],
+            tiles=(rows, columns),
+        )
+
+    def to_json(self) -> dict[str, Any]:
+        """The fields but the name, with lists for tuples: an entry of `directions` in promises and bundles."""
+        return {k: list(v) if isinstance(v, tuple) else v for k, v in asdict(self).items() if k != "name"}
+
+
+@dataclass(frozen=True)
+class ModelFacts(Facts):
+    """A trained model, made by `train`.
+
+    `method` is its name in the pipeline, `data` the kind of data that it translates, and `directions` are its uses by
+    name, the first being the default.
+    """
+
+    artifact: ClassVar[str] = "model"
+    method: str
+    data: DataKind
+    directions: Mapping[str, Route]
+
+    @classmethod
+    def _read(cls, value: Mapping[str, Any]) -> Self:
+        directions = {name: Route.from_json(name, entry) for name, entry in value["directions"].items()}
+        return cls(value["method"], value["data"], directions)
+
+    def to_json(self) -> dict[str, Any]:
+        directions = {name: route.to_json() for name, route in self.directions.items()}
+        return {"method": self.method, "data": self.data, "directions": directions}
+
+    @property
+    def nets(self) -> tuple[str, ...]:
+        """The networks that its directions use, each named once, in their order."""
+        return tuple(dict.fromkeys(net for route in self.directions.values() for net in route.nets))
+
+
+@dataclass(frozen=True)
+class ImagesFacts(Facts):
+    """Translated images, made by `infer`.
+
+    `direction` made them out of side `source_side` of a `split`, and they imitate `target_side` (None: no side).
+    `split` and `data`, the kind of the dataset, are None for the user's own images. `pairs`: each image has a reference
+    of its own key on the target side. `via` names the directions that made the images which were translated, where that
+    was another `infer` stage. `count` of images is known once they are written.
+    """
+
+    artifact: ClassVar[str] = "images"
+    direction: str
+    split: str | None
+    source_side: str
+    target_side: str | None
+    pairs: bool
+    data: DataKind | None
+    via: tuple[str, ...] = ()
+    count: int | None = None
+
+    @classmethod
+    def _read(cls, value: Mapping[str, Any]) -> Self:
+        return cls(
+            direction=value.get("direction", ""),
+            split=value["split"],
+            source_side=value["source_side"],
+            target_side=value.get("target_side"),
+            pairs=bool(value.get("pairs")),
+            data=value.get("data"),
+            via=tuple(value.get("via", ())),
+            count=value.get("count"),
+        )
+
+    def to_json(self) -> dict[str, Any]:
+        start = {"direction": self.direction, "split": self.split, "source_side": self.source_side}
+        target = {"target_side": self.target_side, "pairs": self.pairs}
+        # manifests have always had `data` earlier in images that came back; the order is kept so that bytes are equal
+        middle = {"data": self.data, **target, "via": list(self.via)} if self.via else {**target, "data": self.data}
+        return {**start, **middle, **({} if self.count is None else {"count": self.count})}
+
+
+@dataclass(frozen=True)
+class ScoresFacts(Facts):
+    """Scores, made by `evaluate`. They lie in `scores.json`; the manifest records nothing beyond that file."""
+
+    artifact: ClassVar[str] = "scores"
+
+    @classmethod
+    def _read(cls, value: Mapping[str, Any]) -> Self:
+        return cls()
+
+    def to_json(self) -> dict[str, Any]:
+        return {}
