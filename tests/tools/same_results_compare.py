@@ -105,6 +105,8 @@ def compare_files(name: str, old: tuple[Path, str], new: tuple[Path, str]) -> It
         found = _text_differences(masked(before.decode(), old[1]), masked(after.decode(), new[1]))
     elif suffix == ".safetensors":
         found = _tensor_differences(old[0], new[0])
+    elif suffix == ".npy":
+        found = iter([("", _array_difference(np.load(old[0]), np.load(new[0])))])
     elif suffix in PICTURES:
         found = iter([("", _picture_difference(before, after))])
     else:
@@ -181,15 +183,15 @@ def _tensor_differences(old: Path, new: Path) -> Iterator[tuple[str, str]]:
     for name in sorted(a.keys() | b.keys()):
         if name not in a or name not in b:
             yield name, "only in NEW" if name in b else "only in OLD"
-        elif a[name].dtype != b[name].dtype or a[name].shape != b[name].shape:
-            yield name, f"{a[name].dtype} {a[name].shape} in OLD, {b[name].dtype} {b[name].shape} in NEW"
-        elif a[name].tobytes() != b[name].tobytes():
-            yield name, _distance(a[name], b[name])
+        elif a[name].dtype != b[name].dtype or a[name].tobytes() != b[name].tobytes():
+            yield name, _array_difference(a[name], b[name])
     if a.keys() == b.keys() and all(a[name].tobytes() == b[name].tobytes() for name in a):
         yield "", "equal tensors, other bytes (their order, or the metadata)"
 
 
-def _distance(a: np.ndarray[Any, Any], b: np.ndarray[Any, Any]) -> str:
+def _array_difference(a: np.ndarray[Any, Any], b: np.ndarray[Any, Any]) -> str:
+    if a.shape != b.shape or a.dtype != b.dtype:
+        return f"{a.dtype} {a.shape} in OLD, {b.dtype} {b.shape} in NEW"
     apart = np.abs(a.astype(np.float64) - b.astype(np.float64))
     return f"{np.count_nonzero(a != b)} of {a.size} values differ, by at most {np.nanmax(apart, initial=0):.3g}"
 
@@ -199,9 +201,9 @@ def _picture_difference(before: bytes, after: bytes) -> str:
         a, b = (np.asarray(Image.open(io.BytesIO(content))) for content in (before, after))
     except OSError:
         return f"{len(before)} bytes in OLD, {len(after)} other ones in NEW"
-    if a.shape != b.shape or a.dtype != b.dtype:
-        return f"{a.dtype} {a.shape} in OLD, {b.dtype} {b.shape} in NEW"
-    return _distance(a, b) if (a != b).any() else "equal pixels, other bytes (how the file is encoded)"
+    if np.array_equal(a, b):
+        return "equal pixels, other bytes (how the file is encoded)"
+    return _array_difference(a, b)
 
 
 def curves(journal: Path) -> dict[str, list[list[Any]]]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 from collections.abc import Callable
@@ -56,7 +57,8 @@ def fill(folder: Path, identity: str, clock: int) -> None:
     row = {"input": "a.png", "status": "done", "seconds": clock / 100}
     write(folder / "out/results.jsonl", json.dumps(row) + "\n")
     Image.fromarray(np.zeros((4, 5, 3), np.uint8)).save(folder / "out/a.png")
-    np.save(folder / "out/array.npy", np.arange(3))
+    np.save(folder / "out/array.npy", np.arange(3, dtype=np.int64))
+    write(folder / "out/model.bin", b"abc")
 
 
 @pytest.fixture
@@ -127,7 +129,15 @@ CHANGES: dict[str, tuple[Change, str]] = {
     "pixel": (picture, "out/a.png: 1 of 60 values differ, by at most 1"),
     "weights": (tensors, "model.safetensors: G.weight: 6 of 6 values differ, by at most "),
     "new tensor": (lambda folder: tensors(folder, extra=np.zeros(2)), "model.safetensors: extra: only in NEW"),
-    "array": (lambda folder: np.save(folder / "out/array.npy", np.arange(1, 4)), "out/array.npy: byte 128: "),
+    "array": (
+        lambda folder: np.save(folder / "out/array.npy", np.arange(1, 4)),
+        "out/array.npy: 3 of 3 values differ, by at most 1",
+    ),
+    "array's type": (
+        lambda folder: np.save(folder / "out/array.npy", np.arange(3, dtype=np.int32)),
+        "out/array.npy: int64 (3,) in OLD, int32 (3,) in NEW",
+    ),
+    "bytes": (lambda folder: write(folder / "out/model.bin", b"abd"), "out/model.bin: byte 2: 3 bytes in OLD, 3 "),
     "file": (lambda folder: write(folder / "out/more.png", b""), "out/more.png: only in NEW"),
     "file gone": (lambda folder: (folder / "out/a.png").unlink(), "out/a.png: only in OLD"),
 }
@@ -190,6 +200,43 @@ def test_sections_and_what_only_chooses() -> None:
 def test_an_unknown_commit_is_an_error(tmp_path: Path) -> None:
     with pytest.raises(ComparisonError, match="no-such-commit"):
         same_results.check_out("no-such-commit", tmp_path)
+
+
+def test_commands_that_fail_and_processes_that_end_early_are_told(tmp_path: Path) -> None:
+    work = [case for case in cases(tmp_path) if case.name in ("data-card", "data-hats")]
+    hats, card = (tmp_path / "work" / case.name for case in work)
+    write(hats / "codes.json", "[1]")
+    write(hats / "console.txt", "$ other\nfine\n$ run pipeline.yaml --device cpu\nno hats\nexit code 1, 0.1 s\n")
+    write(tmp_path / "worker.log", "Killed\n")
+    assert list(same_results.failures("OLD", tmp_path, work)) == [
+        "OLD: data-hats: `run pipeline.yaml --device cpu` ended with 1, not 0:\nno hats\nexit code 1, 0.1 s\n",
+        "OLD ended early, in case data-card",
+        "OLD: its process wrote:\nKilled",
+    ]
+    write(hats / "codes.json", "[0]")
+    write(card / "codes.json", "[0]")
+    write(tmp_path / "worker.log", "")
+    assert list(same_results.failures("OLD", tmp_path, work)) == []
+
+
+@pytest.mark.parametrize("own", [True, False])
+def test_modules_have_to_come_from_the_commit(own: bool, tmp_path: Path) -> None:
+    case = {"name": "version", "files": {}, "commands": [{"argv": ["--version"], "code": 0, "stdout": "version.txt"}]}
+    write(tmp_path / "cases.json", json.dumps([case]))
+    tree = same_results.REPOSITORY if own else tmp_path / "tree"
+    command = [
+        sys.executable,
+        str(same_results.WORKER),
+        str(tmp_path / "cases.json"),
+        str(tmp_path / "work"),
+        str(tree),
+    ]
+    environment = {**os.environ, "PYTHONPATH": str(same_results.REPOSITORY)}
+    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=60, env=environment)
+    assert (tmp_path / "work/version/codes.json").read_text() == "[0]"
+    assert "translate" in (tmp_path / "work/version/version.txt").read_text()
+    assert done.returncode == (0 if own else 1)
+    assert ("not of this commit: translate" in done.stderr) is not own
 
 
 @pytest.mark.slow
