@@ -1,4 +1,4 @@
-"""What is said at the terminal: rich on a terminal, plain lines elsewhere, nothing on stdout when JSON is wanted."""
+"""Consoles: rich on a terminal, plain lines elsewhere, nothing on stdout where JSON is wanted."""
 
 from __future__ import annotations
 

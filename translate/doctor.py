@@ -1,4 +1,4 @@
-"""What is wrong with this installation, and how to mend it. Every check is quick and none of them raises."""
+"""Diagnoses this installation: what is wrong, and how to mend it. Every check is quick and none of them raises."""
 
 from __future__ import annotations
 
@@ -57,13 +57,13 @@ def _torch() -> Iterator[Finding]:
     try:
         import torch
     except Exception as error:
-        yield Finding("torch", "fail", f"cannot be imported: {error}", "pip install 'torch>=2.6,<2.14'")
+        yield Finding("torch", "fail", f"cannot be imported: {error}", "pip install 'torch>=2.6'")
         return
     from translate.device import cores, precision
 
     if torch.cuda.is_available():
-        names = [torch.cuda.get_device_properties(i) for i in range(torch.cuda.device_count())]
-        device = ", ".join(f"{found.name} ({found.total_memory / 2**30:.0f} GiB)" for found in names)
+        gpus = [torch.cuda.get_device_properties(i) for i in range(torch.cuda.device_count())]
+        device = ", ".join(f"{gpu.name} ({gpu.total_memory / 2**30:.0f} GiB)" for gpu in gpus)
         kind, mend = "cuda", ""
     else:
         device, kind = f"CPU with {cores()} cores, {torch.get_num_threads()} threads; no CUDA device", "cpu"
@@ -81,25 +81,30 @@ def _dependencies() -> Iterator[Finding]:
     except PackageNotFoundError:
         yield Finding("dependencies", "warn", f"{DISTRIBUTION} is not installed, only importable", "pip install -e .")
         return
-    found, wrong = [], False
+    right, wrong = [], False
     for need in wanted:
         if need.marker and not need.marker.evaluate({"extra": ""}):
             continue
         version = _version(need.name)
         if version and need.specifier.contains(version, prereleases=True):
-            found.append(f"{need.name} {version}")
+            right.append(f"{need.name} {version}")
             continue
         wrong = True
         detail = f"{version} is outside {need.specifier}" if version else "is not installed"
         yield Finding(need.name, "fail", detail, f"pip install '{need.name}{need.specifier}'")
     if not wrong:
-        yield Finding("dependencies", "ok", ", ".join(found))
+        yield Finding("dependencies", "ok", ", ".join(right))
 
 
 def _opencv() -> Iterator[Finding]:
     """Two OpenCV distributions in one environment overwrite each other's files."""
-    known = ("opencv-python", "opencv-contrib-python", "opencv-python-headless", "opencv-contrib-python-headless")
-    there = [f"{name} {version}" for name in known if (version := _version(name))]
+    distributions_of_cv2 = (
+        "opencv-python",
+        "opencv-contrib-python",
+        "opencv-python-headless",
+        "opencv-contrib-python-headless",
+    )
+    there = [f"{name} {version}" for name in distributions_of_cv2 if (version := _version(name))]
     if len(there) > 1:
         others = " ".join(name.split()[0] for name in there)
         mend = f"pip uninstall -y {others} && pip install opencv-python-headless"

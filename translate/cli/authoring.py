@@ -25,14 +25,14 @@ def schema(output: Path | None) -> None:
     from translate.plugins import Registry
     from translate.storage.atomic import write_json
 
-    found, failures = pipeline_schema(Registry())
+    document, failures = pipeline_schema(Registry())
     out = console(as_json=True)
     for failure in failures.values():
         out.warn(failure)
     if output is None:
-        click.echo(json.dumps(found, indent=2, ensure_ascii=False))
+        click.echo(json.dumps(document, indent=2, ensure_ascii=False))
     else:
-        write_json(output, found)
+        write_json(output, document)
 
 
 @click.command()

@@ -23,8 +23,8 @@ def methods(name: str | None, as_json: bool) -> None:
 
     registry = Registry()
     if name is not None:
-        found = describe_method(registry, name)
-        print_json(found) if as_json else _show_method(found)
+        method = describe_method(registry, name)
+        print_json(method) if as_json else _show_method(method)
         return
     names, failures = registry.all_methods()
     listed = [describe_method(registry, each) for each in names]

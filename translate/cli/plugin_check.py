@@ -54,22 +54,25 @@ def _findings(plugin: str, options: dict[str, dict[str, Any]]) -> list[Finding]:
     with ExitStack() as stack:
         entries = stack.enter_context(importable(path))
         registry = with_plugins(entries)
-        return [found for entry in entries for found in check_plugin(entry.name, registry, options)]
+        findings: list[Finding] = []
+        for entry in entries:
+            findings += check_plugin(entry.name, registry, options)
+        return findings
 
 
 def _options(sets: tuple[str, ...]) -> dict[str, dict[str, Any]]:
     """`--set` by component. Errors: ConfigError."""
     from translate.pipeline import yamlfile
 
-    found: dict[str, dict[str, Any]] = {}
+    options: dict[str, dict[str, Any]] = {}
     for text in sets:
         place, equals, value = text.partition("=")
         component, dot, option = place.rpartition(".")
         if not (equals and dot and component and option):
             raise ConfigError(f"--set {text}: write COMPONENT.OPTION=VALUE, such as --set blur.radius=2")
         node = yamlfile.compose(value, "--set")
-        found.setdefault(component, {})[option] = node.plain() if node else None
-    return found
+        options.setdefault(component, {})[option] = node.plain() if node else None
+    return options
 
 
 def _result(finding: Finding) -> str:

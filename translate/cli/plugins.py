@@ -26,30 +26,28 @@ def plugins(ctx: click.Context) -> None:
 @plugins.command("list")
 @as_json
 def list_plugins(as_json: bool = False) -> None:
-    """What each installed plugin provides, and which ones are broken. All of them are imported."""
+    """List each installed plugin with what it provides, and which ones are broken. All of them are imported."""
     from translate.plugins import Registry
     from translate.plugins.catalogue import describe_plugin
     from translate.plugins.registry import singular
 
     registry = Registry()
     failures = registry.load_all()
-    found = [{**describe_plugin(registry, each), "error": failures.get(each.name)} for each in registry.plugins()]
+    described = []
+    for each in registry.plugins():
+        described.append({**describe_plugin(registry, each), "error": failures.get(each.name)})
     if as_json:
-        for plugin in found:
-            del plugin["hooks"]
-            plugin["provides"] = {
-                kind: {each["name"]: each["about"] for each in of} for kind, of in plugin["provides"].items()
-            }
-        print_json({"plugins": found})
+        print_json({"plugins": [_short(plugin) for plugin in described]})
         return
     out = console()
-    for plugin in found:
+    for plugin in described:
         _headline(plugin)
-        provided = [(singular(kind), each) for kind, of in plugin["provides"].items() for each in of]
-        width = max((len(each["name"]) for _, each in provided), default=0)
-        for kind, each in provided:
-            out.say(f"  {kind:9}  {each['name']:{width}}  {_line(each)}")
-    if not found:
+        names = [part["name"] for of in plugin["provides"].values() for part in of]
+        width = max(map(len, names), default=0)
+        for kind, of in plugin["provides"].items():
+            for part in of:
+                out.say(f"  {singular(kind):9}  {part['name']:{width}}  {_line(part)}")
+    if not described:
         out.say("no plugin is installed")
     for failure in failures.values():
         out.warn(failure)
@@ -62,12 +60,12 @@ def show_plugin(name: str, as_json: bool) -> None:
     """Everything that the plugin NAME provides, with all options; `translate` names what is built in."""
     from translate.plugins import Registry
 
-    found = _described(Registry(), name)
+    plugin = _described(Registry(), name)
     if as_json:
-        print_json(found)
+        print_json(plugin)
     else:
-        _show(found)
-    if found["error"]:
+        _show(plugin)
+    if plugin["error"]:
         raise click.exceptions.Exit(1)
 
 
@@ -91,11 +89,21 @@ def _described(registry: Registry, name: str) -> dict[str, Any]:
     return {**describe_plugin(registry, plugin), "error": error}
 
 
+def _short(plugin: dict[str, Any]) -> dict[str, Any]:
+    """The description of a plugin in a list: its components by kind and name, each in a sentence."""
+    provides = {}
+    for kind, components in plugin["provides"].items():
+        provides[kind] = {each["name"]: each["about"] for each in components}
+    return {**{key: value for key, value in plugin.items() if key != "hooks"}, "provides": provides}
+
+
 def _headline(plugin: dict[str, Any]) -> None:
     facts = [f"{plugin['distribution']} {plugin['version']}", plugin["file"] or f"{plugin['module']}, no file"]
     if plugin["seconds"] is not None:
         facts.append(f"{1000 * plugin['seconds']:.0f} ms")
-    state = " is switched off" if plugin["off"] else " is broken" if plugin["error"] else ""
+    state = " is broken" if plugin["error"] else ""
+    if plugin["off"]:
+        state = " is switched off"
     console().say(f"{plugin['name']}{state}  ({', '.join(facts)})")
 
 
@@ -119,7 +127,7 @@ def _show(plugin: dict[str, Any]) -> None:
 
 
 def _line(component: dict[str, Any]) -> str:
-    """What a component is, as one line."""
+    """The first sentence about a component, on one line."""
     return " ".join(component["about"].split()).partition(". ")[0].removesuffix(".")
 
 

@@ -1,4 +1,4 @@
-"""What decides a stage's result, as data: equal recipes give equal fingerprints, unequal ones say what changed."""
+"""Fingerprints: everything that decides the result of a stage, as data that can say what changed."""
 
 from __future__ import annotations
 
@@ -136,7 +136,7 @@ def changes(
     old_listings: Mapping[str, Mapping[str, str]],
     new_listings: Mapping[str, Mapping[str, str]],
 ) -> list[Change]:
-    """What differs between two recipes, options first. `needs` names the stage behind each parent."""
+    """The differences between two recipes, options first. `needs` names the stage behind each parent."""
     found = []
     if old["uses"] != new["uses"]:
         found.append(Change("uses", f"uses {old['uses']} -> {new['uses']}"))

@@ -34,11 +34,11 @@ def pipeline_schema(registry: Registry) -> tuple[Schema, dict[str, str]]:
 
 
 class _Generator(GenerateJsonSchema):
-    """What pydantic generates, but for components by name and for values that a validator turns into the model."""
+    """Generates what pydantic does, but for components by name and values that a validator turns into the model."""
 
     def model_schema(self, schema: core_schema.ModelSchema) -> Schema:
-        found = schema["cls"]
-        return {_USE: found.kind} if issubclass(found, Use) else super().model_schema(schema)
+        model = schema["cls"]
+        return {_USE: model.kind} if issubclass(model, Use) else super().model_schema(schema)
 
     def function_before_schema(self, schema: core_schema.BeforeValidatorFunctionSchema) -> Schema:
         """A model that is also written as a word (`objective: lsgan`); other values may have any form."""
@@ -81,8 +81,8 @@ class _Writer:
         for key in ("stages", "profiles"):
             root["properties"][key]["propertyNames"] = {"pattern": f"^{SLUG.pattern}$"}
         root["properties"]["plugins"]["items"] = {"enum": self.plugins}
-        found = {"$schema": _DIALECT, **root, "title": "translate pipeline", "$defs": self._named(self.defs)}
-        return {**found, "$defs": _needed(found)}
+        whole = {"$schema": _DIALECT, **root, "title": "translate pipeline", "$defs": self._named(self.defs)}
+        return {**whole, "$defs": _needed(whole)}
 
     def _component(self, name: str, component: type[Any], *, named: bool) -> Schema:
         """The options of a component; `named`: with `uses: NAME` beside them."""
@@ -137,16 +137,16 @@ class _Writer:
         return frame
 
     def _rules(self, name: str, stage: type[Stage[Any]]) -> Schema:
-        """What stands beside `uses: NAME`."""
+        """The keys that may stand beside `uses: NAME`."""
         needed = [need for need, declared in stage.needs.items() if not declared.optional]
         needs = {"properties": {need: {"type": "string"} for need in stage.needs}, "additionalProperties": False}
         required = ["with"] if self.defs[_key("stages", name)].get("required") else []
         required += ["needs"] if needed else []
-        found: Schema = {"properties": {"with": _ref(_key("stages", name)), "needs": {**needs, "required": needed}}}
-        return {**found, "required": required} if required else found
+        rules: Schema = {"properties": {"with": _ref(_key("stages", name)), "needs": {**needs, "required": needed}}}
+        return {**rules, "required": required} if required else rules
 
     def _patch(self) -> Schema:
-        """What a profile changes of a stage: options of any kind of stage, since the kind stands elsewhere."""
+        """The changes that a profile makes to a stage: options of any kind of stage, as the kind stands elsewhere."""
         patch = deepcopy(self.defs[self.refs[StagePatch]])
         stages = self.components["stages"]
         patch["properties"]["uses"] = {"enum": list(stages)}
@@ -207,17 +207,17 @@ def _when(key: str, value: str, then: Schema) -> Schema:
 def _needed(root: Schema) -> Schema:
     """The definitions that something refers to."""
     defs = root["$defs"]
-    found: dict[str, None] = {}
+    referred: dict[str, None] = {}
     waiting: list[Any] = [{key: value for key, value in root.items() if key != "$defs"}]
     while waiting:
         value = waiting.pop()
         if isinstance(value, Mapping):
             if isinstance(value.get("$ref"), str):
                 name = value["$ref"].removeprefix("#/$defs/")
-                if name not in found:
-                    found[name] = None
+                if name not in referred:
+                    referred[name] = None
                     waiting.append(defs[name])
             waiting += value.values()
         elif isinstance(value, list):
             waiting += value
-    return {name: defs[name] for name in sorted(found)}
+    return {name: defs[name] for name in sorted(referred)}

@@ -32,14 +32,14 @@ STOPPED = 75
 """The exit code of a run that was asked to stop (SIGTERM) and can be resumed."""
 
 _SHOWN = {"images": "images", "scores": "scores.md"}
-"""What is worth opening first in the folder of a stage, by the kind of its artifact."""
+"""The file that is worth opening first in the folder of a stage, by the kind of its artifact."""
 
 Status = Literal["done", "failed", "stopped"]
 
 
 @dataclass(frozen=True)
 class Result:
-    """What a run left: the pipeline's folder, the folder of every stage, and the names of those that ran."""
+    """The results of a run: the pipeline's folder, the folder of every stage, and the names of those that ran."""
 
     folder: Path
     stages: Mapping[str, Path]

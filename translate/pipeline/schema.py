@@ -39,7 +39,7 @@ class StageFrame(Config):
 
 
 class StagePatch(Config):
-    """What a profile changes of a stage."""
+    """The changes that a profile makes to a stage."""
 
     uses: str | None = None
     options: dict[str, Any] = Field(default={}, alias="with")
@@ -109,8 +109,8 @@ def load(file: Path, profile: str | None = None, sets: Sequence[str] = ()) -> Pi
     profiles = (root.step("profiles") or Node(None, root.place)).children()
     if profile is not None:
         if profile not in profiles:
-            known = f"; the profiles are {', '.join(profiles)}" if profiles else "; it has none"
-            raise ConfigError(f"{file} has no profile {profile!r}{suggest(profile, profiles) or known}")
+            others = f"; the profiles are {', '.join(profiles)}" if profiles else "; it has none"
+            raise ConfigError(f"{file} has no profile {profile!r}{suggest(profile, profiles) or others}")
         root = _overlay(root, profiles[profile], issues)
     for text in sets:
         root = _overlay(root, _parse_set(text), issues)

@@ -1,10 +1,10 @@
-"""Which kinds of data the images of a folder can be, and the source that reads them so; for `translate init`."""
+"""Detects which kinds of data the images of a folder can be, and how a source reads them; for `translate init`."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from translate.contracts import IGNORE, DataKind
@@ -36,7 +36,7 @@ class Material:
 
 
 class _UnsuitedError(Exception):
-    """Why a folder cannot be read as a kind of data."""
+    """A folder cannot be read as a kind of data; the message says why."""
 
 
 def material(kind: DataKind, layout: Layout, method: str, registry: Registry) -> Material:
@@ -46,7 +46,7 @@ def material(kind: DataKind, layout: Layout, method: str, registry: Registry) ->
     except _UnsuitedError as reason:
         others = [other for other in _READ if other != kind and _suits(other, layout)]
         methods, _ = registry.all_methods()
-        fitting = sorted(name for name, found in methods.items() if found.data in others and found.players)
+        fitting = sorted(name for name, each in methods.items() if each.data in others and each.players)
         instead = f"it suits {' and '.join(others)} data: {', '.join(fitting)}" if fitting else "it suits no method"
         here = f"{layout.folder} holds {layout}"
         raise ConfigError(f"{method} trains on {kind} data, and {here}: {reason}. As it is, {instead}") from None
@@ -73,7 +73,9 @@ def _paired(layout: Layout) -> Material:
     about = [f"input  {layout.pile(a)}", f"target {layout.pile(b)}", "The other way round: `direction: b_to_a`."]
     if alone:
         about.append(f"{alone} images have no partner of their name and are left out.")
-    source = {"uses": "pairs", **_folders(layout, {"a": a, "b": b}), **({"unmatched": "skip"} if alone else {})}
+    source = {"uses": "pairs", **_folders(layout, {"a": a, "b": b})}
+    if alone:
+        source["unmatched"] = "skip"
     return _material(layout, source, about)
 
 
@@ -114,7 +116,9 @@ def _labelled(layout: Layout) -> Material:
     if not listed:
         about.append(f"Classes 0 to {len(classes) - 1} occur in them: give them their names. 255 is no class.")
     source = {"uses": "labelled", **_folders(layout, {"images": images, "labels": labels}), "classes": classes}
-    return _material(layout, {**source, **({"unmatched": "skip"} if alone else {})}, about)
+    if alone:
+        source["unmatched"] = "skip"
+    return _material(layout, source, about)
 
 
 def _attribute(layout: Layout) -> Material:
@@ -125,7 +129,9 @@ def _attribute(layout: Layout) -> Material:
     about = [f"with    {piles[0]}", f"without {piles[1]}"]
     mixed = len({h.channels for pile in piles for h in pile.headers.values()}) > 1
     source = {"uses": "attribute", **_folders(layout, {"with": one, "without": other})}
-    return _material(layout, {**source, **({"colour": True} if mixed else {})}, about)
+    if mixed:
+        source["colour"] = True
+    return _material(layout, source, about)
 
 
 _READ: Mapping[DataKind, Callable[[Layout], Material]] = {
@@ -149,11 +155,12 @@ def _side_by_side(layout: Layout, options: Mapping[str, Any]) -> Material:
     if any(of[side].path != layout.folder / split for split, of in layout.splits.items()) and len(layout.splits) > 1:
         raise _UnsuitedError("the folders of pictures that hold both sides have to be called train, val and test")
     root = layout.folder if len(layout.splits) > 1 else pile.path
-    found = _material(layout, {"uses": "side-by-side", "root": root.as_posix(), **options}, [str(pile)])
+    whole = _material(layout, {"uses": "side-by-side", "root": root.as_posix(), **options}, [str(pile)])
     about = (
         "The left half of a file is the input (a), the right half the target (b); the other way: `direction: b_to_a`."
     )
-    return Material(found.source, (*found.about, about), found.splits, (found.size[0], found.size[1] // 2), found.count)
+    height, width = whole.size
+    return replace(whole, about=(*whole.about, about), size=(height, width // 2))
 
 
 def _two(layout: Layout, what: str) -> tuple[str, str]:
@@ -165,7 +172,8 @@ def _two(layout: Layout, what: str) -> tuple[str, str]:
 def _matched(layout: Layout) -> int:
     """How many images have no partner, for sides that belong together by name."""
     alone = 0
-    for split, (a, b) in ((split, of.values()) for split, of in layout.splits.items()):
+    for split, piles in layout.splits.items():
+        a, b = piles.values()
         common = len(layout.common(split))
         alone += len(a.files) + len(b.files) - 2 * common
         if common < max(len(a.files), len(b.files)) / 2:
@@ -177,11 +185,10 @@ def _matched(layout: Layout) -> int:
 
 def _folders(layout: Layout, sides: Mapping[str, str]) -> dict[str, Any]:
     """The folders of the training split beside each other, those of the others below their names."""
-    found = {
-        split: {option: of[side].path.as_posix() for option, side in sides.items()}
-        for split, of in layout.splits.items()
-    }
-    return {**found.pop("train"), **found}
+    folders: dict[str, Any] = {}
+    for split, piles in layout.splits.items():
+        folders[split] = {option: piles[side].path.as_posix() for option, side in sides.items()}
+    return {**folders.pop("train"), **folders}
 
 
 def _classes(pile: Pile) -> int:

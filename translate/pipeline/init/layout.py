@@ -1,4 +1,4 @@
-"""What a folder of images looks like: splits, sides, pairs, sizes; for `translate init`."""
+"""The layout of a folder of images: splits, sides, pairs, sizes; for `translate init`."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ SPLITS: Mapping[str, str] = {
     **dict.fromkeys(("val", "valid", "validation", "dev"), "val"),
     **dict.fromkeys(("test", "testing"), "test"),
 }
-"""What people call a split, and what we call it."""
+"""Names that people give to a split, and the one that a pipeline uses."""
 
 PROBED = 100
 """So many images of a folder are looked at, spread evenly."""

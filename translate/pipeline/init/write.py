@@ -34,11 +34,11 @@ _METRICS: Mapping[str, tuple[Sequence[str], Sequence[str]]] = {
     "labelled": (["miou", "pixel-accuracy"], ["miou", "pixel-accuracy", "class-accuracy"]),
     "attribute": (["swd"], ["swd"]),
 }
-"""What to validate with, and what to score with."""
+"""Metrics to validate with, and metrics to score with, by kind of data."""
 
 
 def file_name(method: str, folder: Path) -> str:
-    """What the file is called where nothing else is said: `photos_pix2pix.yaml`."""
+    """The name of the file where no other is asked for: `photos_pix2pix.yaml`."""
     return f"{_slug(folder.resolve().name, '_')}_{_slug(method, '_')}.yaml"
 
 
@@ -48,16 +48,16 @@ def starter(method: str, folder: Path, registry: Registry) -> str:
     Errors: ConfigError where the folder does not suit the method, which says what it suits; DataError where there are
     no images, or where they cannot be read.
     """
-    found = registry.get("methods", method)
-    if not found.players:
+    cls = registry.get("methods", method)
+    if not cls.players:
         raise ConfigError(f"{method} is for inference alone: there is nothing to train")
-    return _Writer(method, found, folder, material(found.data, look(folder), method, registry)).text()
+    return _Writer(method, cls, folder, material(cls.data, look(folder), method, registry)).text()
 
 
 class _Writer:
-    def __init__(self, name: str, method: type[Method[Any]], folder: Path, made: Material) -> None:
-        self.name, self.method, self.folder, self.made = name, method, folder, made
-        self.least = min(made.size)
+    def __init__(self, name: str, method: type[Method[Any]], folder: Path, images: Material) -> None:
+        self.name, self.method, self.folder, self.images = name, method, folder, images
+        self.least = min(images.size)
         self.scale = max(direction.scale for direction in method.directions.values())
         self.size = next((size for size in SIZES if size <= self.least), SIZES[-1])
         if self.scale > 1:
@@ -65,8 +65,8 @@ class _Writer:
             if self.least < ENLARGED:
                 text = f"{name} makes small images of crops of {ENLARGED} pixels, and the least side is {self.least}"
                 raise ConfigError(f"{folder}: {text}; leave out what is smaller")
-        self.epochs = max(4, min(400, round(STEPS / made.count)))
-        self.scored = next((split for split in ("test", "val") if split in made.splits), None)
+        self.epochs = max(4, min(400, round(STEPS / images.count)))
+        self.scored = next((split for split in ("test", "val") if split in images.splits), None)
 
     def text(self) -> str:
         title = f"{_slug(self.folder.resolve().name, '-')}-{_slug(self.name, '-')}"[:60]
@@ -93,8 +93,8 @@ stages:
             "prepare:",
             "  uses: preprocess",
             "  with:",
-            *(f"    # {line}" for line in self.made.about),
-            *_entry(2, "source", self.made.source),
+            *(f"    # {line}" for line in self.images.about),
+            *_entry(2, "source", self.images.source),
             *(f"    # {line}" for line in why),
             f"    transforms: {_flow(transforms)}",
         )
@@ -103,14 +103,16 @@ stages:
         if self.scale > 1:
             why = "Small images are made of these; both sides have to be multiples of the scale."
             return [{"uses": "modcrop", "multiple": self.scale}], [why]
-        kept = round(size * MARGIN)
+        larger = round(size * MARGIN)
         if self.least < size:
             why = f"The least side is {self.least} pixels, and networks take {size}: enlarged, the aspect kept."
             return [{"uses": "resize-shorter", "size": size}], [why]
-        if self.least <= kept:
+        if self.least <= larger:
             return [], [f"The least side is {self.least} pixels: kept as they are."]
-        why = f"The least side is {self.least} pixels: shrunk to {kept}, the aspect kept, to train on crops of {size}."
-        return [{"uses": "resize-shorter", "size": kept}], [why]
+        why = (
+            f"The least side is {self.least} pixels: shrunk to {larger}, the aspect kept, to train on crops of {size}."
+        )
+        return [{"uses": "resize-shorter", "size": larger}], [why]
 
     def _train(self) -> str:
         every = max(1, self.epochs // 20)
@@ -129,7 +131,7 @@ stages:
             f"    augment: {_flow(self._augment(self.size))}",
             "    optimizer: {uses: adam, lr: 2e-4, betas: [0.5, 0.999]}",
             f"    schedule: {{uses: linear-decay, start: {self.epochs // 2}}}",
-            f"    epochs: {self.epochs}  # of {self.made.count:,} images: {self.epochs * self.made.count:,} steps",
+            f"    epochs: {self.epochs}  # of {self.images.count:,} images: {self.epochs * self.images.count:,} steps",
             "    batch_size: 1",
             f"    {seen if self.scored else unseen}",
         )
@@ -168,7 +170,9 @@ stages:
 
     def _quick(self) -> str:
         size = self.size if self.scale > 1 else SIZES[-1]
-        limit = {split: count for split, count in (("train", 16), ("val", 4), ("test", 4)) if split in self.made.splits}
+        limit = {
+            split: count for split, count in (("train", 16), ("val", 4), ("test", 4)) if split in self.images.splits
+        }
         transforms = self._transforms(size)[0]
         small = {
             option: {"uses": f"unet_{size}" if _is_unet(use) else use.uses, "filters": FILTERS}
