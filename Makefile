@@ -6,7 +6,7 @@ STAMP = $(VENV)/.installed
 EXTRAS ?= dev,onnx,ray
 RUN ?= run pipelines/maps_cyclegan.yaml --profile quick
 
-.PHONY: run results test same lint types imports format install wheel clean
+.PHONY: run results test same lint types imports format docs install wheel sdist clean
 
 install: $(STAMP)
 
@@ -47,8 +47,14 @@ format: $(STAMP)
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
-wheel: $(STAMP)
-	$(BIN)/python -m pip wheel --quiet --no-deps -w dist .
+# The pages that are generated from the code, and the site, without a warning and without the network.
+docs: $(STAMP)
+	$(BIN)/python docs/tools/architecture.py
+	test ! -e docs/tools/generate.py || $(BIN)/python docs/tools/generate.py
+	$(BIN)/mkdocs build --strict --quiet
+
+wheel sdist: $(STAMP)
+	$(BIN)/python -m hatchling build -t $@ -d dist
 
 clean:
-	rm -rf $(VENV) build dist .mypy_cache .ruff_cache .pytest_cache .import_linter_cache
+	rm -rf $(VENV) build dist site .mypy_cache .ruff_cache .pytest_cache .import_linter_cache
