@@ -2,8 +2,8 @@
 
     make run && .venv/bin/python docs/tools/quickstart_picture.py [RUN]
 
-RUN is `runs/maps-cyclegan@quick` by default. The picture is one row: the first test tiles, each as aerial photo, output and
-true map. Nothing is chosen by its looks.
+RUN is `runs/maps-cyclegan@quick` by default. The picture is one row: the first test tiles, each as aerial photo, output
+and true map. Nothing is chosen by its looks.
 """
 
 from __future__ import annotations

@@ -1,70 +1,21 @@
-"""The code blocks of a page, and a shell that runs the commands in them.
-
-A block belongs to a file, or holds commands with what they print:
-
-    ```python title="a.py"        the whole file
-    ```python title="a.py" add    appended to it
-    ```toml title="a.toml" same   what an earlier command wrote there
-    ```console                    lines of `$ COMMAND`, each with its output; `...` stands for anything
-    ```console fails              likewise, and the last command does not exit with 0
-"""
+"""A shell that runs the commands of a page, each in a process that finds its imports made."""
 
 from __future__ import annotations
 
 import multiprocessing
 import os
-import re
 import runpy
 import shlex
 import signal
 import site
 import subprocess
 import sys
-from collections.abc import Iterator
-from dataclasses import dataclass
 from multiprocessing.process import BaseProcess
 from pathlib import Path
 
-FENCE = re.compile(r"^```(\w*)(?: title=\"(.*?)\")?(?: (\w+))?\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 PROGRAMS = ("pip", "pytest", "translate")
 OFFLINE = ["--quiet", "--no-index", "--no-deps", "--no-build-isolation", "--disable-pip-version-check"]
 HEAVY = ["torch", "numpy", "pydantic", "click", "yaml", "cv2", "pytest"]
-
-
-@dataclass(frozen=True)
-class Block:
-    """A fenced block: its language, the file that it belongs to, how, and where it stands."""
-
-    language: str
-    title: str | None
-    mode: str | None
-    text: str
-    line: int
-
-    def commands(self) -> Iterator[tuple[str, str]]:
-        """Each command with what the page says that it prints."""
-        for part in re.split(r"^\$ ", self.text, flags=re.MULTILINE)[1:]:
-            command, _, output = part.partition("\n")
-            yield command, output
-
-
-def blocks(page: str) -> list[Block]:
-    """All blocks of a page, in order."""
-    return [
-        Block(found[1], found[2], found[3], found[4], page.count("\n", 0, found.start()) + 1)
-        for found in FENCE.finditer(page)
-    ]
-
-
-def pattern(expected: str) -> str:
-    """A regular expression for an output: `...` is anything on its line, and any lines where it stands alone."""
-    lines = []
-    for line in expected.splitlines():
-        if line == "...":
-            lines.append(r"(?:.*\n)*?")
-        else:
-            lines.append(".*".join(re.escape(part) for part in line.split("...")) + r"[ ]*\n")
-    return "".join(lines)
 
 
 class Shell:

@@ -11,7 +11,8 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import pytest
-from tutorial_shell import Block, Shell, blocks, pattern
+from docs_blocks import Block, blocks, pattern
+from docs_shell import Shell
 
 from translate.imaging import io as image_io
 
