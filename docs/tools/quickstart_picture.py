@@ -1,6 +1,6 @@
 """Draws `docs/pictures/quickstart.png` from what the quick start made.
 
-    make run && .venv/bin/python docs/tools/quickstart_picture.py [RUN]
+    make run && .venv/bin/python docs/tools/quickstart_picture.py [RUN [PICTURE]]
 
 RUN is `runs/maps-cyclegan@quick` by default. The picture is one row: the first test tiles, each as aerial photo, output
 and true map. Nothing is chosen by its looks.
@@ -23,9 +23,9 @@ def main() -> None:
     outputs = sorted((run / "convert" / "images").glob("*.png"))[:SHOWN]
     photos, maps = (run / "prepare" / "test" / side for side in ("a", "b"))
     triples = [(photos / output.name, output, maps / output.name) for output in outputs]
-    PICTURE.parent.mkdir(exist_ok=True)
+    picture = Path(sys.argv[2]) if len(sys.argv) > 2 else PICTURE
     # A palette halves the file, and these tiles have few colours.
-    draw(triples).quantize(128, dither=Image.Dither.NONE).save(PICTURE, optimize=True)
+    draw(triples).quantize(128, dither=Image.Dither.NONE).save(picture, optimize=True)
 
 
 def draw(triples: list[tuple[Path, Path, Path]]) -> Image.Image:

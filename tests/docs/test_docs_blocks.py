@@ -25,7 +25,9 @@ from docs_shell import Shell
 from filelock import FileLock
 from markdown_it import MarkdownIt
 
+from translate.pipeline import check
 from translate.plugins import Registry
+from translate.testing import assert_method_conforms
 
 ROOT = Path(__file__).parents[2]
 PAGES = sorted(
@@ -91,6 +93,23 @@ def test_links_lead_somewhere(page: str) -> None:
 
 
 # -------------------------------------------------------------------------------------------------- and all of it runs
+
+
+def test_the_pipeline_for_own_images_is_right(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (block,) = (block for block in blocks(text("docs/your-images.md")) if block.language == "yaml")
+    (tmp_path / "own.yaml").write_text(block.text)
+    for folder in re.findall(r"(?:photos|drawings)/\w+", block.text):
+        (tmp_path / folder).mkdir(parents=True)
+    monkeypatch.chdir(tmp_path)
+    assert check("own.yaml") == []
+
+
+def test_the_method_of_the_readme_conforms() -> None:
+    (block,) = (block for block in blocks(text("README.md")) if "hookimpl" in block.text)
+    names: dict[str, Any] = {"__name__": "plain"}
+    exec(compile(block.text, "README.md", "exec", dont_inherit=True), names)
+    (method,) = names["translate_methods"]()
+    assert_method_conforms(method)
 
 
 @pytest.fixture(scope="session")

@@ -4,12 +4,10 @@ from __future__ import annotations
 
 import json
 import os
-import re
 import subprocess
 import sys
 import time
 from pathlib import Path
-from typing import Any
 
 import pytest
 import yaml
@@ -53,29 +51,6 @@ def test_every_recipe_says_how_to_launch_it(recipe: Path) -> None:
     header = recipe.read_text().split("version:")[0]
     assert f"translate run pipelines/{recipe.name}" in header
     assert "--profile quick" in header
-
-
-def test_the_pipeline_of_the_readme_is_right(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    from translate.pipeline import check
-
-    readme = (Path(__file__).parents[2] / "README.md").read_text()
-    (page,) = (block for block in re.findall(r"```yaml\n(.*?)```", readme, re.DOTALL) if "stages:" in block)
-    (tmp_path / "own.yaml").write_text(page)
-    for folder in re.findall(r"(?:photos|drawings)/\w+", page):
-        (tmp_path / folder).mkdir(parents=True)
-    monkeypatch.chdir(tmp_path)
-    assert check("own.yaml") == []
-
-
-def test_the_method_of_the_readme_conforms() -> None:
-    from translate.testing import assert_method_conforms
-
-    readme = (Path(__file__).parents[2] / "README.md").read_text()
-    (source,) = (block for block in re.findall(r"```python\n(.*?)```", readme, re.DOTALL) if "hookimpl" in block)
-    names: dict[str, Any] = {"__name__": "plain"}
-    exec(compile(source, "README.md", "exec", dont_inherit=True), names)
-    (method,) = names["translate_methods"]()
-    assert_method_conforms(method)
 
 
 @pytest.mark.slow
