@@ -7,26 +7,24 @@ from collections.abc import Iterator, Sequence
 
 from torch import Tensor
 
-from translate import DataError, Metric, NoOptions, Scene
+from translate import DataError, EvaluationContext, Metric, NoOptions
 
 
 class _Hole(Metric[NoOptions]):
     """Reads the masks that the holes were made with: the direction's second input."""
 
-    looks = True
-    masks: Sequence[Tensor] = ()
+    needs_context = True
 
-    def look(self, scene: Scene) -> None:
-        self.masks = scene.exemplars
-
-    def differences(self, outputs: Sequence[Tensor], references: Sequence[Tensor]) -> Iterator[Tensor]:
+    def differences(
+        self, outputs: Sequence[Tensor], references: Sequence[Tensor], context: EvaluationContext | None
+    ) -> Iterator[Tensor]:
         """Output minus reference in the hole of each image: C x pixels."""
-        if not len(outputs) == len(references) == len(self.masks):
-            raise DataError(
-                f"{self.name}: {len(outputs)} outputs, {len(references)} references, {len(self.masks)} masks"
-            )
+        assert context is not None, "needs_context"
+        masks = context.exemplars
+        if not len(outputs) == len(references) == len(masks):
+            raise DataError(f"{self.name}: {len(outputs)} outputs, {len(references)} references, {len(masks)} masks")
         for n in range(len(outputs)):
-            hole = self.masks[n][0] > 0.5
+            hole = masks[n][0] > 0.5
             yield (outputs[n] - references[n])[:, hole].double()
 
 
@@ -36,8 +34,10 @@ class HoleL1(_Hole):
     name = "hole-l1"
     unit = "%, hole"
 
-    def score(self, outputs: Sequence[Tensor], references: Sequence[Tensor]) -> float:
-        found = [100 * float(d.abs().mean()) for d in self.differences(outputs, references)]
+    def score(
+        self, outputs: Sequence[Tensor], references: Sequence[Tensor], context: EvaluationContext | None = None
+    ) -> float:
+        found = [100 * float(d.abs().mean()) for d in self.differences(outputs, references, context)]
         return math.fsum(found) / len(found)
 
 
@@ -48,7 +48,9 @@ class HolePSNR(_Hole):
     better = "higher"
     unit = "dB, hole"
 
-    def score(self, outputs: Sequence[Tensor], references: Sequence[Tensor]) -> float:
-        errors = [float(d.square().mean()) for d in self.differences(outputs, references)]
+    def score(
+        self, outputs: Sequence[Tensor], references: Sequence[Tensor], context: EvaluationContext | None = None
+    ) -> float:
+        errors = [float(d.square().mean()) for d in self.differences(outputs, references, context)]
         found = [-10 * math.log10(error) if error > 0 else math.inf for error in errors]
         return math.fsum(found) / len(found) if all(map(math.isfinite, found)) else math.inf

@@ -8,7 +8,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from translate.contracts import DatasetFacts, DataSpec, MetricUse, Scene
+from translate.contracts import DatasetFacts, DataSpec, EvaluationContext, MetricUse
 from translate.data.generated.portraits import CORE, PLACE, make_portrait
 from translate.errors import ConfigError, DataError
 from translate.metrics import metric_problems
@@ -22,10 +22,10 @@ def portrait(person: int, hat: int | None) -> Tensor:
     return torch.from_numpy(make_portrait(person, hat, 64)).permute(2, 0, 1).float() / 255
 
 
-def scene(count: int, side: str = "with") -> Scene:
+def context_of(count: int, side: str = "with") -> EvaluationContext:
     """People 0 to 2 count - 1, two and two with the same hat: the exemplar of each is its neighbour."""
     people = range(2 * count)
-    return Scene(
+    return EvaluationContext(
         side,
         "without",
         [f"{n // 2:05d}/{n:05d}" for n in people],
@@ -62,24 +62,21 @@ def test_hats_are_seen_on_and_off() -> None:
 def test_the_truth_retrieves_its_exemplar_and_any_hat_does_not() -> None:
     """The truth of person n is n with the neighbour's hat; CycleGAN's case is a hat of nobody here."""
     metric = ExemplarRetrieval(ExemplarRetrieval.Config(place=PLACE, candidates=20))
-    metric.look(scene(25))
+    context = context_of(25)
     truth = [portrait(n, 500 + n // 2) for n in range(50)]
-    assert metric.score(truth, []) == 1
-    assert metric.score([portrait(n, 900 + n) for n in range(50)], []) <= 0.25
-    assert metric.score([portrait(n, None) for n in range(50)], []) <= 0.25
-    metric.look(dataclasses.replace(scene(25), plain=None))
-    assert 0.3 < metric.score(truth, []) < 1  # backgrounds disturb where nothing tells them from objects
+    assert metric.score(truth, [], context) == 1
+    assert metric.score([portrait(n, 900 + n) for n in range(50)], [], context) <= 0.25
+    assert metric.score([portrait(n, None) for n in range(50)], [], context) <= 0.25
+    apart = dataclasses.replace(context, counterparts=None)
+    assert 0.3 < metric.score(truth, [], apart) < 1  # backgrounds disturb where nothing tells them from objects
 
 
 def test_candidates_have_other_objects_and_other_backgrounds() -> None:
     metric = ExemplarRetrieval(ExemplarRetrieval.Config(candidates=3))
-    metric.look(scene(3))
-    assert [metric._others(n) for n in (0, 1, 4)] == [[2, 3], [2, 3], [0, 1]]
-    metric.look(Scene("with", "without", ["a", "b", "c"], [], [], lambda side: []))
-    assert metric._others(1) == [2, 0]
-    metric.look(scene(1))
+    assert [metric._others(context_of(3).keys, n) for n in (0, 1, 4)] == [[2, 3], [2, 3], [0, 1]]
+    assert metric._others(["a", "b", "c"], 1) == [2, 0]
     with pytest.raises(DataError, match="at least two images"):
-        metric._others(0)
+        metric._others(context_of(1).keys, 0)
 
 
 def test_a_classifier_learns_what_tells_two_sides_apart_and_says_how_well() -> None:
@@ -88,17 +85,16 @@ def test_a_classifier_learns_what_tells_two_sides_apart_and_says_how_well() -> N
     marked = [torch.rand(3, 24, 24, generator=noise) * 0.5 for _ in range(180)]
     for n, image in enumerate(marked):
         image[:, 4 + n % 12 : 8 + n % 12, 6:10] = 1.0
-    known = Scene("with", "without", [], [], [], lambda side: marked[:140] if side == "with" else plain[:140])
+    training = {"with": marked[:140], "without": plain[:140]}
+    context = EvaluationContext("with", "without", [], [], [], training.__getitem__)
     metric = AttributeAccuracy(AttributeAccuracy.Config(epochs=12, width=4, held_out=0.2), SPEC)
     before = torch.random.get_rng_state()
-    metric.look(known)
+    assert metric.score(marked[140:], [], context) >= 0.9 and metric.score(plain[140:], [], context) <= 0.1
     assert torch.equal(before, torch.random.get_rng_state())
-    assert metric.score(marked[140:], []) >= 0.9 and metric.score(plain[140:], []) <= 0.1
-    assert metric.details([], []) == {"attribute-accuracy/own": metric.own} and metric.own >= 0.9
+    classifier, own = metric.trained(context)
+    assert metric.details([], [], context) == {"attribute-accuracy/own": own} and own >= 0.9
     again = AttributeAccuracy(AttributeAccuracy.Config(epochs=12, width=4, held_out=0.2), SPEC)
-    again.look(known)
-    assert again.classifier is not None and metric.classifier is not None
-    for a, b in zip(again.classifier.net.parameters(), metric.classifier.net.parameters(), strict=True):
+    for a, b in zip(again.trained(context)[0].net.parameters(), classifier.net.parameters(), strict=True):
         assert torch.equal(a, b)
 
 
@@ -111,11 +107,11 @@ def test_labels_without_meaning_are_guessed() -> None:
         train_classifier([images[:3], images], width=2, epochs=1, seed=0, held_out=0.1)
 
 
-def test_what_looks_around_needs_a_scene(registry) -> None:  # type: ignore[no-untyped-def]
+def test_what_looks_around_needs_a_context(registry) -> None:  # type: ignore[no-untyped-def]
     uses = [MetricUse(uses="exemplar-retrieval"), MetricUse(uses="swd")]
     data = DatasetFacts("attribute", ("test",))
     (problem,) = metric_problems(uses, data, "test", registry)
     assert problem[0] == 0 and "looks at inputs and training images" in problem[1]
-    assert not list(metric_problems(uses, data, "test", registry, scene=True))
+    assert not list(metric_problems(uses, data, "test", registry, context=True))
     with pytest.raises(ConfigError, match="has not two"):
         AttributeAccuracy(AttributeAccuracy.Config(), DataSpec("single", {"image": 3}, (8, 8)))

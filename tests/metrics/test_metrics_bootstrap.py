@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from translate.contracts import NoOptions
-from translate.metrics import score_sets
+from translate.metrics import Comparison, score_sets
 from translate.metrics.bootstrap import interval, resampled
 from translate.metrics.paired import L1
 from translate.metrics.scores import table
@@ -32,7 +32,7 @@ def test_a_mean_of_images_is_drawn_without_scoring_every_set() -> None:
     calls = 0
 
     class Counted(L1):
-        def score(self, outputs: object, references: object) -> float:
+        def score(self, outputs: object, references: object, context: object = None) -> float:
             nonlocal calls
             calls += 1
             return super().score(outputs, references)  # type: ignore[arg-type]
@@ -49,7 +49,7 @@ def test_a_rival_is_scored_on_the_same_draws() -> None:
     errors = np.random.default_rng(1).uniform(0.1, 0.9, 30)
     references = grey([0.0] * 30)
     outputs, rival = grey(errors.tolist()), grey((errors + 0.05).tolist())
-    (score,) = score_sets([L1(NoOptions())], outputs, references, rival=rival, bootstrap=100)
+    (score,) = score_sets([L1(NoOptions())], outputs, references, Comparison(rival=rival, bootstrap=100))
     assert score.rival == pytest.approx(score.value + 0.05)
     assert score.difference == pytest.approx((-0.05, -0.05), abs=1e-6)  # constant, although each alone is unsure
     assert score.interval is not None and score.interval[1] - score.interval[0] > 0.1
@@ -62,7 +62,7 @@ def test_sets_without_a_mean_are_drawn_whole() -> None:
     references = [torch.rand(3, 24, 24, generator=generator) for _ in range(6)]
     blurred = [image.mean((1, 2), keepdim=True).expand(-1, 24, 24).contiguous() for image in references]
     swd = SWD(SWDConfig(projections=16))
-    (score,) = score_sets([swd], blurred, references, rival=references, bootstrap=20, constant=False)
+    (score,) = score_sets([swd], blurred, references, Comparison(rival=references, bootstrap=20, constant=False))
     assert score.rival == 0
     assert score.interval is not None and score.difference is not None
     assert score.interval[0] <= score.value <= score.interval[1]

@@ -15,6 +15,7 @@ from translate.metrics import (
     L1,
     PSNR,
     SWD,
+    Comparison,
     Images,
     PaletteAccuracy,
     evaluate_sets,
@@ -98,7 +99,7 @@ def flat(value, channels=3):
 
 def test_scores_with_baselines_and_their_ratios():
     outputs, references, inputs = [flat(0.5)] * 2, [flat(0.25), flat(0.75)], [flat(0.0)] * 2
-    l1, psnr = score_sets([L1(NoOptions()), PSNR(NoOptions())], outputs, references, inputs)
+    l1, psnr = score_sets([L1(NoOptions()), PSNR(NoOptions())], outputs, references, Comparison(inputs))
     assert (l1.value, l1.copy, l1.copy_ratio) == pytest.approx((0.25, 0.5, 0.5))
     assert l1.constant == pytest.approx(0.25, abs=1e-5)
     assert psnr.value == pytest.approx(-10 * math.log10(0.0625)) and psnr.constant == pytest.approx(psnr.value)
@@ -109,11 +110,11 @@ def test_scores_with_baselines_and_their_ratios():
 
 
 def test_baselines_that_make_no_sense_are_left_out():
-    grey = score_sets([L1(NoOptions())], [flat(0.5)], [flat(0.25)], [flat(0.5, 1)])[0]
+    grey = score_sets([L1(NoOptions())], [flat(0.5)], [flat(0.25)], Comparison([flat(0.5, 1)]))[0]
     assert grey.copy is None and grey.copy_ratio is None
-    bare = score_sets([L1(NoOptions())], [flat(0.5)], [flat(0.25)], constant=False)
+    bare = score_sets([L1(NoOptions())], [flat(0.5)], [flat(0.25)], Comparison(constant=False))
     assert table(bare)[0] == ["metric", "better", "score"]
-    perfect = score_sets([PSNR(NoOptions())], [flat(0.5)], [flat(0.5)], [flat(0.5)])[0]
+    perfect = score_sets([PSNR(NoOptions())], [flat(0.5)], [flat(0.5)], Comparison([flat(0.5)]))[0]
     assert perfect.value == math.inf and perfect.copy_ratio is None
     assert json.loads(json.dumps(perfect.to_json(), allow_nan=False))["score"] == "inf"
 

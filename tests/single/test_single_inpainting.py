@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from translate import DataError, Method, Nets, Scene, Step, load_masks
+from translate import DataError, EvaluationContext, Method, Nets, Step, load_masks
 from translate.contracts import DataSpec
 from translate.imaging.io import write
 from translate.inference.translator import Translator
@@ -145,10 +145,9 @@ def test_scores_of_the_hole(plugins: Registry) -> None:
     truth, masks = [torch.full((3, 8, 8), 0.5)] * 2, [torch.zeros(3, 8, 8), torch.zeros(3, 8, 8)]
     masks[0][:, :2], masks[1][:, :, 4:] = 1, 1
     made = [t + 0.1 * m for t, m in zip(truth, masks, strict=True)]
-    scene = Scene("image", "image", ["a", "b"], inputs=truth, exemplars=masks, training=lambda side: [])
+    context = EvaluationContext("image", "image", ["a", "b"], truth, masks, training_images=lambda side: [])
     for name, expected in (("hole-psnr", 20.0), ("hole-l1", 10.0)):
         cls = plugins.get("metrics", f"inpainting/{name}")
         metric = cls(cls.Config())
-        metric.look(scene)
-        assert metric.score(made, truth) == pytest.approx(expected, abs=1e-4)
-        assert metric.score(truth, truth) == (math.inf if name == "hole-psnr" else 0)
+        assert metric.score(made, truth, context) == pytest.approx(expected, abs=1e-4)
+        assert metric.score(truth, truth, context) == (math.inf if name == "hole-psnr" else 0)

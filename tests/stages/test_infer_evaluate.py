@@ -9,7 +9,7 @@ import torch
 from torch import nn
 
 from translate.console import PlainConsole
-from translate.contracts import Artifact, DataSpec, Direction, Method, MetricUse, NoOptions, StageContext
+from translate.contracts import Artifact, DataSpec, Direction, Method, Metric, MetricUse, NoOptions, StageContext
 from translate.data.dataset import write_index
 from translate.errors import StageError
 from translate.imaging.io import read, write
@@ -366,3 +366,27 @@ def test_mistakes_of_evaluate_show_at_plan_time(tmp_path, registry, data, model)
     assert problems(stage, images=single, data=data) == [
         (("needs", "images"), "direction a_to_b imitates no side of the data")
     ]
+
+
+def test_a_metric_is_told_what_was_translated_and_where_to_compute(tmp_path, registry, data, model):
+    contexts = []
+
+    class Curious(Metric[NoOptions]):
+        name, needs_context = "curious", True
+
+        def score(self, outputs, references, context=None):
+            contexts.append(context)
+            return 0.0
+
+    class Curiosities(Shop):
+        def get(self, kind, name):
+            return Curious if name == "curious" else super().get(kind, name)
+
+    images, _ = infer(tmp_path, registry, data=data, model=model)
+    evaluate(tmp_path, Curiosities([]), {"metrics": ["curious"]}, images=images, data=data)
+    assert {(c.source_side, c.target_side, c.device) for c in contexts} == {("a", "b", "cpu")}
+    context = contexts[0]
+    assert list(context.keys) == sorted(KEYS) and context.spec.kind == "unpaired"
+    for image, key in zip(context.inputs, context.keys, strict=True):
+        assert np.allclose(image.permute(1, 2, 0).numpy(), read(data.path / "test/a" / f"{key}.png").pixels / 255)
+    assert len(context.exemplars) == len(context.keys)

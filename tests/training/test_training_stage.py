@@ -23,7 +23,7 @@ from translate_cyclegan import CycleGAN
 
 from translate import ConfigError, Direction, Method, Metric, NoOptions, StageError, Update
 from translate.console import PlainConsole
-from translate.contracts import Artifact, Scene, StageContext
+from translate.contracts import Artifact, EvaluationContext, StageContext
 from translate.data.dataset import Dataset, write_index
 from translate.imaging.io import write
 from translate.plugins import Registry
@@ -198,30 +198,30 @@ def test_a_checkpoint_is_as_good_as_its_worst_direction(train: Train) -> None:
 
 
 class Looking(Metric[NoOptions]):
-    """The share of outputs that go with the input of the same place in the scene."""
+    """The share of outputs that go with an input of the context."""
 
-    name, better, paired, looks = "looking", "higher", False, True
-    scenes: list[Scene] = []
+    name, better, paired, needs_context = "looking", "higher", False, True
+    contexts: list[EvaluationContext] = []
 
-    def look(self, scene: Scene) -> None:
-        self.scenes.append(scene)
-
-    def score(self, outputs: Any, references: Any) -> float:
-        return len(outputs) / len(self.scenes[-1].inputs)
+    def score(self, outputs: Any, references: Any, context: EvaluationContext | None = None) -> float:
+        assert context is not None
+        self.contexts.append(context)
+        return len(outputs) / len(context.inputs)
 
 
 def test_validation_shows_metrics_what_they_look_at(train: Train, data: Artifact) -> None:
-    Looking.scenes = []
+    Looking.contexts = []
     directions = ["a_to_b", "b_to_a"]
     train(epochs=1, validate={"every": 1, "metrics": ["acme/looking"], "directions": directions})
-    there, back = Looking.scenes
-    assert [(scene.source, scene.side, list(scene.keys)) for scene in (there, back)] == [
+    there, back = Looking.contexts
+    assert [(context.source_side, context.target_side, list(context.keys)) for context in (there, back)] == [
         ("a", "b", ["00", "01"]),
         ("b", "a", ["00", "01"]),
     ]
     pixels = Dataset(data.path).array("val", "b", "01")
     assert torch.equal(back.inputs[1], torch.from_numpy(pixels.transpose(2, 0, 1) / np.float32(255)))
-    assert len(back.training("a")) == IMAGES and back.plain is None
+    assert len(back.training_images("a")) == IMAGES and back.counterparts is None
+    assert back.device == "cpu" and back.spec is not None and back.spec.kind == "unpaired"
 
 
 def test_a_bundle_that_was_not_written_any_more_is_the_same(train: Train) -> None:

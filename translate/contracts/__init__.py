@@ -13,7 +13,7 @@ from translate.contracts.data import (
     Transform,
 )
 from translate.contracts.method import Build, Direction, Method, Nets, Step, TestTime, Update
-from translate.contracts.metric import Metric, Scene
+from translate.contracts.metric import EvaluationContext, Metric
 from translate.contracts.options import (
     CONTRACT,
     C,
@@ -56,6 +56,7 @@ __all__ = [
     "DataSpec",
     "DatasetFacts",
     "Direction",
+    "EvaluationContext",
     "Facts",
     "ImagesFacts",
     "LossUse",
@@ -71,7 +72,6 @@ __all__ = [
     "Progress",
     "Record",
     "Route",
-    "Scene",
     "ScoresFacts",
     "Source",
     "SourceFacts",

@@ -2,69 +2,122 @@
 
 from __future__ import annotations
 
+import functools
+import inspect
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, ClassVar, Literal
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from translate.contracts.data import DataSpec
 from translate.contracts.options import C, Configured
+from translate.errors import ContractError
 
 if TYPE_CHECKING:
     from torch import Tensor
 
 
 @dataclass(frozen=True)
-class Scene:
-    """What was translated, for metrics that look beyond outputs and references.
+class EvaluationContext:
+    """Everything about an evaluation beyond outputs and references. All images are as `Metric` describes them.
 
-    `side` is what the outputs imitate, `source` what they were made from, `keys` names them. `inputs` and `exemplars`
-    (the second input of the direction) go with the outputs one by one; `plain`
-    are the exemplars as they look on the source side, where the split has true pairs. `training(side)` are the real
-    images that the model was trained on. All images as in `Metric`.
+    `target_side` is the side of the data that the outputs imitate, `source_side` the one that they were made from;
+    `keys` names the outputs. `inputs` are the images that were translated and `exemplars` the second inputs of the
+    direction (where it has one input alone: that input), one for each output. `counterparts` are the exemplars as they
+    look on the source side, in splits with true pairs, else None. `training_images(side)` gives all real images of a
+    side that the model was trained on. `spec` describes the data. `device` is where networks of a metric should run:
+    `cpu`, `cuda:0`; images come on the CPU.
     """
 
-    side: str
-    source: str
+    target_side: str
+    source_side: str
     keys: Sequence[str]
     inputs: Sequence[Tensor]
     exemplars: Sequence[Tensor]
-    training: Callable[[str], Sequence[Tensor]]
-    plain: Sequence[Tensor] | None = None
+    training_images: Callable[[str], Sequence[Tensor]]
+    counterparts: Sequence[Tensor] | None = None
+    spec: DataSpec | None = None
+    device: str = "cpu"
 
 
 class Metric(Configured[C], ABC):
-    """A score of output images. Images are float32, C x H x W, in [0, 1], already rounded to the file's bit depth; what
-    `reads` labels gets maps of class indices instead, long H x W, where `IGNORE` in a reference says: no class."""
+    """A score of output images.
+
+    Images are float32, C x H x W, in [0, 1], already rounded to the file's bit depth. A metric that `reads` labels gets
+    maps of class indices instead, long H x W, where `IGNORE` in a reference stands for no class.
+
+    A metric is scored many times: outputs, the inputs in their place, another model's outputs, sets drawn for
+    intervals. Each call of `score` gets everything that it needs, and one call changes nothing for the next.
+    """
 
     reads: ClassVar[Literal["images", "labels"]] = "images"
+    """What outputs and references are: images, or label maps."""
     better: ClassVar[Literal["higher", "lower"]] = "lower"
+    """Which end of the scale is the good one."""
     paired: ClassVar[bool] = True
     """True: output i is compared with reference i. False: two sets are compared, of any two sizes."""
     mean_of_images: ClassVar[bool] = False
     """True: the score of a set is the mean of the scores of its images, which makes intervals cheap."""
     unit: str = ""
-    looks: ClassVar[bool] = False
-    """True: `look` comes before `score`, which two folders alone (`translate evaluate`) cannot give."""
+    """What tables show behind the name: `dB`, `%`."""
+    needs_context: ClassVar[bool] = False
+    """True: `score` cannot do without a context, which `translate evaluate` of two folders does not have."""
 
     def __init__(self, config: C, spec: DataSpec | None = None) -> None:
         self.config = config
         self.spec = spec
 
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        super().__init_subclass__(**kwargs)
+        if hasattr(cls, "look") or getattr(cls, "looks", False):
+            raise ContractError(
+                f"metric {cls.name or cls.__name__}: `look(scene)` and `looks` are gone; say `needs_context = True` "
+                "and take the same facts from the argument `context` of score(outputs, references, context)"
+            )
+        for name in ("score", "details"):
+            function = getattr(cls, name)
+            if not _takes_context(function):
+                setattr(cls, name, _without_context(function))
+
     @abstractmethod
-    def score(self, outputs: Sequence[Tensor], references: Sequence[Tensor]) -> float:
-        """The score of a set. The sequences load lazily: read each item once, in order, where that is possible."""
+    def score(
+        self, outputs: Sequence[Tensor], references: Sequence[Tensor], context: EvaluationContext | None = None
+    ) -> float:
+        """The score of a set.
 
-    def look(self, scene: Scene) -> None:
-        """Called before outputs (and baselines) are scored, by `evaluate` once, by `validate` for every direction."""
+        The sequences load lazily: read each item once, in order, where that is possible. `context` is None where two
+        folders are compared without a model; a metric with `needs_context` always gets one. An implementation that has
+        no use for it may leave the argument out.
 
-    def details(self, outputs: Sequence[Tensor], references: Sequence[Tensor]) -> Mapping[str, float]:
-        """Parts of the score that tables show below it, by name, such as `iou/car`; read the same way, none by default.
+        Errors: DataError for images that cannot be compared.
+        """
 
-        A part that does not occur in the set is not a number (nan).
+    def details(
+        self, outputs: Sequence[Tensor], references: Sequence[Tensor], context: EvaluationContext | None = None
+    ) -> Mapping[str, float]:
+        """Parts of the score that tables show below it, by name, such as `iou/car`; none by default.
+
+        The arguments are those of `score`. A part that does not occur in the set is not a number (nan).
         """
         return {}
 
     def best_constant(self, references: Sequence[Tensor]) -> float | None:
         """The score that the best single-coloured output would reach, the floor of a method; None where it has none."""
         return None
+
+
+def _takes_context(function: Callable[..., Any]) -> bool:
+    """Says whether a method can be called with a third argument after `self`, outputs and references."""
+    parameters = list(inspect.signature(function, follow_wrapped=False).parameters.values())
+    plain = [p for p in parameters if p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD)]
+    return len(plain) > 3 or any(p.kind is p.VAR_POSITIONAL for p in parameters)
+
+
+def _without_context(function: Callable[..., Any]) -> Callable[..., Any]:
+    """A method that takes `context` and leaves it out, for an implementation without that argument."""
+
+    @functools.wraps(function)
+    def leaves_it_out(self: Any, outputs: Any, references: Any, context: Any = None) -> Any:
+        return function(self, outputs, references)
+
+    return leaves_it_out

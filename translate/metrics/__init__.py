@@ -9,12 +9,11 @@ from translate.contracts import Metric
 from translate.markers import hookimpl
 from translate.metrics.attribute import AttributeAccuracy, ColourfulPlace, ExemplarRetrieval, PlaceL1
 from translate.metrics.colour import AbAuC, AbPSNR, Colourfulness
+from translate.metrics.images import Deferred, Enlarged, Images, LabelMaps, by_key
 from translate.metrics.luma import PSNRLuma, SSIMLuma
 from translate.metrics.paired import L1, PSNR, SSIM
 from translate.metrics.scores import (
-    Enlarged,
-    Images,
-    LabelMaps,
+    Comparison,
     Score,
     evaluate_sets,
     metric_problems,
@@ -33,6 +32,8 @@ __all__ = [
     "AttributeAccuracy",
     "ClassAccuracy",
     "ColourfulPlace",
+    "Comparison",
+    "Deferred",
     "Enlarged",
     "ExemplarRetrieval",
     "Images",
@@ -42,6 +43,7 @@ __all__ = [
     "PixelAccuracy",
     "PlaceL1",
     "Score",
+    "by_key",
     "evaluate_sets",
     "metric_problems",
     "score_folders",

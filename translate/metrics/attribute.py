@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 from pydantic import Field, PositiveInt, model_validator
 
-from translate.contracts import SIDES, Config, DataSpec, Metric, Scene
+from translate.contracts import SIDES, Config, DataSpec, EvaluationContext, Metric
 from translate.errors import ConfigError, DataError
 from translate.metrics.paired import mean, pairs
 
@@ -57,7 +57,9 @@ class PlaceL1(Metric[PlaceL1Config]):
     mean_of_images = True
     unit = "of 0 to 1"
 
-    def score(self, outputs: Sequence[Tensor], references: Sequence[Tensor]) -> float:
+    def score(
+        self, outputs: Sequence[Tensor], references: Sequence[Tensor], context: EvaluationContext | None = None
+    ) -> float:
         return mean(self._one(a, b) for a, b in pairs(outputs, references))
 
     def _one(self, output: Tensor, reference: Tensor) -> float:
@@ -88,7 +90,9 @@ class ColourfulPlace(Metric[ColourfulConfig]):
     better = "higher"
     paired = False
 
-    def score(self, outputs: Sequence[Tensor], references: Sequence[Tensor]) -> float:
+    def score(
+        self, outputs: Sequence[Tensor], references: Sequence[Tensor], context: EvaluationContext | None = None
+    ) -> float:
         found = 0
         for number in range(len(outputs)):
             image = outputs[number]
@@ -117,38 +121,35 @@ class ExemplarRetrieval(Metric[RetrievalConfig]):
     name = "exemplar-retrieval"
     better = "higher"
     paired = False
-    looks = True
-    scene: Scene | None = None
+    needs_context = True
 
-    def look(self, scene: Scene) -> None:
-        self.scene = scene
-
-    def score(self, outputs: Sequence[Tensor], references: Sequence[Tensor]) -> float:
-        assert self.scene is not None, "look() comes first"
+    def score(
+        self, outputs: Sequence[Tensor], references: Sequence[Tensor], context: EvaluationContext | None = None
+    ) -> float:
+        assert context is not None, "needs_context"
         hits = 0
         for number in range(len(outputs)):
-            output, given = self._place(outputs[number]), self._place(self.scene.inputs[number])
-            distances = [self._distance(output, given, k) for k in (number, *self._others(number))]
+            output, original = self._place(outputs[number]), self._place(context.inputs[number])
+            candidates = (number, *self._others(context.keys, number))
+            distances = [self._distance(output, original, candidate, context) for candidate in candidates]
             hits += distances[0] < min(distances[1:])
         return hits / len(outputs)
 
-    def _distance(self, output: Tensor, given: Tensor, number: int) -> float:
+    def _distance(self, output: Tensor, original: Tensor, number: int, context: EvaluationContext) -> float:
         """From an output to what it would be with the exemplar of output `number`."""
-        assert self.scene is not None
-        expected = self._place(self.scene.exemplars[number])
+        expected = self._place(context.exemplars[number])
         if expected.shape != output.shape:
             raise DataError("exemplar-retrieval compares pixels: all images need one size; add a `resize`")
-        if self.scene.plain is not None:
-            changed = (expected != self._place(self.scene.plain[number])).any(0)
-            expected = expected.where(changed, given)
+        if context.counterparts is not None:
+            changed = (expected != self._place(context.counterparts[number])).any(0)
+            expected = expected.where(changed, original)
         return float((output - expected).abs().mean())
 
     def _place(self, image: Tensor) -> Tensor:
         return image[(slice(None), *self.config.window(image))]
 
-    def _others(self, number: int) -> list[int]:
-        assert self.scene is not None
-        keys = self.scene.keys
+    def _others(self, keys: Sequence[str], number: int) -> list[int]:
+        """The outputs with other objects whose exemplars are the wrong answers for output `number`."""
         folders = [key.rpartition("/")[0] for key in keys]
         apart = [k % len(keys) for k in range(number + 1, number + len(keys))]
         others = [k for k in apart if not folders[k] or folders[k] != folders[number]]
@@ -176,30 +177,38 @@ class AttributeAccuracy(Metric[AttributeConfig]):
     mean_of_images = True
     better = "higher"
     paired = False
-    looks = True
-    classifier: Classifier | None = None
-    own = 0.0
-    wanted = 0
+    needs_context = True
 
     def __init__(self, config: AttributeConfig, spec: DataSpec | None = None) -> None:
         super().__init__(config, spec)
         self.sides = SIDES[spec.kind] if spec else ()
         if len(self.sides) != 2:
             raise ConfigError("attribute-accuracy tells two sides of data apart, and this data has not two")
+        self._trained: tuple[Classifier, float] | None = None
 
-    def look(self, scene: Scene) -> None:
+    def score(
+        self, outputs: Sequence[Tensor], references: Sequence[Tensor], context: EvaluationContext | None = None
+    ) -> float:
+        assert context is not None, "needs_context"
+        classifier, _ = self.trained(context)
+        side = self.sides.index(context.target_side)
+        return sum(kind == side for kind in classifier.classify(outputs)) / len(outputs)
+
+    def details(
+        self, outputs: Sequence[Tensor], references: Sequence[Tensor], context: EvaluationContext | None = None
+    ) -> Mapping[str, float]:
+        assert context is not None, "needs_context"
+        return {"attribute-accuracy/own": self.trained(context)[1]}
+
+    def trained(self, context: EvaluationContext) -> tuple[Classifier, float]:
+        """The classifier and its accuracy on held-out images. It is trained once: training images stay the same.
+
+        It runs on the CPU whatever the device, so that a score does not depend on the machine.
+        """
         from translate.metrics.classifier import train_classifier
 
-        if self.classifier is None:
-            c, images = self.config, [scene.training(side) for side in self.sides]
-            self.classifier, self.own = train_classifier(
-                images, width=c.width, epochs=c.epochs, seed=c.seed, held_out=c.held_out
-            )
-        self.wanted = self.sides.index(scene.side)
-
-    def score(self, outputs: Sequence[Tensor], references: Sequence[Tensor]) -> float:
-        assert self.classifier is not None, "look() comes first"
-        return sum(kind == self.wanted for kind in self.classifier.classify(outputs)) / len(outputs)
-
-    def details(self, outputs: Sequence[Tensor], references: Sequence[Tensor]) -> Mapping[str, float]:
-        return {"attribute-accuracy/own": self.own}
+        if self._trained is None:
+            c = self.config
+            images = [context.training_images(side) for side in self.sides]
+            self._trained = train_classifier(images, width=c.width, epochs=c.epochs, seed=c.seed, held_out=c.held_out)
+        return self._trained

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any, overload
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any, TypeVar, overload
 
 import numpy as np
 
@@ -13,33 +14,54 @@ from translate.seeding import derive
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from translate.contracts import Metric
+    from translate.contracts import EvaluationContext, Metric
 
+Item = TypeVar("Item")
 Interval = tuple[float, float]
 LEVEL = 0.95
+"""The share of resampled scores that an interval holds."""
 
 
-class Drawn(Sequence["Tensor"]):
-    """The images of a sequence at the given places, one of them perhaps several times."""
+class Drawn(Sequence[Item]):
+    """The items of a sequence at the given places, one of them perhaps several times."""
 
-    def __init__(self, images: Sequence[Tensor], places: Sequence[int]) -> None:
-        self.images, self.places = images, places
+    def __init__(self, items: Sequence[Item], places: Sequence[int]) -> None:
+        self.items, self.places = items, places
 
     def __len__(self) -> int:
         return len(self.places)
 
     @overload
-    def __getitem__(self, index: int) -> Tensor: ...
+    def __getitem__(self, index: int) -> Item: ...
     @overload
-    def __getitem__(self, index: slice) -> Drawn: ...
-    def __getitem__(self, index: int | slice) -> Tensor | Drawn:
+    def __getitem__(self, index: slice) -> Drawn[Item]: ...
+    def __getitem__(self, index: int | slice) -> Item | Drawn[Item]:
         if isinstance(index, slice):
-            return Drawn(self.images, self.places[index])
-        return self.images[self.places[index]]
+            return Drawn(self.items, self.places[index])
+        return self.items[self.places[index]]
+
+
+def drawn_context(context: EvaluationContext | None, places: Sequence[int]) -> EvaluationContext | None:
+    """The context of the outputs at the given places."""
+    if context is None:
+        return None
+    return replace(
+        context,
+        keys=Drawn(context.keys, places),
+        inputs=Drawn(context.inputs, places),
+        exemplars=Drawn(context.exemplars, places),
+        counterparts=None if context.counterparts is None else Drawn(context.counterparts, places),
+    )
 
 
 def resampled(
-    metric: Metric[Any], outputs: Sequence[Tensor], references: Sequence[Tensor], times: int, seed: int = 0
+    metric: Metric[Any],
+    outputs: Sequence[Tensor],
+    references: Sequence[Tensor],
+    times: int,
+    *,
+    context: EvaluationContext | None = None,
+    seed: int = 0,
 ) -> list[float]:
     """The scores of `times` sets that are drawn from the outputs with replacement, each as large as the outputs.
 
@@ -48,11 +70,16 @@ def resampled(
     """
     count = len(outputs)
     draws = [np.random.default_rng(derive(seed, "draw", n)).integers(count, size=count).tolist() for n in range(times)]
-    if metric.mean_of_images:
-        singles = [metric.score(Drawn(outputs, [i]), Drawn(references, [i])) for i in range(count)]
-        return [math.fsum(singles[i] for i in draw) / count for draw in draws]
-    alike = len(references) == count
-    return [metric.score(Drawn(outputs, d), Drawn(references, d) if alike else references) for d in draws]
+    paired = len(references) == count
+
+    def score(places: Sequence[int]) -> float:
+        chosen = Drawn(references, places) if paired else references
+        return metric.score(Drawn(outputs, places), chosen, drawn_context(context, places))
+
+    if metric.mean_of_images:  # each image is scored once, whatever the number of draws
+        singles = [score([place]) for place in range(count)]
+        return [math.fsum(singles[place] for place in draw) / count for draw in draws]
+    return [score(draw) for draw in draws]
 
 
 def interval(scores: Sequence[float], value: float) -> Interval:
@@ -60,6 +87,6 @@ def interval(scores: Sequence[float], value: float) -> Interval:
 
     Less the bias of drawing (mean of the scores minus `value`): a distance of sets grows when images come twice.
     """
-    known = np.asarray(scores, float)
-    low, high = np.quantile(known - (known.mean() - value), [(1 - LEVEL) / 2, (1 + LEVEL) / 2])
+    samples = np.asarray(scores, float)
+    low, high = np.quantile(samples - (samples.mean() - value), [(1 - LEVEL) / 2, (1 + LEVEL) / 2])
     return float(low), float(high)

@@ -6,7 +6,7 @@ import math
 from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING
 
-from translate.contracts import Config, Metric, NoOptions
+from translate.contracts import Config, EvaluationContext, Metric, NoOptions
 from translate.errors import DataError
 from translate.metrics.paired import mean, pairs
 
@@ -46,7 +46,9 @@ class AbPSNR(Metric[NoOptions]):
     better = "higher"
     unit = "dB, ab against 255"
 
-    def score(self, outputs: Sequence[Tensor], references: Sequence[Tensor]) -> float:
+    def score(
+        self, outputs: Sequence[Tensor], references: Sequence[Tensor], context: EvaluationContext | None = None
+    ) -> float:
         return mean(_decibel(ab_of(a) - ab_of(b)) for a, b in pairs(outputs, references))
 
     def best_constant(self, references: Sequence[Tensor]) -> float | None:
@@ -67,7 +69,9 @@ class AbAuC(Metric[AbAuCConfig]):
     better = "higher"
     unit = "%"
 
-    def score(self, outputs: Sequence[Tensor], references: Sequence[Tensor]) -> float:
+    def score(
+        self, outputs: Sequence[Tensor], references: Sequence[Tensor], context: EvaluationContext | None = None
+    ) -> float:
         return self._area((ab_of(a), ab_of(b)) for a, b in pairs(outputs, references))
 
     def best_constant(self, references: Sequence[Tensor]) -> float | None:
@@ -102,12 +106,16 @@ class Colourfulness(Metric[NoOptions]):
     paired = False
     unit = "difference"
 
-    def score(self, outputs: Sequence[Tensor], references: Sequence[Tensor]) -> float:
+    def score(
+        self, outputs: Sequence[Tensor], references: Sequence[Tensor], context: EvaluationContext | None = None
+    ) -> float:
         found = self.details(outputs, references)
         made, true = found.values()
         return abs(made - true)
 
-    def details(self, outputs: Sequence[Tensor], references: Sequence[Tensor]) -> Mapping[str, float]:
+    def details(
+        self, outputs: Sequence[Tensor], references: Sequence[Tensor], context: EvaluationContext | None = None
+    ) -> Mapping[str, float]:
         sets = {"outputs": outputs, "references": references}
         return {f"colourfulness/{name}": mean(colourfulness(image) for image in of) for name, of in sets.items()}
 

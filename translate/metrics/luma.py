@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from pydantic import NonNegativeInt
 
-from translate.contracts import Config, DataSpec, Metric, NoOptions
+from translate.contracts import Config, DataSpec, EvaluationContext, Metric, NoOptions
 from translate.errors import DataError
 from translate.metrics.paired import PSNR, SSIM, pairs
 
@@ -65,7 +65,9 @@ class PSNRLuma(_OnLuma):
     name = "psnr-y"
     unit = "dB"
 
-    def score(self, outputs: Sequence[Tensor], references: Sequence[Tensor]) -> float:
+    def score(
+        self, outputs: Sequence[Tensor], references: Sequence[Tensor], context: EvaluationContext | None = None
+    ) -> float:
         return PSNR(NoOptions()).score(*self.prepared(outputs, references))
 
 
@@ -74,5 +76,7 @@ class SSIMLuma(_OnLuma):
 
     name = "ssim-y"
 
-    def score(self, outputs: Sequence[Tensor], references: Sequence[Tensor]) -> float:
+    def score(
+        self, outputs: Sequence[Tensor], references: Sequence[Tensor], context: EvaluationContext | None = None
+    ) -> float:
         return SSIM(NoOptions()).score(*self.prepared(outputs, references))

@@ -6,7 +6,7 @@ import math
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
-from translate.contracts import Metric, NoOptions
+from translate.contracts import EvaluationContext, Metric, NoOptions
 from translate.errors import DataError
 
 if TYPE_CHECKING:
@@ -45,7 +45,9 @@ class L1(Metric[NoOptions]):
     mean_of_images = True
     unit = "of 0 to 1"
 
-    def score(self, outputs: Sequence[Tensor], references: Sequence[Tensor]) -> float:
+    def score(
+        self, outputs: Sequence[Tensor], references: Sequence[Tensor], context: EvaluationContext | None = None
+    ) -> float:
         return mean(float((a - b).abs().double().mean()) for a, b in pairs(outputs, references))
 
     def best_constant(self, references: Sequence[Tensor]) -> float | None:
@@ -78,7 +80,9 @@ class PSNR(Metric[NoOptions]):
     better = "higher"
     unit = "dB"
 
-    def score(self, outputs: Sequence[Tensor], references: Sequence[Tensor]) -> float:
+    def score(
+        self, outputs: Sequence[Tensor], references: Sequence[Tensor], context: EvaluationContext | None = None
+    ) -> float:
         return mean(_decibel(float((a - b).double().square().mean())) for a, b in pairs(outputs, references))
 
     def best_constant(self, references: Sequence[Tensor]) -> float | None:
@@ -102,7 +106,9 @@ class SSIM(Metric[NoOptions]):
     mean_of_images = True
     better = "higher"
 
-    def score(self, outputs: Sequence[Tensor], references: Sequence[Tensor]) -> float:
+    def score(
+        self, outputs: Sequence[Tensor], references: Sequence[Tensor], context: EvaluationContext | None = None
+    ) -> float:
         from kornia.metrics import ssim
 
         def one(a: Tensor, b: Tensor) -> float:

@@ -6,108 +6,19 @@ import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, overload
+from typing import TYPE_CHECKING, Any
 
-from translate.contracts import Components, DatasetFacts, Metric, MetricUse
-from translate.errors import ConfigError, DataError
+from translate.contracts import Components, DatasetFacts, EvaluationContext, Metric, MetricUse
+from translate.errors import ConfigError
 from translate.metrics.bootstrap import Interval, interval, resampled
+from translate.metrics.images import Images, LabelMaps, by_key
 
 if TYPE_CHECKING:
-    import numpy as np
     from torch import Tensor
 
 PAIRED = ("l1", "psnr", "ssim", "swd")
 UNPAIRED = ("swd",)
-"""What is scored where nobody says what."""
-
-KEPT = 256 << 20
-"""Bytes of decoded images that a set keeps in memory, so that several metrics decode a small set once."""
-
-
-class Images(Sequence["Tensor"]):
-    """Image files as tensors C x H x W in [0, 1], decoded when asked for; alpha is laid over white.
-
-    `names` says what errors call them.
-    """
-
-    def __init__(self, paths: Sequence[Path], names: Sequence[str] | None = None) -> None:
-        self.paths = paths
-        self.names = names or [str(path) for path in paths]
-        self._kept: dict[int, np.ndarray[Any, Any]] = {}
-        self._bytes = 0
-
-    def __len__(self) -> int:
-        return len(self.paths)
-
-    @overload
-    def __getitem__(self, index: int) -> Tensor: ...
-    @overload
-    def __getitem__(self, index: slice) -> Images: ...
-    def __getitem__(self, index: int | slice) -> Tensor | Images:
-        if isinstance(index, slice):
-            return type(self)(self.paths[index], self.names[index])
-        return self._tensor(self._pixels(range(len(self))[index]))
-
-    def _tensor(self, pixels: np.ndarray[Any, Any]) -> Tensor:
-        import numpy as np
-        import torch
-
-        from translate.imaging.pixels import top
-
-        values = pixels.transpose(2, 0, 1).astype(np.float32) / np.float32(top(pixels.dtype))
-        return torch.from_numpy(values)
-
-    def _pixels(self, index: int) -> np.ndarray[Any, Any]:
-        if index in self._kept:
-            return self._kept[index]
-        pixels = self._read(self.paths[index])
-        if self._bytes + pixels.nbytes <= KEPT:
-            self._kept[index], self._bytes = pixels, self._bytes + pixels.nbytes
-        return pixels
-
-    def _read(self, path: Path) -> np.ndarray[Any, Any]:
-        from translate.imaging.io import read
-
-        return read(path).over_white()
-
-
-class LabelMaps(Images):
-    """Label maps in files as class indices, long H x W."""
-
-    def _tensor(self, pixels: np.ndarray[Any, Any]) -> Tensor:
-        import torch
-
-        return torch.from_numpy(pixels[..., 0]).long()
-
-    def _read(self, path: Path) -> np.ndarray[Any, Any]:
-        from translate.imaging.io import read
-
-        return read(path, indices=True).pixels
-
-
-class Enlarged(Sequence["Tensor"]):
-    """Smaller images in the size of others: bicubic, then rounded to 8 bits as a file would be. What has the size of
-    its reference stays as it is."""
-
-    def __init__(self, images: Sequence[Tensor], references: Sequence[Tensor]) -> None:
-        self.images, self.references = images, references
-
-    def __len__(self) -> int:
-        return len(self.images)
-
-    @overload
-    def __getitem__(self, index: int) -> Tensor: ...
-    @overload
-    def __getitem__(self, index: slice) -> Enlarged: ...
-    def __getitem__(self, index: int | slice) -> Tensor | Enlarged:
-        from translate.networks import bicubic
-
-        if isinstance(index, slice):
-            return Enlarged(self.images[index], self.references[index])
-        image, wanted = self.images[index], self.references[index].shape[-2:]
-        if image.shape[-2:] == wanted:
-            return image
-        return bicubic(image[None], wanted[0] / image.shape[-2])[0].mul(255).round().clamp(0, 255).div(255)
+"""The metrics of two folders where the command names none."""
 
 
 @dataclass(frozen=True)
@@ -130,10 +41,12 @@ class Score:
 
     @property
     def copy_ratio(self) -> float | None:
+        """value / copy: how much of the copied input's error is left; None where that says nothing."""
         return ratio(self.value, self.copy)
 
     @property
     def constant_ratio(self) -> float | None:
+        """value / constant, as `copy_ratio`."""
         return ratio(self.value, self.constant)
 
     def to_json(self) -> dict[str, Any]:
@@ -154,55 +67,69 @@ class Score:
         return {k: str(v) if isinstance(v, float) and not math.isfinite(v) else v for k, v in values.items()}
 
 
+@dataclass(frozen=True)
+class Comparison:
+    """What a set of outputs is compared with besides its references.
+
+    `inputs`: the translated images, in the outputs' place where their shape allows it. `constant`: also the best
+    single-coloured image, where the metric knows one. `rival`: other outputs of the same inputs, in the same order.
+    `bootstrap`: how many sets are drawn for 95 % intervals; 0 for none.
+    """
+
+    inputs: Sequence[Tensor] | None = None
+    constant: bool = True
+    rival: Sequence[Tensor] | None = None
+    bootstrap: int = 0
+
+
 def ratio(value: float, base: float | None) -> float | None:
     """value / base; None where that says nothing: base is not above zero, or one of them is infinite."""
-    return value / base if base is not None and base > 0 and math.isfinite(base) and math.isfinite(value) else None
+    if base is None or base <= 0 or not (math.isfinite(base) and math.isfinite(value)):
+        return None
+    return value / base
 
 
 def named(metrics: Sequence[Metric[Any]]) -> dict[str, Metric[Any]]:
     """Metrics by name; a name that comes again gets a number: `swd`, `swd-2`."""
-    found: dict[str, Metric[Any]] = {}
+    metrics_by_name: dict[str, Metric[Any]] = {}
     for metric in metrics:
-        again = sum(type(metric).name == type(other).name for other in found.values())
-        found[f"{metric.name}-{again + 1}" if again else metric.name] = metric
-    return found
+        again = sum(type(metric).name == type(other).name for other in metrics_by_name.values())
+        metrics_by_name[f"{metric.name}-{again + 1}" if again else metric.name] = metric
+    return metrics_by_name
 
 
 def evaluate_sets(
-    metrics: Sequence[Metric[Any]], outputs: Sequence[Tensor], references: Sequence[Tensor]
+    metrics: Sequence[Metric[Any]],
+    outputs: Sequence[Tensor],
+    references: Sequence[Tensor],
+    context: EvaluationContext | None = None,
 ) -> dict[str, float]:
     """The metrics of a set of images C x H x W in [0, 1], by name. Errors: DataError (shapes, counts)."""
-    return {name: metric.score(outputs, references) for name, metric in named(metrics).items()}
+    return {name: metric.score(outputs, references, context) for name, metric in named(metrics).items()}
 
 
 def score_sets(
     metrics: Sequence[Metric[Any]],
     outputs: Sequence[Tensor],
     references: Sequence[Tensor],
-    inputs: Sequence[Tensor] | None = None,
-    *,
-    constant: bool = True,
-    rival: Sequence[Tensor] | None = None,
-    bootstrap: int = 0,
+    comparison: Comparison | None = None,
+    context: EvaluationContext | None = None,
 ) -> list[Score]:
-    """As `evaluate_sets`, with baselines: the `inputs` in place of the outputs where their shape allows it, and the
-    best constant image where the metric knows one. What a metric tells in `details` stands below its own row.
+    """The scores of a set of images C x H x W in [0, 1] beside those of what it competes with.
 
-    `rival`: other outputs of the same inputs, in the same order; `bootstrap`: sets drawn for the intervals. A metric
-    that looks at a scene image by image has neither.
+    What a metric tells in `details` stands below its own row. A metric that needs the context of all images together
+    has no intervals and no rival. Errors: DataError (shapes, counts).
     """
-    found = []
+    comparison = comparison or Comparison()
+    scores: list[Score] = []
     for name, metric in named(metrics).items():
-        value = metric.score(outputs, references)
-        copied = inputs is not None and _alike(metric, inputs, references)
-        copy = metric.score(inputs, references) if inputs is not None and copied else None
-        base = metric.best_constant(references) if constant else None
-        found.append(Score(name, metric.better, metric.unit, value, copy, base))
-        if metric.mean_of_images or not metric.looks:
-            found[-1] = _compared(found[-1], metric, outputs, references, rival, bootstrap)
-        parts = metric.details(outputs, references)
-        found += [Score(part, metric.better, metric.unit, value) for part, value in parts.items()]
-    return found
+        score = Score(name, metric.better, metric.unit, metric.score(outputs, references, context))
+        score = _with_baselines(score, metric, references, comparison, context)
+        if metric.mean_of_images or not metric.needs_context:
+            score = _with_rival(score, metric, outputs, references, comparison, context)
+        parts = metric.details(outputs, references, context)
+        scores += [score, *(Score(part, metric.better, metric.unit, value) for part, value in parts.items())]
+    return scores
 
 
 def metric_problems(
@@ -211,12 +138,12 @@ def metric_problems(
     split: str | None,
     registry: Components,
     *,
-    scene: bool = False,
+    context: bool = False,
     labels: bool = False,
 ) -> Iterator[tuple[int, str]]:
     """The metrics that data of these facts cannot be scored with: their index, and why.
 
-    `labels`: the outputs are label maps.
+    `context`: inputs and training images of the outputs are known; `labels`: the outputs are label maps.
     """
     spec = data.spec()
     pairs = split is None or split in data.pairs
@@ -226,16 +153,13 @@ def metric_problems(
         except ConfigError as error:
             yield i, str(error)
             continue
-        if metric.looks and not scene:
+        if metric.needs_context and not context:
             yield i, f"{use.uses} looks at inputs and training images, which are not known for images of another split"
         elif (metric.reads == "labels") != labels:
-            here = "label maps; use miou" if labels else "images"
-            yield i, f"{use.uses} compares {metric.reads}, and the outputs here are {here}"
+            outputs = "label maps; use miou" if labels else "images"
+            yield i, f"{use.uses} compares {metric.reads}, and the outputs here are {outputs}"
         elif metric.paired and not pairs:
-            yield (
-                i,
-                f"{use.uses} compares pairs, and split {split!r} of this data has none; use swd",
-            )
+            yield i, f"{use.uses} compares pairs, and split {split!r} of this data has none; use swd"
 
 
 def score_folders(
@@ -250,38 +174,19 @@ def score_folders(
     paired = set(a) == set(b)
     uses = metrics or [MetricUse(uses=name) for name in (PAIRED if paired else UNPAIRED)]
     built = [registry.build(use) for use in uses]
-    if looking := next((metric.name for metric in built if metric.looks), None):
-        raise ConfigError(f"{looking} looks at inputs and training images: only the stage `evaluate` has these")
+    if needing := next((metric.name for metric in built if metric.needs_context), None):
+        raise ConfigError(f"{needing} looks at inputs and training images: only the stage `evaluate` has these")
     lonely = next((metric.name for metric in built if metric.paired and not paired), None)
     if lonely:
         odd = min(set(a) ^ set(b))
         raise ConfigError(
             f"{lonely} compares pairs, and {odd!r} is in {outputs if odd in a else references} alone; use swd"
         )
-    return [
-        score
-        for reads, sets in (("images", Images), ("labels", LabelMaps))
-        if (group := [metric for metric in built if metric.reads == reads])
-        for score in score_sets(group, sets([a[k] for k in a], list(a)), sets([b[k] for k in b], list(b)))
-    ]
-
-
-def by_key(folder: Path) -> dict[str, Path]:
-    """Images below a folder by relative path without suffix, sorted. Errors: ConfigError, DataError (a name twice)."""
-    from translate.imaging.io import READABLE
-
-    if not folder.is_dir():
-        raise ConfigError(f"{folder}: there is no such folder")
-    found: dict[str, Path] = {}
-    for path in sorted(folder.rglob("*")):
-        if path.suffix.lower() in READABLE and not path.name.startswith(".") and path.is_file():
-            key = path.relative_to(folder).with_suffix("").as_posix()
-            if key in found:
-                raise DataError(f"{found[key]} and {path} have the same name; which one to score is unclear")
-            found[key] = path
-    if not found:
-        raise ConfigError(f"{folder}: there are no images ({' '.join(READABLE)})")
-    return dict(sorted(found.items()))
+    scores: list[Score] = []
+    for reads, files in (("images", Images), ("labels", LabelMaps)):
+        if group := [metric for metric in built if metric.reads == reads]:
+            scores += score_sets(group, files(list(a.values()), list(a)), files(list(b.values()), list(b)))
+    return scores
 
 
 def table(scores: Sequence[Score]) -> tuple[list[str], list[list[Any]]]:
@@ -309,24 +214,41 @@ def _between(interval: Interval | None) -> str | None:
     return None if interval is None else f"{interval[0]:.4g} to {interval[1]:.4g}"
 
 
-def _compared(
+def _with_baselines(
+    score: Score,
+    metric: Metric[Any],
+    references: Sequence[Tensor],
+    comparison: Comparison,
+    context: EvaluationContext | None,
+) -> Score:
+    """The score with the values of the copied inputs and of the best constant image."""
+    if comparison.inputs is not None and _alike(metric, comparison.inputs, references):
+        score = replace(score, copy=metric.score(comparison.inputs, references, context))
+    if comparison.constant:
+        score = replace(score, constant=metric.best_constant(references))
+    return score
+
+
+def _with_rival(
     score: Score,
     metric: Metric[Any],
     outputs: Sequence[Tensor],
     references: Sequence[Tensor],
-    rival: Sequence[Tensor] | None,
-    bootstrap: int,
+    comparison: Comparison,
+    context: EvaluationContext | None,
 ) -> Score:
     """The score with intervals and with the rival's value."""
+    rival, times = comparison.rival, comparison.bootstrap
     if rival is not None:
-        score = replace(score, rival=metric.score(rival, references))
-    if not bootstrap:
+        score = replace(score, rival=metric.score(rival, references, context))
+    if not times:
         return score
-    own = resampled(metric, outputs, references, bootstrap)
+    own = resampled(metric, outputs, references, times, context=context)
     score = replace(score, interval=interval(own, score.value))
     if rival is None or score.rival is None:
         return score
-    others = resampled(metric, rival, references, bootstrap)
+    # Both sets are scored on the same draws, so that what they have in common cancels out of the differences.
+    others = resampled(metric, rival, references, times, context=context)
     differences = [a - b for a, b in zip(own, others, strict=True)]
     return replace(score, difference=interval(differences, score.value - score.rival))
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from pydantic import Field
 
-from translate.contracts import IGNORE, Config, DataSpec, Metric
+from translate.contracts import IGNORE, Config, DataSpec, EvaluationContext, Metric
 from translate.errors import ConfigError, DataError
 from translate.metrics.paired import pairs
 
@@ -40,7 +40,9 @@ class PaletteAccuracy(Metric[PaletteConfig]):
                 "palette-accuracy needs a palette, and this data has none; give it as `palette: [[r, g, b], ...]`"
             )
 
-    def score(self, outputs: Sequence[Tensor], references: Sequence[Tensor]) -> float:
+    def score(
+        self, outputs: Sequence[Tensor], references: Sequence[Tensor], context: EvaluationContext | None = None
+    ) -> float:
         right = total = 0
         for output, reference in pairs(outputs, references):
             hits = self.classes(output) == self.classes(reference)
@@ -89,7 +91,9 @@ class _LabelMetric(Metric[LabelConfig]):
     def of(self, n: Tensor) -> float:
         """The score of a confusion matrix, classes x classes, float64."""
 
-    def score(self, outputs: Sequence[Tensor], references: Sequence[Tensor]) -> float:
+    def score(
+        self, outputs: Sequence[Tensor], references: Sequence[Tensor], context: EvaluationContext | None = None
+    ) -> float:
         return self.of(self.confusion(outputs, references))
 
     def best_constant(self, references: Sequence[Tensor]) -> float | None:
@@ -151,7 +155,9 @@ class MeanIoU(_LabelMetric):
     def of(self, n: Tensor) -> float:
         return float(_iou(n).nanmean())
 
-    def details(self, outputs: Sequence[Tensor], references: Sequence[Tensor]) -> Mapping[str, float]:
+    def details(
+        self, outputs: Sequence[Tensor], references: Sequence[Tensor], context: EvaluationContext | None = None
+    ) -> Mapping[str, float]:
         """The IoU of each class: `iou/NAME`. Without names, of the values that occur."""
         values = _iou(self.confusion(outputs, references)).tolist()
         named = bool(self.spec and self.spec.classes)

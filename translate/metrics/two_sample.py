@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 from pydantic import Field
 
-from translate.contracts import Config, DataSpec, Metric
+from translate.contracts import Config, DataSpec, EvaluationContext, Metric
 from translate.errors import DataError
 from translate.seeding import derive
 
@@ -58,7 +58,9 @@ class SWD(Metric[SWDConfig]):
         if config.level == "top":
             self.unit = f"{type(self).unit}, top level"
 
-    def score(self, outputs: Sequence[Tensor], references: Sequence[Tensor]) -> float:
+    def score(
+        self, outputs: Sequence[Tensor], references: Sequence[Tensor], context: EvaluationContext | None = None
+    ) -> float:
         levels = self.levels(outputs, references, 1 if self.config.level == "top" else None)
         return math.fsum(levels) / len(levels)
 

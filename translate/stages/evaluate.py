@@ -14,11 +14,11 @@ from pydantic import Field, NonNegativeInt
 from translate.contracts import (
     Config,
     DatasetFacts,
+    EvaluationContext,
     ImagesFacts,
     MetricUse,
     Need,
     Problem,
-    Scene,
     ScoresFacts,
     Stage,
     StageContext,
@@ -80,9 +80,8 @@ class EvaluateStage(Stage[EvaluateConfig]):
             yield Problem(("needs", "rival"), "the rival's images are of another split, or imitate another side")
         if images.source_side == images.target_side:  # inputs of a side are the references of outputs that imitate it
             data = replace(data, pairs=(*data.pairs, split))
-        scene = images.split == split
-        labels = images.target_side == "label"
-        for i, message in metric_problems(self.config.metrics, data, split, self.registry, scene=scene, labels=labels):
+        same, labels = images.split == split, images.target_side == "label"
+        for i, message in metric_problems(self.config.metrics, data, split, self.registry, context=same, labels=labels):
             yield Problem(("with", "metrics", i), message)
 
     def promise(self, parents: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
@@ -92,7 +91,7 @@ class EvaluateStage(Stage[EvaluateConfig]):
         return self.config.split or images.split or default_split(data.splits)
 
     def _chosen(self, folder: Path) -> dict[str, Path]:
-        from translate.metrics.scores import by_key
+        from translate.metrics import by_key
 
         found = by_key(folder / IMAGES)
         only = self.config.only or ("*",)
@@ -103,7 +102,7 @@ class EvaluateStage(Stage[EvaluateConfig]):
 
     def run(self, context: StageContext) -> dict[str, Any]:
         from translate.data.dataset import Dataset
-        from translate.metrics import Images, LabelMaps, score_sets
+        from translate.metrics import Comparison, Images, LabelMaps, score_sets
 
         facts = ImagesFacts.from_json(context.inputs["images"].facts)
         dataset = Dataset(context.inputs["data"].path)
@@ -119,11 +118,9 @@ class EvaluateStage(Stage[EvaluateConfig]):
         fresh = not facts.via  # images that came back would be compared with their own originals
         if self.config.baselines and facts.split == split and sets is Images and fresh:
             inputs = self._inputs(context, dataset, list(outputs), references)
-        if any(metric.looks for metric in metrics):
-            seen = context.inputs["images"].path
-            scene = _scene(dataset, split, facts.source_side, side, list(outputs), seen)
-            for metric in metrics:
-                metric.look(scene)
+        around: EvaluationContext | None = None
+        if facts.split == split:
+            around = evaluation_context(context, dataset, split, (facts.source_side, side), list(outputs))
         rival: Sequence[Tensor] | None = None
         if "rival" in context.inputs:
             others = self._chosen(context.inputs["rival"].path)
@@ -135,10 +132,8 @@ class EvaluateStage(Stage[EvaluateConfig]):
             metrics,
             sets(list(outputs.values()), list(outputs)),
             references,
-            inputs,
-            constant=self.config.baselines,
-            rival=rival,
-            bootstrap=self.config.bootstrap,
+            Comparison(inputs, constant=self.config.baselines, rival=rival, bootstrap=self.config.bootstrap),
+            around,
         )
         way = " then ".join([*facts.via, facts.direction])
         about = {"direction": way, "split": split, "images": len(outputs), "references": len(keys)}
@@ -159,33 +154,46 @@ class EvaluateStage(Stage[EvaluateConfig]):
         return Enlarged(Images([images.path / INPUTS / f"{key}.png" for key in keys], keys), references)
 
 
-def _scene(dataset: Dataset, split: str, source: str, side: str, keys: list[str], seen: Path) -> Scene:
-    """What metrics that look beyond outputs and references may know; in `seen` lie inputs that `infer` made itself."""
+def evaluation_context(
+    context: StageContext, dataset: Dataset, split: str, sides: tuple[str, str], keys: list[str]
+) -> EvaluationContext:
+    """What metrics may know about the outputs `keys` besides their references; `sides` are source and target.
+
+    Where `infer` made the inputs itself, they and their companions lie beside its outputs.
+    """
     from translate.data.exemplars import companions
-    from translate.metrics import Images
+    from translate.metrics import Deferred, Images
+
+    source, target = sides
+    folder = context.inputs["images"].path
 
     def images(split: str, side: str, keys: list[str]) -> Images:
         return Images([dataset.path(split, side, key) for key in keys], keys)
 
-    if (seen / INPUTS).is_dir():
-        further = sorted((seen / OTHERS).glob("*"))[:1]
-        inputs, others = (
-            Images([folder / f"{key}.png" for key in keys], keys)
-            for folder in (seen / INPUTS, *further, seen / INPUTS)[:2]
-        )
-        return Scene(
-            side, source, keys, inputs, others, lambda side: images("train", side, dataset.keys("train", side))
-        )
-    exemplars = [companions(dataset, split, (source, side), key, apart=True)[0] for key in keys]
-    return Scene(
-        side,
-        source,
-        keys,
-        images(split, source, keys),
-        images(split, side, exemplars),
-        lambda side: images("train", side, dataset.keys("train", side)),
-        images(split, source, exemplars) if dataset.pairs(split) else None,
+    def written(folder: Path) -> Images:
+        return Images([folder / f"{key}.png" for key in keys], keys)
+
+    def exemplars(side: str) -> Deferred:
+        def gather() -> Images:
+            return images(split, side, [companions(dataset, split, sides, key, apart=True)[0] for key in keys])
+
+        return Deferred(gather)
+
+    around = EvaluationContext(
+        target_side=target,
+        source_side=source,
+        keys=keys,
+        inputs=images(split, source, keys),
+        exemplars=exemplars(target),
+        training_images=lambda side: images("train", side, dataset.keys("train", side)),
+        counterparts=exemplars(source) if dataset.pairs(split) else None,
+        spec=dataset.facts.spec(),
+        device=context.device,
     )
+    if not (folder / INPUTS).is_dir():
+        return around
+    further = [*sorted((folder / OTHERS).glob("*")), folder / INPUTS]
+    return replace(around, inputs=written(folder / INPUTS), exemplars=written(further[0]), counterparts=None)
 
 
 def reference_keys(

@@ -168,7 +168,7 @@ class InferStage(Stage[InferConfig]):
         from translate.conversion.plan import Item, plan
         from translate.data.exemplars import companions
         from translate.inference.degradation import observes
-        from translate.metrics.scores import by_key
+        from translate.metrics import by_key
 
         output, journal = context.folder / IMAGES, context.folder / RESULTS
         if earlier := context.inputs.get("images"):

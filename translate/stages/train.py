@@ -165,7 +165,7 @@ class TrainStage(Stage[TrainConfig]):
             scored = c.validation.directions or tuple(method.directions)[:1]
             labels = any(method.directions[name].output == "labels" for name in scored if name in method.directions)
             uses = c.validation.metrics
-            for i, message in metric_problems(uses, data, split, self.registry, scene=True, labels=labels):
+            for i, message in metric_problems(uses, data, split, self.registry, context=True, labels=labels):
                 yield Problem(("with", "validate", "metrics", i), message)
 
     def _check_extra(self, method: type[Method[Any]]) -> Iterable[Problem]:

@@ -10,7 +10,7 @@ from typing import Any, overload
 import torch
 from torch import Tensor
 
-from translate.contracts import IGNORE, Metric, Scene
+from translate.contracts import IGNORE, DataSpec, EvaluationContext, Metric
 from translate.testing.batches import tiny_batch, tiny_spec
 from translate.testing.component import ComponentChecks
 from translate.testing.report import check
@@ -68,15 +68,30 @@ class MetricChecks(ComponentChecks):
 
     def scored(self, outputs: Lazy, references: Lazy) -> tuple[Any, Any]:
         """(score, details) by a new instance, as each evaluation makes one."""
-        labelled = tiny_spec("labelled", size=self.size)
-        spec = replace(tiny_spec("attribute", size=self.size), classes=labelled.classes, palette=labelled.palette)
-        metric = self.cls(self.config(), labelled if self.cls.reads == "labels" else spec)
-        if self.cls.looks:
-            shown = Lazy(list(self.images(2))[: len(outputs)])
-            keys = [str(n) for n in range(len(outputs))]
-            metric.look(Scene("with", "without", keys, shown, shown, lambda side: self.images(3 + (side == "with"))))
+        metric = self.cls(self.config(), self.spec())
+        context = self.context(len(outputs), self.spec()) if self.cls.needs_context else None
         torch.manual_seed(len(outputs))
-        return metric.score(outputs, references), metric.details(outputs, references)
+        return metric.score(outputs, references, context), metric.details(outputs, references, context)
+
+    def spec(self) -> DataSpec:
+        """Data with labels, or with two sides and a palette, so that any metric of images finds what it asks for."""
+        labelled = tiny_spec("labelled", size=self.size)
+        if self.cls.reads == "labels":
+            return labelled
+        return replace(tiny_spec("attribute", size=self.size), classes=labelled.classes, palette=labelled.palette)
+
+    def context(self, count: int, spec: DataSpec) -> EvaluationContext:
+        """What `evaluate` would tell a metric about `count` outputs."""
+        inputs = Lazy(list(self.images(2))[:count])
+        return EvaluationContext(
+            target_side="with",
+            source_side="without",
+            keys=[str(n) for n in range(count)],
+            inputs=inputs,
+            exemplars=inputs,
+            training_images=lambda side: self.images(3 + (side == "with")),
+            spec=spec,
+        )
 
     @check("gives a number", "options")
     def number(self) -> Iterator[str]:
@@ -93,6 +108,15 @@ class MetricChecks(ComponentChecks):
             yield "score() returns nan for images of noise"
         if not isinstance(details, Mapping) or not all(isinstance(v, float | int) for v in details.values()):
             yield "details() returns no mapping of names to floats"
+
+    @check("takes a context", "number")
+    def takes_context(self) -> Iterator[str]:
+        """Evaluations of a model hand one to every metric, also to those that do without."""
+        outputs, references = self.outputs(1, 0.5), self.images(0)
+        metric = self.cls(self.config(), self.spec())
+        score = metric.score(outputs, references, self.context(len(outputs), self.spec()))
+        if not isinstance(score, float | int) or math.isnan(score):
+            yield f"score() gives {score!r} when it gets a context; return a number whatever is in it"
 
     @check("gives the same number each time", "number")
     def again(self) -> Iterator[str]:
@@ -134,8 +158,8 @@ class MetricChecks(ComponentChecks):
             yield "score() returns nan for sets of two sizes"
 
     def applies(self, name: str) -> bool:
-        if name == "better":  # what looks beyond outputs and references judges noise by other things
-            return not getattr(self.cls, "looks", False)
+        if name == "better":  # what needs a context judges noise by other things than the references
+            return not getattr(self.cls, "needs_context", False)
         return name != "two_sizes" or not getattr(self.cls, "paired", True)
 
 

@@ -159,10 +159,10 @@ class Trainer:
             self._picture(direction, step)
             if direction not in self._scored():
                 continue
-            self.validator.look(direction)
             outputs, real = self.validator.translate(direction)
             self.context.tracker.metrics(self.health.outputs(step, direction, outputs, real), step)
-            found = evaluate_sets(self.validator.metrics, outputs, real) if real else {}
+            context = self.validator.context(direction)
+            found = evaluate_sets(self.validator.metrics, outputs, real, context) if real else {}
             scores.update({self._curve(direction, k): v for k, v in found.items()})
         self.context.tracker.metrics(scores, step)
         if scores:

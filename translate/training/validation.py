@@ -11,12 +11,13 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from translate.contracts import Metric, Route, Scene
+from translate.contracts import EvaluationContext, Metric, Route
 from translate.data.dataset import Dataset
 from translate.data.exemplars import companions
 from translate.imaging.palette import Colour, colourise
 from translate.inference.degradation import observed, observes
 from translate.inference.translator import Translator
+from translate.metrics import Deferred
 from translate.training.config import ValidateConfig
 from translate.training.engine import Engine
 
@@ -63,23 +64,34 @@ class Validator:
         wanted = keys if self._pairs(route) else self.dataset.keys(self.split, route.target)[: self.config.images]
         return outputs, [self._rounded(self.dataset.tensor(self.split, route.target, key)) for key in wanted]
 
-    def look(self, direction: str) -> None:
-        """Shows the metrics that look beyond outputs and references what `translate` works on."""
-        looking = [metric for metric in self.metrics if metric.looks]
+    def context(self, direction: str) -> EvaluationContext | None:
+        """What metrics may know about the outputs of `translate`; None where a direction imitates no side."""
         route = self.translator.route(direction)
-        if not looking or route.target is None:
-            return
+        if route.target is None:
+            return None
         keys = self._keys(route.sides, self.config.images)
-        given = [[self._rounded(image) for image in self.inputs(direction, key).values()] for key in keys]
-        plain = None
-        if len(route.sides) > 1 and self.dataset.pairs(self.split):
+
+        def inputs(place: int) -> list[Tensor]:
+            """The first or the second input of every key; the only one where there is one."""
+            given = [list(self.inputs(direction, key).values()) for key in keys]
+            return [self._rounded(images[:2][place]) for images in given]
+
+        def counterparts() -> list[Tensor]:
             first = [companions(self.dataset, self.split, route.sides, key)[0] for key in keys]
-            plain = [self._rounded(self.dataset.tensor(self.split, route.sides[0], key)) for key in first]
-        scene = Scene(
-            route.target, route.sides[0], keys, [g[0] for g in given], [g[:2][-1] for g in given], self.training, plain
+            return [self._rounded(self.dataset.tensor(self.split, route.sides[0], key)) for key in first]
+
+        paired_exemplars = len(route.sides) > 1 and self.dataset.pairs(self.split)
+        return EvaluationContext(
+            target_side=route.target,
+            source_side=route.sides[0],
+            keys=keys,
+            inputs=Deferred(lambda: inputs(0)),
+            exemplars=Deferred(lambda: inputs(-1)),
+            training_images=self.training,
+            counterparts=Deferred(counterparts) if paired_exemplars else None,
+            spec=self.method.spec,
+            device=str(self.translator.device),
         )
-        for metric in looking:
-            metric.look(scene)
 
     def training(self, side: str) -> list[Tensor]:
         """All training images of a side, in [0, 1]."""

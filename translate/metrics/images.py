@@ -1,0 +1,151 @@
+"""Sets of images as metrics read them: files that are decoded when they are asked for, or enlarged to a size.
+
+`translate check` imports this file, and neither torch nor the image codecs: these are imported with the first image.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, overload
+
+import numpy as np
+
+from translate.errors import ConfigError, DataError
+from translate.imaging.pixels import top
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+Array = np.ndarray[Any, Any]
+
+CACHED_BYTES = 256 << 20
+"""Bytes of decoded images that a set keeps in memory, so that several metrics decode a small set once."""
+
+
+class Images(Sequence["Tensor"]):
+    """Image files as tensors C x H x W in [0, 1], decoded when asked for; alpha is laid over white.
+
+    `names` says what errors call them.
+    """
+
+    def __init__(self, paths: Sequence[Path], names: Sequence[str] | None = None) -> None:
+        self.paths = paths
+        self.names = names or [str(path) for path in paths]
+        self._cache: dict[int, Array] = {}
+        self._bytes = 0
+
+    def __len__(self) -> int:
+        return len(self.paths)
+
+    @overload
+    def __getitem__(self, index: int) -> Tensor: ...
+    @overload
+    def __getitem__(self, index: slice) -> Images: ...
+    def __getitem__(self, index: int | slice) -> Tensor | Images:
+        if isinstance(index, slice):
+            return type(self)(self.paths[index], self.names[index])
+        return self._tensor(self._pixels(range(len(self))[index]))
+
+    def _tensor(self, pixels: Array) -> Tensor:
+        import torch
+
+        values = pixels.transpose(2, 0, 1).astype(np.float32) / np.float32(top(pixels.dtype))
+        return torch.from_numpy(values)
+
+    def _pixels(self, index: int) -> Array:
+        if index in self._cache:
+            return self._cache[index]
+        pixels = self._read(self.paths[index])
+        if self._bytes + pixels.nbytes <= CACHED_BYTES:
+            self._cache[index] = pixels
+            self._bytes += pixels.nbytes
+        return pixels
+
+    def _read(self, path: Path) -> Array:
+        from translate.imaging.io import read
+
+        return read(path).over_white()
+
+
+class LabelMaps(Images):
+    """Label maps in files as class indices, long H x W."""
+
+    def _tensor(self, pixels: Array) -> Tensor:
+        import torch
+
+        return torch.from_numpy(pixels[..., 0]).long()
+
+    def _read(self, path: Path) -> Array:
+        from translate.imaging.io import read
+
+        return read(path, indices=True).pixels
+
+
+class Deferred(Sequence["Tensor"]):
+    """Images that are gathered when the first of them is asked for."""
+
+    def __init__(self, gather: Callable[[], Sequence[Tensor]]) -> None:
+        self._gather = gather
+
+    @cached_property
+    def _images(self) -> Sequence[Tensor]:
+        return self._gather()
+
+    def __len__(self) -> int:
+        return len(self._images)
+
+    @overload
+    def __getitem__(self, index: int) -> Tensor: ...
+    @overload
+    def __getitem__(self, index: slice) -> Sequence[Tensor]: ...
+    def __getitem__(self, index: int | slice) -> Tensor | Sequence[Tensor]:
+        return self._images[index]
+
+
+class Enlarged(Sequence["Tensor"]):
+    """Smaller images in the size of their references: bicubic, then rounded to 8 bits as a file would be.
+
+    What has the size of its reference already stays as it is.
+    """
+
+    def __init__(self, images: Sequence[Tensor], references: Sequence[Tensor]) -> None:
+        self.images, self.references = images, references
+
+    def __len__(self) -> int:
+        return len(self.images)
+
+    @overload
+    def __getitem__(self, index: int) -> Tensor: ...
+    @overload
+    def __getitem__(self, index: slice) -> Enlarged: ...
+    def __getitem__(self, index: int | slice) -> Tensor | Enlarged:
+        from translate.networks import bicubic
+
+        if isinstance(index, slice):
+            return Enlarged(self.images[index], self.references[index])
+        image, size = self.images[index], self.references[index].shape[-2:]
+        if image.shape[-2:] == size:
+            return image
+        scale = size[0] / image.shape[-2]
+        return bicubic(image[None], scale)[0].mul(255).round().clamp(0, 255).div(255)
+
+
+def by_key(folder: Path) -> dict[str, Path]:
+    """Images below a folder by relative path without suffix, sorted. Errors: ConfigError, DataError (a name twice)."""
+    from translate.imaging.io import READABLE
+
+    if not folder.is_dir():
+        raise ConfigError(f"{folder}: there is no such folder")
+    paths: dict[str, Path] = {}
+    for path in sorted(folder.rglob("*")):
+        if path.suffix.lower() not in READABLE or path.name.startswith(".") or not path.is_file():
+            continue
+        key = path.relative_to(folder).with_suffix("").as_posix()
+        if key in paths:
+            raise DataError(f"{paths[key]} and {path} have the same name; which one to score is unclear")
+        paths[key] = path
+    if not paths:
+        raise ConfigError(f"{folder}: there are no images ({' '.join(READABLE)})")
+    return dict(sorted(paths.items()))
