@@ -103,7 +103,7 @@ def test_further_inputs_and_dropout_stand_on_the_card(tmp_path, trained, tiny, s
     assert "--direction add --with exemplar=FILE" in card and "![samples/1-1.png](samples/1-1.png)" in card
     assert "dropout stays on, seeded per image; batch norms use the statistics of each image alone" in card
     assert (tmp_path / "m" / "samples" / "1-1.png").read_bytes() == b"picture"
-    assert read_bundle(tmp_path / "m").facts["metrics"] == {"psnr": "inf"}
+    assert read_bundle(tmp_path / "m").facts.metrics == {"psnr": "inf"}
 
 
 def test_a_train_stage_and_a_pointer_to_it_are_models_too(folder, tmp_path, shop, tiny):

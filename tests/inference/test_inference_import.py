@@ -32,7 +32,7 @@ def saved(path: Path, state: Any, **options: Any) -> Path:
 def check_outputs(layout: Layout, folder: Path, **options: Any) -> None:
     """Imports without a flag; then, dropout off, both norm modes equal the independent network."""
     state = layout.checkpoint()
-    facts = import_reference(saved(folder / "latest_net_G.pth", state), folder / "bundle")
+    facts = import_reference(saved(folder / "latest_net_G.pth", state), folder / "bundle").to_json()
     found = facts["imported"]["network"]
     assert (found["uses"], found["filters"], found["norm"]) == (layout.kind, layout.filters, layout.norm)
     assert found["levels" if layout.kind == "unet" else "blocks"] == layout.depth
@@ -97,7 +97,7 @@ def test_grey_to_colour_and_what_is_switched(tmp_path: Path) -> None:
     layout = Layout("unet", 7, "batch", filters=2, inputs=1)
     state = layout.checkpoint()
     file = saved(tmp_path / "G.pth", state)
-    facts = import_reference(file, tmp_path / "eval", dropout=False, norm="running")
+    facts = import_reference(file, tmp_path / "eval", dropout=False, norm="running").to_json()
     assert facts["imported"]["channels"] == [1, 3]
     assert facts["test_time"] == {
         "dropout": False,
@@ -109,7 +109,7 @@ def test_grey_to_colour_and_what_is_switched(tmp_path: Path) -> None:
     made = load(tmp_path / "eval", "cpu").translate_tensor(images)
     torch.testing.assert_close(made, layout.forward(state, images, "running"), rtol=0, atol=1e-5)
 
-    facts = import_reference(file, tmp_path / "as-trained")
+    facts = import_reference(file, tmp_path / "as-trained").to_json()
     assert (facts["test_time"]["dropout"], facts["test_time"]["norm"]) == (True, "image")
     assert "does not tell" in facts["imported"]["notes"][0]
     assert "does not tell" in (tmp_path / "as-trained" / "README.md").read_text()
@@ -122,7 +122,7 @@ def test_grey_to_colour_and_what_is_switched(tmp_path: Path) -> None:
 @pytest.mark.usefixtures("at_once")
 def test_dropout_of_a_resnet_is_a_fact(tmp_path: Path) -> None:
     file = saved(tmp_path / "G.pth", SMALL.checkpoint())
-    assert import_reference(file, tmp_path / "a")["test_time"]["dropout"] is False
+    assert import_reference(file, tmp_path / "a").test_time.dropout is False
     with pytest.raises(ConfigError, match="tensors show that this resnet has none"):
         import_reference(file, tmp_path / "b", dropout=True)
 
@@ -150,7 +150,9 @@ def old(state: State) -> State:
 def test_other_forms_of_the_same_file(norm: str, change: Any, options: Any, note: str | None, tmp_path: Path) -> None:
     layout = Layout("resnet", 6, norm, filters=2)
     state = layout.checkpoint()
-    facts = import_reference(saved(tmp_path / "G.pth", change(state), **options), tmp_path / "bundle", norm="running")
+    facts = import_reference(
+        saved(tmp_path / "G.pth", change(state), **options), tmp_path / "bundle", norm="running"
+    ).to_json()
     assert [note in text for text in facts["imported"]["notes"]] == ([True] if note else [])
     images = torch.rand(1, 3, 24, 32, generator=torch.Generator().manual_seed(1)) * 2 - 1
     made = load(tmp_path / "bundle", "cpu").translate_tensor(images)
@@ -201,7 +203,7 @@ def test_the_commands(tmp_path: Path) -> None:
     assert done.exit_code == 0, done.output
     assert "unet (filters 2, norm batch, levels 7, dropout false), 3 to 3 channels" in done.output.replace("\n", " ")
     shown = json.loads(run.invoke(main, ["models", "show", str(bundle), "--json"]).stdout)
-    assert shown == read_bundle(bundle).facts
+    assert shown == read_bundle(bundle).facts.to_json()
     assert (shown["method"], shown["imported"]["file"]) == ("single-network", "latest_net_G.pth")
     (tmp_path / "in").mkdir()
     Image.fromarray(np.full((50, 70, 3), 90, np.uint8)).save(tmp_path / "in" / "a.png")

@@ -44,11 +44,11 @@ def show_model(ref: str, as_json: bool) -> None:
 
     bundle = read_bundle(locate(ref, fetch_model))
     if as_json:
-        print_json(bundle.facts)
+        print_json(bundle.facts.to_json())
         return
     import yaml
 
-    console().say(yaml.safe_dump(dict(bundle.facts), sort_keys=False, allow_unicode=True).rstrip())
+    console().say(yaml.safe_dump(bundle.facts.to_json(), sort_keys=False, allow_unicode=True).rstrip())
 
 
 @models.command("import")
@@ -73,15 +73,16 @@ def import_model(checkpoint: Path, output: Path, dropout: bool | None, norm: str
 
     facts = import_reference(checkpoint, output, dropout=dropout, norm="running" if norm == "running" else "image")
     if as_json:
-        print_json(facts)
+        print_json(facts.to_json())
         return
-    out, origin = console(), facts["imported"]
-    network = ", ".join(f"{key} {str(value).lower()}" for key, value in origin["network"].items() if key != "uses")
-    into, onto = origin["channels"]
-    out.say(f"{checkpoint}: {origin['network']['uses']} ({network}), {into} to {onto} channels")
-    for note in origin["notes"]:
+    out, origin = console(), facts.imported
+    assert origin is not None
+    network = ", ".join(f"{key} {str(value).lower()}" for key, value in origin.options.items())
+    into, onto = origin.channels
+    out.say(f"{checkpoint}: {origin.kind} ({network}), {into} to {onto} channels")
+    for note in origin.notes:
         out.say(f"note: {note}")
-    out.say(f"at inference: {facts['test_time']['text']}")
+    out.say(f"at inference: {facts.test_time_text}")
     out.say(f"{output}: use it with `translate convert INPUT OUTPUT --model {output}`, or as `init` of a train stage")
 
 

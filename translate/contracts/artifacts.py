@@ -11,7 +11,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any, ClassVar, Self
+from typing import Any, ClassVar, Literal, Self
 
 from translate.contracts.data import DataKind, DataSpec
 from translate.errors import ContractError
@@ -139,7 +139,7 @@ class Route:
     inputs: tuple[str, ...]
     sides: tuple[str, ...]
     target: str | None
-    output: str
+    output: Literal["image", "labels"]
     scale: int
     tiles: tuple[int, int] = (1, 1)
 

@@ -14,6 +14,7 @@ from translate.contracts import CONTRACT, Method
 from translate.errors import ConfigError, DataError
 from translate.inference.directions import multiple_of, routes
 from translate.models.card import model_card, test_time_in_words
+from translate.models.facts import BundleFacts
 from translate.storage.atomic import digest, sha256_file, write_bytes, write_json, write_text
 
 if TYPE_CHECKING:
@@ -28,10 +29,10 @@ FACTS, TENSORS, CARD = "translator.json", "model.safetensors", "README.md"
 
 @dataclass(frozen=True)
 class Bundle:
-    """What a bundle holds: the facts of `translator.json`, and tensors by `<network>.<parameter>`."""
+    """A bundle that was read: the facts of `translator.json`, and tensors by `<network>.<parameter>`."""
 
     folder: Path
-    facts: Mapping[str, Any]
+    facts: BundleFacts
     tensors: Mapping[str, Tensor]
 
     def state(self, net: str) -> dict[str, Tensor]:
@@ -87,11 +88,11 @@ def write_bundle(
         "metrics": {k: v if math.isfinite(v) else str(v) for k, v in info.get("metrics", {}).items()},
     }
     names = _copy_samples(folder, samples)
-    write_text(folder / CARD, model_card(facts, names))
+    write_text(folder / CARD, model_card(BundleFacts.from_json(facts), names))
     write_json(folder / FACTS, facts)
 
 
-def read_facts(folder: Path) -> dict[str, Any]:
+def read_facts(folder: Path) -> BundleFacts:
     """A bundle's `translator.json`. Errors: ConfigError (none there, newer format), DataError (damaged)."""
     path = folder / FACTS
     try:
@@ -105,7 +106,10 @@ def read_facts(folder: Path) -> dict[str, Any]:
             f"{path}: written in format {facts.get('format')} for contract {facts.get('contract')}; this version of "
             f"translate reads format {FORMAT}, contract {CONTRACT}: use the version that wrote it, or train again"
         )
-    return facts
+    try:
+        return BundleFacts.from_json(facts)
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        raise DataError(f"{path}: cannot be read: {type(error).__name__}: {error}") from None
 
 
 def read_bundle(folder: Path) -> Bundle:
@@ -116,9 +120,9 @@ def read_bundle(folder: Path) -> Bundle:
     facts = read_facts(folder)
     weights = folder / TENSORS
     try:
-        found = sha256_file(weights)
-        if found != facts["files"][TENSORS]:
-            raise DataError(f"{weights}: damaged: its sha256 is {found}, {FACTS} records {facts['files'][TENSORS]}")
+        digest_now, recorded = sha256_file(weights), facts.files.get(TENSORS)
+        if digest_now != recorded:
+            raise DataError(f"{weights}: damaged: its sha256 is {digest_now}, {FACTS} records {recorded}")
         return Bundle(folder, facts, safetensors.torch.load_file(weights))
     except (OSError, safetensors.SafetensorError) as error:
         raise DataError(f"{weights}: cannot be read: {error}") from None

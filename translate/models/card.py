@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Sequence
 
 from translate.contracts import TestTime
+from translate.models.facts import BundleFacts, plugin_in_words
 
 
 def test_time_in_words(test_time: TestTime) -> str:
@@ -18,39 +18,36 @@ def test_time_in_words(test_time: TestTime) -> str:
     return f"{dropout}; {norm}"
 
 
-def model_card(facts: Mapping[str, Any], samples: Sequence[str]) -> str:
+def model_card(facts: BundleFacts, samples: Sequence[str]) -> str:
     """Markdown from the facts of `translator.json`; `samples` are picture paths relative to the card."""
-    plugin, spec = facts["plugin"], facts["spec"]
-    source = " ".join(str(plugin[k]) for k in ("distribution", "version") if plugin.get(k)) or "unknown"
+    spec, recorded = facts.spec, facts.recorded
+    source = plugin_in_words(facts.plugin) or "unknown"
+    if facts.imported is None:
+        origin = [f"| trained on | {spec.kind} images at {spec.size[0]} x {spec.size[1]} (height x width) |"]
+    else:
+        origin = [f"| found and assumed | {note} |" for note in facts.imported.notes]
     lines = [
-        f"# {facts['method']}",
+        f"# {facts.method}",
         "",
         f"An image-to-image translation model, {_made(facts, source)}.",
         "",
         "| | |",
         "|---|---|",
-        *(
-            [f"| trained on | {spec['kind']} images at {spec['size'][0]} x {spec['size'][1]} (height x width) |"]
-            if "imported" not in facts
-            else [f"| found and assumed | {note} |" for note in facts["imported"]["notes"]]
-        ),
-        f"| channels | {', '.join(f'{side}: {n}' for side, n in spec['channels'].items())} |",
-        *(
-            f"| network `{net}` | {s['parameters']:,} parameters, {s['class']} |"
-            for net, s in facts["networks"].items()
-        ),
-        *(f"| {key} | {facts[key]} |" for key in ("weights", "step", "ema", "pipeline", "data") if key in facts),
-        *(f"| {name} | {value} |" for name, value in facts["metrics"].items()),
-        f"| at inference | {facts['test_time']['text']} |",
+        *origin,
+        f"| channels | {', '.join(f'{side}: {n}' for side, n in spec.channels.items())} |",
+        *(f"| network `{net}` | {n.parameters:,} parameters, {n.class_name} |" for net, n in facts.networks.items()),
+        *(f"| {key} | {recorded[key]} |" for key in ("weights", "step", "ema", "pipeline", "data") if key in recorded),
+        *(f"| {name} | {value} |" for name, value in facts.metrics.items()),
+        f"| at inference | {facts.test_time_text} |",
         "",
         "## Directions",
         "",
     ]
-    for name, direction in facts["directions"].items():
-        extra = "".join(f" --with {other}=FILE" for other in direction["inputs"][1:])
-        target = direction["target"] or "an image"
+    for name, direction in facts.directions.items():
+        extra = "".join(f" --with {other}=FILE" for other in direction.inputs[1:])
+        target = direction.target or "an image"
         lines += [
-            f"`{name}`: {', '.join(direction['sides'])} to {target}, size times {direction['scale']}",
+            f"`{name}`: {', '.join(direction.sides)} to {target}, size times {direction.scale}",
             "",
             f"    translate convert INPUT OUTPUT --model . --direction {name}{extra}",
             "",
@@ -66,13 +63,13 @@ def model_card(facts: Mapping[str, Any], samples: Sequence[str]) -> str:
     return "\n".join(lines)
 
 
-def _made(facts: Mapping[str, Any], source: str) -> str:
+def _made(facts: BundleFacts, source: str) -> str:
     """How the weights came about: a training here, or a checkpoint of another program."""
-    if "imported" not in facts:
-        return f"trained with the method `{facts['method']}` (plugin: {source})"
-    origin = facts["imported"]
-    network = ", ".join(f"{key} {value}" for key, value in origin["network"].items() if key != "uses")
+    origin = facts.imported
+    if origin is None:
+        return f"trained with the method `{facts.method}` (plugin: {source})"
+    network = ", ".join(f"{key} {value}" for key, value in origin.options.items())
     return (
-        f"imported from `{origin['file']}` (sha256 {origin['sha256'][:16]}...), a {origin['network']['uses']} "
-        f"({network}) that {origin['layout']} trained"
+        f"imported from `{origin.file}` (sha256 {origin.sha256[:16]}...), a {origin.kind} "
+        f"({network}) that {origin.layout} trained"
     )

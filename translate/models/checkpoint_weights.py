@@ -32,22 +32,22 @@ def with_weights(bundle: Bundle, which: Weights) -> Bundle:
             f"{bundle.folder}: no checkpoints beside this model, which has its own weights alone; "
             "name the folder of the train stage (runs/NAME/train), or leave out the choice of weights"
         )
-    step = known[-1] if which == "last" else bundle.facts.get("step")
+    step = known[-1] if which == "last" else bundle.facts.step
     if which == "best":
         best = checkpoint.read(folder / checkpoint.name_of(known[-1]))[1]["progress"]["best"]
         if best is None:
             raise ConfigError(f"{bundle.folder}: this training watched no metric (`keep.best`): there is no best")
         step = best["step"]
-    if step not in known:
+    if step is None or step not in known:
         kept = ", ".join(map(str, known))
         raise ConfigError(f"{folder}: the {which} weights are those of step {step}, and only {kept} were kept")
     tensors, _ = checkpoint.read(folder / checkpoint.name_of(step))
     found = {}
-    for net in bundle.facts["networks"]:
+    for net in bundle.facts.networks:
         averaged = {} if which == "raw" else _under(tensors, f"ema/{net}/{_AVERAGE}")
         state = averaged or _under(tensors, f"net/{net}/")
         found.update({f"{net}.{key}": value for key, value in state.items()})
-    facts = {**bundle.facts, "weights": which, "step": step, "ema": which != "raw" and bundle.facts.get("ema", False)}
+    facts = bundle.facts.with_weights_of(which, step, ema=which != "raw" and bundle.facts.ema)
     return replace(bundle, facts=facts, tensors=found)
 
 

@@ -51,7 +51,7 @@ def load(
         if precision != "fp32" or weights or tile not in ("auto", "off"):
             raise ConfigError(f"{ref}: an exported model takes whole images, with its own weights, in fp32 alone")
         exported = open_exported(ref, device, lambda: locate(ref, resolver))
-        return Translator(exported, {}, exported.facts["plugin"], info=exported.facts, tile="off")
+        return Translator(exported, {}, exported.facts.plugin, info=exported.facts.to_json(), tile="off")
     bundle = read_bundle(locate(ref, resolver))
     if weights:
         bundle = with_weights(bundle, weights)
@@ -62,10 +62,10 @@ def load(
     return Translator(
         method,
         nets,
-        bundle.facts["plugin"],
+        bundle.facts.plugin,
         devices.resolve(device),
         precision=precision,
-        info=bundle.facts,
+        info=bundle.facts.to_json(),
         seed=seed,
         tile=tile,
     )

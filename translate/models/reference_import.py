@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from translate.contracts import DataSpec, NetworkUse
 from translate.errors import ConfigError, DataError
 from translate.models.bundle import read_bundle, write_bundle
+from translate.models.facts import BundleFacts
 from translate.storage.atomic import replace_dir, sha256_file
 from translate.storage.untrusted import read_tensors
 
@@ -27,7 +28,7 @@ LEVELS = 8
 
 def import_reference(
     source: Path, output: Path, *, dropout: bool | None = None, norm: Literal["image", "running"] = "image"
-) -> Mapping[str, Any]:
+) -> BundleFacts:
     """Turns a generator's checkpoint (`latest_net_G.pth`) into a bundle in the new folder `output`; returns its facts.
 
     The network is found from the tensors. At test time the reference leaves its networks in train mode, which is the

@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import nn
 
-from translate.contracts import Components, DataSpec, Method, NetworkUse
+from translate.contracts import Components, Method, NetworkUse
 from translate.errors import PluginError, TranslateError
 from translate.models.bundle import structure_hash
+from translate.models.facts import plugin_in_words
 
 if TYPE_CHECKING:
     from translate.models.bundle import Bundle
@@ -20,18 +21,18 @@ def restore_method(bundle: Bundle, registry: Components) -> Method[Any]:
     """The method by its recorded name, with the options it was trained with. Errors: PluginError."""
     facts = bundle.facts
     try:
-        kind: type[Method[Any]] = registry.get("methods", facts["method"])
+        kind: type[Method[Any]] = registry.get("methods", facts.method)
     except TranslateError as error:
-        raise PluginError(f"{bundle.folder}: {error}. The model was trained by {_origin(facts['plugin'])}") from None
+        raise PluginError(f"{bundle.folder}: {error}. The model was trained by {_origin(facts.plugin)}") from None
     try:
-        options = kind.Config.model_validate(facts["options"])
+        options = kind.Config.model_validate(facts.options)
     except ValueError as error:
         found = "; ".join(str(error).splitlines()[1:3])
         raise PluginError(
-            f"{bundle.folder}: method {facts['method']!r} no longer takes the options of this model, which was trained "
-            f"by {_origin(facts['plugin'])}: {found}"
+            f"{bundle.folder}: method {facts.method!r} no longer takes the options of this model, which was trained "
+            f"by {_origin(facts.plugin)}: {found}"
         ) from None
-    return kind(options, DataSpec.from_json(facts["spec"]), facts["losses"])
+    return kind(options, facts.spec, facts.losses)
 
 
 def restore_networks(bundle: Bundle, method: Method[Any], registry: Components) -> dict[str, nn.Module]:
@@ -48,8 +49,8 @@ def restore_networks(bundle: Bundle, method: Method[Any], registry: Components) 
 
     with torch.random.fork_rng([]):  # initial weights are drawn and thrown away
         built = method.networks(build)
-    nets = {name: built[name] for name in bundle.facts["networks"] if name in built}
-    for name in bundle.facts["networks"]:
+    nets = {name: built[name] for name in bundle.facts.networks if name in built}
+    for name in bundle.facts.networks:
         _fill(bundle, name, nets.get(name), registry)
     return nets
 
@@ -57,11 +58,11 @@ def restore_networks(bundle: Bundle, method: Method[Any], registry: Components) 
 def _fill(bundle: Bundle, name: str, net: nn.Module | None, registry: Components) -> None:
     """Strict loading that names both structures, and who made them, where they differ."""
     facts = bundle.facts
-    known = facts["networks"][name]
+    recorded = facts.networks[name]
     stored = {k: tuple(v.shape) for k, v in bundle.state(name).items()}
     built = {k: tuple(v.shape) for k, v in net.state_dict().items()} if net is not None else {}
     ours = structure_hash(net) if net is not None else ""
-    if net is not None and stored == built and known.get("structure", ours) == ours:
+    if net is not None and stored == built and recorded.structure in ("", ours):
         net.load_state_dict(bundle.state(name))
         return
     wrong = [
@@ -72,9 +73,9 @@ def _fill(bundle: Bundle, name: str, net: nn.Module | None, registry: Components
     differing = f"{len(wrong)} differ, first {'; '.join(wrong[:3])}" if wrong else "the kinds of its layers differ"
     here = "none" if net is None else _described(f"{type(net).__module__}.{type(net).__qualname__}", built, ours)
     raise PluginError(
-        f"{bundle.folder}: network {name!r} is {_described(known['class'], stored, known.get('structure', ''))} in the "
-        f"bundle, written by {_origin(facts['plugin'])}, but method {facts['method']!r} of "
-        f"{_origin(registry.provider('methods', facts['method']))}, as installed, builds {here}; {differing}. Install "
+        f"{bundle.folder}: network {name!r} is {_described(recorded.class_name, stored, recorded.structure)} in the "
+        f"bundle, written by {_origin(facts.plugin)}, but method {facts.method!r} of "
+        f"{_origin(registry.provider('methods', facts.method))}, as installed, builds {here}; {differing}. Install "
         f"the version that wrote it, or train again"
     )
 
@@ -84,5 +85,4 @@ def _described(kind: str, tensors: Mapping[str, Any], structure: str) -> str:
 
 
 def _origin(plugin: Mapping[str, Any]) -> str:
-    known = [str(plugin[k]) for k in ("distribution", "version", "module") if plugin.get(k)]
-    return " ".join(known) or "an unknown plugin"
+    return plugin_in_words(plugin, "distribution", "version", "module") or "an unknown plugin"

@@ -25,7 +25,7 @@ def initialise(
     from translate.models.load import locate
 
     bundle = read_bundle(locate(folder))
-    pairs = pairing(nets, directions, bundle.facts["networks"], named)
+    pairs = pairing(nets, directions, bundle.facts.networks, named)
     for ours, theirs in pairs.items():
         state, own = bundle.state(theirs), nets[ours].state_dict()
         wrong = [
@@ -34,8 +34,8 @@ def initialise(
             if _size(state, key) != _size(own, key)
         ]
         if wrong:
-            found = bundle.facts.get("imported", {}).get("network")
-            advice = f"; build {ours} as {found}" if found else ""
+            origin = bundle.facts.imported
+            advice = f"; build {ours} as {dict(origin.network)}" if origin else ""
             raise StageError(
                 f"init: network {ours} is built otherwise than {theirs} of the bundle: {len(wrong)} of {len(own)} "
                 f"tensors differ, first {'; '.join(wrong[:2])}{advice}"
@@ -81,7 +81,7 @@ def bundle_networks(folder: Path) -> list[str]:
     from translate.models.bundle import read_facts
     from translate.models.load import locate
 
-    return list(read_facts(locate(folder))["networks"])
+    return list(read_facts(locate(folder)).networks)
 
 
 def _size(state: Mapping[str, Any], key: str) -> str:

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
+from translate.models.facts import ExportFacts, ModelDirection, plugin_in_words
 
 PROGRAM = """\
 import numpy as np
@@ -37,25 +36,26 @@ RESULTS = {
 }
 
 
-def export_card(facts: Mapping[str, Any], name: str, file: str, difference: float) -> str:
+def export_card(facts: ExportFacts, name: str, file: str, difference: float) -> str:
     """Markdown from the facts of an exported file; `difference` is the largest from torch."""
-    direction, spec = facts["directions"][name], facts["spec"]
-    multiple, scale, (rows, columns) = direction["multiple"], direction["scale"], direction["tiles"]
-    plugin = " ".join(str(facts["plugin"][k]) for k in ("distribution", "version") if facts["plugin"].get(k))
+    direction = facts.directions[name]
+    multiple, scale, (rows, columns) = direction.multiple, direction.scale, direction.tiles
+    plugin = plugin_in_words(facts.plugin) or "unknown"
     taken = [
-        f"- `{input}`: N x {direction['channels'][input]} x H x W float32 in [-1, 1], "
-        f"{'grey' if direction['channels'][input] == 1 else 'RGB'}: value / 127.5 - 1 of 8 bits"
-        for input in direction["inputs"]
+        f"- `{input}`: N x {direction.channels[input]} x H x W float32 in [-1, 1], "
+        f"{'grey' if direction.channels[input] == 1 else 'RGB'}: value / 127.5 - 1 of 8 bits"
+        for input in direction.inputs
     ]
+    classes = ", ".join(facts.spec.classes)
     given = {
         "image": "images in [-1, 1], not clipped: clip, (value + 1) * 127.5, round",
-        "labels": f"logits of the classes {', '.join(spec['classes'])}: the class of a pixel is the largest (argmax)",
-    }[direction["output"]]
+        "labels": f"logits of the classes {classes}: the class of a pixel is the largest (argmax)",
+    }[direction.output]
     size = f"{scale * rows} H x {scale * columns} W" if scale * rows * columns > 1 else "H x W"
     lines = [
-        f"# {facts['method']}: {name}",
+        f"# {facts.method}: {name}",
         "",
-        f"`{file}`, exported by translate {facts['version']} (plugin: {plugin or 'unknown'}). At three sizes and two "
+        f"`{file}`, exported by translate {facts.version} (plugin: {plugin}). At three sizes and two "
         f"batch sizes its output was at most {difference:.1e} from torch's.",
         "",
         "## In",
@@ -72,24 +72,24 @@ def export_card(facts: Mapping[str, Any], name: str, file: str, difference: floa
         "Crop off what was padded"
         + (f", {scale} times as much" if scale > 1 else "")
         + (f", from each of the {rows} x {columns} pictures that the output is made of" if rows * columns > 1 else "")
-        + f". At inference: {facts['test_time']['text']}."
-        + (" (The model itself keeps its dropout on.)" if facts["dropout_left_out"] else ""),
+        + f". At inference: {facts.test_time_text}."
+        + (" (The model itself keeps its dropout on.)" if facts.dropout_left_out else ""),
         "",
         f"The same facts are in the file's metadata; `translate convert INPUT OUTPUT --model {file}` follows them.",
     ]
-    if rows * columns == 1 and set(direction["channels"].values()) <= {1, 3}:
+    if rows * columns == 1 and set(direction.channels.values()) <= {1, 3}:
         lines += ["", "```python", _program(direction, file).rstrip(), "```"]
     return "\n".join([*lines, ""])
 
 
-def _program(direction: Mapping[str, Any], file: str) -> str:
-    inputs = direction["inputs"]
+def _program(direction: ModelDirection, file: str) -> str:
+    inputs = direction.inputs
     return PROGRAM.format(
         file=file,
-        mode="L" if direction["channels"][inputs[0]] == 1 else "RGB",
-        multiple=direction["multiple"],
+        mode="L" if direction.channels[inputs[0]] == 1 else "RGB",
+        multiple=direction.multiple,
         inputs=inputs,
         further="".join(FURTHER.format(name=name) for name in inputs[1:]),
-        scale=direction["scale"],
-        result=RESULTS[direction["output"]],
+        scale=direction.scale,
+        result=RESULTS[direction.output],
     )

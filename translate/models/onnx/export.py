@@ -12,7 +12,7 @@ import io
 import json
 import re
 import warnings
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import product
@@ -27,6 +27,7 @@ from translate.errors import ContractError
 from translate.inference.translator import Translator
 from translate.models.bundle import TENSORS
 from translate.models.card import test_time_in_words
+from translate.models.facts import BundleFacts, ExportFacts, plugin_in_words
 from translate.models.load import load, locate
 from translate.models.onnx.card import export_card
 from translate.models.onnx.exported import FOLDER, FORMAT, KEY, SUFFIX, exported_of, needed
@@ -36,6 +37,8 @@ from translate.version import __version__
 
 OPSET = 17
 """Of the operators: onnxruntime 1.12 and later."""
+RANGE = (-1, 1)
+"""The values of images that go in and come out."""
 TOLERANCE = 1e-3
 """How far outputs may be from torch's, in [-1, 1]; of larger values (logits) relative to the largest."""
 BATCHES, LARGEST = (1, 2), 256
@@ -112,29 +115,30 @@ def exported(translator: Translator, direction: str, file: Path) -> tuple[bytes,
     data = _with_metadata(data, facts)
     difference = _compare(data, direction, cases, decided)
     sizes = tuple(dict.fromkeys((int(first.shape[2]), int(first.shape[3])) for (first, *_), _ in cases))
-    return data, Export(direction, file, difference, sizes, tuple(decided), facts["dropout_left_out"])
+    return data, Export(direction, file, difference, sizes, tuple(decided), facts.dropout_left_out)
 
 
-def facts_of(translator: Translator, direction: str) -> dict[str, Any]:
-    """What the file says of itself: all that is needed to use it."""
-    info, method = translator.info, translator.method
-    return {
+def facts_of(translator: Translator, direction: str) -> ExportFacts:
+    """The facts that the file carries: all that is needed to use it."""
+    bundle, method = BundleFacts.from_json(translator.info), translator.method
+    facts = {
         "format": FORMAT,
         "version": __version__,
-        "method": info["method"],
+        "method": bundle.method,
         "plugin": dict(translator.provider),
         "order": list(translator.routes),
-        "directions": {direction: info["directions"][direction]},
+        "directions": {direction: bundle.directions[direction].to_json()},
         "spec": method.spec.to_json(),
-        "range": [-1, 1],
+        "range": RANGE,
         "test_time": {
             "dropout": False,
             "norm": method.test_time.norm,
             "text": test_time_in_words(type(method.test_time)(False, method.test_time.norm)),
         },
         "dropout_left_out": translator.stochastic,
-        "weights": info["files"][TENSORS],
+        "weights": bundle.files[TENSORS],
     }
+    return ExportFacts.from_json(facts)
 
 
 class _Direction(nn.Module):
@@ -154,7 +158,7 @@ class _Direction(nn.Module):
 
 def _unit(translator: Translator, direction: str) -> tuple[int, int]:
     """A height and a width that the networks take as they are: at most about `LARGEST`, else the training's."""
-    multiple = translator.info["directions"][direction]["multiple"]
+    multiple = BundleFacts.from_json(translator.info).directions[direction].multiple
     height, width = (-(-min(n, LARGEST) // multiple) * multiple for n in translator.method.spec.size)
     return height, width
 
@@ -162,7 +166,7 @@ def _unit(translator: Translator, direction: str) -> tuple[int, int]:
 def _inputs(translator: Translator, direction: str, batch: int, height: int, width: int) -> list[Tensor]:
     """Noise in [-1, 1] for each input."""
     rng = torch.Generator().manual_seed(derive(0, "export", direction, batch, height, width))
-    channels = translator.info["directions"][direction]["channels"]
+    channels = BundleFacts.from_json(translator.info).directions[direction].channels
     return [torch.rand((batch, n, height, width), generator=rng) * 2 - 1 for n in channels.values()]
 
 
@@ -228,15 +232,15 @@ def _by_size(decided: list[str]) -> str:
     return f"; the file has as constants what these lines make of sizes or tensors: {', '.join(decided)}"
 
 
-def _with_metadata(data: bytes, facts: Mapping[str, Any]) -> bytes:
+def _with_metadata(data: bytes, facts: ExportFacts) -> bytes:
     onnx = needed("onnx")
     model = onnx.load_from_string(data)
-    name, direction = next(iter(facts["directions"].items()))
-    plain = {key: str(facts[key]) for key in ("method", "version")}
-    plain["plugin"] = " ".join(str(facts["plugin"][k]) for k in ("distribution", "version") if facts["plugin"].get(k))
-    listed = {key: json.dumps(direction[key]) for key in ("inputs", "channels", "multiple", "scale", "tiles", "output")}
-    told = {"direction": name, "range": json.dumps(facts["range"]), "test_time": facts["test_time"]["text"]}
-    onnx.helper.set_model_props(model, {**plain, **told, **listed, KEY: json.dumps(facts)})
+    direction = next(iter(facts.directions.values()))
+    plain = {"method": facts.method, "version": facts.version, "plugin": plugin_in_words(facts.plugin)}
+    usage = {"direction": direction.name, "range": json.dumps(RANGE), "test_time": facts.test_time_text}
+    entries = direction.to_json()
+    listed = {key: json.dumps(entries[key]) for key in ("inputs", "channels", "multiple", "scale", "tiles", "output")}
+    onnx.helper.set_model_props(model, {**plain, **usage, **listed, KEY: json.dumps(facts.to_json())})
     onnx.checker.check_model(model)
     content: bytes = model.SerializeToString()
     return content
@@ -245,8 +249,8 @@ def _with_metadata(data: bytes, facts: Mapping[str, Any]) -> bytes:
 def _compare(data: bytes, direction: str, cases: list[tuple[list[Tensor], Tensor]], decided: list[str]) -> float:
     """The largest difference over all cases. Errors: ContractError where it is more than `TOLERANCE`."""
     method = exported_of([data], [f"{direction}{SUFFIX}"], "cpu")
-    translator = Translator(method, {}, {}, info=method.facts, tile="off")
-    failed = f"{method.facts['method']}: direction {direction!r} cannot be exported to ONNX, nothing is written"
+    translator = Translator(method, {}, {}, info=method.facts.to_json(), tile="off")
+    failed = f"{method.facts.method}: direction {direction!r} cannot be exported to ONNX, nothing is written"
     worst = 0.0
     for (first, *others), wanted in cases:
         where = f"{len(first)} x {first.shape[2]} x {first.shape[3]} (batch, height, width)"

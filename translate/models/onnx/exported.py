@@ -11,9 +11,10 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from translate.contracts import DataSpec, Direction, Method, Nets, NoOptions, Step, Update
+from translate.contracts import Direction, Method, Nets, NoOptions, Step, Update
 from translate.errors import ConfigError, ContractError, DataError
 from translate.models.bundle import TENSORS, read_facts
+from translate.models.facts import ExportFacts, ModelDirection
 
 FORMAT = 1
 """The version of what the metadata of an exported file says."""
@@ -29,10 +30,10 @@ class Exported(Method[NoOptions]):
     losses = {}
     directions = {}
 
-    def __init__(self, facts: Mapping[str, Any], sessions: Mapping[str, Any]) -> None:
+    def __init__(self, facts: ExportFacts, sessions: Mapping[str, Any]) -> None:
         self.facts, self.sessions = facts, sessions
-        super().__init__(NoOptions(), DataSpec.from_json(facts["spec"]), {})
-        self.directions = {name: _direction(d) for name, d in facts["directions"].items()}
+        super().__init__(NoOptions(), facts.spec, {})
+        self.directions = {name: _direction(d) for name, d in facts.directions.items()}
 
     def networks(self, build: Any) -> dict[str, torch.nn.Module]:
         return {}
@@ -68,7 +69,7 @@ def open_exported(ref: str | Path, device: str, bundle: Callable[[], Path]) -> E
     if not files:
         raise ConfigError(f"{folder}: nothing is exported from this model yet: translate models export {ref}")
     found = exported_of([file.read_bytes() for file in files], [str(file) for file in files], device)
-    if found.facts["weights"] != read_facts(folder)["files"][TENSORS]:
+    if found.facts.weights != read_facts(folder).files[TENSORS]:
         raise ConfigError(
             f"{folder / FOLDER}: exported from other weights than the model has now: translate models export {ref}"
         )
@@ -78,19 +79,18 @@ def open_exported(ref: str | Path, device: str, bundle: Callable[[], Path]) -> E
 def exported_of(files: list[bytes], names: list[str], device: str) -> Exported:
     """The contents of exported files, one a direction of the same model, as a method."""
     opened = [_open(data, name, device) for data, name in zip(files, names, strict=True)]
-    facts = dict(opened[0][1])
+    first = opened[0][1]
     for (_, other), name in zip(opened, names, strict=True):
-        if (other["weights"], other["method"]) != (facts["weights"], facts["method"]):
+        if (other.weights, other.method) != (first.weights, first.method):
             raise ConfigError(f"{name} and {names[0]} come from different models: export all directions again")
-    every = {direction: (session, d) for session, other in opened for direction, d in other["directions"].items()}
-    order = [direction for direction in facts["order"] if direction in every]
-    facts["directions"] = {direction: every[direction][1] for direction in order}
-    kind = type("Exported", (Exported,), {"data": facts["spec"]["kind"]})
-    made: Exported = kind(facts, {direction: every[direction][0] for direction in order})
-    return made
+    sessions = {direction: session for session, other in opened for direction in other.directions}
+    facts = first.joined({direction: other for _, other in opened for direction in other.directions})
+    kind = type("Exported", (Exported,), {"data": facts.spec.kind})
+    method: Exported = kind(facts, {direction: sessions[direction] for direction in facts.directions})
+    return method
 
 
-def _open(data: bytes, name: str, device: str) -> tuple[Any, dict[str, Any]]:
+def _open(data: bytes, name: str, device: str) -> tuple[Any, ExportFacts]:
     """A session and the facts of the file."""
     runtime = needed("onnxruntime")
     gpu = "CUDAExecutionProvider" in runtime.get_available_providers()
@@ -115,12 +115,9 @@ def _open(data: bytes, name: str, device: str) -> tuple[Any, dict[str, Any]]:
     facts: dict[str, Any] = json.loads(known)
     if facts.get("format") != FORMAT:
         raise ConfigError(f"{name}: exported in format {facts.get('format')}, not {FORMAT}: export it again")
-    return session, facts
+    return session, ExportFacts.from_json(facts)
 
 
-def _direction(facts: Mapping[str, Any]) -> Direction:
-    rows, columns = facts["tiles"]
-    inputs, sides = tuple(facts["inputs"]), tuple(facts["sides"])
-    return Direction(
-        (), inputs, facts["output"], facts["scale"], facts["multiple"], sides, facts["target"], (rows, columns)
-    )
+def _direction(d: ModelDirection) -> Direction:
+    """The direction of a file, which needs no networks."""
+    return Direction((), d.inputs, d.output, d.scale, d.multiple, d.sides, d.target, d.tiles)

@@ -1,0 +1,179 @@
+"""What `translator.json` of a bundle says, and the metadata of an exported file: read once, with names and types."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any, Self
+
+from translate.contracts import DataSpec, Route, TestTime
+
+
+@dataclass(frozen=True)
+class ModelDirection(Route):
+    """A direction of a trained model: what height and width are padded to a `multiple` of, and the `channels` (1: grey,
+    3: RGB) of each input by name."""
+
+    multiple: int = 4
+    channels: Mapping[str, int] = field(default_factory=dict)
+
+    @classmethod
+    def from_json(cls, name: str, value: Mapping[str, Any]) -> Self:
+        route = super().from_json(name, value)
+        return replace(route, multiple=value["multiple"], channels=dict(value["channels"]))
+
+
+@dataclass(frozen=True)
+class NetworkFacts:
+    """One stored network: the import path of its class, the count of its parameters, and the hash of its structure
+    (empty in bundles of early versions)."""
+
+    class_name: str
+    parameters: int
+    structure: str = ""
+
+    @classmethod
+    def from_json(cls, value: Mapping[str, Any]) -> Self:
+        return cls(value["class"], value["parameters"], value.get("structure", ""))
+
+
+@dataclass(frozen=True)
+class ImportedFacts:
+    """Where an imported model comes from: the `file` and its `sha256`, the program whose `layout` it has, the `network`
+    that was recognised, its `channels` (in, out), and `notes` on what was found and assumed."""
+
+    file: str
+    sha256: str
+    layout: str
+    network: Mapping[str, Any]
+    channels: tuple[int, int]
+    notes: tuple[str, ...]
+
+    @classmethod
+    def from_json(cls, value: Mapping[str, Any]) -> Self:
+        into, onto = value["channels"]
+        return cls(
+            value["file"], value["sha256"], value["layout"], value["network"], (into, onto), tuple(value["notes"])
+        )
+
+    @property
+    def kind(self) -> str:
+        """The network's name in a pipeline, such as `resnet`."""
+        return str(self.network["uses"])
+
+    @property
+    def options(self) -> dict[str, Any]:
+        """The network's options."""
+        return {key: value for key, value in self.network.items() if key != "uses"}
+
+
+@dataclass(frozen=True)
+class BundleFacts:
+    """The facts of a bundle.
+
+    `plugin` is who provides the method (`distribution`, `version`, `module`; may be empty), `losses` are weights by
+    name, `files` sha256 by file name, `metrics` the scores at `step` (infinities as text). `test_time_text` says
+    `test_time` in words. `weights`: `best`, `last`, `raw` or `imported`. `recorded` is the whole mapping as it is on
+    disk, with entries that are for reading by people alone (`pipeline`, `data`, ...).
+    """
+
+    method: str
+    plugin: Mapping[str, str]
+    options: Mapping[str, Any]
+    losses: Mapping[str, float]
+    spec: DataSpec
+    directions: Mapping[str, ModelDirection]
+    test_time: TestTime
+    test_time_text: str
+    networks: Mapping[str, NetworkFacts]
+    files: Mapping[str, str]
+    metrics: Mapping[str, float | str]
+    weights: str | None
+    step: int | None
+    ema: bool
+    imported: ImportedFacts | None
+    recorded: Mapping[str, Any] = field(repr=False, compare=False)
+
+    @classmethod
+    def from_json(cls, value: Mapping[str, Any]) -> Self:
+        """Reads what `translator.json` holds. Errors: KeyError, TypeError or ValueError for one that is damaged."""
+        test_time = value["test_time"]
+        return cls(
+            method=value["method"],
+            plugin=value["plugin"],
+            options=value["options"],
+            losses=value["losses"],
+            spec=DataSpec.from_json(value["spec"]),
+            directions={name: ModelDirection.from_json(name, entry) for name, entry in value["directions"].items()},
+            test_time=TestTime(test_time["dropout"], test_time["norm"]),
+            test_time_text=test_time["text"],
+            networks={name: NetworkFacts.from_json(entry) for name, entry in value["networks"].items()},
+            files=value["files"],
+            metrics=value["metrics"],
+            weights=value.get("weights"),
+            step=value.get("step"),
+            ema=bool(value.get("ema", False)),
+            imported=ImportedFacts.from_json(value["imported"]) if "imported" in value else None,
+            recorded=value,
+        )
+
+    def to_json(self) -> dict[str, Any]:
+        """The mapping that is on disk."""
+        return dict(self.recorded)
+
+    def with_weights_of(self, weights: str, step: int, ema: bool) -> Self:
+        """The same facts for other weights of the same training."""
+        recorded = {**self.recorded, "weights": weights, "step": step, "ema": ema}
+        return replace(self, weights=weights, step=step, ema=ema, recorded=recorded)
+
+
+@dataclass(frozen=True)
+class ExportFacts:
+    """The facts of an exported file, which are JSON among its metadata.
+
+    `version` of translate wrote it. `order` names all directions of the model in their order, `directions` holds those
+    that are in the file. `weights` is the sha256 of the bundle's weights. Dropout is off in the file;
+    `dropout_left_out`: the model itself keeps it on.
+    """
+
+    version: str
+    method: str
+    plugin: Mapping[str, str]
+    order: tuple[str, ...]
+    directions: Mapping[str, ModelDirection]
+    spec: DataSpec
+    test_time_text: str
+    dropout_left_out: bool
+    weights: str
+    recorded: Mapping[str, Any] = field(repr=False, compare=False)
+
+    @classmethod
+    def from_json(cls, value: Mapping[str, Any]) -> Self:
+        """Reads the metadata. Errors: KeyError, TypeError or ValueError where it is damaged."""
+        return cls(
+            version=value["version"],
+            method=value["method"],
+            plugin=value["plugin"],
+            order=tuple(value["order"]),
+            directions={name: ModelDirection.from_json(name, entry) for name, entry in value["directions"].items()},
+            spec=DataSpec.from_json(value["spec"]),
+            test_time_text=value["test_time"]["text"],
+            dropout_left_out=value["dropout_left_out"],
+            weights=value["weights"],
+            recorded=value,
+        )
+
+    def to_json(self) -> dict[str, Any]:
+        """The mapping that is in the file."""
+        return dict(self.recorded)
+
+    def joined(self, others: Mapping[str, Self]) -> Self:
+        """These facts with the directions of other files of the same model, each named by its direction."""
+        order = [name for name in self.order if name in others]
+        recorded = {**self.recorded, "directions": {name: others[name].recorded["directions"][name] for name in order}}
+        return replace(self, directions={name: others[name].directions[name] for name in order}, recorded=recorded)
+
+
+def plugin_in_words(plugin: Mapping[str, str], *keys: str) -> str:
+    """`translate-i2i 1.2`: who provides a method, by these keys (default: distribution and version); may be empty."""
+    return " ".join(str(plugin[key]) for key in keys or ("distribution", "version") if plugin.get(key))
