@@ -21,7 +21,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
 PICTURE = ROOT / "docs" / "pictures" / "architecture.svg"
-WIDTH, MARGIN, GAP, PAD = 1200, 16, 12, 12
+WIDTH, MARGIN, GAP, PAD = 900, 2, 10, 12
 LINE = 17  # the height of a line of text
 SANS = "ui-sans-serif, -apple-system, 'Segoe UI', 'DejaVu Sans', Helvetica, Arial, sans-serif"
 MONO = "ui-monospace, 'SF Mono', Menlo, 'DejaVu Sans Mono', Consolas, monospace"
@@ -71,13 +71,11 @@ def room(name: str) -> Room:
 
 def first_sentence(file: Path) -> str:
     docstring = ast.get_docstring(ast.parse(file.read_text("utf-8"))) or ""
-    paragraph = " ".join(docstring.partition("\n\n")[0].split())
-    sentence = re.split(r"(?<=[.:;])\s", paragraph.replace("`", ""), maxsplit=1)
-    # "Plugins: discovery by metadata, ...": what stands before the colon is the name of the room, said already.
-    if len(sentence) > 1 and sentence[0].endswith(":"):
-        words = re.split(r"(?<=\.)\s", sentence[1], maxsplit=1)[0].rstrip(".")
-        return words[0].upper() + words[1:]
-    return sentence[0].rstrip(".:;")
+    paragraph = " ".join(docstring.partition("\n\n")[0].replace("`", "").split())
+    sentence = re.split(r"(?<=\.)\s", paragraph, maxsplit=1)[0].rstrip(".:")
+    # "Plugins: discovery by metadata, ...": one word before the colon is the name of the room, which stands above.
+    words = re.sub(r"^\w+: ", "", sentence)
+    return words[0].upper() + words[1:] if words != sentence else sentence
 
 
 def plugins() -> Room:

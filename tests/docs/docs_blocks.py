@@ -3,12 +3,14 @@
 A block belongs to a file, or holds commands with what they print:
 
     ```python title="a.py"        the whole file
-    ```python title="a.py" add    appended to it
-    ```toml title="a.toml" same   what an earlier command wrote there
     ```console                    lines of `$ COMMAND`, each with its output; `...` stands for anything
-    ```console fails              likewise, and the last command does not exit with 0
 
-A block that cannot run has a reason on the line before it, which no page shows: `<!-- fragment: REASON -->`.
+A mark on the line before it, which no page shows, says more:
+
+    <!-- add -->                  the text is appended to the file
+    <!-- same -->                 an earlier command wrote this text there
+    <!-- fails -->                the last command does not exit with 0
+    <!-- fragment: REASON -->     the block cannot run
 """
 
 from __future__ import annotations
@@ -19,8 +21,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 FENCE = re.compile(
-    r"(?:^ *<!-- fragment: (?P<reason>.*?) -->\n)?"
-    r"^(?P<indent> *)```(?P<language>\w*)(?: title=\"(?P<title>.*?)\")?(?: (?P<mode>\w+))?\n"
+    r"(?:^ *<!-- (?:fragment: (?P<reason>.*?)|(?P<mode>\w+)) -->\n)?"
+    r"^(?P<indent> *)```(?P<language>\w*)(?: title=\"(?P<title>.*?)\")?\n"
     r"(?P<text>.*?)^(?P=indent)```$",
     re.MULTILINE | re.DOTALL,
 )

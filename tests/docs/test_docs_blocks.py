@@ -77,12 +77,11 @@ def test_a_mark_belongs_to_a_block() -> None:
 
 
 def test_blocks_are_read_as_they_are_written() -> None:
-    page = (
-        '# A\n\n<!-- fragment: no data -->\n```sh\nls\n```\n\n- item\n\n  ```python title="a.py" add\n  x = 1\n  ```\n'
-    )
+    page = "# A\n\n<!-- fragment: no data -->\n```sh\nls\n```\n\n- item\n\n"
+    page += '  <!-- add -->\n  ```python title="a.py"\n  x = 1\n  ```\n'
     first, second = blocks(page)
     assert first == Block("sh", None, None, "ls\n", 4, "no data")
-    assert second == Block("python", "a.py", "add", "x = 1\n", 10, None)
+    assert second == Block("python", "a.py", "add", "x = 1\n", 11, None)
 
 
 @pytest.mark.parametrize("page", PAGES)
