@@ -12,8 +12,7 @@ import torch
 from translate import Config, LossTerm, Method
 from translate.errors import ConfigError
 from translate.pipeline import check
-from translate.plugins import Registry
-from translate.plugins.shapes import faults
+from translate.plugins import Registry, shapes
 from translate.stages.train import TrainStage
 from translate.training.config import TrainConfig
 
@@ -178,12 +177,12 @@ def test_shapes_of_terms_and_views(everything: Registry) -> None:
         name = "silent"
 
     for term in (Loose, Silent):
-        (fault,) = faults("losses", term.name, term)
+        (fault,) = shapes.validate("losses", term.name, term)
         assert fault == "needs a `forward` whose arguments all have names, since `on:` binds views to them"
     for views, expected in (
         ({"G": "output"}, "has `views` that are not a mapping of players to tuples of names"),
         ({"E": ("output",)}, "has views of players that it has not: E"),
     ):
-        assert faults("methods", "x", type("X", (pix2pix,), {"views": views})) == [expected]
+        assert shapes.validate("methods", "x", type("X", (pix2pix,), {"views": views})) == [expected]
     assert issubclass(pix2pix, Method)
-    assert not faults("methods", "x", pix2pix)
+    assert not shapes.validate("methods", "x", pix2pix)

@@ -252,3 +252,18 @@ def test_the_default_networks_of_every_method_can_be_described() -> None:
     assert not failures
     problems = {name: describe_method(registry, name)["problem"] for name in names}
     assert {name: problem for name, problem in problems.items() if problem} == {}
+
+
+def test_built_ins_are_collected_by_the_plugin_manager_that_collects_plugins(install: Install) -> None:
+    source = (
+        "from translate import NoOptions, Transform, hookimpl\n"
+        "class Mine(Transform[NoOptions]):\n    name = 'mine'\n    def __call__(self, images, seed): return images\n"
+        "@hookimpl\ndef translate_transforms(): return [Mine]\n"
+    )
+    registry = install(acme=source)
+    for name in ("resize", "acme/mine"):
+        registry.get("transforms", name)
+    provided = {component.name for classes in registry.hook.translate_transforms() for component in classes}
+    assert {"resize", "mine"} < provided
+    names = {each.plugin_name for each in registry.hook.translate_transforms.get_hookimpls()}
+    assert names == {"translate.data", "acme"}

@@ -9,7 +9,7 @@ from translate.networks.colour import to_lab, to_rgb
 from translate.networks.features import VGG19, RandomFeatures, feature_distance
 from translate.networks.inference import batched, prepare_for_inference, separate_calls
 from translate.networks.layers import features_of
-from translate.networks.measure import count_parameters, receptive_field
+from translate.networks.measure import count_parameters, parameters_by_network, receptive_field
 from translate.networks.network import Network
 from translate.networks.patchgan import PatchGAN, PixelGAN
 from translate.networks.reference import reference_keys
@@ -32,6 +32,7 @@ __all__ = [
     "count_parameters",
     "feature_distance",
     "features_of",
+    "parameters_by_network",
     "prepare_for_inference",
     "receptive_field",
     "reference_keys",

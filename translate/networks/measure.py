@@ -3,14 +3,28 @@
 from __future__ import annotations
 
 from math import prod
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
+import torch
 from torch import nn
+
+from translate.contracts import Build, DataSpec, Method
 
 
 def count_parameters(module: nn.Module) -> int:
     """The number of trainable parameters."""
     return sum(p.numel() for p in module.parameters() if p.requires_grad)
+
+
+def parameters_by_network(method: type[Method[Any]], spec: DataSpec, build: Build) -> dict[str, tuple[str, int]]:
+    """The networks of a method under its default options: name -> (what it `uses`, its trainable parameters).
+
+    They are built without memory for their weights. Errors: whatever the method raises for data like `spec`.
+    """
+    instance = method(method.Config(), spec, dict(method.losses))
+    with torch.device("meta"):
+        nets = instance.networks(build)
+    return {name: (getattr(type(net), "name", ""), count_parameters(net)) for name, net in nets.items()}
 
 
 def receptive_field(net: nn.Module) -> int:

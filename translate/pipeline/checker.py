@@ -179,7 +179,7 @@ class _Check:
         except TranslateError:
             raise
         except (Exception, SystemExit) as error:
-            what = f"{type(error).__name__}: {error}{self.registry.culprit(error)}"
+            what = f"{type(error).__name__}: {error}{self.registry.blame(error)}"
             raise ContractError(f"stage {name!r} broke while it was checked: {what}") from error
 
 

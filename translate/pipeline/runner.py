@@ -195,7 +195,7 @@ class Runner:
             user = isinstance(error, TranslateError)
             cause = str(error) if user else f"{type(error).__name__}: {error}"
             blamed = isinstance(error, PluginError) or (user and not isinstance(error, ContractError))
-            whose = "" if blamed else self.registry.culprit(error) or self._provider(planned)
+            whose = "" if blamed else self.registry.blame(error) or self._provider(planned)
             raise StageError(f"stage {planned.name} failed: {cause}{whose}") from error
         return facts
 

@@ -15,11 +15,12 @@ from pydantic.fields import FieldInfo
 
 from translate.contracts import SIDES, ComponentKind, DataSpec, Method, Use
 from translate.errors import TranslateError
-from translate.plugins.discovery import Plugin, builtin_provider, builtins
+from translate.plugins.discovery import ENGINE, Plugin, builtins
 from translate.plugins.options import models, show
 from translate.plugins.ranges import range_of
 from translate.plugins.registry import Registry, singular
 from translate.plugins.shapes import KINDS
+from translate.version import __version__
 
 CHANNELS = 3
 SIZE = 256
@@ -74,11 +75,10 @@ def describe_plugin(registry: Registry, plugin: Plugin) -> dict[str, Any]:
 def describe_builtins() -> dict[str, Any]:
     """The engine's own components, in the form of `describe_plugin`. Imports all of them."""
     found: Mapping[ComponentKind, Mapping[str, type[Any]]] = {kind: builtins(kind) for kind in KINDS}
-    provider = builtin_provider(Registry)
     return {
         "name": "translate",
-        "distribution": provider["distribution"],
-        "version": provider["version"],
+        "distribution": ENGINE,
+        "version": __version__,
         "module": "translate",
         "file": str(Path(__file__).parents[1]),
         "off": False,
@@ -120,19 +120,14 @@ def _file(plugin: Plugin) -> str | None:
 
 
 def _networks(method: type[Method[Any]], registry: Registry) -> tuple[dict[str, dict[str, Any]], str | None]:
-    """The default networks by name, built without memory for their weights; or why they could not be built."""
-    import torch
-
-    from translate.networks import count_parameters
+    """The default networks of a method by name with their trainable parameters; or why they could not be built."""
+    from translate.networks import parameters_by_network  # brings torch, which most commands do without
 
     sides = SIDES[method.data]
     classes, colours = ("background", "object"), ((0, 0, 0), (255, 255, 255))
     spec = DataSpec(method.data, dict.fromkeys(sides, CHANNELS), (SIZE, SIZE), classes, colours)
     try:
-        instance = method(method.Config(), spec, dict(method.losses))
-        with torch.device("meta"):
-            nets = instance.networks(registry.builder())
-        counts = {name: (getattr(type(net), "name", ""), count_parameters(net)) for name, net in nets.items()}
+        counts = parameters_by_network(method, spec, registry.builder())
     except TranslateError as error:
         return {}, str(error)
     except Exception as error:

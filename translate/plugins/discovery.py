@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib
 import time
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
@@ -12,12 +11,18 @@ from typing import Any
 
 from translate.contracts import CONTRACT, ComponentKind
 from translate.errors import PluginError, Stopped
+from translate.plugins import shapes
 from translate.plugins.hooks import implemented, manager
-from translate.plugins.shapes import KINDS, faults, named
+from translate.plugins.shapes import KINDS
 from translate.version import __version__
 
 GROUP = "translate"
+"""The entry points that name plugins: `cyclegan = translate_cyclegan`."""
+NAMES = "translate.names"
+"""The entry points that let components of this distribution's plugins go by a plain name: `networks.rrdb = srgan` says
+that the network `rrdb` is `srgan/rrdb`. Names of other distributions always have their plugin in front."""
 ENGINE = "translate-i2i"
+"""The distribution of the engine and of the plugins that come with it."""
 BUILTINS: Mapping[ComponentKind, str] = {
     "methods": "translate.models",
     "networks": "translate.networks",
@@ -27,13 +32,14 @@ BUILTINS: Mapping[ComponentKind, str] = {
     "transforms": "translate.data",
     "stages": "translate.stages",
 }
-"""The package that provides the built-in components of a kind; imported when the kind is first asked for."""
+"""The module whose hooks provide the built-in components of a kind; imported when the kind is first asked for."""
 
 
 @dataclass
 class Plugin:
-    """An installed plugin: its entry point, and what it provides once it is loaded.
+    """A module that implements hooks: its entry point, and what it provides once it is loaded.
 
+    Plugins that are installed and modules of the engine (`Plugin.built_in`) are loaded and checked alike.
     A module may say which contracts it was written for: `translate_contract = ">=1,<2"`.
     """
 
@@ -50,6 +56,25 @@ class Plugin:
         return (
             f"plugin {self.name!r} ({self.distribution} {self.version}, entry point {self.name} = {self.entry.value})"
         )
+
+    @classmethod
+    def built_in(cls, kind: ComponentKind) -> Plugin:
+        """The module of the engine that provides the components of a kind."""
+        return cls("translate", ENGINE, __version__, EntryPoint("translate", BUILTINS[kind], GROUP))
+
+    @property
+    def built_into_engine(self) -> bool:
+        return self.name == "translate" and self.distribution == ENGINE
+
+    def provider(self, component: type[Any]) -> dict[str, str]:
+        """Who provides one of its components: `distribution`, `version`, `module`, `plugin` and `revision`, as text."""
+        return {
+            "distribution": self.distribution,
+            "version": self.version,
+            "module": component.__module__,
+            "plugin": self.name,
+            "revision": str(component.revision),
+        }
 
     @cached_property
     def module(self) -> Any:
@@ -69,13 +94,13 @@ class Plugin:
             module = self.module
             _check_contract(module)
             hooks = implemented(module)
-            alone = manager(trace)
-            alone.register(module, name=self.name)
-            alone.check_pending()
-            results = {kind: getattr(alone.hook, f"translate_{kind}")() for kind in KINDS}
+            pm = manager(trace)
+            pm.register(module, name=self.name)
+            pm.check_pending()
+            results = {kind: getattr(pm.hook, f"translate_{kind}")() for kind in KINDS}
             if lost := [kind for kind in KINDS if f"translate_{kind}" in hooks and not results[kind]]:
                 raise TypeError(f"translate_{lost[0]} returned None, not a list of classes")
-            self.provides = {kind: collect(kind, found) for kind, found in results.items()}
+            self.provides = {kind: collect(kind, provided) for kind, provided in results.items()}
             self.hooks = tuple(sorted(hooks))
         except (KeyboardInterrupt, Stopped, PluginError):
             raise
@@ -100,42 +125,41 @@ class Plugin:
 
 def discover(entries: Iterable[EntryPoint] | None = None) -> dict[str, list[Plugin]]:
     """All installed plugins by name, from metadata alone; two under one name are two distributions'."""
-    found: dict[str, list[Plugin]] = {}
+    plugins: dict[str, list[Plugin]] = {}
     for entry in entry_points(group=GROUP) if entries is None else entries:
         distribution = entry.dist.name if entry.dist else "an unknown distribution"
         version = entry.dist.version if entry.dist else "0"
-        plugin = Plugin(entry.name, distribution, version, entry)
-        same = found.setdefault(entry.name, [])
+        same = plugins.setdefault(entry.name, [])
         if all((p.distribution, p.entry.value) != (distribution, entry.value) for p in same):
-            same.append(plugin)
-    return found
+            same.append(Plugin(entry.name, distribution, version, entry))
+    return plugins
+
+
+def plain_names(plugins: Iterable[str]) -> dict[ComponentKind, dict[str, str]]:
+    """Kind -> plain name -> which of the `plugins` provides it, from metadata alone (see `NAMES`)."""
+    owners: dict[ComponentKind, dict[str, str]] = {kind: {} for kind in KINDS}
+    installed = set(plugins)
+    for entry in entry_points(group=NAMES):
+        kind, _, name = entry.name.partition(".")
+        if entry.dist and entry.dist.name == ENGINE and kind in KINDS and entry.value in installed:
+            owners[kind][name] = entry.value
+    return owners
 
 
 def builtins(kind: ComponentKind) -> dict[str, type[Any]]:
     """The built-in components of a kind, by name."""
-    if kind not in BUILTINS:
-        return {}
-    module = importlib.import_module(BUILTINS[kind])
-    return collect(kind, [getattr(module, f"translate_{kind}")()])
-
-
-def builtin_provider(component: type[Any]) -> dict[str, str]:
-    """Who provides a built-in component."""
-    return {
-        "distribution": ENGINE,
-        "version": __version__,
-        "module": component.__module__,
-        "plugin": "translate",
-    }
+    plugin = Plugin.built_in(kind)
+    plugin.load()
+    return plugin.provides[kind]
 
 
 def collect(kind: ComponentKind, results: Iterable[Any]) -> dict[str, type[Any]]:
     """Components by name out of the results of a registration hook. Errors: TypeError naming what does not fit."""
     components: dict[str, type[Any]] = {}
     for result in results:
-        for name, component in named(result):
+        for name, component in shapes.named(result):
             what = f"{getattr(component, '__name__', repr(component))} in translate_{kind}"
-            if wrong := faults(kind, name, component):
+            if wrong := shapes.validate(kind, name, component):
                 raise TypeError(f"{what} {'; it '.join(wrong)}")
             if name in components:
                 raise TypeError(f"{what} has the name {name!r}, which {components[name].__name__} has too")

@@ -1,4 +1,4 @@
-"""The relay between the engine and the hooks of plugins: what a plugin implements, what is wrong with it, its time."""
+"""The plugin manager: which hooks there are, which ones a module implements, what is wrong with them, their time."""
 
 from __future__ import annotations
 
@@ -24,12 +24,12 @@ HOOKS: Mapping[str, Callable[..., Any]] = {
 
 
 def manager(trace: Callable[[str], None] | None = None) -> pluggy.PluginManager:
-    """A relay that knows every hook of `translate` and no plugin yet; `trace` gets a line after every call."""
-    relay = pluggy.PluginManager(PROJECT)
-    relay.add_hookspecs(hookspecs)
+    """A plugin manager that has every hook of `translate` and no plugin yet; `trace` gets a line after every call."""
+    pm = pluggy.PluginManager(PROJECT)
+    pm.add_hookspecs(hookspecs)
     if trace:
-        _monitor(relay, trace)
-    return relay
+        _monitor(pm, trace)
+    return pm
 
 
 def implemented(module: Any) -> dict[str, Callable[..., Any]]:
@@ -37,27 +37,26 @@ def implemented(module: Any) -> dict[str, Callable[..., Any]]:
     takes what the hook does not give."""
     if not isinstance(module, ModuleType):
         raise TypeError(f"the entry point must name a module, not {module!r}")
-    found = dict(_marked(module))
-    for name, member in found.items():
+    implementations = dict(_marked(module))
+    for name, member in implementations.items():
         if name not in HOOKS:
             raise TypeError(f"there is no hook {name!r}{suggest(name, HOOKS)}")
         if wrong := _wrong_arguments(name, member):
             raise TypeError(wrong)
     for name in HOOKS:
-        if name not in found and inspect.isfunction(vars(module).get(name)):
+        if name not in implementations and inspect.isfunction(vars(module).get(name)):
             raise TypeError(f"{name} is not marked as a hook: put @hookimpl above it (from translate import hookimpl)")
-    if not found:
+    if not implementations:
         raise TypeError(f"{module.__name__} implements no hook, such as translate_methods")
-    return found
+    return implementations
 
 
-def guilty(caller: pluggy.HookCaller, error: BaseException) -> str | None:
+def blame(caller: pluggy.HookCaller, error: BaseException) -> str | None:
     """The name of the plugin whose implementation of a hook an exception passed through."""
-    names = {
-        code: implementation.plugin_name
-        for implementation in caller.get_hookimpls()
-        if (code := getattr(inspect.unwrap(implementation.function), "__code__", None))
-    }
+    names: dict[Any, str] = {}
+    for implementation in caller.get_hookimpls():
+        if code := getattr(inspect.unwrap(implementation.function), "__code__", None):
+            names[code] = implementation.plugin_name
     trail = error.__traceback__
     while trail:
         if trail.tb_frame.f_code in names:
@@ -73,18 +72,18 @@ def _marked(module: ModuleType) -> Iterator[tuple[str, Callable[..., Any]]]:
 
 
 def _wrong_arguments(name: str, member: Callable[..., Any]) -> str:
-    """What an implementation takes that its hook does not give, or nothing. It may take fewer."""
-    given = list(inspect.signature(HOOKS[name]).parameters)
+    """Says which argument of an implementation its hook does not have; empty if there is none. It may take fewer."""
+    arguments = list(inspect.signature(HOOKS[name]).parameters)
     for argument, parameter in inspect.signature(member).parameters.items():
         if parameter.kind is not parameter.POSITIONAL_OR_KEYWORD:
             return f"{name}: the argument {argument!r} must be a plain one; hooks are called with named arguments"
-        if argument not in given:
-            takes = suggest(argument, given) or f"; it takes {', '.join(given) or 'none'}"
+        if argument not in arguments:
+            takes = suggest(argument, arguments) or f"; it takes {', '.join(arguments) or 'none'}"
             return f"{name} has no argument {argument!r}{takes}"
     return ""
 
 
-def _monitor(relay: pluggy.PluginManager, trace: Callable[[str], None]) -> None:
+def _monitor(pm: pluggy.PluginManager, trace: Callable[[str], None]) -> None:
     started: list[float] = []
 
     def before(hook: str, implementations: Sequence[pluggy.HookImpl], arguments: Mapping[str, Any]) -> None:
@@ -102,4 +101,4 @@ def _monitor(relay: pluggy.PluginManager, trace: Callable[[str], None]) -> None:
             how = "" if outcome.exception is None else f", raised {type(outcome.exception).__name__}"
             trace(f"{hook} of {names}: {1000 * seconds:.2f} ms{how}")
 
-    relay.add_hookcall_monitoring(before, after)
+    pm.add_hookcall_monitoring(before, after)

@@ -8,8 +8,8 @@ from typing import Any
 
 from translate.contracts import Build, ComponentKind, NetworkUse, Problem, Use
 from translate.errors import ConfigError, PluginError, Stopped
-from translate.plugins.discovery import ENGINE, Plugin, builtin_provider, builtins, discover
-from translate.plugins.hooks import guilty, manager
+from translate.plugins.discovery import BUILTINS, ENGINE, Plugin, discover, plain_names
+from translate.plugins.hooks import blame, manager
 from translate.plugins.options import resolve, validate
 from translate.plugins.shapes import KINDS
 from translate.plugins.switches import OFF, off_by_environment, switches
@@ -19,8 +19,9 @@ from translate.text import suggest
 class Registry:
     """Everything that pipelines can name. It implements `translate.contracts.Components`.
 
-    A plain name is a built-in component, else a component of the plugin of the same name (`cyclegan`); everything else
-    that a plugin provides is `PLUGIN/NAME`. Built-ins come first, so that installing a package never changes what a
+    A plain name is a built-in component, or one that this distribution's own plugins may call by a plain name
+    (`discovery.NAMES`), else a component of the plugin of the same name (`cyclegan`); everything else that a plugin
+    provides is `PLUGIN/NAME`. Names of this distribution come first, so that installing a package never changes what a
     pipeline means. Nothing is imported before it is named. Plugins can be switched off (`switched`, and the variable
     `TRANSLATE_PLUGINS_OFF`): then nothing of them is imported, and `off` names them.
 
@@ -34,11 +35,12 @@ class Registry:
             raise ConfigError(f"--no-plugin: there is no plugin {unknown[0]!r}{suggest(unknown[0], self._plugins)}")
         self.off = (named.off | off_by_environment()) & self._plugins.keys()
         self._trace = named.trace
-        self._builtins: dict[ComponentKind, dict[str, type[Any]]] = {}
+        self._plain = plain_names(self._plugins)
+        self._built_ins: dict[str, Plugin] = {}
         self._loaded: dict[str, Plugin] = {}
-        self._relay = manager(self._trace)
-        self.hook = self._relay.hook
-        """The relay for event hooks: it calls the plugins that were named so far."""
+        self._pm = manager(self._trace)
+        self.hook = self._pm.hook
+        """Calls a hook of all modules that were named so far, built-in ones included: `registry.hook.translate_x()`."""
 
     # ------------------------------------------------------------------------------------------------- components
 
@@ -49,10 +51,7 @@ class Registry:
     def provider(self, kind: ComponentKind, name: str) -> dict[str, str]:
         """Who provides a component: `distribution`, `version`, `module`, `plugin` and `revision`, all text."""
         component, plugin = self._find(kind, name)
-        facts = builtin_provider(component)
-        if plugin:
-            facts |= {"distribution": plugin.distribution, "version": plugin.version, "plugin": plugin.name}
-        return {**facts, "revision": str(component.revision)}
+        return plugin.provider(component)
 
     def build(self, use: Use | str, **kwargs: Any) -> Any:
         """An instance of the component, its options checked against its `Config`.
@@ -91,15 +90,17 @@ class Registry:
         """The names that a pipeline can use: built-ins and what loaded plugins provide; `everything` loads them all."""
         if everything:
             self.load_all()
-        found = set(self._built_in(kind))
+        names = set(self._built_in(kind).provides[kind])
+        names |= {name for name, plugin in self._plain[kind].items() if plugin not in self.off}
         for plugin in self._loaded.values():
-            found |= {self.spelt(kind, plugin.name, name) for name in plugin.provides[kind]}
-        return sorted(found)
+            names |= {self.spelt(kind, plugin.name, name) for name in plugin.provides[kind]}
+        return sorted(names)
 
     def spelt(self, kind: ComponentKind, plugin: str, name: str) -> str:
         """How a pipeline writes the component `name` of a plugin."""
-        plain = name == plugin and name not in self._built_in(kind)
-        return name if plain else f"{plugin}/{name}"
+        if name in self._built_in(kind).provides[kind]:
+            return f"{plugin}/{name}"
+        return name if self._plain[kind].get(name, name) == plugin else f"{plugin}/{name}"
 
     # ---------------------------------------------------------------------------------------------------- plugins
 
@@ -123,10 +124,7 @@ class Registry:
                 raise PluginError(f"the plugin name {name!r} is given twice by {same[0].distribution}: {lines}")
             raise PluginError(f"the plugin name {name!r} is given by {who}; uninstall one of them")
         plugin = same[0]
-        plugin.load(self._trace)
-        if not self._relay.is_registered(plugin.module):
-            self._relay.register(plugin.module, name=name)
-        self._loaded[name] = plugin
+        self._loaded[name] = self._register(plugin, name)
         return plugin
 
     def load_all(self) -> dict[str, str]:
@@ -148,15 +146,18 @@ class Registry:
         """The plugins that were named so far."""
         return dict(self._loaded)
 
-    def culprit(self, error: BaseException) -> str:
+    def blame(self, error: BaseException) -> str:
         """` (plugin 'acme' of acme-translate 1.2)` for the plugin whose code raised an error, the innermost of several;
         nothing where the code is this distribution's."""
         packages = {p.module.__name__.partition(".")[0]: p for p in self._loaded.values() if p.distribution != ENGINE}
-        found, trail = None, error.__traceback__
+        innermost, trail = None, error.__traceback__
         while trail:
-            found = packages.get(trail.tb_frame.f_globals.get("__name__", "").partition(".")[0], found)
+            package = trail.tb_frame.f_globals.get("__name__", "").partition(".")[0]
+            innermost = packages.get(package, innermost)
             trail = trail.tb_next
-        return f" (plugin {found.name!r} of {found.distribution} {found.version})" if found else ""
+        if innermost is None:
+            return ""
+        return f" (plugin {innermost.name!r} of {innermost.distribution} {innermost.version})"
 
     def emit(self, event: str, **facts: Any) -> Any:
         """Calls the hook `translate_<event>` of the plugins that were named so far, and returns what it returns.
@@ -169,31 +170,47 @@ class Registry:
         except (KeyboardInterrupt, Stopped):
             raise
         except BaseException as error:
-            name = guilty(caller, error)
-            who = self._loaded.get(name or "") or f"plugin {name!r}" if name else "a plugin"
+            name = blame(caller, error)
+            who: object = "a plugin" if name is None else self._loaded.get(name, f"plugin {name!r}")
             raise PluginError(f"{who} failed in {event}: {type(error).__name__}: {error}") from error
 
     # ---------------------------------------------------------------------------------------------------- private
 
-    def _built_in(self, kind: ComponentKind) -> dict[str, type[Any]]:
-        if kind not in self._builtins:
-            self._builtins[kind] = builtins(kind)
-        return self._builtins[kind]
+    def _built_in(self, kind: ComponentKind) -> Plugin:
+        """The engine's module of a kind, loaded and registered when the kind is first asked for."""
+        module = BUILTINS[kind]
+        if module not in self._built_ins:
+            self._built_ins[module] = self._register(Plugin.built_in(kind), module)
+        return self._built_ins[module]
 
-    def _find(self, kind: ComponentKind, name: str) -> tuple[type[Any], Plugin | None]:
+    def _register(self, plugin: Plugin, name: str) -> Plugin:
+        """Imports and checks a plugin, then adds its hooks to those that are called."""
+        plugin.load(None if plugin.built_into_engine else self._trace)
+        if not self._pm.is_registered(plugin.module):
+            self._pm.register(plugin.module, name=name)
+        return plugin
+
+    def _find(self, kind: ComponentKind, name: str) -> tuple[type[Any], Plugin]:
+        """The component of a name, and who provides it."""
         owner, slash, part = name.partition("/")
         if not slash:
-            if name in self._built_in(kind):
-                return self._built_in(kind)[name], None
-            if name not in self._plugins:
-                known = [*self._built_in(kind), *self._plugins]
-                listed = known if kind == "methods" else self.names(kind) or known
-                raise ConfigError(f"there is no {singular(kind)} {name!r}{suggest(name, known) or _listed(listed)}")
-            part = name
+            built_in = self._built_in(kind)
+            if name in built_in.provides[kind]:
+                return built_in.provides[kind][name], built_in
+            owner, part = self._plain[kind].get(name, name), name
+            if owner not in self._plugins:
+                raise ConfigError(f"there is no {singular(kind)} {name!r}{self._near(kind, name)}")
         plugin = self.load(owner)
         if part not in plugin.provides[kind]:
             raise ConfigError(f"{plugin} provides no {singular(kind)} {part!r}; it provides {_provided(plugin)}")
         return plugin.provides[kind][part], plugin
+
+    def _near(self, kind: ComponentKind, name: str) -> str:
+        """The name that was perhaps meant, else all names that there are."""
+        known = [*self._built_in(kind).provides[kind], *self._plain[kind], *self._plugins]
+        if near := suggest(name, known):
+            return near
+        return _listed(known if kind == "methods" else self.names(kind) or known)
 
 
 def singular(kind: ComponentKind) -> str:

@@ -1,11 +1,11 @@
-"""Whether a class that a plugin registers has the shape that its kind asks for."""
+"""The shape that a class of each kind must have to be registered, and what is wrong with one that has not."""
 
 from __future__ import annotations
 
 import importlib
 import inspect
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any, get_args
 
 from translate.contracts import (
@@ -47,12 +47,12 @@ def base(kind: ComponentKind) -> type[Any]:
     if kind in _BASES:
         return _BASES[kind]
     module, _, name = _TORCH_BASES[kind].partition(":")
-    found: type[Any] = getattr(importlib.import_module(module), name)
-    return found
+    component: type[Any] = getattr(importlib.import_module(module), name)
+    return component
 
 
 def named(provided: Any) -> list[tuple[str, Any]]:
-    """What a registration hook returned, as (name, class) pairs; a class of its own name may come without a key.
+    """The classes that a registration hook returned, with their names; one of its own name may come without a key.
 
     Errors: TypeError when it is neither a mapping nor a list of classes.
     """
@@ -63,60 +63,68 @@ def named(provided: Any) -> list[tuple[str, Any]]:
     return [(getattr(each, "name", ""), each) for each in provided]
 
 
-def faults(kind: ComponentKind, name: Any, component: Any) -> list[str]:
-    """What is wrong with a class registered as `name`, one phrase each; empty when it fits."""
+def validate(kind: ComponentKind, name: Any, component: Any) -> list[str]:
+    """Says what is wrong with a class registered as `name`, one phrase each; empty when it fits."""
     wanted = base(kind)
     if not (isinstance(component, type) and issubclass(component, wanted)):
         return [f"is not a subclass of translate.{wanted.__name__}"]
     assert issubclass(component, Configured)
-    found = []
+    wrong: list[str] = []
     if not isinstance(name, str) or not NAME.fullmatch(name):
-        found.append(f"needs a `name` of letters, digits, '-', '_' and '.', not {name!r}")
+        wrong.append(f"needs a `name` of letters, digits, '-', '_' and '.', not {name!r}")
     if not (isinstance(component.Config, type) and issubclass(component.Config, Config)):
-        found.append("has a Config that is not a subclass of translate.Config")
+        wrong.append("has a Config that is not a subclass of translate.Config")
     if not isinstance(component.revision, int):
-        found.append(f"has the revision {component.revision!r}, which is not a whole number")
+        wrong.append(f"has the revision {component.revision!r}, which is not a whole number")
     if inspect.isabstract(component):
-        found.append(f"does not define {', '.join(sorted(getattr(component, '__abstractmethods__', ())))}")
+        wrong.append(f"does not define {', '.join(sorted(getattr(component, '__abstractmethods__', ())))}")
     if kind == "methods":
-        found += _method_faults(component)
+        wrong += [*_game(component), *_views(component), *_directions(component)]
     if kind == "losses" and _nameless(component):
-        found.append("needs a `forward` whose arguments all have names, since `on:` binds views to them")
+        wrong.append("needs a `forward` whose arguments all have names, since `on:` binds views to them")
     if kind == "stages" and not isinstance(getattr(component, "produces", None), str):
-        found.append("does not say what it produces (`produces`)")
-    return found
+        wrong.append("does not say what it produces (`produces`)")
+    return wrong
 
 
 def _nameless(term: Any) -> bool:
     return any(p.kind in _NAMELESS for p in inspect.signature(term.forward).parameters.values())
 
 
-def _method_faults(method: Any) -> list[str]:
-    found = []
+def _game(method: Any) -> Iterator[str]:
+    """What is wrong with the kind of data, the players and the losses of a method."""
     if getattr(method, "data", None) not in get_args(DataKind):
-        found.append(f"needs `data`, one of {', '.join(get_args(DataKind))}")
+        yield f"needs `data`, one of {', '.join(get_args(DataKind))}"
     players = getattr(method, "players", None)
     losses = getattr(method, "losses", None)
     unplayed = players == {} and losses == {}  # for inference alone
     if not isinstance(players, Mapping) or not (players or unplayed):
-        found.append("needs `players`, a mapping of players to the names of their networks")
-    elif wrong := [
-        p for p, nets in players.items() if isinstance(nets, str) or not all(isinstance(n, str) for n in nets)
-    ]:
-        found.append(f"has players without a tuple of network names: {', '.join(map(str, wrong))}")
+        yield "needs `players`, a mapping of players to the names of their networks"
+    elif wrong := [player for player, nets in players.items() if not _names(nets)]:
+        yield f"has players without a tuple of network names: {', '.join(map(str, wrong))}"
     weighted = isinstance(losses, Mapping) and all(isinstance(w, int | float) for w in losses.values())
     if not weighted or not (losses or unplayed):
-        found.append("needs `losses`, a mapping of loss names to default weights")
-    if (views := method.views) is not None and not (
-        isinstance(views, Mapping)
-        and all(isinstance(names, tuple) and all(isinstance(n, str) for n in names) for names in views.values())
-    ):
-        found.append("has `views` that are not a mapping of players to tuples of names")
-    elif views and isinstance(players, Mapping) and (wrong := [p for p in views if p not in players]):
-        found.append(f"has views of players that it has not: {', '.join(map(str, wrong))}")
+        yield "needs `losses`, a mapping of loss names to default weights"
+
+
+def _views(method: Any) -> Iterator[str]:
+    views, players = method.views, getattr(method, "players", None)
+    if views is None:
+        return
+    if not isinstance(views, Mapping) or not all(isinstance(v, tuple) and _names(v) for v in views.values()):
+        yield "has `views` that are not a mapping of players to tuples of names"
+    elif isinstance(players, Mapping) and (wrong := [player for player in views if player not in players]):
+        yield f"has views of players that it has not: {', '.join(map(str, wrong))}"
+
+
+def _directions(method: Any) -> Iterator[str]:
     directions = getattr(method, "directions", None)
     if not isinstance(directions, Mapping) or not directions:
-        found.append("needs `directions`, a mapping of names to translate.Direction")
-    elif wrong := [n for n, direction in directions.items() if not isinstance(direction, Direction)]:
-        found.append(f"has directions that are not a translate.Direction: {', '.join(map(str, wrong))}")
-    return found
+        yield "needs `directions`, a mapping of names to translate.Direction"
+    elif wrong := [name for name, direction in directions.items() if not isinstance(direction, Direction)]:
+        yield f"has directions that are not a translate.Direction: {', '.join(map(str, wrong))}"
+
+
+def _names(value: Any) -> bool:
+    """Says whether a value is a collection of names, and not one name."""
+    return not isinstance(value, str) and all(isinstance(name, str) for name in value)

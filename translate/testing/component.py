@@ -7,9 +7,8 @@ from typing import Any, ClassVar
 
 from translate.contracts import ComponentKind, Config
 from translate.errors import ConfigError
-from translate.plugins import validate
+from translate.plugins import shapes, validate
 from translate.plugins.registry import singular
-from translate.plugins.shapes import faults
 from translate.testing.report import Checks, check
 
 
@@ -26,7 +25,7 @@ class ComponentChecks(Checks):
 
     @check("has the shape of its kind")
     def shape(self) -> Iterator[str]:
-        for fault in faults(self.kind, getattr(self.cls, "name", ""), self.cls):
+        for fault in shapes.validate(self.kind, getattr(self.cls, "name", ""), self.cls):
             yield f"it {fault}"
 
     @check("has an immutable config", "shape")
