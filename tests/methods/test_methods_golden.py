@@ -18,8 +18,8 @@ from methods_cases import CASES, Case
 
 from translate.plugins import Registry
 from translate.seeding import derive
-from translate.testing.harness import Bench
-from translate.testing.instrumented_engine import WatchedEngine
+from translate.testing.harness import MethodHarness
+from translate.testing.instrumented_engine import InstrumentedEngine
 
 FILE = Path(__file__).with_name("golden.json")
 STEPS = 5
@@ -35,26 +35,26 @@ def one_thread() -> Iterator[None]:
     torch.set_num_threads(before)
 
 
-def engine_of(case: Case, registry: Registry) -> tuple[Bench, WatchedEngine]:
+def engine_of(case: Case, registry: Registry) -> tuple[MethodHarness, InstrumentedEngine]:
     """A training with weights by counter, large enough to make pictures that losses tell apart."""
     cls = registry.get("methods", case.method)
-    bench = Bench(cls, options=case.options, losses=case.losses, size=case.size, registry=registry)
-    engine = bench.engine()
+    harness = MethodHarness(cls, options=case.options, losses=case.losses, size=case.size, registry=registry)
+    engine = harness.engine()
     for name, net in engine.nets.items():
         for key, weight in net.named_parameters():
             if weight.requires_grad and weight.ndim > 1:
                 with torch.no_grad():
                     weight.copy_(noise(weight, name, key) / weight[0].numel() ** 0.5)
-    return bench, engine
+    return harness, engine
 
 
 def noise(like: torch.Tensor, *parts: str) -> torch.Tensor:
     return torch.randn(like.shape, generator=torch.Generator().manual_seed(derive(0, *parts)))
 
 
-def curves(bench: Bench, engine: WatchedEngine) -> Curves:
+def curves(harness: MethodHarness, engine: InstrumentedEngine) -> Curves:
     """Every value of every loss within the first steps, in the order of the updates."""
-    bench.play(engine, STEPS)
+    harness.play(engine, STEPS)
     found: Curves = {}
     for _, player, loss, value in engine.values:
         found.setdefault(f"{player}/{loss}", []).append(float(f"{value:.6g}"))
@@ -90,12 +90,12 @@ def test_losses_of_five_steps(name: str, golden: dict[str, Curves], registry: Re
 @pytest.mark.parametrize("name", GOLDEN)
 def test_a_change_of_weights_shows(name: str, golden: dict[str, Curves], registry: Registry) -> None:
     """A tenth of noise on the first convolution of the network that translates."""
-    bench, engine = engine_of(CASES[name], registry)
+    harness, engine = engine_of(CASES[name], registry)
     net = engine.nets[next(iter(engine.method.directions.values())).nets[0]]
     with torch.no_grad():
         first = next(p for p in net.parameters() if p.ndim == 4)
         first.add_(noise(first, "change") * 0.1 * first.std())
-    assert differences(curves(bench, engine), golden[name])
+    assert differences(curves(harness, engine), golden[name])
 
 
 def test_every_case_is_kept(golden: dict[str, Curves]) -> None:

@@ -51,7 +51,7 @@ def smallest(size: int, attempt: Callable[[int], object]) -> int:
             attempt(size * times)
         except ConfigError:
             continue
-        except Exception:  # what goes wrong is told by the checks
+        except Exception:  # the checks report what goes wrong
             return size * times
         return size * times
     return size
@@ -61,7 +61,7 @@ def configured(cls: type[Any], options: Mapping[str, Any]) -> Config:
     """`options` as the Config of a component. Errors: ConfigError that lists what is wrong."""
     config, wrong = validate(cls.Config, dict(options))
     if wrong:
-        told = "; ".join(f"{'.'.join(map(str, p.path)) or 'options'}: {p.message}" for p in wrong)
-        raise ConfigError(f"the kit cannot make its options: {told}; pass `options=` with what is required")
+        mistakes = "; ".join(f"{'.'.join(map(str, p.path)) or 'options'}: {p.message}" for p in wrong)
+        raise ConfigError(f"the kit cannot make its options: {mistakes}; pass `options=` with what is required")
     assert isinstance(config, Config)
     return config

@@ -17,7 +17,7 @@ from translate.seeding import derive
 from translate.stages.train import build_networks
 from translate.testing.batches import tiny_batch, tiny_spec
 from translate.testing.component import configured, smallest
-from translate.testing.instrumented_engine import WatchedEngine
+from translate.testing.instrumented_engine import InstrumentedEngine
 from translate.training.config import TrainConfig
 from translate.training.players import make_players
 
@@ -29,22 +29,23 @@ SMALL: Sequence[Mapping[str, int]] = (
 """Options that make networks small, where the method's options leave them alone: the first that the method can use."""
 
 
-class Shelf:
-    """A registry in which one name means the class under test, installed or not."""
+class RegistryWithOverride:
+    """A registry in which one name stands for the class under test, whether it is installed or not."""
 
     def __init__(self, registry: Components, kind: str, name: str, cls: type[Any]) -> None:
-        self._registry, self._mine, self._cls = registry, (kind, name), cls
+        self._registry, self._override, self._cls = registry, (kind, name), cls
 
     def get(self, kind: str, name: str) -> type[Any]:
-        found: type[Any] = self._cls if (kind, name) == self._mine else self._registry.get(kind, name)  # type: ignore[arg-type]
-        return found
+        if (kind, name) == self._override:
+            return self._cls
+        return self._registry.get(kind, name)  # type: ignore[arg-type]
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._registry, name)
 
 
-class Bench:
-    """Everything that the checks of a method share. `size` grows to what the networks of its directions need."""
+class MethodHarness:
+    """Builds and trains a method for its checks. `size` grows to what the networks of its directions need."""
 
     def __init__(
         self,
@@ -66,11 +67,11 @@ class Bench:
                 break
 
     def _builds(self, options: dict[str, Any]) -> bool:
-        """Takes these options if the networks can be built with them."""
+        """Takes these options if the networks can be built with them; returns whether it did."""
         before, self.options = self.options, options
         try:
             self.built(self.method())
-        except Exception:  # what goes wrong without small networks is told by the checks
+        except Exception:  # the checks report what goes wrong without small networks
             self.options = before
             return False
         return True
@@ -108,7 +109,7 @@ class Bench:
         torch.manual_seed(derive(seed, "networks"))
         return build_networks(method, self.registry)
 
-    def engine(self, *, precision: Any = "fp32", seed: int = SEED, watching: bool = False) -> WatchedEngine:
+    def engine(self, *, precision: Any = "fp32", seed: int = SEED, checking: bool = False) -> InstrumentedEngine:
         """A training that has not begun: `seed` decides the first weights, and nothing else."""
         method = self.method()
         nets = self.built(method, seed)
@@ -116,16 +117,18 @@ class Bench:
             net.train()
         config = TrainConfig(method=self.name, fast="off")
         players = make_players(self.name, method.players, nets, config, 100, fused=False)
-        return WatchedEngine(method, nets, players, device="cpu", precision=precision, seed=SEED, watching=watching)
+        return InstrumentedEngine(
+            method, nets, players, device="cpu", precision=precision, seed=SEED, checking=checking
+        )
 
-    def play(self, engine: WatchedEngine, steps: int) -> None:
+    def play(self, engine: InstrumentedEngine, steps: int) -> None:
         for _ in range(steps):
             engine.step([self.batch(engine.index)], engine.index // 2)
 
 
 def _small(config: type[Config], registry: Registry, wanted: Mapping[str, int]) -> dict[str, NetworkUse]:
     """The networks that are options of a method by default, with those of the wanted options that they know."""
-    found = {}
+    networks = {}
     for name, field in config.model_fields.items():
         use = field.default
         if use is PydanticUndefined or not isinstance(use, NetworkUse):
@@ -133,5 +136,5 @@ def _small(config: type[Config], registry: Registry, wanted: Mapping[str, int]) 
         fields = registry.get("networks", use.uses).Config.model_fields
         numbers = {key for key in wanted if key in fields and isinstance(fields[key].default, int)}
         options = {key: wanted[key] for key in numbers if key not in use.options}
-        found[field.alias or name] = NetworkUse(uses=use.uses, options={**use.options, **options})
-    return found
+        networks[field.alias or name] = NetworkUse(uses=use.uses, options={**use.options, **options})
+    return networks

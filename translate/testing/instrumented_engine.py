@@ -1,4 +1,4 @@
-"""The training engine with its eyes open: it plays the same game, and notes what the rules of the contract forbid."""
+"""The training engine with instruments: it takes the same steps, and notes what the contract forbids."""
 
 from __future__ import annotations
 
@@ -15,15 +15,15 @@ from translate.training.engine import Engine
 from translate.training.players import Player
 
 
-class WatchedEngine(Engine):
-    """`values` holds (step, player, loss, value) of every term; with `watching` also `faults` by check.
+class InstrumentedEngine(Engine):
+    """Records `values`: (step, player, loss, value) of every term; with `checking` also `faults`, sentences by check.
 
-    It asks torch for the gradient of every term on its own, which a training never does.
+    To check, it asks torch for the gradient of every term on its own, which a training never does.
     """
 
-    def __init__(self, *args: Any, watching: bool = False, **kwargs: Any) -> None:
+    def __init__(self, *args: Any, checking: bool = False, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        self.watching = watching
+        self.checking = checking
         self.values: list[tuple[int, str, str, float]] = []
         self.faults: dict[str, list[str]] = {"game": [], "state": []}
         self.reached: dict[tuple[str, str], bool] = {}
@@ -32,17 +32,17 @@ class WatchedEngine(Engine):
 
     def step(self, batches: Sequence[Mapping[str, Tensor]], epoch: int) -> None:
         self._moved = set()
-        if not self.watching:
+        if not self.checking:
             super().step(batches, epoch)
             return
         before = state_of(self.method)
-        given = [{k: v.clone() for k, v in batch.items()} for batch in batches]
+        copies = [{k: v.clone() for k, v in batch.items()} for batch in batches]
         seed = derive(self.seed, "step", self.index, 0)
         super().step(batches, epoch)
         if torch.initial_seed() != seed:
             self._fault("game", "step() reseeds torch's global generator; draw from `step.rng` instead")
         self.faults["state"] += changes("step()", before, state_of(self.method))
-        for batch, was in zip(batches, given, strict=True):
+        for batch, was in zip(batches, copies, strict=True):
             for key in was:
                 if not torch.equal(batch[key], was[key]):
                     self._fault("game", f"step() changes batch[{key!r}] in place; work on a copy")
@@ -77,7 +77,7 @@ class WatchedEngine(Engine):
     # ------------------------------------------------------------------------------------------ inside one step
 
     def _next(self, game: Iterator[Update]) -> Update | None:
-        if not self.watching:
+        if not self.checking:
             return super()._next(game)
         mine = [(n, p) for player in self.method.players.values() for n in player for p in self.nets[n].parameters()]
         before = [(n, p, p.detach().clone()) for n, p in mine if id(p) not in self._moved]
@@ -99,18 +99,18 @@ class WatchedEngine(Engine):
         total = super()._total(player, update)
         for name, value in update.losses.items():
             self.values.append((self.index, player.name, name, float(value.detach())))
-        if self.watching:
-            self._look(player, update)
+        if self.checking:
+            self._check_update(player, update)
         return total
 
     def _update(self, player: Player, finite: Tensor, epoch: int) -> None:
         super()._update(player, finite, epoch)
         self._moved = {id(p) for p in player.params}
-        if self.watching:
+        if self.checking:
             for param in player.params:
                 param.grad = None
 
-    def _look(self, player: Player, update: Update) -> None:
+    def _check_update(self, player: Player, update: Update) -> None:
         for name, value in update.losses.items():
             if not value.isfinite():
                 self._fault(
@@ -148,11 +148,11 @@ class WatchedEngine(Engine):
 
 def state_of(holder: Any) -> dict[str, Any]:
     """The attributes of an object, and those of its class that hold data, as values that can be compared later."""
-    found = {f"self.{name}": frozen(value) for name, value in vars(holder).items()}
+    state = {f"self.{name}": frozen(value) for name, value in vars(holder).items()}
     for cls in type(holder).__mro__:
         data = {n: v for n, v in vars(cls).items() if isinstance(v, int | float | str | list | dict | set)}
-        found |= {f"{cls.__name__}.{n}": frozen(v) for n, v in data.items() if not n.startswith("__")}
-    return found
+        state |= {f"{cls.__name__}.{n}": frozen(v) for n, v in data.items() if not n.startswith("__")}
+    return state
 
 
 def changes(where: str, before: Mapping[str, Any], after: Mapping[str, Any]) -> list[str]:

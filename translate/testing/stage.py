@@ -36,7 +36,7 @@ def assert_stage_conforms(
     StageChecks(cls, options=options, inputs=inputs, registry=registry).demand()
 
 
-class Deaf:
+class NullTracker:
     """A tracker that records nothing."""
 
     def __getattr__(self, name: str) -> Callable[..., None]:
@@ -50,7 +50,7 @@ def quiet_context(
     registry: Components | None = None,
     tracker: Tracker | None = None,
 ) -> StageContext:
-    """What a stage gets to work with, outside of any pipeline: an empty `folder`, a silent console, no tracking."""
+    """A context for a stage outside of any pipeline: an empty `folder`, a silent console, no tracking."""
     return StageContext(
         "testing",
         "stage",
@@ -58,7 +58,7 @@ def quiet_context(
         dict(inputs or {}),
         SEED,
         "cpu",
-        tracker or Deaf(),
+        tracker or NullTracker(),
         PlainConsole(io.StringIO(), io.StringIO()),
         registry or Registry(),
         lambda event, **facts: None,
@@ -82,8 +82,8 @@ class StageChecks(ComponentChecks):
         self.inputs, self.registry = dict(inputs or {}), registry or Registry()
 
     def made(self) -> Stage[Any]:
-        found: Stage[Any] = self.cls(self.config(), self.registry, SEED)
-        return found
+        stage: Stage[Any] = self.cls(self.config(), self.registry, SEED)
+        return stage
 
     def applies(self, name: str) -> bool:
         needed = {n for n, need in getattr(self.cls, "needs", {}).items() if not getattr(need, "optional", False)}
