@@ -73,8 +73,10 @@ class PlainConsole:
         print(f"warning: {text}", file=self._errors, flush=True)
 
     def table(self, title: str, columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> None:
-        cells = [list(columns), *([number(cell) for cell in row] for row in rows)]
-        widths = [max(len(row[i]) for row in cells) for i in range(len(columns))]
+        cells = [list(columns)]
+        for values in rows:
+            cells.append([number(value) for value in values])
+        widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
         right = [_numeric(rows, i) for i in range(len(columns))]
         if title:
             self.say(title)

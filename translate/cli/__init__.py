@@ -72,5 +72,6 @@ def main(ctx: click.Context, traceback: bool, no_plugin: tuple[str, ...], trace_
 
 _GROUPS = (pipelines, convert, images, catalogue, plugins, authoring, services)
 
-for command in (command for group in _GROUPS for command in group.COMMANDS):
-    main.add_command(command)
+for group in _GROUPS:
+    for command in group.COMMANDS:
+        main.add_command(command)

@@ -62,7 +62,9 @@ def _show_method(method: dict[str, Any]) -> None:
     out.say(f"{method['about']}\n\ndata: {method['data']}\n")
     directions = [(n, ", ".join(d["inputs"]), d["output"], d["scale"]) for n, d in method["directions"].items()]
     out.table("directions", ("name", "inputs", "output", "scale"), directions)
-    owner = {net: player for player, nets in method["players"].items() for net in nets}
+    owner: dict[str, str] = {}
+    for player, names in method["players"].items():
+        owner |= dict.fromkeys(names, player)
     nets = [(n, owner.get(n, "-"), net["uses"], f"{net['parameters']:,}") for n, net in method["networks"].items()]
     out.say("")
     if method["problem"]:
@@ -94,17 +96,11 @@ def list_datasets(as_json: bool = False) -> None:
     if as_json:
         print_json({"datasets": [{**card.model_dump(mode="json"), "here": here[card.name]} for card in cards]})
         return
-    rows = [
-        (
-            card.name,
-            card.title,
-            " or ".join(card.kinds),
-            ", ".join(f"{split} {max(n.a, n.b)}" for split, n in card.splits.items()),
-            _download(card),
-            "yes" if here[card.name] else "no",
-        )
-        for card in cards
-    ]
+    rows = []
+    for card in cards:
+        counts = ", ".join(f"{split} {max(count.a, count.b)}" for split, count in card.splits.items())
+        kinds, there = " or ".join(card.kinds), "yes" if here[card.name] else "no"
+        rows.append((card.name, card.title, kinds, counts, _download(card), there))
     console().table("", ("name", "what", "data", "images per side", "download", "here"), rows)
 
 

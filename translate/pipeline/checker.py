@@ -184,4 +184,6 @@ class _Check:
 
 
 def _a(kind: str) -> str:
-    return kind if kind.endswith("s") else f"{'an' if kind[0] in 'aeiou' else 'a'} {kind}"
+    if kind.endswith("s"):
+        return kind
+    return f"an {kind}" if kind[0] in "aeiou" else f"a {kind}"

@@ -126,7 +126,10 @@ def package_sources(package: str) -> list[Path]:
 def plugin_sources(registry: Registry) -> list[Path]:
     """The source files of all plugins that were loaded."""
     packages = {plugin.module.__name__.partition(".")[0] for plugin in registry.loaded().values()}
-    return [source for package in sorted(packages) for source in package_sources(package)]
+    sources: list[Path] = []
+    for package in sorted(packages):
+        sources += package_sources(package)
+    return sources
 
 
 def changes(
@@ -191,7 +194,11 @@ def _files(path: str, old: Mapping[str, str], new: Mapping[str, str]) -> str:
     if not differing or differing == ["."]:
         return f"input {path} changed"
     first = differing[0]
-    verb = "is new" if first not in old else "is gone" if first not in new else "changed"
+    verb = "changed"
+    if first not in old:
+        verb = "is new"
+    elif first not in new:
+        verb = "is gone"
     more = f" (and {len(differing) - 1} more)" if len(differing) > 1 else ""
     return f"input {Path(path, first).as_posix()} {verb}{more}"
 

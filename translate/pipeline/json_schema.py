@@ -53,12 +53,13 @@ class _Generator(GenerateJsonSchema):
 
 class _Writer:
     def __init__(self, registry: Registry) -> None:
-        self.components: dict[ComponentKind, dict[str, type[Any]]] = {
-            kind: {name: registry.get(kind, name) for name in registry.names(kind)} for kind in KINDS
-        }
+        self.components: dict[ComponentKind, dict[str, type[Any]]] = {}
+        for kind in KINDS:
+            self.components[kind] = {name: registry.get(kind, name) for name in registry.names(kind)}
         self.plugins = [plugin.name for plugin in registry.plugins()]
         models: dict[type[BaseModel], None] = dict.fromkeys((Frame, StageFrame, StagePatch, ExtraLoss))
-        models |= {each.Config: None for of in self.components.values() for each in of.values()}
+        for components in self.components.values():
+            models |= dict.fromkeys(component.Config for component in components.values())
         refs, whole = models_json_schema(
             [(model, "validation") for model in models], schema_generator=_Generator, ref_template="#/$defs/{model}"
         )

@@ -46,12 +46,15 @@ class PlanCache:
 
     def save(self, outlines: Mapping[str, Outline], sources: Iterable[Path]) -> None:
         """Keeps outlines that were made from these source files of plugins."""
-        inputs = {name: [os.fspath(path) for path in stage.inputs()] for name, stage in outlines.items()}
-        looked_at = [Path(path) for paths in inputs.values() for path in paths]
-        # A new folder beside an input may be a split that was not there before: it changes the time of its parent.
-        looked_at += [parent for path in looked_at for parent in list(path.parents)[:3] if parent != Path()]
-        stages = {name: _plain(stage, inputs[name]) for name, stage in outlines.items()}
-        stats = _stats(os.fspath(path) for path in (*looked_at, *sources))
+        stages = {}
+        looked_at = list(sources)
+        for name, stage in outlines.items():
+            inputs = [Path(path) for path in stage.inputs()]
+            stages[name] = _plain(stage, inputs)
+            for path in inputs:
+                # A new folder beside an input may be a split that was not there before: it changes its parent's time.
+                looked_at += [path, *_parents(path)]
+        stats = _stats(os.fspath(path) for path in looked_at)
         with suppress(OSError, TypeError, ValueError):
             self._path.parent.mkdir(parents=True, exist_ok=True)
             write_json(self._path, {"key": self._key, "stats": stats, "stages": stages})
@@ -88,7 +91,12 @@ def _stats(paths: Iterable[str]) -> dict[str, list[int] | None]:
     return stats
 
 
-def _plain(stage: Outline, inputs: list[str]) -> dict[str, Any]:
+def _parents(path: Path) -> list[Path]:
+    """The folders above a path, as far as a data set may reach; the working directory changes all the time."""
+    return [parent for parent in list(path.parents)[:3] if parent != Path()]
+
+
+def _plain(stage: Outline, inputs: Iterable[Path]) -> dict[str, Any]:
     return {
         "uses": stage.uses,
         "produces": stage.produces,
@@ -96,7 +104,7 @@ def _plain(stage: Outline, inputs: list[str]) -> dict[str, Any]:
         "options": stage.options,
         "notes": list(stage.notes),
         "recipe": stage.recipe,
-        "inputs": inputs,
+        "inputs": [os.fspath(path) for path in inputs],
         "code": dict(stage.code),
     }
 

@@ -101,8 +101,8 @@ def _single(layout: Layout) -> Material:
 
 def _labelled(layout: Layout) -> Material:
     sides = _two(layout, "pictures and their label maps")
-    maps = [s for s in sides if all(h.mode != "rgb" and h.bits == 8 for h in layout.pile(s).headers.values())]
-    maps = [s for s in maps if _LABELS.match(s)] or maps
+    maps = [side for side in sides if _could_be_labels(layout.pile(side))]
+    maps = [side for side in maps if _LABELS.match(side)] or maps
     if len(maps) != 1:
         raise _UnsuitedError(
             "one of the two has to hold label maps: grey or palette PNGs whose values are class numbers"
@@ -121,13 +121,18 @@ def _labelled(layout: Layout) -> Material:
     return _material(layout, source, about)
 
 
+def _could_be_labels(pile: Pile) -> bool:
+    return all(header.mode != "rgb" and header.bits == 8 for header in pile.headers.values())
+
+
 def _attribute(layout: Layout) -> Material:
     one, other = _two(layout, "pictures with something and pictures without it")
     if _WITHOUT.fullmatch(one):
         one, other = other, one
-    piles = [layout.pile(one), layout.pile(other)]
-    about = [f"with    {piles[0]}", f"without {piles[1]}"]
-    mixed = len({h.channels for pile in piles for h in pile.headers.values()}) > 1
+    with_it, without_it = layout.pile(one), layout.pile(other)
+    about = [f"with    {with_it}", f"without {without_it}"]
+    headers = [*with_it.headers.values(), *without_it.headers.values()]
+    mixed = len({header.channels for header in headers}) > 1
     source = {"uses": "attribute", **_folders(layout, {"with": one, "without": other})}
     if mixed:
         source["colour"] = True
