@@ -34,39 +34,59 @@ class StageFrame(Config):
     """One stage: which kind, with which options, on the results of which other stages."""
 
     uses: str
+    """Kind of the stage: `preprocess`, `train`, `infer`, `evaluate`, or `PLUGIN/NAME`."""
     options: dict[str, Any] = Field(default={}, alias="with")
+    """Options of the stage; each kind has its own."""
     needs: dict[str, str] = {}
+    """Stages whose results it takes, by what it calls them: `{model: train, data: prepare}`."""
 
 
 class StagePatch(Config):
     """The changes that a profile makes to a stage."""
 
     uses: str | None = None
+    """Another kind of stage; its options then replace those of the file. `null` keeps the kind."""
     options: dict[str, Any] = Field(default={}, alias="with")
+    """Options that differ; mappings merge, lists and single values replace."""
     needs: dict[str, str] = {}
+    """Needs that differ."""
 
 
 class Profile(Config):
     """A variant of the pipeline: what differs from the file's body. A stage set to null is left out."""
 
     description: str = ""
+    """A sentence about the variant, for readers."""
     seed: NonNegativeInt | None = None
+    """Another seed; `null` keeps the file's."""
     stages: dict[str, StagePatch | None] = {}
+    """Stages that differ, by name; `null` leaves a stage out, and a new one has to say what it `uses`."""
     tracking: Literal["mlflow", "none"] | None = None
+    """Another way of tracking; `null` keeps the file's."""
     plugins: tuple[str, ...] | None = None
+    """Another list of listening plugins; `null` keeps the file's."""
 
 
 class Frame(Config):
     """A pipeline file. Options below `with` are checked later, against the stage that `uses` names."""
 
     version: Literal[1]
+    """Version of the file's format: 1."""
     name: Slug
+    """Name of the pipeline and of its folder below `runs/`: up to 60 lower-case letters, digits, `-` and `_`."""
     description: str = ""
+    """A sentence about the pipeline, for readers."""
     seed: NonNegativeInt = 0
+    """Seed of every random draw: initial weights, order of images, augmentation, noise."""
     stages: Annotated[dict[Slug, StageFrame], Field(min_length=1)]
+    """Stages by name. They run in the order of their needs, else as they stand."""
     profiles: dict[Slug, Profile] = {}
+    """Variants by name, for `--profile NAME`: `quick` for minutes on a CPU, for instance."""
     tracking: Literal["mlflow", "none"] = "mlflow"
+    """Record of a run: `mlflow`, in the store that `MLFLOW_TRACKING_URI` names, by default `mlflow.db` here; `none`
+    keeps the report alone and imports no mlflow."""
     plugins: tuple[str, ...] = ()
+    """Plugins that listen to events without being named otherwise: `[acme-notify]`."""
 
 
 @dataclass(frozen=True)

@@ -34,18 +34,18 @@ if TYPE_CHECKING:
 
 
 class EvaluateConfig(Config):
-    """`metrics` by name or with options; `baselines`: score copying the input and the best single colour beside them.
-
-    `split` of the data to compare with: by default the one that was translated. `only`: images of these names, such as
-    `[Set5/*, Set14/*]`. `bootstrap`: how many sets of images
-    are drawn for 95 % intervals of the scores (200 will do; 0: none).
-    """
+    """Options of the `evaluate` stage."""
 
     metrics: list[MetricUse] = Field(min_length=1)
+    """Metrics, by name or with options: `[l1, {uses: swd, projections: 512}]`."""
     baselines: bool = True
+    """Whether to score, beside the images, a copy of the input and the best single colour: a method has to beat both."""
     split: str | None = None
+    """Split of the data to compare with; `null` takes the one that was translated."""
     only: tuple[str, ...] = ()
+    """Patterns of the names of images that count, such as `[Set5/*, Set14/*]`; empty for all."""
     bootstrap: NonNegativeInt = 0
+    """Sets of images that are drawn, with replacement, for 95 % intervals of the scores; 200 will do, 0 draws none."""
 
 
 class EvaluateStage(Stage[EvaluateConfig]):

@@ -25,19 +25,23 @@ SHOWN, TILE = 8, 256
 
 
 class InferConfig(Config):
-    """`split` of the data (default: test, else val) or `input`: a path of images instead of data.
-
-    `direction`: default the method's first. `others`: files for the direction's further inputs, with `input`.
-    `bits: 16` writes 16 bits per channel where the inputs have 8: what a network hides below a step of 8 bits survives.
-    """
+    """Options of the `infer` stage. The images are a split of its `data`, or those at `input`."""
 
     split: str | None = None
+    """Split of the data to translate; `null` takes `test` where there is one, else `val`."""
     direction: str | None = None
+    """Direction of the method, such as `b_to_a`; `null` takes its first."""
     input: Path | None = None
+    """Image, folder or pattern to translate instead of a split: `photos/**/*.jpg`."""
     others: dict[str, Path] = {}
+    """Files for the further inputs of the direction, together with `input`: `{exemplar: hat.png}`."""
     precision: Literal["fp32", "bf16"] = "fp32"
+    """Number format of the networks' calculations; bf16 is faster on some devices and differs a little."""
     bits: Literal[16] | None = None
+    """16 writes 16 bits per channel where the inputs have 8, so that what a network hides below a step of 8 bits
+    survives; `null` keeps the bits of each input."""
     quality: int = Field(default=95, ge=1, le=100)
+    """Quality of JPEG and WebP outputs; 100 is the best and largest."""
 
 
 class InferStage(Stage[InferConfig]):

@@ -53,12 +53,16 @@ Group = dict[str, Record]
 
 
 class PreprocessConfig(Config):
-    """`direction: b_to_a` swaps input and target of paired data. `workers`: threads that decode and write."""
+    """Options of the `preprocess` stage."""
 
     source: SourceUse
+    """Where the images come from: `{uses: folders, a: photos/train, b: drawings/train}`."""
     transforms: tuple[TransformUse, ...] = ()
+    """Transforms that draw nothing at random; what they make is kept on disk: `[{uses: resize, size: 286}]`."""
     direction: Literal["a_to_b", "b_to_a"] = "a_to_b"
+    """Of paired data: `a_to_b` makes side a the input, `b_to_a` makes it the target."""
     workers: PositiveInt | None = None
+    """Threads that decode and write; `null` goes by the cores. It changes speed alone."""
 
 
 @dataclass(frozen=True)
