@@ -39,7 +39,7 @@ class EvaluateConfig(Config):
     metrics: list[MetricUse] = Field(min_length=1)
     """Metrics, by name or with options: `[l1, {uses: swd, projections: 512}]`."""
     baselines: bool = True
-    """Whether to score, beside the images, a copy of the input and the best single colour: a method has to beat both."""
+    """Whether a copy of the input and the best single colour are scored too: a method has to beat both."""
     split: str | None = None
     """Split of the data to compare with; `null` takes the one that was translated."""
     only: tuple[str, ...] = ()
