@@ -1,0 +1,76 @@
+"""A folder in which the commands of the pages work as they stand: tiny recipes, images, two trained models."""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+import yaml
+from PIL import Image
+
+from translate.pipeline.schema import load
+
+ROOT = Path(__file__).parents[2]
+QUICK = ("maps_cyclegan", "faces_genegan")
+SMALL = {"train": 8, "val": 2, "test": 4}
+
+
+def make(folder: Path) -> None:
+    """Fills an empty folder. The trained models are those of the quick profiles after two steps."""
+    (folder / "pipelines").mkdir(parents=True)
+    for recipe in sorted((ROOT / "pipelines").glob("*.yaml")):
+        text = yaml.safe_dump(tiny(recipe), sort_keys=False)
+        (folder / "pipelines" / recipe.name).write_text(text, "utf-8")
+    shutil.copytree(ROOT / "examples", folder / "examples", ignore=shutil.ignore_patterns("__pycache__"))
+    make_images(folder)
+    make_checkpoint(folder / "checkpoints" / "maps_cyclegan" / "latest_net_G.pth")
+    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
+    for name in QUICK:
+        command = ["run", f"pipelines/{name}.yaml", "--profile", "quick", "--until", "train"]
+        subprocess.run([sys.executable, "-m", "translate", *command], cwd=folder, env=environment, check=True)
+
+
+def tiny(recipe: Path) -> dict[str, Any]:
+    """A recipe whose every profile is the quick one, with a few images and two steps."""
+    pipeline = yaml.safe_load(recipe.read_text("utf-8"))
+    stages = {name: stage.plain() for name, stage in load(recipe, "quick").stages()}
+    for stage in stages.values():
+        if stage["uses"] == "preprocess":
+            stage["with"]["source"] |= SMALL
+        if stage["uses"] == "train":
+            stage["with"]["max_steps"] = 2
+    profiles: dict[str, Any] = {name: {} for name in pipeline["profiles"]}
+    return {**pipeline, "stages": stages, "profiles": profiles}
+
+
+def make_images(folder: Path) -> None:
+    """Images under the names that the pages use."""
+    rng = np.random.default_rng(1)
+    sets = ["photos", "photos/train", "photos/test", "drawings/train", "drawings/test"]
+    sets += ["photos-and-drawings/trainA", "photos-and-drawings/trainB"]
+    files = [f"{name}/{number}.jpg" for name in sets for number in (1, 2)]
+    for name in ["photo.jpg", "a.jpg", "face.png", "hat.png", *files]:
+        file = folder / name
+        file.parent.mkdir(parents=True, exist_ok=True)
+        height, width = (64, 64) if file.suffix == ".png" else (72, 96)
+        Image.fromarray(rng.integers(0, 255, (height, width, 3), np.uint8)).save(file)
+
+
+def make_checkpoint(file: Path) -> None:
+    """A generator as another program would have saved it."""
+    place = ROOT / "tests" / "models" / "reference_checkpoints.py"
+    spec = importlib.util.spec_from_file_location("reference_checkpoints", place)
+    assert spec
+    assert spec.loader
+    reference = importlib.util.module_from_spec(spec)
+    sys.modules[spec.name] = reference
+    spec.loader.exec_module(reference)
+    file.parent.mkdir(parents=True)
+    torch.save(reference.Layout("resnet", 6, "instance").checkpoint(), file)

@@ -1,0 +1,74 @@
+"""The site of documentation: complete, up to date, built without a warning and without the network."""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from PIL import Image
+
+import translate
+import translate.testing
+from translate.plugins import ENGINE, Registry
+
+ROOT = Path(__file__).parents[2]
+DOCS = ROOT / "docs"
+
+
+def test_every_public_name_is_on_the_page_of_the_api() -> None:
+    shown = re.findall(r"^::: translate\.([\w.]+)$", (DOCS / "api.md").read_text("utf-8"), re.MULTILINE)
+    public = {*translate.__all__} - {"__version__"}
+    assert sorted(shown) == sorted([*public, *(f"testing.{name}" for name in translate.testing.__all__)])
+
+
+def test_every_method_is_on_the_page_of_methods() -> None:
+    registry = Registry()
+    registry.load_all()
+    page = (DOCS / "methods.md").read_text("utf-8")
+    ours = [name for name in registry.names("methods") if registry.provider("methods", name)["distribution"] == ENGINE]
+    assert len(ours) > 10
+    assert [name for name in ours if f"`{name}`" not in page] == []
+    recipes = {file.name for file in (ROOT / "pipelines").glob("*.yaml")}
+    assert set(re.findall(r"`(\w+\.yaml)`", page)) == recipes
+
+
+def test_the_picture_of_the_rooms_is_up_to_date() -> None:
+    command = [sys.executable, "docs/tools/architecture.py", "--check"]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+
+
+def test_the_picture_of_the_quick_start_is_drawn_from_its_run(tmp_path: Path) -> None:
+    """From a folder that looks like the one that a run leaves, with tiles of one colour."""
+    colours = {"prepare/test/a": "#ff0000", "convert/images": "#00ff00", "prepare/test/b": "#0000ff"}
+    for place, colour in colours.items():
+        (tmp_path / place).mkdir(parents=True)
+        for name in ("a.png", "b.png", "c.png", "d.png"):
+            Image.new("RGB", (64, 64), colour).save(tmp_path / place / name)
+    output = tmp_path / "row.png"
+    command = [sys.executable, str(DOCS / "tools" / "quickstart_picture.py"), str(tmp_path), str(output)]
+    subprocess.run(command, check=True)
+    with Image.open(output) as picture:
+        row = picture.convert("RGB")
+    seen = [row.getpixel((x, 80)) for x in range(row.width)]
+    tiles = [colour for colour, before in zip(seen[1:], seen, strict=False) if colour != before]
+    assert [c for c in [seen[0], *tiles] if c != (255, 255, 255)] == [(255, 0, 0), (0, 255, 0), (0, 0, 255)] * 3
+
+
+@pytest.mark.slow
+def test_the_site_builds_without_a_warning_and_loads_nothing_from_elsewhere(tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "mkdocs", "build", "--strict", "--site-dir", str(tmp_path / "site")]
+    nowhere = dict.fromkeys(("http_proxy", "https_proxy"), "http://127.0.0.1:9")
+    environment = {**os.environ, **nowhere, "NO_MKDOCS_2_WARNING": "1"}
+    done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    pages = list((tmp_path / "site").rglob("*.html"))
+    assert len(pages) > 12
+    for page in pages:
+        html = page.read_text("utf-8")
+        assert re.findall(r"<(?:script|img|iframe)[^>]*\bsrc=\"?(?:https?:)?//", html) == [], page
+        assert re.findall(r"<link[^>]*rel=\"?stylesheet\"?[^>]*href=\"?(?:https?:)?//", html) == [], page
