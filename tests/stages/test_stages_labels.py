@@ -19,7 +19,7 @@ from translate.plugins import Registry
 from translate.stages.evaluate import EvaluateConfig, EvaluateStage
 from translate.stages.infer import InferConfig, InferStage
 from translate.stages.preprocess import PreprocessConfig, PreprocessStage
-from translate.stages.train import TrainStage
+from translate.training.check import data_problems
 from translate.training.config import TrainConfig, ValidateConfig
 from translate.training.engine import Engine
 from translate.training.validation import Validator
@@ -150,5 +150,5 @@ def test_validation_scores_classes_and_shows_colours(registry, data, method, tru
 
 def test_training_asks_for_metrics_of_labels(registry, data):
     config = TrainConfig.model_validate({"method": "brightest", "validate": {"metrics": ["ssim", "miou"]}})
-    problems = list(TrainStage(config, registry, 7)._check_data(Brightest, DatasetFacts.from_json(data.facts)))
+    problems = list(data_problems(config, registry, Brightest, DatasetFacts.from_json(data.facts)))
     assert [p.path for p in problems] == [("with", "validate", "metrics", 0)]

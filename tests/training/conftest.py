@@ -10,7 +10,7 @@ from torch import nn
 
 from translate.contracts import DataSpec, Method
 from translate.plugins import Registry
-from translate.stages.train import build_networks
+from translate.training.build import build_networks
 from translate.training.config import TrainConfig
 from translate.training.engine import Engine
 from translate.training.players import make_players

@@ -21,7 +21,8 @@ from translate.data.dataset import write_index
 from translate.imaging.io import write
 from translate.objectives import translate_losses
 from translate.plugins import Registry
-from translate.stages.train import TrainStage, build_networks
+from translate.stages.train import TrainStage
+from translate.training.build import build_networks
 from translate.training.config import ExtraLoss, TrainConfig
 from translate.training.extra_losses import bind, check_met
 

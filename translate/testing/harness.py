@@ -14,10 +14,10 @@ from translate.contracts import Components, Config, DataSpec, Method, NetworkUse
 from translate.errors import ConfigError
 from translate.plugins import Registry
 from translate.seeding import derive
-from translate.stages.train import build_networks
 from translate.testing.batches import tiny_batch, tiny_spec
 from translate.testing.component import configured, smallest
 from translate.testing.instrumented_engine import InstrumentedEngine
+from translate.training.build import build_networks
 from translate.training.config import TrainConfig
 from translate.training.players import make_players
 

@@ -2,176 +2,186 @@
 
 from __future__ import annotations
 
-import math
 import signal
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
-from pathlib import Path
+from dataclasses import dataclass
 from types import FrameType
 from typing import Any
 
 import torch
 from torch import nn
-from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
-from translate.contracts import Method, StageContext
+from translate.contracts import StageContext
 from translate.data.loader import Batch, Loader, to_device
 from translate.errors import Stopped
 from translate.metrics import evaluate_sets
-from translate.metrics.scores import named
 from translate.training import checkpoint
+from translate.training.best import Best
 from translate.training.config import TrainConfig
 from translate.training.diagnostics import Health
-from translate.training.engine import Engine
 from translate.training.extra_losses import check_met
+from translate.training.state import TrainingState
 from translate.training.validation import Validator, save_picture
 
 
-@dataclass
-class History:
-    """What the trainer itself has to remember across a restart."""
+@dataclass(frozen=True)
+class Length:
+    """How long a training is, in steps: the `whole` of its epochs, and the `total` that `max_steps` leaves of it.
 
-    validations: list[dict[str, Any]] = field(default_factory=list)
-    best: dict[str, Any] | None = None
+    Schedules run over the whole, so that a training which is cut short has the rates of the long one.
+    """
+
+    whole: int
+    total: int
+    validation_every: int
+
+    @classmethod
+    def of(cls, config: TrainConfig, batches_per_epoch: int) -> Length:
+        """The length for a dataset that fills so many batches; a step takes `accumulate` of them."""
+        whole = max(1, config.epochs * batches_per_epoch // config.accumulate)
+        every = max(1, round(config.validation.every * batches_per_epoch / config.accumulate))
+        return cls(whole, min(whole, config.max_steps or whole), every)
+
+    def validates(self, step: int) -> bool:
+        """Whether a validation is due after this step; it always is after the last one."""
+        return step == self.total or step % self.validation_every == 0
 
 
 class Trainer:
-    """Runs `engine` over `loader` until the last step; everything that it leaves lies in `context.folder`."""
+    """Runs `state.engine` over `loader` until the last step; everything that it leaves lies in `context.folder`."""
 
     def __init__(
         self,
         context: StageContext,
         config: TrainConfig,
-        method: Method[Any],
-        engine: Engine,
+        state: TrainingState,
         loader: Loader,
-        validator: Validator | None,
-        total: int,
-        better: str | None,
+        length: Length,
+        *,
+        validator: Validator | None = None,
+        best: Best | None = None,
         channels_last: bool = False,
     ) -> None:
-        """`total` counts steps; `better` is the good end of the metric that `keep.best` names."""
-        self.context, self.config, self.method, self.engine = context, config, method, engine
-        self.loader, self.validator, self.total, self.better = loader, validator, total, better
-        self.channels_last = channels_last
+        self.context, self.config, self.loader, self.length = context, config, loader, length
+        self.state, self.engine, self.method = state, state.engine, state.engine.method
+        self.validator, self.best, self.channels_last = validator, best, channels_last
         self.folder = context.folder / "checkpoints"
-        self.history = History()
         self.health = Health(context.console)
         self.log_every = 1 if context.debug else config.log_every
-        self.best = self._best_curves()
-        self.watched = {n for d in method.directions.values() for n in d.nets}
-        self.ema: dict[str, AveragedModel] = self._averaged() if config.ema else {}
-        self.counted: dict[str, int] = {}
         self.signal: int | None = None
+        self._files: dict[int, str] = {}
+        """The images of each step since the last log, for the message about a loss that is not finite."""
 
     # ------------------------------------------------------------------------------------------------- the loop
 
-    def resume(self) -> int:
-        """Restores the newest complete checkpoint of this folder, if there is one; returns the step to go on from."""
-        known = checkpoint.steps(self.folder)
-        if known:
-            self.restore(self.folder / checkpoint.name_of(known[-1]))
-        return self.engine.index
-
-    def restore(self, folder: Path) -> None:
-        """Takes over the whole state of a checkpoint directory."""
-        self.history = History(**checkpoint.restore(folder, self.engine, self.ema))
-        self.counted = {name: self._moves(name) for name in self.ema}
-
     def run(self) -> None:
-        """Trains up to `total` steps. Raises SystemExit(75) after a save when a signal asked to stop."""
-        say, device = self.context.console.say, str(self.engine.device)
-        start = self.engine.index
-        waited, began, saved = 0.0, time.perf_counter(), time.monotonic()
-        files: dict[int, str] = {}
-        every = max(1, round(self.config.validation.every * self.loader.steps_per_epoch / self.config.accumulate))
-        batches = iter(self.loader)
+        """Trains up to the last step. Raises `Stopped` after a save when a signal asked to stop."""
+        start, total = self.state.step, self.length.total
         images = self.config.batch_size * self.config.accumulate
-        bar = self.context.console.progress(self.context.stage, self.total * images, start * images, "images")
+        waited, began, saved = 0.0, time.perf_counter(), time.monotonic()
         shown: dict[str, Any] = {}
-        if start == 0 and self.validator is not None:  # what the training started from
-            self.validator.load({n: self.engine.nets[n] for n in self.watched})
+        batches = iter(self.loader)
+        bar = self.context.console.progress(self.context.stage, total * images, start * images, "images")
+        if start == 0 and self.validator is not None:
+            # grids of step 0, from the live networks: the averages have not moved yet
+            self.validator.load({name: self.engine.nets[name] for name in self.state.averages.names})
             for direction in self.method.directions:
                 self._picture(direction, 0)
         with _signals(self), torch.autograd.set_detect_anomaly(self.context.debug), bar as progress:
-            while self.engine.index < self.total:
+            while self.state.step < total:
                 mark = time.perf_counter()
                 group = [next(batches) for _ in range(self.config.accumulate)]
                 waited += time.perf_counter() - mark
-                files[self.engine.index] = ", ".join(k for b in group for keys in b.keys.values() for k in keys)
-                ready = [self._to_device(b, device) for b in group]
-                self.engine.step(ready, group[0].epoch)
-                self._average()
-                step = self.engine.index
-                last = step == self.total
-                check_met(type(self.method).name, self.engine.extra)
-                if step % self.log_every == 0 or last:
-                    shown = {"step": f"{step}/{self.total}", **self._log(step, files)}
-                    files.clear()
-                improved = self._validate(step) if step % every == 0 or last else False
-                due = self.config.checkpoint.steps and step % self.config.checkpoint.steps == 0
-                late = time.monotonic() - saved > 60 * self.config.checkpoint.minutes
-                if improved or due or late or last or self.signal:
-                    self._save(files)
+                self._step(group)
+                step = self.state.step
+                # Numbers leave the device at log steps only: each transfer waits for all work that is queued there.
+                if step % self.log_every == 0 or step == total:
+                    shown = {"step": f"{step}/{total}", **self._log(step)}
+                # First the validation, then the save: the checkpoint has to hold its scores and know if it is the best.
+                improved = self.length.validates(step) and self._validate(step)
+                if improved or self.signal or step == total or self._save_due(step, saved):
+                    self._save()
                     saved = time.monotonic()
                 progress.advance(images, **shown)
                 if self.signal:
-                    say(f"stopped at step {step} of {self.total}, saved; the same command goes on from here")
-                    self.loader.close()
-                    raise Stopped(75 if self.signal == signal.SIGTERM else 130)
+                    self._stop()
         self.loader.close()
-        seconds = time.perf_counter() - began
-        done = self.total - start
-        if done:
-            say(
-                f"{done} steps in {seconds:.0f} s, {done * images / seconds:.1f} images/s, "
-                f"waiting for data {100 * waited / seconds:.1f} % of the time"
-            )
-            self.context.tracker.metrics(
-                {"images_per_second": done * images / seconds, "data_wait": waited / seconds}, self.total
-            )
+        if total > start:
+            self._report_speed((total - start) * images, time.perf_counter() - began, waited)
 
-    def _to_device(self, batch: Batch, device: str) -> Mapping[str, torch.Tensor]:
-        ready = to_device(batch, device)
-        if self.channels_last:
-            ready = {k: v.contiguous(memory_format=torch.channels_last) if v.ndim == 4 else v for k, v in ready.items()}
-        return ready
+    def _step(self, group: Sequence[Batch]) -> None:
+        """One optimizer step of each player on `accumulate` batches."""
+        keys = [key for batch in group for side in batch.keys.values() for key in side]
+        self._files[self.state.step] = ", ".join(keys)
+        self.engine.step([self._to_device(batch) for batch in group], group[0].epoch)
+        # once a step, after all players have moved, however often one of them moves in it
+        self.state.averages.update()
+        check_met(type(self.method).name, self.engine.extra)
+
+    def _to_device(self, batch: Batch) -> Mapping[str, torch.Tensor]:
+        images = to_device(batch, self.engine.device)
+        if not self.channels_last:
+            return images
+        # labels have three dimensions and no channels to lay last
+        return {
+            side: values.contiguous(memory_format=torch.channels_last) if values.ndim == 4 else values
+            for side, values in images.items()
+        }
+
+    def _save_due(self, step: int, saved: float) -> bool:
+        """Whether `checkpoint` asks for a save; `saved` is when the last one was, in seconds of the monotonic clock."""
+        every = self.config.checkpoint.steps
+        if every is not None and step % every == 0:
+            return True
+        return time.monotonic() - saved > 60 * self.config.checkpoint.minutes
+
+    def _stop(self) -> None:
+        """Ends a training that was asked to stop, once it is saved. Errors: Stopped."""
+        step, total = self.state.step, self.length.total
+        self.context.console.say(f"stopped at step {step} of {total}, saved; the same command goes on from here")
+        self.loader.close()
+        raise Stopped(75 if self.signal == signal.SIGTERM else 130)
 
     # ------------------------------------------------------------------------------------------- what is written
 
-    def _log(self, step: int, files: Mapping[int, str]) -> dict[str, float]:
-        self.engine.check_finite(files)
+    def _log(self, step: int) -> dict[str, float]:
+        """Sends the means since the last log to the tracker; returns those of the losses, for the progress bar."""
+        self.engine.check_finite(self._files)
+        self._files.clear()
         values = self.engine.read_meters()
         values |= self.health.gradients(step, values)
         self.context.tracker.metrics(values, step)
         self.context.emit("step_finished", step=step, metrics=values)
-        return {k: v for k, v in values.items() if "/" not in k}
+        return {name: value for name, value in values.items() if "/" not in name}
 
     def _validate(self, step: int) -> bool:
-        """Metrics and grids; True when the watched metric is the best so far."""
+        """Scores and pictures every direction; returns True when the watched metric is the best so far."""
         if self.validator is None:
             return False
-        self.validator.load({n: self.averaged(n) for n in self.watched})
+        self.validator.load(self.state.averages.all())
         scores: dict[str, float] = {}
         for direction in self.method.directions:
             self._picture(direction, step)
-            if direction not in self._scored():
-                continue
-            outputs, real = self.validator.translate(direction)
-            self.context.tracker.metrics(self.health.outputs(step, direction, outputs, real), step)
-            context = self.validator.context(direction)
-            found = evaluate_sets(self.validator.metrics, outputs, real, context) if real else {}
-            scores.update({self._curve(direction, k): v for k, v in found.items()})
+            if direction in self.validator.scored:
+                scores |= self._score(direction, step)
         self.context.tracker.metrics(scores, step)
         if scores:
-            shown = ", ".join(f"{k} {v:.4g}" for k, v in scores.items())
-            self.context.console.say(f"step {step}: {shown}")
-        # JSON has no infinity, the PSNR of equal images
-        told = {k: v if math.isfinite(v) else str(v) for k, v in scores.items()}
-        self.history.validations.append({"step": step, **told})
-        return self._improved(step, scores)
+            listed = ", ".join(f"{curve} {value:.4g}" for curve, value in scores.items())
+            self.context.console.say(f"step {step}: {listed}")
+        self.state.history.add(step, scores)
+        return self.best is not None and self.best.improved(self.state.history, step, scores)
+
+    def _score(self, direction: str, step: int) -> dict[str, float]:
+        """The scores of one direction by curve; none where it imitates no side of the data."""
+        assert self.validator is not None
+        outputs, real = self.validator.translate(direction)
+        self.context.tracker.metrics(self.health.outputs(step, direction, outputs, real), step)
+        if not real:
+            return {}
+        scores = evaluate_sets(self.validator.metrics, outputs, real, self.validator.context(direction))
+        return {self.validator.curve(direction, metric): value for metric, value in scores.items()}
 
     def _picture(self, direction: str, step: int) -> None:
         assert self.validator is not None
@@ -179,80 +189,38 @@ class Trainer:
         save_picture(self.context.folder / "samples" / direction / f"{step:09d}.png", picture)
         self.context.tracker.image(f"samples/{direction}", picture, step)
 
-    def _scored(self) -> tuple[str, ...]:
-        return self.config.validation.directions or tuple(self.method.directions)[:1]
-
-    def _curve(self, direction: str, metric: str) -> str:
-        return f"val/{metric}" if direction == next(iter(self.method.directions)) else f"val/{direction}/{metric}"
-
-    def _best_curves(self) -> list[str]:
-        """The curves that `keep.best` means: the metric of that name in each direction that is scored."""
-        if self.validator is None or self.config.keep.best is None:
-            return []
-        place = [use.uses for use in self.config.validation.metrics].index(self.config.keep.best)
-        name = list(named(self.validator.metrics))[place]
-        return [self._curve(direction, name) for direction in self._scored()]
-
-    def _improved(self, step: int, scores: Mapping[str, float]) -> bool:
-        found, best = [scores[curve] for curve in self.best if curve in scores], self.history.best
-        if not found or any(map(math.isnan, found)):
-            return False
-        value = min(found) if self.better == "higher" else max(found)  # as good as its worst direction
-        known = float(best["value"]) if best else math.nan
-        better = best is None or (value > known if self.better == "higher" else value < known)
-        if better:
-            told = value if math.isfinite(value) else str(value)
-            self.history.best = {"metric": self.config.keep.best, "value": told, "step": step}
-        return better
-
-    def _save(self, files: Mapping[int, str]) -> None:
-        self.engine.check_finite(files)
+    def _save(self) -> None:
+        # a term that was not finite since the last log step must not reach a checkpoint: this waits for the device
+        self.engine.check_finite(self._files)
+        # curves first: a checkpoint never is ahead of what the tracker has on disk
         self.context.tracker.flush()
-        folder = checkpoint.save(self.folder, self.engine, self.ema, vars(self.history))
-        kept = checkpoint.steps(self.folder)[-self.config.keep.last :]
-        checkpoint.prune(self.folder, [*kept, *([self.history.best["step"]] if self.history.best else [])])
-        self.context.emit("checkpoint_saved", step=self.engine.index, folder=folder)
+        folder = self.state.save(self.folder, self.config.keep.last)
+        self.context.emit("checkpoint_saved", step=self.state.step, folder=folder)
 
-    # ---------------------------------------------------------------------------------------------- the weights
+    def _report_speed(self, images: int, seconds: float, waited: float) -> None:
+        steps = images // (self.config.batch_size * self.config.accumulate)
+        self.context.console.say(
+            f"{steps} steps in {seconds:.0f} s, {images / seconds:.1f} images/s, "
+            f"waiting for data {100 * waited / seconds:.1f} % of the time"
+        )
+        speed = {"images_per_second": images / seconds, "data_wait": waited / seconds}
+        self.context.tracker.metrics(speed, self.length.total)
 
-    def _average(self) -> None:
-        """Moves the averages of the networks whose player has moved in this step."""
-        for name, average in self.ema.items():
-            if self._moves(name) != self.counted.get(name, 0):
-                self.counted[name] = self._moves(name)
-                average.update_parameters(self.engine.nets[name])
-
-    def _moves(self, name: str) -> int:
-        """How often the player of a network has moved."""
-        return sum(self.engine.players[p].done for p, members in self.method.players.items() if name in members)
-
-    def _averaged(self) -> dict[str, AveragedModel]:
-        """Exponential moving averages of the networks that directions name; buffers are copied."""
-        average = get_ema_multi_avg_fn(self.config.ema or 0.0)  # type: ignore[no-untyped-call]
-        return {n: AveragedModel(self.engine.nets[n], multi_avg_fn=average) for n in sorted(self.watched)}
-
-    def averaged(self, name: str) -> nn.Module:
-        """The network that validation and the bundle use: the average where there is one, else the live one."""
-        if name in self.ema:
-            module = self.ema[name].module
-            assert isinstance(module, nn.Module)
-            return module
-        return self.engine.nets[name]
+    # ---------------------------------------------------------------------------------------------- the result
 
     def final(self) -> tuple[dict[str, nn.Module], dict[str, Any]]:
         """The networks for the bundle and where they come from: the best checkpoint, else the last state."""
-        step, which = self.engine.index, "last"
-        if self.history.best and self.history.best["step"] != step:
-            step, which = self.history.best["step"], "best"
-            checkpoint.restore(self.folder / checkpoint.name_of(step), self.engine, self.ema)
-        scores = next((v for v in self.history.validations if v["step"] == step), {})
+        step, which, history = self.state.step, "last", self.state.history
+        if history.best and history.best["step"] != step:
+            step, which = history.best["step"], "best"
+            self.state.restore_weights(self.folder / checkpoint.name_of(step))
         info = {
             "weights": which,
             "step": step,
-            "ema": bool(self.ema),
-            "metrics": {k: float(v) for k, v in scores.items() if k != "step"},
+            "ema": bool(self.state.averages.nets),
+            "metrics": history.scores_at(step),
         }
-        return {n: self.averaged(n) for n in self.watched}, info
+        return self.state.averages.all(), info
 
 
 @contextmanager

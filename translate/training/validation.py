@@ -18,6 +18,7 @@ from translate.imaging.palette import Colour, colourise
 from translate.inference.degradation import observed, observes
 from translate.inference.translator import Translator
 from translate.metrics import Deferred
+from translate.metrics.scores import named
 from translate.training.config import ValidateConfig
 from translate.training.engine import Engine
 
@@ -35,12 +36,25 @@ class Validator:
     ) -> None:
         self.dataset, self.split, self.config, self.metrics = dataset, split, config, metrics
         self.method = engine.method
+        self.scored = config.directions or tuple(self.method.directions)[:1]
+        """The directions that metrics score; all of them get a grid."""
         self.half = (2**dataset.facts.bits - 1) / 2
         needed = {n for d in self.method.directions.values() for n in d.nets}
         self.copies = {n: copy.deepcopy(engine.nets[n]) for n in sorted(needed)}
         self.translator = Translator(
             self.method, self.copies, {}, device=str(engine.device), precision=engine.precision, seed=engine.seed
         )
+
+    def curve(self, direction: str, metric: str) -> str:
+        """The name of a score in the tracker; the method's first direction stands for itself."""
+        first = next(iter(self.method.directions))
+        return f"val/{metric}" if direction == first else f"val/{direction}/{metric}"
+
+    def curves_of(self, metric: str) -> list[str]:
+        """The curves of the first metric that the pipeline calls so, one for each direction that is scored."""
+        place = [use.uses for use in self.config.metrics].index(metric)
+        name = list(named(self.metrics))[place]
+        return [self.curve(direction, name) for direction in self.scored]
 
     def load(self, nets: Mapping[str, nn.Module]) -> None:
         """Takes over the weights and buffers of `nets` (the live or the averaged ones)."""

@@ -1,0 +1,196 @@
+"""Builds a training from its options: method, networks, players, engine, loader, validator, and where it starts."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import nn
+
+from translate.contracts import Components, Method, NetworkUse, StageContext, Transform
+from translate.data.dataset import Dataset
+from translate.data.loader import Loader, Samples
+from translate.device import cores, precision as precision_on
+from translate.errors import ConfigError, ContractError, StageError
+from translate.networks import count_parameters
+from translate.seeding import derive
+from translate.training import checkpoint
+from translate.training.best import Best
+from translate.training.config import TrainConfig
+from translate.training.ema import Averages
+from translate.training.engine import Engine
+from translate.training.extra_losses import bind
+from translate.training.init_weights import initialise
+from translate.training.players import make_players
+from translate.training.state import TrainingState
+from translate.training.trainer import Length, Trainer
+from translate.training.validation import Validator, split_for
+
+
+def build_trainer(context: StageContext, config: TrainConfig, registry: Components) -> Trainer:
+    """Everything that a training needs, with its state at the step from which it goes on.
+
+    Errors: ConfigError (images that the networks cannot take), ContractError (a method that breaks the contract),
+    DataError, StageError (nothing to continue from, weights that do not fit).
+    """
+    dataset = Dataset(context.inputs["data"].path)
+    augment = [registry.build(use) for use in config.augment]
+    method = build_method(config, registry, dataset, augment)
+    samples = Samples(dataset, "train", augment, config.batch_size, derive(context.seed, "loader"))
+    length = Length.of(config, samples.steps_per_epoch)
+    channels_last = _channels_last(config, context.device)
+    engine = build_engine(context, config, registry, method, length.whole, channels_last=channels_last)
+    validator = _validator(context, config, registry, dataset, engine)
+    _describe(context, config, dataset, engine, length)
+    used = {net for direction in method.directions.values() for net in direction.nets}
+    state = TrainingState(engine, Averages(engine, used, config.ema))
+    start(state, context, config, length)
+    best = None
+    if validator is not None and config.keep.best is not None:
+        better = registry.get("metrics", config.keep.best).better
+        best = Best(config.keep.best, validator.curves_of(config.keep.best), better)
+    loader = _loader(context, config, dataset, augment, first_batch=state.step * config.accumulate)
+    return Trainer(context, config, state, loader, length, validator=validator, best=best, channels_last=channels_last)
+
+
+def build_method(
+    config: TrainConfig, registry: Components, dataset: Dataset, augment: list[Transform[Any]]
+) -> Method[Any]:
+    """The method with its options and loss weights, told what the dataset holds once it is augmented."""
+    kind = registry.get("methods", config.method)
+    options = kind.Config.model_validate(config.options)
+    spec = dataset.spec(dataset.batch_size_of(augment))
+    method: Method[Any] = kind(options, spec, {**kind.losses, **config.losses})
+    return method
+
+
+def build_networks(method: Method[Any], registry: Components) -> dict[str, nn.Module]:
+    """The method's networks. Errors: ContractError when a direction names a network that is not there."""
+
+    def build(use: NetworkUse | str, *, in_channels: int, out_channels: int = 1, **defaults: Any) -> nn.Module:
+        use = NetworkUse(uses=use) if isinstance(use, str) else use
+        net = registry.build(use, in_channels=in_channels, out_channels=out_channels, **defaults)
+        assert isinstance(net, nn.Module)
+        return net
+
+    nets = method.networks(build)
+    for name, direction in method.directions.items():
+        for net in direction.nets:
+            if net not in nets:
+                there = f"networks() returns {', '.join(nets)}"
+                raise ContractError(f"method {type(method).name}: direction {name} names network {net!r}; {there}")
+    return nets
+
+
+def check_size(method: Method[Any], nets: dict[str, nn.Module]) -> None:
+    """Errors: ConfigError where training images have a size that a network of a direction cannot give back."""
+    height, width = method.spec.size
+    for net in sorted({n for d in method.directions.values() for n in d.nets}):
+        multiple = getattr(nets[net], "multiple", 1)
+        if height % multiple or width % multiple:
+            raise ConfigError(
+                f"training images are {width} x {height} pixels, and network {net} of {type(method).name} needs "
+                f"multiples of {multiple}: resize or crop them under `augment`, or choose another network"
+            )
+
+
+def build_engine(
+    context: StageContext,
+    config: TrainConfig,
+    registry: Components,
+    method: Method[Any],
+    whole: int,
+    *,
+    channels_last: bool,
+) -> Engine:
+    """Networks on the device, initialised from the seed, their players, and the engine that trains them.
+
+    `whole` is the number of steps over which schedules run.
+    """
+    fast, device = config.fast == "auto", context.device
+    precision = precision_on(config.precision if fast or config.precision != "auto" else "fp32", device)
+    torch.backends.cudnn.benchmark = fast
+    # networks draw their first weights from torch's global generator, on the CPU, so that devices start alike
+    torch.manual_seed(derive(context.seed, "networks"))
+    nets = build_networks(method, registry)
+    check_size(method, nets)
+    for net in nets.values():
+        net.to(device).train()
+        if channels_last:
+            net.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    # after the move: optimizers hold on to the parameters that they are given
+    players = make_players(config.method, method.players, nets, config, whole, fused=fast)
+    extra = bind(config.extra_losses, registry, device, method.weights)
+    seed = derive(context.seed, "training")
+    return Engine(method, nets, players, device=device, precision=precision, seed=seed, extra=extra, merge=fast)
+
+
+def start(state: TrainingState, context: StageContext, config: TrainConfig, length: Length) -> None:
+    """Resumes this folder's training, else continues an earlier one, else begins from `init` or from nothing."""
+    say = context.console.say
+    if state.resume(context.folder / "checkpoints"):
+        say(f"resuming at step {state.step:,}")
+    elif context.previous is not None:
+        _continue(state, context.previous, length)
+        say(f"continuing from step {state.step:,} of {context.previous.name}")
+    else:
+        origin = config.init.bundle or (context.inputs["init"].path if "init" in context.inputs else None)
+        if origin is not None:
+            directions = state.engine.method.directions
+            names = initialise(state.engine.nets, directions, origin, config.init.networks)
+            say(f"starting from {origin.name}: {', '.join(names)}")
+
+
+def _continue(state: TrainingState, previous: Path, length: Length) -> None:
+    """Takes over the last checkpoint of an earlier result. Errors: StageError where that leaves nothing to do."""
+    folder = previous / "checkpoints"
+    steps = checkpoint.steps(folder)
+    if not steps:
+        raise StageError(f"nothing to continue from: {folder} holds no complete checkpoint")
+    state.restore(folder / checkpoint.name_of(steps[-1]))
+    state.history.best = None  # that checkpoint stays behind in the earlier result
+    if state.step >= length.total:
+        raise StageError(
+            f"nothing is left to train: {previous.name} has done {state.step:,} steps, and {length.total:,} "
+            "are asked for; raise `epochs` (or `max_steps`), or run without --continue"
+        )
+
+
+def _channels_last(config: TrainConfig, device: str) -> bool:
+    """Whether tensors lie channels-last, which tensor cores want: on a CPU the norms lose what that gains."""
+    return config.fast == "auto" and device.startswith("cuda") and precision_on(config.precision, device) == "bf16"
+
+
+def _loader(
+    context: StageContext, config: TrainConfig, dataset: Dataset, augment: list[Transform[Any]], first_batch: int
+) -> Loader:
+    cuda = context.device.startswith("cuda")
+    # `auto`: one core stays free for the process that feeds the GPU; on a CPU the training itself needs the others
+    auto = min(8, max(1, cores() - 1)) if cuda else 1
+    workers = auto if config.workers == "auto" else config.workers
+    seed = derive(context.seed, "loader")
+    return Loader(dataset, "train", augment, config.batch_size, seed, workers, first_batch, pin=cuda)
+
+
+def _validator(
+    context: StageContext, config: TrainConfig, registry: Components, dataset: Dataset, engine: Engine
+) -> Validator | None:
+    split = split_for(dataset.splits, config.validation.split)
+    if split is None:
+        context.console.warn("no split 'val' or 'test': nothing to validate on, no sample grids")
+        return None
+    metrics = [registry.build(use, spec=engine.method.spec) for use in config.validation.metrics]
+    return Validator(engine, dataset, split, config.validation, metrics)
+
+
+def _describe(context: StageContext, config: TrainConfig, dataset: Dataset, engine: Engine, length: Length) -> None:
+    """Says what is about to be trained, and records it."""
+    sizes = {name: count_parameters(net) for name, net in engine.nets.items()}
+    counts = ", ".join(f"{name} {size:,}" for name, size in sizes.items() if size)
+    context.console.say(f"{config.method} on {context.device} in {engine.precision}: {counts} parameters")
+    images = config.batch_size * config.accumulate
+    per_epoch = round(length.whole / config.epochs, 1)
+    context.console.say(f"{length.total:,} steps of {images} images, {per_epoch:,g} steps an epoch")
+    context.tracker.tags({"device": context.device, "precision": engine.precision})
+    context.tracker.dataset(context.pipeline, context.inputs["data"].hash, dataset.facts.to_json(), "train")

@@ -1,0 +1,163 @@
+"""What is wrong with the options of a training, as far as that shows before it runs."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from contextlib import suppress
+from pathlib import Path as FilePath
+from typing import Any
+
+from translate.contracts import ComponentKind, Components, Config, DatasetFacts, Method, ModelFacts, Problem
+from translate.errors import TranslateError
+from translate.metrics import metric_problems
+from translate.plugins.options import KeyProblem, files
+from translate.text import suggest
+from translate.training.config import TrainConfig
+from translate.training.extra_losses import binding_problems
+from translate.training.init_weights import bundle_networks, named_networks, pairing
+from translate.training.validation import split_for
+
+Place = tuple[str | int, ...]
+
+
+def problems(
+    config: TrainConfig, registry: Components, data: DatasetFacts | None, init: ModelFacts | None
+) -> Iterator[Problem]:
+    """All mistakes in the options. `data` and `init` are the promises of the needed stages, None where unknown."""
+    try:
+        method = registry.get("methods", config.method)
+    except TranslateError as error:
+        yield Problem(("with", "method"), str(error))
+        return
+    if not method.players:
+        other = "train with another method, and start from such a model with `init`"
+        yield Problem(("with", "method"), f"{config.method} is for inference alone; {other}")
+        return
+    yield from _method_problems(config, registry, method)
+    yield from _init_problems(config, method, init)
+    yield from data_problems(config, registry, method, data)
+    yield from _extra_loss_problems(config, registry, method)
+
+
+def component_configs(config: TrainConfig, registry: Components) -> Iterator[tuple[Place, Config]]:
+    """The options of the method and of extra losses, with their places; none where they are wrong, which `problems`
+    reports."""
+    parts: list[tuple[ComponentKind, str, Any, Place]] = [("methods", config.method, config.options, ("options",))]
+    for i, entry in enumerate(config.extra_losses):
+        parts.append(("losses", entry.uses, entry.options, ("extra_losses", i, "options")))
+    for kind, name, options, place in parts:
+        try:
+            yield place, registry.get(kind, name).Config.model_validate(options)
+        except (TranslateError, ValueError):
+            continue
+
+
+def paths(config: TrainConfig, registry: Components) -> dict[Place, FilePath]:
+    """The files and folders that options of the method and of extra losses name, by place."""
+    named: dict[Place, FilePath] = {}
+    for place, options in component_configs(config, registry):
+        with suppress(TranslateError):
+            named |= files(options, registry, place)
+    return named
+
+
+def notes(config: TrainConfig) -> Iterator[str]:
+    """Remarks on options that are odd, but not wrong."""
+    schedule = config.schedule
+    falls = schedule.uses in ("linear-decay", "cosine") and schedule.unit == "epochs"
+    if falls and schedule.start >= config.epochs:
+        yield f"schedule.start {schedule.start} is past the last of {config.epochs} epochs: the rate never falls"
+    every = config.validation.every
+    if every > config.epochs:
+        yield f"validate.every {every:g} is past {config.epochs} epochs: only the last step validates"
+
+
+def _method_problems(config: TrainConfig, registry: Components, method: type[Method[Any]]) -> Iterator[Problem]:
+    """Options of the method, and names of its losses, directions and players."""
+    name = config.method
+    for wrong in registry.check("methods", name, config.options)[1]:
+        yield type(wrong)(("with", "options", *wrong.path), wrong.message)
+    for place, path in paths(config, registry).items():
+        if not path.exists():
+            yield Problem(("with", *place), f"{path}: there is no such file or folder")
+    for loss in config.losses:
+        if loss not in method.losses:
+            yield KeyProblem(("with", "losses", loss), _unknown(f"{name} has no loss", loss, method.losses))
+    for i, direction in enumerate(config.validation.directions):
+        if direction not in method.directions:
+            message = _unknown(f"{name} has no direction", direction, method.directions)
+            yield Problem(("with", "validate", "directions", i), message)
+    for player in config.players:
+        if player not in method.players:
+            yield KeyProblem(("with", "players", player), _unknown(f"{name} has no player", player, method.players))
+
+
+def _init_problems(config: TrainConfig, method: type[Method[Any]], parent: ModelFacts | None) -> Iterator[Problem]:
+    """Two models to start from, or none although networks are named, or no networks in common."""
+    init = config.init
+    if init.bundle is not None and parent is not None:
+        yield Problem(("with", "init"), "`needs: {init: ...}` names a model to start from as well; keep one")
+    if init.networks and init.bundle is None and parent is None:
+        yield Problem(("with", "init"), "there is no model to start from: `needs: {init: STAGE}` or `bundle: PATH`")
+    if (init.bundle is None) == (parent is None):
+        return
+    try:
+        theirs = bundle_networks(init.bundle) if init.bundle else (parent.nets if parent else ())
+        pairing(named_networks(method), method.directions, theirs, init.networks)
+    except TranslateError as error:
+        yield Problem(("with", "init"), str(error))
+
+
+def data_problems(
+    config: TrainConfig, registry: Components, method: type[Method[Any]], data: DatasetFacts | None
+) -> Iterator[Problem]:
+    """Data that the method does not train on, and metrics or splits that validation cannot use."""
+    if data and data.kind != method.data:
+        message = f"{config.method} trains on {method.data} data, but the data here is {data.kind}"
+        yield Problem(("with", "method"), message)
+        return
+    if data and "train" not in data.splits:
+        yield Problem(("needs", "data"), f"the data has no split 'train'; it has {', '.join(data.splits)}")
+    validation, best = config.validation, config.keep.best
+    metrics = [use.uses for use in validation.metrics]
+    if best is not None and best not in metrics:
+        yield Problem(("with", "keep", "best"), _unknown("validate.metrics does not name", best, metrics))
+    if data is None:
+        return
+    split = split_for(data.splits, validation.split)
+    if split is None:
+        if metrics:
+            wanted = validation.split or "val or test"
+            message = f"no split to validate on: the data has {', '.join(data.splits)}, not {wanted}"
+            yield Problem(("with", "validate"), message)
+        return
+    scored = validation.directions or tuple(method.directions)[:1]
+    labels = any(method.directions[name].output == "labels" for name in scored if name in method.directions)
+    wrong = metric_problems(validation.metrics, data, split, registry, context=True, labels=labels)
+    for i, message in wrong:
+        yield Problem(("with", "validate", "metrics", i), message)
+
+
+def _extra_loss_problems(config: TrainConfig, registry: Components, method: type[Method[Any]]) -> Iterator[Problem]:
+    """Extra losses for players that are not there, of unknown names or options, or bound to views that do not exist."""
+    for i, entry in enumerate(config.extra_losses):
+        at = ("with", "extra_losses", i)
+        if entry.player not in method.players:
+            message = _unknown(f"{config.method} has no player", entry.player, method.players)
+            yield Problem((*at, "player"), message)
+        try:
+            wrong = registry.check("losses", entry.uses, entry.options)[1]
+            term = registry.get("losses", entry.uses)
+        except TranslateError as error:
+            yield Problem((*at, "uses"), str(error))
+            continue
+        for p in wrong:
+            yield type(p)((*at, "options", *p.path), p.message)
+        for p in binding_problems(method, config.method, entry, term):
+            yield type(p)((*at, *p.path), p.message)
+
+
+def _unknown(what: str, name: str, choices: Iterable[str]) -> str:
+    """`cyclegan has no loss 'cyle'; did you mean 'cycle'?`"""
+    names = list(choices)
+    return f"{what} {name!r}" + (suggest(name, names) or f"; there are {', '.join(names) or 'none'}")
