@@ -21,9 +21,10 @@ RUN command -v python3 && python3 -c "import ensurepip" \
     || (apt-get update && apt-get install -y --no-install-recommends python3 python3-venv && rm -rf /var/lib/apt/lists/*)
 RUN python3 -m venv /opt/translate
 
-# torch is by far the largest part and changes seldom: a layer of its own.
+# torch is by far the largest part and changes seldom: a layer of its own. Of equal versions pip prefers the one with a
+# local tag, such as +cpu; what torch needs comes from the ordinary index.
 COPY constraints.txt /tmp/translate/
-RUN pip install torch -c /tmp/translate/constraints.txt --index-url ${TORCH_INDEX}
+RUN pip install torch -c /tmp/translate/constraints.txt --extra-index-url ${TORCH_INDEX}
 
 COPY . /tmp/translate/
 RUN pip install "/tmp/translate[onnx]" -c /tmp/translate/constraints.txt && rm -rf /tmp/translate
