@@ -307,6 +307,7 @@ def test_continue_goes_on_from_the_previous_result(go: Go) -> None:
 @pytest.mark.parametrize(
     ("kwargs", "message"),
     [
+        ({"continue_": "prepare", "set": ["stages.prepare.with.size=4"]}, "need a fresh start: with.size 2 -> 4"),
         ({"set": ["stages.train.with.optimizer.uses=sgd"]}, "need a fresh start: with.optimizer.uses adam -> sgd"),
         ({"set": ["seed=3"]}, "waits for prepare; seed 1 -> 3; run what it waits for first, with --until"),
         ({"set": ["stages.more={uses: toy/make}"], "continue_": "more"}, "there is no earlier result"),

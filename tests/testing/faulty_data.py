@@ -328,6 +328,16 @@ class OddNeutral(Count):
     neutral = frozenset({"workers"})
 
 
+@fault("`continuable` names 'epochs.length', which is no option; there are number")
+class OddContinuable(Count):
+    continuable = {"number": "free", "epochs.length": "schedule"}
+
+
+@fault("continuable\\['number'\\] is 'always'; write 'free' or 'schedule'")
+class LooseContinuable(Count):
+    continuable = {"number": "always"}
+
+
 @fault("inputs\\(\\) yields str, not Path")
 class TextInputs(Count):
     def inputs(self):

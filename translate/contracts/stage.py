@@ -6,7 +6,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar, Protocol
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, Protocol
 
 from translate.contracts.artifacts import Artifact
 from translate.contracts.options import C, ComponentKind, Configured, Use
@@ -99,11 +99,29 @@ class Stage(Configured[C], ABC):
     produces: ClassVar[str]
     neutral: ClassVar[frozenset[str]] = frozenset()
     """Options that do not change the result (workers, logging): they are left out of the fingerprint."""
+    continuable: ClassVar[Mapping[str, Literal["free", "schedule"]]] = {}
+    """Options that `run --continue STAGE` may change and go on from the earlier result, by their dotted path below
+    `with` (`optimizer.lr`; a path stands for all below it). `free`: they act from here on, whatever came before.
+    `schedule`: they lengthen or reshape a plan of which a part is done. Every other option is structural: it needs a
+    fresh start. A stage that names some finds the earlier result in `context.previous`."""
 
     def __init__(self, config: C, registry: Components, seed: int = 0) -> None:
         self.config = config
         self.registry = registry
         self.seed = seed
+
+    @classmethod
+    def effect_of(cls, option: str) -> Literal["free", "schedule", "structural"]:
+        """What a change of an option, by its dotted path below `with`, means for a result that is continued.
+
+        The longest path in `continuable` that leads to the option decides.
+        """
+        path = option
+        while path:
+            if path in cls.continuable:
+                return cls.continuable[path]
+            path = path.rpartition(".")[0]
+        return "structural"
 
     def check(self, parents: Mapping[str, Mapping[str, Any]]) -> Iterable[Problem]:
         """Mistakes that show before anything runs. `parents` holds what each needed stage promises."""

@@ -17,10 +17,10 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any, Literal
 
-from translate.contracts import Artifact, Console, StageContext
+from translate.contracts import Artifact, Console, Stage, StageContext
 from translate.errors import ConfigError, ContractError, PluginError, StageError, Stopped, TranslateError
 from translate.pipeline.checker import Checked
-from translate.pipeline.fingerprint import output
+from translate.pipeline.fingerprint import Change, output
 from translate.pipeline.planner import Planned, Planner
 from translate.pipeline.safe_tracker import SafeTracking
 from translate.plugins import ENGINE, Registry
@@ -222,8 +222,8 @@ class Runner:
             raise ConfigError(f"{option}: {stage.reason}; run what it waits for first, with --until")
         if stage.previous is None:
             raise ConfigError(f"{option}: there is no earlier result; run without --continue")
-        allowed: Mapping[str, str] = getattr(self.checked[stage.name].kind, "continuable", {})
-        effects = [(change.text, _effect(change.key, allowed)) for change in stage.changed]
+        kind = self.checked[stage.name].kind
+        effects = [(change.text, _effect(kind, change)) for change in stage.changed]
         if fixed := [text for text, effect in effects if effect == "structural"]:
             raise ConfigError(f"{option}: structural changes need a fresh start: {'; '.join(fixed)}")
         changed = "; ".join(f"{text} ({effect})" for text, effect in effects)
@@ -265,14 +265,10 @@ class Runner:
             self.console.warn(str(error))
 
 
-def _effect(key: str, allowed: Mapping[str, str]) -> str:
-    """What a changed key means for a training that goes on: `free`, `schedule` or `structural`."""
-    path = key.removeprefix("with.") if key.startswith("with.") else ""
-    while path:
-        if path in allowed:
-            return allowed[path]
-        path = path.rpartition(".")[0]
-    return "structural"
+def _effect(kind: type[Stage[Any]], change: Change) -> str:
+    """What a change means for a result that is continued: the stage says so of options, all else is structural."""
+    option = change.key.removeprefix("with.")
+    return kind.effect_of(option) if option != change.key else "structural"
 
 
 @contextmanager

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Literal
 
 from translate.contracts import ComponentKind, DatasetFacts, ModelFacts, Need, Problem, Stage, StageContext
 from translate.plugins.options import used
@@ -21,7 +21,7 @@ class TrainStage(Stage[TrainConfig]):
     needs: ClassVar[Mapping[str, Need]] = {"data": Need("dataset"), "init": Need("model", optional=True)}
     produces = "model"
     neutral = frozenset({"workers", "log_every", "checkpoint"})
-    continuable: ClassVar[Mapping[str, str]] = {
+    continuable: ClassVar[Mapping[str, Literal["free", "schedule"]]] = {
         "epochs": "schedule",
         "max_steps": "schedule",
         "optimizer.lr": "schedule",

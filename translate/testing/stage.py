@@ -99,8 +99,14 @@ class StageChecks(ComponentChecks):
             if not isinstance(need, Need):
                 yield f"needs[{name!r}] is {need!r}; write translate.Need('dataset')"
         known = {field.alias or name for name, field in self.cls.Config.model_fields.items()}
+        listed = ", ".join(sorted(known)) or "none"
         for name in sorted({*self.cls.neutral} - known):
-            yield f"`neutral` names {name!r}, which is no option; there are {', '.join(sorted(known)) or 'none'}"
+            yield f"`neutral` names {name!r}, which is no option; there are {listed}"
+        for path, effect in self.cls.continuable.items():
+            if path.partition(".")[0] not in known:
+                yield f"`continuable` names {path!r}, which is no option; there are {listed}"
+            if effect not in ("free", "schedule"):
+                yield f"continuable[{path!r}] is {effect!r}; write 'free' or 'schedule', or leave out what is neither"
         if unknown := sorted({*self.inputs} - {*self.cls.needs}):
             raise ConfigError(
                 f"`inputs` names {unknown[0]!r}; the stage needs {', '.join(self.cls.needs) or 'nothing'}"
