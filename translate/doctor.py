@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from importlib.metadata import Distribution, PackageNotFoundError, distribution, distributions, requires
 from pathlib import Path
 from typing import Literal
-from urllib.parse import urlsplit
+from urllib.parse import SplitResult, urlsplit
 
 DISTRIBUTION = "translate-i2i"
 PYTHON = (3, 11)
@@ -142,31 +142,62 @@ def _plugins() -> Iterator[Finding]:
 
 
 def _tracking() -> Iterator[Finding]:
-    """Whether the tracking store can be reached; nothing is opened or created."""
+    """Whether the tracking store can be used. Nothing is created and no table is changed."""
     from translate.tracking.redact import redact
-    from translate.tracking.store_uri import database, store_uri
+    from translate.tracking.store_uri import DEFAULT_STORE, database, is_folder, store_uri
 
     uri = store_uri()
-    shown, file, parts = redact(uri), database(uri), urlsplit(uri)
+    file, parts = database(uri), urlsplit(uri)
     if file:
-        if not file.exists():
-            yield Finding("tracking", "ok", f"{shown}: made by the first run")
-        elif os.access(file, os.R_OK | os.W_OK):
-            yield Finding("tracking", "ok", f"{shown}, {file.stat().st_size / 1e6:.1f} MB; `translate ui` shows it")
-        else:
-            yield Finding("tracking", "fail", f"{shown} cannot be written", f"chmod u+rw {file}")
+        yield _tracking_file(file, redact(uri))
     elif parts.hostname:
-        port = parts.port or {"http": 80, "https": 443, "postgresql": 5432, "mysql": 3306}.get(
-            parts.scheme.split("+")[0], 80
-        )
-        try:
-            socket.create_connection((parts.hostname, port), timeout=3).close()
-            yield Finding("tracking", "ok", f"{shown} answers")
-        except OSError as error:
-            mend = "start it or unset MLFLOW_TRACKING_URI; runs go on without it, `translate track sync` catches up"
-            yield Finding("tracking", "warn", f"{shown} does not answer: {error}", mend)
+        yield _tracking_server(parts, redact(uri))
+    elif is_folder(uri):
+        mend = f"set MLFLOW_TRACKING_URI={DEFAULT_STORE}, or unset it"
+        yield Finding("tracking", "warn", f"{redact(uri)} is a folder, and newer versions of MLflow refuse it", mend)
     else:
-        yield Finding("tracking", "warn", f"{shown} is not a database or a server", "unset MLFLOW_TRACKING_URI")
+        detail = f"{redact(uri)} is neither a database file nor a server"
+        yield Finding("tracking", "warn", detail, "unset MLFLOW_TRACKING_URI")
+
+
+def _tracking_file(file: Path, shown: str) -> Finding:
+    """What state the database is in, and whether it and the place of its artifacts can be written."""
+    from translate.tracking.database import State, advice, state_of
+    from translate.tracking.store_uri import ARTIFACTS, UnreachableError
+
+    folder = next(parent for parent in file.parents if parent.exists())
+    try:
+        state = state_of(file)
+    except UnreachableError as error:
+        return Finding("tracking", "fail", str(error), f"chmod u+rw {file}")
+    if state is State.MISSING:
+        if not os.access(folder, os.W_OK):
+            mend = "set MLFLOW_TRACKING_URI to a database in a folder of yours"
+            return Finding("tracking", "fail", f"{shown} cannot be made: {folder} cannot be written", mend)
+        return Finding("tracking", "ok", f"{shown}: made by the first run")
+    if state is not State.READY:
+        detail, mend = advice(state, file)
+        return Finding("tracking", "warn" if state is State.HALF_MADE else "fail", detail, mend)
+    if not os.access(file, os.R_OK | os.W_OK) or not os.access(folder, os.W_OK):
+        # SQLite writes a journal beside the file, so the folder has to be writable, too
+        return Finding("tracking", "fail", f"{shown} cannot be written", f"chmod u+rw {file}; chmod u+rwx {folder}")
+    artifacts = file.parent / ARTIFACTS
+    if artifacts.exists() and not os.access(artifacts, os.W_OK):
+        detail = f"{artifacts} cannot be written: curves are recorded, pictures are not"
+        return Finding("tracking", "warn", detail, f"chmod u+rwx {artifacts}")
+    return Finding("tracking", "ok", f"{shown}, {file.stat().st_size / 1e6:.1f} MB; `translate ui` shows it")
+
+
+def _tracking_server(parts: SplitResult, shown: str) -> Finding:
+    """Whether anybody listens at the address of the server."""
+    ports = {"http": 80, "https": 443, "postgresql": 5432, "mysql": 3306}
+    port = parts.port or ports.get(parts.scheme.split("+")[0], 80)
+    try:
+        socket.create_connection((str(parts.hostname), port), timeout=3).close()
+    except OSError as error:
+        mend = "start it or unset MLFLOW_TRACKING_URI; runs go on without it, `translate track sync` catches up"
+        return Finding("tracking", "warn", f"{shown} does not answer: {error}", mend)
+    return Finding("tracking", "ok", f"{shown} answers")
 
 
 def _disk() -> Iterator[Finding]:

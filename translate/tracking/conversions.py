@@ -10,7 +10,7 @@ from typing import Any
 from translate.contracts import Console
 from translate.tracking.redact import flatten, masked, redact
 from translate.tracking.store import Store
-from translate.tracking.store_uri import UnreachableError, store_uri
+from translate.tracking.store_uri import FilesError, UnreachableError, requested, store_uri
 
 EXPERIMENT = "conversions"
 
@@ -21,15 +21,22 @@ def track_conversion(
     """Logs one conversion into the experiment `conversions`; the run's id. Where the store is away a warning says so,
     and None comes back: the images are there all the same."""
     now = int(time.time() * 1000)
-    store = Store(store_uri(), EXPERIMENT, output.absolute(), str(params.get("direction", "")), console)
+    store = Store(store_uri(), EXPERIMENT, output.absolute(), str(params.get("direction", "")), console, requested())
     try:
         store.open(None, now)
         store.send([{"e": "params", "v": flatten(masked(dict(params)))}])
         store.send([{"e": "metrics", "t": now, "s": 0, "v": dict(metrics)}])
         for file in files:
-            store.send([{"e": "file", "path": str(file.absolute()), "folder": ""}])
+            _send_file(store, file, console)
         store.send([{"e": "end", "status": "done", "t": int(time.time() * 1000)}])
     except UnreachableError as error:
         console.warn(f"not tracked: {redact(store_uri())}: {error}")
         return None
     return store.run_id
+
+
+def _send_file(store: Store, file: Path, console: Console) -> None:
+    try:
+        store.send([{"e": "file", "path": str(file.absolute()), "folder": ""}])
+    except FilesError as error:
+        console.warn(f"not tracked: {file.name}: {error}")

@@ -9,8 +9,11 @@ from typing import Any
 from urllib.parse import unquote, urlsplit
 
 from translate.errors import ConfigError
+from translate.tracking.client import client
+from translate.tracking.database import check_ready
+from translate.tracking.moved import follow
 from translate.tracking.redact import redact
-from translate.tracking.store_uri import database, store_uri
+from translate.tracking.store_uri import UnreachableError, database, store_uri
 
 _RUN = re.compile(r"runs:/+([^/]+)/(.+)")
 _MODEL = re.compile(r"models:/+([^/@]+)(?:/(\d+|latest)|@([\w-]+))")
@@ -22,13 +25,13 @@ def fetch_model(ref: str) -> Path:
     `ref` is `runs:/<run id>/<path>`, `models:/<name>/<version>`, `models:/<name>/latest` or `models:/<name>@<alias>`.
     Errors: ConfigError.
     """
-    from translate.tracking.store import client
-
     file = database(store_uri())
-    if file and not file.is_file():
-        raise ConfigError(
-            f"{ref}: there is no tracking store at {file}; run a pipeline here, or set MLFLOW_TRACKING_URI"
-        )
+    try:
+        if file:
+            check_ready(file)
+            follow(file)
+    except (ConfigError, UnreachableError) as error:
+        raise ConfigError(f"{ref}: {error}") from error
     try:
         return _fetch(client(store_uri()), ref)
     except ConfigError:
@@ -50,12 +53,21 @@ def _fetch(store: Any, ref: str) -> Path:
     if root.scheme in ("", "file"):
         folder = Path(unquote(root.path)) / path
     else:
-        cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "translate" / "models" / run_id
-        cache.mkdir(parents=True, exist_ok=True)
-        folder = Path(store.download_artifacts(run_id, path, str(cache)))
+        folder = Path(store.download_artifacts(run_id, path, str(_cache(run_id))))
     if not folder.is_dir():
         raise ConfigError(f"{ref}: its files are no longer at {folder}")
     return folder
+
+
+def _cache(run_id: str) -> Path:
+    """The folder of the user's cache for the files of a run. Errors: ConfigError where it cannot be written."""
+    try:
+        home = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
+        cache = home / "translate" / "models" / run_id
+        cache.mkdir(parents=True, exist_ok=True)
+    except (OSError, RuntimeError) as error:  # the latter: nobody knows where home is
+        raise ConfigError(f"{error}; set XDG_CACHE_HOME to a folder that can be written") from error
+    return cache
 
 
 def _source(store: Any, ref: str) -> str:
@@ -70,5 +82,5 @@ def _source(store: Any, ref: str) -> str:
         versions = store.search_model_versions(f"name = '{name}'")
         if not versions:
             raise ConfigError(f"{ref}: no version of this model is registered")
-        return str(max(versions, key=lambda found: int(found.version)).source)
+        return str(max(versions, key=lambda candidate: int(candidate.version)).source)
     return str(store.get_model_version(name, version).source)

@@ -15,6 +15,7 @@ import yaml
 from translate.errors import TranslateError
 from translate.tracking.journal import Journal, Runs, image_name
 from translate.tracking.redact import flatten, masked
+from translate.tracking.store_uri import requested
 from translate.version import __version__
 
 if TYPE_CHECKING:
@@ -120,7 +121,7 @@ class Tracking:
         if self._journal is not None:
             self._end("done")
         self._run = run
-        self._runs.update(run, mode=self.mode, pipeline=self.pipeline)
+        self._runs.update(run, mode=self.mode, pipeline=self.pipeline, requested=requested())
         self._journal = Journal(self.folder / str(run["journal"]))
         self._start()
         if self.mode == "mlflow":

@@ -3,33 +3,31 @@
 from __future__ import annotations
 
 import json
-import logging
-import os
 import re
-import warnings
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
+from translate.text import number
+from translate.tracking.client import client
+from translate.tracking.database import prepare
 from translate.tracking.journal import Event
+from translate.tracking.moved import follow
 from translate.tracking.redact import redact
-from translate.tracking.store_uri import PAGE, UnreachableError, database
+from translate.tracking.store_uri import (
+    ARTIFACTS,
+    DEFAULT_STORE,
+    PAGE,
+    BusyError,
+    FilesError,
+    UnreachableError,
+    database,
+    is_folder,
+)
 
 if TYPE_CHECKING:
     from translate.contracts import Console
-
-ENVIRONMENT: Mapping[str, str] = MappingProxyType(
-    {
-        "MLFLOW_DISABLE_TELEMETRY": "true",
-        "MLFLOW_LOGGING_LEVEL": "ERROR",
-        "MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR": "false",
-        "MLFLOW_HTTP_REQUEST_TIMEOUT": "20",
-        "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "1",
-        "MLFLOW_HTTP_REQUEST_BACKOFF_FACTOR": "1",
-    }
-)
-"""Quiet, without telemetry, and soon told that a server is dead; what the user has set himself stays."""
 
 FINAL: Mapping[str, str] = MappingProxyType({"done": "FINISHED", "failed": "FAILED", "stopped": "KILLED"})
 REFUSALS = frozenset(
@@ -43,23 +41,43 @@ _KEY = re.compile(r"[^\w\-./ ]")
 _PARAMS = 100
 
 
-def client(uri: str) -> Any:
-    """An `MlflowClient` on a store, with MLflow's own messages held back. Takes seconds for a new database."""
-    for name, value in ENVIRONMENT.items():
-        os.environ.setdefault(name, value)
-    # What MLflow's own libraries deprecate is not the user's to mend. catch_warnings is not safe in threads.
-    warnings.filterwarnings("ignore", category=DeprecationWarning, module=r"(mlflow|sqlalchemy|alembic)\b")
-    from mlflow import MlflowClient
+def prepare_store(uri: str, console: Console) -> None:
+    """Gets a store ready on this machine: imports MLflow, makes a missing database, mends what can be mended.
 
-    for name in ("mlflow", "alembic"):
-        logging.getLogger(name).setLevel(logging.ERROR)
-    return MlflowClient(uri)
+    It takes seconds for a new database. Servers are not asked anything. Errors: UnreachableError.
+    """
+    try:
+        with _Translated():
+            if file := database(uri):
+                _prepare_file(file, console)
+            client(uri)
+    except _RefusedError as refusal:
+        if not is_folder(uri):
+            raise UnreachableError(str(refusal)) from refusal
+        hint = f"set MLFLOW_TRACKING_URI={DEFAULT_STORE}, or unset it"
+        raise UnreachableError(f"{uri} is a folder, and this MLflow records into databases; {hint}") from refusal
+
+
+def _prepare_file(file: Path, console: Console) -> None:
+    aside = prepare(file)
+    if aside:
+        console.warn(f"tracking: the making of {file.name} had broken off; a new one was made, see {aside.name}")
+    if follow(file):
+        console.say(f"tracking: {file.name} was moved; its artifacts are those in {file.parent / ARTIFACTS}")
 
 
 class Store:
     """A run in a tracking store, written to from one thread."""
 
-    def __init__(self, uri: str, pipeline: str, folder: Path, recipe: str, console: Console) -> None:
+    def __init__(
+        self,
+        uri: str,
+        pipeline: str,
+        folder: Path,
+        recipe: str,
+        console: Console,
+        requested: Mapping[str, str] = MappingProxyType({}),
+    ) -> None:
         self.uri = uri
         self.experiment_id = ""
         self.run_id = ""
@@ -67,6 +85,7 @@ class Store:
         self._folder = folder
         self._recipe = recipe
         self._console = console
+        self._requested = requested
         self._params: set[str] = set()
         self._tables: dict[str, Event] = {}
 
@@ -81,39 +100,86 @@ class Store:
     def open(self, run_id: str | None, started: int) -> None:
         """Continues a run if it is still there, otherwise begins one (`started`: milliseconds since 1970).
 
-        Errors: UnreachableError.
+        A run, an experiment or a name that `requested` holds goes before. Errors: UnreachableError.
         """
-        with _Translated():
-            self._client = client(self.uri)
-            self.experiment_id = self._experiment()
-            run = self._find(run_id) if run_id else None
-            if run is None:
-                name = f"{self._folder.name} {self._recipe[:8]}"
-                run = self._client.create_run(self.experiment_id, started, run_name=name)
-            self.run_id = run.info.run_id
-            self._params = set(run.data.params)
+        prepare_store(self.uri, self._console)
+        try:
+            with _Translated():
+                self._client = client(self.uri)
+                run = self._requested_run() or self._own_run(run_id, started)
+        except _RefusedError as refusal:
+            raise UnreachableError(str(refusal)) from refusal
+        self.experiment_id = str(run.info.experiment_id)
+        self.run_id = run.info.run_id
+        self._params = set(run.data.params)
 
-    def send(self, events: list[Event]) -> None:
-        """Writes events of one kind; what the store refuses for good is reported. Errors: UnreachableError."""
+    def send(self, events: list[Event], files: bool = True) -> None:
+        """Writes events of one kind; what the store refuses for good is reported.
+
+        `files=False` leaves out pictures and other files. Errors: UnreachableError; FilesError when all but the files
+        was written.
+        """
         kind = events[0]["e"]
-        send = getattr(self, f"_send_{kind}")
+        if write := getattr(self, f"_send_{kind}", None):
+            self._write(write, kind, events)
+        if files:
+            self.send_files(events[0])
+
+    def send_files(self, event: Event) -> None:
+        """Writes the files that belong to an event, if any. Errors: FilesError."""
+        write = getattr(self, f"_files_of_{event['e']}", None)
+        if write is None:
+            return
+        try:
+            self._write(write, event["e"], event)
+        except BusyError:  # the database and not the place of the files: the same call works a moment later
+            raise
+        except UnreachableError as error:
+            raise FilesError(str(error)) from error
+
+    def _write(self, write: Callable[[Any], None], kind: str, content: list[Event] | Event) -> None:
         try:
             with _Translated():
                 try:
-                    send(events)
+                    write(content)
                 except FileNotFoundError:  # a stage's folder was renamed in the middle: it is found under its new name
-                    send(events)
+                    write(content)
         except _RefusedError as refusal:
             self._console.warn(f"tracking: {redact(self.uri)} refused {kind}: {refusal}")
 
+    def _requested_run(self) -> Any:
+        """The run that MLFLOW_RUN_ID names, None if it names none or one that is not there."""
+        run_id = self._requested.get("run_id")
+        run = self._find(run_id) if run_id else None
+        if run_id and run is None:
+            self._console.warn(f"tracking: {redact(self.uri)} has no run {run_id} (MLFLOW_RUN_ID); another is opened")
+        return run
+
+    def _own_run(self, run_id: str | None, started: int) -> Any:
+        experiment = self._experiment()
+        run = self._find(run_id) if run_id else None
+        if run is not None:
+            return run
+        name = self._requested.get("name") or f"{self._folder.name} {self._recipe[:8]}"
+        return self._client.create_run(experiment, started, run_name=name)
+
     def _experiment(self) -> str:
-        found = self._client.get_experiment_by_name(self._pipeline)
-        if found is None:
+        """The id of the experiment, which is made if it is missing. Several runs may want to make it at once."""
+        from mlflow.exceptions import MlflowException
+
+        name = self._requested.get("experiment") or self._pipeline
+        experiment = self._client.get_experiment_by_name(name)
+        if experiment is None:
             tags = {"mlflow.experimentKind": "custom_model_development"}
-            return str(self._client.create_experiment(self._pipeline, _artifacts(self.uri, self._pipeline), tags))
-        if found.lifecycle_stage == "deleted":
-            self._client.restore_experiment(found.experiment_id)
-        return str(found.experiment_id)
+            try:
+                return str(self._client.create_experiment(name, _artifacts(self.uri, name), tags))
+            except MlflowException:
+                experiment = self._client.get_experiment_by_name(name)
+                if experiment is None:
+                    raise
+        if experiment.lifecycle_stage == "deleted":
+            self._client.restore_experiment(experiment.experiment_id)
+        return str(experiment.experiment_id)
 
     def _find(self, run_id: str) -> Any:
         from mlflow.exceptions import MlflowException
@@ -121,7 +187,7 @@ class Store:
         try:
             run = self._client.get_run(run_id)
         except MlflowException as error:
-            if error.error_code == "RESOURCE_DOES_NOT_EXIST":
+            if error.error_code in ("RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE"):  # the latter: no id at all
                 return None
             raise
         return run if run.info.lifecycle_stage == "active" else None
@@ -138,9 +204,9 @@ class Store:
     def _send_metrics(self, events: list[Event]) -> None:
         from mlflow.entities import Metric
 
-        points = [
-            Metric(_KEY.sub("_", k), v, event["t"], event["s"]) for event in events for k, v in event["v"].items()
-        ]
+        points = []
+        for event in events:
+            points += [Metric(_KEY.sub("_", name), v, event["t"], event["s"]) for name, v in event["v"].items()]
         for start in range(0, len(points), BATCH):
             self._client.log_batch(self.run_id, metrics=points[start : start + BATCH])
 
@@ -160,37 +226,33 @@ class Store:
             self.run_id, tags=[RunTag(_KEY.sub("_", k), v[:8000]) for k, v in events[0]["v"].items()]
         )
 
-    def _send_image(self, events: list[Event]) -> None:
+    def _files_of_image(self, event: Event) -> None:
+        path = self._folder / event["path"]
+        if not path.is_file():
+            return
         from mlflow import Image
 
-        event = events[0]
-        path = self._folder / event["path"]
-        if path.is_file():
-            image = Image(str(path))
-            self._client.log_image(
-                self.run_id,
-                image,
-                key=_KEY.sub("_", event["key"]),
-                step=event["s"],
-                timestamp=event["t"],
-                synchronous=True,
-            )
-            self._client.log_artifact(self.run_id, path, f"samples/{event['key']}")
+        image = Image(str(path))
+        key = _KEY.sub("_", event["key"])
+        # `log_image` gives MLflow's step slider; the same picture under a plain name can be found by a person.
+        self._client.log_image(self.run_id, image, key=key, step=event["s"], timestamp=event["t"], synchronous=True)
+        self._client.log_artifact(self.run_id, path, f"samples/{event['key']}")
 
     def _send_table(self, events: list[Event]) -> None:
-        event = events[0]
-        name = f"tables/{event['name']}.json"
-        self._tables[event["name"]] = event
-        self._client.log_dict(self.run_id, {"columns": event["columns"], "data": event["rows"]}, name)
-        tables = [{"path": f"tables/{known}.json", "type": "table"} for known in self._tables]
-        self._client.set_tag(self.run_id, "mlflow.loggedArtifacts", json.dumps(tables))
+        self._tables[events[0]["name"]] = events[0]
         self._client.set_tag(self.run_id, "mlflow.note.content", _markdown(self._tables.values()))
 
-    def _send_file(self, events: list[Event]) -> None:
-        path = self._locate(events[0]["path"])
+    def _files_of_table(self, event: Event) -> None:
+        content = {"columns": event["columns"], "data": event["rows"]}
+        self._client.log_dict(self.run_id, content, f"tables/{event['name']}.json")
+        tables = [{"path": f"tables/{name}.json", "type": "table"} for name in self._tables]
+        self._client.set_tag(self.run_id, "mlflow.loggedArtifacts", json.dumps(tables))
+
+    def _files_of_file(self, event: Event) -> None:
+        path = self._locate(event["path"])
         if path is not None:
             send = self._client.log_artifacts if path.is_dir() else self._client.log_artifact
-            send(self.run_id, path, events[0]["folder"] or None)
+            send(self.run_id, path, event["folder"] or None)
 
     def _send_dataset(self, events: list[Event]) -> None:
         from mlflow.entities import Dataset, DatasetInput, InputTag
@@ -201,8 +263,8 @@ class Store:
         tag = InputTag("mlflow.data.context", event["context"])
         self._client.log_inputs(self.run_id, datasets=[DatasetInput(dataset, [tag])])
 
-    def _send_model(self, events: list[Event]) -> None:
-        folder = self._locate(events[0]["path"])
+    def _files_of_model(self, event: Event) -> None:
+        folder = self._locate(event["path"])
         if folder is None:
             return
         for path in bundle_files(folder):
@@ -210,16 +272,25 @@ class Store:
             self._client.log_artifact(self.run_id, path, "translator" if inside == "." else f"translator/{inside}")
         if self._client.search_model_versions(f"run_id = '{self.run_id}'"):
             return
-        if not self._client.search_registered_models(f"name = '{self._pipeline}'"):
-            self._client.create_registered_model(self._pipeline)
+        self._register()
         self._client.create_model_version(self._pipeline, f"runs:/{self.run_id}/translator", self.run_id)
+
+    def _register(self) -> None:
+        """Makes the pipeline's entry in the model registry, unless it is there or another run makes it just now."""
+        from mlflow.exceptions import MlflowException
+
+        try:
+            self._client.create_registered_model(self._pipeline)
+        except MlflowException as error:
+            if error.error_code != "RESOURCE_ALREADY_EXISTS":
+                raise
 
     def _locate(self, name: str) -> Path | None:
         """A journaled path as it is now: what lay in `<stage>.partial` may have moved. None, and a warning, if gone."""
         path = self._folder / name
-        for found in (path, Path(str(path).replace(".partial", "", 1))):
-            if found.exists():
-                return found
+        for candidate in (path, Path(str(path).replace(".partial", "", 1))):
+            if candidate.exists():
+                return candidate
         self._console.warn(f"tracking: {path} is gone before it could be sent")
         return None
 
@@ -233,7 +304,7 @@ def bundle_files(folder: Path) -> list[Path]:
 
 
 class _RefusedError(Exception):
-    pass
+    """The store will never take this record."""
 
 
 class _Translated:
@@ -248,23 +319,27 @@ class _Translated:
         text = first[0][:300] if first else type(error).__name__
         if getattr(error, "error_code", None) in REFUSALS or isinstance(error, (TypeError, ValueError)):
             raise _RefusedError(text) from error
-        raise UnreachableError(text) from error
+        if isinstance(error, ModuleNotFoundError):
+            text += f" (pip install {error.name})"
+        raise (BusyError if "database is locked" in str(error) else UnreachableError)(text) from error
 
 
 def _artifacts(uri: str, pipeline: str) -> str | None:
     """Where the artifacts of a database file lie: `mlartifacts/` beside it. A server decides for itself."""
     file = database(uri)
-    return (file.parent / "mlartifacts" / pipeline).as_uri() if file else None
+    return (file.parent / ARTIFACTS / pipeline).as_uri() if file else None
 
 
 def _markdown(tables: Iterable[Event]) -> str:
+    """The tables as Markdown, for the page of the run."""
     parts = []
     for table in tables:
         head = " | ".join(table["columns"])
-        rows = "\n".join("| " + " | ".join(_cell(cell) for cell in row) + " |" for row in table["rows"])
-        parts.append(f"**{table['name']}**\n\n| {head} |\n|{'---|' * len(table['columns'])}\n{rows}")
+        lines = [f"**{table['name']}**", "", f"| {head} |", f"|{'---|' * len(table['columns'])}"]
+        lines += [f"| {' | '.join(map(_cell, row))} |" for row in table["rows"]]
+        parts.append("\n".join(lines))
     return "\n\n".join(parts)
 
 
 def _cell(value: Any) -> str:
-    return "" if value is None else f"{value:.4g}" if isinstance(value, float) else str(value).replace("|", "\\|")
+    return "" if value is None else number(value).replace("|", "\\|")

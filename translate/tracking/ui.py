@@ -20,6 +20,8 @@ from contextlib import contextmanager
 from typing import IO, TYPE_CHECKING, Any
 
 from translate.errors import ConfigError, TranslateError
+from translate.tracking.database import check_ready
+from translate.tracking.moved import follow
 from translate.tracking.redact import redact
 from translate.tracking.store_uri import PAGE, database, store_uri
 
@@ -49,11 +51,9 @@ def serve(
         console.say(f"the store is a server already: {_page(redact(store).rstrip('/'), store)}")
         return
     file = database(store)
-    if file and not file.is_file():
-        raise ConfigError(
-            f"there is no tracking store at {file}; run a pipeline first (`translate run FILE`), "
-            "or set MLFLOW_TRACKING_URI to where your runs are"
-        )
+    if file:
+        check_ready(file)
+        follow(file)
     free = _free_port(host, port)
     if free != port:
         console.say(f"port {port} is in use, taking {free}")
