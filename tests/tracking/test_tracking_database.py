@@ -338,7 +338,7 @@ def test_a_file_that_is_no_database_stays_as_it_is(here: Path, opened: Open, sai
     (here / "mlflow.db").write_bytes(text)
     with opened() as tracking:
         tracking.stage("train").metrics({"loss": 0.5}, 1)
-    assert "mlflow.db is no database, or damaged; rename it" in said.warnings[0]
+    assert "is no database, or damaged; rename it to mlflow.db.damaged" in said.warnings[0]
     assert (here / "mlflow.db").read_bytes() == text
     assert doctor().status == "fail"
 

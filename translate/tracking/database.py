@@ -110,11 +110,9 @@ def advice(state: State, file: Path) -> tuple[str, str]:
     if state is State.NEWER:
         return f"{file} has the schema of a newer MLflow", "run `pip install --upgrade mlflow`"
     if state is State.DAMAGED:
-        aside = f"{file.name}.damaged"
-        return (
-            f"{file} is no database, or damaged",
-            f"rename it to {aside}; `translate track sync` records all runs anew",
-        )
+        size = f"{file.stat().st_size / 1e6:.1f} MB"
+        mend = f"rename it to {file.name}.damaged; `translate track sync` records all runs anew"
+        return f"{file} ({size}) is no database, or damaged", mend
     mend = "run a pipeline first (`translate run FILE`), or set MLFLOW_TRACKING_URI to where your runs are"
     return f"there is no tracking store at {file}", mend
 

@@ -17,13 +17,14 @@ import urllib.request
 import webbrowser
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
 from translate.errors import ConfigError, TranslateError
-from translate.tracking.database import check_ready
+from translate.tracking.database import State, advice, check_ready, state_of
 from translate.tracking.moved import follow
 from translate.tracking.redact import redact
-from translate.tracking.store_uri import PAGE, database, store_uri
+from translate.tracking.store_uri import PAGE, UnreachableError, database, store_uri
 
 if TYPE_CHECKING:
     from translate.contracts import Console
@@ -52,15 +53,16 @@ def serve(
         return
     file = database(store)
     if file:
-        check_ready(file)
-        follow(file)
+        _look_at(file)
     free = _free_port(host, port)
     if free != port:
         console.say(f"port {port} is in use, taking {free}")
     with tempfile.TemporaryFile() as log, _terminable():
         child = _start(store, host, free, log)
         try:
-            base = f"http://{'127.0.0.1' if host in ('0.0.0.0', '::') else host}:{free}"
+            # an address that means "all of them" can be listened on, but not visited
+            visited = "127.0.0.1" if host in ("0.0.0.0", "::") else host
+            base = f"http://{visited}:{free}"
             _wait(child, base, log)
             page = _page(base, base)
             console.say(f"MLflow on {redact(store)}: {page}\nCtrl-C ends it")
@@ -72,6 +74,17 @@ def serve(
             console.say("stopped")
         finally:
             _stop(child)
+
+
+def _look_at(file: Path) -> None:
+    """Errors: ConfigError where there is nothing to serve, TranslateError where the server could not start."""
+    try:
+        if state_of(file) is State.DAMAGED:
+            raise TranslateError(f"the MLflow server did not start: {'; '.join(advice(State.DAMAGED, file))}")
+        check_ready(file)
+        follow(file)
+    except UnreachableError as error:
+        raise TranslateError(f"the MLflow server did not start: {error}") from error
 
 
 @contextmanager
@@ -89,11 +102,11 @@ def _terminable() -> Iterator[None]:
 
 def newest_experiment(base: str) -> str | None:
     """The id of the experiment with the newest run, asked from a server; None if it has no run."""
-    found = _ask(f"{base}/api/2.0/mlflow/experiments/search", {"max_results": 1000}).get("experiments", [])
-    if not found:
+    experiments = _ask(f"{base}/api/2.0/mlflow/experiments/search", {"max_results": 1000}).get("experiments", [])
+    if not experiments:
         return None
     query = {
-        "experiment_ids": [experiment["experiment_id"] for experiment in found],
+        "experiment_ids": [experiment["experiment_id"] for experiment in experiments],
         "max_results": 1,
         "order_by": ["attributes.start_time DESC"],
     }
@@ -160,12 +173,21 @@ def _tail(log: IO[bytes]) -> str:
 
 def _stop(child: subprocess.Popen[bytes]) -> None:
     """Ends the server and its workers, first gently."""
-    for number in (signal.SIGTERM, signal.SIGKILL):
+    for gently in (True, False):
         try:
-            os.killpg(child.pid, number)
+            _signal(child, gently)
             child.wait(5)
         except ProcessLookupError:
             break
         except subprocess.TimeoutExpired:
             continue
     child.wait()
+
+
+def _signal(child: subprocess.Popen[bytes], gently: bool) -> None:
+    """Tells the server's process group to end. Windows has no such groups: there, `taskkill` ends the whole tree."""
+    if sys.platform == "win32":
+        command = ["taskkill", "/T", "/PID", str(child.pid), *([] if gently else ["/F"])]
+        subprocess.run(command, check=False, capture_output=True)
+    else:
+        os.killpg(child.pid, signal.SIGTERM if gently else signal.SIGKILL)
