@@ -57,7 +57,8 @@ class Case:
 
 @dataclass(frozen=True)
 class Game:
-    """A training of three steps: `metrics` score its test images in `direction`, `train` has further options."""
+    """A training of three steps: `metrics` score its test images in `direction`, `train` and `infer` have further
+    options of the stages."""
 
     method: str
     options: dict[str, Any]
@@ -67,6 +68,7 @@ class Game:
     size: int = 32
     losses: dict[str, float] = field(default_factory=dict)
     train: dict[str, Any] = field(default_factory=dict)
+    infer: dict[str, Any] = field(default_factory=dict)
     convert: str = ""
     """More of the command line that converts the folder `few`."""
     folder: str = "few"
@@ -76,11 +78,14 @@ def game(generator: dict[str, Any] = UNET, **options: Any) -> dict[str, Any]:
     return {"generator": generator, "discriminator": PATCH, **options}
 
 
+BOTH = {"output": "output", "target": "target"}
 EXTRA = [
+    *({"uses": term, "player": "G", "on": BOTH} for term in ("l1", "ssim", "edge", "charbonnier", "focal-frequency")),
+    {"uses": "ms-ssim", "options": {"scales": 2}, "player": "G", "on": BOTH},
+    {"uses": "colour-histogram", "weight": 0.5, "player": "G", "on": BOTH},
+    {"uses": "perceptual", "options": {"features": FEATURES}, "player": "G", "on": BOTH},
+    {"uses": "identity", "player": "G", "on": {"generator": "generator", "target": "target"}},
     {"uses": "total-variation", "weight": 0.01, "player": "G", "on": {"output": "output"}},
-    {"uses": "charbonnier", "weight": 0.5, "player": "G", "on": {"output": "output", "target": "target"}},
-    {"uses": "focal-frequency", "player": "G", "on": {"output": "output", "target": "target"}},
-    {"uses": "colour-histogram", "player": "G", "on": {"output": "output", "target": "target"}},
     {"uses": "feature-matching", "player": "G", "on": {"critic": "critic", "output": "fake", "target": "real"}},
     {"uses": "gradient-penalty", "weight": 10, "player": "D", "on": {"critic": "critic", "images": "real"}},
 ]
@@ -97,16 +102,25 @@ AUGMENT = [
 LOW = {"precision": "auto"}
 """As users train: bf16 on processors that gain by it. The other cases train in fp32, which hides no small change."""
 PLAIN = {"optimizer": {"uses": "rmsprop", "lr": 1e-3}, "clip": 1.0}
+PENALTIES = {"r1": 1.0, "r2": 0.5, "lazy": 2, "noise": 0.1, "noise_steps": 9, "smoothing": 0.1}
+PENALISED = {"uses": "non-saturating", **PENALTIES}
 SLOWLY = {"accumulate": 2, "ema": 0.9, "schedule": {"uses": "cosine"}, "validate": {"every": 0.5, "metrics": ["l1"]}}
 
 GAMES = {
     "pix2pix": Game("pix2pix", game(), PAIRED, train={"keep": {"best": "psnr", "last": 1}}),
     "pix2pix-dropout": Game("pix2pix", game(DROPPING), PAIRED, size=64, train=PLAIN, convert="--samples 2 --seed 7"),
     "pix2pix-wgan-gp": Game("pix2pix", game(objective="wgan-gp", norm="instance"), PAIRED, train=SLOWLY),
+    "pix2pix-penalised": Game("pix2pix", game(objective=PENALISED), PAIRED, convert="--weights raw --samples 1"),
     "pix2pix-extra": Game("pix2pix", game(), ["l1", {"uses": "palette-accuracy"}], train={"extra_losses": EXTRA}),
     "cyclegan": Game("cyclegan", game(WIDE, pool=3), PAIRED, data="unpaired", train={"augment": AUGMENT}),
     "cyclegan-batch": Game(
-        "cyclegan", game(RESNET, pool=0, norm="batch"), PAIRED, "b_to_a", "unpaired", losses={"identity": 0}
+        "cyclegan",
+        game(RESNET, pool=0, norm="batch"),
+        PAIRED,
+        "b_to_a",
+        "unpaired",
+        losses={"identity": 0},
+        infer={"bits": 16},
     ),
     "cut": Game("cut", game(BLURRED, **PATCHES), PAIRED, data="unpaired", train=LOW),
     "fastcut": Game("cut/fastcut", game(BLURRED, **PATCHES, negatives="batch"), ["swd"], data="unpaired"),
@@ -269,7 +283,7 @@ def _game_case(name: str, played: Game, inputs: Path) -> Case:
         "precision": "fp32",
         **played.train,
     }
-    convert = {"split": "test", "direction": played.direction}
+    convert = {"split": "test", "direction": played.direction, **played.infer}
     prepare = {"source": _source(played.data, played.size), "workers": 1}
     stages = {
         "prepare": {"uses": "preprocess", "with": prepare},
