@@ -30,7 +30,10 @@ def track() -> None:
 @track.command()
 @click.argument("folder", type=click.Path(path_type=Path, exists=True), default="runs")
 def sync(folder: Path) -> None:
-    """Ship what a tracking server missed while it was away; FOLDER is a pipeline's, or the one of them all."""
+    """Ship what a tracking server missed while it was away; FOLDER is a pipeline's, or the one of them all.
+
+    A database file that is gone, or whose making broke off, is made anew and gets all runs again.
+    """
     from translate.tracking.shipper import sync as ship
 
     out = console()

@@ -32,41 +32,93 @@ class Need:
 
 
 class Tracker(Protocol):
-    """Where a run is recorded. Names are prefixed by the stage by whoever hands the tracker out."""
+    """Records a run: settings, curves, pictures, tables and files.
 
-    def params(self, values: Mapping[str, Any]) -> None: ...
-    def metrics(self, values: Mapping[str, float], step: int) -> None: ...
-    def image(self, key: str, image: np.ndarray[Any, Any], step: int) -> None: ...
-    def table(self, name: str, columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> None: ...
-    def file(self, path: Path, folder: str = "") -> None: ...
-    def tags(self, values: Mapping[str, str]) -> None: ...
-    def dataset(self, name: str, digest: str, facts: Mapping[str, Any], context: str) -> None: ...
-    def model(self, folder: Path) -> None: ...
-    def flush(self) -> None: ...
+    A stage calls it often and from its main thread, so a call must return at once; what takes time (a server) belongs
+    in the background. An exception that leaves a call is shown once as a warning, and the run goes on. Names reach a
+    plugin's tracker with the stage in front: `train/cycle`.
+    """
+
+    def params(self, values: Mapping[str, Any]) -> None:
+        """Records settings, as a nested or flat mapping. A setting that was recorded before keeps its first value."""
+
+    def metrics(self, values: Mapping[str, float], step: int) -> None:
+        """Adds a point at `step` to each curve that `values` names. NaN and infinity are values like others.
+
+        Steps grow. A training that was resumed from a checkpoint repeats some: a step that a curve already has is left
+        out.
+        """
+
+    def image(self, key: str, image: np.ndarray[Any, Any], step: int) -> None:
+        """Records a picture (height x width x 3, uint8, RGB) as the one of `key` at `step`.
+
+        The pictures of a key show the same inputs at growing steps. The array may be reused after the call.
+        """
+
+    def table(self, name: str, columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> None:
+        """Records a small table; one of the same name is replaced. Each row has a cell (or None) for each column."""
+
+    def file(self, path: Path, folder: str = "") -> None:
+        """Keeps a file or a folder with the run, below `folder`.
+
+        It need not exist yet when the call returns: a stage's folder is renamed from `<stage>.partial` to its final
+        name when the stage is done, and a tracker that copies later looks there, too.
+        """
+
+    def tags(self, values: Mapping[str, str]) -> None:
+        """Labels the run. A later value of a tag replaces an earlier one."""
+
+    def dataset(self, name: str, digest: str, facts: Mapping[str, Any], context: str) -> None:
+        """Records which data went in: its name, a hash of its content, its facts, and what for (`train`, `test`)."""
+
+    def model(self, folder: Path) -> None:
+        """Keeps the trained model whose bundle (`translator.json` and what it lists) lies in `folder`."""
+
+    def flush(self) -> None:
+        """Makes everything recorded so far survive a power cut. Called before each checkpoint is written."""
 
 
 class Progress(Protocol):
-    """A running count of work: `advance` by n, with fields such as losses to show beside it."""
+    """A running count of work, shown while a `with console.progress(...)` block lasts."""
 
-    def advance(self, n: int = 1, /, **fields: Any) -> None: ...
+    def advance(self, n: int = 1, /, **fields: Any) -> None:
+        """Adds `n` to the count and shows `fields` (such as losses) beside it; a field stays until it is replaced."""
 
 
 class Console(Protocol):
-    """What a stage says to the person at the terminal."""
+    """Talks to the person at the terminal. Its methods are called from several threads and raise nothing."""
 
-    def say(self, text: str) -> None: ...
-    def warn(self, text: str) -> None: ...
-    def table(self, title: str, columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> None: ...
-    def progress(self, title: str, total: int, done: int = 0, unit: str = "images") -> Any: ...
+    def say(self, text: str) -> None:
+        """Shows a message: what was done, and where it lies."""
+
+    def warn(self, text: str) -> None:
+        """Shows what may surprise but stops nothing. It goes to stderr, also where stdout carries JSON."""
+
+    def table(self, title: str, columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> None:
+        """Shows a table; numbers are flush right, floats have four significant digits, None is a dash."""
+
+    def progress(self, title: str, total: int, done: int = 0, unit: str = "images") -> Any:
+        """A context manager whose value is a `Progress` from `done` to `total` units; a `total` of 0 is unknown."""
 
 
 class Components(Protocol):
-    """The registry, as a stage sees it."""
+    """Finds, checks and builds components of all kinds, built in or from plugins."""
 
-    def get(self, kind: ComponentKind, name: str) -> type[Any]: ...
-    def build(self, use: Use, **kwargs: Any) -> Any: ...
-    def provider(self, kind: ComponentKind, name: str) -> Mapping[str, str]: ...
-    def check(self, kind: ComponentKind, name: str, options: Any) -> tuple[Any, list[Problem]]: ...
+    def get(self, kind: ComponentKind, name: str) -> type[Any]:
+        """The class of a component. Errors: ConfigError for an unknown name, PluginError for a broken plugin."""
+
+    def build(self, use: Use, **kwargs: Any) -> Any:
+        """An instance of what a pipeline names, with its options checked; `kwargs` go to the constructor.
+
+        For networks `kwargs` are `in_channels`, `out_channels` and defaults for options; those that a network does not
+        know are left out. Errors: ConfigError, PluginError.
+        """
+
+    def provider(self, kind: ComponentKind, name: str) -> Mapping[str, str]:
+        """Who provides a component: `distribution`, `version`, `module`, `plugin` and `revision`."""
+
+    def check(self, kind: ComponentKind, name: str, options: Any) -> tuple[Any, list[Problem]]:
+        """The options with all defaults as plain data, and what is wrong with them; they come back as they are then."""
 
 
 @dataclass(frozen=True)

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     import numpy as np
 
 _METHODS = tuple(name for name in vars(Tracker) if not name.startswith("_"))
-"""What every tracker can do."""
+"""The methods that a plugin's tracker must have."""
 
 
 class SafeTracking:
@@ -48,7 +48,8 @@ class SafeTracking:
         own = registry.emit("tracker", pipeline=pipeline.title, folder=planner.folder)
         if own is not None:
             self._who = f" by {type(own).__module__}.{type(own).__qualname__}"
-            if missing := [name for name in _METHODS if not callable(getattr(own, name, None))]:
+            missing = [name for name in _METHODS if not callable(getattr(own, name, None))]
+            if missing:
                 raise PluginError(f"it is no translate.Tracker: it lacks {', '.join(missing)}")
             self._own = own
         else:
@@ -66,14 +67,16 @@ class SafeTracking:
             )
 
     def _guard(self, name: str, call: Callable[..., Any]) -> Callable[..., Any]:
+        """The same call, except that an error becomes a warning (the first of each name) and the result None."""
+
         def guarded(*args: Any, **kwargs: Any) -> Any:
             try:
                 return call(*args, **kwargs)
             except Exception as error:
                 if name not in self._warned:
                     self._warned.add(name)
-                    what = f"{type(error).__name__}: {error}"
-                    self._console.warn(f"tracking{self._who}: {name} failed, and the run goes on without it: {what}")
+                    text = f"{type(error).__name__}: {error}"
+                    self._console.warn(f"tracking{self._who}: {name} failed, and the run goes on without it: {text}")
                 return None
 
         return guarded

@@ -7,6 +7,8 @@ from collections.abc import Mapping, Sequence
 from html import escape
 from itertools import pairwise
 
+from translate.text import number
+
 WIDTH, HEIGHT = 340, 150
 LEFT, RIGHT, TOP, BOTTOM = 46, 8, 8, 18
 POINTS = 300
@@ -15,11 +17,6 @@ SMOOTH = 60
 """From so many points on, a running mean is drawn over the curve."""
 
 Point = tuple[float, float]
-
-
-def number(value: float) -> str:
-    """A value for a label: four digits, no trailing zeros."""
-    return f"{value:.4g}"
 
 
 def chart(name: str, curve: Mapping[int, float]) -> str:
@@ -40,8 +37,11 @@ def thin(points: Sequence[Point]) -> list[Point]:
     if len(points) <= POINTS:
         return list(points)
     edges = [round(i * len(points) / POINTS) for i in range(POINTS + 1)]
-    parts = [points[a:b] for a, b in pairwise(edges)]
-    return [(sum(x for x, _ in part) / len(part), sum(y for _, y in part) / len(part)) for part in parts]
+    means = []
+    for start, stop in pairwise(edges):
+        steps, values = zip(*points[start:stop], strict=True)
+        means.append((sum(steps) / len(steps), sum(values) / len(values)))
+    return means
 
 
 def smooth(values: Sequence[float], keep: float = 0.8) -> list[float]:
@@ -56,6 +56,7 @@ def smooth(values: Sequence[float], keep: float = 0.8) -> list[float]:
 def ticks(low: float, high: float, about: int = 4) -> list[float]:
     """Round numbers between two bounds: multiples of 1, 2 or 5 times a power of ten."""
     rough = (high - low) / about
+    # the tolerances keep a tick that rounding errors put just beside a bound or a factor
     power = 10.0 ** math.floor(math.log10(rough))
     step = next(power * factor for factor in (1, 2, 5, 10) if power * factor >= rough * 0.999)
     return [index * step for index in range(math.ceil(low / step - 1e-9), math.floor(high / step + 1e-9) + 1)]
@@ -66,10 +67,12 @@ def _svg(points: Sequence[Point], first: float, final: float) -> str:
     final = max(final, first + 1)
     low, high = min(values), max(values)
     margin = (high - low) * 0.06 or abs(high) * 0.1 or 1.0
+    # the axis begins at zero where that costs little of the height, so that curves can be compared by eye
     low, high = (0.0 if 0 <= low < 0.3 * high else low - margin), high + margin
 
     def place(step: float, value: float) -> str:
         x = LEFT + (step - first) / (final - first) * (WIDTH - LEFT - RIGHT)
+        # SVG counts downwards
         y = TOP + (high - value) / (high - low) * (HEIGHT - TOP - BOTTOM)
         return f"{x:.1f},{y:.1f}"
 

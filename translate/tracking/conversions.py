@@ -1,4 +1,4 @@
-"""A conversion of a folder as an MLflow run: what was asked, how it ended, its rows and its page of pictures."""
+"""A conversion of a folder as an MLflow run: its parameters, metrics, rows and page of pictures."""
 
 from __future__ import annotations
 
@@ -18,8 +18,10 @@ EXPERIMENT = "conversions"
 def track_conversion(
     output: Path, params: Mapping[str, Any], metrics: Mapping[str, float], files: Sequence[Path], console: Console
 ) -> str | None:
-    """Logs one conversion into the experiment `conversions`; the run's id. Where the store is away a warning says so,
-    and None comes back: the images are there all the same."""
+    """Logs one conversion into the experiment `conversions` and returns the id of the run.
+
+    Where the store is away a warning says so, and the result is None: the images are there all the same.
+    """
     now = int(time.time() * 1000)
     store = Store(store_uri(), EXPERIMENT, output.absolute(), str(params.get("direction", "")), console, requested())
     try:

@@ -68,10 +68,10 @@ def state_of(file: Path) -> State:
         raise kind(f"{file}: {error}") from error
     except sqlite3.DatabaseError:
         return State.DAMAGED
-    head, known = schema_revisions()
-    if not revisions or not known or revisions == {head}:
+    head, all_revisions = schema_revisions()
+    if not revisions or not all_revisions or revisions == {head}:
         return State.READY
-    return State.OLDER if revisions <= known else State.NEWER
+    return State.OLDER if revisions <= all_revisions else State.NEWER
 
 
 def _rows(connection: sqlite3.Connection, table: str) -> list[tuple[object, ...]]:
@@ -198,14 +198,14 @@ def _make(file: Path) -> None:
     # The temporary folder's name is safe in a URL, the project's may hold `?` or `#`. MLflow keeps a connection to the
     # file that it made, so the file is copied instead of moved. On Windows the open one stays until the system cleans.
     with tempfile.TemporaryDirectory(prefix="translate-store-", ignore_cleanup_errors=True) as folder:
-        made = Path(os.path.realpath(folder)) / "mlflow.db"
-        with _unsynced(made):
-            client(f"sqlite:///{made}").search_experiments()
-        if (state := state_of(made)) is not State.READY:
+        complete = Path(os.path.realpath(folder)) / "mlflow.db"
+        with _unsynced(complete):
+            client(f"sqlite:///{complete}").search_experiments()
+        if (state := state_of(complete)) is not State.READY:
             raise UnreachableError(f"MLflow made a database that is {state.value}")
         temporary = file.with_name(f".{file.name}.{secrets.token_hex(8)}.tmp")
         try:
-            _copy(made, temporary)
+            _copy(complete, temporary)
             _publish(temporary, file)
         finally:
             temporary.unlink(missing_ok=True)

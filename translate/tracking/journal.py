@@ -29,7 +29,7 @@ def read(path: Path, offset: int = 0) -> Iterator[tuple[Event, int]]:
     with path.open("rb") as file:
         file.seek(offset)
         for line in file:
-            if not line.endswith(b"\n"):
+            if not line.endswith(b"\n"):  # being written just now, or cut off by a crash
                 return
             offset += len(line)
             try:
@@ -58,7 +58,7 @@ class Journal:
             self._remember(event)
             end = offset
         self._file = self.path.open("ab")
-        self._file.truncate(end)
+        self._file.truncate(end)  # a line that a crash cut off would swallow the next one
 
     def append(self, kind: str, **fields: Any) -> None:
         """Writes one event. Fields have to be JSON; NaN and infinity are allowed."""
@@ -124,8 +124,11 @@ class Runs:
         """Another run of a recipe, with a journal folder of its own."""
         name = re.sub(r"\W", "", recipe)[:8] or "run"
         taken = {run["journal"] for run in self._runs}
-        names = (f".tracking/{name}{suffix}" for suffix in ("", *(f"-{n}" for n in range(2, len(taken) + 3))))
-        run = {"recipe": recipe, "journal": next(n for n in names if n not in taken), "stages": {}, "offset": 0}
+        journal, number = f".tracking/{name}", 1
+        while journal in taken:
+            number += 1
+            journal = f".tracking/{name}-{number}"
+        run = {"recipe": recipe, "journal": journal, "stages": {}, "offset": 0}
         with self._lock:
             self._runs.append(run)
         return run

@@ -24,12 +24,12 @@ def spread(items: Sequence[T], most: int) -> list[T]:
 
 @dataclass(frozen=True)
 class Pair:
-    """A converted picture: the input, the output, and the truth where it is known."""
+    """A converted picture: the input, the output, and the target where it is known."""
 
     name: str
     before: Path
     after: Path
-    truth: Path | None
+    target: Path | None
 
 
 def pairs(folder: Path, most: int) -> Iterator[tuple[str, list[Pair]]]:
@@ -49,11 +49,12 @@ def pairs(folder: Path, most: int) -> Iterator[tuple[str, list[Pair]]]:
         root = folder / data / facts.split
         outputs = spread(sorted((stage / "images").rglob("*.png")), most)
         names = [(path, path.relative_to(stage / "images")) for path in outputs]
-        truth = root / facts.target_side if facts.pairs and facts.target_side else None
-        found = [
-            Pair(name.with_suffix("").as_posix(), before, path, truth / name if truth else None)
-            for path, name in names
-            if (before := root / facts.source_side / name).is_file()
-        ]
-        if found:
-            yield link.name, found
+        targets = root / facts.target_side if facts.pairs and facts.target_side else None
+        examples = []
+        for path, name in names:
+            before = root / facts.source_side / name
+            if before.is_file():
+                target = targets / name if targets else None
+                examples.append(Pair(name.with_suffix("").as_posix(), before, path, target))
+        if examples:
+            yield link.name, examples

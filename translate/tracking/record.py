@@ -1,4 +1,4 @@
-"""What the journals of a pipeline's folder say, gathered by stage: the newest record of each."""
+"""The journals of a pipeline's folder, gathered by stage: the newest record of each."""
 
 from __future__ import annotations
 
@@ -47,6 +47,7 @@ def gather(folder: Path) -> Record:
         raise ConfigError(f"{folder}: nothing was tracked here; `translate run` writes its records there")
     stages: dict[str, StageRecord] = {}
     events: list[Event] = []
+    # The runs of the newest recipe come last (the sort is stable), so that their stages replace those of other recipes.
     for run in sorted(runs, key=lambda run: run["recipe"] == newest["recipe"]):
         events = [event for event, _ in read(runs.journal(run))]
         stages |= _stages(folder, events)
@@ -70,8 +71,10 @@ def _stages(folder: Path, events: Sequence[Event]) -> dict[str, StageRecord]:
     for event in events:
         kind, time = event["e"], int(event["t"])
         if kind in ("start", "stage", "end") and current:
-            current.seconds += ((time if kind != "start" else before) - since) / 1000
-            current.status = event["status"] if kind == "end" else "done" if kind == "stage" else "stopped"
+            # A `start` behind a stage that never ended: the process was killed, after its last event at the earliest.
+            until = before if kind == "start" else time
+            current.seconds += (until - since) / 1000
+            current.status = {"start": "stopped", "stage": "done"}.get(kind) or event["status"]
             current = None
         if kind == "stage":
             current = stages.setdefault(event["name"], StageRecord(event["name"]))

@@ -1,4 +1,4 @@
-"""`report.html`: what was tracked, as one file that needs no network and no server."""
+"""`report.html`: the record of a pipeline as one file that needs no network and no server."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from typing import Any
 
 from translate.imaging.thumbnail import data_uri
 from translate.storage.atomic import write_text
+from translate.text import number
 from translate.tracking import charts
 from translate.tracking.pictures import Pair, pairs, spread
 from translate.tracking.record import Record, StageRecord, gather, rows_of
@@ -35,7 +36,7 @@ def write_report(folder: Path) -> Path:
         _header(record),
         _stages(record),
         *_tables(record, scored),
-        *(_pairs(stage, found) for stage, found in converted.items()),
+        *(_pairs(stage, examples) for stage, examples in converted.items()),
         _samples(record, converted),
         *(_curves(stage) for stage in record.stages.values()),
         *_tables(record, set(record.stages) - scored),
@@ -67,7 +68,7 @@ def _stages(record: Record) -> str:
         notes += [f"{name} {value}" for name, value in stage.notes.items()]
         if not stage.tables:
             singles = ((name, curve) for name, curve in stage.curves.items() if len(curve) == 1)
-            notes += [f"{name} {charts.number(*curve.values())}" for name, curve in singles]
+            notes += [f"{name} {number(*curve.values())}" for name, curve in singles]
         rows.append([stage.name, stage.status, _duration(stage.seconds), " · ".join(notes)])
     return f"<section><h2>Stages</h2>{_table(['stage', 'status', 'time', ''], rows)}</section>"
 
@@ -80,7 +81,7 @@ def _tables(record: Record, names: Set[str]) -> Iterator[str]:
 
 def _table(columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> str:
     """A table; columns that hold numbers are flush right."""
-    numeric = [any(isinstance(row[i], (int, float)) for row in rows) for i in range(len(columns))]
+    numeric = [_is_numeric(rows, index) for index in range(len(columns))]
 
     def line(tag: str, cells: Iterable[Any]) -> str:
         shown = (f"<{tag}{' class=n' if n else ''}>{_cell(c)}</{tag}>" for c, n in zip(cells, numeric, strict=True))
@@ -89,53 +90,58 @@ def _table(columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> str:
     return f"<div class=wide><table>{line('th', columns)}{''.join(line('td', row) for row in rows)}</table></div>"
 
 
+def _is_numeric(rows: Sequence[Sequence[Any]], index: int) -> bool:
+    return any(isinstance(row[index], (int, float)) for row in rows)
+
+
 def _cell(value: Any) -> str:
     if value is None:
         return "&ndash;"
-    return charts.number(value) if isinstance(value, float) else escape(str(value))
+    return number(value) if isinstance(value, float) else escape(str(value))
 
 
-def _pairs(stage: str, found: Sequence[Pair]) -> str:
-    shown = [_compare(pair, hidden=index > 0) for index, pair in enumerate(found)]
+def _pairs(stage: str, examples: Sequence[Pair]) -> str:
+    shown = [_compare(pair, hidden=index > 0) for index, pair in enumerate(examples)]
     thumbs = "".join(
         f"<button aria-pressed={'true' if index == 0 else 'false'} title='{escape(pair.name)}'>"
         f"<img src='{data_uri(pair.after, 96)}' alt='{escape(pair.name)}'></button>"
-        for index, pair in enumerate(found)
+        for index, pair in enumerate(examples)
     )
     title = f"<h2>{escape(stage)}: before and after</h2>"
     return f"<section class=pairs>{title}{''.join(shown)}<div class=thumbs>{thumbs}</div></section>"
 
 
 def _compare(pair: Pair, hidden: bool) -> str:
-    truth = ""
-    if pair.truth and pair.truth.is_file():
-        picture = f"<img src='{data_uri(pair.truth, PAIR_SIDE)}' alt='truth'>"
-        truth = f"<figure class=truth>{picture}<figcaption>truth</figcaption></figure>"
+    target = ""
+    if pair.target and pair.target.is_file():
+        picture = f"<img src='{data_uri(pair.target, PAIR_SIDE)}' alt='truth'>"
+        target = f"<figure class=truth>{picture}<figcaption>truth</figcaption></figure>"
     return (
         f"<div class=compare{' hidden' if hidden else ''}><figure><div class=split>"
         f"<img src='{data_uri(pair.after, PAIR_SIDE)}' alt='after'>"
         f"<img class=over src='{data_uri(pair.before, PAIR_SIDE)}' alt='before'>"
         "<b class=l>before</b><b class=r>after</b>"
         "<input type=range min=0 max=100 value=50 aria-label='before or after'></div>"
-        f"<figcaption>{escape(pair.name)}</figcaption></figure>{truth}</div>"
+        f"<figcaption>{escape(pair.name)}</figcaption></figure>{target}</div>"
     )
 
 
 def _samples(record: Record, converted: Collection[str]) -> str:
     """The grids of fixed inputs over the steps; a stage whose results are compared above needs none."""
-    series = [
-        (f"{stage.name}: {key}", there)
-        for stage in record.stages.values()
-        for key, steps in stage.images.items()
-        if stage.name not in converted and (there := {n: path for n, path in sorted(steps.items()) if path.is_file()})
-    ]
+    series: dict[str, dict[int, Path]] = {}
+    for stage in record.stages.values():
+        for key, steps in stage.images.items() if stage.name not in converted else ():
+            pictures = {step: path for step, path in sorted(steps.items()) if path.is_file()}
+            if pictures:
+                series[f"{stage.name}: {key}"] = pictures
     if not series:
         return ""
-    sliders = (_slider(title, pictures, BUDGET // len(series)) for title, pictures in series)
+    sliders = (_slider(title, pictures, BUDGET // len(series)) for title, pictures in series.items())
     return f"<section><h2>Samples</h2><div class=sliders>{''.join(sliders)}</div></section>"
 
 
 def _slider(title: str, pictures: dict[int, Path], budget: int) -> str:
+    # the grids of a series are about equally large, so the last tells how many of them the budget allows
     last = data_uri(pictures[max(pictures)], GRID_SIDE)
     chosen = spread(list(pictures), max(2, min(SAMPLES, budget // len(last))))
     images = "".join(
@@ -173,6 +179,9 @@ def _settings(path: Path) -> str:
 
 
 def _duration(seconds: float) -> str:
+    """A time to read in a sentence: `1 h 02 min`, `3 min 07 s` or `7.2 s`."""
     minutes, rest = divmod(round(seconds), 60)
     hours, minutes = divmod(minutes, 60)
-    return f"{hours} h {minutes:02} min" if hours else f"{minutes} min {rest:02} s" if minutes else f"{seconds:.1f} s"
+    if hours:
+        return f"{hours} h {minutes:02} min"
+    return f"{minutes} min {rest:02} s" if minutes else f"{seconds:.1f} s"

@@ -105,8 +105,11 @@ class Tracking:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
-        stopped = kind is not None and not issubclass(kind, Exception)
-        self.close("done" if kind is None else "stopped" if stopped else "failed")
+        if kind is None:
+            self.close("done")
+        else:
+            # what is no Exception was asked for: Ctrl-C, SIGTERM
+            self.close("failed" if issubclass(kind, Exception) else "stopped")
 
     def _opened(self) -> tuple[dict[str, Any], Journal]:
         assert self._run is not None and self._journal is not None
@@ -196,10 +199,7 @@ class StageTracker:
 
     def table(self, name: str, columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> None:
         """A small table; the last one of a name is the one that counts. Cells are text, numbers, booleans or None."""
-        cells = [
-            [cell if isinstance(cell, (str, int, float, bool, type(None))) else str(cell) for cell in row]
-            for row in rows
-        ]
+        cells = [list(map(_plain, row)) for row in rows]
         self._journal.append("table", name=self._named(name), columns=list(columns), rows=cells)
 
     def file(self, path: Path, folder: str = "") -> None:
@@ -227,6 +227,11 @@ class StageTracker:
 
     def _named(self, name: str) -> str:
         return f"{self._stage}/{name}"
+
+
+def _plain(cell: Any) -> Any:
+    """A cell that JSON has words for: as it is, everything else as text."""
+    return cell if isinstance(cell, (str, int, float, bool, type(None))) else str(cell)
 
 
 def _portable(path: Path, folder: Path) -> str:

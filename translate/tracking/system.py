@@ -1,4 +1,4 @@
-"""Use of the machine while a run is tracked, measured without another dependency; MLflow shows it as system metrics."""
+"""Measures how a run uses the machine, without another dependency; MLflow shows it as system metrics."""
 
 from __future__ import annotations
 
@@ -45,6 +45,7 @@ class Sampler:
         }
         status = Path("/proc/self/statm")
         if status.is_file():
+            # the second field is the resident memory, in pages
             pages = int(status.read_text(encoding="ascii").split()[1])
             values["system/process_memory_megabytes"] = pages * os.sysconf("SC_PAGE_SIZE") / MEGABYTE
         return values | _gpus()
