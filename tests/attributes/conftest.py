@@ -8,7 +8,7 @@ import torch
 
 from translate.contracts import SIDES, DataSpec, Method, Nets
 from translate.plugins import Registry
-from translate.stages.train import build_networks
+from translate.training.build import build_networks
 from translate.training.config import TrainConfig
 from translate.training.engine import Engine
 from translate.training.players import make_players

@@ -24,6 +24,7 @@ from translate.data.exemplars import companions
 from translate.data.generated.portraits import CORE, PLACE
 from translate.errors import ConfigError
 from translate.imaging.convert import crop
+from translate.imaging.grid import mosaic
 from translate.imaging.io import Image, read, write
 from translate.inference.directions import describe, routes
 from translate.inference.translator import Translator
@@ -32,7 +33,6 @@ from translate.plugins import Registry
 from translate.stages.evaluate import EvaluateConfig, EvaluateStage
 from translate.stages.infer import InferConfig, InferStage
 from translate.stages.preprocess import PreprocessConfig, PreprocessStage
-from translate.training.validation import mosaic
 
 FOUR = ("a", "b", "c", "d")
 

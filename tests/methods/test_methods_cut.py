@@ -24,7 +24,7 @@ from translate import ConfigError, DataSpec, run
 from translate.networks import count_parameters, features_of
 from translate.plugins import Registry
 from translate.seeding import derive
-from translate.stages.train import build_networks
+from translate.training.build import build_networks
 from translate.training.config import TrainConfig
 from translate.training.engine import Engine
 from translate.training.players import make_players

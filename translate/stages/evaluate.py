@@ -5,8 +5,6 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
-from fnmatch import fnmatchcase
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from pydantic import Field, NonNegativeInt
@@ -14,7 +12,6 @@ from pydantic import Field, NonNegativeInt
 from translate.contracts import (
     Config,
     DatasetFacts,
-    EvaluationContext,
     ImagesFacts,
     MetricUse,
     Need,
@@ -23,14 +20,14 @@ from translate.contracts import (
     Stage,
     StageContext,
 )
-from translate.errors import StageError
-from translate.stages.infer import IMAGES, INPUTS, OTHERS, default_split
+from translate.stages.infer import default_split
 
 if TYPE_CHECKING:
-    from torch import Tensor
-
-    from translate.data.dataset import Dataset
     from translate.metrics import Score
+    from translate.stages.evaluation import Evaluated
+
+# The imports inside of methods bring torch. Commands that list stages, or plan a pipeline that is up to date, do not
+# wait for it.
 
 
 class EvaluateConfig(Config):
@@ -90,130 +87,40 @@ class EvaluateStage(Stage[EvaluateConfig]):
     def _split(self, images: ImagesFacts, data: DatasetFacts) -> str | None:
         return self.config.split or images.split or default_split(data.splits)
 
-    def _chosen(self, folder: Path) -> dict[str, Path]:
-        from translate.metrics import by_key
-
-        found = by_key(folder / IMAGES)
-        only = self.config.only or ("*",)
-        chosen = {key: path for key, path in found.items() if any(fnmatchcase(key, name) for name in only)}
-        if not chosen:
-            raise StageError(f"no image is called like {' or '.join(only)}; one is called {next(iter(found))}")
-        return chosen
-
     def run(self, context: StageContext) -> dict[str, Any]:
-        from translate.data.dataset import Dataset
-        from translate.metrics import Comparison, Images, LabelMaps, score_sets
+        from translate.metrics import Comparison, score_sets
+        from translate.stages import evaluation
 
-        facts = ImagesFacts.from_json(context.inputs["images"].facts)
-        dataset = Dataset(context.inputs["data"].path)
-        split, side = self._split(facts, dataset.facts), facts.target_side
-        assert split is not None and side is not None  # `check` has seen to both
-        metrics = [context.registry.build(use, spec=dataset.facts.spec()) for use in self.config.metrics]
-        outputs = self._chosen(context.inputs["images"].path)
-        itself = side == facts.source_side
-        keys = reference_keys(dataset, split, side, list(outputs), paired=any(m.paired for m in metrics), itself=itself)
-        sets = LabelMaps if side == "label" else Images
-        references = sets([dataset.path(split, side, key) for key in keys], keys)
-        inputs: Sequence[Tensor] | None = None
-        fresh = not facts.via  # images that came back would be compared with their own originals
-        if self.config.baselines and facts.split == split and sets is Images and fresh:
-            inputs = self._inputs(context, dataset, list(outputs), references)
-        around: EvaluationContext | None = None
-        if facts.split == split:
-            around = evaluation_context(context, dataset, split, (facts.source_side, side), list(outputs))
-        rival: Sequence[Tensor] | None = None
+        e = self._evaluated(context)
+        metrics = [context.registry.build(use, spec=e.dataset.facts.spec()) for use in self.config.metrics]
+        keys = evaluation.reference_keys(e, paired=any(metric.paired for metric in metrics))
+        references = evaluation.references(e, keys)
+        inputs = evaluation.copied_inputs(e, references) if self.config.baselines else None
+        rival = None
         if "rival" in context.inputs:
-            others = self._chosen(context.inputs["rival"].path)
-            if others.keys() != outputs.keys():
-                raise StageError(f"the rival has not the same images: {min(others.keys() ^ outputs.keys())}")
-            rival = sets(list(others.values()), list(others))
-        context.console.say(f"scoring {len(outputs)} images against {len(keys)} of side {side!r}, split {split!r}")
+            rival = evaluation.rival_outputs(e, context.inputs["rival"].path, self.config.only)
+        context.console.say(f"scoring {len(e.keys)} images against {len(keys)} of side {e.side!r}, split {e.split!r}")
         scores = score_sets(
             metrics,
-            sets(list(outputs.values()), list(outputs)),
+            e.files(list(e.outputs.values()), e.keys),
             references,
             Comparison(inputs, constant=self.config.baselines, rival=rival, bootstrap=self.config.bootstrap),
-            around,
+            evaluation.evaluation_context(e, context.device),
         )
-        way = " then ".join([*facts.via, facts.direction])
-        about = {"direction": way, "split": split, "images": len(outputs), "references": len(keys)}
+        way = " then ".join([*e.facts.via, e.facts.direction])
+        about = {"direction": way, "split": e.split, "images": len(e.keys), "references": len(keys)}
         report(context, scores, about)
         return ScoresFacts().to_json()
 
-    def _inputs(
-        self, context: StageContext, dataset: Dataset, keys: list[str], references: Sequence[Tensor]
-    ) -> Sequence[Tensor]:
-        """What the network saw, as it would be handed on untranslated: enlarged where the output is larger."""
-        from translate.metrics import Enlarged, Images
+    def _evaluated(self, context: StageContext) -> Evaluated:
+        from translate.data.dataset import Dataset
+        from translate.stages.evaluation import Evaluated, chosen
 
         images = context.inputs["images"]
-        if not (images.path / INPUTS).is_dir():
-            facts = ImagesFacts.from_json(images.facts)
-            split, side = facts.split or "", facts.source_side
-            return Images([dataset.path(split, side, key) for key in keys], keys)
-        return Enlarged(Images([images.path / INPUTS / f"{key}.png" for key in keys], keys), references)
-
-
-def evaluation_context(
-    context: StageContext, dataset: Dataset, split: str, sides: tuple[str, str], keys: list[str]
-) -> EvaluationContext:
-    """What metrics may know about the outputs `keys` besides their references; `sides` are source and target.
-
-    Where `infer` made the inputs itself, they and their companions lie beside its outputs.
-    """
-    from translate.data.exemplars import companions
-    from translate.metrics import Deferred, Images
-
-    source, target = sides
-    folder = context.inputs["images"].path
-
-    def images(split: str, side: str, keys: list[str]) -> Images:
-        return Images([dataset.path(split, side, key) for key in keys], keys)
-
-    def written(folder: Path) -> Images:
-        return Images([folder / f"{key}.png" for key in keys], keys)
-
-    def exemplars(side: str) -> Deferred:
-        def gather() -> Images:
-            return images(split, side, [companions(dataset, split, sides, key, apart=True)[0] for key in keys])
-
-        return Deferred(gather)
-
-    around = EvaluationContext(
-        target_side=target,
-        source_side=source,
-        keys=keys,
-        inputs=images(split, source, keys),
-        exemplars=exemplars(target),
-        training_images=lambda side: images("train", side, dataset.keys("train", side)),
-        counterparts=exemplars(source) if dataset.pairs(split) else None,
-        spec=dataset.facts.spec(),
-        device=context.device,
-    )
-    if not (folder / INPUTS).is_dir():
-        return around
-    further = [*sorted((folder / OTHERS).glob("*")), folder / INPUTS]
-    return replace(around, inputs=written(folder / INPUTS), exemplars=written(further[0]), counterparts=None)
-
-
-def reference_keys(
-    dataset: Dataset, split: str, side: str, keys: list[str], *, paired: bool, itself: bool = False
-) -> list[str]:
-    """The images to compare with: of the same keys where the split has true pairs or the inputs are the references
-    (`itself`), else all of the side.
-
-    Errors: StageError when `paired` metrics meet an image without a partner.
-    """
-    known = dataset.keys(split, side)
-    missing = sorted(set(keys) - set(known))
-    if (itself or dataset.pairs(split)) and not missing:
-        return keys
-    if paired:
-        raise StageError(
-            f"metrics of pairs need a partner for every image, and side {side!r} of split {split!r} has none for "
-            f"{missing[0] if missing else keys[0]}; use swd"
-        )
-    return known
+        facts, dataset = ImagesFacts.from_json(images.facts), Dataset(context.inputs["data"].path)
+        split, side = self._split(facts, dataset.facts), facts.target_side
+        assert split is not None and side is not None  # `check` has seen to both
+        return Evaluated(images.path, facts, chosen(images.path, self.config.only), dataset, split, side)
 
 
 def report(context: StageContext, scores: Sequence[Score], about: Mapping[str, Any]) -> None:

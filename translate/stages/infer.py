@@ -15,13 +15,12 @@ from translate.seeding import derive
 
 if TYPE_CHECKING:
     from translate.conversion.convert import Summary
-    from translate.conversion.plan import Item, Plan
+    from translate.conversion.plan import Plan
     from translate.data.dataset import Dataset
     from translate.inference.translator import Translator
 
-RESULTS, IMAGES, INPUTS, OTHERS, CONTACT = "results.jsonl", "images", "inputs", "others", "contact.png"
-SHOWN, TILE = 8, 256
-"""Rows of the contact sheet, and the longest side of its pictures."""
+# The imports inside of methods bring torch. Commands that list stages, or plan a pipeline that is up to date, do not
+# wait for it.
 
 
 class InferConfig(Config):
@@ -58,8 +57,6 @@ class InferStage(Stage[InferConfig]):
         "images": Need("images", optional=True),
     }
     produces = "images"
-
-    # ---------------------------------------------------------------------------------------------- before it runs
 
     def inputs(self) -> Iterable[Path]:
         return [*([self.config.input] if self.config.input else []), *self.config.others.values()]
@@ -134,11 +131,10 @@ class InferStage(Stage[InferConfig]):
     def _split(self, data: DatasetFacts) -> str | None:
         return self.config.split or default_split(data.splits)
 
-    # ---------------------------------------------------------------------------------------------------- the work
-
     def run(self, context: StageContext) -> dict[str, Any]:
         from translate.conversion.convert import convert_items
         from translate.data.dataset import Dataset
+        from translate.imaging.io import read
         from translate.models.load import load
 
         facts = self._facts({name: artifact.facts for name, artifact in context.inputs.items()})
@@ -156,132 +152,46 @@ class InferStage(Stage[InferConfig]):
             translator,
             console=context.console,
             direction=facts.direction,
-            others=self._others(),
+            others={name: read(path) for name, path in self.config.others.items()},
             quality=self.config.quality,
             deep=self.config.bits == 16,
         )
         self._report(context, work, dataset, facts, summary)
         return replace(facts, count=summary.done).to_json()
 
-    def _others(self) -> dict[str, Any]:
-        from translate.imaging.io import read
-
-        return {name: read(path) for name, path in self.config.others.items()}
-
     def _plan(self, context: StageContext, dataset: Dataset | None, facts: ImagesFacts, translator: Translator) -> Plan:
-        from translate.conversion.plan import Item, plan
-        from translate.data.exemplars import companions
-        from translate.inference.degradation import observes
-        from translate.metrics import by_key
+        """The images to translate: of another stage, of the user's own folder, or of a split of the data."""
+        from translate.conversion.dataset_split import IMAGES, RESULTS, plan_earlier, plan_split
+        from translate.conversion.plan import plan
 
-        output, journal = context.folder / IMAGES, context.folder / RESULTS
-        if earlier := context.inputs.get("images"):
-            made = by_key(earlier.path / IMAGES)
-            return _sorted([Item(key, path, f"{key}.png") for key, path in made.items()], output, journal)
-        if dataset is None:
-            assert self.config.input is not None
-            found = plan(self.config.input, output, ".png")
-            return replace(found, items=[item for item in found.items if item], output=output, journal=journal)
-        split, source = facts.split or "", facts.source_side
-        if observes(dataset.kind):
-            return _sorted(self._observe(context, dataset, facts, translator), output, journal)
-        route = ModelFacts.from_json(context.inputs["model"].facts).directions[facts.direction]
-        inputs, sides = route.inputs, route.sides
-        items = [
-            Item(
-                key,
-                dataset.path(split, source, key),
-                f"{key}.png",
-                others={
-                    name: dataset.path(split, side, other)
-                    for name, side, other in zip(
-                        inputs[1:], sides[1:], companions(dataset, split, sides, key), strict=True
-                    )
-                },
-            )
-            for key in dataset.keys(split, source)
-        ]
-        return _sorted(items, output, journal)
-
-    def _observe(
-        self, context: StageContext, dataset: Dataset, facts: ImagesFacts, translator: Translator
-    ) -> Iterable[Item]:
-        """Writes what the method makes of each truth, and plans to translate that."""
-        import numpy as np
-
-        from translate.conversion.plan import Item
-        from translate.imaging.convert import to_array
-        from translate.imaging.io import write
-        from translate.inference.degradation import observed
-
-        route, split, side = translator.route(facts.direction), facts.split or "", facts.source_side
-        for key in dataset.keys(split, side):
-            truth = dataset.tensor(split, side, key)
-            paths = {}
-            for name, image in observed(translator.method, route, truth, context.seed, key).items():
-                folder = INPUTS if name == route.inputs[0] else f"{OTHERS}/{name}"
-                paths[name] = context.folder / folder / f"{key}.png"
-                paths[name].parent.mkdir(parents=True, exist_ok=True)
-                write(paths[name], to_array(image[None], np.dtype(np.uint8)))
-            first = paths.pop(route.inputs[0])
-            yield Item(key, first, f"{key}.png", others=paths)
+        if "images" in context.inputs:
+            return plan_earlier(context.inputs["images"].path, context.folder)
+        if dataset is not None and facts.split is not None:
+            route = translator.route(facts.direction)
+            return plan_split(dataset, facts.split, route, translator, context.folder, context.seed)
+        assert self.config.input is not None  # `check` has seen to it
+        work = plan(self.config.input, context.folder / IMAGES, ".png")
+        items = [item for item in work.items if item]
+        return replace(work, items=items, output=context.folder / IMAGES, journal=context.folder / RESULTS)
 
     def _report(
         self, context: StageContext, work: Plan, dataset: Dataset | None, facts: ImagesFacts, summary: Summary
     ) -> None:
+        """Writes and records a sheet of examples. Errors: StageError where an image failed."""
+        from translate.conversion.dataset_split import CONTACT, contact_sheet
+        from translate.imaging.io import write
+
         if summary.failures:
             first = "; ".join(f"{name}: {reason}" for name, reason in summary.failures[:3])
             raise StageError(f"{summary.failed} of {work.count()[0]} images failed: {first}")
         context.console.say(f"{summary.done} images in {facts.direction}")
-        route = ModelFacts.from_json(context.inputs["model"].facts).directions[facts.direction]
-        page = contact_sheet(work, dataset, facts, route.scale, max(route.tiles))
-        from translate.imaging.io import write
-
+        model = ModelFacts.from_json(context.inputs["model"].facts)
+        page = contact_sheet(work, dataset, facts, model.directions[facts.direction])
         write(context.folder / CONTACT, page)
         context.tracker.image("converted", page, step=0)
         context.tracker.file(context.folder / CONTACT)
 
 
-def _sorted(items: Iterable[Item], output: Path, journal: Path) -> Plan:
-    from translate.conversion.plan import Plan, order
-
-    in_order: list[Item] = sorted(items, key=lambda item: order(item.name))
-    return Plan(in_order, output, journal=journal)
-
-
 def default_split(splits: Iterable[str]) -> str | None:
     """The split to look at where none is named: test, else val."""
     return next((split for split in ("test", "val") if split in splits), None)
-
-
-def contact_sheet(work: Plan, dataset: Dataset | None, facts: ImagesFacts, scale: int = 1, tiles: int = 1) -> Any:
-    """Rows of inputs | output | target (where pairs are known) of images spread over the set; H x W x 3 uint8.
-
-    Inputs are shown in the size of the outputs, `scale` times as large; an output may be up to `tiles` pictures wide.
-    """
-    from translate.training.validation import enlarged, mosaic
-
-    items = [item for item in work.items if item]
-    rows = []
-    for item in items[:: max(1, len(items) // SHOWN)][:SHOWN]:
-        row = [enlarged(_tile(path, TILE // scale), scale) for path in (item.source, *item.others.values())]
-        row.append(_tile(work.output / item.target, TILE * tiles))
-        if dataset is not None and facts.split and facts.pairs and facts.target_side:
-            row.append(_tile(dataset.path(facts.split, facts.target_side, item.name), TILE))
-        rows.append(row)
-    return mosaic(rows)
-
-
-def _tile(path: Path, longest: int) -> Any:
-    """An image file as H x W x 3 uint8, no side longer than `longest`."""
-    import numpy as np
-
-    from translate.imaging.convert import match_channels, resize, to_array, to_tensor
-    from translate.imaging.io import read
-
-    tensor = match_channels(to_tensor(read(path).shown()), 3)
-    height, width = tensor.shape[-2:]
-    scale = longest / max(height, width)
-    if scale < 1:
-        tensor = resize(tensor, (max(1, round(height * scale)), max(1, round(width * scale))))
-    return to_array(tensor, np.dtype(np.uint8))

@@ -16,6 +16,7 @@ from torch import nn
 from translate.contracts import StageContext
 from translate.data.loader import Batch, Loader, to_device
 from translate.errors import Stopped
+from translate.imaging.grid import save_picture
 from translate.metrics import evaluate_sets
 from translate.training import checkpoint
 from translate.training.best import Best
@@ -23,7 +24,7 @@ from translate.training.config import TrainConfig
 from translate.training.diagnostics import Health
 from translate.training.extra_losses import check_met
 from translate.training.state import TrainingState
-from translate.training.validation import Validator, save_picture
+from translate.training.validation import Validator
 
 
 @dataclass(frozen=True)

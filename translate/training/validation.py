@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -14,7 +13,7 @@ from torch import Tensor, nn
 from translate.contracts import EvaluationContext, Metric, Route
 from translate.data.dataset import Dataset
 from translate.data.exemplars import companions
-from translate.imaging.palette import Colour, colourise
+from translate.imaging.grid import enlarged, mosaic, picture
 from translate.inference.degradation import observed, observes
 from translate.inference.translator import Translator
 from translate.metrics import Deferred
@@ -117,10 +116,10 @@ class Validator:
         route = self.translator.route(direction)
         palette, rows = self.method.spec.palette, []
         for key in self._keys(route.sides, self.config.samples):
-            inputs = [enlarged(_picture(image, palette), route.scale) for image in self.inputs(direction, key).values()]
-            row = [*inputs, _picture(self.output(direction, key), palette)]
+            inputs = [enlarged(picture(image, palette), route.scale) for image in self.inputs(direction, key).values()]
+            row = [*inputs, picture(self.output(direction, key), palette)]
             if route.target and self._pairs(route):
-                row.append(_picture(self.dataset.tensor(self.split, route.target, key), palette))
+                row.append(picture(self.dataset.tensor(self.split, route.target, key), palette))
             rows.append(row)
         return mosaic(rows)
 
@@ -152,36 +151,3 @@ class Validator:
     def _rounded(self, image: Tensor) -> Tensor:
         """[-1, 1] to [0, 1], at the bit depth of the data; labels stay."""
         return image if image.ndim == 2 else image.clamp(-1, 1).add(1).mul(self.half).round().div(2 * self.half)
-
-
-def _picture(image: Tensor, palette: Sequence[Colour]) -> np.ndarray[Any, Any]:
-    """An image C x H x W in [-1, 1], or a label map H x W, as H x W x 3 uint8."""
-    if image.ndim == 2:
-        return colourise(image.numpy(), palette)
-    picture = image.float().add(1).mul(127.5).round().clamp(0, 255).to(torch.uint8).permute(1, 2, 0).cpu().numpy()
-    return np.repeat(picture, 3, axis=2) if picture.shape[2] == 1 else picture[:, :, :3]
-
-
-def enlarged(picture: np.ndarray[Any, Any], times: int) -> np.ndarray[Any, Any]:
-    """H x W x C with every pixel repeated, so that an input has the size of its output."""
-    return picture.repeat(times, axis=0).repeat(times, axis=1)
-
-
-def mosaic(rows: Sequence[Sequence[np.ndarray[Any, Any]]], gap: int = 4) -> np.ndarray[Any, Any]:
-    """Pictures of one grid on white: rows as high and columns as wide as their largest picture."""
-    heights = [max(p.shape[0] for p in row) + gap for row in rows]
-    widths = [max(row[x].shape[1] for row in rows if x < len(row)) + gap for x in range(max(map(len, rows)))]
-    page = np.full((sum(heights) - gap, sum(widths) - gap, 3), 255, dtype=np.uint8)
-    for y, row in enumerate(rows):
-        for x, picture in enumerate(row):
-            top, left = sum(heights[:y]), sum(widths[:x])
-            page[top : top + picture.shape[0], left : left + picture.shape[1]] = picture
-    return page
-
-
-def save_picture(path: Path, picture: np.ndarray[Any, Any]) -> None:
-    """Writes a grid, making its folder."""
-    from translate.imaging.io import write
-
-    path.parent.mkdir(parents=True, exist_ok=True)
-    write(path, picture)

@@ -1,0 +1,88 @@
+"""Converting prepared data: the files of a dataset that are the inputs of a direction, and a sheet of the results."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from translate.contracts import ImagesFacts, Route
+from translate.conversion.plan import Item, Plan, order
+from translate.data.dataset import Dataset
+from translate.data.exemplars import companions
+from translate.imaging.convert import to_array
+from translate.imaging.grid import enlarged, mosaic, picture_of
+from translate.imaging.io import write
+from translate.inference.degradation import observed, observes
+from translate.inference.translator import Translator
+from translate.metrics import by_key
+
+RESULTS, IMAGES, INPUTS, OTHERS, CONTACT = "results.jsonl", "images", "inputs", "others", "contact.png"
+"""What lies in the folder of an `infer` stage: the journal, outputs, inputs and further inputs that were made for it,
+and a sheet of examples."""
+SHOWN, TILE = 8, 256
+"""Rows of the contact sheet, and the longest side of its pictures in pixels."""
+
+
+def plan_split(dataset: Dataset, split: str, route: Route, translator: Translator, folder: Path, seed: int) -> Plan:
+    """Plans to translate a split below `folder`, key by key.
+
+    Of data that holds only the truth, the inputs are made first, and written to `inputs/` and `others/NAME/`.
+    """
+    if observes(dataset.kind):
+        return _plan(_degraded(dataset, split, route, translator, folder, seed), folder)
+    return _plan(_stored(dataset, split, route), folder)
+
+
+def plan_earlier(images: Path, folder: Path) -> Plan:
+    """Plans to translate what another `infer` stage made, which lies in the folder `images`."""
+    return _plan((Item(key, path, f"{key}.png") for key, path in by_key(images / IMAGES).items()), folder)
+
+
+def _plan(items: Iterable[Item], folder: Path) -> Plan:
+    in_order: list[Item] = sorted(items, key=lambda item: order(item.name))
+    return Plan(in_order, folder / IMAGES, journal=folder / RESULTS)
+
+
+def _stored(dataset: Dataset, split: str, route: Route) -> Iterator[Item]:
+    """The images of a side; further inputs come from other sides, by the rule that pairs them up."""
+    source, further = route.sides[0], list(zip(route.inputs[1:], route.sides[1:], strict=True))
+    for key in dataset.keys(split, source):
+        keys = companions(dataset, split, route.sides, key)
+        others = {name: dataset.path(split, side, k) for (name, side), k in zip(further, keys, strict=True)}
+        yield Item(key, dataset.path(split, source, key), f"{key}.png", others=others)
+
+
+def _degraded(
+    dataset: Dataset, split: str, route: Route, translator: Translator, folder: Path, seed: int
+) -> Iterator[Item]:
+    """Writes the inputs that the method makes of each truth, and plans to translate those."""
+    first = route.inputs[0]
+    for key in dataset.keys(split, route.sides[0]):
+        truth = dataset.tensor(split, route.sides[0], key)
+        paths = {}
+        for name, image in observed(translator.method, route, truth, seed, key).items():
+            place = INPUTS if name == first else f"{OTHERS}/{name}"
+            paths[name] = folder / place / f"{key}.png"
+            paths[name].parent.mkdir(parents=True, exist_ok=True)
+            write(paths[name], to_array(image[None], np.dtype(np.uint8)))
+        yield Item(key, paths.pop(first), f"{key}.png", others=paths)
+
+
+def contact_sheet(work: Plan, dataset: Dataset | None, facts: ImagesFacts, route: Route) -> np.ndarray[Any, Any]:
+    """Rows of inputs | output | target (where pairs are known) of images spread over the set; H x W x 3 uint8.
+
+    Inputs are shown in the size of the outputs. An output that joins several pictures may be as wide as all of them.
+    """
+    items = [item for item in work.items if item]
+    rows = []
+    for item in items[:: max(1, len(items) // SHOWN)][:SHOWN]:
+        inputs = [picture_of(path, TILE // route.scale) for path in (item.source, *item.others.values())]
+        row = [enlarged(pixels, route.scale) for pixels in inputs]
+        row.append(picture_of(work.output / item.target, TILE * max(route.tiles)))
+        if dataset is not None and facts.split and facts.pairs and facts.target_side:
+            row.append(picture_of(dataset.path(facts.split, facts.target_side, item.name), TILE))
+        rows.append(row)
+    return mosaic(rows)

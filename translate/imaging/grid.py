@@ -1,0 +1,68 @@
+"""Grids of pictures for people to look at: sample grids of a training, contact sheets of converted images."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from translate.imaging.palette import Colour, colourise
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    Array = np.ndarray[Any, Any]
+
+
+def picture(image: Tensor, palette: Sequence[Colour]) -> Array:
+    """An image C x H x W in [-1, 1], or a label map H x W in the colours of `palette`, as H x W x 3 uint8."""
+    import torch
+
+    if image.ndim == 2:
+        return colourise(image.numpy(), palette)
+    values = image.float().add(1).mul(127.5).round().clamp(0, 255).to(torch.uint8)
+    pixels: Array = values.permute(1, 2, 0).cpu().numpy()
+    return np.repeat(pixels, 3, axis=2) if pixels.shape[2] == 1 else pixels[:, :, :3]
+
+
+def picture_of(path: Path, longest: int) -> Array:
+    """An image file as H x W x 3 uint8, no side longer than `longest` pixels. Errors: DataError."""
+    from translate.imaging.convert import match_channels, resize, to_array, to_tensor
+    from translate.imaging.io import read
+
+    image = match_channels(to_tensor(read(path).shown()), 3)
+    height, width = image.shape[-2:]
+    scale = longest / max(height, width)
+    if scale < 1:
+        image = resize(image, (max(1, round(height * scale)), max(1, round(width * scale))))
+    return to_array(image, np.dtype(np.uint8))
+
+
+def enlarged(pixels: Array, times: int) -> Array:
+    """H x W x C with every pixel repeated, so that an input has the size of its output."""
+    return pixels.repeat(times, axis=0).repeat(times, axis=1)
+
+
+def mosaic(rows: Sequence[Sequence[Array]], gap: int = 4) -> Array:
+    """Pictures H x W x 3 on one white page: rows as high and columns as wide as their largest picture, `gap` apart."""
+    heights = [max(cell.shape[0] for cell in row) + gap for row in rows]
+    widths = []
+    for x in range(max(map(len, rows))):
+        column = [row[x] for row in rows if x < len(row)]
+        widths.append(max(cell.shape[1] for cell in column) + gap)
+    page = np.full((sum(heights) - gap, sum(widths) - gap, 3), 255, dtype=np.uint8)
+    for y, row in enumerate(rows):
+        for x, cell in enumerate(row):
+            top, left = sum(heights[:y]), sum(widths[:x])
+            page[top : top + cell.shape[0], left : left + cell.shape[1]] = cell
+    return page
+
+
+def save_picture(path: Path, pixels: Array) -> None:
+    """Writes a grid, making its folder."""
+    from translate.imaging.io import write
+
+    path.parent.mkdir(parents=True, exist_ok=True)
+    write(path, pixels)

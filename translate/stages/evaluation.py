@@ -1,0 +1,137 @@
+"""The sets of images that an `evaluate` stage compares: outputs, references, inputs, and what metrics may look at."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from fnmatch import fnmatchcase
+from pathlib import Path
+
+from torch import Tensor
+
+from translate.contracts import EvaluationContext, ImagesFacts
+from translate.conversion.dataset_split import IMAGES, INPUTS, OTHERS
+from translate.data.dataset import Dataset
+from translate.data.exemplars import companions
+from translate.errors import StageError
+from translate.metrics import Deferred, Enlarged, Images, LabelMaps, by_key
+
+
+@dataclass(frozen=True)
+class Evaluated:
+    """Outputs of a direction by key, and the side of a split of the data that they are compared with."""
+
+    folder: Path
+    facts: ImagesFacts
+    outputs: dict[str, Path]
+    dataset: Dataset
+    split: str
+    side: str
+
+    @property
+    def keys(self) -> list[str]:
+        return list(self.outputs)
+
+    def files(self, paths: Sequence[Path], keys: Sequence[str]) -> Images:
+        """A set of images, or of label maps where the side has these."""
+        return (LabelMaps if self.side == "label" else Images)(paths, keys)
+
+    def stored(self, split: str, side: str, keys: Sequence[str]) -> Images:
+        """Images of the data."""
+        return Images([self.dataset.path(split, side, key) for key in keys], keys)
+
+    def written(self, folder: Path) -> Images:
+        """The images of the outputs' keys in a folder that `infer` wrote beside them."""
+        return Images([folder / f"{key}.png" for key in self.keys], self.keys)
+
+
+def chosen(folder: Path, patterns: Sequence[str]) -> dict[str, Path]:
+    """The outputs in the folder of an `infer` stage by key, those whose key matches a pattern; empty: all.
+
+    Errors: StageError where none matches.
+    """
+    every = by_key(folder / IMAGES)
+    outputs = {key: path for key, path in every.items() if any(fnmatchcase(key, p) for p in patterns or ("*",))}
+    if not outputs:
+        raise StageError(f"no image is called like {' or '.join(patterns)}; one is called {next(iter(every))}")
+    return outputs
+
+
+def reference_keys(e: Evaluated, *, paired: bool) -> list[str]:
+    """The images to compare with: of the same keys where the split has true pairs, or where outputs imitate the side
+    that they were made from; else all of the side.
+
+    Errors: StageError when `paired` metrics meet an image without a partner.
+    """
+    every = e.dataset.keys(e.split, e.side)
+    missing = sorted(set(e.keys) - set(every))
+    if (e.side == e.facts.source_side or e.dataset.pairs(e.split)) and not missing:
+        return e.keys
+    if paired:
+        raise StageError(
+            f"metrics of pairs need a partner for every image, and side {e.side!r} of split {e.split!r} has none for "
+            f"{missing[0] if missing else e.keys[0]}; use swd"
+        )
+    return every
+
+
+def references(e: Evaluated, keys: Sequence[str]) -> Images:
+    """The images of the target side."""
+    return e.files([e.dataset.path(e.split, e.side, key) for key in keys], keys)
+
+
+def copied_inputs(e: Evaluated, references: Sequence[Tensor]) -> Sequence[Tensor] | None:
+    """The inputs as they would be handed on untranslated, enlarged where the output is larger; None where a copy says
+    nothing.
+
+    Label maps are no copies of images, another split has other inputs, and images that came back would be compared
+    with their own originals.
+    """
+    if e.facts.split != e.split or e.side == "label" or e.facts.via:
+        return None
+    if (e.folder / INPUTS).is_dir():
+        return Enlarged(e.written(e.folder / INPUTS), references)
+    return e.stored(e.split, e.facts.source_side, e.keys)
+
+
+def rival_outputs(e: Evaluated, folder: Path, patterns: Sequence[str]) -> Images:
+    """The outputs of another model for the same inputs. Errors: StageError where the keys differ."""
+    others = chosen(folder, patterns)
+    if others.keys() != e.outputs.keys():
+        raise StageError(f"the rival has not the same images: {min(others.keys() ^ e.outputs.keys())}")
+    return e.files(list(others.values()), list(others))
+
+
+def evaluation_context(e: Evaluated, device: str) -> EvaluationContext | None:
+    """What metrics may know about the outputs besides their references; None for outputs of another split.
+
+    Where `infer` made the inputs itself, they and their companions lie beside its outputs.
+    """
+    if e.facts.split != e.split:
+        return None
+    source, target = e.facts.source_side, e.side
+
+    def exemplars(side: str) -> Deferred:
+        def gather() -> Images:
+            sides = (source, target)
+            keys = [companions(e.dataset, e.split, sides, key, apart=True)[0] for key in e.keys]
+            return e.stored(e.split, side, keys)
+
+        return Deferred(gather)
+
+    context = EvaluationContext(
+        target_side=target,
+        source_side=source,
+        keys=e.keys,
+        inputs=e.stored(e.split, source, e.keys),
+        exemplars=exemplars(target),
+        training_images=lambda side: e.stored("train", side, e.dataset.keys("train", side)),
+        counterparts=exemplars(source) if e.dataset.pairs(e.split) else None,
+        spec=e.dataset.facts.spec(),
+        device=device,
+    )
+    inputs = e.folder / INPUTS
+    if not inputs.is_dir():
+        return context
+    further = [*sorted((e.folder / OTHERS).glob("*")), inputs]
+    return replace(context, inputs=e.written(inputs), exemplars=e.written(further[0]), counterparts=None)
