@@ -35,9 +35,10 @@ def apply(chain: Sequence[Transform[Any]], images: dict[str, Array], seed: int) 
 
 
 class SizeConfig(Config):
-    """`size`: pixels, a square's side or `[height, width]`."""
+    """Options of a transform that gives images one size."""
 
     size: Pixels | tuple[Pixels, Pixels]
+    """Size in pixels: `256`, the side of a square, or `[256, 512]`, height and width."""
 
     @property
     def hw(self) -> Size:
@@ -45,55 +46,72 @@ class SizeConfig(Config):
 
 
 class ResizeConfig(SizeConfig):
-    """`interpolation`: `auto` averages areas where the image shrinks and is bicubic where it grows."""
+    """Options of `resize`."""
 
     interpolation: Interpolation = "auto"
+    """How values between pixels are found: `auto` averages areas where the image shrinks and is bicubic where it grows;
+    the others are those of OpenCV, in both cases. Label maps always take the nearest pixel."""
 
 
 class ShorterConfig(Config):
+    """Options of `resize-shorter`."""
+
     size: Pixels
+    """Length of the shorter side, in pixels."""
     interpolation: Interpolation = "auto"
+    """How values between pixels are found; as for `resize`."""
 
 
 class MultipleConfig(Config):
-    """`multiple`: what height and width become a multiple of."""
+    """Options of `modcrop`."""
 
     multiple: Pixels
+    """Number of pixels that height and width become a multiple of: the scale of a super-resolution, for instance."""
 
 
 class ChanceConfig(Config):
-    """`p`: the probability that the transform is applied."""
+    """Options of a transform that happens by chance."""
 
     p: Probability = 0.5
+    """Probability that the transform is applied to an image."""
 
 
 class ResizedCropConfig(SizeConfig):
-    """`scale`: range of the crop's share of the area; `ratio`: range of its width over its height."""
+    """Options of `random-resized-crop`."""
 
     scale: tuple[Probability, Probability] = (0.5, 1.0)
+    """Smallest and largest share of the image's area that the window has."""
     ratio: tuple[float, float] = (0.75, 4 / 3)
+    """Smallest and largest width of the window divided by its height."""
     interpolation: Interpolation = "auto"
+    """How values between pixels are found; as for `resize`."""
 
 
 class JitterConfig(Config):
-    """Each value v draws a factor from [1 - v, 1 + v] (`hue`: a shift from [-v, v] of the colour circle).
-
-    `sides`: which images are changed, all alike; default all. Leave out a side whose colours mean something.
-    """
+    """Options of `colour-jitter`."""
 
     brightness: Probability = 0.2
+    """Strength v: the brightness is multiplied by a factor drawn from [1 - v, 1 + v]."""
     contrast: Probability = 0.2
+    """Strength v of the contrast, likewise."""
     saturation: Probability = 0.2
+    """Strength v of the saturation, likewise."""
     hue: Annotated[float, Field(ge=0, le=0.5)] = 0.05
+    """Strength v: the hue is shifted by a part of the colour circle drawn from [-v, v]."""
     p: Probability = 1.0
+    """Probability that an image is changed at all."""
     sides: tuple[str, ...] | None = None
+    """Sides that are changed, all alike, such as `[input]`; `null` for all. Leave out a side whose colours mean
+    something."""
 
 
 class ThickenConfig(Config):
-    """`size`: a line of one pixel becomes this wide; `sides`: which images are drawings, default all."""
+    """Options of `thicken-lines`."""
 
     size: Annotated[int, Field(ge=2, le=99)] = 3
+    """Width in pixels of what was a line of one pixel."""
     sides: tuple[str, ...] | None = None
+    """Sides that are drawings, such as `[a]`; `null` for all."""
 
 
 C = TypeVar("C", bound=Config)

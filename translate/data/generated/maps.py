@@ -18,15 +18,19 @@ if TYPE_CHECKING:
 
 
 class GeneratedMapsConfig(Config):
-    """`size`: pixels of a square tile; `train`, `val`, `test`: tiles per side. With `kind: unpaired` the two sides of
-    `train` show different cities; `val` and `test` are true pairs in any case. `labelled` has the class of each pixel
-    of the map in place of its colour, `single` the photographs alone."""
+    """Options of `generated-maps`. The tiles follow from the seed of the stage."""
 
     kind: Literal["paired", "unpaired", "labelled", "single"] = "unpaired"
+    """Kind of data: `paired`; `unpaired`, where the two sides of `train` show different cities and those of `val` and
+    `test` the same ones; `labelled`, the class of each pixel in place of the map; `single`, photographs alone."""
     size: Annotated[int, Field(ge=16, le=2048)] = 256
+    """Side of a square tile, in pixels. Larger tiles are finer and show more of a city."""
     train: PositiveInt = 400
+    """Tiles per side of the split `train`."""
     val: NonNegativeInt = 0
+    """Tiles per side of the split `val`; 0 leaves it out."""
     test: NonNegativeInt = 40
+    """Tiles per side of the split `test`; 0 leaves it out."""
 
 
 def metres_per_pixel(size: int) -> float:

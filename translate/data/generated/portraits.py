@@ -171,14 +171,19 @@ def _hat(canvas: _Canvas, rng: np.random.Generator) -> None:
 
 
 class GeneratedHatsConfig(Config):
-    """`size`: pixels of a square portrait; `train`, `val`, `test`: portraits per side. `kind: unpaired` calls the sides
-    a (with) and b (without), for methods that know no exemplars."""
+    """Options of `generated-hats`. The portraits follow from the seed of the stage."""
 
     kind: Literal["attribute", "unpaired"] = "attribute"
+    """Kind of data: `attribute`, with sides `with` and `without`; `unpaired`, which calls them a and b, for methods
+    that know no exemplars."""
     size: Annotated[int, Field(ge=16, le=1024)] = 64
+    """Side of a square portrait, in pixels."""
     train: PositiveInt = 1000
+    """Portraits per side of the split `train`."""
     val: NonNegativeInt = 0
+    """Portraits per side of the split `val`; 0 leaves it out."""
     test: NonNegativeInt = 100
+    """Portraits per side of the split `test`; 0 leaves it out."""
 
 
 class GeneratedHats(Source[GeneratedHatsConfig]):

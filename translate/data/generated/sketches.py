@@ -144,14 +144,19 @@ def _shrunk(image: Array, size: int) -> Array:
 
 
 class GeneratedSketchesConfig(Config):
-    """`size`: pixels of a square picture; `train`, `val`, `test`: pictures per side. With `kind: unpaired` the two
-    sides of `train` show different shoes; `val` and `test` are true pairs in any case."""
+    """Options of `generated-sketches`. The shoes follow from the seed of the stage."""
 
     kind: Literal["paired", "unpaired"] = "unpaired"
+    """Kind of data: `paired`; `unpaired`, where the two sides of `train` show different shoes and those of `val` and
+    `test` the same ones."""
     size: Annotated[int, Field(ge=16, le=1024)] = 64
+    """Side of a square picture, in pixels."""
     train: PositiveInt = 600
+    """Pictures per side of the split `train`."""
     val: NonNegativeInt = 0
+    """Pictures per side of the split `val`; 0 leaves it out."""
     test: NonNegativeInt = 60
+    """Pictures per side of the split `test`; 0 leaves it out."""
 
 
 class GeneratedSketches(Source[GeneratedSketchesConfig]):

@@ -29,20 +29,29 @@ class Both(Config):
     """A folder of images with the attribute and one of images without."""
 
     with_: Path = Field(alias="with")
+    """Folder of the images with the attribute."""
     without: Path
+    """Folder of the images without it."""
 
 
 class AttributeConfig(Picking):
-    """Either `root` with a `layout` (`root/train_with` or `root/train/with`), or training folders `with` and `without`
-    and further ones under `val` and `test`, each `{with: PATH, without: PATH}`. `colour`: grey images become RGB."""
+    """Options of `attribute`: either a `root` with a `layout`, or the training folders `with` and `without`."""
 
     root: Path | None = None
+    """Folder of all splits and sides, which `layout` finds in it; `null` where `with` and `without` are given."""
     layout: Literal["split_side", "split/side"] = "split_side"
+    """Places of the images under `root`: `split_side` is `train_with` and `train_without`, `split/side` is `train/with`
+    and `train/without`."""
     with_: Path | None = Field(default=None, alias="with")
+    """Folder of the training images with the attribute; `null` where there is a `root`."""
     without: Path | None = None
+    """Folder of the training images without the attribute; `null` where there is a `root`."""
     val: Both | None = None
+    """Folders of the split `val`, beside `with` and `without`: `{with: PATH, without: PATH}`; `null` for none."""
     test: Both | None = None
+    """Folders of the split `test`, beside `with` and `without`: `{with: PATH, without: PATH}`; `null` for none."""
     colour: bool = False
+    """Whether grey images become RGB, where the sides mix both."""
 
     @model_validator(mode="after")
     def _one_way(self) -> AttributeConfig:
@@ -104,17 +113,19 @@ class Attribute(_Attributes[AttributeConfig]):
 
 
 class AttributeListConfig(Picking):
-    """`root` holds the folder `images`, the table `attributes` and the table `partition`; `attribute` names a column.
-
-    The defaults are those of CelebA. `attributes`: a line with the number of images, a line of names, then a line an
-    image: its file and 1 or -1 for each name. `partition`: its file and 0 (train), 1 (val) or 2 (test).
-    """
+    """Options of `attribute-list`. The names of files are CelebA's."""
 
     root: Path
+    """Folder of the images and of both tables."""
     attribute: str
+    """Column of the table `attributes` that tells the sides apart, such as `Eyeglasses`."""
     images: str = "img_align_celeba"
+    """Folder of the images, in `root`."""
     attributes: str = "list_attr_celeba.txt"
+    """Table in `root`: a line with the number of images, a line of names, then a line an image, with its file and 1 or
+    -1 for each name."""
     partition: str = "list_eval_partition.txt"
+    """Table in `root`: a line an image, with its file and 0 (`train`), 1 (`val`) or 2 (`test`)."""
 
 
 class AttributeList(_Attributes[AttributeListConfig]):

@@ -165,16 +165,20 @@ def fetch(name: str, root: Path | None, console: Console) -> Path:
 
 
 class DatasetConfig(Picking):
-    """`name` of a card (`translate datasets list`); `root`: a local copy (default: where `datasets fetch` puts it);
-    `kind`: what to use it as (default: the card's natural kind). Where the layout allows it: `attribute`, the one that
-    tells the sides apart; `colour`: grey images become RGB; `disjoint`: no training pair gives both of its halves."""
+    """Options of `dataset`."""
 
     name: str
+    """Name of a card, such as `facades`; `translate datasets list` shows all."""
     root: Path | None = None
+    """Folder of a local copy; `null` looks where `translate datasets fetch` puts it."""
     kind: Literal["paired", "unpaired", "labelled", "single", "attribute"] | None = None
+    """Kind of data to use it as, where its layout allows it; `null` takes the first that the card names."""
     attribute: str | None = None
+    """Column of a table of attributes that tells the sides apart, such as `Eyeglasses`, for cards that have one."""
     colour: bool = False
+    """Whether grey images become RGB, for data of kind `attribute` whose sides mix both."""
     disjoint: bool = False
+    """With `kind: unpaired` of side-by-side files: whether each training file gives one half alone, by turns."""
 
 
 class DatasetSource(Source[DatasetConfig]):

@@ -28,11 +28,12 @@ Layout = Literal["split-side", "split/side"]
 
 
 class Picking(Config):
-    """`splits`: which splits are read (default: those that exist); `limit`: how many images per side of a split, the
-    first by name (`{train: 100}`)."""
+    """Options of every source of files: which of them are read."""
 
     splits: tuple[str, ...] | None = None
+    """Splits to read, such as `[train, test]`; `null` reads those that exist."""
     limit: dict[str, NonNegativeInt] = {}
+    """Most images per side of a split, the first by name: `{train: 100}`. Splits without an entry have no limit."""
 
 
 P = TypeVar("P", bound=Picking)
@@ -89,19 +90,27 @@ class Sides(Config):
     """A folder per side."""
 
     a: Path
+    """Folder of side a."""
     b: Path
+    """Folder of side b."""
 
 
 class TwoFoldersConfig(Picking):
-    """Either `root` with a `layout`, whose sides are called `A` and `B`; or training folders `a` and `b`, and further
-    ones under `val` and `test`, each `{a: PATH, b: PATH}`."""
+    """Two folders: either a `root` with a `layout`, or the training folders `a` and `b`."""
 
     root: Path | None = None
+    """Folder of all splits and sides, which `layout` finds in it; `null` where `a` and `b` are given."""
     layout: Layout = "split-side"
+    """Places of the images under `root`: `split-side` is `trainA` and `trainB` (as CycleGAN's datasets are laid out),
+    `split/side` is `train/A` and `train/B`."""
     a: Path | None = None
+    """Folder of the training images of side a; `null` where there is a `root`."""
     b: Path | None = None
+    """Folder of the training images of side b; `null` where there is a `root`."""
     val: Sides | None = None
+    """Folders of the split `val`, beside `a` and `b`: `{a: PATH, b: PATH}`; `null` for none."""
     test: Sides | None = None
+    """Folders of the split `test`, beside `a` and `b`: `{a: PATH, b: PATH}`; `null` for none."""
 
     @model_validator(mode="after")
     def _one_way(self) -> TwoFoldersConfig:
@@ -143,9 +152,10 @@ class _TwoFolders(FileSource[F]):
 
 
 class FoldersConfig(TwoFoldersConfig):
-    """`pairs`: splits in which equal names on both sides show the same thing, so that they can be scored in pairs."""
+    """Options of `folders`."""
 
     pairs: tuple[str, ...] = ()
+    """Splits in which equal names on both sides show the same thing, so that they can be scored in pairs: `[test]`."""
 
 
 class Folders(_TwoFolders[FoldersConfig]):
@@ -167,9 +177,10 @@ class Folders(_TwoFolders[FoldersConfig]):
 
 
 class PairsConfig(TwoFoldersConfig):
-    """`unmatched`: what becomes of an image whose partner is missing: `error`, or `skip` (and it is reported)."""
+    """Options of `pairs`."""
 
     unmatched: Literal["error", "skip"] = "error"
+    """Treatment of an image without its partner: `error` stops and names it, `skip` leaves it out and reports it."""
 
 
 class Pairs(_TwoFolders[PairsConfig]):
@@ -194,13 +205,15 @@ class Pairs(_TwoFolders[PairsConfig]):
 
 
 class SideBySideConfig(Picking):
-    """`root` with folders `train`, `val`, `test` (only `train` must exist), or with images directly, which are then
-    `train`. `kind: unpaired` forgets in training which halves belong together; with `disjoint` the training files give
-    one half each, by turns, so that no picture of side b belongs to one of side a."""
+    """Options of `side-by-side`."""
 
     root: Path
+    """Folder with `train`, `val` and `test` (only `train` must exist), or with images, which are then `train`."""
     kind: Literal["paired", "unpaired"] = "paired"
+    """Kind of data: `paired`, or `unpaired`, which forgets in training which halves belong together."""
     disjoint: bool = False
+    """With `kind: unpaired`: whether each training file gives one half alone, by turns, so that no picture of side b
+    belongs to one of side a."""
 
     @model_validator(mode="after")
     def _unpaired(self) -> SideBySideConfig:

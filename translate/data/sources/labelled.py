@@ -28,27 +28,35 @@ class LabelFolders(Config):
     """A folder of images and one of label maps."""
 
     images: Path
+    """Folder of the images."""
     labels: Path
+    """Folder of the label maps, under the names of their images."""
 
 
 class LabelledConfig(Picking):
-    """Either `root` with `train` and `trainannot`, `val` and `valannot`, ...; or training folders `images` and
-    `labels`, and further ones under `val` and `test`, each `{images: PATH, labels: PATH}`.
-
-    `classes`: names in the order of their index, or a file with a name per line, its index before it or not.
-    `palette`: a colour per class, R G B from 0 to 255. `ignore`: the value of pixels of no class, which 255 is always.
-    `unmatched`: what becomes of an image whose label map is missing, or the reverse: `error`, or `skip`.
-    """
+    """Options of `labelled`: either a `root`, or the training folders `images` and `labels`."""
 
     root: Path | None = None
+    """Folder with `train` and `trainannot`, `val` and `valannot`, `test` and `testannot`; `null` where `images` and
+    `labels` are given."""
     images: Path | None = None
+    """Folder of the training images; `null` where there is a `root`."""
     labels: Path | None = None
+    """Folder of the training label maps; `null` where there is a `root`."""
     val: LabelFolders | None = None
+    """Folders of the split `val`, beside `images` and `labels`: `{images: PATH, labels: PATH}`; `null` for none."""
     test: LabelFolders | None = None
+    """Folders of the split `test`, beside `images` and `labels`: `{images: PATH, labels: PATH}`; `null` for none."""
     classes: tuple[str, ...] | Path
+    """Names of the classes in the order of their index, `[sky, road, tree]`, or a file with a name per line, which its
+    index may precede."""
     palette: tuple[Colour, ...] = ()
+    """Colour of each class, R, G and B from 0 to 255: `[[128, 128, 128], ...]`; empty takes those of PASCAL VOC."""
     ignore: Annotated[int, Field(ge=0, le=255)] = IGNORE
+    """Value of pixels that belong to no class; 255 is one in any case."""
     unmatched: Literal["error", "skip"] = "error"
+    """Treatment of an image without a label map, or the reverse: `error` stops and names it, `skip` leaves it out and
+    reports it."""
 
     @model_validator(mode="after")
     def _one_way(self) -> LabelledConfig:

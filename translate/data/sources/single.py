@@ -17,15 +17,14 @@ from translate.text import examples
 
 
 class SingleConfig(Picking):
-    """`root` with folders `train`, `val`, `test`, or with images directly, which are then `train`; or `folders`, under
-    `root` if it is given: a folder, or a list of them, for each split of any name: `{train: a, hard: [b, "c/*.png"]}`.
-    Under a `root`, splits whose folders are not there are left out.
-
-    The last part of a folder's path may be a pattern, which selects files of the folder before it by name.
-    """
+    """Options of `single`: a `root`, or `folders` of each split, or both."""
 
     root: Path | None = None
+    """Folder with `train`, `val` and `test`, or with images, which are then `train`; with `folders`, the folder that
+    these lie in, and splits that are not there are left out."""
     folders: dict[str, tuple[Path, ...]] = {}
+    """Folders of each split, whatever its name: `{train: a, hard: [b, "c/*.png"]}`. The last part of a path may be a
+    pattern, which selects files of the folder before it by name."""
 
     @field_validator("folders", mode="before")
     @classmethod
