@@ -1,7 +1,8 @@
 """One training step: runs a method's generator of Updates and applies each of them to its player.
 
-The rules are those of the contract: autocast around each `next()` and never across an update, terms summed in float32,
-`backward(inputs=)` of the player alone, a non-finite total never reaches the weights.
+For every Update, in this order: the method computes its losses (`_next`), they are weighed, summed and differentiated
+(`_gradients`), the gradient is clipped and the player's optimizer steps (`_update`). Then the method goes on, and sees
+the new weights. Losses, norms and rates stay on the device until somebody asks for them (`read_meters`).
 """
 
 from __future__ import annotations
@@ -27,8 +28,9 @@ _REUSED_GRAPH = ("modified by an inplace operation", "backward through the graph
 class Engine:
     """The networks, the players and the counters of one training.
 
-    All state is in `nets`, the players' optimizers, `meters` and the counters `index` and `Player.done`. `merge` lets
-    `batched` join two calls.
+    All state is in `nets`, the players' optimizers, `meters` and the counters `index` (steps that are done) and
+    `Player.done` (updates). `extra` are loss terms that the pipeline adds. `merge` lets `batched` join two calls of a
+    network into one. `bad` holds, by term, the first step at which it was not finite, or -1.
     """
 
     def __init__(
@@ -62,14 +64,17 @@ class Engine:
 
         Errors: ContractError where the method breaks the contract.
         """
+        # Both generators depend on the step alone: a restart at this step draws the same. Dropout draws from torch's.
         torch.manual_seed(derive(self.seed, "step", self.index, 0))
         self.rng.manual_seed(derive(self.seed, "rng", self.index, 0))
         step = Step(self.index, epoch, {name: p.done for name, p in self.players.items()}, self.rng)
         games = [iter(self.method.step(self.nets, batch, step)) for batch in batches]
         try:
-            while found := self._gradients(games):
-                self._update(*found, epoch)
+            while turn := self._gradients(games):
+                player, finite = turn
+                self._update(player, finite, epoch)
         finally:
+            # Closing leaves the contexts in which a failed method stopped, in any order: grad mode is set for certain.
             for game in games:
                 getattr(game, "close", lambda: None)()
             torch.set_grad_enabled(True)
@@ -79,6 +84,8 @@ class Engine:
 
     def _next(self, game: Iterator[Update]) -> Update | None:
         """Runs the method up to its next Update, in autocast, and checks what it left behind."""
+        # Autocast ends before the backward pass, which runs in the types of the forward pass by itself. Its cache of
+        # weights in bf16 ends with it, so that no update is computed with the weights from before the last one.
         autocast = torch.autocast(self.device.type, torch.bfloat16, enabled=self.precision == "bf16")
         with autocast, nullcontext() if self.merge else separate_calls():
             before = self._modes()
@@ -99,6 +106,7 @@ class Engine:
         return update
 
     def _modes(self) -> tuple[Any, ...]:
+        """The modes of torch that a method must not leave switched at a yield: the engine works in between."""
         kind = self.device.type
         return (
             torch.is_grad_enabled(),
@@ -109,10 +117,10 @@ class Engine:
         )
 
     def _gradients(self, games: Sequence[Iterator[Update]]) -> tuple[Player, Tensor] | None:
-        """Zero gradients, weigh, sum, backward: the player of the games' next Update and whether its losses are finite.
-        None at the end.
+        """Zeroes, then accumulates the gradients of the games' next Update.
 
-        Each game is differentiated before the next one moves, so that one graph is alive at a time.
+        Returns its player, and on the device whether all losses were finite; None when the games have ended. Each game
+        is differentiated before the next one moves, so that one graph is alive at a time.
         """
         names: set[str | None] = set()
         player = None
@@ -126,19 +134,21 @@ class Engine:
                 continue
             if player is None:
                 player = self._player(update)
+                # None, not zero: a parameter that no loss reaches keeps no gradient, and Adam leaves it alone
                 for param in player.params:
                     param.grad = None
             total = self._total(player, update)
             finite &= total.detach().isfinite()
+            # the mean over k batches; for one batch no division, which keeps its bits
             self._backward(player, total / len(games) if len(games) > 1 else total)
         return None if player is None else (player, finite)
 
     def _update(self, player: Player, finite: Tensor, epoch: int) -> None:
-        """Clip, finite check, optimizer step."""
+        """Clips the gradient, sets the learning rate, and steps, unless a loss or the gradient is not finite."""
         grads = [p.grad for p in player.params if p.grad is not None]
         if not grads:
             raise self._idle(player)
-        norm = torch.nn.utils.get_total_norm(grads)
+        norm = torch.nn.utils.get_total_norm(grads)  # of all parameters together, before clipping
         if player.clip is not None:
             torch.nn.utils.clip_grads_with_norm_(player.params, player.clip, norm)
         self._meter(f"grad_norm/{player.name}", norm)
@@ -163,16 +173,17 @@ class Engine:
         total: Tensor | None = None
         for name, value in update.losses.items():
             if name not in self.method.weights:
-                known = ", ".join(self.method.weights)
+                vocabulary = ", ".join(self.method.weights)
                 raise ContractError(
-                    f"{self.title}: loss {name!r} is not in its vocabulary ({known}); add it to `losses`"
+                    f"{self.title}: loss {name!r} is not in its vocabulary ({vocabulary}); add it to `losses`"
                 )
             if not isinstance(value, Tensor) or value.ndim:
-                found = f"has shape {tuple(value.shape)}" if isinstance(value, Tensor) else f"is {value!r}"
-                raise ContractError(f"{self.title}: loss {name!r} {found}; a loss is a scalar tensor")
+                fault = f"has shape {tuple(value.shape)}" if isinstance(value, Tensor) else f"is {value!r}"
+                raise ContractError(f"{self.title}: loss {name!r} {fault}; a loss is a scalar tensor")
             total = self._add(total, name, self.method.weights[name], value)
         for bound in self.extra:
             if bound.player == player.name and bound.published(update.views):
+                # extra terms get float32 views, and compute in float32 whatever the precision of the networks
                 with torch.autocast(self.device.type, enabled=False):
                     total = self._add(total, bound.name, bound.weight, bound(update.views))
         if total is None or not total.requires_grad:
@@ -184,15 +195,19 @@ class Engine:
         return ContractError(f"{self.title}: the losses of player {player.name} do not depend on its networks ({nets})")
 
     def _add(self, total: Tensor | None, name: str, weight: float, value: Tensor) -> Tensor | None:
-        value = value.float()
+        """The total with one more term, which is metered without its weight."""
+        value = value.float()  # bf16 has 8 bits of mantissa: a sum of large and small terms would lose the small ones
         self._meter(name, value)
-        if weight == 0:
+        if weight == 0:  # left out, not multiplied: 0 * inf is not a number, and its graph would be run for nothing
             return total
         self._mark(f"loss {name!r}", value)
         term = value if weight == 1 else weight * value
         return term if total is None else total + term
 
     def _backward(self, player: Player, total: Tensor) -> None:
+        """Accumulates the gradient of the player's own parameters."""
+        # `inputs=`: the generator's loss passes through the discriminator, and must leave no gradient there. So nothing
+        # has to be frozen, and networks of several players may stand in one graph.
         try:
             torch.autograd.backward(total, inputs=player.params)
         except RuntimeError as error:
@@ -207,19 +222,20 @@ class Engine:
             ) from error
 
     def _optimize(self, player: Player, finite: Tensor) -> None:
+        """Steps the optimizer where `finite` is true."""
         if self.device.type == "cuda" and getattr(player.optimizer, "_step_supports_amp_scaling", False):
             # torch's own switch of its fused optimizers: skips the step on the device, without a sync
             player.optimizer.found_inf = (~finite).float()  # type: ignore[attr-defined]
             player.optimizer.grad_scale = None  # type: ignore[attr-defined]
             player.optimizer.step()
-        elif finite:
+        elif finite:  # reads the flag: on a GPU this waits for the backward pass
             player.optimizer.step()
 
     # --------------------------------------------------------------------------------------------- observation
 
     def _meter(self, name: str, value: Tensor) -> None:
         """Sums and counts on the device; fetched at log steps only."""
-        value = value.detach().to(self.device, torch.float64)
+        value = value.detach().to(self.device, torch.float64)  # float32 would round long sums
         if name not in self.meters:
             self.meters[name] = torch.zeros(2, dtype=torch.float64, device=self.device)
         self.meters[name] += torch.stack((value, torch.ones_like(value)))
@@ -229,13 +245,14 @@ class Engine:
         if name not in self.bad:
             self.bad[name] = torch.full((), -1, dtype=torch.long, device=self.device)
         first = (self.bad[name] < 0) & ~value.detach().isfinite()
-        self.bad[name].masked_fill_(first, self.index)  # torch.where would copy the number, and wait for the GPU
+        # in place and with a plain number: torch.where would copy the number to the device, and wait for it
+        self.bad[name].masked_fill_(first, self.index)
 
     def read_meters(self) -> dict[str, float]:
         """The mean of every loss, gradient norm and rate since the last call: one transfer for all of them."""
         if not self.meters:
             return {}
-        values = torch.stack(list(self.meters.values())).tolist()
+        values = torch.stack(list(self.meters.values())).tolist()  # waits for the device
         names = list(self.meters)
         self.meters = {}
         return {name: total / count for name, (total, count) in zip(names, values, strict=True)}
@@ -244,12 +261,14 @@ class Engine:
         """Errors: StageError naming the first term that was not finite, its step and the images of that step."""
         if not self.bad:
             return
-        steps = torch.stack(list(self.bad.values())).tolist()
-        found = [
-            (step, order, name) for order, (name, step) in enumerate(zip(self.bad, steps, strict=True)) if step >= 0
-        ]
-        if found:
-            step, _, name = min(found)
+        steps = torch.stack(list(self.bad.values())).tolist()  # waits for the device
+        # the first step counts; of one step the term that was met first, since it made the others so
+        faults = []
+        for order, (name, step) in enumerate(zip(self.bad, steps, strict=True)):
+            if step >= 0:
+                faults.append((step, order, name))
+        if faults:
+            step, _, name = min(faults)
             where = f" on {files[step]}" if step in files else ""
             raise StageError(
                 f"{name} of {self.title} is not finite at step {step}{where}; the weights were not touched by it. "
