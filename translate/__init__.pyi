@@ -3,6 +3,7 @@
 from .contracts import (
     CONTRACT as CONTRACT,
     IGNORE as IGNORE,
+    SIDES as SIDES,
     Artifact as Artifact,
     Build as Build,
     Config as Config,
@@ -54,15 +55,23 @@ from .inference.translator import (
 from .markers import (
     hookimpl as hookimpl,
 )
+from .metrics import (
+    decibel as decibel,
+    mean_score as mean_score,
+    paired_images as paired_images,
+)
 from .models.load import (
     load as load,
 )
 from .networks import (
     Network as Network,
+    NetworkConfig as NetworkConfig,
     batched as batched,
     bicubic as bicubic,
     feature_distance as feature_distance,
     features_of as features_of,
+    norm_layers as norm_layers,
+    stack as stack,
     to_lab as to_lab,
     to_rgb as to_rgb,
 )
@@ -77,5 +86,8 @@ from .objectives import (
 )
 from .pipeline import (
     run as run,
+)
+from .seeding import (
+    derive as derive,
 )
 from .version import __version__ as __version__

@@ -19,7 +19,9 @@ from translate import (
     Config,
     Direction,
     Method,
+    Metric,
     Nets,
+    Network,
     NetworkUse,
     Objective,
     Step,
@@ -29,6 +31,8 @@ from translate import (
     to_rgb,
 )
 from translate_colorization.bins import Prior, ab_bins, annealed_mean, soft_encode
+from translate_colorization.metrics import AbAuC, AbPSNR, Colourfulness
+from translate_colorization.networks import Zhang
 
 RANGE = 110.0
 """ab are divided by it, which keeps all colours of sRGB in [-1, 1]."""
@@ -37,20 +41,27 @@ COLOURED = 5.0
 
 
 class ColorizationConfig(Config):
-    """Networks, norm, objective; `predict`: the `colour` of each pixel, or a distribution over `classes` of colours.
-
-    For classes `generator: zhang` is the paper's. `resolution`: at inference the network sees larger images reduced to
-    this shorter side, and its colours are enlarged again; lightness always keeps the image's own resolution.
-    """
+    """Knobs of colorization, by regression or by classes."""
 
     predict: Literal["colour", "classes"] = "colour"
+    """What G says of a pixel: its `colour` (Isola et al.), or a distribution over `classes` of colours (Zhang et
+    al.)."""
     generator: NetworkUse = NetworkUse(uses="unet_256")
+    """The generator G, by name or with options; for classes, `zhang` is the paper's."""
     discriminator: NetworkUse = NetworkUse(uses="patchgan")
+    """The critic D of colours, by name or with options: `patchgan` judges patches of 70 pixels, `pixel` every pixel
+    alone."""
     norm: Literal["batch", "instance", "none"] = "batch"
+    """The norm of both networks: `batch` (both papers), `instance` or `none`."""
     dropout: bool = False
+    """Dropout of 0.5 in a generator that has it, in training alone."""
     objective: Objective = Objective(uses="non-saturating")
+    """The game that the networks play; it rests with `predict: classes` and where `losses.adversarial` is 0."""
     rebalance: bool = True
+    """Weights rare colours up in the loss of classes (section 2.2); without it, outputs are greyer."""
     resolution: PositiveInt | None = None
+    """The shorter side in pixels that larger images are reduced to for the network, whose colours are enlarged again;
+    lightness always keeps the image's own resolution. Empty: never reduced."""
 
 
 class Colorization(Method[ColorizationConfig]):
@@ -134,3 +145,13 @@ class Colorization(Method[ColorizationConfig]):
 @hookimpl
 def translate_methods() -> list[type[Method[ColorizationConfig]]]:
     return [Colorization]
+
+
+@hookimpl
+def translate_networks() -> list[type[Network[Any]]]:
+    return [Zhang]
+
+
+@hookimpl
+def translate_metrics() -> list[type[Metric[Any]]]:
+    return [AbPSNR, AbAuC, Colourfulness]

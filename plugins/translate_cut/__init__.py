@@ -30,19 +30,18 @@ from translate_cut.networks import Heads, HeadsConfig, widths_of
 
 
 class CUTConfig(Config):
-    """Knobs of CUT.
-
-    `layers`: whose features are compared, by their paths in the generator; the default is that of the authors' ResNet:
-    the padded image, both convolutions that halve it, the first and the fifth block. `patches` positions are drawn from
-    each; `width` is that of the vectors. Negatives come from the same image, or from the whole `batch`. With
-    probability `flip` the generator sees an image mirrored, and its patches are looked for in the mirror image.
-    """
+    """Knobs of CUT."""
 
     generator: NetworkUse = NetworkUse(uses="resnet_blurred")
+    """The generator G, by name or with options; the authors' ResNet blurs where it changes the size."""
     discriminator: NetworkUse = NetworkUse(uses="patchgan")
+    """The critic D, by name or with options: `patchgan` judges patches of 70 pixels, `pixel` every pixel alone."""
     norm: Literal["batch", "instance", "none"] = "instance"
+    """The norm of both networks: `instance` (the paper), `batch` or `none`."""
     dropout: bool = False
+    """Dropout of 0.5 inside of the generator's blocks; the paper has none."""
     objective: Objective = Objective(uses="lsgan")
+    """The game that the networks play; least squares in the paper."""
     layers: Annotated[tuple[str, ...], Field(min_length=1)] = (
         "stem.pad",
         "down.0.conv",
@@ -50,11 +49,20 @@ class CUTConfig(Config):
         "blocks.0",
         "blocks.4",
     )
+    """The layers of the generator whose features are compared, by their paths. The default is that of the authors'
+    ResNet: the padded image, both convolutions that halve it, the first and the fifth block."""
     patches: Annotated[int, Field(ge=2)] = 256
+    """How many positions are drawn from each layer; each patch is told from the others, its negatives (255 in the
+    paper)."""
     width: PositiveInt = 256
+    """The length of the vectors that are compared, and of the hidden layer before them."""
     temperature: Annotated[float, Field(gt=0, allow_inf_nan=False)] = 0.07
+    """tau of equation 3: the smaller it is, the more the nearest negatives count."""
     negatives: Literal["image", "batch"] = "image"
+    """Where negatives come from: the same `image` (the paper), or all images of the `batch`."""
     flip: Annotated[float, Field(ge=0, le=1)] = 0.0
+    """The probability that G sees an image mirrored, whose patches are then looked for in the mirror image (FastCUT:
+    0.5)."""
 
 
 class CUT(Method[CUTConfig]):
@@ -139,6 +147,7 @@ class FastCUTConfig(CUTConfig):
     """Knobs of FastCUT: those of CUT, with mirrored images."""
 
     flip: Annotated[float, Field(ge=0, le=1)] = 0.5
+    """The probability that G sees an image mirrored, whose patches are then looked for in the mirror image."""
 
 
 class FastCUT(CUT):

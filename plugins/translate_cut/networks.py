@@ -15,11 +15,14 @@ from translate import Config, Network, features_of
 
 
 class HeadsConfig(Config):
-    """`width`: of the hidden layer and of the vectors that are compared; initial weights as those of the generator."""
+    """Options of the heads F."""
 
     width: Annotated[int, Field(ge=1)] = 256
+    """The length of the hidden layer and of the vectors that are compared."""
     init: Literal["normal", "xavier", "kaiming", "orthogonal"] = "xavier"
+    """How the initial weights are drawn; `xavier` as in the authors' code, like those of the generator."""
     gain: Annotated[float, Field(gt=0, allow_inf_nan=False)] = 0.02
+    """The standard deviation of `normal` weights, or the factor of `xavier` and `orthogonal` ones."""
 
 
 class Heads(Network[HeadsConfig]):

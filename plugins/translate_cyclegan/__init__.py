@@ -30,14 +30,21 @@ from translate import (
 
 
 class CycleGANConfig(Config):
-    """Knobs of CycleGAN: networks, norm, objective, and how many past fakes the critics are shown (section 4)."""
+    """Knobs of CycleGAN."""
 
     generator: NetworkUse = NetworkUse(uses="resnet_9")
+    """Both generators, by name or with options: `resnet_9` from 256 pixels on, `resnet_6` for smaller images (the
+    paper)."""
     discriminator: NetworkUse = NetworkUse(uses="patchgan")
+    """Both critics, by name or with options: `patchgan` judges patches of 70 pixels, `pixel` every pixel alone."""
     norm: Literal["batch", "instance", "none"] = "instance"
+    """The norm of all networks: `instance` (the paper), `batch` or `none`."""
     dropout: bool = False
+    """Dropout of 0.5 inside of the generators' blocks; the paper has none."""
     objective: Objective = Objective(uses="lsgan")
+    """The game that the networks play; least squares in the paper, for stability (section 4)."""
     pool: NonNegativeInt = 50
+    """How many past fakes of each side the critics are also shown, against oscillation (section 4); 0: none."""
 
 
 class CycleGAN(Method[CycleGANConfig]):

@@ -18,19 +18,23 @@ Share = Annotated[float, Field(ge=0, le=1)]
 
 
 class DiscoGANConfig(Config):
-    """Knobs of DiscoGAN.
-
-    Reconstruction counts `rate` of the whole, the game the rest; in the first `curriculum` steps only `first_rate`. The
-    critics play one step of `turn`, the generators the others.
-    """
+    """Knobs of DiscoGAN. Reconstruction counts `rate` of the whole, the game and feature matching the rest."""
 
     width: Annotated[int, Field(ge=1)] = 64
+    """Channels after the first convolution of all networks; the deepest have eight times as many."""
     extra_layers: bool = False
+    """Lets the generators go down to one pixel of 100 channels and up again, as the authors' code can."""
     objective: Objective = Objective(uses="non-saturating")
+    """The game that the networks play; the log losses in the paper."""
     rate: Share = 0.5
+    """The share of the reconstruction in the generators' loss, once the curriculum is over (0.5 in the authors'
+    code)."""
     first_rate: Share = 0.01
+    """Its share during the curriculum, so that fakes come to look real first."""
     curriculum: NonNegativeInt = 10_000
+    """For how many steps `first_rate` counts; 0: never. Shorten it with the training."""
     turn: Annotated[int, Field(ge=2)] = 3
+    """The critics play every so many steps, the generators all other steps."""
 
 
 class DiscoGAN(Method[DiscoGANConfig]):

@@ -12,10 +12,12 @@ from translate import Config, Network
 
 
 class DiscoConfig(Config):
-    """`width`: channels after the first convolution; `extra_layers`: down to one pixel of 100 channels and up again."""
+    """Options of generators and critics."""
 
     width: Annotated[int, Field(ge=1)] = 64
+    """Channels after the first convolution; the deepest layers have eight times as many."""
     extra_layers: bool = False
+    """Goes down to one pixel of 100 channels and up again (generators alone)."""
 
 
 def _conv(inputs: int, outputs: int, stride: int = 2) -> nn.Conv2d:

@@ -4,14 +4,15 @@ Unpaired Data", BMVC 2017, arXiv 1705.04932."""
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from typing import Annotated
+from typing import Annotated, Any
 
 import torch
 from pydantic import Field, NonNegativeInt, PositiveInt, model_validator
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from translate import Build, Config, Direction, Method, Nets, Objective, Step, Update, batched, hookimpl
+from translate import Build, Config, Direction, Method, Metric, Nets, Objective, Step, Update, batched, hookimpl
+from translate_genegan.metrics import AttributeAccuracy, ColourfulPlace, ExemplarRetrieval, PlaceL1
 from translate_genegan.networks import CodeNorm, Critic, Joiner, Norm, PartConfig, Splitter
 
 CORNERS = ("top_left", "top_right", "bottom_left", "bottom_right")
@@ -20,25 +21,30 @@ STEPS = 5
 
 
 class GeneGANConfig(Config):
-    """Knobs of GeneGAN.
-
-    `width`: channels after the first convolution; `share`: the part of the code that is the object's. Batch norm that
-    sees each set alone gives codes of both the same spread, which nulling fights, and images are later converted with
-    the statistics of both: `together` shows it both sets at once. `code_norm`: that of the splitter's last layer; with
-    a `fixed` scale nulling cannot be had by making all codes small. The critics play `critic_steps` updates for one of
-    the generator, but `burst` of them before its first one and every `burst_every` further ones.
-    """
+    """Knobs of GeneGAN."""
 
     width: Annotated[int, Field(ge=4)] = 128
+    """Channels after the first convolution of all networks; codes have four times as many."""
     share: Annotated[float, Field(gt=0, lt=1)] = 0.25
+    """The part of the code's channels that holds the object; the rest holds the background."""
     norm: Norm = "batch"
+    """The norm of splitter and joiner: `batch` as in the authors' code, `instance` or `none`."""
     code_norm: CodeNorm = "learned"
+    """The norm of the splitter's last layer: with a `learned` scale and shift (the authors'), a `fixed` one, with which
+    nulling cannot be had by making all codes small, or `none`."""
     together: bool = False
+    """Shows batch norms both sets at once. Alone, each gives codes of both sets the same spread, which nulling fights,
+    and images are later converted with the statistics of both."""
     critic_norm: Norm = "batch"
+    """The norm of both critics: `batch` as in the authors' code, `instance` or `none`; not `batch` with `wgan-gp`."""
     objective: Objective = Objective(uses="wgan")
+    """The game that the networks play; Wasserstein with clipped weights in the paper."""
     critic_steps: PositiveInt = 1
+    """Updates of the critics for one of the generator, outside of bursts."""
     burst: NonNegativeInt = 100
+    """Updates of the critics before the first one of the generator, and before every `burst_every`-th; 0: no bursts."""
     burst_every: PositiveInt = 500
+    """How many updates of the generator lie between two bursts."""
 
     @model_validator(mode="after")
     def _penalty_per_image(self) -> GeneGANConfig:
@@ -196,3 +202,8 @@ def sheet(rows: list[list[Tensor]]) -> Tensor:
 @hookimpl
 def translate_methods() -> list[type[Method[GeneGANConfig]]]:
     return [GeneGAN]
+
+
+@hookimpl
+def translate_metrics() -> list[type[Metric[Any]]]:
+    return [PlaceL1, ColourfulPlace, ExemplarRetrieval, AttributeAccuracy]

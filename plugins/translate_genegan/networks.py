@@ -16,12 +16,15 @@ CodeNorm = Literal["learned", "fixed", "none"]
 
 
 class PartConfig(Config):
-    """`width`: channels after the first convolution, doubling from there. `code_norm`: the norm of the splitter's last
-    layer has a learned scale and shift, has a fixed one, or is left out."""
+    """Options of splitter, joiner and critic."""
 
     width: Annotated[int, Field(ge=4)] = 128
+    """Channels after the first convolution, doubling from layer to layer."""
     norm: Norm = "batch"
+    """The norm behind convolutions: `batch`, `instance` or `none`."""
     code_norm: CodeNorm = "learned"
+    """The norm of the splitter's last layer has a `learned` scale and shift, has a `fixed` one, or is left out
+    (`none`)."""
 
 
 def _norm(kind: Norm, channels: int, affine: bool = True) -> list[nn.Module]:

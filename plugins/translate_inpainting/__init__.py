@@ -36,19 +36,23 @@ RING = 10.0
 
 
 class InpaintingConfig(Config):
-    """Networks, norm and objective; which holes (section 3.3): `centre`, half as high and wide as the image; `random`,
-    a rectangle of 10 to 40 % of the area; `files`, drawn from the folder `masks`, whose white pixels are the hole.
-
-    `overlap`: known pixels around a hole that the generator has to continue (4 in the authors' code).
-    """
+    """Knobs of context encoders."""
 
     generator: NetworkUse = NetworkUse(uses="unet_128")
+    """The generator F, by name or with options; it sees the image and the mask as one more channel."""
     discriminator: NetworkUse = NetworkUse(uses="patchgan")
+    """The critic D, by name or with options: `patchgan` judges patches of 70 pixels, `pixel` every pixel alone."""
     norm: Literal["batch", "instance", "none"] = "batch"
+    """The norm of both networks: `batch` (the paper), `instance` or `none`."""
     objective: Objective = Objective(uses="non-saturating")
+    """The game that the networks play; the log losses in the paper."""
     mask: Literal["centre", "random", "files"] = "random"
+    """Which holes (section 3.3): `centre`, half as high and wide as the image; `random`, a rectangle of 10 to 40 % of
+    the area; `files`, drawn from the folder `masks`."""
     masks: Path | None = None
+    """A folder of black and white images, whose white pixels are the hole; with `mask: files` alone."""
     overlap: NonNegativeInt = 4
+    """Known pixels around a hole that the generator has to continue, ten times as strictly (4 in the authors' code)."""
 
     @model_validator(mode="after")
     def _files(self) -> InpaintingConfig:

@@ -13,14 +13,22 @@ from translate import Build, Config, Direction, Method, Nets, NetworkUse, Object
 
 
 class Pix2PixConfig(Config):
-    """Knobs of pix2pix: networks, norm, dropout, objective, and whether D sees the input (section 3.1)."""
+    """Knobs of pix2pix."""
 
     generator: NetworkUse = NetworkUse(uses="unet_256")
+    """The generator G, by name or with options: a U-Net whose levels fit the size (`unet_128`, `unet_512`), or
+    `resnet_9`."""
     discriminator: NetworkUse = NetworkUse(uses="patchgan")
+    """The critic D, by name or with options: `patchgan` judges patches of 70 pixels, `pixel` every pixel alone."""
     norm: Literal["batch", "instance", "none"] = "batch"
+    """The norm of both networks: `batch` (the paper, where it sees one image at a time), `instance` or `none`."""
     dropout: bool = True
+    """Dropout of 0.5 in the generator, in training and in use: the only noise of the paper's G (section 3.3)."""
     objective: Objective = Objective(uses="non-saturating")
+    """The game that the networks play; the paper has the log losses, its code also `lsgan`."""
     conditional: bool = True
+    """Shows D the input beside the output (section 3.1). Without it, D judges whether outputs look real, not whether
+    they fit."""
 
 
 class Pix2Pix(Method[Pix2PixConfig]):

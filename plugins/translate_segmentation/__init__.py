@@ -38,12 +38,15 @@ from translate_segmentation.networks import UNet, joined, on_shrunk, shrunk
 
 
 class SegmentationConfig(Config):
-    """`shrink`: the network sees images smaller by this factor; its logits are interpolated, labels stay as they are.
-    `class_weights` in the cross-entropy: one per class, or `median-frequency`, counted while training."""
+    """Knobs of segmentation."""
 
     network: NetworkUse = NetworkUse(uses="segmentation/unet")
+    """The network S, by name or with options: from images to one map of logits for each class, of the same size."""
     shrink: PositiveInt = 1
+    """The factor by which the network sees images smaller; its logits are interpolated, labels stay as they are."""
     class_weights: tuple[PositiveFloat, ...] | Literal["none", "median-frequency"] = "none"
+    """How much a pixel of each class counts in the cross-entropy: all alike (`none`), by a list of numbers in the order
+    of the classes (`[1, 1, 5]`), or rare classes more (`median-frequency`, counted while training)."""
 
 
 class Segmentation(Method[SegmentationConfig]):
@@ -84,11 +87,15 @@ class Segmentation(Method[SegmentationConfig]):
 
 
 class AdversarialConfig(SegmentationConfig):
-    """`truth`: what D sees as real, one-hot labels (`basic`) or labels as soft as S's probabilities (`scaled`)."""
+    """Knobs of segmentation against a critic, beside those of `segmentation`."""
 
     discriminator: NetworkUse = NetworkUse(uses="patchgan")
+    """The critic D of label maps, by name or with options: `patchgan` judges patches of 70 pixels."""
     objective: Objective = Objective(uses="non-saturating")
+    """The game that the networks play; the log losses in the paper."""
     truth: Literal["scaled", "basic"] = "scaled"
+    """What D sees as real: labels as soft as S's probabilities (`scaled`), so that softness alone betrays no fake, or
+    one-hot labels (`basic`); both in the paper, section 3.2."""
 
 
 class Adversarial(Segmentation):
@@ -135,14 +142,21 @@ def scaled(truth: Tensor, p: Tensor, least: float = 0.9) -> Tensor:
 
 
 class ColoursConfig(Config):
-    """Knobs of pix2pix; `shrink` as in `SegmentationConfig`."""
+    """Knobs of labels as colours: those of pix2pix, and `shrink`."""
 
     generator: NetworkUse = NetworkUse(uses="unet_256")
+    """The generator, by name or with options: a U-Net whose levels fit the size (`unet_128`, `unet_512`), or
+    `resnet_9`."""
     discriminator: NetworkUse = NetworkUse(uses="patchgan")
+    """The critic, by name or with options: `patchgan` judges patches of 70 pixels, `pixel` every pixel alone."""
     norm: Literal["batch", "instance", "none"] = "batch"
+    """The norm of both networks: `batch` (the paper), `instance` or `none`."""
     dropout: bool = True
+    """Dropout of 0.5 in the generator, in training and in use, as in pix2pix."""
     objective: Objective = Objective(uses="non-saturating")
+    """The game that the networks play; the log losses in the paper."""
     shrink: PositiveInt = 1
+    """The factor by which the networks see images smaller; the colours' classes are enlarged again."""
 
 
 class Colours(Method[ColoursConfig]):

@@ -15,11 +15,14 @@ from translate import Config, Network
 
 
 class UNetConfig(Config):
-    """`filters` of the first level; `levels`: how often the size is halved."""
+    """Options of `segmentation/unet`."""
 
     filters: PositiveInt = 64
+    """Channels of the first level, doubled from level to level up to eight times as many."""
     levels: Annotated[int, Field(ge=1, le=8)] = 4
+    """How often the size is halved; height and width of images are multiples of 2 ** levels."""
     norm: Literal["batch", "instance", "none"] = "batch"
+    """The norm behind each convolution, which the paper does not have: `batch`, `instance` or `none`."""
 
 
 class UNet(Network[UNetConfig]):

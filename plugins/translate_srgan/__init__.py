@@ -6,26 +6,30 @@ With the options of ESRGAN (Wang et al., ECCV workshops 2018): `generator: rrdb`
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from typing import Literal
+from typing import Any, Literal
 
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from translate import Build, Method, Nets, NetworkUse, Objective, Step, Update, feature_distance, hookimpl
+from translate import Build, Method, Nets, Network, NetworkUse, Objective, Step, Update, feature_distance, hookimpl
+from translate_srgan.networks import RRDB, SRGANCritic, SRResNet
 from translate_srgan.srresnet import SRResNetConfig, SuperResolution
 
 
 class SRGANConfig(SRResNetConfig):
-    """Knobs of SRGAN: networks, objective, and the network in whose features images are compared.
-
-    `features: vgg19` is the paper's (`{uses: vgg19, weights: PATH}`); `random-features` need no download. ESRGAN
-    compares VGG19's features before activation by their absolute difference: `feature_distance: l1`.
-    """
+    """Knobs of SRGAN, beside those of `srresnet`."""
 
     discriminator: NetworkUse = NetworkUse(uses="srgan-critic")
+    """The critic D, by name or with options: the paper's, made for crops of 96 pixels (`{uses: srgan-critic, crop:
+    64}`)."""
     objective: Objective = Objective(uses="non-saturating")
+    """The game that the networks play; the log losses in the paper, `relativistic-average` in ESRGAN."""
     features: NetworkUse = NetworkUse(uses="random-features")
+    """The network in whose features images are compared: `vgg19` is the paper's (`{uses: vgg19, weights: PATH}`);
+    `random-features` need no download."""
     feature_distance: Literal["mse", "l1"] = "mse"
+    """How features are compared: by their squared difference, `mse` (SRGAN), or the absolute one, `l1` (ESRGAN, with
+    `{uses: vgg19, activated: false}`)."""
 
 
 class SRGAN(SuperResolution[SRGANConfig]):
@@ -66,3 +70,8 @@ class SRGAN(SuperResolution[SRGANConfig]):
 @hookimpl
 def translate_methods() -> list[type[Method[SRGANConfig]]]:
     return [SRGAN]
+
+
+@hookimpl
+def translate_networks() -> list[type[Network[Any]]]:
+    return [SRResNet, RRDB, SRGANCritic]

@@ -28,11 +28,14 @@ from translate import (
 
 
 class SRResNetConfig(Config):
-    """Knobs of both stages: `scale` of the enlargement, the generator, and the distance of pixels that it minimises."""
+    """Knobs of both stages."""
 
     scale: Literal[2, 4] = 4
+    """How many times higher and wider outputs are than inputs: 4 as in the paper, or 2."""
     generator: NetworkUse = NetworkUse(uses="srresnet")
+    """The generator G, by name or with options: `srresnet` (SRGAN) or `rrdb` (ESRGAN)."""
     pixel: Literal["mse", "l1"] = "mse"
+    """The distance of pixels in the loss `pixel`: squared, `mse` (SRGAN, the best PSNR), or absolute, `l1` (ESRGAN)."""
 
 
 C = TypeVar("C", bound=SRResNetConfig)

@@ -71,7 +71,7 @@ class Shop(Registry):
 
 @pytest.fixture
 def shop() -> Shop:
-    return Shop([])
+    return Shop()
 
 
 @pytest.fixture

@@ -7,13 +7,13 @@ import dataclasses
 import pytest
 import torch
 from torch import Tensor
+from translate_genegan.classifier import train_classifier
+from translate_genegan.metrics import AttributeAccuracy, ColourfulPlace, ExemplarRetrieval, PlaceL1
 
 from translate.contracts import DatasetFacts, DataSpec, EvaluationContext, MetricUse
 from translate.data.generated.portraits import CORE, PLACE, make_portrait
 from translate.errors import ConfigError, DataError
 from translate.metrics import metric_problems
-from translate.metrics.attribute import AttributeAccuracy, ColourfulPlace, ExemplarRetrieval, PlaceL1
-from translate.metrics.classifier import train_classifier
 
 SPEC = DataSpec("attribute", {"with": 3, "without": 3}, (64, 64))
 

@@ -5,13 +5,14 @@ import pytest
 import torch
 from torch import nn
 from torch.nn import functional as F
+from translate_srgan.networks import SRResNet
 
 from translate.contracts import DataSpec, Direction, TestTime
 from translate.errors import ConfigError
 from translate.imaging.io import Image
 from translate.inference.translator import Translator
 from translate.models.single_network import SingleNetwork, SingleNetworkConfig
-from translate.networks import ResNet, SRResNet, UNet
+from translate.networks import ResNet, UNet
 
 DRAW = np.random.default_rng(11)
 SIZES = [(60, 41), (64, 48), (49, 48), (64, 33)]  # of one padded size under multiples of 16

@@ -10,6 +10,8 @@ import pytest
 import torch
 from torch import nn
 from torch.nn import functional as F
+from translate_colorization.networks import Zhang
+from translate_srgan.networks import RRDB, SRResNet
 
 from translate.contracts import TestTime
 from translate.errors import ConfigError
@@ -19,10 +21,8 @@ from translate.inference.streaming.ops_pointwise import Unknown
 from translate.inference.streaming.schedule import plan
 from translate.inference.streaming.statistics import Moments
 from translate.inference.streaming.trace import Unrecordable, record
-from translate.networks import ResNet, SRResNet, UNet, bicubic, prepare_for_inference
+from translate.networks import ResNet, UNet, bicubic, prepare_for_inference
 from translate.networks.resnet import BlurredResNet
-from translate.networks.rrdb import RRDB
-from translate.networks.zhang import Zhang
 
 CPU = torch.device("cpu")
 

@@ -6,10 +6,11 @@ import pytest
 import torch
 from torch import nn
 from torch.nn import functional as F
+from translate_srgan.networks import SRResNet
 
 from translate.contracts import TestTime
 from translate.inference.fast_kernels import ROOM, FastConv2d, fast_conv2d, tuned
-from translate.networks import ResNet, SRResNet, UNet, prepare_for_inference
+from translate.networks import ResNet, UNet, prepare_for_inference
 
 CPU = torch.device("cpu")
 NNPACK = torch.backends.nnpack.is_available()

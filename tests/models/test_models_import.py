@@ -17,8 +17,8 @@ from translate.errors import ConfigError, DataError
 from translate.models import reference_import as importing
 from translate.models.bundle import read_bundle
 from translate.models.load import load
+from translate.models.recognise import recognise
 from translate.models.reference_import import import_reference
-from translate.networks.recognise import recognise
 from translate.storage import unpickle
 
 SMALL = Layout("resnet", 6, "batch", filters=2)

@@ -11,7 +11,8 @@ import torch
 from torch import nn
 
 from translate.errors import ConfigError
-from translate.networks import Network, count_parameters, reference_keys, translate_networks
+from translate.models.reference_keys import reference_keys
+from translate.networks import Network, count_parameters, translate_networks
 
 NETWORKS = {network.name: network for network in translate_networks()}
 Table = list[tuple[str, list[int]]]

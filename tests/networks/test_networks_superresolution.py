@@ -11,14 +11,12 @@ import pytest
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
+from translate_colorization.networks import Zhang
+from translate_srgan.networks import RRDB, SRGANCritic, SRResNet
 
 from translate.errors import ConfigError, DataError
 from translate.networks import bicubic, count_parameters, feature_distance
 from translate.networks.features import VGG19, RandomFeatures
-from translate.networks.rrdb import RRDB
-from translate.networks.srgan_critic import SRGANCritic
-from translate.networks.srresnet import SRResNet
-from translate.networks.zhang import Zhang
 
 
 def images(*shape: int) -> Tensor:

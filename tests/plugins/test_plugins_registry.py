@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import sys
 from collections.abc import Callable
 from importlib.metadata import EntryPoint
@@ -13,8 +14,9 @@ from plugin_sources import method
 
 from translate.contracts import Config, NetworkUse, TransformUse
 from translate.errors import ConfigError, PluginError
-from translate.plugins import Registry, resolve, validate
+from translate.plugins import KINDS, Registry, resolve, validate
 from translate.plugins.catalogue import describe_method
+from translate.plugins.discovery import plain_names
 
 Install = Callable[..., Registry]
 
@@ -267,3 +269,14 @@ def test_built_ins_are_collected_by_the_plugin_manager_that_collects_plugins(ins
     assert {"resize", "mine"} < provided
     names = {each.plugin_name for each in registry.hook.translate_transforms.get_hookimpls()}
     assert names == {"translate.data", "acme"}
+
+
+def test_plain_names_are_those_of_this_distribution(install: Install, site: Path) -> None:
+    """Another distribution cannot take a name, and a plugin that is switched off takes its names with it."""
+    install(acme="")
+    with (next(site.glob("*.dist-info")) / "entry_points.txt").open("a") as entries:
+        entries.write("[translate.names]\nnetworks.rrdb = acme\nnetworks.shiny = acme\n")
+    importlib.invalidate_caches()
+    owners = plain_names(["srgan", "acme"])
+    assert owners["networks"] == dict.fromkeys(("srresnet", "rrdb", "srgan-critic"), "srgan") and not owners["metrics"]
+    assert plain_names([]) == {kind: {} for kind in KINDS}

@@ -58,8 +58,8 @@ def test_show_as_text_has_a_line_an_option() -> None:
     lines = cli("plugins", "show", "pix2pix").stdout.splitlines()
     assert re.fullmatch(r"pix2pix  \(translate-i2i \S+, .*translate_pix2pix/__init__.py, \d+ ms\)", lines[0])
     assert lines[1] == "hooks: translate_methods"
-    assert any(re.fullmatch(r"generator +network +unet_256 *", line) for line in lines)
-    assert any(re.fullmatch(r"norm +batch \| instance \| none +batch *", line) for line in lines)
+    assert any(re.fullmatch(r"generator +network +unet_256 +The generator G, .*", line) for line in lines)
+    assert any(re.fullmatch(r"norm +batch \| instance \| none +batch +The norm of .*", line) for line in lines)
 
 
 def test_show_of_the_engine_has_every_built_in_component() -> None:

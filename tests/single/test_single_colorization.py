@@ -12,11 +12,11 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 from translate_colorization.bins import Prior, ab_bins, annealed_mean, soft_encode
+from translate_colorization.metrics import AbAuC, AbPSNR, Colourfulness, colourfulness
 
 from translate import Method, Nets, Step, to_lab, to_rgb
 from translate.contracts import DataSpec, NoOptions
 from translate.inference.translator import Translator
-from translate.metrics.colour import AbAuC, AbPSNR, Colourfulness, colourfulness
 from translate.plugins import Registry
 
 TINY: Mapping[str, Any] = {

@@ -13,7 +13,8 @@ from translate.contracts import Direction
 from translate.errors import ConfigError, StageError
 from translate.models.bundle import read_bundle
 from translate.models.reference_import import import_reference
-from translate.networks import UNet, reference_keys
+from translate.models.reference_keys import reference_keys
+from translate.networks import UNet
 from translate.pipeline import check, run
 from translate.pipeline.location import PipelineError
 from translate.storage import unpickle

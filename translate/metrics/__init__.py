@@ -7,11 +7,10 @@ from typing import Any
 
 from translate.contracts import Metric
 from translate.markers import hookimpl
-from translate.metrics.attribute import AttributeAccuracy, ColourfulPlace, ExemplarRetrieval, PlaceL1
-from translate.metrics.colour import AbAuC, AbPSNR, Colourfulness
 from translate.metrics.images import Deferred, Enlarged, Images, LabelMaps, by_key
 from translate.metrics.luma import PSNRLuma, SSIMLuma
 from translate.metrics.paired import L1, PSNR, SSIM
+from translate.metrics.pairs import decibel, mean_score, paired_images
 from translate.metrics.scores import (
     Comparison,
     Score,
@@ -29,23 +28,22 @@ __all__ = [
     "PSNR",
     "SSIM",
     "SWD",
-    "AttributeAccuracy",
     "ClassAccuracy",
-    "ColourfulPlace",
     "Comparison",
     "Deferred",
     "Enlarged",
-    "ExemplarRetrieval",
     "Images",
     "LabelMaps",
     "MeanIoU",
     "PaletteAccuracy",
     "PixelAccuracy",
-    "PlaceL1",
     "Score",
     "by_key",
+    "decibel",
     "evaluate_sets",
+    "mean_score",
     "metric_problems",
+    "paired_images",
     "score_folders",
     "score_sets",
     "table",
@@ -60,16 +58,9 @@ def translate_metrics() -> Iterable[type[Metric[Any]]]:
         SSIM,
         PSNRLuma,
         SSIMLuma,
-        AbPSNR,
-        AbAuC,
-        Colourfulness,
         SWD,
         PaletteAccuracy,
         MeanIoU,
         PixelAccuracy,
         ClassAccuracy,
-        PlaceL1,
-        ColourfulPlace,
-        ExemplarRetrieval,
-        AttributeAccuracy,
     ]

@@ -9,7 +9,8 @@ from pydantic import NonNegativeInt
 
 from translate.contracts import Config, DataSpec, EvaluationContext, Metric, NoOptions
 from translate.errors import DataError
-from translate.metrics.paired import PSNR, SSIM, pairs
+from translate.metrics.paired import PSNR, SSIM
+from translate.metrics.pairs import paired_images
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -19,9 +20,10 @@ STUDIO = (65.481, 128.553, 24.966), 16.0
 
 
 class BorderConfig(Config):
-    """`border`: pixels that are cut off at every side first, as many as the scale of the super-resolution (4 at x4)."""
+    """Options of the metrics of luma."""
 
     border: NonNegativeInt = 4
+    """Pixels that are cut off at every side first: as many as the scale of the super-resolution, so 4 at scale 4."""
 
 
 def luma(image: Tensor) -> Tensor:
@@ -34,7 +36,7 @@ def luma(image: Tensor) -> Tensor:
 
 
 class _OnLuma(Metric[BorderConfig]):
-    """What both have in common: images as the protocol compares them."""
+    """A metric of luma: it compares images as the protocol asks, and names the protocol as its unit."""
 
     mean_of_images = True
     better = "higher"
@@ -49,8 +51,8 @@ class _OnLuma(Metric[BorderConfig]):
         self, outputs: Sequence[Tensor], references: Sequence[Tensor]
     ) -> tuple[Sequence[Tensor], Sequence[Tensor]]:
         """Luma without the border. Errors: DataError where nothing is left, or shapes differ."""
-        found = [(self._inside(a), self._inside(b)) for a, b in pairs(outputs, references)]
-        return [a for a, _ in found], [b for _, b in found]
+        pairs = [(self._inside(a), self._inside(b)) for a, b in paired_images(outputs, references)]
+        return [a for a, _ in pairs], [b for _, b in pairs]
 
     def _inside(self, image: Tensor) -> Tensor:
         b = self.config.border
@@ -60,7 +62,15 @@ class _OnLuma(Metric[BorderConfig]):
 
 
 class PSNRLuma(_OnLuma):
-    """PSNR of luma with a peak of 255, the mean over images: what SRGAN (Ledig et al. 2017, section 3.1) reports."""
+    """PSNR by the protocol of super-resolution papers: on luma, without a border.
+
+    - Formula: 10 log10(255^2 / MSE) of Y = 16 + 65.481 R + 128.553 G + 24.966 B (ITU-R BT.601, R, G, B in [0, 1], not
+      rounded), as in `psnr`; the mean over images.
+    - Protocol: grey or colour images, `border` pixels cut off at every side. Compare scores of one border alone: it
+      stands beside them.
+    - Source: Ledig et al., "Photo-Realistic Single Image Super-Resolution Using a Generative Adversarial Network", CVPR
+      2017, section 3.1.
+    """
 
     name = "psnr-y"
     unit = "dB"
@@ -72,7 +82,12 @@ class PSNRLuma(_OnLuma):
 
 
 class SSIMLuma(_OnLuma):
-    """SSIM of luma (11 x 11 Gaussian of sigma 1.5), the mean over images."""
+    """SSIM by the protocol of super-resolution papers: on luma, without a border.
+
+    - Formula: that of `ssim`, of Y as in `psnr-y` over 255; the mean over images.
+    - Protocol: grey or colour images, `border` pixels cut off at every side.
+    - Source: Ledig et al. 2017, section 3.1; Wang et al. 2004 for the measure.
+    """
 
     name = "ssim-y"
 

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from translate.contracts import EvaluationContext, Metric, NoOptions
 from translate.errors import DataError
+from translate.metrics.pairs import decibel, mean_score, paired_images, size_of
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -16,30 +16,14 @@ LEVELS = 65535
 """Grey levels of a histogram: fine enough for 8 and for 16 bits, whose values it meets exactly."""
 
 
-def pairs(outputs: Sequence[Tensor], references: Sequence[Tensor]) -> Iterator[tuple[Tensor, Tensor]]:
-    """Both sequences side by side. Errors: DataError when counts or shapes differ, naming the image if known."""
-    if len(outputs) != len(references):
-        raise DataError(f"{len(outputs)} outputs cannot be compared in pairs with {len(references)} references")
-    if not len(outputs):
-        raise DataError("there are no images to score")
-    names = getattr(outputs, "names", None)
-    for i in range(len(outputs)):
-        output, reference = outputs[i], references[i]
-        if output.shape != reference.shape:
-            raise DataError(
-                f"image {names[i] if names else i}: the output is {_size(output)}, its reference {_size(reference)}"
-            )
-        yield output, reference
-
-
-def mean(values: Iterator[float]) -> float:
-    """The mean, by a sum that is exact whatever the order; infinity where a value is."""
-    known = list(values)
-    return math.fsum(known) / len(known) if all(map(math.isfinite, known)) else sum(known) / len(known)
-
-
 class L1(Metric[NoOptions]):
-    """Mean absolute difference of the values in [0, 1] (times 255 for grey levels of 8 bits)."""
+    """Mean absolute difference of values in [0, 1]; times 255, in grey levels of 8 bits.
+
+    - Formula: mean |output - reference| over all pixels and channels of an image; then the mean over images.
+    - Protocol: whole images of any size and number of channels, no crop; output i against reference i. 0 is equal. The
+      best constant is the median colour of the references.
+    - Source: the usual mean absolute error.
+    """
 
     name = "l1"
     mean_of_images = True
@@ -48,7 +32,7 @@ class L1(Metric[NoOptions]):
     def score(
         self, outputs: Sequence[Tensor], references: Sequence[Tensor], context: EvaluationContext | None = None
     ) -> float:
-        return mean(float((a - b).abs().double().mean()) for a, b in pairs(outputs, references))
+        return mean_score(float((a - b).abs().double().mean()) for a, b in paired_images(outputs, references))
 
     def best_constant(self, references: Sequence[Tensor]) -> float | None:
         """L1 of the per-channel median colour, which minimises it. Each image counts alike, whatever its size."""
@@ -57,12 +41,13 @@ class L1(Metric[NoOptions]):
         counts: Tensor | None = None
         for image in references:
             flat = image.flatten(1).mul(LEVELS).round().long()
-            new = (
-                torch.stack([torch.bincount(channel, minlength=LEVELS + 1) for channel in flat]).double()
-                / image.numel()
-            )
-            counts = new if counts is None else counts + new if counts.shape == new.shape else None
+            channels = [torch.bincount(channel, minlength=LEVELS + 1) for channel in flat]
+            histogram = torch.stack(channels).double() / image.numel()
             if counts is None:
+                counts = histogram
+            elif counts.shape == histogram.shape:
+                counts = counts + histogram
+            else:
                 return None
         if counts is None:
             return None
@@ -73,7 +58,14 @@ class L1(Metric[NoOptions]):
 
 
 class PSNR(Metric[NoOptions]):
-    """10 log10(1 / MSE) per image, then the mean over images; identical images give infinity."""
+    """Peak signal-to-noise ratio in decibels: 10 log10(1 / MSE) of values in [0, 1].
+
+    - Formula: the MSE is the mean squared difference over all pixels and channels of an image; the score of a set is
+      the mean of the images' PSNR, and not the PSNR of their mean error.
+    - Protocol: whole images of any number of channels, no crop (`psnr-y` is that of super-resolution papers). Higher is
+      better; identical images give infinity. The best constant is the mean colour of the references.
+    - Source: the usual definition.
+    """
 
     name = "psnr"
     mean_of_images = True
@@ -83,7 +75,9 @@ class PSNR(Metric[NoOptions]):
     def score(
         self, outputs: Sequence[Tensor], references: Sequence[Tensor], context: EvaluationContext | None = None
     ) -> float:
-        return mean(_decibel(float((a - b).double().square().mean())) for a, b in pairs(outputs, references))
+        return mean_score(
+            decibel(float((a - b).double().square().mean())) for a, b in paired_images(outputs, references)
+        )
 
     def best_constant(self, references: Sequence[Tensor]) -> float | None:
         """PSNR of the mean colour of all references, which has the least squared error (not quite the best PSNR)."""
@@ -95,12 +89,19 @@ class PSNR(Metric[NoOptions]):
         first, second = (torch.stack(moments) for moments in zip(*images, strict=True))
         colour = first.mean(0)
         errors = (second - 2 * colour * first + colour.square()).mean(1).clamp(min=0)
-        return mean(_decibel(float(error)) for error in errors)
+        return mean_score(decibel(float(error)) for error in errors)
 
 
 class SSIM(Metric[NoOptions]):
-    """Structural similarity (Wang et al. 2004): 11 x 11 Gaussian of sigma 1.5, K1 = 0.01, K2 = 0.03, only where the
-    window lies inside the image; per channel, then the mean. 1 for identical images."""
+    """Structural similarity of luminance, contrast and structure in a window; 1 for identical images.
+
+    - Formula: (2 m_x m_y + C1) (2 s_xy + C2) / ((m_x^2 + m_y^2 + C1) (s_x^2 + s_y^2 + C2)) with C1 = 0.01^2 and C2 =
+      0.03^2, means and covariances under a Gaussian of 11 x 11 pixels and sigma 1.5; the mean over all places where the
+      window lies inside of the image, over channels, then over images.
+    - Protocol: values in [0, 1] in float64, each channel by itself, from 11 pixels a side on; no crop, no downsampling.
+    - Source: Wang, Bovik, Sheikh, Simoncelli, "Image Quality Assessment: From Error Visibility to Structural
+      Similarity", IEEE TIP 2004, equation 13.
+    """
 
     name = "ssim"
     mean_of_images = True
@@ -113,19 +114,7 @@ class SSIM(Metric[NoOptions]):
 
         def one(a: Tensor, b: Tensor) -> float:
             if min(a.shape[-2:]) < 11:
-                raise DataError(f"ssim needs images of at least 11 pixels a side, and one is {_size(a)}")
+                raise DataError(f"ssim needs images of at least 11 pixels a side, and one is {size_of(a)}")
             return float(ssim(a[None].double(), b[None].double(), window_size=11, padding="valid").mean())
 
-        return mean(one(a, b) for a, b in pairs(outputs, references))
-
-
-def _decibel(error: float) -> float:
-    return -10 * math.log10(error) if error > 0 else math.inf
-
-
-def _size(image: Tensor) -> str:
-    *channel, height, width = image.shape
-    if not channel:
-        return f"{width} x {height} pixels"
-    channels = channel[0]
-    return f"{width} x {height} pixels, {channels} channel{'s' if channels != 1 else ''}"
+        return mean_score(one(a, b) for a, b in paired_images(outputs, references))

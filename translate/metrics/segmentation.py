@@ -11,7 +11,7 @@ from pydantic import Field
 
 from translate.contracts import IGNORE, Config, DataSpec, EvaluationContext, Metric
 from translate.errors import ConfigError, DataError
-from translate.metrics.paired import pairs
+from translate.metrics.pairs import paired_images
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -20,14 +20,22 @@ Colour = tuple[int, int, int]
 
 
 class PaletteConfig(Config):
-    """`palette`: colours of the classes, R G B from 0 to 255; default: the palette of the data."""
+    """Options of `palette-accuracy`."""
 
     palette: tuple[Colour, ...] = Field(default=(), max_length=256)
+    """The colours of the classes, R G B from 0 to 255: `[[128, 64, 128], [70, 70, 70]]`. Empty: the palette of the
+    data."""
 
 
 class PaletteAccuracy(Metric[PaletteConfig]):
-    """The share of pixels whose class is right, the class being the nearest colour of the palette (L2 in RGB), as
-    pix2pix reads label maps (Isola et al. 2017, photo to labels). Counted over all pixels of the set."""
+    """The share of pixels of painted label maps whose class is right, the class being the nearest colour of the
+    palette.
+
+    - Formula: right / all over all pixels of the set; nearest by L2 in RGB, ties go to the first colour.
+    - Protocol: RGB images in [0, 1], output i against reference i, whole images. 1 is right everywhere; the best
+      constant is the most frequent class.
+    - Source: how pix2pix reads label maps (Isola et al. 2017, photo to labels).
+    """
 
     name = "palette-accuracy"
     better = "higher"
@@ -44,7 +52,7 @@ class PaletteAccuracy(Metric[PaletteConfig]):
         self, outputs: Sequence[Tensor], references: Sequence[Tensor], context: EvaluationContext | None = None
     ) -> float:
         right = total = 0
-        for output, reference in pairs(outputs, references):
+        for output, reference in paired_images(outputs, references):
             hits = self.classes(output) == self.classes(reference)
             right, total = right + int(hits.sum()), total + hits.numel()
         return right / total
@@ -61,20 +69,21 @@ class PaletteAccuracy(Metric[PaletteConfig]):
         if image.shape[0] != 3:
             raise DataError(f"palette-accuracy compares colour images, and one has {image.shape[0]} channels")
         colours = torch.tensor(self.palette, dtype=torch.float32, device=image.device)
-        nearest = torch.cdist(image.mul(255).flatten(1).T, colours, compute_mode="donot_use_mm_for_euclid_dist").argmin(
-            1
-        )
-        return nearest.view(image.shape[1:])
+        pixels = image.mul(255).flatten(1).T
+        # Without matrix products, whose rounding could turn a tie the other way.
+        distances = torch.cdist(pixels, colours, compute_mode="donot_use_mm_for_euclid_dist")
+        return distances.argmin(1).view(image.shape[1:])
 
 
 class LabelConfig(Config):
-    """`ignore`: the value in references that means no class, not counted. In prepared data it is always 255."""
+    """Options of the metrics of label maps."""
 
     ignore: int = Field(default=IGNORE, ge=0, le=255)
+    """The value in references that stands for no class: such pixels are not counted. In prepared data it is 255."""
 
 
 class _LabelMetric(Metric[LabelConfig]):
-    """What follows from the confusion matrix n of a set: n[i, j] pixels of class i in the truth are j in the output.
+    """A score of the confusion matrix n of a set: n[i, j] pixels of class i in the truth are j in the output.
 
     It is summed over all images before anything is divided. Classes are those of the data, else all values from 0 to
     255 (as for two folders of label maps).
@@ -114,20 +123,26 @@ class _LabelMetric(Metric[LabelConfig]):
 
         classes = len(self.names)
         total = torch.zeros(classes * classes, dtype=torch.float64)
-        for output, reference in pairs(outputs, references):
+        for output, reference in paired_images(outputs, references):
             counted = reference != self.config.ignore
-            truth, found = reference[counted], output[counted]
-            for what, values in (("a reference", truth), ("an output", found)):
+            truth, predicted = reference[counted], output[counted]
+            for what, values in (("a reference", truth), ("an output", predicted)):
                 if values.numel() and int(values.max()) >= classes:
                     raise DataError(f"{what} holds the value {int(values.max())}, and there are {classes} classes")
-            total += torch.bincount(truth * classes + found, minlength=classes * classes)
+            total += torch.bincount(truth * classes + predicted, minlength=classes * classes)
         if not total.any():
             raise DataError(f"there is nothing to score: all pixels of the references are {self.config.ignore}")
         return total.view(classes, classes)
 
 
 class PixelAccuracy(_LabelMetric):
-    """The share of pixels whose class is right, of all pixels of the set."""
+    """The share of pixels whose class is right.
+
+    - Formula: sum_i n_ii / sum_ij n_ij of the confusion matrix n of the whole set.
+    - Protocol: label maps, pixels without a class in the reference left out; the best constant is the most frequent
+      class.
+    - Source: Long, Shelhamer, Darrell, "Fully Convolutional Networks for Semantic Segmentation", CVPR 2015, section 5.
+    """
 
     name = "pixel-accuracy"
 
@@ -136,7 +151,13 @@ class PixelAccuracy(_LabelMetric):
 
 
 class ClassAccuracy(_LabelMetric):
-    """For each class the share of its pixels that are found; the mean over the classes that occur in the references."""
+    """The mean over classes of the share of a class's pixels that are found: rare classes count like frequent ones.
+
+    - Formula: mean_i n_ii / sum_j n_ij of the confusion matrix n of the whole set, over the classes that occur in the
+      references.
+    - Protocol: label maps, pixels without a class in the reference left out.
+    - Source: Long, Shelhamer, Darrell, CVPR 2015, section 5 (mean accuracy).
+    """
 
     name = "class-accuracy"
 
@@ -147,7 +168,11 @@ class ClassAccuracy(_LabelMetric):
 class MeanIoU(_LabelMetric):
     """Intersection over union, |truth and output| / |truth or output|, of each class over the whole set, and the mean.
 
-    Classes that neither truth nor output holds are left out of the mean; the pix2pix authors' script counts them as 0.
+    - Formula: mean_i n_ii / (sum_j n_ij + sum_j n_ji - n_ii) of the confusion matrix n; the rows below the score are
+      the classes' own.
+    - Protocol: label maps, pixels without a class in the reference left out. Classes that neither truth nor output
+      holds are left out of the mean; the pix2pix authors' script counts them as 0.
+    - Source: Long, Shelhamer, Darrell, CVPR 2015, section 5 (mean IU); the matrix summed as by Cityscapes.
     """
 
     name = "miou"

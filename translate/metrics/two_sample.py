@@ -27,26 +27,33 @@ FLOOR = 1 / 255
 
 
 class SWDConfig(Config):
-    """`patches` per image and level; random `projections`; `seed` of both.
-
-    `normalise`: each colour channel of a level is brought to mean 0 and deviation 1 by the statistics of the references
-    (`reference`: a wrong colour or contrast counts), or of each set by its own (`each`: as the paper; it does not).
-    `level`: the mean of `all` levels, or the `top` one alone, the details that are lost when the size is halved.
-    """
+    """Options of `swd`."""
 
     patches: int = Field(default=128, ge=1)
+    """Patches that are drawn from each image and level (128 in the paper); at most 65,536 for a level of a set."""
     projections: int = Field(default=512, ge=1)
+    """Random directions that patches are projected on (512 in the paper): more give a steadier score, and take
+    longer."""
     seed: int = 0
+    """The seed of patches and projections: equal seeds give equal scores."""
     normalise: Literal["reference", "each"] = "reference"
+    """How each colour channel of a level is brought to mean 0 and deviation 1: by the statistics of the references
+    (`reference`), so that a wrong colour or contrast counts; or of each set by its own (`each`, the paper), so that it
+    does not."""
     level: Literal["all", "top"] = "all"
+    """The mean of `all` levels, or the `top` one alone: the details that are lost when the size is halved."""
 
 
 class SWD(Metric[SWDConfig]):
-    """Sliced Wasserstein distance of patches (Karras et al. 2018, section 5), times 1000.
+    """Sliced Wasserstein distance of patches of two sets, times 1000: do they have the same textures and colours?
 
-    Patches of 7 x 7 pixels from every level of a Laplacian pyramid (full size down to 16 pixels), projected on random
-    directions; the mean distance of the sorted projections per level, then the mean over levels. 0 for equal sets.
-    Small sets score higher than large ones of the same distribution: compare scores of equal numbers of images.
+    - Formula: patches of 7 x 7 pixels from every level of a Laplacian pyramid (full size down to 16 pixels), projected
+      on random directions; mean |sort a - sort b| of the projections per level, then the mean over levels.
+    - Protocol: values in [0, 1], images of any sizes from 7 pixels a side on, equal numbers of channels; two sets
+      without pairs. 0 for equal sets. Small sets score higher than large ones of the same distribution: compare scores
+      of equal numbers of images.
+    - Source: Karras, Aila, Laine, Lehtinen, "Progressive Growing of GANs for Improved Quality, Stability, and
+      Variation", ICLR 2018, section 5; normalised by the references where the paper normalises each set.
     """
 
     name = "swd"
@@ -69,35 +76,37 @@ class SWD(Metric[SWDConfig]):
         if not len(outputs) or not len(references):
             raise DataError("swd compares two sets of images, and one is empty")
         total = min(self.config.patches * min(len(outputs), len(references)), LIMIT)
-        made, true = self._descriptors(outputs, total, most), self._descriptors(references, total, most)
-        if made[0].shape[2] != true[0].shape[2]:
-            raise DataError(f"swd: the outputs have {made[0].shape[2]} channels, the references {true[0].shape[2]}")
-        return [self._distance(a, b, level) for level, (a, b) in enumerate(zip(made, true, strict=False))]
+        ours, true = self._descriptors(outputs, total, most), self._descriptors(references, total, most)
+        if ours[0].shape[2] != true[0].shape[2]:
+            raise DataError(f"swd: the outputs have {ours[0].shape[2]} channels, the references {true[0].shape[2]}")
+        return [self._distance(a, b, level) for level, (a, b) in enumerate(zip(ours, true, strict=False))]
 
     def _descriptors(self, images: Sequence[Tensor], total: int, most: int | None) -> list[Array]:
         """Patches by level, each N x 49 x C, N = `total`, spread evenly over the images."""
-        found: list[list[Array]] = []
+        levels: list[list[Array]] = []
         for number in range(len(images)):
             count = total * (number + 1) // len(images) - total * number // len(images)
             planes = laplacian(images[number], most)
-            found = found[: len(planes)] if number else [[] for _ in planes]
-            for level, into in enumerate(found):
+            # Levels that a smaller image does not have are dropped for all.
+            levels = levels[: len(planes)] if number else [[] for _ in planes]
+            for level, chosen in enumerate(levels):
                 rng = np.random.default_rng(derive(self.config.seed, "patches", level, number))
-                into.append(patches(planes[level], count, rng))
-        return [np.concatenate(level) for level in found]
+                chosen.append(patches(planes[level], count, rng))
+        return [np.concatenate(level) for level in levels]
 
-    def _distance(self, made: Array, true: Array, level: int) -> float:
-        channels, width = made.shape[2], made.shape[1] * made.shape[2]
+    def _distance(self, ours: Array, true: Array, level: int) -> float:
+        """The distance of two sets of descriptors, each N x 49 x C, of one level."""
+        channels, width = ours.shape[2], ours.shape[1] * ours.shape[2]
         center, spread = _moments(true)
         true = ((true - center) / spread).reshape(-1, width)
         if self.config.normalise == "each":
-            center, spread = _moments(made)
-        made = ((made - center) / spread).reshape(-1, width)
+            center, spread = _moments(ours)
+        ours = ((ours - center) / spread).reshape(-1, width)
         rng = np.random.default_rng(derive(self.config.seed, "projections", level, channels))
         directions = rng.standard_normal((width, self.config.projections), dtype=np.float32)
         directions /= np.linalg.norm(directions, axis=0)
-        parts = np.array_split(directions, -(-self.config.projections // 64), axis=1)
-        return 1000 * math.fsum(wasserstein(made @ p, true @ p) * p.shape[1] for p in parts) / self.config.projections
+        parts = np.array_split(directions, -(-self.config.projections // 64), axis=1)  # 64 at once fit the memory
+        return 1000 * math.fsum(wasserstein(ours @ p, true @ p) * p.shape[1] for p in parts) / self.config.projections
 
 
 def wasserstein(a: Array, b: Array) -> float:
@@ -147,4 +156,5 @@ def _blur(images: Tensor) -> Tensor:
 
 
 def _moments(descriptors: Array) -> tuple[Array, Array]:
+    """Mean and standard deviation of each channel."""
     return descriptors.mean((0, 1)), np.maximum(descriptors.std((0, 1)), np.float32(FLOOR))

@@ -18,8 +18,8 @@ from translate.storage.untrusted import read_tensors
 if TYPE_CHECKING:
     from torch import Tensor
 
+    from translate.models.recognise import Recognised
     from translate.models.single_network import SingleNetwork
-    from translate.networks.recognise import Recognised
 
 METHOD = "single-network"
 LEVELS = 8
@@ -36,7 +36,7 @@ def import_reference(
     assumed, since its file does not tell). `dropout=False` and `norm="running"` are its `--eval`.
     Errors: ConfigError (no file, `output` exists, dropout wanted of a network without), DataError (refused: why).
     """
-    from translate.networks.recognise import recognise
+    from translate.models.recognise import recognise
 
     if output.exists():
         raise ConfigError(f"{output}: exists already; name a new folder")

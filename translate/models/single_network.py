@@ -13,13 +13,16 @@ from translate.errors import ContractError
 
 
 class SingleNetworkConfig(Config):
-    """`network` gives `out_channels`. At inference `dropout` stays on where the network has it, and batch norms use
-    the statistics of each `image`, or their `running` averages."""
+    """What an import finds out about a checkpoint."""
 
     network: NetworkUse = NetworkUse(uses="resnet_9")
+    """The network, by name or with options."""
     out_channels: PositiveInt = 3
+    """The channels of its output: 3 for colour images, 1 for grey ones."""
     dropout: bool = True
+    """Leaves dropout on in use, where the network has it."""
     norm: Literal["image", "running"] = "image"
+    """What batch norms use: the statistics of each `image`, or the `running` averages of the training."""
 
 
 class SingleNetwork(Method[SingleNetworkConfig]):

@@ -5,24 +5,21 @@ from __future__ import annotations
 from typing import Any
 
 from translate.markers import hookimpl
+from translate.networks.blocks import norm_layers, stack
 from translate.networks.colour import to_lab, to_rgb
 from translate.networks.features import VGG19, RandomFeatures, feature_distance
 from translate.networks.inference import batched, prepare_for_inference, separate_calls
 from translate.networks.layers import features_of
 from translate.networks.measure import count_parameters, parameters_by_network, receptive_field
-from translate.networks.network import Network
+from translate.networks.network import Network, NetworkConfig
 from translate.networks.patchgan import PatchGAN, PixelGAN
-from translate.networks.reference import reference_keys
 from translate.networks.resample import bicubic
 from translate.networks.resnet import BlurredResNet, ResNet
-from translate.networks.rrdb import RRDB
-from translate.networks.srgan_critic import SRGANCritic
-from translate.networks.srresnet import SRResNet
 from translate.networks.unet import UNet
-from translate.networks.zhang import Zhang
 
 __all__ = [
     "Network",
+    "NetworkConfig",
     "PatchGAN",
     "PixelGAN",
     "ResNet",
@@ -32,11 +29,12 @@ __all__ = [
     "count_parameters",
     "feature_distance",
     "features_of",
+    "norm_layers",
     "parameters_by_network",
     "prepare_for_inference",
     "receptive_field",
-    "reference_keys",
     "separate_calls",
+    "stack",
     "to_lab",
     "to_rgb",
 ]
@@ -52,11 +50,7 @@ def translate_networks() -> list[type[Network[Any]]]:
         *(UNet.preset(f"unet_{2**levels}", levels=levels) for levels in (6, 7, 8, 9)),
         PatchGAN,
         PixelGAN,
-        SRResNet,
-        RRDB,
-        SRGANCritic,
         VGG19,
         RandomFeatures,
-        Zhang,
         BlurredResNet,
     ]

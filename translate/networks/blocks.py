@@ -15,19 +15,25 @@ Layers = dict[str, nn.Module]
 
 
 def stack(layers: Layers) -> nn.Sequential:
-    """Layers one after the other, under their names."""
+    """Layers one after the other, by the names that they have in the state dict.
+
+    `stack({"conv": conv, **norm_layers("batch", 64), "relu": nn.ReLU()})`
+    """
     return nn.Sequential(OrderedDict(layers))
 
 
-def norm(kind: Norm, channels: int, name: str = "norm") -> Layers:
-    """A norm of N x C x H x W: `batch` is affine with running averages, `instance` neither, `none` nothing."""
+def norm_layers(kind: Norm, channels: int, name: str = "norm") -> Layers:
+    """The norm of N x channels x H x W as an entry for `stack`; empty for `none`.
+
+    `batch` has a learned scale and shift and running averages, `instance` has neither.
+    """
     if kind == "batch":
         return {name: nn.BatchNorm2d(channels)}
     return {name: nn.InstanceNorm2d(channels)} if kind == "instance" else {}
 
 
 def has_bias(kind: Norm) -> bool:
-    """Whether a convolution before a norm has a bias: not before batch norm, whose beta does the same."""
+    """Says whether a convolution before a norm has a bias: not before batch norm, whose shift does the same."""
     return kind != "batch"
 
 

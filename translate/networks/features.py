@@ -44,31 +44,35 @@ class FeatureNet(Network[C]):
 
 
 class VGG19Config(Config):
-    """`layer`: whose output is compared, `conv5_4` being the fourth convolution before the fifth pooling; `activated`:
-    after its ReLU (SRGAN) or before (ESRGAN). `weights`: the file `vgg19-dcbb9e9d.pth`; default: from its publisher,
-    550 MB, at the first use."""
+    """Options of `vgg19`."""
 
     layer: Annotated[str, Field(pattern=r"^conv[1-5]_[1-4]$")] = "conv5_4"
+    """The layer whose output is compared: `conv5_4`, the fourth convolution before the fifth pooling, in SRGAN;
+    `conv2_2` in Johnson et al. Blocks 1 and 2 have two convolutions each."""
     activated: bool = True
+    """Compares what comes out of the layer's ReLU (SRGAN), not what goes into it (ESRGAN)."""
     weights: Path | None = None
+    """The file `vgg19-dcbb9e9d.pth`. Empty: downloaded from its publisher at the first use, 550 MB, and kept."""
 
 
 class VGG19(FeatureNet[VGG19Config]):
-    """The convolutions of VGG19 (Simonyan and Zisserman 2015, table 1, E) with the weights of torchvision's release.
+    """VGG19 up to a layer, whose features compare images: the convolutions of Simonyan and Zisserman 2015, table 1, E.
 
-    The output has one map, of 1 / 2^k of the size in block k + 1. Errors at the first use: ConfigError (no such file),
-    DataError (another file).
+    With the weights of torchvision's release, frozen. The output has one map, of 1 / 2^k of the size in block k + 1.
+    Errors at the first use: ConfigError (no such file), DataError (another file).
     """
 
     name = "vgg19"
 
     def __init__(self, config: VGG19Config, *, in_channels: int, out_channels: int = 1) -> None:
         super().__init__(config, in_channels=in_channels, out_channels=out_channels)
-        every = [f"conv{b}_{n}" for b, of in enumerate(VGG19_BLOCKS, 1) for n in range(1, len(of) + 1)]
-        if config.layer not in every:
+        widths, names = [3], []
+        for block, channels in enumerate(VGG19_BLOCKS, 1):
+            names += [f"conv{block}_{number}" for number in range(1, len(channels) + 1)]
+            widths += channels
+        if config.layer not in names:
             raise ConfigError(f"vgg19 has no layer {config.layer!r}; blocks 1 and 2 have two convolutions each")
-        self.layers = every[: every.index(config.layer) + 1]
-        widths = [3, *(width for of in VGG19_BLOCKS for width in of)]
+        self.layers = names[: names.index(config.layer) + 1]
         for name, (inputs, outputs) in zip(self.layers, pairwise(widths), strict=False):
             self.convolution(name, inputs, outputs)
         self.register_buffer("mean", torch.tensor(MEAN).view(1, 3, 1, 1), persistent=False)
@@ -92,9 +96,8 @@ class VGG19(FeatureNet[VGG19Config]):
         from translate.storage.untrusted import read_tensors
 
         tensors = read_tensors(path)
-        convolutions = sorted(
-            {int(parts[1]) for key in tensors if (parts := key.split("."))[0] == "features" and len(parts) == 3}
-        )
+        keys = [key.split(".") for key in tensors]
+        convolutions = sorted({int(parts[1]) for parts in keys if parts[0] == "features" and len(parts) == 3})
         for name, number in zip(self.layers, convolutions, strict=False):
             for part in ("weight", "bias"):
                 ours, theirs = self.get_buffer(f"{name}_{part}"), tensors[f"features.{number}.{part}"]
@@ -122,16 +125,18 @@ def _official() -> Path:
 
 
 class RandomFeaturesConfig(Config):
-    """`levels`: at full size, at half of it, and so on; `filters` at the first, doubled from level to level; `seed` of
-    the weights."""
+    """Options of `random-features`."""
 
     levels: Annotated[int, Field(ge=1, le=6)] = 3
+    """How many sizes are compared: the full one, half of it, and so on."""
     filters: Count = 32
+    """Channels of the first level, doubled from level to level."""
     seed: int = 0
+    """The seed of the weights, which are drawn once."""
 
 
 class RandomFeatures(FeatureNet[RandomFeaturesConfig]):
-    """Two 3 x 3 convolutions with ReLU per level, then the mean of 2 x 2; weights drawn once and never trained.
+    """Features without a download: per level two 3 x 3 convolutions with ReLU, then the mean of 2 x 2; never trained.
 
     One map per level, of about unit variance. Distances of random features keep those of image patches, less sharply
     in place the deeper the level: a substitute where no pretrained network may be used, and not one that knows objects.
@@ -165,7 +170,7 @@ def feature_distance(net: nn.Module, a: Tensor, b: Tensor, distance: Any = F.mse
 
     `b` is what `a` is compared with: no gradient flows to it.
     """
-    found = net(a)
+    features = net(a)
     with torch.no_grad():
-        wanted = net(b)
-    return torch.stack([distance(f.float(), g.float()) for f, g in zip(found, wanted, strict=True)]).mean()
+        targets = net(b)
+    return torch.stack([distance(f.float(), g.float()) for f, g in zip(features, targets, strict=True)]).mean()

@@ -1,18 +1,18 @@
-"""Looking inside a network: what its layers put out on the way."""
+"""The outputs of a network's layers on the way."""
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Callable, Sequence
 from typing import Any
 
 from torch import Tensor, nn
 
 from translate.errors import ConfigError
+from translate.text import suggest
 
 
 class _Enough(Exception):  # noqa: N818 (no error)
-    """All layers have spoken: the rest of the network need not run."""
+    """Ends a forward pass once all layers that were asked for have an output."""
 
 
 def features_of(net: nn.Module, images: Tensor, layers: Sequence[str]) -> list[Tensor]:
@@ -26,12 +26,12 @@ def features_of(net: nn.Module, images: Tensor, layers: Sequence[str]) -> list[T
     Errors: ConfigError for a layer that the network does not have, or does not call.
     """
     within = [name for name in dict.fromkeys(layers) if name]
-    found: dict[str, Tensor] = {}
+    outputs: dict[str, Tensor] = {}
 
     def keep(name: str) -> Callable[..., None]:
         def hook(layer: nn.Module, inputs: Any, output: Tensor) -> None:
-            found[name] = output
-            if len(found) == len(within) and "" not in layers:
+            outputs[name] = output
+            if len(outputs) == len(within) and "" not in layers:
                 raise _Enough
 
         return hook
@@ -40,15 +40,15 @@ def features_of(net: nn.Module, images: Tensor, layers: Sequence[str]) -> list[T
     try:
         for name in within:
             handles.append(_layer(net, name).register_forward_hook(keep(name)))
-        found[""] = net.forward(images)
+        outputs[""] = net.forward(images)
     except _Enough:
         pass
     finally:
         for handle in handles:
             handle.remove()
-    if silent := [name for name in within if name not in found]:
+    if silent := [name for name in within if name not in outputs]:
         raise ConfigError(f"{_title(net)} does not call its layer {silent[0]!r}, which has no output then")
-    return [found[name] for name in layers]
+    return [outputs[name] for name in layers]
 
 
 def _layer(net: nn.Module, name: str) -> nn.Module:
@@ -56,8 +56,7 @@ def _layer(net: nn.Module, name: str) -> nn.Module:
         return net.get_submodule(name)
     except AttributeError:
         known = [path for path, _ in net.named_modules() if path]
-        near = difflib.get_close_matches(name, known, 1)
-        hint = f"; did you mean {near[0]!r}?" if near else f"; the first ones are {', '.join(known[:8])}"
+        hint = suggest(name, known) or f"; the first ones are {', '.join(known[:8])}"
         raise ConfigError(f"{_title(net)} has no layer {name!r}{hint}") from None
 
 

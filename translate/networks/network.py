@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 from typing import Annotated, Any, ClassVar, Literal, Self
 
 from pydantic import Field, create_model
@@ -11,6 +10,7 @@ from torch.nn.utils.parametrizations import spectral_norm
 
 from translate.contracts import C, Config, Configured
 from translate.errors import ConfigError, ContractError
+from translate.text import suggest
 
 Norm = Literal["batch", "instance", "none"]
 Init = Literal["normal", "xavier", "kaiming", "orthogonal"]
@@ -19,13 +19,21 @@ Count = Annotated[int, Field(ge=1)]
 
 
 class NetworkConfig(Config):
-    """Options of every built-in network: width, normalisation, initial weights (`gain`: see `Network.initialise`)."""
+    """Options that every built-in network has. A network of a plugin may build on them."""
 
     filters: Count = 64
+    """Channels after the first convolution; deeper layers have multiples of it. 64 in the papers, less to try
+    things."""
     norm: Norm = "instance"
+    """The norm behind convolutions: `batch` (over all images of a batch, learned scale and shift), `instance` (each
+    image by itself, neither), or `none`."""
     spectral: bool = False
+    """Divides every weight by its largest singular value, so that a critic cannot change fast (Miyato et al. 2018)."""
     init: Init = "normal"
+    """How initial weights are drawn: `normal` with deviation `gain`; `xavier` and `orthogonal`, times `gain`;
+    `kaiming`, which keeps the variance through ReLUs and does not read `gain`."""
     gain: Positive = 0.02
+    """The standard deviation of `normal` weights, the factor of `xavier` and `orthogonal` ones. 0.02 in the papers."""
 
 
 class Network(Configured[C], nn.Module):
@@ -50,12 +58,13 @@ class Network(Configured[C], nn.Module):
         fields = cls.Config.model_fields
         for option in defaults:
             if option not in fields:
-                hint = "".join(f"; did you mean {m!r}?" for m in difflib.get_close_matches(option, fields, 1))
-                raise ContractError(f"network {name}: {cls.__name__} has no option {option!r}{hint}")
-        changed: dict[str, Any] = {
-            option: (Annotated[(fields[option].annotation, *fields[option].metadata, Field())], value)
-            for option, value in defaults.items()
-        }
+                near = suggest(option, fields)
+                raise ContractError(f"network {name}: {cls.__name__} has no option {option!r}{near}")
+        changed: dict[str, Any] = {}
+        for option, value in defaults.items():
+            field = fields[option]
+            words = Field(description=field.description)
+            changed[option] = (Annotated[(field.annotation, *field.metadata, words)], value)
         config = create_model(f"{name}_Config", __base__=cls.Config, __module__=cls.__module__, **changed)
         stated = ", ".join(f"{option} {value}" for option, value in defaults.items())
         body = {"name": name, "Config": config, "__doc__": f"`{cls.name}` with {stated}.", "__module__": cls.__module__}

@@ -8,21 +8,23 @@ from typing import Annotated
 from pydantic import Field
 from torch import Tensor, nn
 
-from translate.networks.blocks import has_bias, norm, stack
+from translate.networks.blocks import has_bias, norm_layers, stack
 from translate.networks.network import Network, NetworkConfig
 
 
 class PatchGANConfig(NetworkConfig):
-    """`layers` convolutions of stride 2: receptive fields of 16, 34, 70, 142, 286 pixels for 1 to 5."""
+    """Options of `patchgan`."""
 
     layers: Annotated[int, Field(ge=1, le=8)] = 3
+    """Convolutions of stride 2. With 1 to 5 of them, a score sees a patch of 16, 34, 70, 142 or 286 pixels a side."""
 
 
 class PatchGAN(Network[PatchGANConfig]):
-    """C64-C128-C256-C512-C1: 4 x 4 convolutions, `layers` of them with stride 2, then two with stride 1.
+    """The critic of patches of pix2pix and CycleGAN: C64-C128-C256-C512-C1 (Isola et al. 2017, section 3.2.2).
 
-    N x in_channels x H x W to N x out_channels x h x w raw scores, of any height H with h = H // 2 ** layers - 2 >= 1,
-    and likewise the width. The channels double up to 8 times `filters`. No norm after the first convolution.
+    4 x 4 convolutions, `layers` of them with stride 2, then two with stride 1. N x in_channels x H x W to N x
+    out_channels x h x w raw scores, of any height H with h = H // 2 ** layers - 2 >= 1, and likewise the width. The
+    channels double up to 8 times `filters`. No norm after the first convolution.
     """
 
     name = "patchgan"
@@ -41,7 +43,7 @@ class PatchGAN(Network[PatchGANConfig]):
             stride = 2 if layer < config.layers else 1
             conv = nn.Conv2d(inputs, outputs, 4, stride=stride, padding=1, bias=has_bias(config.norm))
             self.middle.append(
-                stack({"conv": conv, **norm(config.norm, outputs), "leaky": nn.LeakyReLU(0.2, inplace=True)})
+                stack({"conv": conv, **norm_layers(config.norm, outputs), "leaky": nn.LeakyReLU(0.2, inplace=True)})
             )
         self.last = nn.Conv2d(widths[-1], out_channels, 4, padding=1)
         self.initialise(config.init, config.gain, config.spectral)
@@ -53,7 +55,7 @@ class PatchGAN(Network[PatchGANConfig]):
 
 
 class PixelGAN(Network[NetworkConfig]):
-    """C64-C128-C1 of 1 x 1 convolutions: every pixel is judged alone.
+    """The critic that judges every pixel alone: C64-C128-C1 of 1 x 1 convolutions (Isola et al. 2017, appendix 6.1.2).
 
     N x in_channels x H x W to N x out_channels x H x W raw scores, of any size. Under batch norm the last convolution
     has no bias, as in the authors' PyTorch code.
@@ -68,7 +70,7 @@ class PixelGAN(Network[NetworkConfig]):
         self.middle = stack(
             {
                 "conv": nn.Conv2d(f, 2 * f, 1, bias=bias),
-                **norm(config.norm, 2 * f),
+                **norm_layers(config.norm, 2 * f),
                 "leaky": nn.LeakyReLU(0.2, inplace=True),
             }
         )

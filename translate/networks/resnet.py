@@ -6,24 +6,30 @@ from typing import ClassVar
 
 from torch import Tensor, nn
 
-from translate.networks.blocks import Output, Residual, Upsample, blur, doubling, has_bias, norm, output, stack
+from translate.networks.blocks import Output, Residual, Upsample, blur, doubling, has_bias, norm_layers, output, stack
 from translate.networks.network import Count, Network, NetworkConfig, Norm
 
 
 class ResNetConfig(NetworkConfig):
-    """`blocks` residual blocks at a quarter of the size; `dropout` of 0.5 inside each."""
+    """Options of `resnet`."""
 
     blocks: Count = 9
+    """Residual blocks at a quarter of the height and width: 9 from 256 pixels on, 6 for smaller images (the paper)."""
     dropout: bool = False
+    """Dropout of 0.5 inside of each block; the paper has none."""
     upsample: Upsample = "transposed"
+    """How the size is doubled: by a `transposed` convolution as in the paper; `nearest` and `bilinear` before a
+    convolution, which leave no checkerboard; `pixel-shuffle` after one."""
     output: Output = "tanh"
+    """The last activation: `tanh` for images in [-1, 1], `none` for logits and other numbers."""
 
 
 class ResNet(Network[ResNetConfig]):
-    """c7s1-64, d128, d256, R256 x blocks, u128, u64, c7s1-out.
+    """The residual generator of CycleGAN: c7s1-64, d128, d256, R256 x blocks, u128, u64, c7s1-out.
 
-    N x in_channels x H x W to N x out_channels x H x W, H and W multiples of 4 and at least 8. Other sizes from 5 on
-    are accepted and come out rounded up to the next multiple of 4.
+    Zhu et al. 2017, appendix 7.2, after Johnson et al. 2016. N x in_channels x H x W to N x out_channels x H x W, H and
+    W multiples of 4 and at least 8. Other sizes from 5 on are accepted and come out rounded up to the next multiple of
+    4.
     """
 
     name = "resnet"
@@ -38,7 +44,7 @@ class ResNet(Network[ResNetConfig]):
             {
                 "pad": nn.ReflectionPad2d(3),
                 "conv": nn.Conv2d(in_channels, f, 7, bias=bias),
-                **norm(kind, f),
+                **norm_layers(kind, f),
                 "relu": nn.ReLU(inplace=True),
             }
         )
@@ -61,6 +67,8 @@ class BlurredResNetConfig(ResNetConfig):
     """Options of `resnet`, whose upsampling is `bilinear` here."""
 
     upsample: Upsample = "bilinear"
+    """How the size is doubled: `bilinear` before a convolution as in the authors' code; `nearest` before one, a
+    `transposed` one, or `pixel-shuffle` after one."""
 
 
 class BlurredResNet(ResNet):
@@ -74,7 +82,7 @@ class BlurredResNet(ResNet):
 
 def _down(channels: int, kind: Norm, blurred: bool) -> nn.Sequential:
     conv = nn.Conv2d(channels, 2 * channels, 3, stride=1 if blurred else 2, padding=1, bias=has_bias(kind))
-    layers = {"conv": conv, **norm(kind, 2 * channels), "relu": nn.ReLU(inplace=True)}
+    layers = {"conv": conv, **norm_layers(kind, 2 * channels), "relu": nn.ReLU(inplace=True)}
     return stack({**layers, "blur": blur()} if blurred else layers)
 
 
@@ -85,12 +93,12 @@ def _block(channels: int, kind: Norm, dropout: bool) -> Residual:
             {
                 "pad1": nn.ReflectionPad2d(1),
                 "conv1": nn.Conv2d(channels, channels, 3, bias=bias),
-                **norm(kind, channels, "norm1"),
+                **norm_layers(kind, channels, "norm1"),
                 "relu": nn.ReLU(inplace=True),
                 **({"dropout": nn.Dropout(0.5)} if dropout else {}),
                 "pad2": nn.ReflectionPad2d(1),
                 "conv2": nn.Conv2d(channels, channels, 3, bias=bias),
-                **norm(kind, channels, "norm2"),
+                **norm_layers(kind, channels, "norm2"),
             }
         )
     )
@@ -100,4 +108,4 @@ def _up(channels: int, kind: Norm, upsample: Upsample) -> nn.Sequential:
     half, bias = channels // 2, has_bias(kind)
     transposed = nn.ConvTranspose2d(channels, half, 3, stride=2, padding=1, output_padding=1, bias=bias)
     layers = doubling(upsample, channels, half, transposed, bias)
-    return stack({**layers, **norm(kind, half), "relu": nn.ReLU(inplace=True)})
+    return stack({**layers, **norm_layers(kind, half), "relu": nn.ReLU(inplace=True)})

@@ -9,26 +9,33 @@ import torch
 from pydantic import Field
 from torch import Tensor, nn
 
-from translate.networks.blocks import Layers, Output, Upsample, doubling, has_bias, norm, output, stack
+from translate.networks.blocks import Layers, Output, Upsample, doubling, has_bias, norm_layers, output, stack
 from translate.networks.network import Network, NetworkConfig, Norm
 
 
 class UNetConfig(NetworkConfig):
-    """`levels` downsamplings (8 for 256 pixels); `dropout` of 0.5 in the inner decoder (see `UNet`)."""
+    """Options of `unet`."""
 
     norm: Norm = "batch"
+    """The norm behind convolutions: `batch` as in the paper, `instance`, or `none`."""
     levels: Annotated[int, Field(ge=2, le=12)] = 8
+    """How often the size is halved: 8 for 256 pixels, down to one. Height and width are multiples of 2 ** levels."""
     dropout: bool = True
+    """Dropout of 0.5 in the inner layers of the decoder, of networks with six levels and more."""
     upsample: Upsample = "transposed"
+    """How the decoder doubles the size: by a `transposed` convolution as in the paper; `nearest` and `bilinear` before
+    a convolution, which leave no checkerboard; `pixel-shuffle` after one."""
     output: Output = "tanh"
+    """The last activation: `tanh` for images in [-1, 1], `none` for logits and other numbers."""
 
 
 class UNet(Network[UNetConfig]):
-    """An encoder of `levels` 4 x 4 convolutions of stride 2 and its mirror image, joined by a skip at every size.
+    """The U-Net generator of pix2pix: an encoder and its mirror image, joined by a skip at every size.
 
-    N x in_channels x H x W to N x out_channels x H x W; H and W are multiples of 2 ** levels. The channels are 1, 2, 4,
-    8, 8, ... times `filters`. An activation stands before each convolution; the first and the innermost convolution
-    have no norm (one pixel has no statistics). Dropout stands in the decoder from its second layer on, up to where the
+    `levels` 4 x 4 convolutions of stride 2 each way (Isola et al. 2017, section 3.2.1 and appendix 6.1.1). N x
+    in_channels x H x W to N x out_channels x H x W; H and W are multiples of 2 ** levels. The channels are 1, 2, 4, 8,
+    8, ... times `filters`. An activation stands before each convolution; the first and the innermost convolution have
+    no norm (one pixel has no statistics). Dropout stands in the decoder from its second layer on, up to where the
     channels begin to shrink: levels - 5 times, which is never for five levels and fewer.
     """
 
@@ -63,7 +70,7 @@ def _down(config: UNetConfig, level: int, inputs: int, outputs: int) -> nn.Seque
         {
             **({} if outermost else {"leaky": nn.LeakyReLU(0.2)}),
             "conv": nn.Conv2d(inputs, outputs, 4, stride=2, padding=1, bias=has_bias(config.norm)),
-            **({} if outermost or innermost else norm(config.norm, outputs)),
+            **({} if outermost or innermost else norm_layers(config.norm, outputs)),
         }
     )
 
@@ -77,7 +84,7 @@ def _up(config: UNetConfig, level: int, widths: list[int], out_channels: int) ->
     layers: Layers = {"relu": nn.ReLU(inplace=True), **doubling(config.upsample, inputs, outputs, transposed, bias)}
     if outermost:
         return stack({**layers, **output(config.output)})
-    layers |= norm(config.norm, outputs)
+    layers |= norm_layers(config.norm, outputs)
     if config.dropout and 4 <= level < config.levels - 1:
         layers["dropout"] = nn.Dropout(0.5)
     return stack(layers)

@@ -35,8 +35,8 @@ def similarity(x: Tensor, y: Tensor) -> Tensor:
     """The mean SSIM of each image, N, of images in [0, 1] whose window lies inside of the image."""
     from kornia.metrics import ssim
 
-    found: Tensor = ssim(x, y, WINDOW, max_val=1.0, padding="valid")
-    return found.flatten(1).mean(1)
+    values: Tensor = ssim(x, y, WINDOW, max_val=1.0, padding="valid")
+    return values.flatten(1).mean(1)
 
 
 def contrast_structure(x: Tensor, y: Tensor) -> Tensor:
@@ -46,8 +46,8 @@ def contrast_structure(x: Tensor, y: Tensor) -> Tensor:
     kernel = get_gaussian_kernel1d(WINDOW, SIGMA, device=x.device, dtype=x.dtype)
 
     def mean(image: Tensor) -> Tensor:
-        found: Tensor = filter2d_separable(image, kernel, kernel, padding="valid")
-        return found
+        filtered: Tensor = filter2d_separable(image, kernel, kernel, padding="valid")
+        return filtered
 
     mx, my, c = mean(x), mean(y), 0.03**2
     both = mean(x * y) - mx * my
@@ -66,10 +66,11 @@ class SSIM(LossTerm[NoOptions]):
 
 
 class MSSSIMConfig(Config):
-    """`scales`: the first so many of the paper's five, each half the size of the one before; their weights are divided
-    by their sum. Five need images of 176 pixels."""
+    """Options of `ms-ssim`."""
 
     scales: Annotated[int, Field(ge=1, le=len(SCALES))] = len(SCALES)
+    """The first so many of the paper's five scales, each half the size of the one before; their weights are divided by
+    their sum. Five need images of 176 pixels, four of 88."""
 
 
 class MSSSIM(LossTerm[MSSSIMConfig]):
@@ -86,6 +87,7 @@ class MSSSIM(LossTerm[MSSSIMConfig]):
         x, y = unit(output), unit(target)
         product = torch.ones(len(x), device=x.device)
         for scale, weight in enumerate(weights, 1):
+            # The luminance counts at the coarsest scale alone.
             part = (similarity if scale == len(weights) else contrast_structure)(x, y)
             product = product * part.clamp(min=1e-6) ** (weight / sum(weights))
             x, y = F.avg_pool2d(x, 2), F.avg_pool2d(y, 2)
@@ -109,10 +111,12 @@ class Edge(LossTerm[NoOptions]):
 
 
 class ColourHistogramConfig(Config):
-    """`bins` from -1 to 1 for each channel; `size`: larger images are reduced to this side, by the mean of areas."""
+    """Options of `colour-histogram`."""
 
     bins: Annotated[int, Field(ge=2, le=256)] = 64
+    """How many bins each channel has from -1 to 1; a Gaussian is as wide as a bin."""
     size: Annotated[int, Field(ge=1)] = 64
+    """The side in pixels that larger images are reduced to first, by the mean of areas, for speed."""
 
 
 class ColourHistogram(LossTerm[ColourHistogramConfig]):
@@ -138,14 +142,15 @@ class ColourHistogram(LossTerm[ColourHistogramConfig]):
         height, width = (min(n, self.config.size) for n in images.shape[-2:])
         values = F.adaptive_avg_pool2d(images, (height, width)).flatten(0, 1).flatten(1)
         centres = torch.linspace(-1, 1, bins, device=images.device)
-        found: Tensor = histogram(values, centres, torch.full((), 2 / (bins - 1), device=images.device))
-        return found
+        counts: Tensor = histogram(values, centres, torch.full((), 2 / (bins - 1), device=images.device))
+        return counts
 
 
 class FocalFrequencyConfig(Config):
-    """`alpha`: how much harder frequencies count more; 0 is the plain distance of spectra."""
+    """Options of `focal-frequency`."""
 
     alpha: Annotated[float, Field(ge=0, allow_inf_nan=False)] = 1.0
+    """How much more the frequencies count that are furthest off; 0 is the plain distance of spectra, 1 the paper's."""
 
 
 class FocalFrequency(LossTerm[FocalFrequencyConfig]):

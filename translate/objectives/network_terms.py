@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any, Literal
@@ -20,23 +19,25 @@ from translate.networks import feature_distance
 from translate.networks.features import VGG19, FeatureNet, RandomFeatures
 from translate.objectives.penalties import Critic, precise, zero_centred_penalty
 from translate.objectives.terms import LossTerm
+from translate.text import suggest
 
 FEATURES: Mapping[str, type[FeatureNet[Any]]] = {net.name: net for net in (RandomFeatures, VGG19)}
 
 
 class PerceptualConfig(Config):
-    """`features`: `random-features`, which need no download, or `vgg19`, the papers' (`{uses: vgg19, layer: conv2_2,
-    weights: PATH}`); `distance` of their maps."""
+    """Options of `perceptual`."""
 
     features: NetworkUse = NetworkUse(uses="random-features")
+    """The network in whose features images are compared: `random-features`, which need no download, or `vgg19`, the
+    papers' (`{uses: vgg19, layer: conv2_2, weights: PATH}`)."""
     distance: Literal["mse", "l1"] = "mse"
+    """How the maps are compared: by their mean squared difference, `mse` (the paper), or the absolute one, `l1`."""
 
     @field_validator("features")
     @classmethod
     def _known(cls, use: NetworkUse) -> NetworkUse:
         if use.uses not in FEATURES:
-            near = difflib.get_close_matches(use.uses, FEATURES, 1)
-            hint = f"; did you mean {near[0]!r}?" if near else f"; there are {', '.join(FEATURES)}"
+            hint = suggest(use.uses, FEATURES) or f"; there are {', '.join(FEATURES)}"
             raise ValueError(f"no network whose features are compared is called {use.uses!r}{hint}")
         return use
 
@@ -61,24 +62,26 @@ class Perceptual(LossTerm[PerceptualConfig]):
 
 @contextmanager
 def activations() -> Iterator[list[Tensor]]:
-    """What the activation layers (`nn.ReLU`, `nn.LeakyReLU`, ...) of all networks called inside return, in order."""
-    found: list[Tensor] = []
+    """Collects the outputs of activation layers (`nn.ReLU`, ...) of all networks that are called inside, in order."""
+    outputs: list[Tensor] = []
 
     def keep(layer: nn.Module, inputs: Any, output: Any) -> None:
         if type(layer).__module__ == activation.__name__ and isinstance(output, Tensor):
-            found.append(output)
+            outputs.append(output)
 
     handle = register_module_forward_hook(keep)
     try:
-        yield found
+        yield outputs
     finally:
         handle.remove()
 
 
 class FeatureMatchingConfig(Config):
-    """`match`: `each` output with its own target, for paired images; or only the `means` over the batch."""
+    """Options of `feature-matching`."""
 
     match: Literal["each", "means"] = "each"
+    """What is compared: `each` output with its own target, for paired images (pix2pixHD), or only the `means` over the
+    batch, for unpaired ones (Salimans et al.)."""
 
 
 class FeatureMatching(LossTerm[FeatureMatchingConfig]):
@@ -93,13 +96,13 @@ class FeatureMatching(LossTerm[FeatureMatchingConfig]):
     name = "feature-matching"
 
     def forward(self, critic: Critic, output: Tensor, target: Tensor) -> Tensor:
-        with torch.no_grad(), activations() as wanted:
+        with torch.no_grad(), activations() as targets:
             critic(target)
-        with activations() as found:
+        with activations() as outputs:
             critic(output)
-        if not found:
+        if not outputs:
             raise ContractError("feature-matching finds no activation layer (nn.LeakyReLU, nn.ReLU, ...) in the critic")
-        return torch.stack([self.apart(a, b) for a, b in zip(wanted, found, strict=True)]).sum()
+        return torch.stack([self.apart(a, b) for a, b in zip(targets, outputs, strict=True)]).sum()
 
     def apart(self, real: Tensor, fake: Tensor) -> Tensor:
         real, fake = precise(real), precise(fake)

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from translate.contracts import Config, Step
 from translate.errors import ContractError
-from translate.objectives.forms import FORMS
+from translate.objectives.forms import FORMS, LossOptions
 from translate.objectives.penalties import Critic, gradient_penalty, margin, precise, zero_centred_penalty
 
 Name = Literal[
@@ -43,26 +43,35 @@ class Objective(Config):
     """An adversarial objective: `objective: lsgan`, or `objective: {uses: wgan-gp, penalty: 10}`.
 
     `D` is any function from images, N x C x H x W in [-1, 1], to raw scores of any shape that starts with N: a network,
-    or a closure that joins the image with a condition. Options, each refused where the objective does not read it:
-
-    - `smoothing`: the real target is 1 - smoothing (log losses and lsgan); the fake's and the generator's stay
-    - `clamp` (maximum-likelihood): the largest score that counts; `slack` (loss-sensitive): weight of the margin term
-    - `clip` (wgan): bound of every weight; `penalty` (wgan-gp): weight of the gradient penalty
-    - `r1`, `r2`: weights g of g/2 E |slope|^2 on real and on fake images, every `lazy` steps, then `lazy` times as much
-    - `noise`: standard deviation of the noise on all that D sees, falling linearly to 0 within `noise_steps` steps
+    or a closure that joins the image with a condition. An option that the objective does not read is refused.
     """
 
     uses: Name = "lsgan"
+    """The losses of both players. `minimax`, `non-saturating`, `maximum-likelihood`: log losses (Goodfellow et al.
+    2014), which differ in the generator's; `lsgan`: squares (Mao et al. 2017); `hinge` (Lim and Ye 2017); `wgan`:
+    Wasserstein with clipped weights (Arjovsky et al. 2017); `wgan-gp`: with a gradient penalty (Gulrajani et al. 2017);
+    `loss-sensitive` (Qi 2017); `relativistic`, `relativistic-average` (Jolicoeur-Martineau 2018)."""
     smoothing: Annotated[float, Field(ge=0, lt=1)] = 0.0
+    """The target of real scores is 1 - smoothing, so that the critic is less sure (log losses and lsgan); that of fakes
+    and of the generator stays. 0.1 is usual."""
     clamp: Positive = 10.0
+    """The largest score of a fake that counts (maximum-likelihood): above it, a few fakes would be the whole loss."""
     clip: Positive = 0.01
+    """The bound of every weight of the critic, plus and minus (wgan; 0.01 in the paper)."""
     penalty: Weight = 10.0
+    """The weight of the one-centred gradient penalty between real and fake images (wgan-gp; 10 in the paper)."""
     slack: Weight = 1.0
+    """The weight of the margin term (loss-sensitive)."""
     r1: Weight = 0.0
+    """The weight g of g/2 E |slope of D|^2 at real images (Mescheder et al. 2018; 10 in their paper); 0: none."""
     r2: Weight = 0.0
+    """The weight g of g/2 E |slope of D|^2 at fake images; 0: none."""
     lazy: Annotated[int, Field(ge=1)] = 1
+    """The penalties `r1` and `r2` are computed every so many steps, then so many times as strong (16 in StyleGAN 2)."""
     noise: Weight = 0.0
+    """The standard deviation, in values from -1 to 1, of fresh noise on all images that D sees; with `noise_steps`."""
     noise_steps: Annotated[int, Field(ge=0)] = 0
+    """The steps over which the noise falls linearly to 0."""
 
     @model_validator(mode="before")
     @classmethod
@@ -105,7 +114,7 @@ class Objective(Config):
             )
         x, y = self._noisy(real, step), self._noisy(fake, step)
         a, b = precise(D(x)), precise(D(y))
-        loss = form.critic(a, b, self)
+        loss = form.critic(a, b, self._loss_options)
         if self.uses == "wgan-gp" and self.penalty:
             loss = loss + self.penalty * gradient_penalty(D, x, y, step.rng)
         if self.uses == "loss-sensitive" and self.slack:
@@ -124,7 +133,7 @@ class Objective(Config):
         b = precise(D(self._noisy(fake, step)))
         if form.relative and form.paired and a.shape != b.shape:
             raise ContractError(f"{self.uses} compares scores one to one: {tuple(a.shape)} real, {tuple(b.shape)} fake")
-        return form.generator(a, b, self)
+        return form.generator(a, b, self._loss_options)
 
     def constrain(self, *critics: nn.Module) -> None:
         """After a critic's update: wgan clips its parameters, all of them, to [-clip, clip]; the others do nothing."""
@@ -133,6 +142,10 @@ class Objective(Config):
                 for critic in critics:
                     for parameter in critic.parameters():
                         parameter.clamp_(-self.clip, self.clip)
+
+    @property
+    def _loss_options(self) -> LossOptions:
+        return LossOptions(self.smoothing, self.clamp)
 
     def _noisy(self, images: Tensor, step: Step) -> Tensor:
         """Fresh noise at every call (Sonderby et al. 2016; Arjovsky and Bottou 2017)."""

@@ -56,9 +56,10 @@ class L1(LossTerm[NoOptions]):
 
 
 class CharbonnierConfig(Config):
-    """`epsilon`: differences below it count as squares, those above as absolute values."""
+    """Options of `charbonnier`."""
 
     epsilon: Annotated[float, Field(gt=0, allow_inf_nan=False)] = 1e-3
+    """Differences below it (of values from -1 to 1) count about as squares, those above as absolute values."""
 
 
 class Charbonnier(LossTerm[CharbonnierConfig]):

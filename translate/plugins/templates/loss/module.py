@@ -12,9 +12,10 @@ translate_contract = ">=1,<2"
 
 
 class MyPluginConfig(Config):
-    """`power`: of the difference; 1 forgives outliers, 2 does not."""
+    """The options of the loss. The string below each is its description."""
 
     power: Annotated[float, Field(ge=1, le=4)] = 1.0
+    """The power of the difference: 1 forgives outliers, 2 does not."""
 
 
 class MyPlugin(LossTerm[MyPluginConfig]):

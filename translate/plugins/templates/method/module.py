@@ -13,11 +13,14 @@ translate_contract = ">=1,<2"
 
 
 class MyPluginConfig(Config):
-    """The knobs of the method; a pipeline sets them under `options`."""
+    """The knobs of the method; a pipeline sets them under `options`. The string below each is its description."""
 
     generator: NetworkUse = NetworkUse(uses="resnet_6")
+    """The generator G, by name or with options: `{uses: resnet, blocks: 9}`."""
     discriminator: NetworkUse = NetworkUse(uses="patchgan")
+    """The critic D, by name or with options."""
     objective: Objective = Objective(uses="lsgan")
+    """The game that G and D play."""
 
 
 class MyPlugin(Method[MyPluginConfig]):

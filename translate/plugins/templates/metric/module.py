@@ -7,15 +7,16 @@ from typing import Annotated, Any
 
 from pydantic import Field
 from torch import Tensor
-from translate import Config, Metric, hookimpl
+from translate import Config, EvaluationContext, Metric, hookimpl
 
 translate_contract = ">=1,<2"
 
 
 class MyPluginConfig(Config):
-    """`tolerance`: the largest difference, of the range from 0 to 1, at which a value counts as right."""
+    """The options of the metric. The string below each is its description."""
 
     tolerance: Annotated[float, Field(ge=0, le=1)] = 0.05
+    """The largest difference, of the range from 0 to 1, at which a value counts as right."""
 
 
 class MyPlugin(Metric[MyPluginConfig]):
@@ -25,8 +26,13 @@ class MyPlugin(Metric[MyPluginConfig]):
     better = "higher"
     paired = True
 
-    def score(self, outputs: Sequence[Tensor], references: Sequence[Tensor]) -> float:
-        """Images C x H x W in [0, 1]; output i belongs to reference i. They are read as they are asked for."""
+    def score(
+        self, outputs: Sequence[Tensor], references: Sequence[Tensor], context: EvaluationContext | None = None
+    ) -> float:
+        """Images C x H x W in [0, 1]; output i belongs to reference i. They are read as they are asked for.
+
+        `context` knows the inputs, the training images and the device; it is None where two folders are compared.
+        """
         right = [
             ((output - reference).abs() <= self.config.tolerance).double().mean().item()
             for output, reference in zip(outputs, references, strict=True)

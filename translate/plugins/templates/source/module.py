@@ -17,12 +17,16 @@ SPLITS = ("train", "val", "test")
 
 
 class MyPluginConfig(Config):
-    """`size`: height and width in pixels; `train`, `val`, `test`: how many images of each split."""
+    """The options of the source. The string below each is its description."""
 
     size: Annotated[int, Field(ge=16, le=1024)] = 64
+    """Height and width of every image, in pixels."""
     train: Annotated[int, Field(ge=1)] = 100
+    """How many images the split `train` has."""
     val: Annotated[int, Field(ge=1)] = 10
+    """How many images the split `val` has."""
     test: Annotated[int, Field(ge=1)] = 10
+    """How many images the split `test` has."""
 
 
 class MyPlugin(Source[MyPluginConfig]):

@@ -11,8 +11,8 @@ import torch
 from pydantic import ValidationError
 
 from translate.errors import DataError
+from translate.models.reference_keys import reference_keys
 from translate.networks.network import Network
-from translate.networks.reference import reference_keys
 from translate.networks.resnet import ResNet
 from translate.networks.unet import UNet
 

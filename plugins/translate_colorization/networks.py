@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 from torch import Tensor, nn
 
-from translate.networks.blocks import norm, stack
-from translate.networks.network import Init, Network, NetworkConfig, Norm
+from translate import Network, NetworkConfig, norm_layers, stack
 
 BLOCKS = (
     (1, 2, 2, 1),
@@ -20,15 +21,21 @@ BLOCKS = (
 
 
 class ZhangConfig(NetworkConfig):
-    """`filters` of the first block; the deepest have eight times as many."""
+    """Options of `zhang`; the deepest blocks have eight times as many channels as `filters` says."""
 
-    norm: Norm = "batch"
-    init: Init = "kaiming"
+    norm: Literal["batch", "instance", "none"] = "batch"
+    """The norm at the end of each block: `batch` as in the paper, `instance`, or `none`."""
+    init: Literal["normal", "xavier", "kaiming", "orthogonal"] = "kaiming"
+    """How the initial weights are drawn: `kaiming` keeps the variance through ReLUs, and `gain` does not matter to it.
+
+    `normal`, `xavier` and `orthogonal` are scaled by `gain`.
+    """
 
 
 class Zhang(Network[ZhangConfig]):
-    """Seven blocks of 3 x 3 convolutions down to an eighth of the size, two of them dilated, and one doubling.
+    """The colorization network of Zhang et al. 2016: colours as classes, at a quarter of the image's height and width.
 
+    Seven blocks of 3 x 3 convolutions down to an eighth of the size, two of them dilated, and one doubling.
     N x in_channels x H x W to N x out_channels x H/4 x W/4 logits, H and W multiples of 8. No pooling, no skips.
     """
 
@@ -47,7 +54,7 @@ class Zhang(Network[ZhangConfig]):
                 layers[f"conv{number}"] = nn.Conv2d(inputs, width, 3, step, dilation, dilation)
                 layers[f"relu{number}"] = nn.ReLU(inplace=True)
                 inputs = width
-            self.blocks.append(stack({**layers, **norm(config.norm, width)}))
+            self.blocks.append(stack({**layers, **norm_layers(config.norm, width)}))
         half = 4 * config.filters
         self.up = nn.Sequential(
             nn.ConvTranspose2d(inputs, half, 4, 2, 1),

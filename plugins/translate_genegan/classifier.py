@@ -10,8 +10,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from translate.errors import DataError
-from translate.seeding import derive
+from translate import DataError, derive
 
 SIDE, BATCH, RATE = 64, 64, 4e-3
 """Images are seen at this many pixels a side at most; the optimizer is Adam with a cosine schedule."""

@@ -4,27 +4,37 @@ nothing else changed?"""
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
+import torch
 from pydantic import Field, PositiveInt, model_validator
+from torch import Tensor
 
-from translate.contracts import SIDES, Config, DataSpec, EvaluationContext, Metric
-from translate.errors import ConfigError, DataError
-from translate.metrics.paired import mean, pairs
-
-if TYPE_CHECKING:
-    from torch import Tensor
-
-    from translate.metrics.classifier import Classifier
+from translate import (
+    SIDES,
+    Config,
+    ConfigError,
+    DataError,
+    DataSpec,
+    EvaluationContext,
+    Metric,
+    mean_score,
+    paired_images,
+)
+from translate_genegan.classifier import Classifier, train_classifier
 
 Share = Annotated[float, Field(ge=0, le=1)]
 WHOLE: tuple[float, float, float, float] = (0.0, 0.0, 1.0, 1.0)
 
 
 class PlaceConfig(Config):
-    """`place`: top, left, bottom, right as shares of the image."""
+    """Options of all metrics that look at one place."""
 
     place: tuple[Share, Share, Share, Share] = WHOLE
+    """The place: [top, left, bottom, right] as shares of the height and width, the whole image by default.
+
+    `[0.1, 0.2, 0.4, 0.8]` begins a tenth below the top and ends at four tenths.
+    """
 
     @model_validator(mode="after")
     def _some_place(self) -> PlaceConfig:
@@ -44,14 +54,21 @@ class PlaceConfig(Config):
 
 
 class PlaceL1Config(PlaceConfig):
-    """`outside`: everything but the place."""
+    """Options of `place-l1`."""
 
     outside: bool = False
+    """Compares everything but the place: there nothing may change."""
 
 
 class PlaceL1(Metric[PlaceL1Config]):
-    """Mean absolute difference of the values in [0, 1] at a place, or everywhere else: an object may change there and
-    the background may not. The mean over images."""
+    """Mean absolute difference at a place, or everywhere else: an object may change there, the background may not.
+
+    - Formula: mean |output - reference| over the pixels of the place and all channels of an image; then the mean over
+      images.
+    - Protocol: values in [0, 1], any number of channels, output i against reference i; `place` is rounded to whole
+      pixels, one at least. 0 is equal.
+    - Source: ours, for objects that are put on and taken off at a known place.
+    """
 
     name = "place-l1"
     mean_of_images = True
@@ -60,11 +77,9 @@ class PlaceL1(Metric[PlaceL1Config]):
     def score(
         self, outputs: Sequence[Tensor], references: Sequence[Tensor], context: EvaluationContext | None = None
     ) -> float:
-        return mean(self._one(a, b) for a, b in pairs(outputs, references))
+        return mean_score(self._one(a, b) for a, b in paired_images(outputs, references))
 
     def _one(self, output: Tensor, reference: Tensor) -> float:
-        import torch
-
         counts = torch.zeros(output.shape[-2:], dtype=torch.bool)
         counts[self.config.window(output)] = True
         counts = ~counts if self.config.outside else counts
@@ -74,16 +89,25 @@ class PlaceL1(Metric[PlaceL1Config]):
 
 
 class ColourfulConfig(PlaceConfig):
-    """`threshold` of the mean chroma (the largest minus the smallest of R, G, B, 0 to 1); `absent`: count the images
-    that are below it."""
+    """Options of `colourful-place`."""
 
     threshold: Share = 0.38
+    """The mean chroma (the largest minus the smallest of R, G and B, 0 to 1) above which a place is colourful.
+
+    0.38 lies between heads with and without the hats of `generated-hats`.
+    """
     absent: bool = False
+    """Counts the images without anything colourful at the place: is the hat off?"""
 
 
 class ColourfulPlace(Metric[ColourfulConfig]):
-    """The share of outputs with something colourful at a place, or with nothing colourful there: whether a generated
-    hat is on or off, whatever hat it is."""
+    """The share of outputs with something colourful at a place, or with nothing colourful there: is the hat on, or off?
+
+    - Formula: an image counts where the mean over the place of max(R, G, B) - min(R, G, B) is above `threshold`
+      (`absent`: where it is not).
+    - Protocol: outputs alone, RGB in [0, 1]; references are not looked at. 1 is all of them.
+    - Source: ours, for `generated-hats`, whatever hat it is.
+    """
 
     name = "colourful-place"
     mean_of_images = True
@@ -93,29 +117,33 @@ class ColourfulPlace(Metric[ColourfulConfig]):
     def score(
         self, outputs: Sequence[Tensor], references: Sequence[Tensor], context: EvaluationContext | None = None
     ) -> float:
-        found = 0
+        colourful = 0
         for number in range(len(outputs)):
             image = outputs[number]
             if image.shape[0] != 3:
                 raise DataError(f"colourful-place looks at colour images, and one has {image.shape[0]} channels")
             at = image[(slice(None), *self.config.window(image))]
-            found += float((at.amax(0) - at.amin(0)).mean()) > self.config.threshold
-        return (len(outputs) - found if self.config.absent else found) / len(outputs)
+            colourful += float((at.amax(0) - at.amin(0)).mean()) > self.config.threshold
+        return (len(outputs) - colourful if self.config.absent else colourful) / len(outputs)
 
 
 class RetrievalConfig(PlaceConfig):
-    """`candidates`: how many exemplars an output is compared with, its own among them."""
+    """Options of `exemplar-retrieval`."""
 
     candidates: Annotated[int, Field(ge=2)] = 50
+    """How many exemplars an output is compared with, its own among them; guessing scores 1 / candidates."""
 
 
 class ExemplarRetrieval(Metric[RetrievalConfig]):
-    """The share of outputs that look more like their own exemplar than like any other, at a place (mean absolute
-    difference): does the exemplar's object arrive, or just any? Guessing scores 1 / candidates.
+    """The share of outputs that look more like their own exemplar than like any other: does its object arrive?
 
-    Where true pairs tell what the object is (the pixels that differ), an output is compared with its own input wearing
-    the objects of the candidates; else with the exemplars themselves. Candidates are the exemplars of the next outputs
-    in order, but for those of the same object, which share a folder of keys.
+    - Formula: an output is right where its mean absolute difference at the place from what its own exemplar lets expect
+      is below those of all other candidates. Guessing scores 1 / candidates.
+    - Protocol: needs the exemplars of an evaluated model; values in [0, 1], all images of one size. Where true pairs
+      tell what the object is (the pixels that differ), an output is compared with its own input wearing the objects of
+      the candidates; else with the exemplars themselves. Candidates are the exemplars of the next outputs in order, but
+      for those of the same object, which share a folder of keys.
+    - Source: ours; nearest-neighbour retrieval as in instance recognition.
     """
 
     name = "exemplar-retrieval"
@@ -159,18 +187,26 @@ class ExemplarRetrieval(Metric[RetrievalConfig]):
 
 
 class AttributeConfig(Config):
-    """The classifier: its `width`, `epochs` and `seed`, and the part of the training images that it is tested on
-    (`held_out`)."""
+    """Options of `attribute-accuracy`, which are those of its classifier."""
 
     width: PositiveInt = 12
+    """Channels after the classifier's first convolution; the last one has four times as many."""
     epochs: PositiveInt = 10
+    """How often the classifier sees every training image. More may be needed where its own accuracy is low."""
     seed: int = 0
+    """The seed of its weights, of the order of images, and of which images are held out."""
     held_out: Annotated[float, Field(gt=0, lt=1)] = 0.1
+    """The share of each side's training images that it is not trained on but tested on: its own accuracy."""
 
 
 class AttributeAccuracy(Metric[AttributeConfig]):
-    """The share of outputs that a small network, trained on the real training images of both sides, takes for images
-    of the side that they imitate. Its own accuracy on real images that it was not trained on stands below the score.
+    """The share of outputs that a classifier of both sides takes for images of the side that they imitate.
+
+    - Formula: right / all, by a small convolutional network that is trained on the real training images of both sides
+      at 64 x 64 pixels and below. Its own accuracy on real images that it was not trained on stands below the score.
+    - Protocol: needs the training images of an evaluated model, data with two sides; on the CPU, the same each time.
+    - Source: the accuracy of an attribute classifier, as StarGAN (Choi et al., CVPR 2018) and others report it; this
+      classifier is ours, since theirs are trained on faces alone.
     """
 
     name = "attribute-accuracy"
@@ -205,8 +241,6 @@ class AttributeAccuracy(Metric[AttributeConfig]):
 
         It runs on the CPU whatever the device, so that a score does not depend on the machine.
         """
-        from translate.metrics.classifier import train_classifier
-
         if self._trained is None:
             c = self.config
             images = [context.training_images(side) for side in self.sides]

@@ -1,0 +1,54 @@
+"""Images side by side, and the numbers that metrics make of them."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Iterator, Sequence
+from typing import TYPE_CHECKING
+
+from translate.errors import DataError
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+
+def paired_images(outputs: Sequence[Tensor], references: Sequence[Tensor]) -> Iterator[tuple[Tensor, Tensor]]:
+    """Output i beside reference i, each C x H x W (label maps: H x W), read when it is asked for.
+
+    Errors: DataError when counts or shapes differ, or where there is nothing, naming the image if that is known.
+    """
+    if len(outputs) != len(references):
+        raise DataError(f"{len(outputs)} outputs cannot be compared in pairs with {len(references)} references")
+    if not len(outputs):
+        raise DataError("there are no images to score")
+    names = getattr(outputs, "names", None)
+    for i in range(len(outputs)):
+        output, reference = outputs[i], references[i]
+        if output.shape != reference.shape:
+            name = names[i] if names else i
+            raise DataError(f"image {name}: the output is {size_of(output)}, its reference {size_of(reference)}")
+        yield output, reference
+
+
+def mean_score(values: Iterable[float]) -> float:
+    """The mean of the images' scores, by a sum that is exact whatever the order; infinity where a score is."""
+    scores = list(values)
+    total = math.fsum(scores) if all(map(math.isfinite, scores)) else sum(scores)
+    return total / len(scores)
+
+
+def decibel(error: float, peak: float = 1.0) -> float:
+    """The PSNR 10 log10(peak^2 / error) of a mean squared error; infinity where there is no error.
+
+    `peak` is the largest value: 1 for images in [0, 1], 255 for grey levels of 8 bits.
+    """
+    return -10 * math.log10(error / peak**2) if error > 0 else math.inf
+
+
+def size_of(image: Tensor) -> str:
+    """The size of an image in words: `24 x 16 pixels, 3 channels`."""
+    *channel, height, width = image.shape
+    if not channel:
+        return f"{width} x {height} pixels"
+    channels = channel[0]
+    return f"{width} x {height} pixels, {channels} channel{'s' if channels != 1 else ''}"
