@@ -17,66 +17,79 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Direction:
-    """One way to use a trained method.
-
-    `nets` are the networks that it needs; `inputs` its images by name, the first being the one that is converted;
-    `sides` the batch keys that play these inputs in validation (default: the first sides of the data kind); `target`
-    the side that its output is compared with (default: the next side; `image` for data of kind `single`, whose inputs
-    all come from `Method.observe`). `scale` multiplies the size. Images are padded
-    to a `multiple` of pixels and cropped again (default: what the networks declare as `net.multiple`, else 4).
-    `tiles` (rows, columns): the output is a sheet of that many pictures, each of the size of the (scaled) input, joined
-    without gaps; padding is cropped off each of them, and no side of the data is its target.
-    """
+    """One way to use a trained method, such as `a_to_b`."""
 
     nets: tuple[str, ...]
+    """Networks that it needs, by their names in `Method.networks`. They alone go into the bundle."""
     inputs: tuple[str, ...] = ("image",)
+    """Names of its images in `Method.translate`; the first is the one that is converted."""
     output: Literal["image", "labels"] = "image"
+    """`image`: N x C x H x W in [-1, 1]. `labels`: logits, N x classes x H x W."""
     scale: int = 1
+    """Factor of height and width: 4 for super-resolution by four."""
     multiple: int | None = None
+    """Inputs are padded by reflection to multiples of so many pixels, and outputs cropped again. None: what the
+    networks declare together as `net.multiple`, else 4."""
     sides: tuple[str, ...] = ()
+    """Sides of the data that play its inputs in validation and in `infer`, one each. Empty: the first sides of the kind
+    of data; for `single` data all inputs are made from the image."""
     target: str | None = None
+    """Side that its output is compared with. None: the next side that is no input; for `single` data `image`."""
     tiles: tuple[int, int] = (1, 1)
+    """(rows, columns) of pictures that one output joins without gaps, each of the size of the scaled input. Padding is
+    cropped off each of them, and no side of the data is its target."""
 
 
 @dataclass(frozen=True)
 class TestTime:
-    """How networks behave at inference.
-
-    `dropout`: stays on (pix2pix) or off. `norm`: batch norms use their running averages (`running`) or the statistics
-    of each image alone (`image`), which is what train mode does at batch size 1.
-    """
+    """How networks behave at inference. The default is the usual evaluation mode."""
 
     __test__ = False  # not a pytest class
     dropout: bool = False
+    """True: dropout stays on and is the noise of the model (pix2pix, Isola et al. 2017, section 3.2), seeded per image.
+    """
     norm: Literal["running", "image"] = "running"
+    """Batch norms use their `running` averages, or the statistics of each `image` alone, which is what train mode does
+    at batch size 1."""
 
 
 @dataclass(frozen=True)
 class Update:
-    """One optimizer step of one player: its named losses (scalars), and what it shows to others.
+    """One optimizer step of one player, as `Method.step` yields it.
 
-    `views` publishes tensors and functions by name, for extra losses: `on: {output: output}`. By custom `input`,
-    `output` and `target` are images, and `critic` is a function that judges `real` and `fake`.
+    The engine weighs and sums the losses in float32, differentiates with respect to the networks of `player` alone,
+    clips, and steps the optimizer, unless a value is not finite.
     """
 
     player: str
+    """Name of the player, one of `Method.players`."""
     losses: Mapping[str, Tensor]
+    """Scalar tensors by name, before their weights. Each name is one of `Method.losses`; at least one."""
     views: Mapping[str, Any] = field(default_factory=dict)
+    """Tensors and functions that the method shows to extra losses by name (`on: {output: output}` in a pipeline). By
+    custom `input`, `output` and `target` are images N x C x H x W in [-1, 1], and `critic` is a function that judges
+    `real` and `fake`."""
 
 
 @dataclass(frozen=True)
 class Step:
-    """Where training stands: `index` counts steps from 0, `epoch` passes over the data, `updates` optimizer steps per
-    player. `rng` is a generator on the device, seeded from (seed, index, rank)."""
+    """Where a training stands when `Method.step` is called."""
 
     index: int
+    """Steps that are done: 0 at the first."""
     epoch: int
+    """Passes over the data that are done."""
     updates: Mapping[str, int]
+    """Optimizer steps that are done, by player."""
     rng: torch.Generator
+    """Generator on the device, seeded from (seed, index): draw all noise from it, and a restart draws the same."""
 
 
 class Nets(Mapping[str, "nn.Module"]):
-    """The networks of a method by name: `nets.gen(x)` or `nets["gen"]`."""
+    """The networks of a method by name: `nets.gen(x)` or `nets["gen"]`.
+
+    Errors: AttributeError (`nets.gne`) that lists the names, KeyError (`nets["gne"]`).
+    """
 
     def __init__(self, modules: Mapping[str, nn.Module]) -> None:
         self._modules = dict(modules)
@@ -102,28 +115,43 @@ class Nets(Mapping[str, "nn.Module"]):
 class Build(Protocol):
     """Builds a network that a pipeline names: `build(self.config.generator, in_channels=3, out_channels=3)`."""
 
-    def __call__(
-        self, use: NetworkUse | str, *, in_channels: int, out_channels: int = 1, **defaults: Any
-    ) -> nn.Module: ...
+    def __call__(self, use: NetworkUse | str, *, in_channels: int, out_channels: int = 1, **defaults: Any) -> nn.Module:
+        """A fresh network on the CPU, for inputs N x in_channels x H x W.
+
+        `use` is a name, or a name with options; `defaults` are options for where `use` says nothing. Weights are drawn
+        from torch's global generator. Errors: ConfigError (no such network or option).
+        """
+        ...
 
 
 class Method(Configured[C], ABC):
     """A translation method: a game between players, as its paper states it.
 
-    `players` maps a player to the names of its networks, in no order; `losses` is the whole vocabulary of loss names
-    with default weights; `directions` how the trained networks are used, the first being the default.
-    Networks that belong to no player hold state only (an image pool). A method without players and losses is for
-    inference alone. `test_time` is a fact of the class, or of an instance whose options decide it.
-    `views`, which may be left out, maps a player to the names of all views that its updates publish (some options may
-    drop a few): with it a wrong extra loss is found before the training starts, not at its first step.
+    A subclass states its facts as class attributes and writes `networks`, `step` and `translate`; the engine does all
+    else. `self.config` holds its options, `self.spec` what is known of the data, `self.weights` the weights of the
+    losses under this pipeline. An instance keeps no other state: what changes lies in parameters and buffers.
+
+        class Pix2Pix(Method[Pix2PixConfig]):
+            name, data = "pix2pix", "paired"
+            players = {"D": ("disc",), "G": ("gen",)}
+            losses = {"adversarial": 1.0, "l1": 100.0, "critic": 0.5}
+            directions = {"a_to_b": Direction(nets=("gen",))}
     """
 
     data: ClassVar[DataKind]
+    """Kind of data that it trains on, which fixes the keys of a batch: see `SIDES`."""
     players: ClassVar[Mapping[str, tuple[str, ...]]]
+    """Names of the networks of each player, in no order. Networks of no player hold state only (an image pool). Without
+    players a method is for inference alone."""
     losses: ClassVar[Mapping[str, float]]
+    """The whole vocabulary of loss names, with default weights."""
     directions: Mapping[str, Direction]
+    """How the trained networks are used, by name; the first is the default."""
     views: ClassVar[Mapping[str, tuple[str, ...]] | None] = None
+    """Names of all views that the updates of each player publish (some options may drop a few). None: not said. With
+    it, a wrong extra loss is found before the training starts, and not at its first step."""
     test_time: TestTime = TestTime()
+    """How its networks behave at inference: a fact of the class, or of an instance whose options decide it."""
 
     def __init__(self, config: C, spec: DataSpec, weights: Mapping[str, float]) -> None:
         self.config = config
@@ -138,15 +166,29 @@ class Method(Configured[C], ABC):
 
     @abstractmethod
     def networks(self, build: Build) -> dict[str, nn.Module]:
-        """Fresh, initialised modules on the CPU, by name."""
+        """Fresh, initialised modules on the CPU, by name.
+
+        Weights are drawn from torch's global generator, which is seeded before. Errors: ConfigError for options or data
+        that no network can be built for.
+        """
 
     @abstractmethod
     def step(self, nets: Nets, batch: Mapping[str, Tensor], step: Step) -> Iterator[Update]:
-        """One training step on one batch: yields one Update per optimizer step, in the paper's order."""
+        """One training step on one batch: yields one Update per optimizer step, in the paper's order.
+
+        `batch` maps the sides of the data to tensors on the device: images N x C x H x W in [-1, 1], `label` long
+        N x H x W. Code after a `yield` runs after that optimizer step. It runs in autocast; contexts such as
+        `torch.no_grad` are closed before a `yield`.
+        """
 
     @abstractmethod
     def translate(self, nets: Nets, inputs: Mapping[str, Tensor], direction: str) -> Tensor:
-        """Inference on images N x C x H x W in [-1, 1]; the result likewise (labels: logits N x classes x H x W)."""
+        """Inference in one direction.
+
+        `nets` has the networks that the direction names, `inputs` its images by name, each N x C x H x W in [-1, 1],
+        with H and W multiples of what the networks need. Returns images likewise (H and W times `scale`), or logits
+        N x classes x H x W. The output for an image does not depend on the others of its batch.
+        """
 
     def observe(self, truth: Tensor, direction: str, rng: torch.Generator) -> Tensor | Mapping[str, Tensor]:
         """The input of a direction made from a prepared image (N x C x H x W in [-1, 1]; rounded to 8 bits by the
@@ -158,5 +200,8 @@ class Method(Configured[C], ABC):
         return truth
 
     def compose(self, output: Tensor, original: Tensor, direction: str) -> Tensor:
-        """Joins output and original at full resolution (both 1 x C x H x W in [-1, 1]); default: the output."""
+        """Joins output and original at full resolution, such as new colours with the old brightness.
+
+        Both are 1 x C x H x W in [-1, 1], and so is the result. Default: the output.
+        """
         return output

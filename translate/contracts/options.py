@@ -13,7 +13,15 @@ ComponentKind = Literal["methods", "networks", "losses", "metrics", "sources", "
 
 
 class Config(BaseModel):
-    """Options of a component, as written under `with:`, `options:` or beside `uses:`. Immutable, no unknown keys."""
+    """Options of a component, as written under `with:`, `options:` or beside `uses:`: a pydantic model.
+
+    Instances are immutable, unknown keys are an error, and defaults are checked as well. The string below a field is
+    its description: it shows in `translate methods NAME`, in editors and in the reference.
+
+        class BlurConfig(Config):
+            radius: PositiveInt = 2
+            "Radius of the kernel in pixels."
+    """
 
     model_config = ConfigDict(
         frozen=True,
@@ -34,7 +42,9 @@ class NoOptions(Config):
 class Use(BaseModel):
     """A component by name with its options: `resnet_9`, or `{uses: resnet, blocks: 9}`.
 
-    The options are checked against the component's own `Config` when the pipeline is checked.
+    `uses` is the name: of a built-in component, of a plugin, or `PLUGIN/NAME`. `options` are checked against the
+    component's own `Config` when the pipeline is checked. As a field of a Config, one of the subclasses says which kind
+    of component is named.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -57,22 +67,32 @@ class Use(BaseModel):
 
 
 class NetworkUse(Use):
+    """A network, such as `{uses: unet, levels: 7}`; `Method.networks` hands it to `build`."""
+
     kind = "networks"
 
 
 class LossUse(Use):
+    """A loss term, such as `{uses: perceptual, levels: 3}`."""
+
     kind = "losses"
 
 
 class MetricUse(Use):
+    """A metric, such as `{uses: swd, projections: 512}`."""
+
     kind = "metrics"
 
 
 class SourceUse(Use):
+    """A source of images, such as `{uses: folders, a: photos, b: drawings}`."""
+
     kind = "sources"
 
 
 class TransformUse(Use):
+    """A transform, such as `{uses: resize, size: 286}`."""
+
     kind = "transforms"
 
 
@@ -80,7 +100,9 @@ class Configured(Generic[C]):
     """A component with options: `class Blur(Transform[BlurConfig])` makes `Blur.Config` and `blur.config`."""
 
     Config: ClassVar[type[Config]] = NoOptions
+    """The class of its options."""
     name: ClassVar[str] = ""
+    """What pipelines call it: lower-case letters, digits and `-`."""
     revision: ClassVar[int] = 1
     """Enters the fingerprint of every stage that uses the component; raise it when its results change."""
 

@@ -17,18 +17,22 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Problem:
-    """A mistake in a pipeline: where (keys below the stage, such as `("with", "metrics", 0)`) and what."""
+    """A mistake in a pipeline; it is reported with the line and column of its place in the file."""
 
     path: tuple[str | int, ...]
+    """Keys below the stage: `("with", "metrics", 0)` is the first item of its option `metrics`."""
     message: str
+    """What is wrong and what to write instead, in one line."""
 
 
 @dataclass(frozen=True)
 class Need:
-    """An input of a stage: the kind of artifact, and whether it may be left out."""
+    """An input of a stage, filled by `needs: {NAME: STAGE}` in a pipeline."""
 
     kind: str
+    """Kind of artifact, as `Stage.produces` says it: `dataset`, `model`, `images`, `scores`, or a plugin's own word."""
     optional: bool = False
+    """True where it may be left out."""
 
 
 class Tracker(Protocol):
@@ -123,32 +127,49 @@ class Components(Protocol):
 
 @dataclass(frozen=True)
 class StageContext:
-    """What a stage gets to work with.
-
-    `folder` is empty at the first start and holds what an interrupted start of the same fingerprint left. `previous`
-    is an earlier result of the same stage to continue from. `emit(event, **facts)` fires an event hook.
-    """
+    """Everything that a stage is given for its work."""
 
     pipeline: str
+    """Name of the pipeline, with its profile: `maps-cyclegan@quick`."""
     stage: str
+    """Name of the stage in the pipeline."""
     folder: Path
+    """The folder to write into. It is empty at the first start, and holds what an interrupted start of the same
+    fingerprint left at the next."""
     inputs: Mapping[str, Artifact]
+    """The finished artifact of each filled need."""
     seed: int
+    """Seed of all that it draws."""
     device: str
+    """Device to compute on: `cpu`, `cuda`, `cuda:1`, `mps`."""
     tracker: Tracker
+    """Records curves, pictures and tables of the run; names get the stage's in front."""
     console: Console
+    """Speaks to the person at the terminal."""
     registry: Components
+    """Finds and builds components by name."""
     emit: Callable[..., None]
+    """`emit(event, **facts)` tells plugins of an event, such as `step_finished`."""
     fingerprint: str = ""
+    """Hash of everything that decides the result."""
     previous: Path | None = None
+    """Folder of an earlier result of the stage to continue from (`run --continue`); see `Stage.continuable`."""
     debug: bool = False
+    """True with `--debug`: slower, and finds the operation that made a value not finite."""
 
 
 class Stage(Configured[C], ABC):
-    """A step of a pipeline that turns artifacts into an artifact, in a folder of its own."""
+    """A step of a pipeline that turns artifacts into an artifact, in a folder of its own.
+
+    `self.config` holds its options, `self.registry` finds the components that they name, and `self.seed` is derived
+    from the pipeline's seed and the stage's name. Where `parents` is an argument, it maps each filled need to the facts
+    that its stage promises, as far as they are known; `DatasetFacts.of(parents, "data")` and its kin read them.
+    """
 
     needs: ClassVar[Mapping[str, Need]] = {}
+    """Its inputs by name."""
     produces: ClassVar[str]
+    """The kind of artifact that it leaves."""
     neutral: ClassVar[frozenset[str]] = frozenset()
     """Options that do not change the result (workers, logging): they are left out of the fingerprint."""
     continuable: ClassVar[Mapping[str, Literal["free", "schedule"]]] = {}
@@ -176,11 +197,17 @@ class Stage(Configured[C], ABC):
         return "structural"
 
     def check(self, parents: Mapping[str, Mapping[str, Any]]) -> Iterable[Problem]:
-        """Mistakes that show before anything runs. `parents` holds what each needed stage promises."""
+        """Mistakes that show before anything runs. It is asked often: read no images, and train nothing.
+
+        Errors: a TranslateError counts as a mistake of the whole stage.
+        """
         return ()
 
     def promise(self, parents: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
-        """What is known of the result before it exists; only called when `check` found nothing."""
+        """Facts of the result that are known before it exists; only called when `check` found nothing.
+
+        JSON values by name. `run` has to return the same value for each of them.
+        """
         return {}
 
     def defaults(self) -> Mapping[str, Any]:
@@ -191,17 +218,23 @@ class Stage(Configured[C], ABC):
         return {}
 
     def notes(self, parents: Mapping[str, Mapping[str, Any]]) -> Iterable[str]:
-        """Remarks for `translate plan`: odd, but not wrong."""
+        """Sentences for `translate plan`, on what is odd, but not wrong."""
         return ()
 
     def inputs(self) -> Iterable[Path]:
-        """External files and folders whose content belongs to the fingerprint."""
+        """External files and folders whose content decides the result: when it changes, the stage runs again."""
         return ()
 
     def uses(self) -> Iterable[tuple[ComponentKind, str]]:
-        """Components named by the options outside of `Use` fields (a method): their revisions are fingerprinted."""
+        """Components that options name outside of `Use` fields, as (kind, name): their revisions are fingerprinted."""
         return ()
 
     @abstractmethod
     def run(self, context: StageContext) -> dict[str, Any]:
-        """Does the work in `context.folder`; returns the facts for the manifest."""
+        """Does the work, and returns the facts for the manifest: JSON values by name.
+
+        It writes below `context.folder` alone, which becomes the result when it returns. Equal options, inputs and seed
+        give an equal result, whatever the clock, the device's speed or an interruption.
+
+        Errors: a TranslateError is shown to the user as it is; anything else as a fault of the code.
+        """
