@@ -26,6 +26,7 @@ import io
 import json
 import os
 import re
+import signal
 import subprocess
 import sys
 import tarfile
@@ -201,6 +202,7 @@ def run(old: str, new: str, folder: Path, only: Sequence[str] = (), allow: Seque
     finally:
         for process in running:
             process.kill()
+            process.wait()  # before its folder is removed
     wrong = [text for label, place in places.items() for text in failures(label, place, work)]
     for text in wrong:
         print(f"FAILED {text}")
@@ -219,6 +221,11 @@ def run(old: str, new: str, folder: Path, only: Sequence[str] = (), allow: Seque
     return 1 if different or wrong or not compared else 0
 
 
+def _stop(number: int, frame: object) -> None:
+    """Leaves by an exception, so that the workers are killed and the temporary folder is removed."""
+    sys.exit(128 + number)
+
+
 def main(arguments: Sequence[str] | None = None) -> int:
     """The command line; returns the exit code."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -228,11 +235,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--only", action="append", default=[], metavar="NAME", help="losses, pix2pix, convert/cut, ...")
     parser.add_argument("--allow", action="append", default=[], metavar="PATTERN", help="an intended difference")
     options = parser.parse_args(arguments)
+    signal.signal(signal.SIGTERM, _stop)
     try:
         if options.keep:
             options.keep.mkdir(parents=True)
             return run(options.old, options.new, options.keep.resolve(), options.only, options.allow)
-        with tempfile.TemporaryDirectory(prefix="same-results-") as folder:
+        with tempfile.TemporaryDirectory(prefix="same-results-", ignore_cleanup_errors=True) as folder:
             return run(options.old, options.new, Path(folder).resolve(), options.only, options.allow)
     except (ComparisonError, FileExistsError, re.error) as error:
         print(f"same_results.py: {error}", file=sys.stderr)

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import subprocess
 import sys
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -237,6 +239,34 @@ def test_modules_have_to_come_from_the_commit(own: bool, tmp_path: Path) -> None
     assert "translate" in (tmp_path / "work/version/version.txt").read_text()
     assert done.returncode == (0 if own else 1)
     assert ("not of this commit: translate" in done.stderr) is not own
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows ends processes without asking")
+def test_a_stopped_comparison_leaves_neither_workers_nor_folders(tmp_path: Path) -> None:
+    command = [sys.executable, same_results.__file__, ".", ".", "--only", "pix2pix"]
+    environment = {**os.environ, "TMPDIR": str(tmp_path)}
+    with subprocess.Popen(command, stdout=subprocess.DEVNULL, env=environment, start_new_session=True) as running:
+        wait_until(lambda: bool(list(tmp_path.glob("same-results-*/new/work/pix2pix"))))
+        running.terminate()
+        assert running.wait(30) == 128 + signal.SIGTERM
+    wait_until(lambda: not is_group_alive(running.pid))
+    assert not list(tmp_path.iterdir())
+
+
+def wait_until(condition: Callable[[], bool], seconds: float = 60) -> None:
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+
+
+def is_group_alive(group: int) -> bool:
+    """Tells whether a process of the group is left, by a signal that does nothing."""
+    try:
+        os.killpg(group, 0)
+    except ProcessLookupError:
+        return False
+    return True
 
 
 @pytest.mark.slow
