@@ -19,6 +19,7 @@ from torch import Tensor, nn
 from translate.console import PlainConsole
 from translate.contracts import Artifact, DataSpec, Direction, Method, MetricUse, NoOptions, SourceUse, StageContext
 from translate.conversion.convert import convert
+from translate.conversion.options import ConvertOptions
 from translate.data.dataset import Dataset, write_index
 from translate.data.exemplars import companions
 from translate.data.generated.portraits import CORE, PLACE
@@ -148,15 +149,15 @@ def test_a_folder_is_converted_with_one_exemplar(translator: Translator, tmp_pat
         write(tmp_path / folder / f"{name}.png", pixels[name])
     console = PlainConsole(io.StringIO(), io.StringIO())
     done = convert(
-        tmp_path / "in", tmp_path / "out", translator, console=console, direction="add",
-        others={"exemplar": tmp_path / "hat.png"},
-    )  # fmt: skip
+        tmp_path / "in", tmp_path / "out", translator, ConvertOptions(direction="add",
+        others={"exemplar": read(tmp_path / "hat.png")},
+    ), console=console)  # fmt: skip
     assert (done.done, done.failed) == (2, 0)
     made = read(tmp_path / "out" / "two.png").pixels
     rows = round(PLACE[2] * 32)  # of the padded image
     assert np.array_equal(made[:rows], pixels["hat"][:rows]) and np.array_equal(made[rows:], pixels["two"][rows:])
     with pytest.raises(ConfigError, match="the further inputs exemplar"):
-        convert(tmp_path / "in", tmp_path / "other", translator, console=console, direction="add")
+        convert(tmp_path / "in", tmp_path / "other", translator, ConvertOptions(direction="add"), console=console)
 
 
 def test_cells_of_a_mosaic_are_as_large_as_they_have_to_be() -> None:

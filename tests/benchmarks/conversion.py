@@ -32,6 +32,7 @@ from torch import nn
 from translate.console import PlainConsole
 from translate.contracts import DataSpec
 from translate.conversion.convert import convert
+from translate.conversion.options import ConvertOptions
 from translate.errors import TranslateError
 from translate.imaging.io import encode, read, write
 from translate.inference.translator import Translator
@@ -114,7 +115,7 @@ def work(root: Path, out: Path, model: Path, log: Path) -> None:
         return made
 
     translator.translate_images, translator.translate_image = together, single
-    folders.convert(root, out, translator, console=PlainConsole(StringIO(), StringIO()), batch=BATCH)
+    folders.convert(root, out, translator, ConvertOptions(batch=BATCH), console=PlainConsole(StringIO(), StringIO()))
 
 
 BATCH = 8
@@ -261,8 +262,10 @@ def trees(folder: Path, count: int, seed: int) -> bool:
         before = tree_hash(root)
         theirs = {path: path.read_bytes() for path in out.rglob("*") if path.is_file()}
         quiet = PlainConsole(StringIO(), StringIO())
-        summary = convert(root, out, translator, console=quiet, format=draw.choice([None, None, "png", "bmp"]))
-        again = convert(root, out, translator, console=quiet, format=_format(out))
+        summary = convert(
+            root, out, translator, ConvertOptions(format=draw.choice([None, None, "png", "bmp"])), console=quiet
+        )
+        again = convert(root, out, translator, ConvertOptions(format=_format(out)), console=quiet)
         rows = rows_of(out)
         outputs = [str(row["output"]) for row in rows if row["status"] == "done"]
         wrong += tree_hash(root) != before

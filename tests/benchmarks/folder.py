@@ -29,6 +29,7 @@ from PIL import Image as Pillow
 from translate.console import PlainConsole
 from translate.contracts import DataSpec, TestTime
 from translate.conversion.convert import convert
+from translate.conversion.options import ConvertOptions
 from translate.device import resolve
 from translate.inference.translator import Translator
 from translate.models.single_network import SingleNetwork, SingleNetworkConfig
@@ -80,7 +81,11 @@ def measure(network: str, files: list[Path], base: Path, args: argparse.Namespac
 
     def product() -> None:
         summary = convert(
-            files[0].parent, base / f"{network}-{next(rounds)}", translator, console=console, precision=choice
+            files[0].parent,
+            base / f"{network}-{next(rounds)}",
+            translator,
+            ConvertOptions(precision=choice),
+            console=console,
         )
         assert summary.done == len(files), summary
 

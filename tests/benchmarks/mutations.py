@@ -339,6 +339,7 @@ def convert(source: Path, target: Path) -> None:
     from translate.console import PlainConsole
     from translate.contracts import DataSpec
     from translate.conversion.convert import convert as convert_folder
+    from translate.conversion.options import ConvertOptions
     from translate.inference.translator import Translator
     from translate.models.single_network import SingleNetwork, SingleNetworkConfig
 
@@ -355,7 +356,7 @@ def convert(source: Path, target: Path) -> None:
     torch.set_num_threads(1)
     method = SingleNetwork(SingleNetworkConfig(), DataSpec("single", {"image": 3}, (32, 32)), {})
     translator = Translator(method, {"net": Same()}, {})
-    summary = convert_folder(source, target, translator, console=PlainConsole(), format="png")
+    summary = convert_folder(source, target, translator, ConvertOptions(format="png"), console=PlainConsole())
     print(json.dumps({"done": summary.done, "failed": summary.failed, "skipped": summary.skipped}))
 
 

@@ -10,9 +10,10 @@ import pytest
 from PIL import Image as Pillow
 
 from translate.conversion.convert import convert
-from translate.conversion.worker import ahead
+from translate.conversion.options import ConvertOptions
 from translate.errors import ConfigError
 from translate.imaging.io import read, write
+from translate.threads import ordered_map
 
 DRAW = np.random.default_rng(3)
 
@@ -91,15 +92,15 @@ def test_what_exists_is_skipped_until_told_otherwise(tree, tmp_path, make, told)
     again = convert(tree, out, make(), console=told)
     assert (again.done - again.kept, again.failed) == (1, 1) and (out / "grey.png").read_bytes() == b"mine"
     assert {r["status"] for r in rows(out) if r["input"] == "grey.png"} == {"skipped"}
-    last = convert(tree, out, make(), console=told, overwrite=True)
+    last = convert(tree, out, make(), ConvertOptions(overwrite=True), console=told)
     assert last.skipped == 0 and read(out / "grey.png").pixels.shape[2] == 3
 
 
 def test_another_format_for_all(tree, tmp_path, make, told):
-    convert(tree, tmp_path / "out", make(), console=told, format="png")
+    convert(tree, tmp_path / "out", make(), ConvertOptions(format="png"), console=told)
     assert {p.suffix for p in (tmp_path / "out").rglob("*") if p.is_file()} == {".png", ".jsonl", ".json", ".html"}
     with pytest.raises(ConfigError, match=r"no image format is written for '\.xyz'"):
-        convert(tree, tmp_path / "other", make(), console=told, format="xyz")
+        convert(tree, tmp_path / "other", make(), ConvertOptions(format="xyz"), console=told)
     assert not (tmp_path / "other").exists()
 
 
@@ -112,12 +113,12 @@ def test_inputs_are_never_in_the_way(tmp_path, make, told):
         with pytest.raises(ConfigError, match="must not lie inside"):
             convert(root, out, make(), console=told)
     with pytest.raises(ConfigError, match="overwrite the input"):
-        convert(root / "a.png", root / "a.png", make(), console=told, overwrite=True)
+        convert(root / "a.png", root / "a.png", make(), ConvertOptions(overwrite=True), console=told)
     with pytest.raises(ConfigError, match="overwrite the input"):
-        convert(root / "a.png", root, make(), console=told, overwrite=True)
+        convert(root / "a.png", root, make(), ConvertOptions(overwrite=True), console=told)
     (root / "in").mkdir()
     write(root / "in/a.png", picture())
-    summary = convert(root, tmp_path, make(), console=told, overwrite=True)
+    summary = convert(root, tmp_path, make(), ConvertOptions(overwrite=True), console=told)
     assert (summary.done, summary.failed) == (1, 1) and "would lie in the input folder" in summary.failures[0][1]
     assert (root / "a.png").read_bytes() == before and (tmp_path / "a.png").exists()
 
@@ -141,9 +142,9 @@ def test_an_output_of_one_image_that_cannot_be_meant(tmp_path, make, told):
     with pytest.raises(ConfigError, match=r"b\.gif: no image format is written for '\.gif'; use one of \.png"):
         convert(tmp_path / "a.png", tmp_path / "b.gif", make(), console=told)
     with pytest.raises(ConfigError, match=r"b\.jpg: its suffix and the format '\.png' differ; give one of them"):
-        convert(tmp_path / "a.png", tmp_path / "b.jpg", make(), console=told, format="png")
+        convert(tmp_path / "a.png", tmp_path / "b.jpg", make(), ConvertOptions(format="png"), console=told)
     assert [path.name for path in tmp_path.iterdir()] == ["a.png"]
-    assert convert(tmp_path / "a.png", tmp_path / "b.png", make(), console=told, format="png").done == 1
+    assert convert(tmp_path / "a.png", tmp_path / "b.png", make(), ConvertOptions(format="png"), console=told).done == 1
 
 
 def test_nothing_to_do_is_said(tmp_path, make, told):
@@ -156,9 +157,9 @@ def test_nothing_to_do_is_said(tmp_path, make, told):
     with pytest.raises(ConfigError, match="need a folder as OUTPUT"):
         convert(tmp_path / "in", tmp_path / "file", make(), console=told)
     with pytest.raises(ConfigError, match="further inputs"):
-        convert(tmp_path / "in", tmp_path / "out", make(), console=told, others={"hat": picture()})
+        convert(tmp_path / "in", tmp_path / "out", make(), ConvertOptions(others={"hat": picture()}), console=told)
     with pytest.raises(ConfigError, match="no direction 'back'"):
-        convert(tmp_path / "in", tmp_path / "out", make(), console=told, direction="back")
+        convert(tmp_path / "in", tmp_path / "out", make(), ConvertOptions(direction="back"), console=told)
     assert not (tmp_path / "out").exists()
 
 
@@ -203,6 +204,6 @@ def test_work_ahead_is_bounded_and_in_order():
         return 2 * n
 
     with ThreadPoolExecutor(3) as pool:
-        results = ahead(pool, double, range(100), 4)
+        results = ordered_map(pool, double, range(100), 4)
         assert next(results) == 0 and len(started) <= 6
         assert list(results) == list(range(2, 200, 2))

@@ -9,6 +9,7 @@ from PIL import Image as Pillow
 
 from translate.contracts import DataSpec, Direction
 from translate.conversion.convert import convert
+from translate.conversion.options import ConvertOptions
 from translate.errors import ConfigError
 from translate.imaging.io import read, write
 from translate.imaging.palette import default_palette
@@ -71,9 +72,11 @@ def test_formats_that_would_change_classes_are_refused(translator, tmp_path, tol
     write(tmp_path / "a.png", picture())
     for output, format in ((tmp_path / "b.jpg", None), (tmp_path / "b.png", "jpg"), (tmp_path / "out", ".webp")):
         with pytest.raises(ConfigError, match="label maps are written as PNG alone"):
-            convert(tmp_path / "a.png", output, translator, console=told, format=format)
+            convert(tmp_path / "a.png", output, translator, ConvertOptions(format=format), console=told)
     assert convert(tmp_path / "a.png", tmp_path / "b.PNG", translator, console=told).done == 1
-    assert convert(tmp_path / "a.png", tmp_path / "out", translator, console=told, format="png").done == 1
+    assert (
+        convert(tmp_path / "a.png", tmp_path / "out", translator, ConvertOptions(format="png"), console=told).done == 1
+    )
     beside = ["contact.html", "results.jsonl", "results.settings.json"]
     assert sorted(p.name for p in tmp_path.rglob("*.*")) == ["a.png", "a.png", "b.PNG", *beside]
 

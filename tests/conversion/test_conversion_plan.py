@@ -7,7 +7,9 @@ import socket
 import numpy as np
 import pytest
 
-from translate.conversion.plan import Plan, _matches, order, plan, read_list, same
+from translate.conversion.names import order, same
+from translate.conversion.plan import Plan, plan, read_list
+from translate.conversion.tree import matches
 from translate.errors import ConfigError
 from translate.imaging.io import write
 
@@ -141,9 +143,9 @@ def test_patterns(tmp_path):
 
 
 def test_what_a_pattern_means():
-    assert _matches(["a", "b", "c.png"], ["**", "c.*"]) and _matches(["c.png"], ["**", "c.*"])
-    assert _matches(["a", "b"], ["a", "**", "b"]) and not _matches(["a"], ["a", "**", "b"])
-    assert not _matches(["a", "b.png"], ["*.png"]) and _matches(["a"], [])
+    assert matches(["a", "b", "c.png"], ["**", "c.*"]) and matches(["c.png"], ["**", "c.*"])
+    assert matches(["a", "b"], ["a", "**", "b"]) and not matches(["a"], ["a", "**", "b"])
+    assert not matches(["a", "b.png"], ["*.png"]) and matches(["a"], [])
 
 
 def test_lists_keep_the_folders_that_they_name(tmp_path, monkeypatch):

@@ -12,9 +12,11 @@ import pytest
 from torch import nn
 
 from translate.conversion import job as conversions
+from translate.conversion.backlog import Backlog
 from translate.conversion.convert import convert, prepare
+from translate.conversion.items import Item
 from translate.conversion.journal import Journal, rows, side_by_side
-from translate.conversion.plan import Item
+from translate.conversion.options import ConvertOptions
 from translate.conversion.worker import Worker
 from translate.errors import ConfigError, DataError, StageError
 from translate.imaging.io import read, write
@@ -156,7 +158,7 @@ def test_what_failed_is_tried_again_when_asked_for(photos, tmp_path, make, told)
     convert(photos, out, make(), console=told)
     write(photos / "a/06.png", DRAW.integers(0, 256, (8, 12, 3), dtype=np.uint8))
     assert convert(photos, out, make(), console=told).failed == 1
-    summary = convert(photos, out, make(), console=told, retry_failed=True)
+    summary = convert(photos, out, make(), ConvertOptions(retry_failed=True), console=told)
     assert (summary.done, summary.kept, summary.failed) == (60, 59, 0)
     assert (out / "a/06.png").exists()
 
@@ -192,7 +194,7 @@ def test_files_of_others_are_never_replaced(photos, tmp_path, make, told):
     os.utime(photos / "b/01.png", (later, later))  # and then there is a new input for it
     summary = convert(photos, out, make(), console=told)
     assert (out / "b/01.png").read_bytes() == b"retouched" and summary.skipped == 2
-    assert convert(photos, out, make(), console=told, overwrite=True).skipped == 0
+    assert convert(photos, out, make(), ConvertOptions(overwrite=True), console=told).skipped == 0
     assert read(out / "a/00.png").pixels.shape == (8, 12, 3) and read(out / "b/01.png").pixels.shape == (16, 12, 3)
 
 
@@ -204,7 +206,7 @@ def test_hashes_are_verified(photos, tmp_path, make, told):
     (out / "b/01.png").write_bytes(data[:-1] + b"?")
     os.utime(out / "b/01.png", ns=(then.st_atime_ns, then.st_mtime_ns))
     assert convert(photos, out, make(), console=told).kept == 58, "the missing one is made again without being asked"
-    summary = convert(photos, out, make(), console=told, verify=True)
+    summary = convert(photos, out, make(), ConvertOptions(verify=True), console=told)
     assert ("b/01.png", "b/01.png was changed since it was written; --overwrite replaces it") in summary.failures
     assert (summary.done, summary.failed) == (58, 2)
 
@@ -215,10 +217,10 @@ def test_other_settings_need_another_folder(photos, tmp_path, make, told):
     with pytest.raises(ConfigError, match=r"holds images that were converted otherwise \(model \w{12}, now \w{12}\)"):
         convert(photos, out, make(info={"method": "second"}), console=told)
     with pytest.raises(ConfigError, match="quality 95, now 80"):
-        convert(photos, out, make(info={"method": "first"}), console=told, quality=80)
+        convert(photos, out, make(info={"method": "first"}), ConvertOptions(quality=80), console=told)
     with pytest.raises(ConfigError, match="input "):
         convert(photos / "a", out, make(info={"method": "first"}), console=told)
-    again = convert(photos, out, make(info={"method": "second"}), console=told, overwrite=True)
+    again = convert(photos, out, make(info={"method": "second"}), ConvertOptions(overwrite=True), console=told)
     assert (again.done, again.kept) == (59, 0)
     assert convert(photos, out, make(info={"method": "second"}), console=told).kept == 59
 
@@ -228,8 +230,8 @@ def test_overwriting_that_was_stopped_goes_on(photos, tmp_path, make, told, monk
     convert(photos, out, make(), console=told)
     with monkeypatch.context() as patched, pytest.raises(Killed):
         stop_after(patched, 20)
-        convert(photos, out, make(nets=inverted()), console=told, overwrite=True)
-    summary = convert(photos, out, make(nets=inverted()), console=told, overwrite=True)
+        convert(photos, out, make(nets=inverted()), ConvertOptions(overwrite=True), console=told)
+    summary = convert(photos, out, make(nets=inverted()), ConvertOptions(overwrite=True), console=told)
     assert (summary.done, summary.kept) == (59, 20) and len(listed(out)) == 60
     assert all(
         hashlib.sha256((out / r["output"]).read_bytes()).hexdigest() == r["sha256"]
@@ -254,7 +256,7 @@ def test_shards_share_the_work(of, photos, tmp_path, make, told):
     convert(photos, tmp_path / "whole", make(), console=told)
     out, summaries = tmp_path / "out", []
     for number in range(of, 0, -1):
-        summaries.append(convert(photos, out, make(), console=told, shard=(number, of)))
+        summaries.append(convert(photos, out, make(), ConvertOptions(shard=(number, of)), console=told))
     assert sum(s.done for s in summaries) == 199 and sum(s.failed for s in summaries) == 1
     assert files(out) == files(tmp_path / "whole")
     names = [[row["input"] for row in rows(out / f"results.{n}-of-{of}.jsonl")] for n in range(1, of + 1)]
@@ -300,18 +302,17 @@ def test_a_place_where_nothing_can_be_written_fails_that_image(photos, tmp_path,
     assert {row["status"] for row in listed(out) if row["input"].startswith("a/")} == {"failed"}
 
 
-def test_an_input_that_vanishes_on_the_way_is_a_row(photos, tmp_path, make, told):
-    work = prepare(photos, tmp_path / "out", make(), console=told)
-    real = work._entry
+def test_an_input_that_vanishes_on_the_way_is_a_row(photos, tmp_path, make, told, monkeypatch):
+    real = Backlog.entry
 
-    def entry(item, *args):
-        found = real(item, *args)
+    def entry(self, item, *args):
+        decided = real(self, item, *args)
         if item.name == "b/31.png":
             item.source.unlink()
-        return found
+        return decided
 
-    work._entry = entry
-    summary = work.run()
+    monkeypatch.setattr(Backlog, "entry", entry)
+    summary = convert(photos, tmp_path / "out", make(), console=told)
     assert (summary.done, summary.failed) == (58, 2) and len(listed(tmp_path / "out")) == 60
     assert "No such file" in dict(summary.failures)["b/31.png"]
 

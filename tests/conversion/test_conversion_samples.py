@@ -8,9 +8,10 @@ import pytest
 from torch import nn
 
 from translate.contracts import TestTime
+from translate.conversion.batches import diversity
 from translate.conversion.convert import convert
+from translate.conversion.options import ConvertOptions
 from translate.conversion.plan import plan
-from translate.conversion.samples import diversity
 from translate.errors import ConfigError
 from translate.imaging.io import Image, read, write
 
@@ -43,26 +44,26 @@ def rows(folder):
 
 def test_samples_are_numbered_and_depend_on_seed_name_and_number_alone(noisy, photos, tmp_path, told):
     out = tmp_path / "out"
-    summary = convert(photos, out, noisy(), console=told, samples=3)
+    summary = convert(photos, out, noisy(), ConvertOptions(samples=3), console=told)
     made = files(out)
     assert set(made) == {
         f"{stem}.{n}.{end}" for n in (1, 2, 3) for stem, end in (("a", "png"), ("b/c", "jpg"), ("b/d", "png"))
     }
     assert len(set(made.values())) == 9 and summary.done == 3
-    convert(photos, tmp_path / "again", noisy(), console=told, samples=3)
+    convert(photos, tmp_path / "again", noisy(), ConvertOptions(samples=3), console=told)
     assert files(tmp_path / "again") == made
     (photos / "a.png").rename(tmp_path / "moved.png")  # the others go first now
-    convert(photos, tmp_path / "fewer", noisy(), console=told, samples=2)
+    convert(photos, tmp_path / "fewer", noisy(), ConvertOptions(samples=2), console=told)
     assert files(tmp_path / "fewer") == {k: v for k, v in made.items() if k[:2] == "b/" and ".3." not in k}
     convert(photos, tmp_path / "one", noisy(), console=told)
     assert files(tmp_path / "one")["b/d.png"] == made["b/d.1.png"]
-    convert(photos, tmp_path / "other", noisy(4), console=told, samples=3)
+    convert(photos, tmp_path / "other", noisy(4), ConvertOptions(samples=3), console=told)
     assert not set(files(tmp_path / "other").values()) & set(made.values())
 
 
 def test_diversity_is_the_mean_distance_of_pairs(noisy, photos, tmp_path, told):
     out = tmp_path / "out"
-    summary = convert(photos, out, noisy(), console=told, samples=4)
+    summary = convert(photos, out, noisy(), ConvertOptions(samples=4), console=told)
     found = rows(out)
     for name, row in found.items():
         if name.endswith("png"):
@@ -82,16 +83,16 @@ def test_diversity_of_label_maps_counts_pixels():
 
 def test_one_answer_alone_is_not_asked_for_several_times(make, photos, tmp_path, told):
     with pytest.raises(ConfigError, match="method 'tiny' draws nothing at inference: 2 samples would be the same"):
-        convert(photos, tmp_path / "out", make(), console=told, samples=2)
+        convert(photos, tmp_path / "out", make(), ConvertOptions(samples=2), console=told)
     assert not (tmp_path / "out").exists()
 
 
 def test_an_input_with_all_its_samples_is_skipped_and_with_some_is_not(noisy, photos, tmp_path, told):
     out = tmp_path / "out"
-    convert(photos, out, noisy(), console=told, samples=2)
+    convert(photos, out, noisy(), ConvertOptions(samples=2), console=told)
     before = files(out)
     (out / "a.2.png").unlink()
-    summary = convert(photos, out, noisy(), console=told, samples=2)
+    summary = convert(photos, out, noisy(), ConvertOptions(samples=2), console=told)
     assert (summary.done, summary.kept) == (3, 2) and files(out) == before
 
 

@@ -27,6 +27,7 @@ from PIL import Image as Pillow, ImageCms
 from translate.console import PlainConsole
 from translate.contracts import DataSpec
 from translate.conversion.convert import convert
+from translate.conversion.options import ConvertOptions
 from translate.imaging.io import Image, read
 from translate.inference.translator import Translator
 from translate.models.single_network import SingleNetwork, SingleNetworkConfig
@@ -249,7 +250,9 @@ def outputs(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Image]:
             if golden.channels == channels:
                 (folder / "in" / golden.name).write_bytes(golden.data)
         console = PlainConsole(io.StringIO(), io.StringIO())
-        summary = convert(folder / "in", folder / "out", identity(channels), console=console, quality=100)
+        summary = convert(
+            folder / "in", folder / "out", identity(channels), ConvertOptions(quality=100), console=console
+        )
         assert not summary.failures
         for path in (folder / "in").iterdir():
             target = folder / "out" / (path.with_suffix(".png").name if path.suffix == ".gif" else path.name)
@@ -277,7 +280,9 @@ def test_grey_and_colour_through_the_other_model(name: str, tmp_path: Path) -> N
     (tmp_path / "in").mkdir()
     (tmp_path / "in" / name).write_bytes(golden.data)
     console = PlainConsole(io.StringIO(), io.StringIO())
-    summary = convert(tmp_path / "in", tmp_path / "out", identity(4 - golden.channels), console=console, format="png")
+    summary = convert(
+        tmp_path / "in", tmp_path / "out", identity(4 - golden.channels), ConvertOptions(format="png"), console=console
+    )
     assert not summary.failures
     made = read(tmp_path / "out" / Path(name).with_suffix(".png"))
     assert golden.alpha is None or np.array_equal(made.alpha, golden.alpha)

@@ -10,6 +10,7 @@ from torch import nn
 from translate import device
 from translate.contracts import TestTime
 from translate.conversion.convert import convert
+from translate.conversion.options import ConvertOptions
 from translate.imaging.io import read, write
 from translate.inference import precision
 
@@ -53,7 +54,7 @@ def told_of(told):
 @pytest.mark.parametrize(("gain", "wanted"), [(0.0, "bf16"), (64.0, "fp32")])
 def test_the_difference_decides(make, gains, photos, tmp_path, told, gain, wanted):
     model = make(nets={"gen": Amplified(gain)})
-    convert(photos, tmp_path / "out", model, console=told, precision="auto")
+    convert(photos, tmp_path / "out", model, ConvertOptions(precision="auto"), console=told)
     assert model.precision == wanted
     line = re.search(
         r"precision: (\w+), since bf16 differs from fp32 by ([\d.]+)/255 on average \((\d) images", told_of(told)
@@ -80,5 +81,5 @@ def test_a_device_that_gains_nothing_is_not_asked(make, photos, tmp_path, told, 
     monkeypatch.setattr(torch.cpu, "_is_avx512_bf16_supported", lambda: False)
     assert device.precision("auto", "cpu") == "fp32"
     model = make(nets={"gen": Amplified(0.0)})
-    convert(photos, tmp_path / "out", model, console=told, precision="auto")
+    convert(photos, tmp_path / "out", model, ConvertOptions(precision="auto"), console=told)
     assert model.precision == "fp32" and "precision" not in told_of(told)

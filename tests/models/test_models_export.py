@@ -14,6 +14,7 @@ from torch.nn import functional as F
 
 from translate.contracts import DataSpec, Nets
 from translate.conversion.convert import convert
+from translate.conversion.options import ConvertOptions
 from translate.errors import ConfigError, ContractError, DataError
 from translate.imaging.io import read, write
 from translate.inference.directions import multiple_of
@@ -242,7 +243,7 @@ def test_converting_gives_what_torch_gives(generator, photos, tmp_path, told):
     for ref, options in ((generator, {"runtime": "onnx"}), (tmp_path / "alone.onnx", {})):
         model = load(ref, "cpu", **options)
         assert list(model.nets) == [] and not model.stochastic
-        convert(photos, tmp_path / "onnx", model, console=told, overwrite=True)
+        convert(photos, tmp_path / "onnx", model, ConvertOptions(overwrite=True), console=told)
         for name in ("rgb", "grey", "alpha", "deep"):
             wanted, found = (read(tmp_path / folder / f"{name}.png") for folder in ("torch", "onnx"))
             assert found.array.shape == wanted.array.shape and found.bits == wanted.bits
@@ -250,7 +251,7 @@ def test_converting_gives_what_torch_gives(generator, photos, tmp_path, told):
             assert np.abs(found.array.astype(int) - wanted.array.astype(int)).max() <= step
             assert wanted.array.std() > 10 * step
     with pytest.raises(ConfigError, match="an exported model draws nothing at inference"):
-        convert(photos, tmp_path / "several", model, console=told, samples=2)
+        convert(photos, tmp_path / "several", model, ConvertOptions(samples=2), console=told)
 
 
 def test_labels_sizes_and_further_inputs_go_the_same_way(tmp_path):

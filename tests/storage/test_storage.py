@@ -126,7 +126,9 @@ def test_lock_names_its_holder_and_dies_with_it(tmp_path: Path) -> None:
         with pytest.raises(ConfigError, match=f"new is in use by process {holder.pid}; wait for it to end"), Lock(path):
             pass
         holder.send_signal(signal.SIGKILL)
+    assert (tmp_path / "new" / ".lock.pid").read_text() == str(holder.pid), "it was killed"
     with Lock(path):
-        assert path.read_text() == str(os.getpid())
+        assert (tmp_path / "new" / ".lock.pid").read_text() == str(os.getpid())
     with Lock(path):
         pass
+    assert not list((tmp_path / "new").iterdir())

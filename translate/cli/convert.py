@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable
-from functools import partial
+from collections.abc import Callable, Iterable
+from dataclasses import fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -15,7 +15,10 @@ from translate.errors import ConfigError
 
 if TYPE_CHECKING:
     from translate.contracts import Console
-    from translate.conversion.job import Conversion, Summary
+    from translate.conversion.items import Item, Row
+    from translate.conversion.options import ConvertOptions
+    from translate.conversion.summary import Summary
+    from translate.models.load import LoadOptions
 
 SOME_FAILED = 3
 
@@ -91,85 +94,80 @@ class Shard(click.ParamType[tuple[int, int]]):
 @click.option("--max-seconds", type=click.FloatRange(0, min_open=True), metavar="S", help="For decoding one image.")
 @click.option("--track", is_flag=True, help="Log the conversion to MLflow.")
 @as_json
-def convert(
-    inputs: tuple[str, ...],
-    output: Path,
-    model: str,
-    direction: str | None,
-    others: tuple[str, ...],
-    dry_run: bool,
-    overwrite: bool,
-    retry_failed: bool,
-    verify: bool,
-    format: str | None,
-    quality: int,
-    samples: int,
-    seed: int,
-    weights: Literal["best", "last", "raw"] | None,
-    device: str,
-    precision: str,
-    tile: str,
-    batch: int | None,
-    runtime: Literal["torch", "onnx"],
-    engine: str,
-    shard: tuple[int, int],
-    max_pixels: int | None,
-    max_bytes: int | None,
-    max_seconds: float | None,
-    track: bool,
-    as_json: bool,
-) -> None:
+def convert(inputs: tuple[str, ...], output: Path, dry_run: bool, track: bool, as_json: bool, **values: Any) -> None:
     """Translate INPUT to OUTPUT: an image, a folder, a quoted pattern ("photos/**/*.jpg"), several images, @FILE (a
     list of paths) or - (such a list on stdin).
 
     Tree, names and sizes are kept, and nothing is overwritten. One bad file does not end the work: the exit code is
     then 3, and OUTPUT/results.jsonl tells of every input. What was stopped goes on with the same command.
     """
-    from translate.conversion.convert import prepare
-    from translate.imaging.io import Limits
-    from translate.inference.streaming.streamer import checked
-    from translate.models.load import load
+    from translate.conversion import convert as conversions  # torch, which takes a second
+    from translate.models.load import load_model, portable
     from translate.tracking.models import fetch_model
 
-    out, further = console(as_json), dict(_pair(text) for text in others)
-    how = {"device": device, "seed": seed, "weights": weights, "runtime": runtime, "tile": checked(tile)}
-    exact = "fp32" if precision == "auto" else precision
-    translator = load(model, **how, precision=exact, resolver=fetch_model)  # type: ignore[arg-type]
-    limits: dict[str, Any] = {"pixels": max_pixels, "bytes": max_bytes, "seconds": max_seconds}
-    conversion = prepare(
-        _inputs(inputs),
-        output,
-        translator,
-        console=out,
-        direction=direction,
-        others=further,
-        overwrite=overwrite,
-        format=format,
-        quality=quality,
-        samples=samples,
-        precision="auto" if precision == "auto" else None,
-        batch=batch,
-        retry_failed=retry_failed,
-        verify=verify,
-        shard=shard,
-        limits=Limits(**{name: value for name, value in limits.items() if value is not None}),
-    )
+    out, model = console(as_json), str(values["model"])
+    loading = _load_options(**values)
+    translator = load_model(loading, resolver=fetch_model)
+    if values["engine"] == "ray":
+        loading = portable(loading, fetch_model)
+    options = _convert_options(loading, **values)
+    sources = _inputs(inputs)
     if dry_run:
-        _preview(conversion, out, as_json)
+        rows = conversions.preview(sources, output, translator, options, console=out)
+        _print_preview(rows, options.samples, out, as_json)
         return
-    if engine == "ray":
-        from translate.conversion.ray_backend import ray_engine
-
-        conversion.engine = partial(ray_engine, model=model, how={**how, "resolver": fetch_model})
-    summary = conversion.run()
+    summary = conversions.convert(sources, output, translator, options, console=out)
     if track:
-        _track(summary, conversion, model, output, out)
+        _track(summary, model, output, out)
     if as_json:
         print_json(_json(summary))
     else:
-        _tell(summary, output, samples, out)
+        _tell(summary, output, options.samples, out)
     if summary.failed:
         raise click.exceptions.Exit(SOME_FAILED)
+
+
+def _load_options(
+    *,
+    model: str,
+    device: str,
+    precision: str,
+    seed: int,
+    weights: Literal["best", "last", "raw"] | None,
+    runtime: Literal["torch", "onnx"],
+    tile: str,
+    **others: Any,
+) -> LoadOptions:
+    from translate.inference.streaming.streamer import checked
+    from translate.models.load import LoadOptions
+
+    exact = "fp32" if precision == "auto" else precision
+    return LoadOptions(model, device, exact, seed, weights, runtime, checked(tile))
+
+
+def _convert_options(
+    loading: LoadOptions,
+    *,
+    precision: str,
+    others: tuple[str, ...],
+    max_pixels: int | None,
+    max_bytes: int | None,
+    max_seconds: float | None,
+    **values: Any,
+) -> ConvertOptions:
+    from translate.conversion.options import ConvertOptions
+    from translate.imaging.convert import as_image
+    from translate.imaging.io import Limits
+
+    limits: dict[str, Any] = {"pixels": max_pixels, "bytes": max_bytes, "seconds": max_seconds}
+    own = {field.name for field in fields(ConvertOptions)} - {"model"}  # the rest of the command line is for loading
+    return ConvertOptions(
+        others={name: as_image(path) for name, path in map(_pair, others)},
+        precision="auto" if precision == "auto" else None,
+        limits=Limits(**{name: value for name, value in limits.items() if value is not None}),
+        model=loading,
+        **{name: value for name, value in values.items() if name in own},
+    )
 
 
 def _inputs(inputs: tuple[str, ...]) -> Path | list[Path]:
@@ -196,32 +194,33 @@ def _pair(text: str) -> tuple[str, Path]:
     return name, Path(path)
 
 
-def _preview(conversion: Conversion, out: Console, as_json: bool) -> None:
+def _print_preview(rows: Iterable[tuple[Item, Row | None]], samples: int, out: Console, as_json: bool) -> None:
     from translate.conversion.job import shown
-    from translate.conversion.samples import names_of
+    from translate.conversion.names import names_of
 
     counts: dict[str, int] = {}
-    found = []
-    for item, row in conversion.preview():
+    items = []
+    for item, row in rows:
         status = row["status"] if row else "to convert"
         counts[status] = counts.get(status, 0) + 1
-        names = names_of(item.target, conversion.work.samples) if item.target else []
+        names = names_of(item.target, samples) if item.target else []
         reason = row["reason"] if row else None
         if as_json:
-            found.append({"input": item.name, "output": names, "status": status, "reason": reason})
+            items.append({"input": item.name, "output": names, "status": status, "reason": reason})
         else:
             note = f"   ({status}{': ' + reason if reason else ''})" if row else ""
             out.say(shown(f"{item.name} -> {', '.join(names) or 'nothing'}{note}"))
     if as_json:
-        print_json({"items": found, "counts": counts})
+        print_json({"items": items, "counts": counts})
     else:
         out.say(", ".join(f"{count} {status}" for status, count in counts.items()) + "; nothing was written")
 
 
 def _json(summary: Summary) -> dict[str, Any]:
     keys = ("done", "kept", "failed", "skipped", "ignored", "diversity", "seconds", "bytes")
-    paths = {"results": summary.journal, "contact": summary.contact}
-    return {key: getattr(summary, key) for key in keys} | {k: str(p) if p else None for k, p in paths.items()}
+    paths = {"results": summary.journal, "contact": summary.report}
+    values: dict[str, Any] = {key: getattr(summary, key) for key in keys}
+    return values | {key: str(path) if path else None for key, path in paths.items()}
 
 
 def _tell(summary: Summary, output: Path, samples: int, out: Console) -> None:
@@ -238,19 +237,19 @@ def _tell(summary: Summary, output: Path, samples: int, out: Console) -> None:
         out.say("what was converted before stays as it is (--overwrite converts it again)")
     if summary.failed and summary.journal:
         out.say("what failed stays failed until --retry-failed")
-    for what, path in (("every input", summary.journal), ("before and after", summary.contact)):
+    for what, path in (("every input", summary.journal), ("before and after", summary.report)):
         if path:
             out.say(f"{what}: {path}")
 
 
-def _track(summary: Summary, conversion: Conversion, model: str, output: Path, out: Console) -> None:
+def _track(summary: Summary, model: str, output: Path, out: Console) -> None:
     from translate.tracking.conversions import track_conversion
 
-    told = _json(summary)
-    metrics = {key: float(value) for key, value in told.items() if isinstance(value, int | float)}
+    facts = _json(summary)
+    metrics = {key: float(value) for key, value in facts.items() if isinstance(value, int | float)}
     metrics |= {"images_per_second": summary.rate} if summary.rate else {}
-    params = {**dict(conversion.settings or {}), "model": model, "output": str(output)}
-    files = [path for path in (summary.journal, summary.contact) if path]
+    params = {**summary.settings, "model": model, "output": str(output)}
+    files = [path for path in (summary.journal, summary.report) if path]
     run = track_conversion(output, params, metrics, files, out)
     if run:
         out.say(f"tracked: experiment 'conversions', run {run}")

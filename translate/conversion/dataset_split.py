@@ -9,7 +9,9 @@ from typing import Any
 import numpy as np
 
 from translate.contracts import ImagesFacts, Route
-from translate.conversion.plan import Item, Plan, order
+from translate.conversion.items import Item
+from translate.conversion.names import order
+from translate.conversion.plan import Plan
 from translate.data.dataset import Dataset
 from translate.data.exemplars import companions
 from translate.imaging.convert import to_array

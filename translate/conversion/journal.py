@@ -8,23 +8,24 @@ have the same order, both are read side by side, and neither is ever in memory a
 
 from __future__ import annotations
 
-import fcntl
 import heapq
 import json
 import os
 import secrets
 from collections import deque
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import ExitStack
 from itertools import groupby
 from pathlib import Path
 from types import TracebackType
 from typing import IO, Any, Self
 
-from translate.conversion.plan import Item, order
+from translate.conversion.items import Item, Row
+from translate.conversion.names import order
 from translate.errors import ConfigError, DataError
-from translate.storage.atomic import write_json
+from translate.storage.atomic import replace, write_json
+from translate.storage.lock import Lock, LockedError
 
-Row = Mapping[str, Any]
 GROUP = 32
 """Rows that are written at once, at most."""
 
@@ -43,85 +44,96 @@ class Journal:
 
     def __init__(self, path: Path, settings: Row | None = None, *, overwrite: bool = False) -> None:
         self.path, self.partial = path, path.with_name(f"{path.stem}.partial{path.suffix}")
-        self._beside = path.with_name(f"{path.stem}.settings.json")
-        self._settings, self._fresh = settings, overwrite
+        self._settings, self._overwrite = settings, overwrite
+        self._lock = Lock(path.with_name(f".{path.stem}.lock"))
         self.resumed = self._entered = False
         self.last: deque[str] = deque(maxlen=GROUP)
-        self.written = max((_mtime(file) for file in (self.path, self.partial)), default=0)
+        self.written = max(_mtime(path), _mtime(self.partial))
 
     def __enter__(self) -> Self:
+        with ExitStack() as stack:
+            self._open(stack)
+            try:
+                self._settle()
+                if self.partial.stat().st_size > 0:
+                    self._take_up()
+            except BaseException:
+                self._file.close()  # before the file goes away: Windows removes none that is open
+                if not self.partial.stat().st_size:
+                    self.partial.unlink()
+                raise
+            self._entered = True
+            self._held = stack.pop_all()
+        return self
+
+    def _open(self, stack: ExitStack) -> None:
+        """Takes the lock, then opens the rows for appending; the stack gives both back in the other order."""
         try:
-            self._file: IO[str] = self.partial.open("a+", encoding="ascii")
+            stack.enter_context(self._lock)
+            # Lines end alike on every system, since the rows are compared byte by byte.
+            file = self.partial.open("a+", encoding="ascii", newline="\n")
+            self._file: IO[str] = stack.enter_context(file)
+        except LockedError as error:
+            raise ConfigError(
+                f"{self.path.parent}: another conversion is writing there (process {error.holder}); wait for it to "
+                f"end, or give another OUTPUT"
+            ) from None
         except OSError as error:
             raise ConfigError(f"{self.partial}: cannot be written: {error.strerror or error}") from None
-        try:
-            fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            self._file.close()
-            raise ConfigError(
-                f"{self.path.parent}: another conversion is writing there; wait for it to end, or give another OUTPUT"
-            ) from None
-        try:
-            self._settle()
-            if self.partial.stat().st_size > 0:
-                self._take_up()
-            self._entered = True
-        except BaseException:
-            if not self.partial.stat().st_size:
-                self.partial.unlink()
-            self._file.close()
-            raise
-        return self
 
     def _settle(self) -> None:
         """Compares the settings with those of the rows that are there, and writes them down."""
         if self._settings is None:
             return
         changed = self.changed()
-        if changed and not self._fresh:
+        if changed and not self._overwrite:
             raise ConfigError(
                 f"{self.path.parent}: holds images that were converted otherwise ({changed}); give another OUTPUT, or "
                 f"--overwrite to convert them again"
             )
         if changed:
+            # Rows of other settings go before the new settings are written. A kill in between leaves the old settings
+            # and no rows, from which the next conversion starts anew; the other order would leave rows that lie.
             self._file.truncate(0)
             self.path.unlink(missing_ok=True)
-        write_json(self._beside, self._settings)
+        write_json(_settings_file(self.path), self._settings)
 
     def changed(self) -> str:
         """In which settings an earlier conversion differs, in words; empty where there was none, or it had the same."""
-        before, now = self.before(), json.loads(json.dumps(self._settings))
-        changed = [key for key in now if before and before.get(key) != now[key]]
-        return "; ".join(f"{key} {_told(before.get(key))}, now {_told(now[key])}" for key in changed)
-
-    def before(self) -> dict[str, Any]:
-        """The settings of an earlier conversion; empty where there was none."""
-        try:
-            found = json.loads(self._beside.read_bytes())
-        except (OSError, ValueError):
-            return {}
-        return found if isinstance(found, dict) else {}
+        before = settings_before(self.path)
+        if not before:
+            return ""
+        now = json.loads(json.dumps(self._settings))  # tuples are lists on the disk
+        changed = [key for key in now if before.get(key) != now[key]]
+        return "; ".join(f"{key} {_short(before.get(key))}, now {_short(now[key])}" for key in changed)
 
     def known(self) -> Iterator[Row]:
         """The rows of earlier conversions that still count, in the order of the plan; of two of an input the newer."""
-        newer = () if self._entered else self._of_partial()
-        older = () if self._fresh and not self.resumed else rows(self.path)
+        newer = () if self._entered else self._partial_rows()
+        older = () if self._overwrite and not self.resumed else rows(self.path)
         last = None
-        for row in heapq.merge(newer, older, key=lambda row: order(row["input"])):
+        # `merge` gives equal keys in the order of its arguments: the newer row of an input comes first.
+        for row in heapq.merge(newer, older, key=_order):
             if row["input"] != last:
                 yield row
             last = row["input"]
 
-    def _of_partial(self) -> Iterator[Row]:
-        """The rows of the conversion that runs, or of a stopped one, sorted."""
+    def _partial_rows(self) -> Iterator[Row]:
+        """The rows of the conversion that runs, or of a stopped one, sorted.
+
+        Only the rows of one window are out of order, so that sorting window by window sorts all of them.
+        """
         for _, window in groupby(rows(self.partial, torn=True), key=lambda row: row.get("window")):
-            found = list(window)
-            self.last.extend(row["input"] for row in found)
-            for row in sorted(found, key=lambda row: order(row["input"])):
+            group = list(window)
+            self.last.extend(row["input"] for row in group)
+            for row in sorted(group, key=_order):
                 yield {key: value for key, value in row.items() if key != "window"}
 
     def _take_up(self) -> None:
-        """Puts what a stopped conversion has written in the place of what was there before it."""
+        """Puts what a stopped conversion has written in the place of what was there before it.
+
+        A kill between the two steps leaves rows in both files; merging them once more gives the same rows.
+        """
         _write_rows(self.path, self.known())
         self._file.truncate(0)
         self.resumed = True
@@ -130,15 +142,30 @@ class Journal:
         """Appends at most `GROUP` rows of one window, which a killed process does not lose, nor a cut with `sync`."""
         assert len(group) <= GROUP, f"{len(group)} rows at once"
         self._file.write("".join(_line({**row, "window": window}) for row in group))
-        self._file.flush()
+        self._file.flush()  # now the system has them: they outlive this process
         if sync:
-            os.fsync(self._file.fileno())
+            os.fsync(self._file.fileno())  # now the disk has them: they outlive a power cut
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
-        if kind is None:
-            _write_rows(self.path, self._of_partial())
-            self.partial.unlink()
-        self._file.close()
+        with self._held:
+            if kind is None:
+                # The sorted rows are complete before the partial ones go: a kill in between only merges them again.
+                _write_rows(self.path, self._partial_rows())
+                self._file.close()
+                self.partial.unlink()
+
+
+def settings_before(journal: Path) -> dict[str, Any]:
+    """The settings of an earlier conversion with this journal; empty where there was none."""
+    try:
+        settings = json.loads(_settings_file(journal).read_bytes())
+    except (OSError, ValueError):
+        return {}
+    return settings if isinstance(settings, dict) else {}
+
+
+def _settings_file(journal: Path) -> Path:
+    return journal.with_name(f"{journal.stem}.settings.json")
 
 
 def rows(path: Path, *, torn: bool = False) -> Iterator[Row]:
@@ -153,7 +180,7 @@ def rows(path: Path, *, torn: bool = False) -> Iterator[Row]:
     with file:
         for number, line in enumerate(file, 1):
             if torn and not line.endswith(b"\n"):
-                return
+                return  # a kill cut it off; its output has no name yet, and is made again
             try:
                 row = json.loads(line)
                 if not (isinstance(row, dict) and isinstance(row["input"], str) and isinstance(row["status"], str)):
@@ -181,7 +208,7 @@ def side_by_side(
             yield None, None
             continue
         at = order(item.name)
-        while row is not None and order(row["input"]) < at:
+        while row is not None and order(row["input"]) < at:  # rows of inputs that are not asked for now
             if not whole:
                 yield None, row
             row = next(rest, None)
@@ -197,20 +224,24 @@ def side_by_side(
 
 def merge(parts: Iterable[Path], path: Path) -> None:
     """The rows of several journals, each in order, as one."""
-    _write_rows(path, heapq.merge(*map(rows, parts), key=lambda row: order(row["input"])))
+    _write_rows(path, heapq.merge(*map(rows, parts), key=_order))
 
 
-def _write_rows(path: Path, found: Iterable[Row]) -> None:
-    """All or nothing, and nothing of it is lost in a power cut."""
-    joined = path.with_name(f".{secrets.token_hex(8)}.tmp")
+def _write_rows(path: Path, content: Iterable[Row]) -> None:
+    """Writes all rows or none, and nothing of them is lost in a power cut."""
+    temporary = path.with_name(f".{secrets.token_hex(8)}.tmp")
     try:
-        with joined.open("w", encoding="ascii") as file:
-            file.writelines(map(_line, found))
+        with temporary.open("w", encoding="ascii", newline="\n") as file:
+            file.writelines(map(_line, content))
             file.flush()
-            os.fsync(file.fileno())
-        joined.replace(path)
+            os.fsync(file.fileno())  # before the rename: else the name could be on the disk and the rows not
+        replace(temporary, path)
     finally:
-        joined.unlink(missing_ok=True)
+        temporary.unlink(missing_ok=True)
+
+
+def _order(row: Row) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    return order(row["input"])
 
 
 def _mtime(path: Path) -> int:
@@ -220,7 +251,8 @@ def _mtime(path: Path) -> int:
         return 0
 
 
-def _told(value: Any) -> str:
+def _short(value: Any) -> str:
+    """A setting in words: of a hash the first digits."""
     return str(value)[:12] if isinstance(value, str) else json.dumps(value)
 
 

@@ -15,11 +15,12 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
-from translate.conversion.job import Engine
-from translate.conversion.worker import Entry, Options, Outcome, Worker
+from translate.conversion.items import Engine, Entry, Item, Outcome
+from translate.conversion.options import ConvertOptions
+from translate.conversion.worker import Worker
 from translate.device import cores
 from translate.errors import ConfigError, TranslateError
-from translate.models.load import load, locate
+from translate.models.load import load_model
 
 if TYPE_CHECKING:
     from translate.inference.translator import Translator
@@ -35,53 +36,43 @@ JOB = 4096
 class Converter:
     """An actor: loads the model once, and converts windows as a local conversion does."""
 
-    def __init__(self, loading: Mapping[str, Any], threads: int, work: tuple[Options, Path, Path]) -> None:
+    def __init__(self, options: ConvertOptions, output: Path, scratch: Path, threads: int) -> None:
         import torch
 
         torch.set_num_threads(threads)  # Ray's own choice could round differently from the driver's
-        self._worker = Worker(load(**loading), *work)
+        assert options.model is not None
+        self._worker = Worker(load_model(options.model), options, output, scratch)
 
     def __call__(self, batch: Mapping[str, Any]) -> dict[str, list[bytes]]:
         windows = [pickle.loads(window) for window in batch["window"]]  # noqa: S301 (the driver's own)
-        found = chain.from_iterable(self._worker.run(windows))
-        return {"outcomes": [pickle.dumps(list(found))]}
+        outcomes = chain.from_iterable(self._worker.run(windows))
+        return {"outcomes": [pickle.dumps(list(outcomes))]}
 
 
-def ray_engine(
-    translator: Translator, options: Options, output: Path, scratch: Path, *, model: str, how: Mapping[str, Any]
-) -> Engine:
-    """An engine for `Conversion`: `translator` is what `load(model, **how)` gives, which each actor calls by itself.
+def ray_engine(translator: Translator, options: ConvertOptions, output: Path, scratch: Path) -> Engine:
+    """An engine for `Conversion`: `translator` is what each actor loads for itself by `options.model`.
 
     Takes the cluster that `RAY_ADDRESS` names, else one on this machine. Errors: ConfigError (Ray is not installed).
     """
-    for name, value in ENVIRONMENT.items():
-        os.environ.setdefault(name, value)
-    try:
-        import ray
-        import ray.data
-    except ImportError as error:
-        raise ConfigError(f"--engine ray needs Ray ({error}): pip install 'translate-i2i[ray]'") from None
-    import torch
+    ray = _ray()
+    import torch  # `convert` has imported it; a fresh actor imports it when it starts
 
-    reference = model if model.endswith(".onnx") else str(locate(model, how.get("resolver")))
-    loading = {**how, "ref": str(Path(reference).resolve()), "precision": translator.precision}
-    gpu = translator.device.type == "cuda"
-    settings: dict[str, Any] = {"num_gpus": 1} if gpu else {"num_cpus": cores()}
+    assert options.model is not None
+    # The driver has chosen the precision; each actor by itself might choose another one.
+    options = replace(options, model=replace(options.model, precision=translator.precision))
     constructor = {
-        "loading": {key: value for key, value in loading.items() if key != "resolver"},
+        "options": options,
+        "output": output.resolve(),
+        "scratch": scratch.resolve(),
         "threads": torch.get_num_threads(),
-        "work": (options, output.resolve(), scratch.resolve()),
     }
+    gpu = translator.device.type == "cuda"
+    resources: dict[str, Any] = {"num_gpus": 1} if gpu else {"num_cpus": cores()}
 
     def run(windows: Iterable[Sequence[Entry]]) -> Iterator[list[Outcome]]:
-        if not ray.is_initialized():
-            ray.init(logging_level=logging.ERROR, log_to_driver=False, include_dashboard=False)
-        logging.getLogger("ray.data").setLevel(logging.ERROR)
-        context = ray.data.DataContext.get_current()
-        context.enable_progress_bars = False
-        context.execution_options.preserve_order = True
-        have = ray.cluster_resources()
-        pool = max(1, int(have.get("GPU", 0) if gpu else have.get("CPU", 1) // settings["num_cpus"]))
+        _start(ray)
+        cluster = ray.cluster_resources()
+        pool = max(1, int(cluster.get("GPU", 0) if gpu else cluster.get("CPU", 1) // resources["num_cpus"]))
         left = iter(windows)
         while job := [{"window": pickle.dumps(_absolute(window))} for window in islice(left, JOB)]:
             data = ray.data.from_items(job, override_num_blocks=max(1, len(job) // WINDOWS)).map_batches(
@@ -89,7 +80,7 @@ def ray_engine(
                 fn_constructor_kwargs=constructor,
                 batch_size=WINDOWS,
                 compute=ray.data.ActorPoolStrategy(min_size=1, max_size=pool),
-                **settings,
+                **resources,
             )
             try:
                 for row in data.iter_rows():
@@ -102,15 +93,33 @@ def ray_engine(
     return run
 
 
+def _ray() -> Any:
+    """The package, which says nothing by itself. Errors: ConfigError."""
+    for name, value in ENVIRONMENT.items():
+        os.environ.setdefault(name, value)
+    try:
+        import ray  # an extra
+        import ray.data
+    except ImportError as error:
+        raise ConfigError(f"--engine ray needs Ray ({error}): pip install 'translate-i2i[ray]'") from None
+    return ray
+
+
+def _start(ray: Any) -> None:
+    """Connects to the cluster, or starts one, and keeps the order of windows."""
+    if not ray.is_initialized():
+        ray.init(logging_level=logging.ERROR, log_to_driver=False, include_dashboard=False)
+    logging.getLogger("ray.data").setLevel(logging.ERROR)
+    context = ray.data.DataContext.get_current()
+    context.enable_progress_bars = False
+    context.execution_options.preserve_order = True
+
+
 def _absolute(window: Sequence[Entry]) -> list[Entry]:
-    return [
-        replace(
-            entry,
-            item=replace(
-                entry.item,
-                source=entry.item.source.absolute(),
-                others={name: path.absolute() for name, path in entry.item.others.items()},
-            ),
-        )
-        for entry in window
-    ]
+    """The entries with paths that do not depend on the working directory."""
+    return [replace(entry, item=_absolute_item(entry.item)) for entry in window]
+
+
+def _absolute_item(item: Item) -> Item:
+    others = {name: path.absolute() for name, path in item.others.items()}
+    return replace(item, source=item.source.absolute(), others=others)

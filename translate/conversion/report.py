@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from html import escape
 from itertools import islice
 from pathlib import Path
-from typing import TYPE_CHECKING
 
-from translate.conversion.journal import Row, rows
+from translate.conversion.items import Row, listed
+from translate.conversion.journal import rows
+from translate.conversion.summary import Summary
 from translate.errors import TranslateError
 from translate.imaging.io import probe
 from translate.imaging.thumbnail import data_uri
 from translate.storage.atomic import write_text
-
-if TYPE_CHECKING:
-    from translate.conversion.convert import Summary
 
 PAIRS, SIDE, FAILURES = 12, 384, 50
 LARGEST = 1 << 25
@@ -36,42 +34,62 @@ figcaption {{ font-size: 13px; overflow-wrap: anywhere; opacity: .8 }}
 """
 
 
-def write_contact(summary: Summary, root: Path, output: Path) -> Path:
+def write_report(summary: Summary, root: Path, output: Path) -> Path:
     """Writes the page beside the results that it is about: counts, images spread over the set, the first failures."""
     assert summary.journal is not None
-    new = {"converted": summary.done - summary.kept, "converted before": summary.kept}
-    counts = {**new, "failed": summary.failed, "skipped": summary.skipped, "passed over (no images)": summary.ignored}
-    lines = (f"<tr><th>{name}<td class=n>{count:,}" for name, count in counts.items() if count or name == "converted")
-    failed = list(islice(_of(summary.journal, "failed"), FAILURES))
-    told = "".join(f"<tr><td>{_text(row['input'])}<td>{_text(row['reason'])}" for row in failed)
-    more = f"<p>and {summary.failed - len(failed):,} more" if summary.failed > len(failed) else ""
+    path = output / "contact.html"
     page = PAGE.format(
         title=_text(output.resolve().name or str(output)),
-        counts=f"<table>{''.join(lines)}</table>",
-        pairs="".join(_pairs(summary, root, output)),
-        failures=f"<h2>Failed</h2><table>{told}</table>{more}" if failed else "",
+        counts=f"<table>{''.join(_counts(summary))}</table>",
+        pairs="".join(_pairs(summary.journal, summary.done, root, output)),
+        failures=_failures(summary.journal, summary.failed),
     )
-    path = output / "contact.html"
     write_text(path, page)
     return path
 
 
-def _pairs(summary: Summary, root: Path, output: Path) -> Iterator[str]:
-    assert summary.journal is not None
-    step, shown = max(1, summary.done // PAIRS), 0
-    for number, row in enumerate(_of(summary.journal, "done")):
+def _counts(summary: Summary) -> Iterator[str]:
+    counts = {
+        "converted": summary.done - summary.kept,
+        "converted before": summary.kept,
+        "failed": summary.failed,
+        "skipped": summary.skipped,
+        "passed over (no images)": summary.ignored,
+    }
+    for name, count in counts.items():
+        if count or name == "converted":
+            yield f"<tr><th>{name}<td class=n>{count:,}"
+
+
+def _failures(journal: Path, count: int) -> str:
+    failed = list(islice(_of(journal, "failed"), FAILURES))
+    if not failed:
+        return ""
+    lines = "".join(f"<tr><td>{_text(row['input'])}<td>{_text(row['reason'])}" for row in failed)
+    more = f"<p>and {count - len(failed):,} more" if count > len(failed) else ""
+    return f"<h2>Failed</h2><table>{lines}</table>{more}"
+
+
+def _pairs(journal: Path, done: int, root: Path, output: Path) -> Iterator[str]:
+    """At most `PAIRS` inputs with their outputs, at equal distances in the list."""
+    step, shown = max(1, done // PAIRS), 0
+    for number, row in enumerate(_of(journal, "done")):
         if number % step or shown == PAIRS:
             continue
-        names = row["output"] if isinstance(row["output"], list) else [row["output"]]
-        files = [root / row["input"], *(output / name for name in names[:1])]
+        files = [root / row["input"], *(output / name for name in listed(row["output"])[:1])]
         try:
-            if any((header := probe(file)).width * header.height > LARGEST for file in files):
+            if _too_large(files):
                 continue
             pictures = "".join(f"<img src='{data_uri(file, SIDE)}' alt=''>" for file in files)
         except TranslateError:  # gone since
             continue
         shown += 1
         yield f"<figure><div>{pictures}</div><figcaption>{_text(row['input'])}</figcaption></figure>"
+
+
+def _too_large(files: Iterable[Path]) -> bool:
+    headers = map(probe, files)
+    return any(header.width * header.height > LARGEST for header in headers)
 
 
 def _of(journal: Path, status: str) -> Iterator[Row]:

@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import os
-from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
-from itertools import islice
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Any
 
@@ -31,6 +29,7 @@ from translate.imaging.palette import full_palette
 from translate.imaging.pixels import match, over_white
 from translate.seeding import derive
 from translate.text import examples
+from translate.threads import ordered_map
 
 if TYPE_CHECKING:
     import numpy as np
@@ -135,15 +134,15 @@ def write_images(
     images: dict[Place, Written] = {}
     failures: list[str] = []
 
-    def work(job: Job) -> dict[str, Written] | DataError:
+    def work(job: Job) -> tuple[Job, dict[str, Written] | DataError]:
         try:
-            return _prepare(folder / job.split, job, chain, derive(seed, job.split, job.key), facts)
+            return job, _prepare(folder / job.split, job, chain, derive(seed, job.split, job.key), facts)
         except DataError as error:
-            return error
+            return job, error
 
     threads = workers or min(8, os.cpu_count() or 1)
     with ThreadPoolExecutor(threads) as pool, console.progress("preprocess", total) as progress:
-        for job, outcome in _ahead(pool, work, iter(jobs), 4 * threads):
+        for job, outcome in ordered_map(pool, work, jobs, 4 * threads):
             progress.advance(len(job.group))
             if isinstance(outcome, DataError):
                 failures.append(str(outcome))
@@ -182,20 +181,6 @@ def complete(folder: Path, promised: DatasetFacts, images: Mapping[Place, Writte
     )
     write_index(folder, facts.to_json(), keys, extent)
     return Prepared(facts, images, extent)
-
-
-def _ahead(
-    pool: ThreadPoolExecutor,
-    work: Callable[[Job], dict[str, Written] | DataError],
-    jobs: Iterator[Job],
-    window: int,
-) -> Iterator[tuple[Job, dict[str, Written] | DataError]]:
-    """The jobs with their results, in order, at most `window` of them ahead."""
-    waiting = deque((job, pool.submit(work, job)) for job in islice(jobs, window))
-    while waiting:
-        job, future = waiting.popleft()
-        yield job, future.result()
-        waiting.extend((job, pool.submit(work, job)) for job in islice(jobs, 1))
 
 
 def _prepare(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
 
@@ -18,6 +19,24 @@ from translate.models.restore import restore_method, restore_networks
 from translate.plugins import Registry
 
 TRACKED = ("runs:/", "models:/")
+
+
+@dataclass(frozen=True)
+class LoadOptions:
+    """Which model is loaded, and how it computes; see `load`."""
+
+    ref: str | Path
+    device: str = "auto"
+    precision: str = "fp32"
+    seed: int = 0
+    weights: Weights | None = None
+    runtime: Literal["torch", "onnx"] = "torch"
+    tile: Tile = "auto"
+
+    @property
+    def exported(self) -> bool:
+        """True where an exported file is used, and not torch's networks."""
+        return self.runtime == "onnx" or str(self.ref).endswith(SUFFIX)
 
 
 def load(
@@ -47,14 +66,18 @@ def load(
     server's reference (`runs:/<id>/translator`, `models:/<name>/<version>`). Errors: ConfigError (no model there),
     DataError (damaged), PluginError (the plugin is missing, or builds other networks than it holds).
     """
-    if runtime == "onnx" or str(ref).endswith(SUFFIX):
-        if precision != "fp32" or weights or tile not in ("auto", "off"):
-            raise ConfigError(f"{ref}: an exported model takes whole images, with its own weights, in fp32 alone")
-        exported = open_exported(ref, device, lambda: locate(ref, resolver))
-        return Translator(exported, {}, exported.facts.plugin, info=exported.facts.to_json(), tile="off")
-    bundle = read_bundle(locate(ref, resolver))
-    if weights:
-        bundle = with_weights(bundle, weights)
+    return load_model(LoadOptions(ref, device, precision, seed, weights, runtime, tile), registry, resolver)
+
+
+def load_model(
+    options: LoadOptions, registry: Components | None = None, resolver: Callable[[str], Path] | None = None
+) -> Translator:
+    """Loads a trained model as `load` describes it. Errors: as there."""
+    if options.exported:
+        return _load_exported(options, resolver)
+    bundle = read_bundle(locate(options.ref, resolver))
+    if options.weights:
+        bundle = with_weights(bundle, options.weights)
     if registry is None:
         registry = Registry()
     method = restore_method(bundle, registry)
@@ -63,12 +86,25 @@ def load(
         method,
         nets,
         bundle.facts.plugin,
-        devices.resolve(device),
-        precision=precision,
+        devices.resolve(options.device),
+        precision=options.precision,
         info=bundle.facts.to_json(),
-        seed=seed,
-        tile=tile,
+        seed=options.seed,
+        tile=options.tile,
     )
+
+
+def _load_exported(options: LoadOptions, resolver: Callable[[str], Path] | None) -> Translator:
+    if options.precision != "fp32" or options.weights or options.tile not in ("auto", "off"):
+        raise ConfigError(f"{options.ref}: an exported model takes whole images, with its own weights, in fp32 alone")
+    exported = open_exported(options.ref, options.device, lambda: locate(options.ref, resolver))
+    return Translator(exported, {}, exported.facts.plugin, info=exported.facts.to_json(), tile="off")
+
+
+def portable(options: LoadOptions, resolver: Callable[[str], Path] | None = None) -> LoadOptions:
+    """The same model by the absolute path of its folder or file, which other processes find. Errors: ConfigError."""
+    path = Path(options.ref) if str(options.ref).endswith(SUFFIX) else locate(options.ref, resolver)
+    return replace(options, ref=path.resolve())
 
 
 def locate(ref: str | Path, resolver: Callable[[str], Path] | None = None) -> Path:

@@ -14,8 +14,8 @@ from translate.errors import ConfigError, StageError
 from translate.seeding import derive
 
 if TYPE_CHECKING:
-    from translate.conversion.convert import Summary
     from translate.conversion.plan import Plan
+    from translate.conversion.summary import Summary
     from translate.data.dataset import Dataset
     from translate.inference.translator import Translator
 
@@ -133,6 +133,7 @@ class InferStage(Stage[InferConfig]):
 
     def run(self, context: StageContext) -> dict[str, Any]:
         from translate.conversion.convert import convert_items
+        from translate.conversion.options import ConvertOptions
         from translate.data.dataset import Dataset
         from translate.imaging.io import read
         from translate.models.load import load
@@ -147,15 +148,13 @@ class InferStage(Stage[InferConfig]):
         )
         dataset = Dataset(context.inputs["data"].path) if "data" in context.inputs else None
         work = self._plan(context, dataset, facts, translator)
-        summary = convert_items(
-            work,
-            translator,
-            console=context.console,
+        options = ConvertOptions(
             direction=facts.direction,
             others={name: read(path) for name, path in self.config.others.items()},
             quality=self.config.quality,
             deep=self.config.bits == 16,
         )
+        summary = convert_items(work, translator, options, console=context.console)
         self._report(context, work, dataset, facts, summary)
         return replace(facts, count=summary.done).to_json()
 

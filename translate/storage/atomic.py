@@ -7,8 +7,12 @@ import json
 import os
 import secrets
 import shutil
+import time
 from pathlib import Path
 from typing import Any
+
+RENAMING = 2.0
+"""Seconds for which a rename is tried again on Windows, where nobody may have the file open meanwhile."""
 
 
 def write_bytes(path: Path, data: bytes) -> None:
@@ -23,7 +27,7 @@ def write_bytes(path: Path, data: bytes) -> None:
             file.write(data)
             file.flush()
             os.fsync(file.fileno())
-        temporary.replace(path)
+        replace(temporary, path)
     except BaseException:
         temporary.unlink(missing_ok=True)
         raise
@@ -40,6 +44,22 @@ def write_json(path: Path, value: Any) -> None:
     write_text(path, json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False) + "\n")
 
 
+def replace(source: Path, target: Path) -> None:
+    """Renames `source` to `target`, in the place of a file that is there. Errors: OSError.
+
+    Windows refuses while anybody has one of them open, be it a virus scanner for a moment: there it is tried again.
+    """
+    until = time.monotonic() + RENAMING
+    while True:
+        try:
+            source.replace(target)
+            return
+        except PermissionError:
+            if os.name != "nt" or time.monotonic() > until:
+                raise
+            time.sleep(0.05)
+
+
 def replace_dir(partial: Path, final: Path) -> None:
     """Renames the folder `partial` to `final`; a folder that stood there is moved aside first and deleted after.
 
@@ -48,12 +68,12 @@ def replace_dir(partial: Path, final: Path) -> None:
     old = final.with_name(f".{final.name}.{secrets.token_hex(4)}.old")
     replaced = final.exists()
     if replaced:
-        final.rename(old)
+        replace(final, old)
     try:
-        partial.rename(final)
+        replace(partial, final)
     except BaseException:
         if replaced:
-            old.rename(final)
+            replace(old, final)
         raise
     sync_folder(final.parent)
     if replaced:

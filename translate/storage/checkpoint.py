@@ -31,11 +31,11 @@ def read(folder: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
     from safetensors.torch import load_file
 
     try:
-        manifest = json.loads((folder / MANIFEST).read_text())
+        manifest = json.loads((folder / MANIFEST).read_text("utf-8"))
         for file, expected in manifest.items():
             if sha256_file(folder / file) != expected:
                 raise StageError(f"checkpoint {folder} is damaged: {file} is not what was saved; delete the folder")
-        state = json.loads((folder / STATE).read_text())
+        state = json.loads((folder / STATE).read_text("utf-8"))
         tensors = load_file(folder / TENSORS)
     except (OSError, ValueError, KeyError) as error:
         raise StageError(

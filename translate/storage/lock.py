@@ -2,43 +2,62 @@
 
 from __future__ import annotations
 
-import fcntl
 import os
+from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
-from typing import IO
+from typing import Self
+
+from filelock import FileLock, SoftFileLock, Timeout
 
 from translate.errors import ConfigError
 
 
+class LockedError(ConfigError):
+    """Another process, number `holder`, has the lock."""
+
+    def __init__(self, folder: Path, holder: str) -> None:
+        super().__init__(f"{folder} is in use by process {holder}; wait for it to end, or stop it")
+        self.holder = holder
+
+
 class Lock:
-    """`with Lock(folder / ".lock"):` holds the lock or raises ConfigError naming the process that has it."""
+    """`with Lock(folder / ".lock"):` holds the lock or raises LockedError naming the process that has it.
+
+    The number of that process is in a file beside the lock, since Windows lets nobody read a file that is locked.
+    Both files go away when the lock is released; where its holder was killed, they stay and mean nothing.
+    Errors: LockedError; OSError where the folder cannot be written.
+    """
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        self._file: IO[str] | None = None
+        self.holder = path.with_name(f"{path.name}.pid")
+        # The lock belongs to the object, not to a thread: a thread may release what another one has taken.
+        self._lock = FileLock(path, thread_local=False)
 
-    def __enter__(self) -> Lock:
+    def __enter__(self) -> Self:
         self.path.parent.mkdir(parents=True, exist_ok=True)
-        file = self.path.open("a+")
         try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            file.seek(0)
-            holder = file.read().strip() or "unknown"
-            file.close()
-            raise ConfigError(
-                f"{self.path.parent} is in use by process {holder}; wait for it to end, or stop it"
-            ) from None
-        file.truncate(0)
-        file.write(str(os.getpid()))
-        file.flush()
-        self._file = file
+            self._lock.acquire(timeout=0)
+        except Timeout:
+            raise LockedError(self.path.parent, self._read_holder()) from None
+        with suppress(OSError):  # a full disk: then nobody is told the number
+            self.holder.write_text(str(os.getpid()), "ascii")
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        if self._file:
-            self._file.close()
-            self._file = None
+        with suppress(OSError):
+            self.holder.unlink()
+        if not isinstance(self._lock, SoftFileLock):
+            # Removed while it is held: whoever opened the file before that finds it without a name and tries again.
+            with suppress(OSError):  # Windows removes no open file; there the library does so after the release
+                self.path.unlink()
+        self._lock.release()
+
+    def _read_holder(self) -> str:
+        try:
+            return self.holder.read_text("ascii").strip() or "unknown"
+        except OSError:  # it has the lock, but has not written its number yet
+            return "unknown"

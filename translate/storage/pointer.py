@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import secrets
 from pathlib import Path
 
@@ -12,6 +13,8 @@ def point(link: Path, target: str) -> None:
     """Makes `link` stand for the folder `target` beside it, at once. Errors: OSError."""
     temporary = link.with_name(f".{secrets.token_hex(8)}.tmp")
     try:
+        if os.name == "nt":  # no rename replaces a link to a folder there, and links need a privilege
+            raise OSError("no links")
         temporary.symlink_to(target, target_is_directory=True)
     except OSError:
         if link.is_symlink():
@@ -26,7 +29,7 @@ def follow(link: Path) -> Path | None:
     if link.is_symlink():
         target = link.parent / link.readlink()
     elif link.is_file():
-        target = link.parent / link.read_text().strip()
+        target = link.parent / link.read_text("utf-8").strip()
     else:
         return link if link.is_dir() else None
     return target if target.is_dir() else None

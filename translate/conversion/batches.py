@@ -1,0 +1,124 @@
+"""Images on their way through a conversion, and the batches in which they go through the network."""
+
+from __future__ import annotations
+
+import errno
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from itertools import combinations
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from translate.conversion.items import Entry, Outcome
+from translate.conversion.options import ConvertOptions
+from translate.errors import StageError, TranslateError
+from translate.imaging.image import distance
+from translate.imaging.io import Header, Image
+
+if TYPE_CHECKING:
+    from translate.inference.translator import Translator
+
+FULL = (errno.ENOSPC, errno.EDQUOT, errno.EROFS)
+"""errno values that abort the conversion, since no image after it would fare better: disk full, quota, read-only."""
+
+
+@dataclass
+class Task:
+    """One image on its way; `reason` is set by whatever failed first.
+
+    `bytes`: of the decoded image, as its header says. `outputs`: one, or as many as samples are asked for.
+    """
+
+    entry: Entry
+    bytes: int = 0
+    reason: str = ""
+    image: Image | None = None
+    others: dict[str, Image] = field(default_factory=dict)
+    outputs: list[Image] = field(default_factory=list)
+    seconds: float = 0.0
+
+    @property
+    def wanted(self) -> bool:
+        """False for an image that is done already and only fills its place in the batch."""
+        return self.entry.row is None
+
+    @contextmanager
+    def step(self) -> Iterator[None]:
+        """Measures a step of the work; an error ends this task and no other. Errors: StageError (disk full)."""
+        began = time.perf_counter()
+        try:
+            yield
+        except Exception as error:
+            if isinstance(error, OSError) and error.errno in FULL:
+                raise StageError(
+                    f"{error.strerror}: the conversion stopped at {self.entry.item.name!r}, and what is done stays "
+                    f"done; make room and start the same command again"
+                ) from None
+            self.reason = self._in_words(error)
+            self.image, self.outputs = None, []
+        finally:
+            self.seconds += time.perf_counter() - began
+
+    def _in_words(self, error: Exception) -> str:
+        if isinstance(error, TranslateError):
+            return str(error).removeprefix(f"{self.entry.item.source}: ")  # the row says which file it is
+        return f"{type(error).__name__}: {error}"
+
+
+@dataclass
+class Batch:
+    """Tasks that go through the network together, after outcomes that need no work."""
+
+    tasks: list[Task] = field(default_factory=list)
+    decided: list[Outcome] = field(default_factory=list)
+
+    @property
+    def bytes(self) -> int:
+        """Of the decoded images."""
+        return sum(task.bytes for task in self.tasks)
+
+
+def batches(
+    window: Sequence[tuple[Entry, Header | None]], translator: Translator, options: ConvertOptions
+) -> Iterator[Batch]:
+    """What needs no work, then batches of images that fit together, as large as the model likes them.
+
+    Images that are done already are grouped with the others, and only whole batches of them are left out: so the
+    batches of a conversion that was stopped are those of one that was not.
+    """
+    yield Batch(decided=[Outcome(e.row, origin=e.origin, window=e.window) for e, _ in window if e.row is not None])
+    alike: dict[Any, list[Task]] = {}
+    for entry, header in window:
+        if header is None:
+            if entry.row is None:
+                yield Batch([Task(entry)])  # reading it will say what is wrong with it
+            continue
+        key, most = _company(entry, header, translator, options)
+        tasks = alike.setdefault(key, [])
+        tasks.append(Task(entry, header.decoded))
+        if len(tasks) >= most:
+            yield from _wanted(alike.pop(key))
+    for tasks in alike.values():
+        yield from _wanted(tasks)
+
+
+def _company(entry: Entry, header: Header, translator: Translator, options: ConvertOptions) -> tuple[Any, int]:
+    """The key that the images of a batch have in common, and how many there may be."""
+    if translator.stochastic or entry.item.others or options.samples > 1:
+        return None, 1
+    size = (header.height, header.width)
+    most = options.batch or translator.batch_size(options.direction, size)
+    return translator.padded_key(options.direction, size, header.channels), most
+
+
+def _wanted(tasks: list[Task]) -> Iterator[Batch]:
+    if any(task.wanted for task in tasks):
+        yield Batch(tasks)
+
+
+def diversity(images: Sequence[Image]) -> float:
+    """The mean distance of two different samples, of images of one size and type; there are at least two."""
+    return float(np.mean([distance(a, b) for a, b in combinations(images, 2)]))

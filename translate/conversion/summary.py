@@ -1,0 +1,92 @@
+"""How a conversion ended, and the counts from which that is told."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from translate.conversion.items import Outcome, Row
+
+SHOWN = 10
+"""Failures that are told at the terminal; all of them are in the results."""
+
+
+@dataclass(frozen=True)
+class Summary:
+    """How a conversion ended. `failures` are the first (name, reason); `ignored` counts files that are no images, or
+    hidden; `kept` how many of the `done` an earlier conversion had done. `bytes` of what was written.
+
+    `diversity`: of several samples, the mean distance between two of the same image (see `batches.diversity`).
+    `journal`: the file with a row for every input; `report`: the page of pictures. `settings`: what decided the
+    outputs, as it is compared with that of a later conversion into the same folder.
+    """
+
+    done: int
+    failed: int
+    skipped: int
+    ignored: int = 0
+    kept: int = 0
+    failures: tuple[tuple[str, str], ...] = ()
+    journal: Path | None = None
+    report: Path | None = None
+    diversity: float | None = None
+    seconds: float = 0.0
+    bytes: int = 0
+    settings: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def rate(self) -> float | None:
+        """Images per second of those that were converted now."""
+        new = self.done - self.kept
+        return new / self.seconds if new and self.seconds else None
+
+
+@dataclass
+class Tally:
+    """Counts what becomes of the inputs while a conversion runs.
+
+    `seen`: inputs that were looked at, each of which must end in one of the `statuses`.
+    """
+
+    seen: int = 0
+    ignored: int = 0
+    kept: int = 0
+    bytes: int = 0
+    statuses: dict[str, int] = field(default_factory=lambda: dict.fromkeys(("done", "failed", "skipped"), 0))
+    failures: list[tuple[str, str]] = field(default_factory=list)
+    diversities: list[float] = field(default_factory=list)
+
+    def add(self, outcome: Outcome) -> None:
+        """Counts an outcome of this conversion."""
+        row = outcome.row
+        self.statuses[row["status"]] += 1
+        if row["status"] == "failed":
+            self._add_failure(row)
+            return
+        self.kept += outcome.origin == "kept" and row["status"] == "done"
+        if row.get("diversity") is not None:
+            self.diversities.append(row["diversity"])
+
+    def _add_failure(self, row: Row) -> None:
+        if len(self.failures) < SHOWN:
+            self.failures.append((row["input"], row["reason"]))
+
+    def summary(self, journal: Path | None, seconds: float, settings: Mapping[str, Any]) -> Summary:
+        """How the conversion ended, once every input has its outcome."""
+        assert sum(self.statuses.values()) == self.seen, f"{self.seen} inputs, but {self.statuses}"
+        diversity = sum(self.diversities) / len(self.diversities) if self.diversities else None
+        return Summary(
+            done=self.statuses["done"],
+            failed=self.statuses["failed"],
+            skipped=self.statuses["skipped"],
+            ignored=self.ignored,
+            kept=self.kept,
+            failures=tuple(self.failures),
+            journal=journal,
+            diversity=diversity,
+            seconds=seconds,
+            bytes=self.bytes,
+            settings=settings,
+        )

@@ -1,0 +1,40 @@
+"""Work in threads whose results come in order."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from typing import TypeVar
+
+T = TypeVar("T")
+R = TypeVar("R")
+
+
+def ordered_map(
+    pool: ThreadPoolExecutor,
+    function: Callable[[T], R],
+    items: Iterable[T],
+    limit: int,
+    weigh: Callable[[T], int] = lambda item: 0,
+    budget: int = 0,
+) -> Iterator[R]:
+    """`map(function, items)` in threads, in order, with at most `limit` results waiting, of `budget` by weight.
+
+    What is ready is given before the next item is asked for. A single item may weigh more than the budget: it waits
+    alone. Errors: those of `function`, at the place of their item; what was not begun then is cancelled.
+    """
+    waiting: deque[tuple[Future[R], int]] = deque()
+    try:
+        for item in items:
+            weight = weigh(item)
+            while waiting and sum(w for _, w in waiting) + weight > budget > 0:
+                yield waiting.popleft()[0].result()
+            waiting.append((pool.submit(function, item), weight))
+            while waiting and (len(waiting) > limit or waiting[0][0].done()):
+                yield waiting.popleft()[0].result()
+        while waiting:
+            yield waiting.popleft()[0].result()
+    finally:
+        for future, _ in waiting:
+            future.cancel()
