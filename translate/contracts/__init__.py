@@ -1,4 +1,4 @@
-"""What a plugin author subclasses: methods, losses, metrics, sources, transforms, stages; and what they exchange."""
+"""The classes that a plugin author extends: methods, metrics, sources, transforms, stages; and what they exchange."""
 
 from translate.contracts.artifacts import Artifact, DatasetFacts, Facts, ImagesFacts, ModelFacts, Route, ScoresFacts
 from translate.contracts.data import (

@@ -19,7 +19,7 @@ from translate.errors import ContractError
 
 @dataclass(frozen=True)
 class Artifact:
-    """What a finished stage left: its `kind`, the folder `path`, and the `facts` that its manifest records.
+    """The result of a finished stage: its `kind`, the folder `path`, and the `facts` that its manifest records.
 
     `facts` is a mapping for every kind. Those of a built-in kind are best read with its class:
     `DatasetFacts.from_json(context.inputs["data"].facts).splits`. `hash` covers the files and the facts.
@@ -122,7 +122,7 @@ class DatasetFacts(Facts):
         }
 
     def spec(self, size: tuple[int, int] | None = None) -> DataSpec:
-        """What a method or a metric may know, for images of `size` (height, width); (0, 0) where that is not known."""
+        """The part that methods and metrics are told, for images of `size` (height, width); (0, 0) if that is unknown."""
         return DataSpec(self.kind, dict(self.channels), size or self.size or (0, 0), self.classes, self.palette)
 
 
@@ -188,7 +188,10 @@ class ModelFacts(Facts):
     @property
     def nets(self) -> tuple[str, ...]:
         """The networks that its directions use, each named once, in their order."""
-        return tuple(dict.fromkeys(net for route in self.directions.values() for net in route.nets))
+        names: dict[str, None] = {}
+        for route in self.directions.values():
+            names |= dict.fromkeys(route.nets)
+        return tuple(names)
 
 
 @dataclass(frozen=True)

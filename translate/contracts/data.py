@@ -38,7 +38,7 @@ IGNORE = 255
 
 @dataclass(frozen=True)
 class DataSpec:
-    """What a method or a metric may know about the prepared data."""
+    """The part of the prepared data that a method or a metric is told."""
 
     kind: DataKind
     """Kind of the data, which fixes its sides: see `SIDES`."""
@@ -71,7 +71,7 @@ class DataSpec:
 
 @dataclass(frozen=True)
 class SourceFacts:
-    """What a source promises before any image is read."""
+    """The promise of a source, before any image is read."""
 
     kind: DataKind
     """Kind of its data."""
@@ -112,7 +112,7 @@ class Source(Configured[C], ABC):
 
     @abstractmethod
     def facts(self) -> SourceFacts:
-        """What can be known before any image is read.
+        """States what is known before any image is read.
 
         It is asked often, by `translate check` too: list folders, but open no image. Errors: ConfigError or DataError
         that name what is missing.

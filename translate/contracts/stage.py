@@ -185,7 +185,7 @@ class Stage(Configured[C], ABC):
 
     @classmethod
     def effect_of(cls, option: str) -> Literal["free", "schedule", "structural"]:
-        """What a change of an option, by its dotted path below `with`, means for a result that is continued.
+        """Says what the change of an option, by its dotted path below `with`, means for a result that is continued.
 
         The longest path in `continuable` that leads to the option decides.
         """

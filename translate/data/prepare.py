@@ -111,9 +111,14 @@ def jobs_of(source: Source[Any], facts: SourceFacts, split: str, *, swap: bool) 
     if facts.kind in JOINED or split in facts.pairs:
         for side in sides[1:]:
             matched(records[first], records[side], [f"{split}/{first}", f"{split}/{side}"], skip=False)
+    jobs: list[Job] = []
     if facts.kind in JOINED:
-        return [Job(split, key, {side: records[side][key] for side in sides}) for key in sorted(records[first])]
-    return [Job(split, key, {side: record}) for side in sides for key, record in sorted(records[side].items())]
+        for key in sorted(records[first]):
+            jobs.append(Job(split, key, {side: records[side][key] for side in sides}))
+        return jobs
+    for side in sides:
+        jobs += [Job(split, key, {side: record}) for key, record in sorted(records[side].items())]
+    return jobs
 
 
 def write_images(
@@ -165,9 +170,11 @@ def complete(folder: Path, promised: DatasetFacts, images: Mapping[Place, Writte
     bits = max(written.bits for (_, side, _), written in images.items() if side != "label")
     _unify(folder, images, channels, bits)
     keys: dict[str, dict[str, list[str]]] = {}
+    counts: dict[str, dict[str, int]] = {}
     extent: dict[str, list[list[int]]] = {}
     for split in promised.splits:
         keys[split] = {side: _keys(images, split, side) for side in SIDES[promised.kind]}
+        counts[split] = {side: len(of_side) for side, of_side in keys[split].items()}
         heights = [written.height for place, written in images.items() if place[0] == split]
         widths = [written.width for place, written in images.items() if place[0] == split]
         extent[split] = [[min(heights), min(widths)], [max(heights), max(widths)]]
@@ -175,7 +182,7 @@ def complete(folder: Path, promised: DatasetFacts, images: Mapping[Place, Writte
     facts = replace(
         promised,
         channels=channels,
-        counts={split: {side: len(of_side) for side, of_side in sides.items()} for split, sides in keys.items()},
+        counts=counts,
         size=sizes.pop() if len(sizes) == 1 else None,
         bits=bits,
     )

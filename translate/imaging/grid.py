@@ -47,7 +47,9 @@ def enlarged(pixels: Array, times: int) -> Array:
 
 def mosaic(rows: Sequence[Sequence[Array]], gap: int = 4) -> Array:
     """Pictures H x W x 3 on one white page: rows as high and columns as wide as their largest picture, `gap` apart."""
-    heights = [max(cell.shape[0] for cell in row) + gap for row in rows]
+    heights = []
+    for row in rows:
+        heights.append(max(cell.shape[0] for cell in row) + gap)
     widths = []
     for x in range(max(map(len, rows))):
         column = [row[x] for row in rows if x < len(row)]

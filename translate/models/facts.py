@@ -1,4 +1,4 @@
-"""What `translator.json` of a bundle says, and the metadata of an exported file: read once, with names and types."""
+"""The facts in a bundle's `translator.json` and in an exported file's metadata: read once, with names and types."""
 
 from __future__ import annotations
 

@@ -67,7 +67,7 @@ class _Check:
         return self.checked
 
     def _try(self, call: Callable[[], Any], node: Node, path: Path) -> Any:
-        """What `call` returns; a user's error becomes an issue at `path` below `node`, and None is returned."""
+        """Returns what `call` does; a user's error becomes an issue at `path` below `node`, and None is returned."""
         try:
             return call()
         except ContractError:
@@ -81,36 +81,36 @@ class _Check:
         """Need -> stage, for those that are right; everything else is an issue."""
         node = self.nodes[name]
         needs = node.step("needs")
-        given = {key: value.value for key, value in needs.children().items()} if needs else {}
-        wanted = self.kinds[name].needs if name in self.kinds else None
+        written = {key: value.value for key, value in needs.children().items()} if needs else {}
+        takes = self.kinds[name].needs if name in self.kinds else None  # None: a kind that is not known
         right = {}
         before = len(self.issues)
-        for need, parent in given.items():
-            message = self._need(need, parent, wanted)
+        for need, parent in written.items():
+            message = self._need(need, parent, takes)
             if message:
-                unknown = wanted is not None and need not in wanted
+                unknown = takes is not None and need not in takes
                 self.issues.append(node.issue(("needs", need), message, at_key=unknown))
             elif isinstance(parent, str):
                 right[need] = parent
-        for need, declared in (wanted or {}).items():
-            if need not in given and not declared.optional:
+        for need, declared in (takes or {}).items():
+            if need not in written and not declared.optional:
                 text = f"is required: the name of a stage that makes {_a(declared.kind)}"
                 self.issues.append(node.issue(("needs", need), text))
-        if len(self.issues) > before or len(right) < len(given):
+        if len(self.issues) > before or len(right) < len(written):
             self.blocked.add(name)
         return right
 
-    def _need(self, need: str, parent: Any, wanted: Mapping[str, Any] | None) -> str:
-        """What is wrong with one need, or nothing."""
-        if wanted is not None and need not in wanted:
-            known = f"; it takes {', '.join(wanted)}" if wanted else "; this stage needs nothing"
-            return f"unknown need{suggest(need, wanted) or known}"
+    def _need(self, need: str, parent: Any, takes: Mapping[str, Any] | None) -> str:
+        """The mistake in one need as a sentence; empty for none."""
+        if takes is not None and need not in takes:
+            listed = f"; it takes {', '.join(takes)}" if takes else "; this stage needs nothing"
+            return f"unknown need{suggest(need, takes) or listed}"
         if not isinstance(parent, str):
             return ""  # the frame has reported it
         if parent not in self.nodes:
             return f"there is no stage {parent!r}{suggest(parent, self.nodes)}"
-        if wanted is not None and parent in self.kinds and self.kinds[parent].produces != wanted[need].kind:
-            return f"needs {_a(wanted[need].kind)}, but {parent!r} makes {_a(self.kinds[parent].produces)}"
+        if takes is not None and parent in self.kinds and self.kinds[parent].produces != takes[need].kind:
+            return f"needs {_a(takes[need].kind)}, but {parent!r} makes {_a(self.kinds[parent].produces)}"
         return ""
 
     def _order(self, needs: Mapping[str, Mapping[str, str]]) -> list[str]:
@@ -118,7 +118,7 @@ class _Check:
         order: list[str] = []
         waiting = list(needs)
         while waiting:
-            ready = next((name for name in waiting if all(p in order for p in needs[name].values())), None)
+            ready = next((name for name in waiting if set(needs[name].values()) <= set(order)), None)
             if ready is None:
                 self._cycle(waiting, needs)
                 break
@@ -137,8 +137,8 @@ class _Check:
 
     def _stage(self, name: str, needs: dict[str, str]) -> Checked | None:
         node, kind = self.nodes[name], self.kinds[name]
-        given = node.step("with")
-        config, problems = validate(kind.Config, given.plain() if given else {})
+        written = node.step("with")
+        config, problems = validate(kind.Config, written.plain() if written else {})
         options: dict[str, Any] = {}
         if config is not None:
             options, problems = resolve(config, self.registry)
@@ -152,7 +152,7 @@ class _Check:
         return Checked(name, uses, kind, node, needs, options, stage) if stage else None
 
     def _ask(self, checked: Checked) -> None:
-        """What the stage itself finds wrong; where nothing, what it promises. Skipped where a parent is not known."""
+        """Asks the stage for its mistakes, and if it has none for its promise; not where a parent has made none."""
         parents: dict[str, Mapping[str, Any]] = {}
         for need, parent in checked.needs.items():
             promise = self.checked[parent].promise if parent in self.checked else None
@@ -160,12 +160,12 @@ class _Check:
                 return
             parents[need] = promise
         stage = checked.stage
-        found = self._try(
+        problems = self._try(
             partial(self._guarded, checked.name, lambda: list(stage.check(parents))), checked.node, ("with",)
         )
-        for p in found or ():
+        for p in problems or ():
             self.issues.append(checked.node.issue(p.path, p.message, at_key=isinstance(p, KeyProblem)))
-        if found == []:
+        if problems == []:  # None, where the check itself failed
             checked.promise = self._try(
                 partial(self._guarded, checked.name, lambda: stage.promise(parents)), checked.node, ("with",)
             )

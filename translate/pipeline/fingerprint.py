@@ -45,9 +45,9 @@ class StatCache:
         stat = path.stat()
         key = [stat.st_size, stat.st_mtime_ns, stat.st_ino]
         name = os.path.abspath(path)  # noqa: PTH100 (links stay as they are named)
-        known = entries.get(name)
-        if known and known[:3] == key:
-            return str(known[3])
+        entry = entries.get(name)
+        if entry and entry[:3] == key:
+            return str(entry[3])
         value = sha256_file(path)
         if time.time_ns() - stat.st_mtime_ns > RACY_NS:
             entries[name] = [*key, value]
@@ -140,30 +140,30 @@ def changes(
     new_listings: Mapping[str, Mapping[str, str]],
 ) -> list[Change]:
     """The differences between two recipes, options first. `needs` names the stage behind each parent."""
-    found = []
+    differences = []
     if old["uses"] != new["uses"]:
-        found.append(Change("uses", f"uses {old['uses']} -> {new['uses']}"))
+        differences.append(Change("uses", f"uses {old['uses']} -> {new['uses']}"))
     before, after = dict(_flat(old["with"], "with")), dict(_flat(new["with"], "with"))
     for key in dict.fromkeys([*before, *after]):
         was, now = before.get(key, _ABSENT), after.get(key, _ABSENT)
         if was != now:
-            found.append(Change(key, f"{key} {_show(was)} -> {_show(now)}"))
+            differences.append(Change(key, f"{key} {_show(was)} -> {_show(now)}"))
     if old["seed"] != new["seed"]:
-        found.append(Change("seed", f"seed {old['seed']} -> {new['seed']}"))
-    found += dict.fromkeys(_providers(old["providers"], new["providers"]))
+        differences.append(Change("seed", f"seed {old['seed']} -> {new['seed']}"))
+    differences += dict.fromkeys(_providers(old["providers"], new["providers"]))
     if "inputs" in new:
         for path in dict.fromkeys([*old["inputs"], *new["inputs"]]):
             if old["inputs"].get(path) != new["inputs"].get(path):
                 text = _files(path, old_listings.get(path, {}), new_listings.get(path, {}))
-                found.append(Change(f"inputs.{path}", text))
+                differences.append(Change(f"inputs.{path}", text))
         for need in dict.fromkeys([*old["parents"], *new["parents"]]):
             if old["parents"].get(need) != new["parents"].get(need):
                 verb = "is now used" if need not in old["parents"] else "is no longer used"
                 text = (
                     f"{needs[need]}'s output changed" if need in old["parents"] and need in needs else f"{need} {verb}"
                 )
-                found.append(Change(f"parents.{need}", text))
-    return found
+                differences.append(Change(f"parents.{need}", text))
+    return differences
 
 
 def _components(checked: Checked, registry: Registry) -> Iterator[tuple[ComponentKind, str]]:

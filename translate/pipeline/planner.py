@@ -77,11 +77,11 @@ class Planner:
         if until is None:
             return list(self.outlines)
         self.known(until, "--until", self.outlines)
-        wanted = {until}
-        for name in reversed(list(self.outlines)):
-            if name in wanted:
-                wanted.update(self.outlines[name].needs.values())
-        return [name for name in self.outlines if name in wanted]
+        selected = {until}
+        for name in reversed(list(self.outlines)):  # parents stand before the stages that need them
+            if name in selected:
+                selected.update(self.outlines[name].needs.values())
+        return [name for name in self.outlines if name in selected]
 
     def known(self, name: str, option: str, stages: Iterable[str]) -> None:
         """Errors: ConfigError when `name` is not one of the `stages` of this run."""
@@ -115,13 +115,13 @@ class Planner:
         planned = partial(
             Planned, outline, notes=outline.notes, fingerprint=fingerprint, recipe=whole, listings=listings
         )
-        found = _manifest(final, name)
-        if found and found["fingerprint"] == fingerprint:
-            damage = manifest.verify(final, content=found, quick=True)
+        content = _manifest(final, name)
+        if content and content["fingerprint"] == fingerprint:
+            damage = manifest.verify(final, content=content, quick=True)
             if damage:
                 return planned(state="stale", reason=_listed(damage))
-            reason = f"nothing changed since {found['finished'].replace('T', ' ')[:16]}"
-            return planned(state="done", reason=reason, manifest=found, warnings=self._edited(name, found))
+            reason = f"nothing changed since {content['finished'].replace('T', ' ')[:16]}"
+            return planned(state="done", reason=reason, manifest=content, warnings=self._edited(name, content))
         previous = self._previous(name)
         old = _manifest(previous, name) if previous else None
         changed = changes(old["recipe"], whole, outline.needs, old["inputs"], listings) if old else []
@@ -146,23 +146,28 @@ class Planner:
         current = follow(self.folder / name)
         if current and _manifest(current, name):
             return current
-        found = [(m["finished"], path) for path in self.folder.glob(f"{name}-*") if (m := _manifest(path, name))]
-        return max(found)[1] if found else None
+        results = []
+        for path in self.folder.glob(f"{name}-*"):
+            content = _manifest(path, name)
+            if content:
+                results.append((content["finished"], path))
+        return max(results)[1] if results else None
 
-    def _edited(self, name: str, found: Mapping[str, Any]) -> tuple[str, ...]:
+    def _edited(self, name: str, content: Mapping[str, Any]) -> tuple[str, ...]:
         """A warning for every plugin whose source is not what it was when the stage ran."""
         return tuple(
             f"the code of {package} changed since this ran; raise its revision, or use --force {name}"
             for package, value in self.outlines[name].code.items()
-            if found.get("code", {}).get(package, value) != value
+            if content.get("code", {}).get(package, value) != value
         )
 
 
 def _manifest(folder: Path, name: str) -> dict[str, Any] | None:
-    found = manifest.read(folder)
-    if not found or found.get("stage") != name or folder.name.endswith(".partial"):
+    """The manifest of a finished result of a stage; None where the folder holds none that planning can use."""
+    content = manifest.read(folder)
+    if not content or content.get("stage") != name or folder.name.endswith(".partial"):
         return None
-    return found if found.keys() >= {"fingerprint", "recipe", "inputs", "facts", "finished"} else None
+    return content if content.keys() >= {"fingerprint", "recipe", "inputs", "facts", "finished"} else None
 
 
 def _listed(texts: Sequence[str]) -> str:

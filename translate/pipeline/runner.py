@@ -266,7 +266,7 @@ class Runner:
 
 
 def _effect(kind: type[Stage[Any]], change: Change) -> str:
-    """What a change means for a result that is continued: the stage says so of options, all else is structural."""
+    """Says what a change means for a result that is continued: the stage decides on options, all else is structural."""
     option = change.key.removeprefix("with.")
     return kind.effect_of(option) if option != change.key else "structural"
 

@@ -67,8 +67,8 @@ class EvaluateStage(Stage[EvaluateConfig]):
             return
         split = self._split(images, data)
         if split is None or split not in data.splits:
-            wanted = repr(split) if split else "'test' or 'val'"
-            yield Problem(("with", "split"), f"the data has no split {wanted}; it has {', '.join(data.splits)}")
+            split_names = repr(split) if split else "'test' or 'val'"
+            yield Problem(("with", "split"), f"the data has no split {split_names}; it has {', '.join(data.splits)}")
             return
         if images.target_side is None:
             yield Problem(("needs", "images"), f"direction {images.direction} imitates no side of the data")
@@ -131,17 +131,17 @@ def report(context: StageContext, scores: Sequence[Score], about: Mapping[str, A
 
     columns, rows = table(scores)
     write_json(context.folder / "scores.json", {**about, "scores": [score.to_json() for score in scores]})
-    lines = [columns, ["---"] * len(columns), *([number(cell) for cell in row] for row in rows)]
+    lines = [columns, ["---"] * len(columns)]
+    lines += [list(map(number, row)) for row in rows]
     title = f"{about['direction']}, {about['split']}: {about['images']} images"
     page = [f"# {title}", "", *(f"| {' | '.join(line)} |" for line in lines), ""]
     write_text(context.folder / "scores.md", "\n".join(page))
     context.console.table(title, columns, rows)
-    named = {
-        f"{score.metric}{suffix}": value
-        for score in scores
-        for suffix, value in (("", score.value), ("_copy", score.copy), ("_constant", score.constant))
-        if value is not None and math.isfinite(value)
-    }
-    context.tracker.metrics(named, step=0)
+    curves = {}
+    for score in scores:
+        for suffix, value in (("", score.value), ("_copy", score.copy), ("_constant", score.constant)):
+            if value is not None and math.isfinite(value):
+                curves[f"{score.metric}{suffix}"] = value
+    context.tracker.metrics(curves, step=0)
     context.tracker.table("scores", columns, rows)
     context.tracker.file(context.folder / "scores.md")

@@ -51,10 +51,14 @@ def chosen(folder: Path, patterns: Sequence[str]) -> dict[str, Path]:
     Errors: StageError where none matches.
     """
     every = by_key(folder / IMAGES)
-    outputs = {key: path for key, path in every.items() if any(fnmatchcase(key, p) for p in patterns or ("*",))}
+    outputs = {key: path for key, path in every.items() if _matches(key, patterns)}
     if not outputs:
         raise StageError(f"no image is called like {' or '.join(patterns)}; one is called {next(iter(every))}")
     return outputs
+
+
+def _matches(key: str, patterns: Sequence[str]) -> bool:
+    return not patterns or any(fnmatchcase(key, pattern) for pattern in patterns)
 
 
 def reference_keys(e: Evaluated, *, paired: bool) -> list[str]:
@@ -103,7 +107,7 @@ def rival_outputs(e: Evaluated, folder: Path, patterns: Sequence[str]) -> Images
 
 
 def evaluation_context(e: Evaluated, device: str) -> EvaluationContext | None:
-    """What metrics may know about the outputs besides their references; None for outputs of another split.
+    """Everything that metrics may look at beside outputs and references; None for outputs of another split.
 
     Where `infer` made the inputs itself, they and their companions lie beside its outputs.
     """

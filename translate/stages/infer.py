@@ -65,8 +65,8 @@ class InferStage(Stage[InferConfig]):
         c, model = self.config, ModelFacts.of(parents, "model")
         data, images = DatasetFacts.of(parents, "data"), ImagesFacts.of(parents, "images")
         if (c.input is not None) + ("data" in parents) + ("images" in parents) != 1:
-            wanted = "`needs: {data: ...}`, `needs: {images: ...}` or `input: PATH`"
-            yield Problem(("with",), f"infer needs one of {wanted}, and only one")
+            origins = "`needs: {data: ...}`, `needs: {images: ...}` or `input: PATH`"
+            yield Problem(("with",), f"infer needs one of {origins}, and only one")
             return
         if images is not None and c.split is not None:
             yield Problem(("with", "split"), "`split` goes with data; the images bring their own")
@@ -75,8 +75,8 @@ class InferStage(Stage[InferConfig]):
         if data is not None and c.others:
             yield Problem(("with", "others"), "`others` goes with `input`; here further inputs come from the data")
         if data is not None and self._split(data) not in data.splits:
-            wanted = repr(c.split) if c.split else "'test' or 'val'"
-            yield Problem(("with", "split"), f"the data has no split {wanted}; it has {', '.join(data.splits)}")
+            names = repr(c.split) if c.split else "'test' or 'val'"
+            yield Problem(("with", "split"), f"the data has no split {names}; it has {', '.join(data.splits)}")
         if model is not None:
             yield from self._check_direction(model, data, images)
 

@@ -1,4 +1,4 @@
-"""What a training remembers of its validations, and which of its checkpoints is the best."""
+"""The history of a training's validations, and the rule for which of its checkpoints is the best."""
 
 from __future__ import annotations
 

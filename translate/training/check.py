@@ -1,8 +1,8 @@
-"""What is wrong with the options of a training, as far as that shows before it runs."""
+"""Finds mistakes in the options of a training, as far as they show before it runs."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
 from pathlib import Path as FilePath
 from typing import Any
@@ -102,7 +102,10 @@ def _init_problems(config: TrainConfig, method: type[Method[Any]], parent: Model
     if (init.bundle is None) == (parent is None):
         return
     try:
-        theirs = bundle_networks(init.bundle) if init.bundle else (parent.nets if parent else ())
+        if init.bundle is not None:
+            theirs: Sequence[str] = bundle_networks(init.bundle)
+        else:
+            theirs = parent.nets if parent else ()
         pairing(named_networks(method), method.directions, theirs, init.networks)
     except TranslateError as error:
         yield Problem(("with", "init"), str(error))
@@ -127,8 +130,8 @@ def data_problems(
     split = split_for(data.splits, validation.split)
     if split is None:
         if metrics:
-            wanted = validation.split or "val or test"
-            message = f"no split to validate on: the data has {', '.join(data.splits)}, not {wanted}"
+            missing = validation.split or "val or test"
+            message = f"no split to validate on: the data has {', '.join(data.splits)}, not {missing}"
             yield Problem(("with", "validate"), message)
         return
     scored = validation.directions or tuple(method.directions)[:1]

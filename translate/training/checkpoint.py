@@ -96,7 +96,7 @@ def _load(net: nn.Module, state: Mapping[str, Tensor], folder: Path, name: str) 
 
 def prune(folder: Path, keep: Iterable[int]) -> None:
     """Removes all checkpoints but those of the steps in `keep`, and what interrupted saves and removals left."""
-    kept = {name_of(step) for step in keep}
+    names = {name_of(step) for step in keep}
     for path in folder.iterdir():
-        if _OURS.fullmatch(path.name) and path.name not in kept:
+        if _OURS.fullmatch(path.name) and path.name not in names:
             shutil.rmtree(path)

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 def binding_problems(
     method: type[Method[Any]], name: str, entry: ExtraLoss, term: type[LossTerm[Any]]
 ) -> Iterator[Problem]:
-    """What is wrong with `on`, with paths from the entry: arguments that the term has not or needs, and views that the
+    """The mistakes in `on`, with paths from the entry: arguments that the term has not or needs, and views that the
     method does not publish, where it declares them. `name` is what the pipeline calls the method."""
     takes = term.arguments()
     for argument in entry.on:
@@ -39,9 +39,9 @@ def binding_problems(
         if view not in views:
             others = [player for player, shown in method.views.items() if view in shown]
             elsewhere = f"; it does in those of {', '.join(others)}" if others else ""
-            known = f"; there are {', '.join(views) or 'none'}"
+            published = f"; there are {', '.join(views) or 'none'}"
             message = f"{name} publishes no view {view!r} in updates of {entry.player}"
-            yield Problem(("on", argument), message + (elsewhere or suggest(view, views) or known))
+            yield Problem(("on", argument), message + (elsewhere or suggest(view, views) or published))
 
 
 class BoundLoss:
@@ -65,15 +65,14 @@ class BoundLoss:
         return here
 
     def __call__(self, views: Mapping[str, Any]) -> Tensor:
-        """The loss of an update that shows its views. Errors: ContractError naming the term and what it was given."""
-        given = {argument: views[view] for argument, view in self.on.items()}
-        given = {k: v.float() if isinstance(v, Tensor) and v.is_floating_point() else v for k, v in given.items()}
+        """The loss of an update that shows its views. Errors: ContractError naming the term and its arguments."""
+        arguments = {argument: _in_float32(views[view]) for argument, view in self.on.items()}
         try:
-            value = self.term(**given)
+            value = self.term(**arguments)
         except TranslateError:
             raise
         except Exception as error:
-            shown = ", ".join(f"{argument}: {_look(view)}" for argument, view in given.items())
+            shown = ", ".join(f"{argument}: {_look(view)}" for argument, view in arguments.items())
             raise ContractError(f"extra loss {self.name} broke on {shown}: {type(error).__name__}: {error}") from error
         if not isinstance(value, Tensor) or value.ndim:
             raise ContractError(f"extra loss {self.name} returned {_look(value)}; a loss is a scalar tensor")
@@ -113,6 +112,11 @@ def check_met(method: str, bound: Sequence[BoundLoss]) -> None:
 def _missing(loss: BoundLoss) -> str:
     near = "".join(suggest(view, loss.seen) for view in loss.on.values() if view not in loss.seen)
     return near or f"; it published {', '.join(sorted(loss.seen)) or 'none'}"
+
+
+def _in_float32(view: Any) -> Any:
+    """Images in float32, whatever the networks compute in; labels and functions as they are."""
+    return view.float() if isinstance(view, Tensor) and view.is_floating_point() else view
 
 
 def _look(value: Any) -> str:

@@ -52,11 +52,11 @@ def pairing(
 ) -> dict[str, str]:
     """Our network -> the bundle's: as `named`; else those that both have; else the bundle's only network goes to the
     only one that the directions use. Errors: ConfigError with what there is."""
-    for what, known, names in (("the method", ours, named), ("the model to start from", theirs, named.values())):
+    for owner, networks, names in (("the method", ours, named), ("the model to start from", theirs, named.values())):
         for name in names:
-            if name not in known:
-                hint = suggest(name, known) or f"; it has {', '.join(known)}"
-                raise ConfigError(f"{what} has no network {name!r}{hint}")
+            if name not in networks:
+                hint = suggest(name, networks) or f"; it has {', '.join(networks)}"
+                raise ConfigError(f"{owner} has no network {name!r}{hint}")
     if named:
         return dict(named)
     if common := {name: name for name in ours if name in theirs}:

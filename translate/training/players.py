@@ -61,8 +61,8 @@ def make_players(
         optimizer = (own and own.optimizer) or config.optimizer
         schedule = (own and own.schedule) or config.schedule
         clip = (own and own.clip) or config.clip
-        made = make_optimizer(optimizer, params, fused)
-        players[name] = Player(name, params, made, optimizer.lr, schedule, clip, config.epochs, total_steps)
+        torch_optimizer = make_optimizer(optimizer, params, fused)
+        players[name] = Player(name, params, torch_optimizer, optimizer.lr, schedule, clip, config.epochs, total_steps)
     return players
 
 

@@ -1,4 +1,4 @@
-"""Looking at a game from outside: metrics and sample grids of fixed validation images."""
+"""Validation: metrics and sample grids of the same images at any time of a training."""
 
 from __future__ import annotations
 
@@ -74,11 +74,11 @@ class Validator:
         outputs = [self._rounded(self.output(direction, key)) for key in keys]
         if route.target is None:
             return outputs, []
-        wanted = keys if self._pairs(route) else self.dataset.keys(self.split, route.target)[: self.config.images]
-        return outputs, [self._rounded(self.dataset.tensor(self.split, route.target, key)) for key in wanted]
+        real = keys if self._pairs(route) else self.dataset.keys(self.split, route.target)[: self.config.images]
+        return outputs, [self._rounded(self.dataset.tensor(self.split, route.target, key)) for key in real]
 
     def context(self, direction: str) -> EvaluationContext | None:
-        """What metrics may know about the outputs of `translate`; None where a direction imitates no side."""
+        """Everything that metrics may look at beside the outputs; None where a direction imitates no side."""
         route = self.translator.route(direction)
         if route.target is None:
             return None
@@ -86,8 +86,8 @@ class Validator:
 
         def inputs(place: int) -> list[Tensor]:
             """The first or the second input of every key; the only one where there is one."""
-            given = [list(self.inputs(direction, key).values()) for key in keys]
-            return [self._rounded(images[:2][place]) for images in given]
+            rows = [list(self.inputs(direction, key).values()) for key in keys]
+            return [self._rounded(images[:2][place]) for images in rows]
 
         def counterparts() -> list[Tensor]:
             first = [companions(self.dataset, self.split, route.sides, key)[0] for key in keys]
