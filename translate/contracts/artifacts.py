@@ -122,7 +122,7 @@ class DatasetFacts(Facts):
         }
 
     def spec(self, size: tuple[int, int] | None = None) -> DataSpec:
-        """The part that methods and metrics are told, for images of `size` (height, width); (0, 0) if that is unknown."""
+        """The part that methods and metrics are told, for images of `size` (height, width); (0, 0) if unknown."""
         return DataSpec(self.kind, dict(self.channels), size or self.size or (0, 0), self.classes, self.palette)
 
 
