@@ -10,6 +10,7 @@ import sys
 import textwrap
 import time
 from collections.abc import Callable
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -94,7 +95,7 @@ def test_the_step_slider_has_its_data(store: Any, opened: Open) -> None:
     (run,) = runs_of(store)
     names = [file.path for file in store.list_artifacts(run.info.run_id, "images")]
     form = re.compile(
-        r"images/train~samples~a_to_b\+step\+(\d+)\+timestamp\+\d+\+[0-9a-f-]+(\+compressed)?\.(png|webp)"
+        r"images/train[~#]samples[~#]a_to_b[+%]step[+%](\d+)[+%]timestamp[+%]\d+[+%][0-9a-f-]+([+%]compressed)?\.(png|webp)"
     )
     steps = sorted((int(match[1]), match[3]) for name in names if (match := form.fullmatch(name)))
     assert steps == [(s, kind) for s in (0, 50, 1000) for kind in ("png", "webp")]
@@ -384,7 +385,10 @@ def test_nothing_is_said_by_mlflow_itself(tmp_path: Path) -> None:
         capture_output=True,
     )
     assert (result.stdout, result.stderr) == (b"", b"")
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["mlartifacts", "mlflow.db", "runs"]
+    names = {path.name for path in tmp_path.iterdir()}
+    if int(version("mlflow").split(".")[0]) < 3:
+        names -= {"mlruns"}  # MLflow 2 makes this folder whenever it opens a database
+    assert sorted(names) == ["mlartifacts", "mlflow.db", "runs"]
 
 
 def _environment() -> dict[str, str]:

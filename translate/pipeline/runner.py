@@ -60,6 +60,8 @@ class Runner:
     device: str = "auto"
     debug: bool = False
     ran: list[str] = field(default_factory=list)
+    unsent: int = 0
+    """Records that did not reach the tracking store."""
 
     def run(self, names: Sequence[str]) -> Result:
         """Runs what has to run of `names`. Errors: StageError, PluginError, ConfigError; SystemExit(75) on SIGTERM."""
@@ -93,6 +95,7 @@ class Runner:
             raise
         finally:
             tracking.close(status)
+            self.unsent = tracking.unsent
             if status != "done":
                 self._tell_failed(title, folder, status)
         emit("run_finished", pipeline=title, folder=folder, status=status)
@@ -249,7 +252,7 @@ class Runner:
             places["report"] = folder / "report.html"
         width = max(map(len, places))
         self.console.say("\n".join(f"  {name.ljust(width)}  {path.as_posix()}" for name, path in places.items()))
-        if self.ran and self.planner.pipeline.tracking == "mlflow":
+        if self.ran and self.planner.pipeline.tracking == "mlflow" and not self.unsent:
             self.console.say("`translate ui` shows curves and pictures")
 
     def _versions(self) -> dict[str, str]:

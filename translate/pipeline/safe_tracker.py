@@ -43,6 +43,11 @@ class SafeTracking:
         if self._tracking:
             self._guard("close", lambda: self._tracking.close(status))()
 
+    @property
+    def unsent(self) -> int:
+        """Records that did not reach the tracking store; known when the run was closed."""
+        return int(self._tracking.unsent) if self._tracking else 0
+
     def _open(self, planner: Planner, registry: Registry, stages: Sequence[str]) -> None:
         pipeline = planner.pipeline
         own = registry.emit("tracker", pipeline=pipeline.title, folder=planner.folder)

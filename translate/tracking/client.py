@@ -22,6 +22,10 @@ ENVIRONMENT: Mapping[str, str] = MappingProxyType(
 """Quiet, without telemetry, and soon told that a server is dead; what the user has set himself stays."""
 
 
+def _is_error(record: logging.LogRecord) -> bool:
+    return record.levelno >= logging.ERROR
+
+
 def client(uri: str) -> Any:
     """An `MlflowClient` on a store, with MLflow's own messages held back. On an empty database it makes all tables."""
     for name, value in ENVIRONMENT.items():
@@ -33,4 +37,6 @@ def client(uri: str) -> Any:
 
     for name in ("mlflow", "alembic"):
         logging.getLogger(name).setLevel(logging.ERROR)
+    # MLflow 2 sets alembic's level back to INFO with every migration; a filter stays.
+    logging.getLogger("alembic.runtime.migration").addFilter(_is_error)
     return MlflowClient(uri)

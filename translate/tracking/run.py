@@ -71,6 +71,8 @@ class Tracking:
         self._journal: Journal | None = None
         self._shipper: Shipper | None = None
         self._sampler: Sampler | None = None
+        self.unsent = 0
+        """Records that had not reached the store when the run was closed."""
 
     @property
     def url(self) -> str | None:
@@ -162,7 +164,7 @@ class Tracking:
         journal.flush()
         journal.close()
         if self._shipper:
-            self._shipper.finish()
+            self.unsent = self._shipper.finish()
 
 
 class StageTracker:

@@ -158,8 +158,10 @@ class Shipper:
     def url(self) -> str | None:
         return self._store.url if self._store else None
 
-    def finish(self) -> None:
+    def finish(self) -> int:
         """Ships the rest of a closed journal and ends; gives up when the store does not take anything for a while.
+
+        Returns the number of records that did not reach the store.
 
         A database that is being made is waited for: its tables take more than half a minute on a slow disk, and if the
         process ended before, every run of such a machine would begin again.
@@ -178,6 +180,7 @@ class Shipper:
                 f"tracking: {unsent} records did not reach {redact(self._uri)}; they are kept in "
                 f"{self._runs.folder} and sent by the next run or by `translate track sync`"
             )
+        return unsent
 
     def _loop(self) -> None:
         pause = PAUSE
