@@ -14,14 +14,14 @@ Size = int | tuple[int, int]
 
 
 def tiny_spec(kind: DataKind, *, size: Size = 32, channels: int | Mapping[str, int] = 3, classes: int = 4) -> DataSpec:
-    """What a method is told about `tiny_batch`: `channels` for all sides or by side, class names for labels."""
-    given = channels if isinstance(channels, Mapping) else dict.fromkeys(SIDES[kind], channels)
+    """The DataSpec of `tiny_batch`: `channels` for all sides or by side, class names and colours for labels."""
+    by_side = channels if isinstance(channels, Mapping) else dict.fromkeys(SIDES[kind], channels)
     height, width = (size, size) if isinstance(size, int) else size
     if kind != "labelled":
-        return DataSpec(kind, dict(given), (height, width))
+        return DataSpec(kind, dict(by_side), (height, width))
     palette = tuple((37 * n % 256, 91 * n % 256, 200 * n % 256) for n in range(classes))
     names = tuple(f"class {n}" for n in range(classes))
-    return DataSpec(kind, {**given, "label": 1}, (height, width), names, palette)
+    return DataSpec(kind, {**by_side, "label": 1}, (height, width), names, palette)
 
 
 def tiny_batch(

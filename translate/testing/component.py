@@ -1,4 +1,4 @@
-"""What all components have in common: the shape of their kind, and options that pydantic checks."""
+"""The checks that all components share: the shape of their kind, and options that pydantic checks."""
 
 from __future__ import annotations
 

@@ -40,8 +40,8 @@ class SourceChecks(ComponentChecks):
         return self.made().facts()
 
     def made(self) -> Source[Any]:
-        found: Source[Any] = self.cls(self.config(), seed=SEED)
-        return found
+        source: Source[Any] = self.cls(self.config(), seed=SEED)
+        return source
 
     @cached_property
     def listed(self) -> dict[str, list[Record]]:
@@ -76,8 +76,10 @@ class SourceChecks(ComponentChecks):
                 yield f"records({split!r}) yields {type(wrong[0]).__name__}; yield translate.Record"
                 return
             if unknown := [r.side for r in records if r.side not in sides]:
-                known = f"{self.facts_.kind} data has {', '.join(sides)}"
-                yield f"split {split!r} has a record on side {unknown[0]!r}; {known}"
+                yield (
+                    f"split {split!r} has a record on side {unknown[0]!r}; "
+                    f"{self.facts_.kind} data has {', '.join(sides)}"
+                )
                 return
             keys = {side: [r.key for r in records if r.side == side] for side in sides}
             for side, names in keys.items():
@@ -97,9 +99,9 @@ class SourceChecks(ComponentChecks):
                     yield f"load() of {record.origin} {fault}"
                     return
                 sizes.setdefault(record.key, set()).add(image.shape[:2])
-            for key, found in sizes.items():
-                if self.facts_.kind in JOINED and len(found) > 1:
-                    yield f"the sides of {split}/{key} have the sizes {sorted(found)}; give both the same"
+            for key, shapes in sizes.items():
+                if self.facts_.kind in JOINED and len(shapes) > 1:
+                    yield f"the sides of {split}/{key} have the sizes {sorted(shapes)}; give both the same"
 
     @check("reads the same every time", "images")
     def again(self) -> Iterator[str]:
@@ -140,12 +142,12 @@ class TransformChecks(ComponentChecks):
     @check("gives every side the same geometry", "options")
     def sides(self) -> Iterator[str]:
         for dtype in (np.uint8, np.uint16):
-            given = self.images(dtype)
-            kept = {side: image.copy() for side, image in given.items()}
-            done = self.applied(given)
+            images = self.images(dtype)
+            copies = {side: image.copy() for side, image in images.items()}
+            done = self.applied(images)
             bits = np.iinfo(dtype).bits
-            if set(done) != set(given):
-                yield f"it returns the sides {', '.join(done)} for {', '.join(given)}; return each side that it gets"
+            if set(done) != set(images):
+                yield f"it returns the sides {', '.join(done)} for {', '.join(images)}; return each side that it gets"
                 return
             if any(not isinstance(image, np.ndarray) or image.ndim != 3 for image in done.values()):
                 yield "it returns images that are not numpy arrays H x W x C"
@@ -154,17 +156,17 @@ class TransformChecks(ComponentChecks):
                 yield f"it makes {done['input'].dtype} of images of {bits} bits; keep their type"
             elif not np.array_equal(done["input"], done["target"]):
                 yield "it treats two equal images of one call differently; draw once per call"
-            if any(not np.array_equal(given[side], kept[side]) for side in kept):
+            if any(not np.array_equal(images[side], copies[side]) for side in copies):
                 yield "it changes its input in place; work on a copy"
 
     @check("promises the size", "sides")
     def size(self) -> Iterator[str]:
-        given = self.images()
-        before = given["input"].shape[0], given["input"].shape[1]
+        images = self.images()
+        before = images["input"].shape[0], images["input"].shape[1]
         promised = self.cls(self.config()).size(before)
-        found = self.applied(given)["input"].shape[:2]
-        if promised is not None and tuple(promised) != found:
-            yield f"size({before}) says {promised}, but the images are {found}; say None where it depends on the image"
+        after = self.applied(images)["input"].shape[:2]
+        if promised is not None and tuple(promised) != after:
+            yield f"size({before}) says {promised}, but the images are {after}; say None where it depends on the image"
 
     @check("draws from its seed alone", "sides")
     def seeded(self) -> Iterator[str]:
@@ -178,11 +180,11 @@ class TransformChecks(ComponentChecks):
 
     @check("never blends labels", "sides")
     def classes(self) -> Iterator[str]:
-        given = self.labels()
-        done = self.applied(given)
+        images = self.labels()
+        done = self.applied(images)
         if done["label"].shape != done["image"].shape[:2]:
             yield f"it makes a label map {done['label'].shape} for an image {done['image'].shape}; change both alike"
-        elif new := sorted({*np.unique(done["label"]).tolist()} - {*np.unique(given["label"]).tolist(), IGNORE}):
+        elif new := sorted({*np.unique(done["label"]).tolist()} - {*np.unique(images["label"]).tolist(), IGNORE}):
             yield f"it makes labels {new[:3]} that were not there; interpolate labels by `nearest`, leave colours alone"
 
 

@@ -1,4 +1,4 @@
-"""A method on the bench: built by the registry, played by the engine, fed with tiny batches."""
+"""Builds a method with the registry, and trains it with the engine on tiny batches."""
 
 from __future__ import annotations
 

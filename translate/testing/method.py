@@ -142,13 +142,13 @@ class MethodChecks(GameChecks):
             height, width = inputs[route.inputs[0]].shape[-2:]
             wanted = tuple(n * route.scale * t for n, t in zip((height, width), route.tiles, strict=True))
             try:
-                made = tuple(_used(self.translator, route, inputs).shape[-2:])
+                size = tuple(_used(self.translator, route, inputs).shape[-2:])
             except (RuntimeError, ValueError, TranslateError) as error:
                 cause = " ".join(str(error).split())[:200]
                 yield f"direction {name} fails on {height} x {width} pixels ({cause}); {_MULTIPLE}"
                 continue
-            if made != wanted:
-                yield f"direction {name} makes {made} pixels from {height} x {width}, not {wanted}; {_MULTIPLE}"
+            if size != wanted:
+                yield f"direction {name} makes {size} pixels from {height} x {width}, not {wanted}; {_MULTIPLE}"
 
     @check("translates each image by itself, the same every time", "directions")
     def alone(self) -> Iterator[str]:

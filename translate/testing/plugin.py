@@ -47,16 +47,16 @@ def check_plugin(
             provided = registry.load(name).provides
     except PluginError as error:
         return [Finding(who, "can be imported and registered", "failed", str(error))]
-    found = [Finding(who, "can be imported and registered", "ok")]
+    findings = [Finding(who, "can be imported and registered", "ok")]
     for title, sentences in ((QUIET, noise), (GLOBALS, changed)):
-        told = "; ".join(f"at import, {sentence}" for sentence in sentences)
-        found.append(Finding(who, title, "failed" if told else "ok", told))
+        problem = "; ".join(f"at import, {sentence}" for sentence in sentences)
+        findings.append(Finding(who, title, "failed" if problem else "ok", problem))
     parts = [(kind, part, cls) for kind in KINDS for part, cls in sorted(provided[kind].items())]
     if unknown := sorted({*options} - {part for _, part, _ in parts}):
         raise ConfigError(f"{who} provides no {unknown[0]!r}{suggest(unknown[0], [part for _, part, _ in parts])}")
     for kind, part, cls in parts:
-        found += check_component(kind, part, cls, registry, options.get(part, {}))
-    return found
+        findings += check_component(kind, part, cls, registry, options.get(part, {}))
+    return findings
 
 
 def check_component(
@@ -66,8 +66,8 @@ def check_component(
     component = f"{singular(kind)} {name}"
     wrong = validate(cls.Config, dict(options))[1]
     if not options and wrong and all(p.path == () or p.message == "is required" for p in wrong):
-        told = "; ".join(f"{'.'.join(map(str, p.path))} {p.message}".strip() for p in wrong)
-        advice = f"{told}: give --set {name}.OPTION=VALUE, or call {ASSERTS.format(singular(kind))} in a test"
+        missing = "; ".join(f"{'.'.join(map(str, p.path))} {p.message}".strip() for p in wrong)
+        advice = f"{missing}: give --set {name}.OPTION=VALUE, or call {ASSERTS.format(singular(kind))} in a test"
         return [Finding(component, "has options to start from", "skipped", advice)]
     more = {"registry": registry} if kind in ("methods", "stages") else {}
     return CHECKS[kind](cls, options=options, component=component, **more).findings()
@@ -100,12 +100,14 @@ def _entries(path: Path) -> tuple[Path, list[EntryPoint]]:
     project = path / "pyproject.toml" if path.is_dir() else path
     if project.name == "pyproject.toml" and project.is_file():
         try:
-            found = tomllib.loads(project.read_text("utf-8")).get("project", {}).get("entry-points", {}).get(GROUP, {})
+            declared = (
+                tomllib.loads(project.read_text("utf-8")).get("project", {}).get("entry-points", {}).get(GROUP, {})
+            )
         except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
             raise ConfigError(f"{project}: {error}") from None
-        if not found:
+        if not declared:
             raise ConfigError(f'{project}: no plugin here; add [project.entry-points.{GROUP}] with NAME = "MODULE"')
-        return project.parent, [EntryPoint(name, value, GROUP) for name, value in found.items()]
+        return project.parent, [EntryPoint(name, value, GROUP) for name, value in declared.items()]
     if path.suffix == ".py" and path.is_file():
         path = path.parent if path.name == "__init__.py" else path
     elif not (path / "__init__.py").is_file():

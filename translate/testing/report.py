@@ -27,7 +27,7 @@ F = TypeVar("F", bound=Callable[..., Iterable[str]])
 
 @dataclass(frozen=True)
 class Finding:
-    """What one check says of a component; `problem` is empty unless it failed, or was skipped because of another."""
+    """The result of one check; `problem` is empty unless it failed, or was skipped because of another."""
 
     component: str
     check: str
@@ -60,7 +60,7 @@ class Checks:
 
     def findings(self) -> list[Finding]:
         """Runs every check; whatever one raises is its fault, and none hinders the others."""
-        found: list[Finding] = []
+        results: list[Finding] = []
         blocked: dict[str, str] = {}
         noise: list[str] = []
         changed: list[str] = []
@@ -69,27 +69,27 @@ class Checks:
                 continue
             if missing := [blocked[need] for need in needs if need in blocked]:
                 blocked[name] = missing[0]
-                found.append(Finding(self.component, title, "skipped", f"first mend: {missing[0]}"))
+                results.append(Finding(self.component, title, "skipped", f"first mend: {missing[0]}"))
                 continue
             with watched(noise, changed):
                 problem = _told(getattr(self, name))
             if problem:
                 blocked[name] = title
-            found.append(Finding(self.component, title, "failed" if problem else "ok", problem))
+            results.append(Finding(self.component, title, "failed" if problem else "ok", problem))
         for title, sentences in ((QUIET, noise), (GLOBALS, changed)):
             problem = _joined(sentences)
-            found.append(Finding(self.component, title, "failed" if problem else "ok", problem))
-        return found
+            results.append(Finding(self.component, title, "failed" if problem else "ok", problem))
+        return results
 
     def demand(self) -> None:
         """Errors: AssertionError with every failed check."""
         demand(self.findings())
 
     def _listed(self) -> Iterator[tuple[str, str, tuple[str, ...]]]:
-        found: dict[str, Any] = {}
+        checks: dict[str, Any] = {}
         for cls in reversed(type(self).__mro__):
-            found |= {name: member for name, member in vars(cls).items() if hasattr(member, "needs")}
-        yield from ((name, member.title, member.needs) for name, member in found.items())
+            checks |= {name: member for name, member in vars(cls).items() if hasattr(member, "needs")}
+        yield from ((name, member.title, member.needs) for name, member in checks.items())
 
 
 def demand(findings: Sequence[Finding]) -> None:

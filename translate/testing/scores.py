@@ -63,8 +63,8 @@ class MetricChecks(ComponentChecks):
 
     def outputs(self, seed: int, shade: float = 1.0) -> Lazy:
         """As `images`; a method gives every pixel a class."""
-        found = self.images(seed, shade)
-        return Lazy([torch.where(m == IGNORE, 0, m) for m in found]) if self.cls.reads == "labels" else found
+        maps = self.images(seed, shade)
+        return Lazy([torch.where(m == IGNORE, 0, m) for m in maps]) if self.cls.reads == "labels" else maps
 
     def scored(self, outputs: Lazy, references: Lazy) -> tuple[Any, Any]:
         """(score, details) by a new instance, as each evaluation makes one."""
@@ -81,7 +81,7 @@ class MetricChecks(ComponentChecks):
         return replace(tiny_spec("attribute", size=self.size), classes=labelled.classes, palette=labelled.palette)
 
     def context(self, count: int, spec: DataSpec) -> EvaluationContext:
-        """What `evaluate` would tell a metric about `count` outputs."""
+        """The context that `evaluate` would give a metric for `count` outputs."""
         inputs = Lazy(list(self.images(2))[:count])
         return EvaluationContext(
             target_side="with",
@@ -139,13 +139,13 @@ class MetricChecks(ComponentChecks):
 
     @check("leaves the images alone", "number")
     def untouched(self) -> Iterator[str]:
-        kept = [image.clone() for image in self.images(0)]
+        copies = [image.clone() for image in self.images(0)]
 
         class Held(Lazy):
             def __getitem__(self, index: Any) -> Any:
                 return self._images[index]
 
-        outputs, references = Held(list(self.outputs(1))), Held(kept)
+        outputs, references = Held(list(self.outputs(1))), Held(copies)
         self.scored(outputs, references)
         if not all(torch.equal(a, b) for a, b in zip(references, self.images(0), strict=True)):
             yield "score() changes images in place; work on a copy"

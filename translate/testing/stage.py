@@ -98,12 +98,12 @@ class StageChecks(ComponentChecks):
         for name, need in self.cls.needs.items():
             if not isinstance(need, Need):
                 yield f"needs[{name!r}] is {need!r}; write translate.Need('dataset')"
-        known = {field.alias or name for name, field in self.cls.Config.model_fields.items()}
-        listed = ", ".join(sorted(known)) or "none"
-        for name in sorted({*self.cls.neutral} - known):
+        options = {field.alias or name for name, field in self.cls.Config.model_fields.items()}
+        listed = ", ".join(sorted(options)) or "none"
+        for name in sorted({*self.cls.neutral} - options):
             yield f"`neutral` names {name!r}, which is no option; there are {listed}"
         for path, effect in self.cls.continuable.items():
-            if path.partition(".")[0] not in known:
+            if path.partition(".")[0] not in options:
                 yield f"`continuable` names {path!r}, which is no option; there are {listed}"
             if effect not in ("free", "schedule"):
                 yield f"continuable[{path!r}] is {effect!r}; write 'free' or 'schedule', or leave out what is neither"

@@ -74,12 +74,12 @@ class NetworkChecks(ComponentChecks):
         net = self.built()
         self.size = smallest(-(-self.size // net.multiple) * net.multiple, lambda size: net(self.images(size)))
         images = self.images()
-        given = images.clone()
+        copied = images.clone()
         outputs = list(_tensors(net(images)))
         if not outputs:
             yield f"forward() returns no tensor for images {tuple(images.shape)}"
             return
-        if not torch.equal(images, given):
+        if not torch.equal(images, copied):
             yield "forward() changes its input in place; work on a copy"
         if any(len(y) != len(images) for y in outputs):
             yield f"forward() returns shapes {[tuple(y.shape) for y in outputs]}; the first number is that of the batch"
@@ -124,13 +124,13 @@ class LossChecks(ComponentChecks):
 
     def bound(self) -> dict[str, Any]:
         """All required arguments; tensors want a gradient."""
-        found: dict[str, Any] = {}
+        bindings: dict[str, Any] = {}
         for number, (name, required) in enumerate(self.cls.arguments().items()):
             if name in self.views:
-                found[name] = self.views[name]
+                bindings[name] = self.views[name]
             elif required:
-                found[name] = _view(name, self.size, number)
-        return found
+                bindings[name] = _view(name, self.size, number)
+        return bindings
 
     def _attempt(self, size: int) -> None:
         self.size = size
@@ -143,7 +143,7 @@ class LossChecks(ComponentChecks):
             return
         self.size = smallest(self.size, self._attempt)
         views = self.bound()
-        given = {k: v.detach().clone() for k, v in views.items() if isinstance(v, Tensor)}
+        copies = {k: v.detach().clone() for k, v in views.items() if isinstance(v, Tensor)}
         value = _call(self.term, views)
         if not isinstance(value, Tensor) or value.ndim:
             what = f"shape {tuple(value.shape)}" if isinstance(value, Tensor) else type(value).__name__
@@ -151,7 +151,7 @@ class LossChecks(ComponentChecks):
             return
         if not value.is_floating_point() or not value.isfinite():
             yield f"forward() returns {value}; a loss is a finite float"
-        for name, was in given.items():
+        for name, was in copies.items():
             if not torch.equal(views[name].detach(), was):
                 yield f"forward() changes {name!r} in place; work on a copy"
         if not torch.equal(value.detach(), _call(self.term, self.bound()).detach()):
@@ -161,12 +161,12 @@ class LossChecks(ComponentChecks):
     def gradient(self) -> Iterator[str]:
         for what, views in (("noise", self.bound()), ("equal images", self._equal())):
             value = _call(self.term, views)
-            wanted = [v for v in views.values() if isinstance(v, Tensor) and v.requires_grad]
-            wanted += [p for v in views.values() if isinstance(v, nn.Module) for p in v.parameters()]
+            leaves = [v for v in views.values() if isinstance(v, Tensor) and v.requires_grad]
+            leaves += [p for v in views.values() if isinstance(v, nn.Module) for p in v.parameters()]
             if not value.requires_grad:
                 yield "its value has no gradient to any view; do not detach what it measures, nor use no_grad or item()"
                 return
-            slopes = [s for s in torch.autograd.grad(value, wanted, allow_unused=True) if s is not None]
+            slopes = [s for s in torch.autograd.grad(value, leaves, allow_unused=True) if s is not None]
             if not all(s.isfinite().all() for s in slopes):
                 yield f"its gradient is not finite for {what}; keep roots, logarithms and divisions away from 0"
             if what == "noise" and not any(s.any() for s in slopes):
