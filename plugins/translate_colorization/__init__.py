@@ -101,11 +101,11 @@ class Colorization(Method[ColorizationConfig]):
         ab = self.guess(nets.G(seen / 50 - 1))
         return to_rgb(L, F.interpolate(ab, L.shape[-2:], mode="bilinear") if ab.shape[-2:] != L.shape[-2:] else ab)
 
-    def guess(self, made: Tensor) -> Tensor:
-        """What G says as ab: N x 2 x h x w, in Lab's units."""
+    def guess(self, output: Tensor) -> Tensor:
+        """The output of G as ab: N x 2 x h x w, in Lab's units."""
         if self.config.predict == "colour":
-            return made.float() * RANGE
-        return annealed_mean(made, ab_bins().to(made.device))
+            return output.float() * RANGE
+        return annealed_mean(output, ab_bins().to(output.device))
 
     def step(self, nets: Nets, batch: Mapping[str, Tensor], step: Step) -> Iterator[Update]:
         L, ab = to_lab(batch["image"])
@@ -135,10 +135,10 @@ class Colorization(Method[ColorizationConfig]):
         ab = F.interpolate(y * RANGE, logits.shape[-2:], mode="area")
         index, share = soft_encode(ab, ab_bins().to(ab.device))
         nets.prior.learn(index, share)
-        found = logits.log_softmax(1).permute(0, 2, 3, 1).gather(3, index)
+        logs = logits.log_softmax(1).permute(0, 2, 3, 1).gather(3, index)
         weight = nets.prior.weights()[index[..., 0]] if self.config.rebalance else torch.ones_like(share[..., 0])
         coloured = (ab.abs().amax((1, 2, 3)) > COLOURED).to(weight.dtype).view(-1, 1, 1)
-        loss = -(coloured * weight * (share * found).sum(3)).mean()
+        loss = -(coloured * weight * (share * logs).sum(3)).mean()
         yield Update("G", {"classes": loss}, views={"input": x, "target": real})
 
 

@@ -104,13 +104,13 @@ class CUT(Method[CUTConfig]):
         both = self.weights["identity"] != 0
         real = torch.cat((real_a, real_b)) if both else real_a
         mirrored = torch.rand((len(real), 1, 1, 1), generator=step.rng, device=real.device) < c.flip
-        *features, made = features_of(nets.gen, torch.where(mirrored, real.flip(3), real), (*c.layers, ""))
-        fake_b, same_b = made[: len(real_a)], made[len(real_a) :]
+        *features, output = features_of(nets.gen, torch.where(mirrored, real.flip(3), real), (*c.layers, ""))
+        fake_b, same_b = output[: len(real_a)], output[len(real_a) :]
         views = {"critic": nets.disc, "real": real_b, "fake": fake_b.detach()}
         yield Update("D", {"critic": c.objective.critic(nets.disc, real_b, fake_b, step)}, views)
         c.objective.constrain(nets.disc)
 
-        queries = features_of(nets.gen, made, c.layers)
+        queries = features_of(nets.gen, output, c.layers)
         keys = features_of(nets.gen, real, c.layers) if c.flip else features
         terms = self._contrast(nets.heads, queries, keys, mirrored, 1 + both, step.rng)
         losses = dict(zip(("nce", "identity"), terms, strict=False))
@@ -134,9 +134,11 @@ class CUT(Method[CUTConfig]):
         # detached, not under no_grad, whose casts of the weights autocast would keep for the queries
         k = heads([patches(f.detach(), p) for f, p in zip(keys, at, strict=True)])
         groups = sets if c.negatives == "batch" else len(mirrored)
-        grouped = [[x.reshape(groups, -1, c.width) for x in pair] for pair in zip(q, k, strict=True)]
-        found = [patch_nce(x, y, c.temperature) for x, y in grouped]
-        return torch.stack(found).mean(0).view(sets, -1).mean(1)
+        losses = []
+        for queries_of_layer, keys_of_layer in zip(q, k, strict=True):
+            x, y = (v.reshape(groups, -1, c.width) for v in (queries_of_layer, keys_of_layer))
+            losses.append(patch_nce(x, y, c.temperature))
+        return torch.stack(losses).mean(0).view(sets, -1).mean(1)
 
     def translate(self, nets: Nets, inputs: Mapping[str, Tensor], direction: str) -> Tensor:
         fake: Tensor = nets.gen(inputs["image"])

@@ -40,8 +40,8 @@ class Heads(Network[HeadsConfig]):
         self.initialise(config.init, config.gain)
 
     def forward(self, patches: Sequence[Tensor]) -> list[Tensor]:
-        found = [head(x) for head, x in zip(self.heads, patches, strict=True)]
-        return [F.normalize(x.float(), dim=-1, eps=1e-7) for x in found]
+        vectors = [head(x) for head, x in zip(self.heads, patches, strict=True)]
+        return [F.normalize(v.float(), dim=-1, eps=1e-7) for v in vectors]
 
 
 def widths_of(gen: nn.Module, layers: Sequence[str], shape: tuple[int, int, int]) -> list[int]:

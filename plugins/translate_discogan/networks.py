@@ -59,8 +59,8 @@ class DiscoGenerator(Network[DiscoConfig]):
     def forward(self, images: Tensor) -> Tensor:
         smallest = 64 if self.config.extra_layers else 16
         self.expect(images, smallest=smallest, multiple=16, advice="resize or crop them")
-        made: Tensor = self.layers((images + 1) / 2)
-        return 2 * made - 1
+        fakes: Tensor = self.layers((images + 1) / 2)
+        return 2 * fakes - 1
 
 
 class DiscoCritic(Network[DiscoConfig]):

@@ -142,8 +142,8 @@ class GeneGAN(Method[GeneGANConfig]):
         background, own = self._parts(nets.splitter(inputs["image"]))
 
         def join(code: Tensor) -> Tensor:
-            made: Tensor = nets.joiner(_code(background, code))
-            return made
+            images: Tensor = nets.joiner(_code(background, code))
+            return images
 
         def code_of(name: str) -> tuple[Tensor, Tensor]:
             return self._parts(nets.splitter(inputs[name]))
@@ -151,7 +151,8 @@ class GeneGAN(Method[GeneGANConfig]):
         if direction in ("remove", "reconstruct_with", "reconstruct_without"):
             return join(own if direction == "reconstruct_with" else torch.zeros_like(own))
         if direction == "matrix":
-            return sheet([[join(code) for code in row] for row in bilinear([code_of(name)[1] for name in CORNERS])])
+            corners = [code_of(name)[1] for name in CORNERS]
+            return sheet([list(map(join, row)) for row in bilinear(corners)])
         other, u = code_of("exemplar")
         if direction == "swap":
             return sheet([[join(u), nets.joiner(_code(other, torch.zeros_like(u)))]])
@@ -183,15 +184,21 @@ def parallelogram(Ax: Tensor, Be: Tensor, Bu: Tensor, A0: Tensor) -> Tensor:
 def sum_of_squares(*nets: nn.Module) -> Tensor:
     """Half the mean squared weight of each convolution, summed."""
     kinds = (nn.Conv2d, nn.ConvTranspose2d)
-    weights = [layer.weight.float() for net in nets for layer in net.modules() if isinstance(layer, kinds)]
+    layers = [layer for net in nets for layer in net.modules()]
+    weights = [layer.weight.float() for layer in layers if isinstance(layer, kinds)]
     return torch.stack([w.square().mean() for w in weights]).sum() / 2
 
 
 def bilinear(corners: list[Tensor]) -> list[list[Tensor]]:
     """Object codes of a matrix whose corners (top left, top right, bottom left, bottom right) are given."""
     a, b, c, d = corners
+
+    def mix(r: float, s: float) -> Tensor:
+        """The code `r` of the way down and `s` of the way to the right."""
+        return (1 - r) * (1 - s) * a + (1 - r) * s * b + r * (1 - s) * c + r * s * d
+
     at = [n / (STEPS - 1) for n in range(STEPS)]
-    return [[(1 - r) * (1 - s) * a + (1 - r) * s * b + r * (1 - s) * c + r * s * d for s in at] for r in at]
+    return [list(map(mix, [r] * STEPS, at)) for r in at]
 
 
 def sheet(rows: list[list[Tensor]]) -> Tensor:

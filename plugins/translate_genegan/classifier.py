@@ -32,12 +32,12 @@ class Classifier:
     def classify(self, images: Sequence[Tensor]) -> list[int]:
         """The class of each image, C x H x W in [0, 1]."""
         self.net.eval()
-        found: list[int] = []
+        classes: list[int] = []
         with torch.no_grad():
             for start in range(0, len(images), BATCH):
                 batch = torch.stack([seen(images[n]) for n in range(start, min(start + BATCH, len(images)))])
-                found += self.net(batch).argmax(1).tolist()
-        return found
+                classes += self.net(batch).argmax(1).tolist()
+        return classes
 
 
 def seen(image: Tensor) -> Tensor:
@@ -56,19 +56,20 @@ def train_classifier(
     """
     if min(len(kind) for kind in kinds) < 4:
         raise DataError("a classifier needs at least four training images of each side")
-    images = [torch.stack([seen(kind[n]) for n in range(len(kind))]) for kind in kinds]
+    images = [torch.stack(list(map(seen, kind))) for kind in kinds]
     orders = [np.random.default_rng(derive(seed, "held out", n)).permutation(len(x)) for n, x in enumerate(images)]
     cuts = [max(1, round(held_out * len(x))) for x in images]
-    known = torch.cat([x[o[c:]] for x, o, c in zip(images, orders, cuts, strict=True)])
-    labels = torch.cat([torch.full((len(x) - c,), n) for n, (x, c) in enumerate(zip(images, cuts, strict=True))])
+    training = torch.cat([x[order[cut:]] for x, order, cut in zip(images, orders, cuts, strict=True)])
+    counts = [len(x) - cut for x, cut in zip(images, cuts, strict=True)]
+    labels = torch.cat([torch.full((count,), n) for n, count in enumerate(counts)])
     with torch.random.fork_rng([]):
         torch.manual_seed(derive(seed, "classifier"))
-        classifier = Classifier(known.shape[1], width, len(kinds))
-        _fit(classifier.net, known, labels, epochs, np.random.default_rng(derive(seed, "batches")))
+        classifier = Classifier(training.shape[1], width, len(kinds))
+        _fit(classifier.net, training, labels, epochs, np.random.default_rng(derive(seed, "batches")))
     right = total = 0
     for n, (x, order, cut) in enumerate(zip(images, orders, cuts, strict=True)):
-        found = classifier.classify([image.add(1).div(2) for image in x[order[:cut]]])
-        right, total = right + found.count(n), total + cut
+        classes = classifier.classify([image.add(1).div(2) for image in x[order[:cut]]])
+        right, total = right + classes.count(n), total + cut
     return classifier, right / total
 
 

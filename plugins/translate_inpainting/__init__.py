@@ -83,8 +83,8 @@ class Inpainting(Method[InpaintingConfig]):
         """M for each image: N x 1 x H x W, 1 in the hole, else 0."""
         count, (height, width), device = len(images), images.shape[-2:], images.device
         if self.config.masks is not None:
-            known: Tensor = load_masks(self.config.masks, (height, width)).to(device)
-            return known[torch.randint(len(known), (count,), generator=rng, device=device)]
+            masks: Tensor = load_masks(self.config.masks, (height, width)).to(device)
+            return masks[torch.randint(len(masks), (count,), generator=rng, device=device)]
         area, aspect, top, left = torch.rand((4, count, 1, 1, 1), generator=rng, device=device).unbind()
         area, aspect = 0.1 + 0.3 * area, torch.exp2(aspect - 0.5)
         if self.config.mask == "centre":
@@ -100,24 +100,25 @@ class Inpainting(Method[InpaintingConfig]):
 
     def translate(self, nets: Nets, inputs: Mapping[str, Tensor], direction: str) -> Tensor:
         x, mask = inputs["image"], (inputs["mask"][:, :1] > 0).to(inputs["image"].dtype)
-        return torch.where(mask > 0, self.made(nets, x, mask).float(), x)
+        return torch.where(mask > 0, self.whole(nets, x, mask).float(), x)
 
-    def made(self, nets: Nets, x: Tensor, mask: Tensor) -> Tensor:
-        made: Tensor = nets.F(torch.cat((covered(x, mask), mask), 1))
-        return made
+    def whole(self, nets: Nets, x: Tensor, mask: Tensor) -> Tensor:
+        """The image that F makes, also where x is known."""
+        image: Tensor = nets.F(torch.cat((covered(x, mask), mask), 1))
+        return image
 
     def step(self, nets: Nets, batch: Mapping[str, Tensor], step: Step) -> Iterator[Update]:
         x, objective = batch["image"], self.config.objective
         mask = self.holes(x, step.rng)
-        made = self.made(nets, x, mask).float()
-        fake = torch.where(mask > 0, made, x)
+        whole = self.whole(nets, x, mask).float()
+        fake = torch.where(mask > 0, whole, x)
         views = {"critic": nets.D, "real": x, "fake": fake.detach()}
         yield Update("D", {"critic": objective.critic(nets.D, x, fake.detach(), step)}, views)
         objective.constrain(nets.D)
         o = self.config.overlap
         ring = F.max_pool2d(mask, 2 * o + 1, 1, o) - mask
         weight = mask + RING * ring
-        error = (weight * (made - x).square()).sum() / ((mask + ring).sum() * x.shape[1])
+        error = (weight * (whole - x).square()).sum() / ((mask + ring).sum() * x.shape[1])
         losses = {"reconstruction": error, "adversarial": objective.generator(nets.D, fake, x, step)}
         yield Update("F", losses, views | {"fake": fake, "input": covered(x, mask), "output": fake, "target": x})
 

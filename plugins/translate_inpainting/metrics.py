@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator, Sequence
 
 from torch import Tensor
 
-from translate import DataError, EvaluationContext, Metric, NoOptions
+from translate import DataError, EvaluationContext, Metric, NoOptions, decibel, mean_score
 
 
 class _Hole(Metric[NoOptions]):
@@ -29,7 +28,12 @@ class _Hole(Metric[NoOptions]):
 
 
 class HoleL1(_Hole):
-    """Mean absolute difference in the hole, in per cent of the range; the mean over images (Pathak et al., table 1)."""
+    """Mean absolute difference in the hole alone, in per cent: what was never missing does not count.
+
+    - Formula: 100 mean |output - reference| over the pixels of the hole and all channels; then the mean over images.
+    - Protocol: needs the masks of an evaluated model; values in [0, 1]. 0 is equal.
+    - Source: Pathak et al., "Context Encoders", CVPR 2016, table 1.
+    """
 
     name = "hole-l1"
     unit = "%, hole"
@@ -37,12 +41,16 @@ class HoleL1(_Hole):
     def score(
         self, outputs: Sequence[Tensor], references: Sequence[Tensor], context: EvaluationContext | None = None
     ) -> float:
-        found = [100 * float(d.abs().mean()) for d in self.differences(outputs, references, context)]
-        return math.fsum(found) / len(found)
+        return mean_score(100 * float(d.abs().mean()) for d in self.differences(outputs, references, context))
 
 
 class HolePSNR(_Hole):
-    """10 log10(1 / MSE) of the hole, then the mean over images."""
+    """PSNR of the hole alone, in decibels.
+
+    - Formula: 10 log10(1 / MSE) with the MSE over the pixels of the hole and all channels; then the mean over images.
+    - Protocol: needs the masks of an evaluated model; values in [0, 1]. Equal holes give infinity.
+    - Source: Pathak et al., "Context Encoders", CVPR 2016, table 1.
+    """
 
     name = "hole-psnr"
     better = "higher"
@@ -51,6 +59,4 @@ class HolePSNR(_Hole):
     def score(
         self, outputs: Sequence[Tensor], references: Sequence[Tensor], context: EvaluationContext | None = None
     ) -> float:
-        errors = [float(d.square().mean()) for d in self.differences(outputs, references, context)]
-        found = [-10 * math.log10(error) if error > 0 else math.inf for error in errors]
-        return math.fsum(found) / len(found) if all(map(math.isfinite, found)) else math.inf
+        return mean_score(decibel(float(d.square().mean())) for d in self.differences(outputs, references, context))

@@ -77,9 +77,9 @@ class Segmentation(Method[SegmentationConfig]):
         return F.interpolate(small.float(), x.shape[-2:], mode="bilinear")
 
     def pixel_losses(self, nets: Nets, logits: Tensor, y: Tensor) -> dict[str, Tensor]:
-        weight, given = None, self.config.class_weights
-        if given != "none":
-            weight = nets.frequency(y) if given == "median-frequency" else logits.new_tensor(given)
+        weight, weights = None, self.config.class_weights
+        if weights != "none":
+            weight = nets.frequency(y) if weights == "median-frequency" else logits.new_tensor(weights)
         return {"cross_entropy": cross_entropy(logits, y, weight), "dice": dice_loss(logits, y)}
 
     def translate(self, nets: Nets, inputs: Mapping[str, Tensor], direction: str) -> Tensor:
@@ -187,13 +187,13 @@ class Colours(Method[ColoursConfig]):
     def step(self, nets: Nets, batch: Mapping[str, Tensor], step: Step) -> Iterator[Update]:
         x, objective = shrunk(batch["image"], self.config.shrink), self.config.objective
         hot = one_hot(shrunk(batch["label"], self.config.shrink), len(self.spec.classes))
-        known = hot.sum(1, keepdim=True)
-        y, fake = torch.einsum("nkhw,kc->nchw", hot, self.palette(x)), nets.gen(batch["image"]).float() * known
+        labelled = hot.sum(1, keepdim=True)
+        y, fake = torch.einsum("nkhw,kc->nchw", hot, self.palette(x)), nets.gen(batch["image"]).float() * labelled
         critic = joined(nets.disc, x)
         views = {"critic": critic, "real": y, "fake": fake.detach()}
         yield Update("D", {"critic": objective.critic(critic, y, fake.detach(), step)}, views)
         objective.constrain(nets.disc)
-        l1 = (fake - y).abs().sum() / (3 * known.sum()).clamp(min=1)
+        l1 = (fake - y).abs().sum() / (3 * labelled.sum()).clamp(min=1)
         losses = {"adversarial": objective.generator(critic, fake, y, step), "l1": l1}
         yield Update("G", losses, views | {"fake": fake, "input": x, "output": fake, "target": y})
 

@@ -15,6 +15,7 @@ from torch import nn
 from translate.contracts import DataSpec
 from translate.models.bundle import write_bundle
 from translate.models.single_network import SingleNetwork, SingleNetworkConfig
+from translate.networks import network_builder
 from translate.plugins import Registry
 
 TINY = {"uses": "resnet", "blocks": 1, "filters": 2}
@@ -26,7 +27,7 @@ def write(folder: Path, network: Any = TINY, channels: int = 3) -> Path:
     torch.manual_seed(0)
     config = SingleNetworkConfig(network=network, dropout=False)
     method = SingleNetwork(config, DataSpec("single", {"image": channels}, (32, 32)), {})
-    nets: dict[str, nn.Module] = method.networks(Registry().builder())
+    nets: dict[str, nn.Module] = method.networks(network_builder(Registry()))
     write_bundle(folder, method=method, method_name="single-network", nets=nets, provider={}, info={"metrics": {}})
     return folder
 

@@ -33,7 +33,7 @@ from translate.conversion.options import ConvertOptions
 from translate.device import resolve
 from translate.inference.translator import Translator
 from translate.models.single_network import SingleNetwork, SingleNetworkConfig
-from translate.networks import prepare_for_inference
+from translate.networks import network_builder, prepare_for_inference
 from translate.plugins import Registry
 
 
@@ -54,12 +54,13 @@ def measure(network: str, files: list[Path], base: Path, args: argparse.Namespac
     torch.manual_seed(0)
     config = SingleNetworkConfig(network=network, dropout=False)
     method = SingleNetwork(config, DataSpec("single", {"image": 3}, (args.size, args.size)), {})
-    nets = method.networks(Registry().builder())
+    nets = method.networks(network_builder(Registry()))
     translator = Translator(
         method, nets, {}, str(device), precision="fp32" if args.precision == "auto" else args.precision
     )
     torch.manual_seed(0)
-    plain = prepare_for_inference(method.networks(Registry().builder())["net"], TestTime(norm="image")).to(device)
+    net = method.networks(network_builder(Registry()))["net"]
+    plain = prepare_for_inference(net, TestTime(norm="image")).to(device)
     console = PlainConsole(io.StringIO(), io.StringIO())
     choice: Any = "auto" if args.precision == "auto" else None
     if args.batch:

@@ -24,6 +24,7 @@ from translate.errors import TranslateError
 from translate.models.bundle import write_bundle
 from translate.models.load import load
 from translate.models.onnx.export import exported
+from translate.networks import network_builder
 from translate.plugins import Registry
 
 VARIANTS = {"colorization": {"colour": {}, "classes": {"predict": "classes"}}}
@@ -49,7 +50,7 @@ def main() -> None:
                 spec = DataSpec(kind.data, dict.fromkeys(SIDES[kind.data], 3), (args.size, args.size))
             method = kind(kind.Config.model_validate(options), spec, dict(kind.losses))
             torch.manual_seed(0)
-            nets = method.networks(registry.builder())
+            nets = method.networks(network_builder(registry))
             for key, value in ((k, v) for net in nets.values() for k, v in net.state_dict().items()):
                 if key.endswith(("running_mean", "running_var")):
                     value.uniform_(*((0.5, 1.5) if key.endswith("var") else (-0.3, 0.3)))

@@ -37,12 +37,13 @@ def check(network: str, sizes: Iterable[Size], folder: Path) -> tuple[int, dict[
     from translate.imaging.io import probe, write
     from translate.inference.translator import Translator
     from translate.models.single_network import SingleNetwork, SingleNetworkConfig
+    from translate.networks import network_builder
     from translate.plugins import Registry
 
     torch.manual_seed(0)
     config = SingleNetworkConfig.model_validate({"network": {"uses": network, **NETWORKS[network]}, "dropout": False})
     method = SingleNetwork(config, DataSpec("single", {"image": 3}, (32, 32)), {})
-    translator = Translator(method, method.networks(Registry().builder()), {})
+    translator = Translator(method, method.networks(network_builder(Registry())), {})
     rng, wanted = np.random.default_rng(0), {}
     (folder / "in").mkdir()
     for height, width in sizes:

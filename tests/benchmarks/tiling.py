@@ -46,12 +46,13 @@ def one(network: str, way: str, height: int, width: int, repeat: int, tile: int,
     from translate.imaging.io import Image
     from translate.inference.translator import Translator
     from translate.models.single_network import SingleNetwork, SingleNetworkConfig
+    from translate.networks import network_builder
     from translate.plugins import Registry
 
     torch.manual_seed(0)
     config = SingleNetworkConfig(network=network, dropout=False)
     method = SingleNetwork(config, DataSpec("single", {"image": 3}, (32, 32)), {})
-    translator = Translator(method, method.networks(Registry().builder()), {})
+    translator = Translator(method, method.networks(network_builder(Registry())), {})
     image = picture(height, width)
 
     def make() -> np.ndarray:

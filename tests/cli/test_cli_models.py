@@ -16,6 +16,7 @@ from translate.contracts import DataSpec
 from translate.imaging.io import read, write
 from translate.models.bundle import write_bundle
 from translate.models.single_network import SingleNetwork
+from translate.networks import network_builder
 from translate.plugins import Registry
 
 
@@ -30,7 +31,7 @@ def model(tmp_path: Path) -> Path:
     config = SingleNetwork.Config.model_validate({"network": network})
     method = SingleNetwork(config, DataSpec("single", {"image": 3}, (16, 16)), {})
     torch.manual_seed(0)
-    nets = method.networks(registry.builder())
+    nets = method.networks(network_builder(registry))
     provider = registry.provider("methods", "single-network")
     write_bundle(tmp_path / "model", method=method, method_name="single-network", nets=nets, provider=provider, info={})
     (tmp_path / "in").mkdir()

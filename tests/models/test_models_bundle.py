@@ -12,6 +12,7 @@ from translate.contracts import CONTRACT, DataSpec, Direction, NetworkUse, NoOpt
 from translate.errors import ConfigError, DataError, PluginError
 from translate.models.bundle import read_bundle, write_bundle
 from translate.models.load import load
+from translate.networks import network_builder
 
 INFO = {"weights": "best", "step": 1200, "ema": True, "metrics": {"val/swd": 12.5}, "data": "abc", "pipeline": "maps"}
 
@@ -193,7 +194,7 @@ def test_networks_of_the_registry_are_built_by_it(tmp_path, tiny):
             return Built if kind == "methods" else super().get(kind, name)
 
     method = Built(tiny.Config(channels=1), spec_of(1), {"l1": 1.0})
-    nets = method.networks(Known([]).builder())
+    nets = method.networks(network_builder(Known([])))
     write_bundle(tmp_path, method=method, method_name="tiny", nets=nets, provider={}, info={})
     image = torch.rand(1, 1, 7, 70)
     made = load(tmp_path, "cpu", Known([])).translate_tensor(image)

@@ -21,7 +21,7 @@ from translate.inference.directions import multiple_of
 from translate.models.bundle import write_bundle
 from translate.models.load import load
 from translate.models.onnx.export import export_onnx, exported
-from translate.networks import prepare_for_inference
+from translate.networks import network_builder, prepare_for_inference
 from translate.plugins import Registry
 
 onnx = pytest.importorskip("onnx", reason="the extra [onnx] is not installed")
@@ -59,7 +59,7 @@ def spec(kind, channels=3):
 def lively(method, seed=0):
     """The method's networks with weights under which outputs are far from zero, and norms that are far from idle."""
     torch.manual_seed(seed)
-    nets = method.networks(REGISTRY.builder())
+    nets = method.networks(network_builder(REGISTRY))
     for net in nets.values():
         for name, value in [*net.named_parameters(), *net.named_buffers()]:
             with torch.no_grad():

@@ -14,6 +14,7 @@ from plugin_sources import method
 
 from translate.contracts import Config, NetworkUse, TransformUse
 from translate.errors import ConfigError, PluginError
+from translate.networks import network_builder
 from translate.plugins import KINDS, Registry, resolve, validate
 from translate.plugins.catalogue import describe_method
 from translate.plugins.discovery import plain_names
@@ -169,7 +170,7 @@ def test_build_gives_networks_defaults_that_options_override() -> None:
     plain = registry.build("unet_64", in_channels=3, out_channels=1, norm="instance", unheard_of=1)
     assert plain.config.norm == "instance"
     use = NetworkUse.model_validate({"uses": "unet_64", "norm": "batch"})
-    assert registry.builder()(use, in_channels=3, out_channels=1, norm="instance").config.norm == "batch"
+    assert network_builder(registry)(use, in_channels=3, out_channels=1, norm="instance").config.norm == "batch"
     with pytest.raises(ConfigError, match=r"unet_64: nrm: unknown key; did you mean 'norm'\?"):
         registry.build(NetworkUse.model_validate({"uses": "unet_64", "nrm": "batch"}), in_channels=3, out_channels=3)
 

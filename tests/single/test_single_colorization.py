@@ -17,6 +17,7 @@ from translate_colorization.metrics import AbAuC, AbPSNR, Colourfulness, colourf
 from translate import Method, Nets, Step, to_lab, to_rgb
 from translate.contracts import DataSpec, NoOptions
 from translate.inference.translator import Translator
+from translate.networks import network_builder
 from translate.plugins import Registry
 
 TINY: Mapping[str, Any] = {
@@ -36,7 +37,7 @@ def game(plugins: Registry, weights: Mapping[str, float] | None = None, **option
     config = cls.Config.model_validate({**TINY, **options})
     method = cls(config, DataSpec("single", {"image": 3}, (32, 32)), {**cls.losses, **(weights or {})})
     torch.manual_seed(0)
-    return method, Nets(method.networks(plugins.builder()))
+    return method, Nets(method.networks(network_builder(plugins)))
 
 
 def images(count: int = 2, height: int = 32, width: int = 32) -> Tensor:

@@ -17,6 +17,7 @@ from translate import DataError, EvaluationContext, Method, Nets, Step, load_mas
 from translate.contracts import DataSpec
 from translate.imaging.io import write
 from translate.inference.translator import Translator
+from translate.networks import network_builder
 from translate.plugins import Registry
 
 TINY: Mapping[str, Any] = {
@@ -34,7 +35,7 @@ def game(plugins: Registry, **options: Any) -> tuple[Method[Any], Nets]:
     cls = plugins.get("methods", "inpainting")
     method = cls(cls.Config.model_validate({**TINY, **options}), DataSpec("single", {"image": 3}, (32, 32)), cls.losses)
     torch.manual_seed(0)
-    return method, Nets(method.networks(plugins.builder()))
+    return method, Nets(method.networks(network_builder(plugins)))
 
 
 def images(count: int = 2, height: int = 32, width: int = 32) -> Tensor:

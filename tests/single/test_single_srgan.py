@@ -14,6 +14,7 @@ from translate import ConfigError, Method, Nets, Step, Update, bicubic
 from translate.contracts import DataSpec
 from translate.inference.directions import describe
 from translate.inference.translator import Translator
+from translate.networks import network_builder
 from translate.plugins import Registry
 from translate.stages.train import TrainStage
 from translate.training.config import TrainConfig
@@ -34,7 +35,7 @@ def game(plugins: Registry, name: str, options: Mapping[str, Any], **weights: fl
     spec = DataSpec("single", {"image": 3}, (32, 32))
     method = cls(cls.Config.model_validate(dict(options)), spec, {**cls.losses, **weights})
     torch.manual_seed(0)
-    return method, Nets(method.networks(plugins.builder()))
+    return method, Nets(method.networks(network_builder(plugins)))
 
 
 def images(count: int = 2, size: int = 32) -> Tensor:

@@ -8,7 +8,6 @@ stream and augmentations of their own. An epoch is as many full batches as the l
 
 from __future__ import annotations
 
-import os
 from collections import OrderedDict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -18,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 from translate.contracts import JOINED, SIDES, Transform
 from translate.data.dataset import Dataset, normalise, to_tensor
 from translate.data.transforms import apply
+from translate.device import cores
 from translate.errors import DataError, TranslateError
 from translate.seeding import derive
 
@@ -155,7 +155,7 @@ class Loader:
         pin: bool = False,
     ) -> None:
         self.samples = Samples(dataset, split, augment, batch_size, seed)
-        self.workers, self.start, self.pin = min(workers, _cores()), start, pin
+        self.workers, self.start, self.pin = min(workers, cores()), start, pin
         self._running: Any = None
 
     @property
@@ -198,10 +198,6 @@ class Loader:
             generator=torch.Generator(),  # of its own: it would draw a seed from the global one
         )
         return iter(loader)
-
-
-def _cores() -> int:
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def _unchanged(value: Any) -> Any:

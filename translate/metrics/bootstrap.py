@@ -69,7 +69,10 @@ def resampled(
     alone: two sets of outputs are scored on the same draws, so that their differences are paired.
     """
     count = len(outputs)
-    draws = [np.random.default_rng(derive(seed, "draw", n)).integers(count, size=count).tolist() for n in range(times)]
+    draws: list[list[int]] = []
+    for number in range(times):
+        rng = np.random.default_rng(derive(seed, "draw", number))
+        draws.append(rng.integers(count, size=count).tolist())
     paired = len(references) == count
 
     def score(places: Sequence[int]) -> float:
@@ -78,7 +81,7 @@ def resampled(
 
     if metric.mean_of_images:  # each image is scored once, whatever the number of draws
         singles = [score([place]) for place in range(count)]
-        return [math.fsum(singles[place] for place in draw) / count for draw in draws]
+        return [math.fsum(map(singles.__getitem__, draw)) / count for draw in draws]
     return [score(draw) for draw in draws]
 
 

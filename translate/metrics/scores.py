@@ -207,7 +207,8 @@ def table(scores: Sequence[Score]) -> tuple[list[str], list[list[Any]]]:
         if any(getattr(s, base) is not None for s in scores):
             columns.append((title, [getattr(s, base) for s in scores]))
             columns.append((f"score / {base}", [getattr(s, f"{base}_ratio") for s in scores]))
-    return [title for title, _ in columns], [list(row) for row in zip(*(cells for _, cells in columns), strict=True)]
+    titles, cells_by_column = zip(*columns, strict=True)
+    return list(titles), [list(row) for row in zip(*cells_by_column, strict=True)]
 
 
 def _between(interval: Interval | None) -> str | None:

@@ -1,4 +1,4 @@
-"""Which network a checkpoint of pytorch-CycleGAN-and-pix2pix holds, found from the names and shapes of its tensors."""
+"""Recognises the network of a checkpoint of pytorch-CycleGAN-and-pix2pix by the names and shapes of its tensors."""
 
 from __future__ import annotations
 
@@ -48,10 +48,10 @@ def recognise(shapes: Shapes, *, dropout: bool = True) -> Recognised:
     """
     names = unwrapped(shapes)
     plain = {name: tuple(shapes[theirs]) for name, theirs in names.items()}
-    found = _unet(plain, dropout) or _resnet(plain)
-    if found is None:
+    guess = _unet(plain, dropout) or _resnet(plain)
+    if guess is None:
         raise DataError(_unlike(plain))
-    net, told = found
+    net, told_dropout = guess
     wanted = _table(net)
     other = _table(_build(type(net), {**net.config.model_dump(), "norm": "batch"}, net.in_channels, net.out_channels))
     stale = {n for n in other if n not in wanted and n.rpartition(".")[2] in _STATISTICS and plain.get(n) == other[n]}
@@ -66,9 +66,8 @@ def recognise(shapes: Shapes, *, dropout: bool = True) -> Recognised:
         raise DataError(f"{what}, but {len(wrong)} tensors differ, first {'; '.join(wrong[:3])}")
     options = {key: value for key, value in net.config.model_dump().items() if key in _TOLD}
     keys = {ours: None if n in lacking else names[n] for ours, n in reference_keys(net).items()}
-    return Recognised(
-        net.name, options, net.in_channels, net.out_channels, keys, tuple(sorted(names[n] for n in stale)), told
-    )
+    old = tuple(sorted(names[n] for n in stale))
+    return Recognised(net.name, options, net.in_channels, net.out_channels, keys, old, told_dropout)
 
 
 _TOLD = frozenset({"filters", "norm", "blocks", "levels", "dropout"})

@@ -81,6 +81,7 @@ def _method(
 ) -> tuple[SingleNetwork, dict[str, Any], Mapping[str, str]]:
     import torch
 
+    from translate.networks import network_builder
     from translate.plugins import Registry
 
     registry = Registry()
@@ -90,7 +91,7 @@ def _method(
     size = 2 ** found.options.get("levels", LEVELS)
     method = kind(config, DataSpec("single", {"image": found.in_channels}, (size, size)), {})
     with torch.random.fork_rng([]):  # initial weights are drawn and thrown away
-        nets = method.networks(registry.builder())
+        nets = method.networks(network_builder(registry))
     return method, nets, registry.provider("methods", METHOD)
 
 

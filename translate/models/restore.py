@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import nn
 
-from translate.contracts import Components, Method, NetworkUse
+from translate.contracts import Components, Method
 from translate.errors import PluginError, TranslateError
 from translate.models.bundle import structure_hash
 from translate.models.facts import plugin_in_words
+from translate.networks import network_builder
 
 if TYPE_CHECKING:
     from translate.models.bundle import Bundle
@@ -40,15 +41,8 @@ def restore_networks(bundle: Bundle, method: Method[Any], registry: Components) 
 
     Errors: PluginError when the structures differ.
     """
-
-    def build(use: NetworkUse | str, *, in_channels: int, out_channels: int = 1, **defaults: Any) -> nn.Module:
-        use = NetworkUse.model_validate(use) if isinstance(use, str) else use
-        net = registry.build(use, in_channels=in_channels, out_channels=out_channels, **defaults)
-        assert isinstance(net, nn.Module)
-        return net
-
     with torch.random.fork_rng([]):  # initial weights are drawn and thrown away
-        built = method.networks(build)
+        built = method.networks(network_builder(registry))
     nets = {name: built[name] for name in bundle.facts.networks if name in built}
     for name in bundle.facts.networks:
         _fill(bundle, name, nets.get(name), registry)

@@ -6,6 +6,7 @@ from typing import Any
 
 from translate.markers import hookimpl
 from translate.networks.blocks import norm_layers, stack
+from translate.networks.build import network_builder
 from translate.networks.colour import to_lab, to_rgb
 from translate.networks.features import VGG19, RandomFeatures, feature_distance
 from translate.networks.inference import batched, prepare_for_inference, separate_calls
@@ -29,6 +30,7 @@ __all__ = [
     "count_parameters",
     "feature_distance",
     "features_of",
+    "network_builder",
     "norm_layers",
     "parameters_by_network",
     "prepare_for_inference",

@@ -13,7 +13,7 @@ from typing import Annotated, Any, Literal, Union, get_args, get_origin
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
-from translate.contracts import SIDES, ComponentKind, DataSpec, Method, Use
+from translate.contracts import SIDES, DataSpec, Method, Use
 from translate.errors import TranslateError
 from translate.plugins.discovery import ENGINE, Plugin, builtins
 from translate.plugins.options import models, show
@@ -65,16 +65,15 @@ def describe_plugin(registry: Registry, plugin: Plugin) -> dict[str, Any]:
         "seconds": None if plugin.seconds is None else round(plugin.seconds, 4),
         "hooks": list(plugin.hooks),
         "provides": {
-            kind: [_component(registry.spelt(kind, plugin.name, name), found) for name, found in sorted(of.items())]
-            for kind, of in plugin.provides.items()
-            if of
+            kind: _components({registry.spelt(kind, plugin.name, name): each for name, each in sorted(classes.items())})
+            for kind, classes in plugin.provides.items()
+            if classes
         },
     }
 
 
 def describe_builtins() -> dict[str, Any]:
     """The engine's own components, in the form of `describe_plugin`. Imports all of them."""
-    found: Mapping[ComponentKind, Mapping[str, type[Any]]] = {kind: builtins(kind) for kind in KINDS}
     return {
         "name": "translate",
         "distribution": ENGINE,
@@ -84,13 +83,17 @@ def describe_builtins() -> dict[str, Any]:
         "off": False,
         "seconds": None,
         "hooks": [],
-        "provides": {kind: [_component(name, each) for name, each in sorted(of.items())] for kind, of in found.items()},
+        "provides": {kind: _components(dict(sorted(builtins(kind).items()))) for kind in KINDS},
     }
 
 
 def about(component: type[Any]) -> str:
     """The first paragraph of a class's own docstring."""
     return inspect.cleandoc(component.__doc__ or "").partition("\n\n")[0]
+
+
+def _components(classes: Mapping[str, type[Any]]) -> list[dict[str, Any]]:
+    return [_component(name, each) for name, each in classes.items()]
 
 
 def _component(name: str, component: type[Any]) -> dict[str, Any]:
@@ -121,13 +124,16 @@ def _file(plugin: Plugin) -> str | None:
 
 def _networks(method: type[Method[Any]], registry: Registry) -> tuple[dict[str, dict[str, Any]], str | None]:
     """The default networks of a method by name with their trainable parameters; or why they could not be built."""
-    from translate.networks import parameters_by_network  # brings torch, which most commands do without
+    from translate.networks import (  # brings torch, which most commands do without
+        network_builder,
+        parameters_by_network,
+    )
 
     sides = SIDES[method.data]
     classes, colours = ("background", "object"), ((0, 0, 0), (255, 255, 255))
     spec = DataSpec(method.data, dict.fromkeys(sides, CHANNELS), (SIZE, SIZE), classes, colours)
     try:
-        counts = parameters_by_network(method, spec, registry.builder())
+        counts = parameters_by_network(method, spec, network_builder(registry))
     except TranslateError as error:
         return {}, str(error)
     except Exception as error:
@@ -135,15 +141,15 @@ def _networks(method: type[Method[Any]], registry: Registry) -> tuple[dict[str, 
     return {name: {"uses": uses, "parameters": count} for name, (uses, count) in counts.items() if count}, None
 
 
-def options(config: type[BaseModel], prefix: str = "", given: BaseModel | None = None) -> Iterator[dict[str, Any]]:
-    """Every option with type, range and default, those of a nested model after it: `objective`, `objective.uses`.
+def options(config: type[BaseModel], prefix: str = "", defaults: BaseModel | None = None) -> Iterator[dict[str, Any]]:
+    """Every option with type, range, default and words, those of a nested model after it: `objective.uses`.
 
-    `given` holds the defaults, where they are not those of the model itself.
+    `defaults` has the values that count, where they are not those of the model itself.
     """
     for field_name, field in config.model_fields.items():
         name = f"{prefix}{field.alias or field_name}"
-        missing = given is None and field.is_required()
-        value = None if missing else getattr(given, field_name) if given else _default(field)
+        missing = defaults is None and field.is_required()
+        value = _default(field_name, field, defaults)
         plain = value.model_dump(mode="json") if isinstance(value, BaseModel) else value
         yield {
             "name": name,
@@ -158,8 +164,11 @@ def options(config: type[BaseModel], prefix: str = "", given: BaseModel | None =
                 yield from options(model, f"{name}.", value if isinstance(value, model) else None)
 
 
-def _default(field: FieldInfo) -> Any:
-    return field.get_default(call_default_factory=True, validated_data={})
+def _default(name: str, field: FieldInfo, defaults: BaseModel | None) -> Any:
+    """The value of an option that a file leaves out; None where it must not."""
+    if defaults is not None:
+        return getattr(defaults, name)
+    return None if field.is_required() else field.get_default(call_default_factory=True, validated_data={})
 
 
 def _kind(annotation: Any) -> str:

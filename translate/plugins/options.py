@@ -1,4 +1,4 @@
-"""What is wrong with options, in plain words, and what they are once defaults are filled in."""
+"""Options as pydantic checks them: what is wrong, in plain words, and what they are with all defaults."""
 
 from __future__ import annotations
 
@@ -80,16 +80,16 @@ def show(value: Any) -> str:
 
 def problems(error: ValidationError, model: type[BaseModel], data: Any) -> list[Problem]:
     """Everything that pydantic found wrong with `data`, one problem per path, in plain words."""
-    found: dict[Path, list[Problem]] = {}
+    entries_by_path: dict[Path, list[Problem]] = {}
     for detail in error.errors(include_url=False):
         path = _path(detail["loc"], data, detail["type"])
-        found.setdefault(path, []).append(_problem(detail, path, model))
-    nameless = {
-        path[:-1] for path in found if path[-1:] == ("uses",) and _keys(model, path[:-1]) == set(Use.model_fields)
-    }
+        entries_by_path.setdefault(path, []).append(_problem(detail, path, model))
+    # Where a component has no `uses`, its other keys are not unknown: nobody can say yet what they belong to.
+    places = {path[:-1] for path in entries_by_path if path[-1:] == ("uses",)}
+    nameless = {place for place in places if _keys(model, place) == set(Use.model_fields)}
     return [
         _joined(entries)
-        for path, entries in found.items()
+        for path, entries in entries_by_path.items()
         if not (isinstance(entries[0], KeyProblem) and path[:-1] in nameless)
     ]
 
@@ -108,8 +108,8 @@ def resolve(value: Any, registry: Lookup) -> tuple[Any, list[Problem]]:
     Each `Use` becomes `{uses: name, **options}`, its options checked against the component's Config; what is wrong with
     them, or a name that does not exist, comes back as problems with paths below `value`.
     """
-    found: list[Problem] = []
-    return _resolve(value, registry, (), found), found
+    wrong: list[Problem] = []
+    return _resolve(value, registry, (), wrong), wrong
 
 
 def used(value: Any) -> Iterator[Use]:
@@ -144,19 +144,19 @@ def files(value: Any, registry: Lookup, path: Path = ()) -> Iterator[tuple[Path,
         yield path, value
 
 
-def _resolve(value: Any, registry: Lookup, path: Path, found: list[Problem]) -> Any:
+def _resolve(value: Any, registry: Lookup, path: Path, collected: list[Problem]) -> Any:
     if isinstance(value, Use):
-        return {"uses": value.uses, **_options(value, registry, path, found)}
+        return {"uses": value.uses, **_options(value, registry, path, collected)}
     if isinstance(value, BaseModel):
         fields = type(value).model_fields
         named = {field.alias or name: getattr(value, name) for name, field in fields.items()}
-        return {name: _resolve(item, registry, (*path, name), found) for name, item in named.items()}
+        return {name: _resolve(item, registry, (*path, name), collected) for name, item in named.items()}
     if isinstance(value, Mapping):
-        return {str(key): _resolve(item, registry, (*path, key), found) for key, item in value.items()}
+        return {str(key): _resolve(item, registry, (*path, key), collected) for key, item in value.items()}
     if isinstance(value, list | tuple):
-        return [_resolve(item, registry, (*path, i), found) for i, item in enumerate(value)]
+        return [_resolve(item, registry, (*path, i), collected) for i, item in enumerate(value)]
     if isinstance(value, Set):
-        return sorted(_resolve(item, registry, path, found) for item in value)
+        return sorted(_resolve(item, registry, path, collected) for item in value)
     if isinstance(value, Enum):
         return value.value
     if isinstance(value, PurePath):
@@ -164,15 +164,15 @@ def _resolve(value: Any, registry: Lookup, path: Path, found: list[Problem]) -> 
     return repr(value) if isinstance(value, float) and not math.isfinite(value) else value
 
 
-def _options(use: Use, registry: Lookup, path: Path, found: list[Problem]) -> dict[str, Any]:
+def _options(use: Use, registry: Lookup, path: Path, collected: list[Problem]) -> dict[str, Any]:
     try:
         model: type[Config] = registry.get(use.kind, use.uses).Config
     except TranslateError as error:
-        found.append(Problem((*path, "uses"), str(error)))
+        collected.append(Problem((*path, "uses"), str(error)))
         return dict(use.options)
     config, wrong = validate(model, use.options)
-    found.extend(type(p)((*path, *p.path), p.message) for p in wrong)
-    return _resolve(config, registry, path, found) if config is not None else dict(use.options)
+    collected.extend(type(p)((*path, *p.path), p.message) for p in wrong)
+    return _resolve(config, registry, path, collected) if config is not None else dict(use.options)
 
 
 def _path(loc: Sequence[str | int], data: Any, kind: str) -> Path:
@@ -245,11 +245,14 @@ def models(annotation: Any) -> Iterator[type[BaseModel]]:
 
 def _keys(model: type[BaseModel], path: Path) -> set[str]:
     """The keys that the models at `path` below `model` know."""
-    found = {model}
+    models_here = {model}
     for part in path:
         deeper: set[type[BaseModel]] = set()
-        for each in found:
+        for each in models_here:
             fields = {field.alias or name: field for name, field in each.model_fields.items()}
             deeper |= set(models(fields[part].annotation)) if part in fields else {each}
-        found = deeper
-    return {field.alias or name for each in found for name, field in each.model_fields.items()}
+        models_here = deeper
+    keys: set[str] = set()
+    for each in models_here:
+        keys |= {field.alias or name for name, field in each.model_fields.items()}
+    return keys

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from importlib.metadata import EntryPoint
 from typing import Any
 
-from translate.contracts import Build, ComponentKind, NetworkUse, Problem, Use
+from translate.contracts import ComponentKind, NetworkUse, Problem, Use
 from translate.errors import ConfigError, PluginError, Stopped
 from translate.plugins.discovery import BUILTINS, ENGINE, Plugin, discover, plain_names
 from translate.plugins.hooks import blame, manager
@@ -69,10 +69,6 @@ class Registry:
             options = {key: value for key, value in kwargs.items() if key in fields} | options
             kwargs = sizes
         return component(self.config(use.kind, use.uses, options), **kwargs)
-
-    def builder(self) -> Build:
-        """`build` as methods get it, for networks only."""
-        return self.build
 
     def config(self, kind: ComponentKind, name: str, options: Any) -> Any:
         """`options` as the component's Config. Errors: ConfigError that lists everything wrong with them."""
@@ -223,7 +219,9 @@ def _listed(known: list[str]) -> str:
 
 
 def _provided(plugin: Plugin) -> str:
-    parts = [f"{singular(kind)} {plugin.name}/{name}" for kind in KINDS for name in plugin.provides[kind]]
+    parts: list[str] = []
+    for kind in KINDS:
+        parts += [f"{singular(kind)} {plugin.name}/{name}" for name in plugin.provides[kind]]
     return ", ".join(parts) or "nothing that a pipeline can name"
 
 

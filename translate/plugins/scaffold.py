@@ -60,4 +60,4 @@ def scaffold(name: str, kind: str, folder: Path | None, registry: Registry) -> l
 
 
 def _filled(text: str, words: Mapping[str, str]) -> str:
-    return re.sub("|".join(words), lambda found: words[found[0]], text)
+    return re.sub("|".join(words), lambda match: words[match[0]], text)

@@ -8,12 +8,12 @@ from typing import Any
 import torch
 from torch import nn
 
-from translate.contracts import Components, Method, NetworkUse, StageContext, Transform
+from translate.contracts import Components, Method, StageContext, Transform
 from translate.data.dataset import Dataset
 from translate.data.loader import Loader, Samples
 from translate.device import cores, precision as precision_on
 from translate.errors import ConfigError, ContractError, StageError
-from translate.networks import count_parameters
+from translate.networks import count_parameters, network_builder
 from translate.seeding import derive
 from translate.training import checkpoint
 from translate.training.best import Best
@@ -67,14 +67,7 @@ def build_method(
 
 def build_networks(method: Method[Any], registry: Components) -> dict[str, nn.Module]:
     """The method's networks. Errors: ContractError when a direction names a network that is not there."""
-
-    def build(use: NetworkUse | str, *, in_channels: int, out_channels: int = 1, **defaults: Any) -> nn.Module:
-        use = NetworkUse(uses=use) if isinstance(use, str) else use
-        net = registry.build(use, in_channels=in_channels, out_channels=out_channels, **defaults)
-        assert isinstance(net, nn.Module)
-        return net
-
-    nets = method.networks(build)
+    nets = method.networks(network_builder(registry))
     for name, direction in method.directions.items():
         for net in direction.nets:
             if net not in nets:
