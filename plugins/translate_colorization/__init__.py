@@ -44,7 +44,7 @@ class ColorizationConfig(Config):
     """Knobs of colorization, by regression or by classes."""
 
     predict: Literal["colour", "classes"] = "colour"
-    """What G says of a pixel: its `colour` (Isola et al.), or a distribution over `classes` of colours (Zhang et
+    """The output of G for a pixel: its `colour` (Isola et al.), or a distribution over `classes` of colours (Zhang et
     al.)."""
     generator: NetworkUse = NetworkUse(uses="unet_256")
     """The generator G, by name or with options; for classes, `zhang` is the paper's."""

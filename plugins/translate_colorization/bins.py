@@ -43,7 +43,7 @@ def annealed_mean(logits: Tensor, bins: Tensor, temperature: float = TEMPERATURE
 
 
 class Prior(nn.Module):
-    """How often each colour occurs in training images so far, for the weights of rare ones (equation 4)."""
+    """The frequency of each colour in the training images so far, for the weights of rare ones (equation 4)."""
 
     shares: Tensor
 

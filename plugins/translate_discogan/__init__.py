@@ -111,7 +111,7 @@ class DiscoGAN(Method[DiscoGANConfig]):
         yield Update("G", losses, views)
 
     def rate(self, step: int) -> float:
-        """What reconstruction counts at a step."""
+        """The share of the reconstruction at a step."""
         return self.config.first_rate if step < self.config.curriculum else self.config.rate
 
     def _imitation(self, D: DiscoCritic, fake: Tensor, real: Tensor, step: Step) -> tuple[Tensor, Tensor]:

@@ -133,7 +133,7 @@ class GeneGAN(Method[GeneGANConfig]):
         yield Update("G", losses, views | shown | {"input": Be, "output": Bu, "fake": Bu})
 
     def critic_updates(self, updates: int) -> int:
-        """How often the critics have played when the generator makes its update of this number, counted from 0."""
+        """The number of updates of the critics before the generator makes its update `updates`, counted from 0."""
         c = self.config
         bursts = updates // c.burst_every + 1 if c.burst else 0
         return c.critic_steps * (updates + 1) + max(0, c.burst - c.critic_steps) * bursts

@@ -32,7 +32,7 @@ from translate import (
 from translate_inpainting.metrics import HoleL1, HolePSNR
 
 RING = 10.0
-"""How much more the ring around a hole counts (section 3.1 of the supplement: ten times)."""
+"""The weight of the ring around a hole (section 3.1 of the supplement: ten times)."""
 
 
 class InpaintingConfig(Config):
@@ -47,7 +47,7 @@ class InpaintingConfig(Config):
     objective: Objective = Objective(uses="non-saturating")
     """The game that the networks play; the log losses in the paper."""
     mask: Literal["centre", "random", "files"] = "random"
-    """Which holes (section 3.3): `centre`, half as high and wide as the image; `random`, a rectangle of 10 to 40 % of
+    """The holes (section 3.3): `centre`, half as high and wide as the image; `random`, a rectangle of 10 to 40 % of
     the area; `files`, drawn from the folder `masks`."""
     masks: Path | None = None
     """A folder of black and white images, whose white pixels are the hole; with `mask: files` alone."""

@@ -94,8 +94,8 @@ class AdversarialConfig(SegmentationConfig):
     objective: Objective = Objective(uses="non-saturating")
     """The game that the networks play; the log losses in the paper."""
     truth: Literal["scaled", "basic"] = "scaled"
-    """What D sees as real: labels as soft as S's probabilities (`scaled`), so that softness alone betrays no fake, or
-    one-hot labels (`basic`); both in the paper, section 3.2."""
+    """The maps that D sees as real: labels as soft as S's probabilities (`scaled`), so that softness alone betrays no
+    fake, or one-hot labels (`basic`); both in the paper, section 3.2."""
 
 
 class Adversarial(Segmentation):

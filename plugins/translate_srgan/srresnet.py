@@ -42,7 +42,7 @@ C = TypeVar("C", bound=SRResNetConfig)
 
 
 class SuperResolution(Method[C]):
-    """What both stages share: I_LR, the bicubic reduction of I_HR (section 3.2), and the generator's use."""
+    """The base of both stages: I_LR, the bicubic reduction of I_HR (section 3.2), and the generator's use."""
 
     data = "single"
     directions = {"enlarge": Direction(nets=("G",), scale=4)}

@@ -51,15 +51,15 @@ class Metric(Configured[C], ABC):
     """
 
     reads: ClassVar[Literal["images", "labels"]] = "images"
-    """What outputs and references are: images, or label maps."""
+    """The form of outputs and references: images, or label maps."""
     better: ClassVar[Literal["higher", "lower"]] = "lower"
-    """Which end of the scale is the good one."""
+    """The good end of the scale."""
     paired: ClassVar[bool] = True
     """True: output i is compared with reference i. False: two sets are compared, of any two sizes."""
     mean_of_images: ClassVar[bool] = False
     """True: the score of a set is the mean of the scores of its images, which makes intervals cheap."""
     unit: str = ""
-    """What tables show behind the name: `dB`, `%`."""
+    """Shown behind the name in tables: `dB`, `%`."""
     needs_context: ClassVar[bool] = False
     """True: `score` cannot do without a context, which `translate evaluate` of two folders does not have."""
 

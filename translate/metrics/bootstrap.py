@@ -1,4 +1,4 @@
-"""How sure a score is: percentile intervals of the bootstrap over images (Efron 1979)."""
+"""Confidence intervals of scores: percentiles of the bootstrap over images (Efron 1979)."""
 
 from __future__ import annotations
 

@@ -69,7 +69,7 @@ class Score:
 
 @dataclass(frozen=True)
 class Comparison:
-    """What a set of outputs is compared with besides its references.
+    """The competitors of a set of outputs, besides its references.
 
     `inputs`: the translated images, in the outputs' place where their shape allows it. `constant`: also the best
     single-coloured image, where the metric knows one. `rival`: other outputs of the same inputs, in the same order.

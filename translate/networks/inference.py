@@ -67,7 +67,7 @@ def batched(net: nn.Module, a: Tensor, b: Tensor) -> tuple[Tensor, Tensor]:
 
 
 def independent(net: nn.Module) -> bool:
-    """Whether each output of a batch depends on its own image alone, and on no random number."""
+    """Says whether each output of a batch depends on its own image alone, and on no random number."""
     return all(_independent(layer) for layer in net.modules())
 
 

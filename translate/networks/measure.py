@@ -1,4 +1,4 @@
-"""What can be said of a network by looking at its layers."""
+"""Measures of a network, taken from its layers: parameters and receptive field."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What all networks share: how they get their options, their initial weights and their presets."""
+"""The base of all networks: their options, initial weights and presets."""
 
 from __future__ import annotations
 

@@ -35,7 +35,7 @@ class ResNet(Network[ResNetConfig]):
     name = "resnet"
     multiple = 4
     blurred: ClassVar[bool] = False
-    """Whether d128 and d256 are convolutions of stride 1 and a blur, instead of stride 2."""
+    """True: d128 and d256 are convolutions of stride 1 and a blur, instead of stride 2."""
 
     def __init__(self, config: ResNetConfig, *, in_channels: int, out_channels: int) -> None:
         super().__init__(config, in_channels=in_channels, out_channels=out_channels)

@@ -16,7 +16,7 @@ from torch.nn.functional import relu, softplus as sp
 
 @dataclass(frozen=True)
 class LossOptions:
-    """What the formulas read of an objective's options, under the same names (see `Objective`)."""
+    """The options of an objective that formulas read, under the same names (see `Objective`)."""
 
     smoothing: float = 0.0
     clamp: float = 10.0

@@ -17,7 +17,7 @@ from translate.objectives.terms import LossTerm
 WINDOW, SIGMA = 11, 1.5
 """The Gaussian window of the papers: pixels a side, standard deviation."""
 SCALES = (0.0448, 0.2856, 0.3001, 0.2363, 0.1333)
-"""How much each scale counts, from full size on (Wang et al. 2003, section 3.2)."""
+"""The weight of each scale, from full size on (Wang et al. 2003, section 3.2)."""
 
 
 def unit(image: Tensor) -> Tensor:

@@ -80,8 +80,8 @@ class FeatureMatchingConfig(Config):
     """Options of `feature-matching`."""
 
     match: Literal["each", "means"] = "each"
-    """What is compared: `each` output with its own target, for paired images (pix2pixHD), or only the `means` over the
-    batch, for unpaired ones (Salimans et al.)."""
+    """The activations that are compared: those of `each` output with those of its own target, for paired images
+    (pix2pixHD), or only the `means` over the batch, for unpaired ones (Salimans et al.)."""
 
 
 class FeatureMatching(LossTerm[FeatureMatchingConfig]):

@@ -101,7 +101,7 @@ class Objective(Config):
         return {name: getattr(self, name) for name in type(self).model_fields if name in read}
 
     def critic(self, D: Critic, real: Tensor, fake: Tensor, step: Step) -> Tensor:
-        """What the critic's side minimises, penalties included; scalar, float32. `fake` is detached here.
+        """The loss that the critic's side minimises, penalties included; scalar, float32. `fake` is detached here.
 
         D is called on the real images first, then on the fakes, in two batches.
         """
@@ -126,7 +126,7 @@ class Objective(Config):
         return loss
 
     def generator(self, D: Critic, fake: Tensor, real: Tensor, step: Step) -> Tensor:
-        """What the generator's side minimises; scalar, float32. `real` is looked at by the relativistic ones alone."""
+        """The loss that the generator's side minimises; scalar, float32. Only the relativistic ones look at `real`."""
         form = FORMS[self.uses]
         # Not under no_grad, whose casts of D's weights autocast would keep for the fakes; the graph goes with detach().
         a = precise(D(self._noisy(real, step))).detach() if form.relative else real

@@ -1,4 +1,4 @@
-"""What is added to a critic's loss: penalties on its slope, and the margin between images. All in float32."""
+"""Penalties that are added to a critic's loss: on its slope, and on the margin between images. All in float32."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What there is to know about a plugin, and about a method without training it: for `plugins` and `methods`."""
+"""Descriptions of plugins and, without training them, of methods: for `plugins` and `methods`."""
 
 from __future__ import annotations
 

@@ -67,7 +67,7 @@ class Plugin:
         return self.name == "translate" and self.distribution == ENGINE
 
     def provider(self, component: type[Any]) -> dict[str, str]:
-        """Who provides one of its components: `distribution`, `version`, `module`, `plugin` and `revision`, as text."""
+        """The provider of a component as text: `distribution`, `version`, `module`, `plugin` and `revision`."""
         return {
             "distribution": self.distribution,
             "version": self.version,
@@ -112,7 +112,7 @@ class Plugin:
                 trace(f"import of {self.name} ({self.entry.module}): {1000 * self.seconds:.1f} ms")
 
     def _unmet(self) -> str:
-        """What to say where its distribution asks for another version of `translate` than this one."""
+        """A remark where its distribution asks for another version of `translate` than this one, else nothing."""
         from packaging.requirements import Requirement
         from packaging.utils import canonicalize_name
 

@@ -15,7 +15,7 @@ from translate.text import suggest
 
 PROJECT = "translate"
 _MARK = f"{PROJECT}_impl"
-"""What `hookimpl` leaves on a function: its options."""
+"""The attribute with options that `hookimpl` leaves on a function."""
 
 HOOKS: Mapping[str, Callable[..., Any]] = {
     name: member for name, member in vars(hookspecs).items() if hasattr(member, f"{PROJECT}_spec")

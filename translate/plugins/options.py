@@ -59,7 +59,7 @@ class KeyProblem(Problem):
 
 
 class Lookup(Protocol):
-    """What `resolve` asks of the registry."""
+    """The part of the registry that `resolve` needs."""
 
     def get(self, kind: ComponentKind, name: str) -> type[Any]: ...
 

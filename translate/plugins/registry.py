@@ -49,7 +49,7 @@ class Registry:
         return self._find(kind, name)[0]
 
     def provider(self, kind: ComponentKind, name: str) -> dict[str, str]:
-        """Who provides a component: `distribution`, `version`, `module`, `plugin` and `revision`, all text."""
+        """The provider of a component: `distribution`, `version`, `module`, `plugin` and `revision`, all text."""
         component, plugin = self._find(kind, name)
         return plugin.provider(component)
 
@@ -93,7 +93,7 @@ class Registry:
         return sorted(names)
 
     def spelt(self, kind: ComponentKind, plugin: str, name: str) -> str:
-        """How a pipeline writes the component `name` of a plugin."""
+        """The name by which a pipeline writes the component `name` of a plugin."""
         if name in self._built_in(kind).provides[kind]:
             return f"{plugin}/{name}"
         return name if self._plain[kind].get(name, name) == plugin else f"{plugin}/{name}"

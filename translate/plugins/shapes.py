@@ -92,7 +92,7 @@ def _nameless(term: Any) -> bool:
 
 
 def _game(method: Any) -> Iterator[str]:
-    """What is wrong with the kind of data, the players and the losses of a method."""
+    """Says what is wrong with the kind of data, the players and the losses of a method."""
     if getattr(method, "data", None) not in get_args(DataKind):
         yield f"needs `data`, one of {', '.join(get_args(DataKind))}"
     players = getattr(method, "players", None)

@@ -1,4 +1,4 @@
-"""Which plugins are switched off, and whether hook calls are shown: for one command, or for a whole process."""
+"""Switches for one command or a whole process: plugins that are off, and lines about hook calls."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ class Switches:
     trace: Callable[[str], None] | None = None
 
     def __bool__(self) -> bool:
-        """Whether any of them is set."""
+        """Says whether any of them is set."""
         return bool(self.off) or self.trace is not None
 
 
