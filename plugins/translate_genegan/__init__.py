@@ -192,13 +192,10 @@ def sum_of_squares(*nets: nn.Module) -> Tensor:
 def bilinear(corners: list[Tensor]) -> list[list[Tensor]]:
     """Object codes of a matrix whose corners (top left, top right, bottom left, bottom right) are given."""
     a, b, c, d = corners
-
-    def mix(r: float, s: float) -> Tensor:
-        """The code `r` of the way down and `s` of the way to the right."""
-        return (1 - r) * (1 - s) * a + (1 - r) * s * b + r * (1 - s) * c + r * s * d
-
-    at = [n / (STEPS - 1) for n in range(STEPS)]
-    return [list(map(mix, [r] * STEPS, at)) for r in at]
+    at, rows = [n / (STEPS - 1) for n in range(STEPS)], []
+    for r in at:  # r of the way down, s of the way to the right
+        rows.append([(1 - r) * (1 - s) * a + (1 - r) * s * b + r * (1 - s) * c + r * s * d for s in at])
+    return rows
 
 
 def sheet(rows: list[list[Tensor]]) -> Tensor:

@@ -15,7 +15,7 @@ from plugin_sources import method
 from translate.contracts import Config, NetworkUse, TransformUse
 from translate.errors import ConfigError, PluginError
 from translate.networks import network_builder
-from translate.plugins import KINDS, Registry, resolve, validate
+from translate.plugins import KINDS, Registry, resolve, switched, validate
 from translate.plugins.catalogue import describe_method
 from translate.plugins.discovery import plain_names
 
@@ -281,3 +281,23 @@ def test_plain_names_are_those_of_this_distribution(install: Install, site: Path
     owners = plain_names(["srgan", "acme"])
     assert owners["networks"] == dict.fromkeys(("srresnet", "rrdb", "srgan-critic"), "srgan") and not owners["metrics"]
     assert plain_names([]) == {kind: {} for kind in KINDS}
+
+
+def test_a_plain_name_brings_its_plugin_when_it_is_named() -> None:
+    registry = Registry()
+    assert {"rrdb", "zhang", "resnet"} <= set(registry.names("networks"))
+    assert registry.loaded() == {}
+    rrdb = registry.get("networks", "rrdb")
+    assert list(registry.loaded()) == ["srgan"] and rrdb is registry.get("networks", "srgan/rrdb")
+    assert registry.provider("networks", "rrdb") == registry.provider("networks", "srgan/rrdb")
+    assert registry.spelt("networks", "srgan", "rrdb") == "rrdb" and "srgan/rrdb" not in registry.names("networks")
+    with pytest.raises(ConfigError, match="there is no network 'rrbd'; did you mean 'rrdb'"):
+        registry.get("networks", "rrbd")
+
+
+def test_a_plugin_that_is_off_takes_its_plain_names_with_it() -> None:
+    with switched(off=["srgan"]):
+        registry = Registry()
+    assert "rrdb" not in registry.names("networks") and "zhang" in registry.names("networks")
+    with pytest.raises(ConfigError, match=r"plugin 'srgan' \(translate-i2i\) is switched off"):
+        registry.get("networks", "rrdb")

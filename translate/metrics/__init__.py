@@ -1,4 +1,8 @@
-"""Scores of images: metrics of pairs, of sets and of classes, and the functions that apply them."""
+"""Scores of images: metrics of pairs, of sets and of classes, and the functions that apply them.
+
+`translate check` imports these modules to read the options of metrics. They import torch and kornia with the first
+image, so that a check does without them.
+"""
 
 from __future__ import annotations
 

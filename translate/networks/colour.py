@@ -1,4 +1,7 @@
-"""Colour spaces of images on the device, through kornia: sRGB in [-1, 1] and CIE Lab of D65."""
+"""Colour spaces of images on the device, through kornia: sRGB in [-1, 1] and CIE Lab of D65.
+
+kornia takes a second to import and few methods need colours: it is imported with the first image.
+"""
 
 from __future__ import annotations
 

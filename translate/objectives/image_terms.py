@@ -1,4 +1,7 @@
-"""Loss terms that compare two images beyond single pixels: structure, edges, colours, frequencies."""
+"""Loss terms that compare two images beyond single pixels: structure, edges, colours, frequencies.
+
+kornia is imported with the first image: most trainings have none of these terms.
+"""
 
 from __future__ import annotations
 
