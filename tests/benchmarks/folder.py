@@ -64,7 +64,7 @@ def measure(network: str, files: list[Path], base: Path, args: argparse.Namespac
     console = PlainConsole(io.StringIO(), io.StringIO())
     choice: Any = "auto" if args.precision == "auto" else None
     if args.batch:
-        translator.tiler.batch_size = lambda route, pixels: args.batch  # type: ignore[method-assign]
+        translator.streamer.batch_size = lambda route, pixels: args.batch  # type: ignore[method-assign]
     rounds = iter(range(1 << 30))
 
     def to_input(path: Path) -> torch.Tensor:
@@ -97,7 +97,7 @@ def measure(network: str, files: list[Path], base: Path, args: argparse.Namespac
         with torch.inference_mode(), translator.autocast():
             for first in range(0, len(files), batch):
                 at = [n % len(ready) for n in range(first, min(first + batch, len(files)))]
-                translator.method.translate(translator.fast_nets, {"image": ready[at]}, "translate")
+                translator.method.translate(translator.program.optimized_nets, {"image": ready[at]}, "translate")
         if device.type == "cuda":
             torch.cuda.synchronize()
 

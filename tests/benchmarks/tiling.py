@@ -68,7 +68,7 @@ def one(network: str, way: str, height: int, width: int, repeat: int, tile: int,
         return made
 
     if way == "strips" and not tile:
-        translator.tiler.fits = lambda route, pixels: False  # type: ignore[method-assign]
+        translator.streamer.fits = lambda route, pixels: False  # type: ignore[method-assign]
     translator(picture(256, 256))
     before = _status("VmRSS")
     Path("/proc/self/clear_refs").write_text("5")

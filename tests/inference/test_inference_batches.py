@@ -10,6 +10,7 @@ from translate_srgan.networks import SRResNet
 from translate.contracts import DataSpec, Direction, TestTime
 from translate.errors import ConfigError
 from translate.imaging.io import Image
+from translate.inference.program import Program
 from translate.inference.translator import Translator
 from translate.models.single_network import SingleNetwork, SingleNetworkConfig
 from translate.networks import ResNet, UNet
@@ -112,10 +113,8 @@ def test_where_dropout_stays_on_each_draws_by_its_key(make):
     for image, key, found in zip(images, keys, made, strict=True):
         same(found, model.translate_image(image, key=key), 0)
     assert model.batch_size(None, (16, 16)) == 1
-    with model.without_dropout():
-        assert all(
-            np.array_equal(m.pixels, i.pixels) for m, i in zip(model.translate_images(images), images, strict=True)
-        )
+    plain = model.without_dropout().translate_images(images)
+    assert all(np.array_equal(output.pixels, image.pixels) for output, image in zip(plain, images, strict=True))
 
 
 def test_images_of_other_padded_sizes_share_no_batch(make):
@@ -173,7 +172,7 @@ def test_batches_are_for_networks_that_wait_for_their_weights(lively):
     assert 1 <= unet.batch_size(None, (512, 512)) <= 2 and unet.batch_size(None, (2000, 1500)) == 1
     assert resnet.batch_size(None, (256, 256)) == 1 and resnet.batch_size(None, (16, 16)) == 8
     again = translator(UNet(UNet.Config(dropout=False, filters=32), in_channels=3, out_channels=3))
-    again.tiler.fits = None  # type: ignore[assignment]  # the free memory is nothing to it
+    again.streamer.fits = None  # type: ignore[assignment]  # the free memory is nothing to it
     assert again.batch_size(None, (256, 256)) == 8
 
 
@@ -185,9 +184,14 @@ def test_networks_that_mix_the_images_of_a_batch_go_one_by_one(make):
 
 def test_a_list_takes_batches_and_keeps_its_order(lively, monkeypatch):
     model = translator(lively(ResNet, filters=4, blocks=1))
-    monkeypatch.setattr(model.tiler, "batch_size", lambda route, pixels: 2)
-    together, passes = model._together, []
-    monkeypatch.setattr(model, "_together", lambda r, each, key="": passes.append(len(each)) or together(r, each, key))
+    monkeypatch.setattr(model.streamer, "batch_size", lambda route, pixels: 2)
+    together, passes = Program.together, []
+
+    def counted(program, route, each, key=""):
+        passes.append(len(each))
+        return together(program, route, each, key)
+
+    monkeypatch.setattr(Program, "together", counted)
     small = [DRAW.integers(0, 256, (16, 16, 3), dtype=np.uint8) for _ in range(5)]
     large = DRAW.integers(0, 256, (40, 20, 3), dtype=np.uint8)
     given = [*small[:3], large, small[3], torch.zeros(3, 16, 16), small[4]]

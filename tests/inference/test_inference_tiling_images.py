@@ -123,15 +123,15 @@ def test_auto_looks_at_the_free_memory(monkeypatch, rng, lively):
         heights.clear()
         made_by.translate_tensor(image)
         assert len(heights) == passes
-    assert made_by.tiler.fits(made_by.route(), 16 * 16)
+    assert made_by.streamer.fits(made_by.route(), 16 * 16)
 
 
 def test_tensors_of_more_values_than_kernels_count_are_not_made_whole(monkeypatch, lively):
     """The largest tensor here has 64 channels at the full size."""
     made_by = translator(lively(ResNet, filters=64, blocks=1))
     monkeypatch.setattr(tiling, "free_memory", lambda device: 1 << 50)
-    assert made_by.tiler.fits(made_by.route(), 1 << 24)
-    assert not made_by.tiler.fits(made_by.route(), 1 << 26)
+    assert made_by.streamer.fits(made_by.route(), 1 << 24)
+    assert not made_by.streamer.fits(made_by.route(), 1 << 26)
 
 
 def test_out_of_memory_halves_the_batch_then_takes_strips_and_remembers(monkeypatch, rng, lively):
@@ -176,7 +176,7 @@ class Foreign(nn.Module):
 def test_unknown_networks_go_in_bands_with_the_statistics_of_all_and_say_how_near_that_is(lively):
     net, image = Foreign(lively(ResNet, filters=8, blocks=1)), waves(256, 40)
     made_by, told = translator(net), []
-    made_by.tiler.tell = told.append
+    made_by.streamer.tell = told.append
     wanted = made_by.translate_image(Image(image), tile="off").pixels.astype(int)
     found = made_by.translate_image(Image(image), tile=64).pixels.astype(int)
     naive = np.concatenate([made_by(image[row : row + 64]) for row in range(0, 256, 64)]).astype(int)
@@ -190,7 +190,7 @@ def test_bands_of_a_local_network_are_exact_and_values_decide_nothing(rng):
             return F.avg_pool2d(x, 3, 1, 1) * (2 if float(x.max()) > 100 else 1)
 
     made_by = translator(Looks())
-    made_by.tiler.tell = lambda text: None
+    made_by.streamer.tell = lambda text: None
     image = torch.rand(1, 3, 150, 20, generator=rng)
     assert torch.allclose(made_by.translate_tensor(image, tile=40), made_by.translate_tensor(image), atol=1e-6)
 

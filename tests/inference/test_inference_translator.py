@@ -164,8 +164,8 @@ def test_images_of_a_batch_and_of_a_list_draw_each_their_own(make):
     assert not torch.equal(batch[0], batch[1])
     first, second = model([torch.ones(3, 16, 16)] * 2)
     assert torch.equal(first, batch[0]) and torch.equal(second, batch[1])
-    with model.without_dropout():
-        assert not model.stochastic and torch.equal(model(torch.ones(3, 16, 16)), torch.ones(3, 16, 16))
+    plain = model.without_dropout()
+    assert not plain.stochastic and torch.equal(plain(torch.ones(3, 16, 16)), torch.ones(3, 16, 16))
     assert model.stochastic and torch.equal(model(torch.ones(2, 3, 16, 16)), batch)
 
 

@@ -9,7 +9,7 @@ from torch.nn import functional as F
 from translate_srgan.networks import SRResNet
 
 from translate.contracts import TestTime
-from translate.inference.fast_kernels import ROOM, FastConv2d, fast_conv2d, tuned
+from translate.inference.fast_kernels import ROOM, FastConv2d, fast_conv2d, optimized
 from translate.networks import ResNet, UNet, prepare_for_inference
 
 CPU = torch.device("cpu")
@@ -38,7 +38,7 @@ def test_what_they_are_not_made_for_is_left_to_torch(rng):
 
 def test_the_fast_copy_shares_its_weights_and_leaves_the_original_alone(lively):
     net = prepare_for_inference(lively(ResNet, filters=8, blocks=2), TestTime())
-    made = tuned({"net": net}, CPU, "fp32")["net"]
+    made = optimized({"net": net}, CPU, "fp32")["net"]
     kinds = {name: type(layer) for name, layer in made.named_modules() if isinstance(layer, nn.Conv2d)}
     assert not any(isinstance(layer, FastConv2d) for layer in net.modules())
     assert all(a is b for a, b in zip(net.parameters(), made.parameters(), strict=True))
@@ -53,7 +53,7 @@ def test_the_fast_copy_shares_its_weights_and_leaves_the_original_alone(lively):
 @pytest.mark.skipif(not NNPACK or platform.machine() != "x86_64", reason="needs NNPACK")
 def test_threads_are_torchs(lively):
     before = torch.get_num_threads()
-    tuned({"net": lively(ResNet, filters=4, blocks=1)}, CPU, "fp32")
+    optimized({"net": lively(ResNet, filters=4, blocks=1)}, CPU, "fp32")
     assert torch.get_num_threads() == before
 
 
@@ -70,7 +70,7 @@ LOW = {
 def test_low_weights_give_what_autocast_gives(lively, rng, name, norm):
     build, size = LOW[name]
     net = prepare_for_inference(build(lively), TestTime(norm=norm))
-    low = tuned({"net": net}, CPU, "bf16")["net"]
+    low = optimized({"net": net}, CPU, "bf16")["net"]
     x = torch.rand(2, 3, *size, generator=rng) * 2 - 1
     with torch.inference_mode():
         exact = net(x)
@@ -91,7 +91,7 @@ def test_statistics_of_norms_are_good_in_low_precision(rng):
     net = nn.Sequential(nn.Conv2d(3, 4, 1), nn.InstanceNorm2d(4))
     with torch.no_grad():
         net[0].bias.fill_(3.0)
-    low = tuned({"net": net.eval()}, CPU, "bf16")["net"]
+    low = optimized({"net": net.eval()}, CPU, "bf16")["net"]
     x = torch.randn(1, 3, 256, 256, generator=rng)
     with torch.inference_mode(), torch.autocast("cpu", torch.bfloat16):
         made = low(x).float()
@@ -106,6 +106,6 @@ def test_weights_that_change_afterwards_count(precision, make, rng):
     translator = make(nets={"gen": old}, precision=precision)
     before = translator.translate_tensor(images)
     translator.nets["gen"].load_state_dict(new.state_dict())
-    after = translator.translate_tensor(images)
+    after = translator.refreshed().translate_tensor(images)
     assert not torch.equal(before, after)
     assert torch.equal(after, make(nets={"gen": new}, precision=precision).translate_tensor(images))

@@ -72,7 +72,7 @@ def convert_items(work: Plan, translator: Translator, options: ConvertOptions, *
     options = replace(options, samples=work.samples)
     for item in islice(work.items, 1):
         translator.check(options.direction, {*options.others, *(item.others if item else ())})
-    return Conversion(work, translator, options, console).run()
+    return Conversion(work, translator.telling(console.warn), options, console).run()
 
 
 def prepare(
@@ -99,11 +99,12 @@ def prepare(
     if options.precision == "auto":
         before = settings_before(journal).get("precision") if journal and not options.overwrite else None
         if before:
-            translator.precision = before
+            translator = translator.with_precision(before)
         elif probe:
-            translator.precision = probe_precision(translator, _images(work, options), console, options.direction)
+            samples = _images(work, options)
+            translator = translator.with_precision(probe_precision(translator, samples, console, options.direction))
     settings = _settings(work, translator, options, suffix) if journal else None
-    return Conversion(work, translator, options, console, settings)
+    return Conversion(work, translator.telling(console.warn), options, console, settings)
 
 
 def _check_labels(input: Path | Sequence[Path], output: Path, suffix: str | None) -> None:

@@ -42,7 +42,6 @@ class Conversion:
         began, tally = time.perf_counter(), Tally()
         total, _ = self.work.count()
         self.work.output.mkdir(parents=True, exist_ok=True)
-        self.translator.tiler.tell = self.console.warn
         journal = self.journal()
         with journal or nullcontext(), self._scratch() as scratch:
             if journal and journal.resumed:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any, Protocol
 
 import numpy as np
 from torch import Tensor
@@ -13,11 +13,32 @@ from translate.errors import ConfigError
 from translate.imaging.convert import as_image, to_tensor
 from translate.imaging.io import Image
 
-if TYPE_CHECKING:
-    from translate.inference.translator import Translator
+
+class ImageTranslator(Protocol):
+    """What is asked of a translator here; see `Translator` for each method."""
+
+    def translate_images(
+        self,
+        images: Sequence[Image],
+        direction: str | None = None,
+        others: Sequence[Mapping[str, Image]] = (),
+        keys: Sequence[str] | None = None,
+    ) -> list[Image]:
+        """Translates images of one padded size."""
+
+    def translate_tensor(
+        self, images: Tensor, direction: str | None = None, *, keys: Sequence[str] | None = None, **others: Any
+    ) -> Tensor:
+        """Translates a batch N x C x H x W in [-1, 1]."""
+
+    def padded_key(self, direction: str | None, size: tuple[int, int], channels: int) -> tuple[int, int, int]:
+        """What images that may share a batch have in common."""
+
+    def batch_size(self, direction: str | None, size: tuple[int, int]) -> int:
+        """The number of images of a size to translate at once."""
 
 
-def called(translator: Translator, image: Any, direction: str | None, others: Mapping[str, Any]) -> Any:
+def called(translator: ImageTranslator, image: Any, direction: str | None, others: Mapping[str, Any]) -> Any:
     """What `translator(image, direction, **others)` gives."""
     if not isinstance(image, list | tuple):
         return _each(translator, [image], direction, [others])[0]
@@ -32,7 +53,7 @@ def called(translator: Translator, image: Any, direction: str | None, others: Ma
 
 
 def _each(
-    translator: Translator, images: Sequence[Any], direction: str | None, others: Sequence[Mapping[str, Any]]
+    translator: ImageTranslator, images: Sequence[Any], direction: str | None, others: Sequence[Mapping[str, Any]]
 ) -> list[Any]:
     """Pictures in a row that may share a batch share it; tensors go one by one, as they are given."""
     results: list[Any] = []
@@ -63,7 +84,7 @@ def _each(
 
 
 def _tensor(
-    translator: Translator, image: Tensor, direction: str | None, others: Mapping[str, Any], number: int
+    translator: ImageTranslator, image: Tensor, direction: str | None, others: Mapping[str, Any], number: int
 ) -> Tensor:
     if image.ndim not in (3, 4) or not image.is_floating_point():
         shape = " x ".join(map(str, image.shape))

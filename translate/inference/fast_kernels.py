@@ -11,7 +11,7 @@ five times less than the direct ones. Their rounding differs by about 1e-5 of th
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from typing import Any
 
 import torch
@@ -28,7 +28,7 @@ CHANNELS, ROOM = 16, 1 << 23
 """NNPACK pays from so many channels on, for tensors of at most so many values: it keeps about two further copies."""
 
 
-def tuned(nets: Mapping[str, nn.Module], device: torch.device, precision: str) -> Nets:
+def optimized(nets: Mapping[str, nn.Module], device: torch.device, precision: str) -> Nets:
     """The networks for use under this precision (and, below `fp32`, under autocast): see above."""
     if precision in LOW:
         kinds = (nn.Conv2d, nn.ConvTranspose2d, nn.Linear)
@@ -39,9 +39,24 @@ def tuned(nets: Mapping[str, nn.Module], device: torch.device, precision: str) -
     return Nets(dict(nets))
 
 
+def without_dropout(net: nn.Module, layers: Collection[nn.Module]) -> nn.Module:
+    """A copy in which these dropout layers of the network are off; everything else is the same objects."""
+    off = {id(layer): _off(layer) for layer in net.modules() if layer in layers}
+    return _copied(net, off) if off else net
+
+
+def _off(layer: nn.Module) -> nn.Module:
+    return copy.copy(layer).eval()
+
+
 def _with(net: nn.Module, kinds: tuple[type[nn.Module], ...], change: Callable[[nn.Module], nn.Module]) -> nn.Module:
     """A copy in which layers of exactly these kinds are changed; layers without any inside are the same objects."""
-    changed = {id(layer): change(layer) for layer in net.modules() if type(layer) in kinds}
+    return _copied(net, {id(layer): change(layer) for layer in net.modules() if type(layer) in kinds})
+
+
+def _copied(net: nn.Module, changed: Mapping[int, nn.Module]) -> nn.Module:
+    """A copy with other layers in the place of those of these ids. Tensors, and layers without any of these inside,
+    are the same objects."""
     shared = {id(m): m for m in net.modules() if not any(id(inner) in changed for inner in m.modules())}
     tensors = {id(value): value for value in (*net.parameters(), *net.buffers())}
     made: nn.Module = copy.deepcopy(net, {**tensors, **shared, **changed})

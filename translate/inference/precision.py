@@ -1,20 +1,17 @@
-"""Whether half the bits do: bfloat16 is for images that hardly differ from those in float32."""
+"""Chooses bf16 or fp32 by comparing a few images in both."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import suppress
 from itertools import islice
-from typing import TYPE_CHECKING
 
 from translate.contracts import Console
 from translate.device import Precision, precision
 from translate.errors import TranslateError
 from translate.imaging.image import distance
 from translate.imaging.io import Image
-
-if TYPE_CHECKING:
-    from translate.inference.translator import Translator
+from translate.inference.translator import Translator
 
 PROBED = 4
 """How many images are translated in both."""
@@ -33,21 +30,14 @@ def probe_precision(
     Says why where there was a choice.
 
     `samples`: images, each with its further inputs, of which the first `PROBED` that can be translated count. Compared
-    are the outputs as files would hold them, without dropout, whose draws may depend on the precision. The translator's
-    own precision is as before.
+    are the outputs as files would hold them, without dropout, whose draws may depend on the precision.
     """
     if not translator.nets or precision("auto", str(translator.device)) == "fp32":
         return "fp32"
-    before = translator.precision
-    with translator.without_dropout():
-        try:
-            translator.precision = "fp32"
-            exact = list(islice(_translated(translator, samples, direction), PROBED))
-            again = [(image, others) for image, others, _ in exact]
-            translator.precision = "bf16"
-            low = list(_translated(translator, again, direction))
-        finally:
-            translator.precision = before
+    sure = translator.without_dropout()
+    exact = list(islice(_translated(sure.with_precision("fp32"), samples, direction), PROBED))
+    again = [(image, others) for image, others, _ in exact]
+    low = list(_translated(sure.with_precision("bf16"), again, direction))
     differences = [distance(a, b) for (*_, a), (*_, b) in zip(exact, low, strict=False)]
     if not differences or len(low) < len(exact):
         console.say("precision: fp32, since no image could be compared with bf16")

@@ -2,26 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping, Sequence
-from contextlib import contextmanager, nullcontext
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import replace
-from functools import cached_property
 from types import MappingProxyType
 from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor, nn
-from torch.nn.modules.dropout import _DropoutNd
 
 from translate.contracts import Method, Nets, Route
 from translate.imaging.convert import (
     Array,
-    crop,
     label_map,
     largest,
     match_channels,
-    pad,
     padded_size,
     resize,
     to_array,
@@ -30,12 +25,9 @@ from translate.imaging.convert import (
 )
 from translate.imaging.io import Image
 from translate.inference.adapters import called
-from translate.inference.directions import check_inputs, choose, multiple_of, routes
-from translate.inference.fast_kernels import LOW, tuned
-from translate.inference.streaming.streamer import Tile, Tiler
-from translate.networks import prepare_for_inference
-from translate.networks.inference import independent
-from translate.seeding import derive
+from translate.inference.directions import check_inputs, choose
+from translate.inference.program import Program
+from translate.inference.streaming.streamer import Streamer, Tile
 
 NONE: Mapping[str, Any] = MappingProxyType({})
 
@@ -46,7 +38,7 @@ class Translator:
     `nets` belong to the translator from here on: they are moved to `device` and switched to inference as the method's
     `test_time` says. `provider` and `info` are kept for whoever asks where the model comes from. `seed` decides dropout
     where it stays on at inference: each image draws from (seed, its key), whatever it is batched with. `tile`: whether
-    images go through the networks in strips of rows, which gives the same result (see `Tiler`): those that would not
+    images go through the networks in strips of rows, which gives the same result (see `Streamer`): those that would not
     fit into the memory (`auto`), none (`off`), or all, in strips of so many rows.
     """
 
@@ -62,43 +54,71 @@ class Translator:
         seed: int = 0,
         tile: Tile = "auto",
     ) -> None:
-        self.method, self.provider, self.info, self.seed = method, provider, dict(info or {}), seed
-        self.device, self.precision = torch.device(device), precision
-        self.routes = routes(method)
-        self.nets = Nets({n: prepare_for_inference(net, method.test_time).to(self.device) for n, net in nets.items()})
-        self._tuned: tuple[tuple[str, int], Nets] | None = None
-        self.stochastic = any(layer.p > 0 for layer in self._dropouts())
-        self.composes = type(method).compose is not Method.compose
-        self.tiler = Tiler(self, tile)
+        program = Program.prepared(method, nets, device, precision, seed)
+        self._set_up(program, Streamer(program, tile), provider, dict(info or {}))
 
-    def _dropouts(self) -> list[_DropoutNd]:
-        """The dropout layers that stay on at inference."""
-        layers = (layer for net in self.nets.values() for layer in net.modules())
-        return [layer for layer in layers if isinstance(layer, _DropoutNd) and layer.training]
+    def _set_up(
+        self, program: Program, streamer: Streamer, provider: Mapping[str, str], info: Mapping[str, Any]
+    ) -> None:
+        self.program, self.streamer, self.provider, self.info = program, streamer, provider, info
+
+    def _with(self, program: Program, tell: Callable[[str], None] | None = None) -> Translator:
+        """A translator of another program with everything else of this one."""
+        other = Translator.__new__(Translator)
+        streamer = Streamer(program, self.streamer.tile, tell or self.streamer.tell)
+        other._set_up(program, streamer, self.provider, self.info)
+        return other
+
+    def with_precision(self, precision: str) -> Translator:
+        """A translator with the same weights that computes in `fp32`, `bf16` or `fp16`."""
+        return self._with(self.program.with_precision(precision))
+
+    def without_dropout(self) -> Translator:
+        """A translator with the same weights that draws nothing: every image has one answer."""
+        return self._with(self.program.without_dropout())
+
+    def refreshed(self) -> Translator:
+        """A translator for weights that were changed in place; see `Program.refreshed`."""
+        return self._with(self.program.refreshed())
+
+    def telling(self, tell: Callable[[str], None]) -> Translator:
+        """A translator that says with `tell`, instead of a warning, when strips come near to the whole only."""
+        return self._with(self.program, tell)
 
     @property
-    def fast_nets(self) -> Nets:
-        """The networks as they compute under the present precision; `nets` are always those of float32."""
-        tensors = (t for net in self.nets.values() for t in (*net.parameters(), *net.buffers()))
-        state = (self.precision, sum(t._version for t in tensors))  # a training validates with ever new weights
-        if self._tuned is None or self._tuned[0] != state:
-            self._tuned = None  # its room first
-            self._tuned = (state, tuned(self.nets, self.device, self.precision))
-        return self._tuned[1]
+    def method(self) -> Method[Any]:
+        """The method, with the options that it was trained with."""
+        return self.program.method
 
-    @contextmanager
-    def without_dropout(self) -> Iterator[None]:
-        """Within it the translator draws nothing: `stochastic` is false, and every image has one answer."""
-        before, layers = self.stochastic, self._dropouts()
-        self.stochastic = False
-        for layer in layers:
-            layer.eval()
-        try:
-            yield
-        finally:
-            self.stochastic = before
-            for layer in layers:
-                layer.train()
+    @property
+    def nets(self) -> Nets:
+        """The networks in float32; empty for an exported model."""
+        return self.program.nets
+
+    @property
+    def device(self) -> torch.device:
+        """The device that everything is computed on."""
+        return self.program.device
+
+    @property
+    def precision(self) -> str:
+        """`fp32`, `bf16` or `fp16`."""
+        return self.program.precision
+
+    @property
+    def seed(self) -> int:
+        """The seed of dropout."""
+        return self.program.seed
+
+    @property
+    def routes(self) -> Mapping[str, Route]:
+        """All directions by name; the first is the default."""
+        return self.program.routes
+
+    @property
+    def stochastic(self) -> bool:
+        """Whether dropout stays on, so that an image has many answers."""
+        return self.program.stochastic
 
     def route(self, direction: str | None = None) -> Route:
         """A direction with its inputs, sides and target. Errors: ConfigError with a suggestion."""
@@ -149,11 +169,14 @@ class Translator:
         route = self.check(direction, others)
 
         def whole() -> Array:
-            return self._array(route, image, self.whole(route, self._given(route, image, others), key))
+            return self._array(route, image, self.program.whole(route, self._given(route, image, others), key))
+
+        def in_strips() -> Array:
+            return self.streamer.image(route, image, others, key, tile)
 
         area = image.pixels.shape[0] * image.pixels.shape[1]
-        made = self.tiler.choose(route, area, tile, whole, lambda: self.tiler.image(route, image, others, key, tile))
-        return self._finished(route, image, made)
+        output = self.streamer.choose(route, area, tile, whole, in_strips)
+        return self._finished(route, image, output)
 
     def translate_images(
         self,
@@ -168,8 +191,8 @@ class Translator:
 
         Each keeps its own size, bit depth, alpha and profile. `others`: the further inputs of each; `keys` (default:
         the numbers): where dropout stays on, which makes them one by one. A batch that does not fit into the memory is
-        halved, down to single images, which may go in strips then; the tiler remembers. An error of one is one of all.
-        Errors: as `translate_image`.
+        halved, down to single images, which may go in strips then; the streamer remembers. An error of one is one of
+        all. Errors: as `translate_image`.
         """
         others, keys = others or [NONE] * len(images), keys or [str(n) for n in range(len(images))]
         assert len(images) == len(others) == len(keys), f"{len(images)} images, {len(others)} others, {len(keys)} keys"
@@ -183,7 +206,7 @@ class Translator:
 
         def whole() -> list[Image]:
             given = [self._given(route, image, more) for image, more in zip(images, others, strict=True)]
-            made = zip(images, self._together(route, given), strict=True)
+            made = zip(images, self.program.together(route, given), strict=True)
             return [self._finished(route, image, self._array(route, image, output)) for image, output in made]
 
         def halves() -> list[Image]:
@@ -191,18 +214,13 @@ class Translator:
             made = [self.translate_images(images[p], direction, others[p], keys[p], tile=tile) for p in parts]
             return made[0] + made[1]
 
-        return self.tiler.choose(route, len(images) * height * width, tile, whole, halves)
-
-    @cached_property
-    def _independent(self) -> bool:
-        """Whether the images of a batch have nothing to do with each other."""
-        return all(map(independent, self.nets.values()))
+        return self.streamer.choose(route, len(images) * height * width, tile, whole, halves)
 
     def padded_key(self, direction: str | None, size: tuple[int, int], channels: int) -> tuple[int, int, int]:
         """What images have in common that may share a batch: their (height, width) as the networks see it, and their
         channels of colour. Known from a file's header. Errors: ConfigError (no such direction)."""
         route = self.route(direction)
-        return *padded_size(size, multiple_of(self.method.directions[route.name], self.nets)), channels
+        return *padded_size(size, self.program.multiple(route)), channels
 
     def batch_size(self, direction: str | None, size: tuple[int, int]) -> int:
         """How many images of a (height, width) to translate at once; 1 where a batch gains nothing.
@@ -210,10 +228,10 @@ class Translator:
         Depends on the model, the precision, the device and the size alone, so that a later run makes equal batches.
         """
         route = self.route(direction)
-        if self.stochastic or not self._independent:
+        if self.stochastic or not self.program.independent:
             return 1
         height, width, _ = self.padded_key(direction, size, 0)
-        return self.tiler.batch_size(route, height * width)
+        return self.streamer.batch_size(route, height * width)
 
     def _given(self, route: Route, image: Image, others: Mapping[str, Image]) -> dict[str, Tensor]:
         further = {name: to_tensor(other.over_white()) for name, other in others.items()}
@@ -258,14 +276,14 @@ class Translator:
 
         def parts() -> Tensor:
             if not half:
-                return self.tiler.tensor(route, given, keys[0], tile)
+                return self.streamer.tensor(route, given, keys[0], tile)
             halves = [(slice(half), keys[:half]), (slice(half, None), keys[half:])]
             return torch.cat([self._in_parts(route, {k: v[h] for k, v in given.items()}, n, tile) for h, n in halves])
 
         if half and self.stochastic:
             return parts()
         pixels = len(images) * images.shape[-2] * images.shape[-1]
-        return self.tiler.choose(route, pixels, tile, lambda: self.whole(route, given, keys[0]), parts)
+        return self.streamer.choose(route, pixels, tile, lambda: self.program.whole(route, given, keys[0]), parts)
 
     def _inputs(self, route: Route, images: Tensor, others: Mapping[str, Tensor]) -> dict[str, Tensor]:
         """All inputs of a direction by name, on the device, with the right channels and one size."""
@@ -277,41 +295,6 @@ class Translator:
             ready = ready if _size(ready) == _size(images) else resize(ready, _size(images))
             result[name] = ready.expand(len(images), -1, -1, -1)
         return result
-
-    def whole(self, route: Route, given: Mapping[str, Tensor], key: str) -> Tensor:
-        """The output for inputs N x C x H x W of one size, with the channels that the networks take, in one pass."""
-        count = range(len(given[route.inputs[0]]))
-        each = [{name: image[n : n + 1] for name, image in given.items()} for n in count]
-        return torch.cat(self._together(route, each, key))
-
-    @torch.inference_mode()
-    def _together(self, route: Route, each: Sequence[Mapping[str, Tensor]], key: str = "") -> list[Tensor]:
-        """The output of each image, whose inputs are 1 x C x H x W, by one pass of all of them, of one padded size."""
-        multiple = multiple_of(self.method.directions[route.name], self.nets)
-        padded = {name: torch.cat([pad(given[name], multiple) for given in each]) for name in route.inputs}
-        with self.autocast(), self._seeded(key):
-            sheets = self.method.translate(self.fast_nets, padded, route.name).float()
-        outputs = []
-        for given, sheet in zip(each, torch.split(sheets, 1), strict=True):
-            original = given[route.inputs[0]]
-            output = crop(sheet, (original.shape[-2] * route.scale, original.shape[-1] * route.scale), route.tiles)
-            outputs.append(self.method.compose(output, original, route.name) if self.composes else output)
-        return outputs
-
-    def autocast(self) -> Any:
-        low = LOW.get(self.precision)
-        return torch.autocast(self.device.type, low) if low else nullcontext()
-
-    @contextmanager
-    def _seeded(self, key: str) -> Iterator[None]:
-        """Dropout has no generator argument: the global one is lent for one image and put back."""
-        if not self.stochastic:
-            yield
-            return
-        gpu = [self.device] if self.device.type == "cuda" else []
-        with torch.random.fork_rng(gpu):
-            torch.manual_seed(derive(self.seed, "dropout", key))
-            yield
 
 
 def _size(images: Tensor) -> tuple[int, int]:

@@ -62,6 +62,7 @@ class Validator:
                 live = nets[name].state_dict()
                 # batch norms that became per-image norms have no running averages
                 mine.load_state_dict({key: live[key] for key in mine.state_dict()})
+        self.translator = self.translator.refreshed()
 
     def translate(self, direction: str) -> tuple[list[Tensor], list[Tensor]]:
         """The outputs for the first `images` keys of the split and the real images of the target side, in [0, 1].

@@ -5,7 +5,7 @@ from __future__ import annotations
 import warnings
 from collections.abc import Callable, Mapping
 from functools import partial
-from typing import TYPE_CHECKING, Literal, NamedTuple, TypeVar, cast
+from typing import Literal, NamedTuple, TypeVar, cast
 
 import torch
 from torch import Tensor
@@ -15,8 +15,8 @@ from translate.device import free_memory, total_memory
 from translate.errors import ConfigError
 from translate.imaging.convert import Array, padded_size, resize, to_tensor
 from translate.imaging.io import Image
-from translate.inference.directions import multiple_of
 from translate.inference.fast_kernels import LOW
+from translate.inference.program import Program
 from translate.inference.streaming import approximate as bands, execute as strips
 from translate.inference.streaming.disk_tensors import Scratch
 from translate.inference.streaming.ops_pointwise import Unknown
@@ -24,9 +24,6 @@ from translate.inference.streaming.row_io import Canvas, Picture, Sheet
 from translate.inference.streaming.schedule import plan, work
 from translate.inference.streaming.trace import Recording, Unrecordable, record
 from translate.seeding import derive
-
-if TYPE_CHECKING:
-    from translate.inference.translator import Translator
 
 T = TypeVar("T")
 Tile = Literal["auto", "off"] | int
@@ -58,6 +55,10 @@ BATCH, BATCH_PIXELS, GPU_BATCH, GPU_SHARE = 8, 1 << 19, 32, 0.25
 """The largest batch on a CPU in images and in pixels of the output, on a GPU in images and as a share of its memory."""
 
 
+def _warn(text: str) -> None:
+    warnings.warn(text, stacklevel=2)
+
+
 class Cost(NamedTuple):
     """Of a direction, for each pixel of its input: `bytes` of memory, multiplications with weights, values of the
     largest tensor; and its weights."""
@@ -68,7 +69,7 @@ class Cost(NamedTuple):
     weights: int
 
 
-class Tiler:
+class Streamer:
     """Translates images in strips for a translator, where they would not fit otherwise, or where that is asked for.
 
     For networks that are known call by call the result is that of the whole image, with the statistics of all of it in
@@ -76,10 +77,10 @@ class Tiler:
     in overlapping bands, and `tell` is told how near that comes. What ran out of memory once is not tried again.
     """
 
-    def __init__(self, translator: Translator, tile: Tile = "auto") -> None:
+    def __init__(self, program: Program, tile: Tile = "auto", tell: Callable[[str], None] = _warn) -> None:
         self.tile = checked(tile)
-        self.tell: Callable[[str], None] = partial(warnings.warn, stacklevel=2)
-        self._translator = translator
+        self.tell = tell
+        self._program = program
         self._costs: dict[tuple[str, str], Cost] = {}  # by direction and precision
         self._too_many: dict[str, int] = {}
         self._told: set[str] = set()
@@ -98,7 +99,7 @@ class Tiler:
                 if not _out_of_memory(error):
                     raise
             self._too_many[route.name] = pixels
-            if self._translator.device.type == "cuda":
+            if self._program.device.type == "cuda":
                 torch.cuda.empty_cache()
         return in_strips()
 
@@ -111,11 +112,11 @@ class Tiler:
         cost = self._cost(route)
         if pixels * cost.largest >= LARGEST:
             return False
-        return pixels * cost.bytes * MARGIN <= SHARE * free_memory(str(self._translator.device))
+        return pixels * cost.bytes * MARGIN <= SHARE * free_memory(str(self._program.device))
 
     def batch_size(self, route: Route, pixels: int) -> int:
         """How many images of so many pixels, padded, to take at once: at least 1. Does not look at the free memory."""
-        cost, device = self._cost(route), self._translator.device
+        cost, device = self._cost(route), self._program.device
         if device.type == "cuda":
             room = total_memory(str(device)) * GPU_SHARE
             return max(1, min(GPU_BATCH, int(room / (cost.bytes * pixels * MARGIN))))
@@ -140,7 +141,7 @@ class Tiler:
     def tensor(self, route: Route, given: Mapping[str, Tensor], key: str, tile: Tile | None) -> Tensor:
         """The same for all inputs of a direction as 1 x C x H x W of one size, to such a tensor on the device."""
         height, width = given[route.inputs[0]].shape[-2:]
-        sheet = Sheet((height * route.scale, width * route.scale), self._translator.device)
+        sheet = Sheet((height * route.scale, width * route.scale), self._program.device)
         self._run(route, given, sheet.write, key, tile)
         return sheet.tensor
 
@@ -153,7 +154,7 @@ class Tiler:
         key: str,
         tile: Tile | None,
     ) -> None:
-        t = self._translator
+        t = self._program
         channels = t.method.spec.channels
         sides = zip(route.inputs, route.sides, strict=True)
         pictures = [Picture(inputs[name], channels[side], t.device) for name, side in sides]
@@ -171,7 +172,7 @@ class Tiler:
         except (Unrecordable, Unknown) as reason:
             self._run_bands(route, pictures, write, key, tile, str(reason))
             return
-        multiple = multiple_of(t.method.directions[route.name], t.nets)
+        multiple = t.multiple(route)
         reads = [partial(picture.rows, multiple=multiple) for picture in pictures]
         if t.composes:
             reads.append(partial(pictures[0].rows, multiple=None))
@@ -188,14 +189,14 @@ class Tiler:
 
     def _budget(self, recording: Recording) -> int:
         """Bytes for the tensors of a strip; on a GPU an eighth of what is free."""
-        if self._translator.device.type == "cuda":
-            return max(STRIPS, free_memory(str(self._translator.device)) // 8)
+        if self._program.device.type == "cuda":
+            return max(STRIPS, free_memory(str(self._program.device)) // 8)
         row = 4 * max(node.numel // node.rows for node in recording.nodes if len(node.shape) > 2)
         return min(max(STRIPS, ROWS * row), WIDEST_STRIPS)
 
     def _record(self, route: Route, size: tuple[int, int]) -> Recording:
-        t = self._translator
-        padded = padded_size(size, multiple_of(t.method.directions[route.name], t.nets))
+        t = self._program
+        padded = padded_size(size, t.multiple(route))
         channels = [t.method.spec.channels[side] for side in route.sides]
         shapes = [(1, count, *padded) for count in channels]
         if t.composes:
@@ -203,7 +204,7 @@ class Tiler:
 
         def program(*inputs: Tensor) -> Tensor:
             with t.autocast():
-                output = t.method.translate(t.fast_nets, dict(zip(route.inputs, inputs, strict=False)), route.name)
+                output = t.method.translate(t.optimized_nets, dict(zip(route.inputs, inputs, strict=False)), route.name)
             output = output[..., : size[0] * route.scale, : size[1] * route.scale].float()
             return t.method.compose(output, inputs[-1], route.name) if t.composes else output
 
@@ -218,9 +219,9 @@ class Tiler:
         tile: Tile,
         reason: str,
     ) -> None:
-        t = self._translator
+        t = self._program
         height, width = pictures[0].size
-        multiple = multiple_of(t.method.directions[route.name], t.nets)
+        multiple = t.multiple(route)
 
         def make(a: int, b: int) -> Tensor:
             given = {name: p.rows(a, b, None) for name, p in zip(route.inputs, pictures, strict=True)}
@@ -238,17 +239,17 @@ class Tiler:
         bands.run(make, write, height, rows, route.scale, multiple)
 
     def _rows_that_fit(self, route: Route, width: int) -> int:
-        room = SHARE / 2 * free_memory(str(self._translator.device)) / MARGIN
+        room = SHARE / 2 * free_memory(str(self._program.device)) / MARGIN
         return max(1, int(room / (self._cost(route).bytes * width)) - 2 * bands.OVERLAP)
 
     def _cost(self, route: Route) -> Cost:
-        known = (route.name, self._translator.precision)
+        known = (route.name, self._program.precision)
         if known not in self._costs:
             try:
                 recording = self._record(route, (512, 512))
                 pixels = recording.inputs[0].numel / recording.inputs[0].shape[1]
                 multiplied, weights = work(recording)
-                peak = recording.peak(4 if self._translator.precision == "fp32" else 2)
+                peak = recording.peak(4 if self._program.precision == "fp32" else 2)
                 largest = max(node.numel for node in recording.nodes)
                 self._costs[known] = Cost(peak / pixels, multiplied / pixels, largest / pixels, weights)
             except Exception:  # Unrecordable, or whatever a method raises at a size that it does not like

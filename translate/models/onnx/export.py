@@ -109,9 +109,9 @@ def export_onnx(
 def exported(translator: Translator, direction: str, file: Path) -> tuple[bytes, Export]:
     """The content of the file for one direction, after the comparison with torch. Errors: ContractError."""
     facts = facts_of(translator, direction)
-    with translator.without_dropout():
-        cases = list(_cases(translator, direction))  # first, so that what methods compute once is no part of the trace
-        data, decided = _traced(translator, direction)
+    plain = translator.without_dropout()
+    cases = list(_cases(plain, direction))  # first, so that what methods compute once is no part of the trace
+    data, decided = _traced(plain, direction)
     data = _with_metadata(data, facts)
     difference = _compare(data, direction, cases, decided)
     sizes = tuple(dict.fromkeys((int(first.shape[2]), int(first.shape[3])) for (first, *_), _ in cases))
