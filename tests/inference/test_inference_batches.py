@@ -132,11 +132,11 @@ def test_a_batch_that_does_not_fit_is_halved_then_goes_in_strips_and_that_is_rem
     images = [picture(32, 32) for _ in range(5)]
     wanted, tried = [model.translate_image(image) for image in images], []
 
-    def full(route, each, key=""):
+    def full(program, route, each, key=""):
         tried.append(len(each))
         raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 9 GiB")
 
-    monkeypatch.setattr(model, "_together", full)
+    monkeypatch.setattr(Program, "together", full)
     for _ in range(2):
         for made, whole in zip(model.translate_images(images), wanted, strict=True):
             same(made, whole)
@@ -145,17 +145,17 @@ def test_a_batch_that_does_not_fit_is_halved_then_goes_in_strips_and_that_is_rem
 
 def test_only_as_much_is_halved_as_has_to_be(monkeypatch, lively):
     model, tried = translator(lively(ResNet, filters=4, blocks=1)), []
-    together = model._together
+    together = Program.together
 
-    def narrow(route, each, key=""):
+    def narrow(program, route, each, key=""):
         tried.append(len(each))
         if len(each) > 2:
             raise RuntimeError("DefaultCPUAllocator: can't allocate memory: you tried to allocate 9 bytes")
-        return together(route, each, key)
+        return together(program, route, each, key)
 
     images = [picture(32, 32) for _ in range(4)]
     wanted = [model.translate_image(image) for image in images]
-    monkeypatch.setattr(model, "_together", narrow)
+    monkeypatch.setattr(Program, "together", narrow)
     for _ in range(2):
         for made, alone in zip(model.translate_images(images), wanted, strict=True):
             same(made, alone)

@@ -9,7 +9,7 @@ from torch import nn
 
 from translate import device
 from translate.contracts import TestTime
-from translate.conversion.convert import convert
+from translate.conversion.convert import convert, prepare
 from translate.conversion.options import ConvertOptions
 from translate.imaging.io import read, write
 from translate.inference import precision
@@ -54,8 +54,9 @@ def told_of(told):
 @pytest.mark.parametrize(("gain", "wanted"), [(0.0, "bf16"), (64.0, "fp32")])
 def test_the_difference_decides(make, gains, photos, tmp_path, told, gain, wanted):
     model = make(nets={"gen": Amplified(gain)})
-    convert(photos, tmp_path / "out", model, ConvertOptions(precision="auto"), console=told)
-    assert model.precision == wanted
+    conversion = prepare(photos, tmp_path / "out", model, ConvertOptions(precision="auto"), console=told)
+    conversion.run()
+    assert conversion.translator.precision == wanted and model.precision == "fp32"
     line = re.search(
         r"precision: (\w+), since bf16 differs from fp32 by ([\d.]+)/255 on average \((\d) images", told_of(told)
     )

@@ -9,6 +9,7 @@ from torch.nn import functional as F
 from translate.contracts import DataSpec, Direction
 from translate.errors import ConfigError
 from translate.imaging.io import Image
+from translate.inference.program import Program
 from translate.inference.streaming import approximate as bands, streamer as tiling
 from translate.inference.translator import Translator
 from translate.models.single_network import SingleNetwork, SingleNetworkConfig
@@ -115,8 +116,13 @@ def test_bf16_in_strips_is_as_near_as_bf16_is(rng, lively):
 def test_auto_looks_at_the_free_memory(monkeypatch, rng, lively):
     made_by, image = translator(lively(ResNet, filters=4, blocks=1)), torch.rand(1, 3, 64, 64, generator=rng)
     heights = []
-    whole_pass = made_by.whole
-    monkeypatch.setattr(made_by, "whole", lambda r, given, key: heights.append(1) or whole_pass(r, given, key))
+    whole_pass = Program.whole
+
+    def counted(program, route, given, key):
+        heights.append(1)
+        return whole_pass(program, route, given, key)
+
+    monkeypatch.setattr(Program, "whole", counted)
     monkeypatch.setattr(tiling, "SMALL", 0)
     for free, passes in ((1 << 30, 1), (1 << 16, 0)):
         monkeypatch.setattr(tiling, "free_memory", lambda device, free=free: free)
@@ -138,11 +144,11 @@ def test_out_of_memory_halves_the_batch_then_takes_strips_and_remembers(monkeypa
     made_by, images = translator(lively(ResNet, filters=4, blocks=1)), torch.rand(4, 3, 32, 32, generator=rng)
     wanted, tried = made_by.translate_tensor(images, tile="off"), []
 
-    def full(route, given, key):
+    def full(program, route, given, key):
         tried.append(len(given["image"]))
         raise RuntimeError("DefaultCPUAllocator: can't allocate memory: you tried to allocate 9 bytes")
 
-    monkeypatch.setattr(made_by, "whole", full)
+    monkeypatch.setattr(Program, "whole", full)
     assert torch.allclose(made_by.translate_tensor(images), wanted, atol=2e-5)
     assert tried == [4, 2, 1]
     made_by.translate_tensor(images)

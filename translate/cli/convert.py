@@ -107,7 +107,7 @@ def convert(inputs: tuple[str, ...], output: Path, dry_run: bool, track: bool, a
 
     out, model = console(as_json), str(values["model"])
     loading = _load_options(**values)
-    translator = load_model(loading, resolver=fetch_model)
+    translator = load_model(loading, resolver=fetch_model, tell=out.warn)
     if values["engine"] == "ray":
         loading = portable(loading, fetch_model)
     options = _convert_options(loading, **values)

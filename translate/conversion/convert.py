@@ -72,7 +72,7 @@ def convert_items(work: Plan, translator: Translator, options: ConvertOptions, *
     options = replace(options, samples=work.samples)
     for item in islice(work.items, 1):
         translator.check(options.direction, {*options.others, *(item.others if item else ())})
-    return Conversion(work, translator.telling(console.warn), options, console).run()
+    return Conversion(work, translator, options, console).run()
 
 
 def prepare(
@@ -104,7 +104,7 @@ def prepare(
             samples = _images(work, options)
             translator = translator.with_precision(probe_precision(translator, samples, console, options.direction))
     settings = _settings(work, translator, options, suffix) if journal else None
-    return Conversion(work, translator.telling(console.warn), options, console, settings)
+    return Conversion(work, translator, options, console, settings)
 
 
 def _check_labels(input: Path | Sequence[Path], output: Path, suffix: str | None) -> None:

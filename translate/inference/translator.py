@@ -53,19 +53,20 @@ class Translator:
         info: Mapping[str, Any] | None = None,
         seed: int = 0,
         tile: Tile = "auto",
+        tell: Callable[[str], None] | None = None,
     ) -> None:
         program = Program.prepared(method, nets, device, precision, seed)
-        self._set_up(program, Streamer(program, tile), provider, dict(info or {}))
+        self._set_up(program, Streamer(program, tile, tell), provider, dict(info or {}))
 
     def _set_up(
         self, program: Program, streamer: Streamer, provider: Mapping[str, str], info: Mapping[str, Any]
     ) -> None:
         self.program, self.streamer, self.provider, self.info = program, streamer, provider, info
 
-    def _with(self, program: Program, tell: Callable[[str], None] | None = None) -> Translator:
+    def _with(self, program: Program) -> Translator:
         """A translator of another program with everything else of this one."""
         other = Translator.__new__(Translator)
-        streamer = Streamer(program, self.streamer.tile, tell or self.streamer.tell)
+        streamer = Streamer(program, self.streamer.tile, self.streamer.tell)
         other._set_up(program, streamer, self.provider, self.info)
         return other
 
@@ -80,10 +81,6 @@ class Translator:
     def refreshed(self) -> Translator:
         """A translator for weights that were changed in place; see `Program.refreshed`."""
         return self._with(self.program.refreshed())
-
-    def telling(self, tell: Callable[[str], None]) -> Translator:
-        """A translator that says with `tell`, instead of a warning, when strips come near to the whole only."""
-        return self._with(self.program, tell)
 
     @property
     def method(self) -> Method[Any]:

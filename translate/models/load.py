@@ -50,6 +50,7 @@ def load(
     runtime: Literal["torch", "onnx"] = "torch",
     tile: Tile = "auto",
     resolver: Callable[[str], Path] | None = None,
+    tell: Callable[[str], None] | None = None,
 ) -> Translator:
     """Loads a trained model: a bundle's folder, a train stage's folder, the pointer to one (`runs/NAME/train`), or a
     file that `translate models export` wrote.
@@ -63,14 +64,19 @@ def load(
     the method keeps it on; calls with equal images give equal results. `weights`: instead of the bundle's, those of the
     `best` or the `last` checkpoint, or the bundle's before averaging (`raw`). `runtime="onnx"` takes what was exported
     beside the bundle (an exported file needs no plugin and no torch network). `resolver` finds the folder of a tracking
-    server's reference (`runs:/<id>/translator`, `models:/<name>/<version>`). Errors: ConfigError (no model there),
-    DataError (damaged), PluginError (the plugin is missing, or builds other networks than it holds).
+    server's reference (`runs:/<id>/translator`, `models:/<name>/<version>`). `tell` is told, instead of a Python
+    warning, where an image larger than memory is translated in bands that only come near to the whole. Errors:
+    ConfigError (no model there), DataError (damaged), PluginError (the plugin is missing, or builds other networks than
+    the bundle holds).
     """
-    return load_model(LoadOptions(ref, device, precision, seed, weights, runtime, tile), registry, resolver)
+    return load_model(LoadOptions(ref, device, precision, seed, weights, runtime, tile), registry, resolver, tell)
 
 
 def load_model(
-    options: LoadOptions, registry: Components | None = None, resolver: Callable[[str], Path] | None = None
+    options: LoadOptions,
+    registry: Components | None = None,
+    resolver: Callable[[str], Path] | None = None,
+    tell: Callable[[str], None] | None = None,
 ) -> Translator:
     """Loads a trained model as `load` describes it. Errors: as there."""
     if options.exported:
@@ -91,6 +97,7 @@ def load_model(
         info=bundle.facts.to_json(),
         seed=options.seed,
         tile=options.tile,
+        tell=tell,
     )
 
 

@@ -145,6 +145,7 @@ class InferStage(Stage[InferConfig]):
             context.registry,
             precision=self.config.precision,
             seed=derive(context.seed, "infer"),
+            tell=context.console.warn,
         )
         dataset = Dataset(context.inputs["data"].path) if "data" in context.inputs else None
         work = self._plan(context, dataset, facts, translator)

@@ -77,9 +77,9 @@ class Streamer:
     in overlapping bands, and `tell` is told how near that comes. What ran out of memory once is not tried again.
     """
 
-    def __init__(self, program: Program, tile: Tile = "auto", tell: Callable[[str], None] = _warn) -> None:
+    def __init__(self, program: Program, tile: Tile = "auto", tell: Callable[[str], None] | None = None) -> None:
         self.tile = checked(tile)
-        self.tell = tell
+        self.tell = tell or _warn
         self._program = program
         self._costs: dict[tuple[str, str], Cost] = {}  # by direction and precision
         self._too_many: dict[str, int] = {}
