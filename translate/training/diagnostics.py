@@ -1,4 +1,4 @@
-"""The health of the game, measured: gradients that vanish, explode or drown each other, and outputs that collapse."""
+"""Measures trouble in the game: gradients that vanish, explode or drown each other, and outputs that collapse."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def diversity(images: Sequence[Tensor], side: int = 16) -> float:
     return float(torch.cdist(small, small).sum()) / max(1, count * (count - 1))
 
 
-class Health:
+class Diagnostics:
     """Adds what it measures to the curves, and warns once per kind of trouble, in words."""
 
     def __init__(self, console: Console) -> None:
@@ -41,9 +41,9 @@ class Health:
                 )
             elif norm > EXPLODED:
                 self._warn(f"step {step}: the gradient of player {player} is huge ({norm:.1e}); try `clip: 1`", player)
-        return (
-            {"health/gradient_ratio": max(norms.values()) / max(min(norms.values()), 1e-12)} if len(norms) > 1 else {}
-        )
+        if len(norms) < 2:
+            return {}
+        return {"health/gradient_ratio": max(norms.values()) / max(min(norms.values()), 1e-12)}
 
     def outputs(self, step: int, direction: str, outputs: Sequence[Tensor], real: Sequence[Tensor]) -> dict[str, float]:
         """How different the outputs are from each other, as a fraction of what real images are; not for label maps."""

@@ -21,7 +21,7 @@ from translate.metrics import evaluate_sets
 from translate.training import checkpoint
 from translate.training.best import Best
 from translate.training.config import TrainConfig
-from translate.training.diagnostics import Health
+from translate.training.diagnostics import Diagnostics
 from translate.training.extra_losses import check_met
 from translate.training.state import TrainingState
 from translate.training.validation import Validator
@@ -69,7 +69,7 @@ class Trainer:
         self.state, self.engine, self.method = state, state.engine, state.engine.method
         self.validator, self.best, self.channels_last = validator, best, channels_last
         self.folder = context.folder / "checkpoints"
-        self.health = Health(context.console)
+        self.diagnostics = Diagnostics(context.console)
         self.log_every = 1 if context.debug else config.log_every
         self.signal: int | None = None
         self._files: dict[int, str] = {}
@@ -152,7 +152,7 @@ class Trainer:
         self.engine.check_finite(self._files)
         self._files.clear()
         values = self.engine.read_meters()
-        values |= self.health.gradients(step, values)
+        values |= self.diagnostics.gradients(step, values)
         self.context.tracker.metrics(values, step)
         self.context.emit("step_finished", step=step, metrics=values)
         return {name: value for name, value in values.items() if "/" not in name}
@@ -178,7 +178,7 @@ class Trainer:
         """The scores of one direction by curve; none where it imitates no side of the data."""
         assert self.validator is not None
         outputs, real = self.validator.translate(direction)
-        self.context.tracker.metrics(self.health.outputs(step, direction, outputs, real), step)
+        self.context.tracker.metrics(self.diagnostics.outputs(step, direction, outputs, real), step)
         if not real:
             return {}
         scores = evaluate_sets(self.validator.metrics, outputs, real, self.validator.context(direction))
