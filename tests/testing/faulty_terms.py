@@ -149,6 +149,12 @@ class Draws(Apart):
         return super().score(outputs, references) + next(self.counter)
 
 
+@fault("score\\(\\) gives nan when it gets a context; return a number whatever is in it")
+class LostInContext(Apart):
+    def score(self, outputs, references, context=None):
+        return super().score(outputs, references) if context is None else float("nan")
+
+
 @fault("score\\(\\) changes images in place; work on a copy")
 class Scales(Apart):
     def score(self, outputs, references):
