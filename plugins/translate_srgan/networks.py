@@ -51,7 +51,7 @@ class SRResNet(Network[SRResNetConfig]):
         f = config.filters
         self.stem = stack({"conv": nn.Conv2d(in_channels, f, 9, padding=4), "prelu": nn.PReLU()})
         self.trunk = nn.Sequential(
-            *(_Residual(f, config.norm) for _ in range(config.blocks)),
+            *(Residual(f, config.norm) for _ in range(config.blocks)),
             stack({"conv": nn.Conv2d(f, f, 3, padding=1), **norm_layers(config.norm, f)}),
         )
         self.up = nn.Sequential(*(_doubling(f) for _ in range(config.scale.bit_length() - 1)))
@@ -65,7 +65,8 @@ class SRResNet(Network[SRResNetConfig]):
         return y + bicubic(images, self.scale).to(y.dtype) if self.config.residual else y
 
 
-class _Residual(nn.Module):
+# Bundles record the names of layer classes: under another one, models that exist would be refused.
+class Residual(nn.Module):
     """x + branch(x): two convolutions, each with its norm, and a PReLU between them."""
 
     def __init__(self, channels: int, norm: Norm) -> None:
@@ -119,7 +120,7 @@ class RRDB(Network[RRDBConfig]):
         super().__init__(config, in_channels=in_channels, out_channels=out_channels)
         self.scale, f = config.scale, config.filters
         self.stem = nn.Conv2d(in_channels, f, 3, padding=1)
-        self.blocks = nn.Sequential(*(_RRDBlock(f, config.growth) for _ in range(config.blocks)))
+        self.blocks = nn.Sequential(*(_Block(f, config.growth) for _ in range(config.blocks)))
         self.trunk = nn.Conv2d(f, f, 3, padding=1)
         self.up = nn.ModuleList(nn.Conv2d(f, f, 3, padding=1) for _ in range(config.scale.bit_length() - 1))
         self.last = nn.Conv2d(f, f, 3, padding=1)
@@ -157,7 +158,8 @@ class _Dense(nn.Module):
         return y
 
 
-class _RRDBlock(nn.Module):
+# Bundles record the names of layer classes: under another one, models that exist would be refused.
+class _Block(nn.Module):
     """Three dense blocks and a residual around them."""
 
     def __init__(self, channels: int, growth: int) -> None:

@@ -11,9 +11,10 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from translate import ConfigError, Method, Nets, Step, Update, bicubic
-from translate.contracts import DataSpec
+from translate.contracts import DataSpec, NetworkUse
 from translate.inference.directions import describe
 from translate.inference.translator import Translator
+from translate.models.bundle import structure_hash
 from translate.networks import network_builder
 from translate.plugins import Registry
 from translate.stages.train import TrainStage
@@ -148,3 +149,16 @@ def test_srgan_starts_from_srresnet_s_weights(plugins: Registry) -> None:
     _, second = game(plugins, "srgan", GAN)
     second.G.load_state_dict(first.G.state_dict())
     assert set(first) & set(second) == {"G"}
+
+
+@pytest.mark.parametrize(
+    ("use", "recorded"),
+    [
+        ({"uses": "srresnet"}, "f94d1480394985c3433d8a4932951acfdaa78eec31d1165dc8d61aa6879cb080"),
+        ({"uses": "rrdb", "growth": 2}, "c5e62f4f995a2ee1d97649be35673b4a5ef2cc6893528c65d5c90d0d880342a3"),
+    ],
+)
+def test_models_of_version_0_1_0_still_fit(use: dict[str, Any], recorded: str) -> None:
+    """Their bundles record the structure of the network, which has to be the one that is built today."""
+    net = Registry().build(NetworkUse.model_validate({**use, "blocks": 1, "filters": 4}), in_channels=3, out_channels=3)
+    assert structure_hash(net) == recorded
