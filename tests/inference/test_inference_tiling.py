@@ -15,12 +15,12 @@ from translate_srgan.networks import RRDB, SRResNet
 
 from translate.contracts import TestTime
 from translate.errors import ConfigError
-from translate.inference.streaming.disk_tensors import Scratch
-from translate.inference.streaming.execute import run
-from translate.inference.streaming.ops_pointwise import Unknown
-from translate.inference.streaming.schedule import plan
-from translate.inference.streaming.statistics import Moments
-from translate.inference.streaming.trace import Unrecordable, record
+from translate.inference.streaming.disk_tensors import DiskTensors
+from translate.inference.streaming.execute import execute
+from translate.inference.streaming.op import UnsupportedOp
+from translate.inference.streaming.schedule import make_schedule
+from translate.inference.streaming.statistics import ChannelStatistics
+from translate.inference.streaming.trace import Untraceable, trace
 from translate.networks import ResNet, UNet, bicubic, prepare_for_inference
 from translate.networks.resnet import BlurredResNet
 
@@ -29,14 +29,14 @@ CPU = torch.device("cpu")
 
 def in_strips(program, image, **options):
     """A program on one image, strip by strip."""
-    recording = record(program, [image.shape], CPU, dtype=image.dtype)
-    made = plan(recording, **{"budget": 1 << 30, **options})
+    recorded = trace(program, [image.shape], CPU, dtype=image.dtype)
+    schedule = make_schedule(recorded, **{"budget": 1 << 30, **options})
     strips = []
-    with Scratch(made.scratch) as scratch:
-        reads = [(recording.inputs[0], lambda a, b: image[..., a:b, :])]
+    with DiskTensors(schedule.disk_bytes) as disk:
+        reads = [(recorded.inputs[0], lambda a, b: image[..., a:b, :])]
         put = strips.append
-        run(made, reads, lambda first, strip: put((first, strip.clone())), scratch, device=CPU, dtype=image.dtype)
-        assert scratch.used == 0 and scratch.most == made.scratch * image.dtype.itemsize // 4
+        execute(schedule, reads, lambda first, strip: put((first, strip.clone())), disk, device=CPU, dtype=image.dtype)
+        assert disk.used == 0 and disk.most == schedule.disk_bytes * image.dtype.itemsize // 4
     assert [first for first, _ in strips] == np.cumsum([0, *(s.shape[-2] for _, s in strips)])[:-1].tolist()
     return torch.cat([strip for _, strip in strips], -2)
 
@@ -154,14 +154,14 @@ def test_layers_in_strips_behind_and_before_a_norm(name, strips, rng):
 def test_statistics_are_exact_where_the_mean_is_large(rng):
     image = torch.randn(1, 4, 300, 50, generator=rng) * torch.tensor([1.0, 1e-2, 30.0, 1.0]).view(1, 4, 1, 1)
     image += torch.tensor([3e3, 10.0, -1e5, 0.0]).view(1, 4, 1, 1)
-    moments = Moments()
+    statistics = ChannelStatistics()
     for strip in image.split([1, 120, 7, 172], 2):
-        moments.add(strip)
-    mean, variance = moments.finish()
+        statistics.add(strip)
+    mean, variance = statistics.finish()
     exact = image.double().flatten(2)[0]
     assert torch.allclose(mean, exact.mean(1), rtol=1e-8, atol=1e-8)
     assert torch.allclose(variance, exact.var(1, unbiased=False), rtol=1e-5)
-    mean, variance = moments.finish(group=2)
+    mean, variance = statistics.finish(group=2)
     exact = exact.reshape(2, -1)
     assert torch.allclose(mean[::2], exact.mean(1), rtol=1e-9) and torch.equal(mean[::2], mean[1::2])
     assert torch.allclose(variance[1::2], exact.var(1, unbiased=False), rtol=1e-5)
@@ -175,77 +175,77 @@ def test_the_memory_of_a_strip_and_the_scratch_are_what_was_planned(rng, lively)
     net = prepare_for_inference(lively(ResNet, filters=8, blocks=3), TestTime())
     budget, sizes = 400_000, []
     for height in (64, 256):
-        recording = record(net, [(1, 3, height, 64)], CPU)
-        made = plan(recording, budget=budget)
-        assert all(part.memory(part.strips) <= budget for part in made.parts)
-        sizes.append(made.scratch / height)
+        recorded = trace(net, [(1, 3, height, 64)], CPU)
+        schedule = make_schedule(recorded, budget=budget)
+        assert all(one.memory(one.strips) <= budget for one in schedule.passes)
+        sizes.append(schedule.disk_bytes / height)
         inner = 4 * 8 * (height // 4) * 16 * 4  # bytes of a tensor of the residual blocks; d128 has twice as many
-        assert made.scratch <= 4 * inner
+        assert schedule.disk_bytes <= 4 * inner
     assert sizes[0] == sizes[1]
 
 
 def test_long_chains_are_cut_so_that_strips_do_not_make_their_neighbours_rows_again(lively):
     net = prepare_for_inference(lively(RRDB, filters=8, blocks=2, growth=4), TestTime())
-    recording = record(net, [(1, 3, 128, 128)], CPU)
-    made = plan(recording, budget=2_000_000)
+    recorded = trace(net, [(1, 3, 128, 128)], CPU)
+    schedule = make_schedule(recorded, budget=2_000_000)
     again = total = 0
-    for part in made.parts:
-        for number in range(part.strips):
-            _, rows = part.spans(number, part.strips)
-            for step in part.steps:
-                node = getattr(step, "node", step)
-                if node in rows and getattr(step, "work", 0):
-                    again += step.work * (rows[node][1] - rows[node][0]) / node.rows
-    total = sum(step.work for part in made.parts for step in part.steps if getattr(step, "work", 0))
-    assert len(made.parts) > 3
+    for one in schedule.passes:
+        for number in range(one.strips):
+            _, rows = one.spans(number, one.strips)
+            for op in one.ops:
+                node = getattr(op, "node", op)
+                if node in rows and getattr(op, "work", 0):
+                    again += op.work * (rows[node][1] - rows[node][0]) / node.rows
+    total = sum(op.work for one in schedule.passes for op in one.ops if getattr(op, "work", 0))
+    assert len(schedule.passes) > 3
     assert again < 1.3 * total
 
 
 def test_scratch_has_no_name_and_is_gone_after_an_error(tmp_path, monkeypatch, rng, lively):
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
     net = prepare_for_inference(lively(ResNet, filters=4, blocks=1), TestTime())
-    recording = record(net, [(1, 3, 32, 32)], CPU)
-    made, seen = plan(recording, strips=4, budget=1 << 30), []
+    recorded = trace(net, [(1, 3, 32, 32)], CPU)
+    schedule, seen = make_schedule(recorded, strips=4, budget=1 << 30), []
 
     def read(a, b):
-        seen.append(scratch.used)
+        seen.append(disk.used)
         return torch.zeros(1, 3, b - a, 32)
 
     def write(first, strip):
-        seen.append(scratch.used)
+        seen.append(disk.used)
         assert not list(tmp_path.glob("*/*")), "a killed process leaves no files"
         raise RuntimeError("the output cannot be taken")
 
-    with pytest.raises(RuntimeError, match="cannot be taken"), Scratch(made.scratch) as scratch:
-        run(made, [(recording.inputs[0], read)], write, scratch, device=CPU)
+    with pytest.raises(RuntimeError, match="cannot be taken"), DiskTensors(schedule.disk_bytes) as disk:
+        execute(schedule, [(recorded.inputs[0], read)], write, disk, device=CPU)
     assert max(seen) > 0 and not list(tmp_path.iterdir())
 
 
 def test_too_little_room_on_the_disk_is_said_before_the_work(tmp_path):
     free = shutil.disk_usage(tmp_path).free
     with pytest.raises(ConfigError, match=r"needs [\d.]+ GB of scratch in .* where [\d.]+ GB are free.*TMPDIR"):
-        Scratch(free, tmp_path)
+        DiskTensors(free, tmp_path)
     assert not list(tmp_path.iterdir())
 
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs a device that is always full")
 def test_a_disk_that_fills_up_is_an_error_that_says_so(tmp_path):
-    with Scratch(0, tmp_path) as scratch:
-        scratch.add("x", (1, 2, 8, 8), torch.float32)
-        file = scratch._files["x"]
+    with DiskTensors(0, tmp_path) as disk:
+        disk.add("x", (1, 2, 8, 8), torch.float32)
+        file = disk._files["x"]
         os.close(file._file)
         file._file = os.open("/dev/full", os.O_RDWR)
         with pytest.raises(ConfigError, match="cannot be written: No space left"):
-            scratch.write("x", 0, torch.zeros(1, 2, 4, 8))
+            disk.write("x", 0, torch.zeros(1, 2, 4, 8))
 
 
 def test_scratch_in_bf16_keeps_bf16(tmp_path, rng):
     values = torch.randn(1, 3, 8, 5, generator=rng).bfloat16()
-    with Scratch(0, tmp_path) as scratch:
-        scratch.add("x", tuple(values.shape), torch.bfloat16)
-        scratch.write("x", 4, values[..., 4:, :].float())
-        scratch.write("x", 0, values[..., :4, :])
-        assert torch.equal(scratch.read("x", 2, 7), values[..., 2:7, :])
+    with DiskTensors(0, tmp_path) as disk:
+        disk.add("x", tuple(values.shape), torch.bfloat16)
+        disk.write("x", 4, values[..., 4:, :].float())
+        disk.write("x", 0, values[..., :4, :])
+        assert torch.equal(disk.read("x", 2, 7), values[..., 2:7, :])
 
 
 def test_programs_that_cannot_be_recorded_or_are_not_known_are_refused():
@@ -259,8 +259,8 @@ def test_programs_that_cannot_be_recorded_or_are_not_known_are_refused():
         return y
 
     for program in (writes, changes_a_view, lambda x: x * float(x.mean()), lambda x: torch.ones(1, 3, 4, 4)):
-        with pytest.raises(Unrecordable):
-            record(program, [(1, 3, 16, 16)], CPU)
+        with pytest.raises(Untraceable):
+            trace(program, [(1, 3, 16, 16)], CPU)
     for program in (lambda x: x.flip(2), lambda x: x.transpose(2, 3), lambda x: x[:, :, ::2], lambda x: x.softmax(2)):
-        with pytest.raises(Unknown):
-            plan(record(program, [(1, 3, 16, 16)], CPU), budget=1)
+        with pytest.raises(UnsupportedOp):
+            make_schedule(trace(program, [(1, 3, 16, 16)], CPU), budget=1)

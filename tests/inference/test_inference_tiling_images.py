@@ -9,8 +9,9 @@ from torch.nn import functional as F
 from translate.contracts import DataSpec, Direction
 from translate.errors import ConfigError
 from translate.imaging.io import Image
+from translate.inference import memory
 from translate.inference.program import Program
-from translate.inference.streaming import approximate as bands, streamer as tiling
+from translate.inference.streaming.approximate import cut
 from translate.inference.translator import Translator
 from translate.models.single_network import SingleNetwork, SingleNetworkConfig
 from translate.networks import ResNet, UNet
@@ -123,9 +124,9 @@ def test_auto_looks_at_the_free_memory(monkeypatch, rng, lively):
         return whole_pass(program, route, given, key)
 
     monkeypatch.setattr(Program, "whole", counted)
-    monkeypatch.setattr(tiling, "SMALL", 0)
+    monkeypatch.setattr(memory, "SMALL", 0)
     for free, passes in ((1 << 30, 1), (1 << 16, 0)):
-        monkeypatch.setattr(tiling, "free_memory", lambda device, free=free: free)
+        monkeypatch.setattr(memory, "free_memory", lambda device, free=free: free)
         heights.clear()
         made_by.translate_tensor(image)
         assert len(heights) == passes
@@ -135,7 +136,7 @@ def test_auto_looks_at_the_free_memory(monkeypatch, rng, lively):
 def test_tensors_of_more_values_than_kernels_count_are_not_made_whole(monkeypatch, lively):
     """The largest tensor here has 64 channels at the full size."""
     made_by = translator(lively(ResNet, filters=64, blocks=1))
-    monkeypatch.setattr(tiling, "free_memory", lambda device: 1 << 50)
+    monkeypatch.setattr(memory, "free_memory", lambda device: 1 << 50)
     assert made_by.streamer.fits(made_by.route(), 1 << 24)
     assert not made_by.streamer.fits(made_by.route(), 1 << 26)
 
@@ -203,6 +204,6 @@ def test_bands_of_a_local_network_are_exact_and_values_decide_nothing(rng):
 
 def test_bands_cover_all_rows_once():
     for rows, height, multiple in ((100, 30, 4), (7, 100, 4), (64, 1, 16)):
-        cut = bands._bands(rows, height, multiple)
-        assert [band.first for band in cut] == [0, *(band.last for band in cut[:-1])] and cut[-1].last == rows
-        assert all(band.a % multiple == 0 and band.a <= band.first and band.b >= band.last for band in cut)
+        bands = cut(rows, height, multiple)
+        assert [band.first for band in bands] == [0, *(band.last for band in bands[:-1])] and bands[-1].last == rows
+        assert all(band.start % multiple == 0 and band.start <= band.first and band.stop >= band.last for band in bands)

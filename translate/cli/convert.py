@@ -138,11 +138,11 @@ def _load_options(
     tile: str,
     **others: Any,
 ) -> LoadOptions:
-    from translate.inference.streaming.streamer import checked
+    from translate.inference.streaming import parse_tile
     from translate.models.load import LoadOptions
 
     exact = "fp32" if precision == "auto" else precision
-    return LoadOptions(model, device, exact, seed, weights, runtime, checked(tile))
+    return LoadOptions(model, device, exact, seed, weights, runtime, parse_tile(tile))
 
 
 def _convert_options(

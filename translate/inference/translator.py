@@ -27,7 +27,7 @@ from translate.imaging.io import Image
 from translate.inference.adapters import called
 from translate.inference.directions import check_inputs, choose
 from translate.inference.program import Program
-from translate.inference.streaming.streamer import Streamer, Tile
+from translate.inference.streaming import Streamer, Tile
 
 NONE: Mapping[str, Any] = MappingProxyType({})
 

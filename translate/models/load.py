@@ -10,7 +10,7 @@ from typing import Literal
 from translate import device as devices
 from translate.contracts import Components
 from translate.errors import ConfigError
-from translate.inference.streaming.streamer import Tile
+from translate.inference.streaming import Tile
 from translate.inference.translator import Translator
 from translate.models.bundle import FACTS, FOLDER, read_bundle
 from translate.models.checkpoint_weights import Weights, with_weights

@@ -14,17 +14,19 @@ import torch
 from torch import Tensor
 from torch.overrides import TorchFunctionMode, resolve_name
 
-from translate.inference.streaming.ops_pointwise import Context, Unknown, lower
-from translate.inference.streaming.statistics import Moments
+from translate.inference.streaming.op import OpContext, UnsupportedOp
+from translate.inference.streaming.op_table import lower
+from translate.inference.streaming.statistics import ChannelStatistics
 from translate.inference.streaming.trace import Node
 
-Make = Callable[[int, int], Tensor]
-"""The output of a network for rows [a, b) of its input, taken for an image: 1 x C x (scale (b - a)) x W."""
+Translate = Callable[[int, int], Tensor]
+"""Returns the output for rows [first, last) of an input, taken for an image: 1 x C x (scale (last - first)) x W."""
 
 OVERLAP = 32
 """Rows of the input by which a band reaches into each of its neighbours."""
 
 SWEEPS = 12
+"""At most so many times all bands are computed for the sake of statistics alone."""
 CLOSE = 0.01
 """Statistics are right enough once no mean moves by more than this share of its deviation, nor any deviation."""
 
@@ -32,54 +34,75 @@ NORMS = ("instance_norm", "batch_norm", "group_norm")
 
 
 class Band(NamedTuple):
-    """Rows `first` to before `last` are its own; it sees those from `a` to before `b`."""
+    """The rows [first, last) are its own; it sees the rows [start, stop), which reach into its neighbours."""
 
     first: int
     last: int
-    a: int
-    b: int
+    start: int
+    stop: int
 
 
-def run(make: Make, write: Callable[[int, Tensor], None], rows: int, height: int, scale: int, multiple: int) -> None:
-    """Makes an output in bands of about `height` rows of the input, which has `rows`; `write` takes it in order."""
-    bands = _bands(rows, height, multiple)
-    norms = _gather(make, bands)
-    before: Tensor | None = None  # rows of the band before that this one sees, too
+def approximate(
+    translate: Translate, write: Callable[[int, Tensor], None], rows: int, height: int, scale: int, multiple: int
+) -> None:
+    """Computes an output in bands of about `height` rows of the input, which has `rows`.
+
+    `write(first, strip)` takes the rows of the output in order. `scale`: rows of the output for one of the input.
+    `multiple`: bands begin and end at multiples of it.
+    """
+    bands = cut(rows, height, multiple)
+    norms = _gather(translate, bands)
+    # The end of the band before, which this one computes, too.
+    overlap: Tensor | None = None
     for band, follower in zip(bands, [*bands[1:], None], strict=True):
-        made = norms.apply(make, band).float().clone()
-        if before is not None:
-            shared = before.shape[-2]
-            ramp = ((torch.arange(shared, device=made.device) + 0.5) * 2 / shared - 0.5).clamp(0, 1).view(-1, 1)
-            made[..., :shared, :].lerp_(before, 1 - ramp)
-        done = ((follower.a if follower else rows) - band.a) * scale
-        write(band.a * scale, made[..., :done, :])
-        before = made[..., done:, :]
+        # In float32, and in a tensor of its own: the blend below writes into it.
+        output = norms.apply(translate, band).float().clone()
+        if overlap is not None:
+            shared = overlap.shape[-2]
+            # From 0 at a quarter of the overlap to 1 at three quarters: the outer quarters, where a band sees its cut
+            # edge, come from the neighbour alone. The 0.5 is the centre of a row.
+            ramp = ((torch.arange(shared, device=output.device) + 0.5) * 2 / shared - 0.5).clamp(0, 1).view(-1, 1)
+            output[..., :shared, :].lerp_(overlap, 1 - ramp)
+        # Rows that the next band sees, too, wait for it.
+        ready = ((follower.start if follower else rows) - band.start) * scale
+        write(band.start * scale, output[..., :ready, :])
+        overlap = output[..., ready:, :]
 
 
-def difference(make: Make, rows: int, height: int, scale: int, multiple: int) -> float:
-    """The mean absolute difference between four bands and the whole, on a piece from the middle as high as two."""
+def difference(translate: Translate, rows: int, height: int, scale: int, multiple: int) -> float:
+    """Returns the mean absolute difference between four bands and the whole, on a piece from the middle as high as two
+    bands."""
     start = max(0, (rows // 2 - height) // multiple * multiple)
     piece = min(2 * height, rows - start)
-    parts: list[Tensor] = []
-    run(lambda a, b: make(start + a, start + b), lambda _, part: parts.append(part), piece, piece // 4, scale, multiple)
-    return float((torch.cat(parts, -2) - make(start, start + piece)).abs().mean())
+    strips: list[Tensor] = []
+
+    def translate_piece(first: int, last: int) -> Tensor:
+        return translate(start + first, start + last)
+
+    approximate(translate_piece, lambda _, strip: strips.append(strip), piece, piece // 4, scale, multiple)
+    return float((torch.cat(strips, -2) - translate_piece(0, piece)).abs().mean())
 
 
-def _bands(rows: int, height: int, multiple: int) -> list[Band]:
-    """Cut at multiples, so that all bands see the same grid."""
+def cut(rows: int, height: int, multiple: int) -> list[Band]:
+    """Cuts an image of `rows` rows into bands, at multiples, so that all bands see the same grid."""
     step = max(height // multiple, 1) * multiple
-    more = min(-(-OVERLAP // multiple) * multiple, step)
-    own = [(first, min(first + step, rows)) for first in range(0, rows, step)]
-    return [Band(first, last, max(first - more, 0), min(last + more, rows)) for first, last in own]
+    # No more than a band's own height, so that a band overlaps with its neighbours alone.
+    overlap = min(-(-OVERLAP // multiple) * multiple, step)
+    bands = []
+    for first in range(0, rows, step):
+        last = min(first + step, rows)
+        bands.append(Band(first, last, max(first - overlap, 0), min(last + overlap, rows)))
+    return bands
 
 
-def _gather(make: Make, bands: Sequence[Band]) -> _JointNorms:
-    """Statistics of all norms over the own rows of all bands."""
+def _gather(translate: Translate, bands: Sequence[Band]) -> _JointNorms:
+    """Takes the statistics of all norms over the own rows of all bands, sweep by sweep, until they hardly move."""
     norms = _JointNorms()
     for _ in range(SWEEPS if len(bands) > 1 else 0):
         for band in bands:
-            norms.apply(make, band, gather=True)
-            if not norms.found:
+            norms.apply(translate, band, gather=True)
+            if not norms.gathered:
+                # The network has no norm over an image.
                 return norms
         if norms.settle():
             break
@@ -87,25 +110,28 @@ def _gather(make: Make, bands: Sequence[Band]) -> _JointNorms:
 
 
 class _JointNorms(TorchFunctionMode):
-    """While it is active, norms over an image use the statistics that were gathered, in the order of their calls."""
+    """While it is active, norms over an image use the statistics of the sweep before, in the order of their calls."""
 
     def __init__(self) -> None:
         super().__init__()
-        self.found: list[Moments] = []
-        self._fixed: list[Moments] = []
-        self._share, self._gather, self._at = (0.0, 1.0), False, 0
+        self.gathered: list[ChannelStatistics] = []
+        self._used: list[ChannelStatistics] = []
+        # A band's own rows as shares of what it sees: a norm may stand at any scale.
+        self._own_share = (0.0, 1.0)
+        self._gather, self._call = False, 0
 
-    def apply(self, make: Make, band: Band, gather: bool = False) -> Tensor:
-        """The output for a band; `gather`: statistics of its own rows are taken for the next sweep."""
-        first, last, a, b = band
-        self._share, self._gather, self._at = ((first - a) / (b - a), (last - a) / (b - a)), gather, 0
+    def apply(self, translate: Translate, band: Band, gather: bool = False) -> Tensor:
+        """Returns the output for a band; `gather`: statistics of its own rows are taken for the next sweep."""
+        first, last, start, stop = band
+        self._own_share = ((first - start) / (stop - start), (last - start) / (stop - start))
+        self._gather, self._call = gather, 0
         with self:
-            return make(a, b)
+            return translate(start, stop)
 
     def settle(self) -> bool:
-        """Takes what was gathered for the statistics from now on; whether that changed little."""
-        before, self._fixed, self.found = self._fixed, self.found, []
-        return len(before) == len(self._fixed) and all(map(_close, before, self._fixed))
+        """Uses from now on what was gathered. Returns whether that changed little."""
+        before, self._used, self.gathered = self._used, self.gathered, []
+        return len(before) == len(self._used) and all(map(_close, before, self._used))
 
     def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         kwargs = kwargs or {}
@@ -115,25 +141,32 @@ class _JointNorms(TorchFunctionMode):
         x, *rest = args
         source = Node(tuple(x.shape))
         try:
-            step = lower(Node(source.shape, name, func, (source, *rest), kwargs))
-        except Unknown:
+            op = lower(Node(source.shape, name, func, (source, *rest), kwargs))
+        except UnsupportedOp:
             return func(*args, **kwargs)
-        if step.gathers is None:
+        if op.gathers is None:
+            # A norm with the statistics of the training.
             return func(*args, **kwargs)
-        at, self._at = self._at, self._at + 1
+        call, self._call = self._call, self._call + 1
         if self._gather:
-            if at == len(self.found):
-                self.found.append(Moments())
-            first, last = (round(share * source.rows) for share in self._share)
-            if first < last:
-                self.found[at].add(x[..., first:last, :])
-        if at >= len(self._fixed):
+            self._add(call, x)
+        if call >= len(self._used):
+            # The first sweep: each band still norms itself.
             return func(*args, **kwargs)
-        return step.run([x], 0, source.rows, Context({source: self._fixed[at]}, x.device))
+        return op.run([x], 0, source.rows, OpContext({source: self._used[call]}, x.device))
+
+    def _add(self, call: int, x: Tensor) -> None:
+        """Takes a band's own rows of the input of a norm into its statistics."""
+        if call == len(self.gathered):
+            self.gathered.append(ChannelStatistics())
+        first, last = (round(share * x.shape[-2]) for share in self._own_share)
+        if first < last:
+            self.gathered[call].add(x[..., first:last, :])
 
 
-def _close(before: Moments, after: Moments) -> bool:
-    (old, was), (new, now) = before.finish(), after.finish()
-    scale = (now + 1e-5).sqrt()
-    moved = torch.maximum((new - old).abs(), ((was + 1e-5).sqrt() - scale).abs())
-    return bool((moved <= CLOSE * scale).all())
+def _close(before: ChannelStatistics, after: ChannelStatistics) -> bool:
+    (old_mean, old_variance), (mean, variance) = before.finish(), after.finish()
+    # The 1e-5 that norms add to a variance keeps constant channels from counting.
+    deviation = (variance + 1e-5).sqrt()
+    moved = torch.maximum((mean - old_mean).abs(), ((old_variance + 1e-5).sqrt() - deviation).abs())
+    return bool((moved <= CLOSE * deviation).all())

@@ -1,7 +1,8 @@
-"""Tensors on disk, of which strips are written and read."""
+"""Tensors on disk, of which strips are written and read: what one pass over an image leaves for a later one."""
 
 from __future__ import annotations
 
+import itertools
 import os
 import shutil
 import tempfile
@@ -18,11 +19,12 @@ SPARE = 64 << 20
 """Bytes that have to stay free on the disk."""
 
 
-class Scratch:
+class DiskTensors:
     """A temporary folder of tensors N x C x H x W, one file each, which goes away when the block ends, however it does.
 
     Files are read and written strip by strip, at their places, not mapped: then no page of them counts as memory of the
     process, and a full disk is an error and not a killed process (a write to a map cannot fail any other way).
+    `used`, `most`: bytes of the tensors that are there now, and of those that were at the worst moment.
     """
 
     def __init__(self, need: int, folder: Path | None = None) -> None:
@@ -37,22 +39,23 @@ class Scratch:
                 f"an image this large needs {_gigabytes(need)} of scratch in {parent}, where {_gigabytes(free)} are "
                 f"free; make room, or let TMPDIR name a folder on a larger disk"
             )
-        self.used = self.most = self._made = 0
-        self._parent, self._files = parent, dict[object, _File]()
+        self.used = self.most = 0
+        self._parent, self._files = parent, dict[object, _TensorFile]()
+        self._numbers = itertools.count(1)
 
     def __enter__(self) -> Self:
         self._folder = tempfile.TemporaryDirectory(prefix="translate-", dir=self._parent, ignore_cleanup_errors=True)
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        # After an error in the middle of a pass some tensors are still there.
         for key in list(self._files):
             self.free(key)
         self._folder.cleanup()
 
     def add(self, key: object, shape: tuple[int, ...], dtype: torch.dtype) -> None:
-        """Makes room for a tensor."""
-        self._made += 1
-        file = _File(Path(self._folder.name) / str(self._made), shape, dtype)
+        """Makes room for a tensor. `key`: by which it is written and read later."""
+        file = _TensorFile(Path(self._folder.name) / str(next(self._numbers)), shape, dtype)
         self._files[key] = file
         self.used += file.size
         self.most = max(self.most, self.used)
@@ -65,7 +68,7 @@ class Scratch:
             raise ConfigError(f"the scratch in {self._parent} cannot be written: {error.strerror or error}") from None
 
     def read(self, key: object, first: int, last: int) -> Tensor:
-        """The rows from `first` to before `last`."""
+        """Returns the rows from `first` to before `last`, on the CPU."""
         return self._files[key].read(first, last)
 
     def free(self, key: object) -> None:
@@ -75,35 +78,39 @@ class Scratch:
         file.close()
 
 
-class _File:
+class _TensorFile:
     """A tensor as its bytes, in the order in which memory holds them."""
 
     def __init__(self, path: Path, shape: tuple[int, ...], dtype: torch.dtype) -> None:
         self.path, self.shape, self.dtype = path, shape, dtype
-        self.planes, self.row = torch.Size(shape[:-2]).numel(), shape[-1] * dtype.itemsize
-        self.plane = shape[-2] * self.row
-        self.size = self.planes * self.plane
+        # A plane is one channel of one image: its rows follow each other in the file.
+        self.planes, self.row_bytes = torch.Size(shape[:-2]).numel(), shape[-1] * dtype.itemsize
+        self.plane_bytes = shape[-2] * self.row_bytes
+        self.size = self.planes * self.plane_bytes
         self._file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600)
-        path.unlink()  # the room comes back however the process ends
+        # An open file without a name: the room comes back however the process ends.
+        path.unlink()
 
     def write(self, first: int, strip: Tensor) -> None:
+        # Sync point: on a GPU the copy waits for the strip. numpy has no bfloat16, so that bytes are written.
         values = strip.detach().to("cpu", self.dtype).contiguous()
         data = values.view(torch.uint8).reshape(self.planes, -1).numpy()
         for plane in range(self.planes):
-            part, at = memoryview(data[plane]), plane * self.plane + first * self.row
-            while part:
-                done = os.pwrite(self._file, part, at)
-                part, at = part[done:], at + done
+            rest, offset = memoryview(data[plane]), plane * self.plane_bytes + first * self.row_bytes
+            # The system may write less than it was given.
+            while rest:
+                count = os.pwrite(self._file, rest, offset)
+                rest, offset = rest[count:], offset + count
 
     def read(self, first: int, last: int) -> Tensor:
         values = torch.empty((*self.shape[:-2], last - first, self.shape[-1]), dtype=self.dtype)
         data = values.view(torch.uint8).reshape(self.planes, -1).numpy()
         for plane in range(self.planes):
-            part, at = memoryview(data[plane]), plane * self.plane + first * self.row
-            while part:
-                done = os.preadv(self._file, [part], at)
-                assert done, f"{self.path.name} ends before row {last}"
-                part, at = part[done:], at + done
+            rest, offset = memoryview(data[plane]), plane * self.plane_bytes + first * self.row_bytes
+            while rest:
+                count = os.preadv(self._file, [rest], offset)
+                assert count, f"{self.path.name} ends before row {last}"
+                rest, offset = rest[count:], offset + count
         return values
 
     def close(self) -> None:

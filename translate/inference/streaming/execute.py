@@ -1,90 +1,109 @@
-"""Runs a plan: pass by pass, strip by strip."""
+"""Executes a schedule: pass by pass, strip by strip, op by op."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import nullcontext
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
-from translate.inference.streaming.disk_tensors import Scratch
-from translate.inference.streaming.ops_pointwise import Context, Span, Step
-from translate.inference.streaming.schedule import Part, Plan
-from translate.inference.streaming.statistics import Moments
+from translate.inference.streaming.disk_tensors import DiskTensors
+from translate.inference.streaming.op import OpContext, RowOp, Span
+from translate.inference.streaming.schedule import Pass, Schedule
+from translate.inference.streaming.statistics import ChannelStatistics
 from translate.inference.streaming.trace import Node
 
 Read = Callable[[int, int], Tensor]
-"""Rows [a, b) of an input, 1 x C x rows x W, on the device."""
+"""Returns the rows [first, last) of an input, 1 x C x rows x W, on the device."""
 
 Write = Callable[[int, Tensor], None]
 """Takes the rows of the output from the first one given on, in order."""
 
 
 @torch.inference_mode()
-def run(
-    plan: Plan,
+def execute(
+    schedule: Schedule,
     inputs: Sequence[tuple[Node, Read]],
     write: Write,
-    scratch: Scratch,
+    disk: DiskTensors,
     *,
     device: torch.device,
     dtype: torch.dtype = torch.float32,
     seed: int = 0,
 ) -> None:
-    """Makes the output of a plan, whose inputs are read and whose output is written strip by strip.
+    """Computes the output of a schedule, whose inputs are read and whose output is written strip by strip.
 
-    `dtype`: of what is kept in scratch. `seed`: of dropout that is on.
+    `dtype`: of what is stored on disk. `seed`: of dropout that is on.
     """
-    moments: dict[Node, Moments] = {}
-    context = Context(moments, device, seed)
-    read = dict(inputs)
-    for part in plan.parts:
-        moments.update({node: Moments() for node in part.gathers})
-        for node in part.stores:
-            scratch.add(node, node.shape, dtype)
-        for number in range(part.strips):
-            _strip(part, number, read, write, scratch, context)
-        for node in part.frees:
-            scratch.free(node)
+    statistics: dict[Node, ChannelStatistics] = {}
+    run = _Run(dict(inputs), write, disk, OpContext(statistics, device, seed))
+    for one in schedule.passes:
+        # Statistics that a pass gathers are read by later passes alone: until its end they are incomplete.
+        statistics.update({node: ChannelStatistics() for node in one.gathers})
+        for node in one.stores:
+            disk.add(node, node.shape, dtype)
+        for number in range(one.strips):
+            run.strip(one, number)
+        for node in one.frees:
+            disk.free(node)
 
 
-def _strip(part: Part, number: int, read: dict[Node, Read], write: Write, scratch: Scratch, context: Context) -> None:
-    own, rows = part.spans(number, part.strips)
-    left, values = part.readers(), dict[Node, Tensor]()
-    for step in part.steps:
-        node = step.node if isinstance(step, Step) else step
-        if node not in rows:
-            continue
-        a, b = rows[node]
-        if isinstance(step, Step):
-            value = _make(step, values, rows, context)
-            for source in step.reads:
-                left[source] -= 1
-                if not left[source]:
-                    del values[source]
-        elif node in part.loads:
-            value = scratch.read(node, a, b).to(context.device)
-        else:
-            value = read[node](a, b)
-        if left.get(node):
-            values[node] = value
-        if node in own:
-            first, last = own[node]
-            mine = value[..., first - a : last - a, :]
-            if node in part.stores:
-                scratch.write(node, first, mine)
-            if node in part.gathers:
-                context.moments[node].add(mine)
-            if node is part.result:
-                write(first, mine)
+@dataclass(frozen=True)
+class _Run:
+    """Where strips come from and go to."""
 
+    inputs: Mapping[Node, Read]
+    write: Write
+    disk: DiskTensors
+    context: OpContext
 
-def _make(step: Step, values: Mapping[Node, Tensor], rows: Mapping[Node, Span], context: Context) -> Tensor:
-    a, b = rows[step.node]
-    strips = []
-    for read, (first, last) in zip(step.reads, step.need(a, b), strict=True):
-        start = rows[read][0]
-        strips.append(values[read][..., first - start : last - start, :])
-    with torch.autocast(context.device.type, enabled=False) if step.node.fp32 else nullcontext():
-        return step.run(strips, a, b, context)
+    def strip(self, one: Pass, number: int) -> None:
+        """Computes one strip of a pass. A tensor is dropped after its last reader."""
+        own, rows = one.spans(number, one.strips)
+        readers_left, values = one.readers(), dict[Node, Tensor]()
+        for op in one.ops:
+            node = op.node if isinstance(op, RowOp) else op
+            if node not in rows:
+                # Targets of few rows have none in some strips.
+                continue
+            if isinstance(op, RowOp):
+                value = self._compute(op, values, rows)
+                for source in op.reads:
+                    readers_left[source] -= 1
+                    if not readers_left[source]:
+                        del values[source]
+            else:
+                value = self._fetch(one, node, rows[node])
+            if readers_left.get(node):
+                values[node] = value
+            if node in own:
+                first, last = own[node]
+                start = rows[node][0]
+                self._deliver(one, node, first, value[..., first - start : last - start, :])
+
+    def _compute(self, op: RowOp, values: Mapping[Node, Tensor], rows: Mapping[Node, Span]) -> Tensor:
+        start, stop = rows[op.node]
+        strips = []
+        for read, (first, last) in zip(op.reads, op.need(start, stop), strict=True):
+            # Another reader may need more rows of the same tensor: an op gets exactly those that it asked for.
+            read_start = rows[read][0]
+            strips.append(values[read][..., first - read_start : last - read_start, :])
+        device = self.context.device.type
+        with torch.autocast(device, enabled=False) if op.node.fp32 else nullcontext():
+            return op.run(strips, start, stop, self.context)
+
+    def _fetch(self, one: Pass, node: Node, span: Span) -> Tensor:
+        if node in one.loads:
+            return self.disk.read(node, *span).to(self.context.device)
+        return self.inputs[node](*span)
+
+    def _deliver(self, one: Pass, node: Node, first: int, strip: Tensor) -> None:
+        """Passes a target's own rows on. A node may be stored, gathered and the result at once."""
+        if node in one.stores:
+            self.disk.write(node, first, strip)
+        if node in one.gathers:
+            self.context.statistics[node].add(strip)
+        if node is one.result:
+            self.write(first, strip)

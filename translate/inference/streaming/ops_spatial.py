@@ -1,278 +1,239 @@
-"""Rows of what looks at several rows: convolutions, pooling, padding, resampling, products with a matrix."""
+"""Row operations that look at several rows of their input: convolutions, pooling, padding, shuffles.
+
+Zeros, reflections and the like stand at the borders of the image alone, never at those of a strip. So a strip is
+extended explicitly where it meets the image's border, and the torch function runs without padding of rows.
+"""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from typing import Any
 
 import torch
 from torch import Tensor
 from torch.nn import functional as F
 
 from translate.inference.fast_kernels import fast_conv2d
-from translate.inference.streaming.ops_pointwise import (
-    Context,
+from translate.inference.streaming.op import (
+    OpContext,
+    RowOp,
     Span,
-    Step,
-    Unknown,
+    UnsupportedOp,
     arguments,
     clipped,
-    lowers,
-    same_rows,
-    tensor,
+    image_argument,
+    pair,
+    row_op,
+    weight_argument,
 )
 from translate.inference.streaming.trace import Node
 
 
 def extended(strip: Tensor, have: Span, want: Span, value: float = 0.0) -> Tensor:
-    """A strip of the rows `have` as the rows `want`, with `value` in those that are not there."""
+    """Returns a strip of the rows `have` as the rows `want`, with `value` in those that it does not have."""
     if have == want:
         return strip
     first, last = max(have[0], want[0]), min(have[1], want[1])
     if first >= last:
         return strip.new_full((*strip.shape[:-2], want[1] - want[0], strip.shape[-1]), value)
-    inside = strip[..., first - have[0] : last - have[0], :]
-    return F.pad(inside, (0, 0, first - want[0], want[1] - last), value=value)
+    common = strip[..., first - have[0] : last - have[0], :]
+    return F.pad(common, (0, 0, first - want[0], want[1] - last), value=value)
 
 
-@lowers("conv2d", "fast_conv2d")
-def _convolution(node: Node) -> Step:
-    a = arguments(node, "input", "weight", "bias", "stride", "padding", "dilation", "groups")
-    x, weight = tensor(a["input"], node), _weight(a["weight"], node)
-    (s, sw), (d, dw) = _pair(a["stride"], 1), _pair(a["dilation"], 1)
-    if isinstance(a["padding"], str):
-        if a["padding"] == "same" and not weight.shape[-1] % 2:
-            raise Unknown("conv2d that pads more at one side")
-        same = a["padding"] == "same"
-        p, pw = (d * (weight.shape[-2] - 1) // 2 * same, dw * (weight.shape[-1] - 1) // 2 * same)
-        if same and not weight.shape[-2] % 2:
-            raise Unknown("conv2d that pads more at one side")
-    else:
-        p, pw = _pair(a["padding"], 0)
-    reach, groups = d * (weight.shape[-2] - 1) + 1, a["groups"] or 1
-
-    def want(a: int, b: int) -> Span:
-        return a * s - p, (b - 1) * s - p + reach
-
-    def run(strips: Sequence[Tensor], a_: int, b: int, context: Context) -> Tensor:
-        rows = want(a_, b)
-        strip = extended(strips[0], clipped(rows, x.rows), rows)
-        if node.name == "fast_conv2d":
-            return fast_conv2d(strip, weight, a["bias"], (0, pw))
-        return F.conv2d(strip, weight, a["bias"], (s, sw), (0, pw), (d, dw), groups)
-
-    work = node.numel * math.prod(weight.shape[1:])
-    return Step(node, (x,), lambda a, b: (clipped(want(a, b), x.rows),), run, work)
-
-
-@lowers("conv_transpose2d")
-def _transposed_convolution(node: Node) -> Step:
-    names = ("input", "weight", "bias", "stride", "padding", "output_padding", "groups", "dilation")
-    a = arguments(node, *names)
-    x, weight = tensor(a["input"], node), _weight(a["weight"], node)
-    (s, sw), (p, pw), (d, dw) = _pair(a["stride"], 1), _pair(a["padding"], 0), _pair(a["dilation"], 1)
-    more = (max(s, d) - 1, _pair(a["output_padding"], 0)[1])  # rows that only the bias reaches, for what may be cut off
-    reach, groups = d * (weight.shape[-2] - 1), a["groups"] or 1
-
-    def want(a: int, b: int) -> Span:
-        return min(-((reach - a - p) // s), (a + p) // s), (b - 1 + p) // s + 1
-
-    def run(strips: Sequence[Tensor], a_: int, b: int, context: Context) -> Tensor:
-        rows = want(a_, b)
-        strip = extended(strips[0], clipped(rows, x.rows), rows)
-        made = F.conv_transpose2d(strip, weight, a["bias"], (s, sw), (0, pw), more, groups, (d, dw))
-        first = rows[0] * s - p
-        return made[:, :, a_ - first : b - first]
-
-    work = x.numel * math.prod(weight.shape[1:])
-    return Step(node, (x,), lambda a, b: (clipped(want(a, b), x.rows),), run, work)
-
-
-@lowers("avg_pool2d", "max_pool2d")
-def _pool(node: Node) -> Step:
-    names = ("input", "kernel_size", "stride", "padding", "ceil_mode", "count_include_pad", "divisor_override")
-    largest = node.name == "max_pool2d"
-    a = arguments(node, *(("input", "kernel_size", "stride", "padding", "dilation", "ceil_mode") if largest else names))
-    x, (k, kw) = tensor(a["input"], node), _pair(a["kernel_size"], 1)
-    (s, sw), (p, pw), (d, dw) = _pair(a["stride"] or (k, kw), 1), _pair(a["padding"], 0), _pair(a.get("dilation"), 1)
-    reach = d * (k - 1) + 1
-    apart = not largest and a["count_include_pad"] is False and max(p, pw) > 0
-    if apart or node.rows != (x.rows + 2 * p - reach) // s + 1:
-        raise Unknown(f"{node.name} that counts the border's pixels apart")
-
-    def want(a: int, b: int) -> Span:
-        return a * s - p, (b - 1) * s - p + reach
-
-    def run(strips: Sequence[Tensor], a_: int, b: int, context: Context) -> Tensor:
-        rows = want(a_, b)
-        strip = extended(strips[0], clipped(rows, x.rows), rows, -math.inf if largest else 0.0)
-        if largest:
-            made: Tensor = F.max_pool2d(strip, (k, kw), (s, sw), (0, pw), (d, dw), bool(a["ceil_mode"]))
-            return made
-        return F.avg_pool2d(
-            strip, (k, kw), (s, sw), (0, pw), bool(a["ceil_mode"]), divisor_override=a["divisor_override"]
-        )
-
-    return Step(node, (x,), lambda a, b: (clipped(want(a, b), x.rows),), run)
-
-
-# ----------------------------------------------------------------------------------------- which row stands at which
-
-
-def _gathered(strip: Tensor, have: Span, index: Tensor) -> Tensor:
-    """The rows `index` of an image, of which the strip is `have`."""
+def picked(strip: Tensor, have: Span, index: Tensor) -> Tensor:
+    """Returns the rows `index` of an image, of which the strip is the rows `have`."""
     index = index - have[0]
-    plain = len(index) == strip.shape[-2] and bool((index == torch.arange(len(index))).all())
-    return strip if plain else strip.index_select(-2, index.to(strip.device))
+    unchanged = len(index) == strip.shape[-2] and bool((index == torch.arange(len(index))).all())
+    return strip if unchanged else strip.index_select(-2, index.to(strip.device))
 
 
-def _hull(index: Tensor) -> Span:
+def hull(index: Tensor) -> Span:
+    """Returns the smallest span that holds all of these rows."""
     return int(index.min()), int(index.max()) + 1
 
 
-@lowers("pad")
-def _pad(node: Node) -> Step:
-    a = arguments(node, "input", "pad", "mode", "value")
-    x, mode = tensor(a["input"], node), a["mode"] or "constant"
-    left, right, top, _ = (*a["pad"], 0, 0)[:4]
-    if len(a["pad"]) > 4:
-        raise Unknown("pad of channels")
-    columns = (left, right, 0, 0)
+@row_op("conv2d", "fast_conv2d")
+def convolution(node: Node) -> RowOp:
+    options = arguments(node, "input", "weight", "bias", "stride", "padding", "dilation", "groups")
+    source, weight = image_argument(options["input"], node), weight_argument(options["weight"], node)
+    bias, groups = options["bias"], options["groups"] or 1
+    stride, column_stride = pair(options["stride"], 1)
+    dilation, column_dilation = pair(options["dilation"], 1)
+    if options["padding"] == "same":
+        height, width = weight.shape[-2:]
+        if not height % 2 or not width % 2:
+            # An even kernel needs one row or column more at one side than at the other.
+            raise UnsupportedOp("conv2d that pads more at one side")
+        padding, column_padding = dilation * (height - 1) // 2, column_dilation * (width - 1) // 2
+    elif options["padding"] == "valid":
+        padding = column_padding = 0
+    else:
+        padding, column_padding = pair(options["padding"], 0)
+    reach = dilation * (weight.shape[-2] - 1) + 1
+
+    def want(start: int, stop: int) -> Span:
+        # Row r of the output sees `reach` rows of the input from r * stride - padding on; beyond the image are zeros.
+        return start * stride - padding, (stop - 1) * stride - padding + reach
+
+    def need(start: int, stop: int) -> tuple[Span, ...]:
+        return (clipped(want(start, stop), source.rows),)
+
+    def run(strips: Sequence[Tensor], start: int, stop: int, context: OpContext) -> Tensor:
+        rows = want(start, stop)
+        strip = extended(strips[0], clipped(rows, source.rows), rows)
+        if node.name == "fast_conv2d":
+            return fast_conv2d(strip, weight, bias, (0, column_padding))
+        strides, dilations = (stride, column_stride), (dilation, column_dilation)
+        return F.conv2d(strip, weight, bias, strides, (0, column_padding), dilations, groups)
+
+    work = node.numel * math.prod(weight.shape[1:])
+    return RowOp(node, (source,), need, run, work)
+
+
+@row_op("conv_transpose2d")
+def transposed_convolution(node: Node) -> RowOp:
+    names = ("input", "weight", "bias", "stride", "padding", "output_padding", "groups", "dilation")
+    options = arguments(node, *names)
+    source, weight = image_argument(options["input"], node), weight_argument(options["weight"], node)
+    bias, groups = options["bias"], options["groups"] or 1
+    stride, column_stride = pair(options["stride"], 1)
+    padding, column_padding = pair(options["padding"], 0)
+    dilation, column_dilation = pair(options["dilation"], 1)
+    reach = dilation * (weight.shape[-2] - 1)
+    # Rows behind the last that the strip reaches hold the bias alone. They are asked for generously and cut off below;
+    # torch allows less of them than the larger of stride and dilation.
+    output_padding = (max(stride, dilation) - 1, pair(options["output_padding"], 0)[1])
+
+    def want(start: int, stop: int) -> Span:
+        # Row i of the input is spread over the output from i * stride - padding on, up to `reach` rows further. So the
+        # first i is ceil((start + padding - reach) / stride), and the last one floor((stop - 1 + padding) / stride).
+        first = -((reach - start - padding) // stride)
+        at_start = (start + padding) // stride  # where no row reaches `start`: the nearest above it, for the bias
+        return min(first, at_start), (stop - 1 + padding) // stride + 1
+
+    def need(start: int, stop: int) -> tuple[Span, ...]:
+        return (clipped(want(start, stop), source.rows),)
+
+    def run(strips: Sequence[Tensor], start: int, stop: int, context: OpContext) -> Tensor:
+        rows = want(start, stop)
+        strip = extended(strips[0], clipped(rows, source.rows), rows)
+        # Padding cuts rows off at the image's borders; here the slice below does that.
+        strides, paddings, dilations = (stride, column_stride), (0, column_padding), (dilation, column_dilation)
+        output = F.conv_transpose2d(strip, weight, bias, strides, paddings, output_padding, groups, dilations)
+        first = rows[0] * stride - padding  # the row of the whole output that the strip's output begins with
+        return output[:, :, start - first : stop - first]
+
+    work = source.numel * math.prod(weight.shape[1:])
+    return RowOp(node, (source,), need, run, work)
+
+
+@row_op("avg_pool2d", "max_pool2d")
+def pool(node: Node) -> RowOp:
+    largest = node.name == "max_pool2d"
+    further = ("dilation", "ceil_mode") if largest else ("ceil_mode", "count_include_pad", "divisor_override")
+    options = arguments(node, "input", "kernel_size", "stride", "padding", *further)
+    source, ceil_mode = image_argument(options["input"], node), bool(options["ceil_mode"])
+    kernel = pair(options["kernel_size"], 1)
+    strides = pair(options["stride"] or kernel, 1)
+    padding, column_padding = pair(options["padding"], 0)
+    dilations = pair(options.get("dilation"), 1)
+    reach = dilations[0] * (kernel[0] - 1) + 1
+    # Both would have to know inside of a strip where the image ends: averages that leave the padding out of their
+    # count, and windows that hang over the lower border.
+    excludes_padding = not largest and options["count_include_pad"] is False and max(padding, column_padding) > 0
+    overhangs = node.rows != (source.rows + 2 * padding - reach) // strides[0] + 1
+    if excludes_padding or overhangs:
+        raise UnsupportedOp(f"{node.name} that counts the border's pixels apart")
+
+    def want(start: int, stop: int) -> Span:
+        return start * strides[0] - padding, (stop - 1) * strides[0] - padding + reach
+
+    def need(start: int, stop: int) -> tuple[Span, ...]:
+        return (clipped(want(start, stop), source.rows),)
+
+    def run(strips: Sequence[Tensor], start: int, stop: int, context: OpContext) -> Tensor:
+        rows = want(start, stop)
+        # Padding never wins a maximum.
+        strip = extended(strips[0], clipped(rows, source.rows), rows, -math.inf if largest else 0.0)
+        paddings = (0, column_padding)
+        if largest:
+            output: Tensor = F.max_pool2d(strip, kernel, strides, paddings, dilations, ceil_mode)
+            return output
+        divisor = options["divisor_override"]
+        return F.avg_pool2d(strip, kernel, strides, paddings, ceil_mode, divisor_override=divisor)
+
+    return RowOp(node, (source,), need, run)
+
+
+@row_op("pad")
+def padded(node: Node) -> RowOp:
+    options = arguments(node, "input", "pad", "mode", "value")
+    source, mode = image_argument(options["input"], node), options["mode"] or "constant"
+    # torch counts from the last axis: left, right, top, bottom. Negative numbers cut off.
+    left, right, top, _ = (*options["pad"], 0, 0)[:4]
+    if len(options["pad"]) > 4:
+        raise UnsupportedOp("pad of channels")
     if mode == "constant":
+        return _padded_with_a_value(node, source, top, (left, right, 0, 0), options["value"] or 0.0)
+    bottom_row = source.rows - 1
 
-        def extend(strips: Sequence[Tensor], a_: int, b: int, context: Context) -> Tensor:
-            rows = (a_ - top, b - top)
-            strip = extended(strips[0], clipped(rows, x.rows), rows, a["value"] or 0.0)
-            return F.pad(strip, columns, value=a["value"] or 0.0)
-
-        return Step(node, (x,), lambda a, b: (clipped((a - top, b - top), x.rows),), extend)
-
-    def index(a: int, b: int) -> Tensor:
-        at = torch.arange(a - top, b - top)
+    def index(start: int, stop: int) -> Tensor:
+        """Returns the row of the input that stands at each of these rows of the output."""
+        places = torch.arange(start - top, stop - top)
         if mode == "replicate":
-            return at.clamp(0, x.rows - 1)
+            return places.clamp(0, bottom_row)
         if mode == "circular":
-            return at % x.rows
-        return x.rows - 1 - (x.rows - 1 - at.abs()).abs()
+            return places % source.rows
+        # Reflection at the first row, |p|, and at the last one, last - |last - p|; neither row is repeated.
+        return bottom_row - (bottom_row - places.abs()).abs()
 
-    def run(strips: Sequence[Tensor], a_: int, b: int, context: Context) -> Tensor:
-        at = index(a_, b)
-        return F.pad(_gathered(strips[0], _hull(at), at), columns, mode=mode)
+    def need(start: int, stop: int) -> tuple[Span, ...]:
+        return (hull(index(start, stop)),)
 
-    return Step(node, (x,), lambda a, b: (_hull(index(a, b)),), run)
+    def run(strips: Sequence[Tensor], start: int, stop: int, context: OpContext) -> Tensor:
+        rows = index(start, stop)
+        return F.pad(picked(strips[0], hull(rows), rows), (left, right, 0, 0), mode=mode)
 
-
-@lowers("pixel_shuffle")
-def _shuffle(node: Node) -> Step:
-    a = arguments(node, "input", "upscale_factor")
-    x, r = tensor(a["input"], node), a["upscale_factor"]
-
-    def run(strips: Sequence[Tensor], a: int, b: int, context: Context) -> Tensor:
-        first = a // r * r
-        return F.pixel_shuffle(strips[0], r)[:, :, a - first : b - first]
-
-    return Step(node, (x,), lambda a, b: ((a // r, -(-b // r)),), run)
+    return RowOp(node, (source,), need, run)
 
 
-@lowers("pixel_unshuffle")
-def _unshuffle(node: Node) -> Step:
-    a = arguments(node, "input", "downscale_factor")
-    x, r = tensor(a["input"], node), a["downscale_factor"]
-    return Step(
-        node, (x,), lambda a, b: ((a * r, b * r),), lambda strips, a, b, context: F.pixel_unshuffle(strips[0], r)
-    )
+def _padded_with_a_value(node: Node, source: Node, top: int, columns: tuple[int, ...], value: float) -> RowOp:
+    def need(start: int, stop: int) -> tuple[Span, ...]:
+        return (clipped((start - top, stop - top), source.rows),)
+
+    def run(strips: Sequence[Tensor], start: int, stop: int, context: OpContext) -> Tensor:
+        rows = (start - top, stop - top)
+        strip = extended(strips[0], clipped(rows, source.rows), rows, value)
+        return F.pad(strip, columns, value=value)
+
+    return RowOp(node, (source,), need, run)
 
 
-# ------------------------------------------------------------------------------------------------------- resampling
+@row_op("pixel_shuffle")
+def shuffle(node: Node) -> RowOp:
+    options = arguments(node, "input", "upscale_factor")
+    source, factor = image_argument(options["input"], node), options["upscale_factor"]
+
+    def need(start: int, stop: int) -> tuple[Span, ...]:
+        # A row of the input becomes `factor` rows: round down, and up.
+        return ((start // factor, -(-stop // factor)),)
+
+    def run(strips: Sequence[Tensor], start: int, stop: int, context: OpContext) -> Tensor:
+        first = start // factor * factor
+        return F.pixel_shuffle(strips[0], factor)[:, :, start - first : stop - first]
+
+    return RowOp(node, (source,), need, run)
 
 
-@lowers("interpolate", "upsample")
-def _interpolation(node: Node) -> Step:
-    a = arguments(node, "input", "size", "scale_factor", "mode", "align_corners", "recompute_scale_factor", "antialias")
-    x, mode = tensor(a["input"], node), a["mode"] or "nearest"
-    size, scale = a["size"], a["scale_factor"]
-    how = {"mode": mode, "align_corners": a["align_corners"], "antialias": bool(a["antialias"])}
-    factors: Any = None if scale is None or a["recompute_scale_factor"] else _pair(scale, 1)
-    if factors is None and size is None:
-        size = node.shape[-2:]
+@row_op("pixel_unshuffle")
+def unshuffle(node: Node) -> RowOp:
+    options = arguments(node, "input", "downscale_factor")
+    source, factor = image_argument(options["input"], node), options["downscale_factor"]
 
-    def resample(values: Tensor, rows: bool, columns: bool) -> Tensor:
-        """Along one of the axes or both."""
-        if factors is not None:
-            both = (float(factors[0]) if rows else 1.0, float(factors[1]) if columns else 1.0)
-            return F.interpolate(values, scale_factor=both, **how)
-        shape = (node.rows if rows else values.shape[-2], node.shape[-1] if columns else values.shape[-1])
-        return F.interpolate(values, shape, **how)
+    def need(start: int, stop: int) -> tuple[Span, ...]:
+        return ((start * factor, stop * factor),)
 
-    if mode in ("nearest", "nearest-exact"):
-        places = torch.arange(x.rows, dtype=torch.float32).view(1, 1, -1, 1)
-        index = resample(places, True, False).flatten().long()
+    def run(strips: Sequence[Tensor], start: int, stop: int, context: OpContext) -> Tensor:
+        return F.pixel_unshuffle(strips[0], factor)
 
-        def repeat(strips: Sequence[Tensor], a_: int, b: int, context: Context) -> Tensor:
-            wide = resample(strips[0], False, True)
-            return _gathered(wide, _hull(index[a_:b]), index[a_:b])
-
-        return Step(node, (x,), lambda a, b: (_hull(index[a:b]),), repeat)
-
-    ratio = x.rows / node.rows if factors is None else 1 / factors[0]
-    reach = {"bilinear": 1, "bicubic": 2, "area": 1}[mode] * (max(ratio, 1) if a["antialias"] or mode == "area" else 1)
-
-    def centre(row: int) -> float:
-        if a["align_corners"]:
-            return row * (x.rows - 1) / max(node.rows - 1, 1)
-        return (row + 0.5) * ratio - 0.5
-
-    def need(a: int, b: int) -> Span:
-        return clipped((math.floor(centre(a) - reach) - 1, math.ceil(centre(b - 1) + reach) + 2), x.rows)
-
-    def run(strips: Sequence[Tensor], a_: int, b: int, context: Context) -> Tensor:
-        first, last = need(a_, b)
-        dtype = torch.promote_types(strips[0].dtype, torch.float32)
-        ones = torch.zeros(1, last - first, x.rows, 2, dtype=dtype)  # torch's bicubic is wrong for one column
-        ones[0, :, first:last, 0].fill_diagonal_(1)
-        weights = resample(ones, True, False)[0, :, a_:b, 0].T
-        wide = resample(strips[0], False, True)
-        return torch.matmul(weights.to(wide), wide)
-
-    return Step(node, (x,), lambda a, b: (need(a, b),), run, work=node.numel * 4)
-
-
-@lowers("matmul", "rmatmul")
-def _product(node: Node) -> Step:
-    """`matrix @ x` mixes rows, `x @ matrix` columns."""
-    left, right = node.args if node.name == "matmul" else reversed(node.args)
-    x = left if isinstance(left, Node) else right
-    if node.kwargs or len(node.inputs()) != 1 or len(x.shape) < 3 or (left is not x and left.ndim != 2):
-        raise Unknown("a product of tensors")
-    if x is left:
-        return Step(node, (x,), same_rows(node, (x,)), lambda strips, a, b, context: torch.matmul(strips[0], right))
-    used = left != 0
-    firsts = used.int().argmax(1)
-    lasts = left.shape[1] - used.flip(1).int().argmax(1)
-
-    def need(a: int, b: int) -> Span:
-        some = used[a:b].any(1)
-        if not bool(some.any()):
-            return 0, 1
-        return int(firsts[a:b][some].min()), int(lasts[a:b][some].max())
-
-    def run(strips: Sequence[Tensor], a: int, b: int, context: Context) -> Tensor:
-        first, last = need(a, b)
-        return torch.matmul(left[a:b, first:last], strips[0])
-
-    return Step(node, (x,), lambda a, b: (need(a, b),), run)
-
-
-def _weight(value: Any, node: Node) -> Tensor:
-    if not isinstance(value, Tensor):
-        raise Unknown(f"{node.name} with weights that depend on the image")
-    return value
-
-
-def _pair(value: Any, default: int) -> tuple[Any, Any]:
-    if value is None:
-        return default, default
-    if isinstance(value, (tuple, list)):
-        return (value[0], value[-1])
-    return value, value
+    return RowOp(node, (source,), need, run)

@@ -1,39 +1,41 @@
-"""The order of work on an image that is larger than memory: passes over its rows, and what is kept between them.
+"""The order of work on an image that is larger than memory: passes over its rows, and what stays between them.
 
-A norm needs statistics of the whole image before the first of its outputs. So a recording is cut into passes: each
-goes over the image strip by strip, makes as much as can be made with the statistics of earlier passes, gathers new ones
-and writes to scratch what later passes read. What costs less to make again than to write and read is made again.
-A long chain without a norm is cut, too, where strips would have to make too many rows of their neighbours' again.
+A norm needs statistics of the whole image before the first of its outputs. So a trace is cut into passes: each goes
+over the image strip by strip, computes as much as the statistics of earlier passes allow, gathers new statistics and
+stores on disk what later passes read. What costs less to compute again than to store and load is computed again.
+A long chain without a norm is cut, too, where strips would have to compute too many of their neighbours' rows again.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 from torch import Tensor
 
-from translate.inference.streaming.ops_pointwise import Span, Step, Unknown, lower
-from translate.inference.streaming.trace import Node, Recording, leaves
+from translate.inference.streaming.op import RowOp, Span, UnsupportedOp
+from translate.inference.streaming.op_table import lower
+from translate.inference.streaming.trace import Node, Trace, leaves
 
 MACS_PER_BYTE = {"cpu": 64, "cuda": 2048}
-"""A byte that goes to or from scratch takes about as long as that many multiplications of a convolution."""
+"""A byte that goes to or from the disk takes about as long as that many multiplications of a convolution."""
 
 AGAIN = 0.25
-"""Cut where strips would make more than this share of rows again because of their neighbours."""
+"""Cut where strips would compute more than this share of rows again because of their neighbours."""
 
 
 @dataclass(frozen=True)
-class Part:
-    """One pass over the image, in `strips`: `steps` make its nodes in order, from the `loads` that scratch holds.
+class Pass:
+    """One pass over the image, in so many `strips`.
 
-    `stores` go to scratch, of `gathers` the statistics are taken, `frees` are read by no later pass. `result`: the
-    output is made here.
+    `ops` compute its nodes in order; a bare node among them is an input or one of `loads`. `loads` are read from disk,
+    `stores` are written there, of `gathers` statistics are taken, `frees` are read by no later pass. `result`: the
+    output, where this pass computes it.
     """
 
-    steps: tuple[Step | Node, ...]
+    ops: tuple[RowOp | Node, ...]
     loads: frozenset[Node]
     stores: frozenset[Node]
     gathers: frozenset[Node]
@@ -43,218 +45,254 @@ class Part:
 
     @cached_property
     def targets(self) -> frozenset[Node]:
+        """The nodes for whose sake the pass is made."""
         return self.stores | self.gathers | (frozenset([self.result]) if self.result else frozenset())
 
     def spans(self, number: int, strips: int) -> tuple[dict[Node, Span], dict[Node, Span]]:
-        """For one of so many strips: the rows of each target that are its own, and all rows of each node it takes."""
+        """Returns, for one of so many strips, the rows of each target that are its own, and all rows that it computes.
+
+        Strips share the rows of a target among them, but overlap in what these rows depend on.
+        """
         own = {n: (n.rows * number // strips, n.rows * (number + 1) // strips) for n in self.targets}
-        own = {n: span for n, span in own.items() if span[0] < span[1]}
+        own = {node: span for node, span in own.items() if span[0] < span[1]}
         rows = dict(own)
-        for step in reversed(self.steps):
-            if isinstance(step, Step) and step.node in rows:
-                for read, (a, b) in zip(step.reads, step.need(*rows[step.node]), strict=True):
-                    have = rows.get(read, (a, b))
-                    rows[read] = (min(a, have[0]), max(b, have[1]))
+        # Backwards: when an op is reached, all of its readers have said which rows they need.
+        for op in reversed(self.ops):
+            if isinstance(op, RowOp) and op.node in rows:
+                for read, (first, last) in zip(op.reads, op.need(*rows[op.node]), strict=True):
+                    wanted = rows.get(read, (first, last))
+                    rows[read] = (min(first, wanted[0]), max(last, wanted[1]))
         return own, rows
 
     def readers(self) -> dict[Node, int]:
-        """How many steps read each node."""
+        """Returns how many ops of the pass read each node."""
         counts: dict[Node, int] = {}
-        for step in self.steps:
-            for read in step.reads if isinstance(step, Step) else ():
+        for op in self.ops:
+            for read in op.reads if isinstance(op, RowOp) else ():
                 counts[read] = counts.get(read, 0) + 1
         return counts
 
     def memory(self, strips: int, itemsize: int = 4) -> int:
-        """Bytes that a strip from the middle takes at the worst moment, with what convolutions take for themselves."""
+        """Returns the bytes that one of so many strips, from the middle, takes at the worst moment."""
         _, rows = self.spans(strips // 2, strips)
-        size = {node: node.numel // node.rows * (b - a) * itemsize for node, (a, b) in rows.items()}
-        left, alive, most = self.readers(), 0, 0
-        for step in self.steps:
-            node = step.node if isinstance(step, Step) else step
+        size = {node: node.numel // node.rows * (last - first) * itemsize for node, (first, last) in rows.items()}
+        readers_left, alive, peak = self.readers(), 0, 0
+        for op in self.ops:
+            node = op.node if isinstance(op, RowOp) else op
             if node not in rows:
                 continue
             alive += size[node]
-            reads = step.reads if isinstance(step, Step) else ()
-            most = max(most, alive + sum(size[read] for read in reads) + size[node])
+            reads = op.reads if isinstance(op, RowOp) else ()
+            # Convolutions keep copies of their input and output while they run.
+            peak = max(peak, alive + sum(size[read] for read in reads) + size[node])
             for read in reads:
-                left[read] -= 1
-                alive -= 0 if left[read] else size[read]
-            alive -= 0 if left.get(node) else size[node]
-        return most
+                readers_left[read] -= 1
+                if not readers_left[read]:
+                    alive -= size[read]
+            if not readers_left.get(node):
+                # A target that nobody reads is gone once it is stored or written.
+                alive -= size[node]
+        return peak
 
 
 @dataclass(frozen=True)
-class Plan:
-    """Passes in order, and the bytes of scratch that they take at the worst moment."""
+class Schedule:
+    """Passes in order, and the bytes on disk that they take at the worst moment."""
 
-    parts: tuple[Part, ...]
+    passes: tuple[Pass, ...]
     output: Node
-    scratch: int
+    disk_bytes: int
 
 
-def plan(
-    recording: Recording, *, strips: int | None = None, budget: int, itemsize: int = 4, device: str = "cpu"
-) -> Plan:
-    """Cuts a recording into passes whose strips take at most about `budget` bytes (or into so many `strips`).
+def make_schedule(
+    trace: Trace, *, strips: int | None = None, budget: int, itemsize: int = 4, device: str = "cpu"
+) -> Schedule:
+    """Cuts a trace into passes whose strips take at most about `budget` bytes (or into so many `strips`).
 
-    `itemsize`: of scratch. Errors: Unknown, for an operation that cannot be made row by row.
+    `itemsize`: bytes of a value on disk. Errors: UnsupportedOp, for an operation that cannot be made row by row.
     """
-    draft = _Draft(recording, strips or _guess(recording, budget), itemsize, MACS_PER_BYTE[device])
-    parts = [_cut(part, strips, budget) for part in draft.parts()]
+    scheduler = _Scheduler(trace, strips or _estimated_strips(trace, budget), itemsize, MACS_PER_BYTE[device])
+    passes = [_in_strips(one, strips, budget) for one in scheduler.passes()]
     used = most = 0
-    for part in parts:
-        used += sum(node.numel for node in part.stores) * itemsize
+    for one in passes:
+        # What a pass frees it reads until its end, so that its own stores lie beside that.
+        used += sum(node.numel for node in one.stores) * itemsize
         most = max(most, used)
-        used -= sum(node.numel for node in part.frees) * itemsize
-    return Plan(tuple(parts), recording.output, most)
+        used -= sum(node.numel for node in one.frees) * itemsize
+    return Schedule(tuple(passes), trace.output, most)
 
 
-def work(recording: Recording) -> tuple[int, int]:
-    """Multiplications with weights in all calls that are known, and how many weights these are."""
-    total, weights = 0, dict[int, int]()
-    for node in recording.nodes:
-        with suppress(Unknown):
-            if node.function is not None and "conv" in node.name:
-                total += lower(node).work
-                weights.update((id(w), w.numel()) for w in leaves((node.args, node.kwargs)) if isinstance(w, Tensor))
-    return total, sum(weights.values())
+def work(trace: Trace) -> tuple[int, int]:
+    """Returns the multiplications with weights in all convolutions that are known, and how many weights these have."""
+    multiplications, weights = 0, dict[int, int]()
+    for node in trace.nodes:
+        if node.function is None or "conv" not in node.name:
+            continue
+        with suppress(UnsupportedOp):
+            multiplications += lower(node).work
+            # By id: a layer that is called twice has its weights once.
+            constants = (leaf for leaf in leaves((node.args, node.kwargs)) if isinstance(leaf, Tensor))
+            weights.update((id(tensor), tensor.numel()) for tensor in constants)
+    return multiplications, sum(weights.values())
 
 
-def _guess(recording: Recording, budget: int) -> int:
-    """About how many strips there will be: four tensors of the largest size have to fit."""
-    return max(1, -(-16 * max(node.numel for node in recording.nodes) // budget))
+def _estimated_strips(trace: Trace, budget: int) -> int:
+    """Returns about how many strips there will be: four tensors of the largest size have to fit, 4 bytes a value."""
+    return max(1, -(-16 * max(node.numel for node in trace.nodes) // budget))
 
 
-def _cut(part: Part, strips: int | None, budget: int) -> Part:
-    tallest = max(node.rows for node in part.targets)
+def _in_strips(one: Pass, strips: int | None, budget: int) -> Pass:
+    """Returns a pass with the number of strips that was asked for, or the smallest one (nearly) within the budget."""
+    tallest = max(node.rows for node in one.targets)
     number = min(strips or 1, tallest)
-    while strips is None and number < tallest and part.memory(number) > budget:
+    while strips is None and number < tallest and one.memory(number) > budget:
         number = min(tallest, max(number + 1, number * 5 // 4))
-    return Part(part.steps, part.loads, part.stores, part.gathers, part.frees, part.result, number)
+    return replace(one, strips=number)
 
 
-class _Draft:
-    """Decides on levels (the pass in which a node can first be made) and on what is stored."""
+class _Scheduler:
+    """Decides in which pass each node is computed first (its level), and which nodes are stored."""
 
-    def __init__(self, recording: Recording, strips: int, itemsize: int, macs_per_byte: int) -> None:
-        self.output, self.strips, self.itemsize, self.macs = recording.output, strips, itemsize, macs_per_byte
-        self.steps = _needed(recording)
-        self.order = [node for node in recording.nodes if node in self.steps or node in recording.inputs]
-        self.halo = {node: _halos(step) for node, step in self.steps.items()}
-        self.level = dict.fromkeys(recording.inputs, 0)
-        self.reach = dict.fromkeys(recording.inputs, 0.0)
+    def __init__(self, trace: Trace, strips: int, itemsize: int, macs_per_byte: int) -> None:
+        self.output, self.strips, self.itemsize, self.macs_per_byte = trace.output, strips, itemsize, macs_per_byte
+        self.ops = _needed_ops(trace)
+        self.order = [node for node in trace.nodes if node in self.ops or node in trace.inputs]
+        self.halos = {node: _halos(op) for node, op in self.ops.items()}
+        self.level = dict.fromkeys(trace.inputs, 0)
+        # How far a node looks beyond a strip's own rows within its pass, in shares of the image's height.
+        self.reach = dict.fromkeys(trace.inputs, 0.0)
+        # Nodes that are stored in order to end a pass behind them.
         self.cuts: set[Node] = set()
         self._find_levels()
         self.stored = set(self.cuts)
         self._choose_stores()
 
     def _find_levels(self) -> None:
-        nodes = [node for node in self.order if node in self.steps]
-        at = 0
-        while at < len(nodes):
-            node = nodes[at]
+        nodes = [node for node in self.order if node in self.ops]
+        number = 0
+        while number < len(nodes):
+            node = nodes[number]
             self._place(node)
-            far = self.reach[node] * 2 * self.strips > AGAIN
-            cuts = self._makers(self.steps[node].reads, node) if far else set()
+            # A strip is 1 / strips of the height, and computes `reach` more of it at both of its sides.
+            reaches_too_far = self.reach[node] * 2 * self.strips > AGAIN
+            cuts = self._makers(self.ops[node].reads, node) if reaches_too_far else set()
             if cuts - self.cuts:
                 self.cuts |= cuts
-                at = min(n for n, other in enumerate(nodes) if other in cuts)  # what reads them moves to later passes
-            at += 1
+                # What reads the new cuts moves to later passes: all from the first of them on is placed again.
+                number = min(n for n, other in enumerate(nodes) if other in cuts)
+            number += 1
 
     def _place(self, node: Node) -> None:
-        step = self.steps[node]
-        levels = [self.level[read] + (read in self.cuts) for read in step.reads]
-        levels += [self.level[step.gathers] + 1] if step.gathers else []
+        """Sets the level and the reach of a node, from those of what it reads."""
+        op = self.ops[node]
+        levels = [self.level[read] + (read in self.cuts) for read in op.reads]
+        if op.gathers:
+            # Statistics are complete once the pass that gathers them has ended.
+            levels.append(self.level[op.gathers] + 1)
         self.level[node] = level = max(levels)
-        self.reach[node] = max(
-            (
-                halo + (self.reach[read] if self.level[read] == level and read not in self.cuts else 0.0)
-                for read, halo in zip(step.reads, self.halo[node], strict=True)
-            ),
-            default=0.0,
-        )
+        self.reach[node] = 0.0
+        for read, halo in zip(op.reads, self.halos[node], strict=True):
+            # Reach adds up along a chain within one pass; what comes from disk begins at 0.
+            same_pass = self.level[read] == level and read not in self.cuts
+            self.reach[node] = max(self.reach[node], halo + (self.reach[read] if same_pass else 0.0))
 
     def _makers(self, nodes: Iterable[Node], reader: Node) -> set[Node]:
-        """The nearest nodes that take work, before `reader` in its pass."""
-        found: set[Node] = set()
+        """Returns the nearest nodes that take work, before `reader` in its pass."""
+        makers: set[Node] = set()
         for node in nodes:
-            if node in self.steps and self.level[node] == self.level[reader] and node not in self.cuts:
-                found |= {node} if self.steps[node].work else self._makers(self.steps[node].reads, reader)
-        return found
+            if node in self.ops and self.level[node] == self.level[reader] and node not in self.cuts:
+                makers |= {node} if self.ops[node].work else self._makers(self.ops[node].reads, reader)
+        return makers
 
     def _choose_stores(self) -> None:
-        later = self._later_uses()
+        """Stores a node that later passes read, where computing it again in each of them costs more than the disk."""
+        later_uses = self._later_uses()
         for node in self.order:
-            uses = len(later[node])
-            if not uses or node in self.stored or node not in self.steps:
+            uses = len(later_uses[node])
+            if not uses or node in self.stored or node not in self.ops:
                 continue
-            made, read = self._region([node], self.stored)
-            again = sum(self.steps[n].work for n in made) / self.macs + sum(n.numel for n in read) * self.itemsize
+            computed, read = self._region([node], self.stored)
+            # Costs in bytes of disk: to compute it again, with what that loads, against one store and a load per use.
+            multiplications = sum(self.ops[other].work for other in computed)
+            again = multiplications / self.macs_per_byte + sum(other.numel for other in read) * self.itemsize
             if again * uses >= node.numel * self.itemsize * (1 + uses):
                 self.stored.add(node)
 
     def _later_uses(self) -> dict[Node, set[int]]:
-        """The levels at which a node may be read, directly or by what is cheap to make of it, after its own."""
+        """Returns the later levels at which a node may be read, directly or by what is cheap to compute from it."""
         uses: dict[Node, set[int]] = {node: set() for node in self.order}
         for node in reversed(self.order):
-            if step := self.steps.get(node):
-                levels = {self.level[node]} | (set() if step.work else uses[node])
-                for read in step.reads:
-                    uses[read] |= {level for level in levels if level > self.level[read]}
+            op = self.ops.get(node)
+            if op is None:
+                continue
+            levels = {self.level[node]} | (set() if op.work else uses[node])
+            for read in op.reads:
+                uses[read] |= {level for level in levels if level > self.level[read]}
         return uses
 
     def _region(self, nodes: Iterable[Node], ready: set[Node]) -> tuple[set[Node], set[Node]]:
-        """What has to be made for `nodes`, and the inputs and `ready` nodes it is made of."""
-        made: set[Node] = set()
+        """Returns what has to be computed for `nodes`, and the inputs and `ready` nodes it is computed from."""
+        computed: set[Node] = set()
         read: set[Node] = set()
         waiting = list(nodes)
         while waiting:
             node = waiting.pop()
-            if node in ready or node not in self.steps:
+            if node in ready or node not in self.ops:
                 read.add(node)
-            elif node not in made:
-                made.add(node)
-                waiting += self.steps[node].reads
-        return made, read
+            elif node not in computed:
+                computed.add(node)
+                waiting += self.ops[node].reads
+        return computed, read
 
-    def parts(self) -> list[Part]:
-        wanted: set[Node] = set()
-        gathered = {step.gathers for step in self.steps.values() if step.gathers}
-        parts: list[Part] = []
+    def passes(self) -> list[Pass]:
+        """Returns the passes in order. They are found from the last to the first, since a pass stores only what later
+        ones load."""
+        loaded_later: set[Node] = set()
+        gathered = {op.gathers for op in self.ops.values() if op.gathers}
+        passes: list[Pass] = []
         for level in range(self.level[self.output], -1, -1):
             ready = {node for node in self.stored if self.level[node] < level}
-            stores = {node for node in wanted if self.level[node] == level}
+            stores = {node for node in loaded_later if self.level[node] == level}
             gathers = {node for node in gathered if self.level[node] == level}
             result = self.output if self.level[self.output] == level else None
             targets = stores | gathers | ({result} if result else set())
             if not targets:
                 continue
-            made, read = self._region(targets, ready)
+            computed, read = self._region(targets, ready)
             loads = read & ready
-            steps = tuple(self.steps.get(node, node) for node in self.order if node in made or node in read)
-            steps = tuple(s.node if isinstance(s, Step) and s.node in loads else s for s in steps)
-            last = frozenset(loads - wanted)
-            parts.append(Part(steps, frozenset(loads), frozenset(stores), frozenset(gathers), last, result))
-            wanted |= loads
-        return parts[::-1]
+            ops = tuple(self._op_or_node(node, loads) for node in self.order if node in computed or node in read)
+            # The last pass that loads a node is the first one in this order.
+            frees = frozenset(loads - loaded_later)
+            passes.append(Pass(ops, frozenset(loads), frozenset(stores), frozenset(gathers), frees, result))
+            loaded_later |= loads
+        return passes[::-1]
+
+    def _op_or_node(self, node: Node, loads: set[Node]) -> RowOp | Node:
+        return node if node in loads else self.ops.get(node, node)
 
 
-def _needed(recording: Recording) -> Mapping[Node, Step]:
-    """The steps of all nodes that the output depends on."""
-    steps: dict[Node, Step] = {}
-    waiting = [recording.output]
+def _needed_ops(trace: Trace) -> Mapping[Node, RowOp]:
+    """Returns the ops of all nodes that the output depends on. Errors: UnsupportedOp."""
+    ops: dict[Node, RowOp] = {}
+    waiting = [trace.output]
     while waiting:
         node = waiting.pop()
-        if node not in steps and node.function is not None:
-            steps[node] = step = lower(node)
-            waiting += [*step.reads, *([step.gathers] if step.gathers else [])]
-    return steps
+        if node in ops or node.function is None:
+            continue
+        ops[node] = op = lower(node)
+        waiting += op.reads
+        if op.gathers:
+            waiting.append(op.gathers)
+    return ops
 
 
-def _halos(step: Step) -> tuple[float, ...]:
-    """By how much a strip in the middle looks beyond its own rows, in shares of the height, for each of its inputs."""
-    rows = step.node.rows
-    a, b = rows // 2, min(rows // 2 + max(1, rows // 8), rows)
-    spans = zip(step.reads, step.need(a, b), strict=True)
-    return tuple(max(0.0, (last - first) / read.rows - (b - a) / rows) / 2 for read, (first, last) in spans)
+def _halos(op: RowOp) -> tuple[float, ...]:
+    """Returns by how much a strip in the middle looks beyond its own rows, in shares of the height, for each input."""
+    rows = op.node.rows
+    first = rows // 2
+    last = min(first + max(1, rows // 8), rows)
+    halos = []
+    for read, (read_first, read_last) in zip(op.reads, op.need(first, last), strict=True):
+        surplus = (read_last - read_first) / read.rows - (last - first) / rows
+        halos.append(max(0.0, surplus) / 2)
+    return tuple(halos)

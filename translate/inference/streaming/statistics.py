@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 
-class Moments:
+class ChannelStatistics:
     """Merges strips 1 x C x rows x W by the formula of Chan, Golub and LeVeque (1979, equation 2.1), in float64.
 
     Squares are taken of differences to a strip's own mean, so that a large mean costs no digits. `dtype`: in which a
@@ -22,22 +22,30 @@ class Moments:
         count = strip[0, 0].numel()
         self.dtype = torch.promote_types(strip.dtype, torch.float32)
         values = strip[0].flatten(1).to(self.dtype)
-        rough = values.mean(1)
-        apart = values - rough[:, None]
-        left = apart.mean(1).double()
-        squares = torch.linalg.vecdot(apart, apart).double() - count * left**2
-        self._merge(count, (rough.double() + left).cpu(), squares.cpu())
+        # The mean in the strip's own precision is a little off; the mean of the differences to it says by how much.
+        rough_mean = values.mean(1)
+        deviations = values - rough_mean[:, None]
+        correction = deviations.mean(1).double()
+        # sum (x - mean)^2 = sum (x - rough)^2 - n (mean - rough)^2
+        squares = torch.linalg.vecdot(deviations, deviations).double() - count * correction**2
+        # Sync point: on a GPU this waits for the strip. The sums are kept on the CPU, where float64 is fast enough.
+        self._merge(count, (rough_mean.double() + correction).cpu(), squares.cpu())
 
     def _merge(self, count: int, mean: Tensor, squares: Tensor) -> None:
         total = self.count + count
-        apart = mean - self._mean
-        self._squares = self._squares + squares + apart**2 * (self.count * count / total)
-        self._mean = self._mean + apart * (count / total)
+        difference = mean - self._mean
+        # S = S1 + S2 + (m2 - m1)^2 n1 n2 / n, and m = m1 + (m2 - m1) n2 / n
+        self._squares = self._squares + squares + difference**2 * (self.count * count / total)
+        self._mean = self._mean + difference * (count / total)
         self.count = total
 
     def finish(self, group: int = 1) -> tuple[Tensor, Tensor]:
-        """Mean and (biased) variance, C values each in float64; those of `group` channels together where asked."""
-        mean, variance = (m.expand(m.numel()).reshape(-1, group) for m in (self._mean, self._squares / self.count))
-        joint = mean.mean(1, keepdim=True)
-        spread = (variance + (mean - joint) ** 2).mean(1, keepdim=True)
-        return joint.expand_as(mean).flatten(), spread.expand_as(mean).flatten()
+        """Returns mean and (biased) variance, C values each in float64; those of `group` channels together on request.
+
+        The statistics may grow further afterwards.
+        """
+        mean, variance = (s.expand(s.numel()).reshape(-1, group) for s in (self._mean, self._squares / self.count))
+        group_mean = mean.mean(1, keepdim=True)
+        # The variance of a group is the mean of its channels' variances and the variance of their means.
+        group_variance = (variance + (mean - group_mean) ** 2).mean(1, keepdim=True)
+        return group_mean.expand_as(mean).flatten(), group_variance.expand_as(mean).flatten()

@@ -1,76 +1,42 @@
-"""Images that are too large for the memory: which these are, and how they are translated in strips."""
+"""Translates images that are too large for the memory, strip by strip."""
 
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
-from typing import Literal, NamedTuple, TypeVar, cast
+from typing import Literal, TypeVar, cast
 
 import torch
 from torch import Tensor
 
 from translate.contracts import Route
-from translate.device import free_memory, total_memory
 from translate.errors import ConfigError
 from translate.imaging.convert import Array, padded_size, resize, to_tensor
 from translate.imaging.io import Image
+from translate.inference import memory
 from translate.inference.fast_kernels import LOW
 from translate.inference.program import Program
-from translate.inference.streaming import approximate as bands, execute as strips
-from translate.inference.streaming.disk_tensors import Scratch
-from translate.inference.streaming.ops_pointwise import Unknown
-from translate.inference.streaming.row_io import Canvas, Picture, Sheet
-from translate.inference.streaming.schedule import plan, work
-from translate.inference.streaming.trace import Recording, Unrecordable, record
+from translate.inference.streaming.approximate import OVERLAP, approximate, difference
+from translate.inference.streaming.disk_tensors import DiskTensors
+from translate.inference.streaming.execute import Read, Write, execute
+from translate.inference.streaming.op import UnsupportedOp
+from translate.inference.streaming.row_io import ArrayWriter, RowReader, TensorWriter
+from translate.inference.streaming.schedule import Schedule, make_schedule, work
+from translate.inference.streaming.trace import Trace, Untraceable, trace
 from translate.seeding import derive
 
 T = TypeVar("T")
 Tile = Literal["auto", "off"] | int
 """Whether images go through the networks in strips: those that would not fit (`auto`), none, or all, of N rows."""
 
-SMALL = 1 << 20
-"""Outputs of so many pixels are made whole without a look at the memory."""
-
-SHARE = 0.75
-"""Of the free memory, that an image which is translated whole may take."""
-
-LARGEST = 1 << 31
-"""Values of a tensor from which on not all kernels count right, or at all: such images go in strips."""
-
-MARGIN = 1.5
-"""What a network takes, as a multiple of the tensors that it has at once: convolutions keep some of their own."""
-
-STRIPS, WIDEST_STRIPS, ROWS = 64 << 20, 192 << 20, 48
-"""Bytes of the tensors of one strip in main memory, and of one from a wide image, in which a tensor has `ROWS` rows."""
-
-UNKNOWN_BYTES = 8192
-"""Bytes for each pixel of a network of which nothing is known."""
-
-REUSE = 1000
-"""On a CPU a batch pays as far as an image alone multiplies with each weight less often than that: then the weights'
-way from memory takes most of the time (a U-Net at 256 pixels: 110 times), and else a batch only crowds the caches."""
-
-BATCH, BATCH_PIXELS, GPU_BATCH, GPU_SHARE = 8, 1 << 19, 32, 0.25
-"""The largest batch on a CPU in images and in pixels of the output, on a GPU in images and as a share of its memory."""
-
 
 def _warn(text: str) -> None:
     warnings.warn(text, stacklevel=2)
 
 
-class Cost(NamedTuple):
-    """Of a direction, for each pixel of its input: `bytes` of memory, multiplications with weights, values of the
-    largest tensor; and its weights."""
-
-    bytes: float
-    work: float
-    largest: float
-    weights: int
-
-
 class Streamer:
-    """Translates images in strips for a translator, where they would not fit otherwise, or where that is asked for.
+    """Translates images in strips, where they would not fit into the memory otherwise, or where that is asked for.
 
     For networks that are known call by call the result is that of the whole image, with the statistics of all of it in
     every norm (dropout that stays on draws by row, so that it is another draw than that of the whole image). Others go
@@ -78,194 +44,184 @@ class Streamer:
     """
 
     def __init__(self, program: Program, tile: Tile = "auto", tell: Callable[[str], None] | None = None) -> None:
-        self.tile = checked(tile)
+        self.tile = parse_tile(tile)
         self.tell = tell or _warn
         self._program = program
-        self._costs: dict[tuple[str, str], Cost] = {}  # by direction and precision
-        self._too_many: dict[str, int] = {}
-        self._told: set[str] = set()
+        self._costs: dict[str, memory.Cost] = {}  # by direction
+        self._too_many: dict[str, int] = {}  # pixels that ran out of memory, by direction
+        self._compared: set[str] = set()  # directions whose bands were compared with the whole
 
     def choose(
         self, route: Route, pixels: int, tile: Tile | None, whole: Callable[[], T], in_strips: Callable[[], T]
     ) -> T:
         """Calls the one that suits an input of so many pixels, and the other one where the first runs out of memory."""
-        tile = self.tile if tile is None else checked(tile)
+        tile = self._tile(tile)
         if tile == "off" or route.tiles != (1, 1):
             return whole()
         if tile == "auto" and self.fits(route, pixels):
             try:
                 return whole()
             except (MemoryError, RuntimeError) as error:
-                if not _out_of_memory(error):
+                if not memory.is_out_of_memory(error):
                     raise
+            # Behind the `except`, where the error no longer holds the tensors of its frames.
             self._too_many[route.name] = pixels
             if self._program.device.type == "cuda":
                 torch.cuda.empty_cache()
         return in_strips()
 
     def fits(self, route: Route, pixels: int) -> bool:
-        """Whether a whole input of so many pixels is expected to fit into the memory that is free now."""
+        """Tells whether a whole input of so many pixels is expected to fit into the memory that is free now."""
         if pixels >= self._too_many.get(route.name, pixels + 1):
             return False
-        if pixels * route.scale**2 <= SMALL:
-            return True
-        cost = self._cost(route)
-        if pixels * cost.largest >= LARGEST:
-            return False
-        return pixels * cost.bytes * MARGIN <= SHARE * free_memory(str(self._program.device))
+        # Small images are the rule: they cost no trace of the network.
+        return memory.is_small(pixels, route.scale) or memory.fits(self._cost(route), pixels, self._program.device)
 
     def batch_size(self, route: Route, pixels: int) -> int:
-        """How many images of so many pixels, padded, to take at once: at least 1. Does not look at the free memory."""
-        cost, device = self._cost(route), self._program.device
-        if device.type == "cuda":
-            room = total_memory(str(device)) * GPU_SHARE
-            return max(1, min(GPU_BATCH, int(room / (cost.bytes * pixels * MARGIN))))
-        if not cost.work:
-            return 1
-        reuse = cost.work * pixels / cost.weights
-        return max(1, min(BATCH, int(REUSE / reuse), BATCH_PIXELS // (pixels * route.scale**2)))
+        """Returns how many images of so many pixels, padded, to take at once: at least 1."""
+        return memory.batch_size(self._cost(route), pixels, route.scale, self._program.device)
 
     def image(self, route: Route, image: Image, others: Mapping[str, Image], key: str, tile: Tile | None) -> Array:
-        """An image in strips, to H x W x C of the same type (labels: H x W x 1 indices)."""
+        """Returns the output for an image, H x W x C of its type (labels: H x W x 1 indices).
+
+        `others`: the direction's further inputs. `key`: seeds dropout that stays on. `tile`: instead of the streamer's.
+        """
         height, width = image.pixels.shape[:2]
-        pictures: dict[str, Image | Tensor] = {}
+        inputs: dict[str, Image | Tensor] = {}
         for name in route.inputs:
             other = others.get(name, image)
-            same = other.pixels.shape[:2] == (height, width)
-            pictures[name] = other if same else resize(to_tensor(other.over_white()), (height, width))
+            same_size = other.pixels.shape[:2] == (height, width)
+            inputs[name] = other if same_size else resize(to_tensor(other.over_white()), (height, width))
         size = (height * route.scale, width * route.scale)
-        canvas = Canvas(size, image.pixels.dtype, route.output == "labels")
-        self._run(route, pictures, canvas.write, key, tile)
-        return canvas.array
+        writer = ArrayWriter(size, image.pixels.dtype, route.output == "labels")
+        self._stream(route, inputs, writer.write, key, tile)
+        return writer.array
 
-    def tensor(self, route: Route, given: Mapping[str, Tensor], key: str, tile: Tile | None) -> Tensor:
-        """The same for all inputs of a direction as 1 x C x H x W of one size, to such a tensor on the device."""
-        height, width = given[route.inputs[0]].shape[-2:]
-        sheet = Sheet((height * route.scale, width * route.scale), self._program.device)
-        self._run(route, given, sheet.write, key, tile)
-        return sheet.tensor
+    def tensor(self, route: Route, inputs: Mapping[str, Tensor], key: str, tile: Tile | None) -> Tensor:
+        """Returns the output for all inputs of a direction, 1 x C x H x W of one size, likewise on the device."""
+        height, width = inputs[route.inputs[0]].shape[-2:]
+        writer = TensorWriter((height * route.scale, width * route.scale), self._program.device)
+        self._stream(route, inputs, writer.write, key, tile)
+        return writer.tensor
 
     @torch.inference_mode()
-    def _run(
-        self,
-        route: Route,
-        inputs: Mapping[str, Image | Tensor],
-        write: Callable[[int, Tensor], None],
-        key: str,
-        tile: Tile | None,
+    def _stream(
+        self, route: Route, inputs: Mapping[str, Image | Tensor], write: Write, key: str, tile: Tile | None
     ) -> None:
-        t = self._program
-        channels = t.method.spec.channels
-        sides = zip(route.inputs, route.sides, strict=True)
-        pictures = [Picture(inputs[name], channels[side], t.device) for name, side in sides]
-        size, tile = pictures[0].size, self.tile if tile is None else tile
-        dtype = LOW.get(t.precision, torch.float32)
+        """Goes in strips, exactly, where each call of the network is known, and else in bands."""
+        program, tile = self._program, self._tile(tile)
+        channels = program.method.spec.channels
+        readers = [
+            RowReader(inputs[name], channels[side], program.device)
+            for name, side in zip(route.inputs, route.sides, strict=True)
+        ]
+        dtype = LOW.get(program.precision, torch.float32)
         try:
-            recording = self._record(route, size)
-            todo = plan(
-                recording,
-                strips=-(-size[0] // tile) if isinstance(tile, int) else None,
-                budget=self._budget(recording),
-                itemsize=dtype.itemsize,
-                device=t.device.type,
-            )
-        except (Unrecordable, Unknown) as reason:
-            self._run_bands(route, pictures, write, key, tile, str(reason))
+            recorded = self._trace(route, readers[0].size)
+            schedule = self._schedule(recorded, readers[0].size[0], tile, dtype)
+        except (Untraceable, UnsupportedOp) as reason:
+            self._stream_bands(route, readers, write, key, tile, str(reason))
             return
-        multiple = t.multiple(route)
-        reads = [partial(picture.rows, multiple=multiple) for picture in pictures]
-        if t.composes:
-            reads.append(partial(pictures[0].rows, multiple=None))
-        with Scratch(todo.scratch) as scratch, t.autocast():
-            strips.run(
-                todo,
-                list(zip(recording.inputs, reads, strict=True)),
-                write,
-                scratch,
-                device=t.device,
-                dtype=dtype,
-                seed=derive(t.seed, "dropout", key),
-            )
+        reads = list(zip(recorded.inputs, self._reads(route, readers), strict=True))
+        seed = derive(program.seed, "dropout", key)
+        with DiskTensors(schedule.disk_bytes) as disk, program.autocast():
+            execute(schedule, reads, write, disk, device=program.device, dtype=dtype, seed=seed)
 
-    def _budget(self, recording: Recording) -> int:
-        """Bytes for the tensors of a strip; on a GPU an eighth of what is free."""
-        if self._program.device.type == "cuda":
-            return max(STRIPS, free_memory(str(self._program.device)) // 8)
-        row = 4 * max(node.numel // node.rows for node in recording.nodes if len(node.shape) > 2)
-        return min(max(STRIPS, ROWS * row), WIDEST_STRIPS)
+    def _schedule(self, recorded: Trace, height: int, tile: Tile, dtype: torch.dtype) -> Schedule:
+        """Errors: UnsupportedOp."""
+        device = self._program.device
+        widest_row = 4 * max(node.numel // node.rows for node in recorded.nodes if len(node.shape) > 2)
+        return make_schedule(
+            recorded,
+            strips=-(-height // tile) if isinstance(tile, int) else None,
+            budget=memory.strip_budget(widest_row, device),
+            itemsize=dtype.itemsize,
+            device=device.type,
+        )
 
-    def _record(self, route: Route, size: tuple[int, int]) -> Recording:
-        t = self._program
-        padded = padded_size(size, t.multiple(route))
-        channels = [t.method.spec.channels[side] for side in route.sides]
+    def _reads(self, route: Route, readers: Sequence[RowReader]) -> list[Read]:
+        """Returns how the inputs of a trace are read, in their order (see `_trace`)."""
+        multiple = self._program.multiple(route)
+        reads: list[Read] = [partial(reader.read, multiple=multiple) for reader in readers]
+        if self._program.composes:
+            reads.append(partial(readers[0].read, multiple=None))
+        return reads
+
+    def _trace(self, route: Route, size: tuple[int, int]) -> Trace:
+        """Traces a direction for images of a size: padded inputs, and the image itself where the method composes.
+
+        Errors: Untraceable.
+        """
+        program = self._program
+        padded = padded_size(size, self._program.multiple(route))
+        channels = [program.method.spec.channels[side] for side in route.sides]
         shapes = [(1, count, *padded) for count in channels]
-        if t.composes:
+        if program.composes:
             shapes.append((1, channels[0], *size))
 
-        def program(*inputs: Tensor) -> Tensor:
-            with t.autocast():
-                output = t.method.translate(t.optimized_nets, dict(zip(route.inputs, inputs, strict=False)), route.name)
+        def translate(*inputs: Tensor) -> Tensor:
+            by_name = dict(zip(route.inputs, inputs, strict=False))
+            with program.autocast():
+                output = program.method.translate(program.optimized_nets, by_name, route.name)
+            # The padding goes, and composing is float32, as for whole images.
             output = output[..., : size[0] * route.scale, : size[1] * route.scale].float()
-            return t.method.compose(output, inputs[-1], route.name) if t.composes else output
+            return program.method.compose(output, inputs[-1], route.name) if program.composes else output
 
-        return record(program, shapes, t.device, autocast=t.precision != "fp32")
+        return trace(translate, shapes, program.device, autocast=program.precision != "fp32")
 
-    def _run_bands(
-        self,
-        route: Route,
-        pictures: list[Picture],
-        write: Callable[[int, Tensor], None],
-        key: str,
-        tile: Tile,
-        reason: str,
+    def _stream_bands(
+        self, route: Route, readers: Sequence[RowReader], write: Write, key: str, tile: Tile, reason: str
     ) -> None:
-        t = self._program
-        height, width = pictures[0].size
-        multiple = t.multiple(route)
+        height, width = readers[0].size
+        multiple = self._program.multiple(route)
 
-        def make(a: int, b: int) -> Tensor:
-            given = {name: p.rows(a, b, None) for name, p in zip(route.inputs, pictures, strict=True)}
-            return t.whole(route, given, key)
+        def translate(first: int, last: int) -> Tensor:
+            named = zip(route.inputs, readers, strict=True)
+            inputs = {name: reader.read(first, last, None) for name, reader in named}
+            return self._program.whole(route, inputs, key)
 
-        rows = tile if isinstance(tile, int) else self._rows_that_fit(route, width)
-        if route.name not in self._told and rows < height:
-            self._told.add(route.name)
-            apart = bands.difference(make, height, rows, route.scale, multiple) * 127.5
+        rows = tile if isinstance(tile, int) else self._band_rows(route, width)
+        if route.name not in self._compared and rows < height:
+            # Once for a direction: comparing takes as long as a few bands.
+            self._compared.add(route.name)
+            apart = difference(translate, height, rows, route.scale, multiple) * 127.5  # [-1, 1] is 255 steps wide
             unit = "of logits, as if they were images" if route.output == "labels" else "on a piece of this image"
             self.tell(
                 f"direction {route.name}: an image is translated in overlapping bands, since strips that give exactly "
                 f"the whole are not possible here ({reason}); mean difference to the whole: {apart:.2f}/255 ({unit})"
             )
-        bands.run(make, write, height, rows, route.scale, multiple)
+        approximate(translate, write, height, rows, route.scale, multiple)
 
-    def _rows_that_fit(self, route: Route, width: int) -> int:
-        room = SHARE / 2 * free_memory(str(self._program.device)) / MARGIN
-        return max(1, int(room / (self._cost(route).bytes * width)) - 2 * bands.OVERLAP)
+    def _band_rows(self, route: Route, width: int) -> int:
+        # A band also sees the overlap at both of its sides.
+        rows = memory.rows_that_fit(self._cost(route), width, self._program.device)
+        return max(1, rows - 2 * OVERLAP)
 
-    def _cost(self, route: Route) -> Cost:
-        known = (route.name, self._program.precision)
-        if known not in self._costs:
-            try:
-                recording = self._record(route, (512, 512))
-                pixels = recording.inputs[0].numel / recording.inputs[0].shape[1]
-                multiplied, weights = work(recording)
-                peak = recording.peak(4 if self._program.precision == "fp32" else 2)
-                largest = max(node.numel for node in recording.nodes)
-                self._costs[known] = Cost(peak / pixels, multiplied / pixels, largest / pixels, weights)
-            except Exception:  # Unrecordable, or whatever a method raises at a size that it does not like
-                self._costs[known] = Cost(UNKNOWN_BYTES * route.scale**2, 0.0, 0.0, 0)
-        return self._costs[known]
+    def _cost(self, route: Route) -> memory.Cost:
+        """Returns the cost of a direction, from a trace at 512 x 512."""
+        if route.name in self._costs:
+            return self._costs[route.name]
+        try:
+            recorded = self._trace(route, (512, 512))
+            shape = recorded.inputs[0].shape
+            pixels = shape[-2] * shape[-1]
+            multiplications, weights = work(recorded)
+            peak = recorded.peak(4 if self._program.precision == "fp32" else 2)
+            largest = max(node.numel for node in recorded.nodes)
+            cost = memory.Cost(peak / pixels, multiplications / pixels, largest / pixels, weights)
+        except Exception:  # Untraceable, or whatever a method raises at a size that it does not like
+            cost = memory.unknown_cost(route.scale)
+        self._costs[route.name] = cost
+        return cost
+
+    def _tile(self, tile: Tile | None) -> Tile:
+        return self.tile if tile is None else parse_tile(tile)
 
 
-def checked(tile: Tile | str) -> Tile:
-    """A way of tiling; its number may be written in digits. Errors: ConfigError."""
+def parse_tile(tile: Tile | str) -> Tile:
+    """Returns a way of tiling, whose number may be written in digits. Errors: ConfigError."""
     if tile in ("auto", "off"):
         return cast(Tile, tile)
     if str(tile).isdecimal() and int(tile) > 0:
         return int(tile)
     raise ConfigError(f"tile is auto, off or a number of rows (1 or more), not {tile!r}")
-
-
-def _out_of_memory(error: BaseException) -> bool:
-    text = str(error)
-    return isinstance(error, (MemoryError, torch.OutOfMemoryError)) or "not enough memory" in text or "alloc" in text

@@ -1,7 +1,7 @@
-"""What a network does, as a list of calls: recorded while it runs on tensors that have a shape and no values.
+"""What a network computes, as a list of calls: traced while it runs on tensors that have a shape and no values.
 
 Every torch function that depends on an input becomes a `Node`; what depends on weights alone is computed at once and
-kept as a constant. Shapes are those of one given image, so that a network may look at them. No code of the network's
+becomes a constant. Shapes are those of one given image, so that a network may look at them. No code of the network's
 own is needed, nor any torch compiler.
 """
 
@@ -16,7 +16,7 @@ from torch import Tensor
 from torch.overrides import TorchFunctionMode, resolve_name
 
 
-class Unrecordable(Exception):  # noqa: N818 (a reason to do something else, which no user sees as an error)
+class Untraceable(Exception):  # noqa: N818 (a reason to do something else, which no user sees as an error)
     """A network that looks at values, or writes where others look, so that a list of calls does not describe it."""
 
 
@@ -25,7 +25,8 @@ class Node:
     """One tensor on the way from the inputs to the output: `function(*args, **kwargs)`, or part of what that returns.
 
     Other nodes stand for tensors in `args` and `kwargs`. `name` is that of the function without underscores. An input
-    has no function. `fp32`: the call was made with autocast switched off. `place`: its number in the recording.
+    has no function. `part`: which of several returned tensors. `fp32`: the call was made with autocast switched off.
+    `place`: its number in the trace.
     """
 
     shape: tuple[int, ...]
@@ -50,12 +51,13 @@ class Node:
         return torch.Size(self.shape).numel()
 
     def inputs(self) -> tuple[Node, ...]:
-        """The nodes among the arguments, each once."""
-        return tuple(dict.fromkeys(leaf for leaf in leaves((self.args, self.kwargs)) if isinstance(leaf, Node)))
+        """Returns the nodes among the arguments, each once."""
+        nodes = (leaf for leaf in leaves((self.args, self.kwargs)) if isinstance(leaf, Node))
+        return tuple(dict.fromkeys(nodes))
 
 
 @dataclass(frozen=True)
-class Recording:
+class Trace:
     """The nodes of a program in the order of its calls, inputs first."""
 
     inputs: tuple[Node, ...]
@@ -63,100 +65,111 @@ class Recording:
     output: Node
 
     def peak(self, itemsize: int = 4) -> int:
-        """Bytes of all tensors that are alive at the worst moment, when each is freed after its last use."""
-        last = {i: n for n, node in enumerate(self.nodes) for i in node.inputs()}
-        ends: dict[int, list[Node]] = {}
-        for node, when in last.items():
+        """Returns the bytes of the tensors that are alive at the worst moment, where each goes after its last use."""
+        last_use = {node: number for number, reader in enumerate(self.nodes) for node in reader.inputs()}
+        freed_after: dict[int, list[Node]] = {}
+        for node, number in last_use.items():
             if node is not self.output:
-                ends.setdefault(when, []).append(node)
-        alive = most = 0
-        for n, node in enumerate(self.nodes):
+                freed_after.setdefault(number, []).append(node)
+        alive = peak = 0
+        for number, node in enumerate(self.nodes):
+            # The inputs of a call are alive together with its output.
             alive += node.numel * itemsize
-            most = max(most, alive)
-            alive -= sum(dead.numel for dead in ends.get(n, ())) * itemsize
-        return most
+            peak = max(peak, alive)
+            alive -= sum(dead.numel for dead in freed_after.get(number, ())) * itemsize
+        return peak
 
 
-def record(
+def trace(
     program: Callable[..., Tensor],
     shapes: Sequence[Sequence[int]],
     device: torch.device,
     *,
     autocast: bool = False,
     dtype: torch.dtype = torch.float32,
-) -> Recording:
-    """The calls that `program` makes for inputs of these shapes, which it is told to be on `device`.
+) -> Trace:
+    """Returns the calls that `program` makes for inputs of these shapes, which it is told to be on `device`.
 
     `autocast`: whether calls are made in low precision, but where the program switches that off.
 
-    Errors: Unrecordable, where the program needs values, changes a tensor behind the back of another one, or returns
+    Errors: Untraceable, where the program needs values, changes a tensor behind the back of another one, or returns
     something else than one tensor that depends on its inputs.
     """
-    given = [torch.empty(tuple(shape), dtype=dtype, device="meta") for shape in shapes]
-    recorder = _Recorder(given, device, autocast)
+    inputs = [torch.empty(tuple(shape), dtype=dtype, device="meta") for shape in shapes]
+    tracer = _Tracer(inputs, device, autocast)
     try:
-        with torch.no_grad(), recorder:
-            made = program(*given)
+        with torch.no_grad(), tracer:
+            result = program(*inputs)
     except (NotImplementedError, RuntimeError, TypeError, ValueError) as error:
-        raise Unrecordable(f"{type(error).__name__}: {error}") from error
-    output = recorder.node(made)
+        # A tensor without values answers `float(x)` or `if x > 0` with one of these.
+        raise Untraceable(f"{type(error).__name__}: {error}") from error
+    output = tracer.node_of(result)
     if output is None:
-        raise Unrecordable("its output does not depend on its inputs")
-    return Recording(tuple(recorder.inputs), tuple(recorder.nodes), output)
+        raise Untraceable("its output does not depend on its inputs")
+    return Trace(tuple(tracer.inputs), tuple(tracer.nodes), output)
 
 
-class _Recorder(TorchFunctionMode):
-    def __init__(self, given: Sequence[Tensor], device: torch.device, autocast: bool) -> None:
+class _Tracer(TorchFunctionMode):
+    """Sees every torch function while it is active, and writes down those that depend on an input."""
+
+    def __init__(self, inputs: Sequence[Tensor], device: torch.device, autocast: bool) -> None:
         super().__init__()
         self.device, self.autocast = device, autocast
-        self.inputs = [Node(tuple(tensor.shape), place=n) for n, tensor in enumerate(given)]
+        self.inputs = [Node(tuple(tensor.shape), place=number) for number, tensor in enumerate(inputs)]
         self.nodes = list(self.inputs)
-        self._known = {id(t): (t, node) for t, node in zip(given, self.inputs, strict=True)}  # t: ids are not reused
+        # By id, and with the tensor itself: as long as it lives, no other tensor gets its id.
+        self._nodes_by_id = {id(tensor): (tensor, node) for tensor, node in zip(inputs, self.inputs, strict=True)}
 
-    def node(self, value: Any) -> Node | None:
-        entry = self._known.get(id(value))
+    def node_of(self, value: Any) -> Node | None:
+        entry = self._nodes_by_id.get(id(value))
         return entry[1] if entry else None
 
     def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         kwargs = kwargs or {}
-        if not any(self.node(leaf) for leaf in leaves((args, kwargs))):
+        if not any(self.node_of(leaf) for leaf in leaves((args, kwargs))):
+            # Of weights alone: computed for good, a constant from here on.
             return func(*args, **kwargs)
         title = resolve_name(func) or getattr(func, "__name__", repr(func))
         if title.endswith("device.__get__"):
+            # The program makes its constants where it believes its inputs to be.
             return self.device
         if title.endswith("__setitem__") or kwargs.get("out") is not None:
-            raise Unrecordable(f"{title} writes into a tensor")
-        made = func(*map_leaves(args, _shape_only), **map_leaves(kwargs, _shape_only))
-        if any(isinstance(value, Tensor) for value in leaves(made)):
-            self._keep(func, title, args, kwargs, made)
-        return made
+            raise Untraceable(f"{title} writes into a tensor")
+        output = func(*map_leaves(args, _shape_only), **map_leaves(kwargs, _shape_only))
+        if any(isinstance(value, Tensor) for value in leaves(output)):
+            self._add(func, title, args, kwargs, output)
+        return output
 
-    def _keep(self, func: Any, title: str, args: Any, kwargs: Any, made: Any) -> None:
-        def known(leaf: Any) -> Any:
-            return self.node(leaf) or leaf
+    def _add(self, func: Any, title: str, args: Any, kwargs: Any, output: Any) -> None:
+        """Writes down a call: one node for each tensor that it returned."""
 
-        autocast = torch.is_autocast_enabled(self.device.type)
-        call = (map_leaves(args, known), map_leaves(kwargs, known))
+        def node_or_value(leaf: Any) -> Any:
+            return self.node_of(leaf) or leaf
+
+        # Nodes replace tensors before the outputs are entered: a call in place returns its own argument.
+        call = (map_leaves(args, node_or_value), map_leaves(kwargs, node_or_value))
         name = title.removesuffix(".__get__").rpartition(".")[2].strip("_")
-        parts = [(None, made)] if isinstance(made, Tensor) else list(enumerate(made))
+        fp32 = self.autocast and not torch.is_autocast_enabled(self.device.type)
+        parts = [(None, output)] if isinstance(output, Tensor) else list(enumerate(output))
         for part, tensor in parts:
             if not isinstance(tensor, Tensor):
                 continue
-            if self.node(tensor) and _changes(title, kwargs):
+            if self.node_of(tensor) and _is_in_place(title, kwargs):
                 self._refuse_aliases(tensor, title)
-            node = Node(tuple(tensor.shape), name, func, *call, part, self.autocast and not autocast, len(self.nodes))
+            node = Node(tuple(tensor.shape), name, func, *call, part, fp32, len(self.nodes))
             self.nodes.append(node)
-            self._known[id(tensor)] = (tensor, node)
+            self._nodes_by_id[id(tensor)] = (tensor, node)
 
     def _refuse_aliases(self, changed: Tensor, title: str) -> None:
-        """A call in place changes one node alone, unless others look at the same memory."""
-        root = _root(changed)
-        if any(tensor is not changed and _root(tensor) is root for tensor, _ in self._known.values()):
-            raise Unrecordable(f"{title} changes a tensor and a view of it")
+        """A call in place changes one node alone, unless others look at the same memory. Errors: Untraceable."""
+        storage = _storage_owner(changed)
+        others = (tensor for tensor, _ in self._nodes_by_id.values() if tensor is not changed)
+        if any(_storage_owner(other) is storage for other in others):
+            raise Untraceable(f"{title} changes a tensor and a view of it")
 
 
 def leaves(tree: Any) -> Iterator[Any]:
-    """What lies in nested tuples, lists and dicts."""
+    """Yields what lies in nested tuples, lists and dicts."""
     if isinstance(tree, (tuple, list)):
         for branch in tree:
             yield from leaves(branch)
@@ -168,7 +181,7 @@ def leaves(tree: Any) -> Iterator[Any]:
 
 
 def map_leaves(tree: Any, function: Callable[[Any], Any]) -> Any:
-    """The same nested tuples, lists and dicts, with `function` of what lies in them."""
+    """Returns the same nested tuples, lists and dicts, with `function` of what lies in them."""
     if isinstance(tree, (tuple, list)):
         mapped = [map_leaves(branch, function) for branch in tree]
         return mapped if isinstance(tree, list) else tuple(mapped)
@@ -177,19 +190,22 @@ def map_leaves(tree: Any, function: Callable[[Any], Any]) -> Any:
     return function(tree)
 
 
-def _root(tensor: Tensor) -> Tensor:
+def _storage_owner(tensor: Tensor) -> Tensor:
     return tensor if tensor._base is None else tensor._base
 
 
 def _shape_only(leaf: Any) -> Any:
+    """Returns a tensor without its values; a device becomes `meta`, where such tensors are."""
     if isinstance(leaf, Tensor):
-        low = leaf.dtype in (torch.bfloat16, torch.float16)  # of weights under autocast, which knows no meta tensors
+        # Weights under autocast are in low precision, but meta tensors know no autocast: their types would not match.
+        low = leaf.dtype in (torch.bfloat16, torch.float16)
         return leaf if leaf.is_meta else leaf.detach().to("meta", torch.float32 if low else leaf.dtype)
     return torch.device("meta") if isinstance(leaf, torch.device) else leaf
 
 
-def _changes(title: str, kwargs: dict[str, Any]) -> bool:
-    """Whether a call changes its argument: `add_`, `__iadd__`, `relu(inplace=True)`; `contiguous` does not."""
+def _is_in_place(title: str, kwargs: dict[str, Any]) -> bool:
+    """Tells whether a call changes its argument: `add_`, `__iadd__`, `relu(inplace=True)`; `contiguous` does not."""
+    if kwargs.get("inplace"):
+        return True
     name = title.rpartition(".")[2]
-    dunder = name.startswith("__")
-    return bool(kwargs.get("inplace")) or (name.startswith("__i") if dunder else name.endswith("_"))
+    return name.startswith("__i") if name.startswith("__") else name.endswith("_")

@@ -1,0 +1,104 @@
+"""Row operations that look at the whole image through its statistics (norms, global means), and dropout."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from translate.inference.streaming.op import (
+    OpContext,
+    RowOp,
+    UnsupportedOp,
+    arguments,
+    image_argument,
+    on_rows,
+    row_op,
+    same_rows,
+)
+from translate.inference.streaming.trace import Node
+from translate.seeding import derive
+
+
+@row_op("instance_norm", "batch_norm")
+def image_norm(node: Node) -> RowOp:
+    options = arguments(node)
+    source = image_argument(options["input"], node)
+    flag, default = ("use_input_stats", True) if node.name == "instance_norm" else ("training", False)
+    by_image = options.get(flag, default)
+    if not by_image and options.get("running_mean") is not None:
+        # The statistics are those of the training: the norm is a scale and a shift of each pixel.
+        return on_rows(node)
+    # A batch holds one image here, for which the norm of a batch is the norm of an instance.
+    return _normalised(node, source, 1, options.get("weight"), options.get("bias"), options.get("eps", 1e-5))
+
+
+@row_op("group_norm")
+def group_norm(node: Node) -> RowOp:
+    options = arguments(node, "input", "num_groups", "weight", "bias", "eps")
+    source = image_argument(options["input"], node)
+    eps = 1e-5 if options["eps"] is None else options["eps"]
+    group = source.shape[1] // options["num_groups"]
+    return _normalised(node, source, group, options["weight"], options["bias"], eps)
+
+
+def _normalised(node: Node, source: Node, group: int, weight: Any, bias: Any, eps: float) -> RowOp:
+    """Returns a norm over the rows and columns of `group` channels at a time: weight (x - mean) / sqrt(variance + eps)
+    + bias."""
+    if isinstance(weight, Node) or isinstance(bias, Node):
+        raise UnsupportedOp(f"{node.name} with weights that depend on the image")
+
+    def run(strips: Sequence[Tensor], start: int, stop: int, context: OpContext) -> Tensor:
+        statistics = context.statistics[source]
+        mean, variance = (s.to(context.device, statistics.dtype) for s in statistics.finish(group))
+        # `batch_norm` in evaluation mode takes mean and variance as they are, the same for each strip.
+        return F.batch_norm(strips[0], mean, variance, weight, bias, False, 0.0, eps)
+
+    return RowOp(node, (source,), same_rows(node, (source,)), run, gathers=source)
+
+
+def mean_of_all(node: Node, source: Node) -> RowOp:
+    """Returns the mean of each channel, N x C x 1 x 1. It reads no rows, since the statistics hold it already."""
+
+    def run(strips: Sequence[Tensor], start: int, stop: int, context: OpContext) -> Tensor:
+        statistics = context.statistics[source]
+        mean, _ = statistics.finish()
+        return mean.to(statistics.dtype).view(1, -1, 1, 1).to(context.device)
+
+    return RowOp(node, (), lambda start, stop: (), run, gathers=source)
+
+
+@row_op("adaptive_avg_pool2d")
+def global_pool(node: Node) -> RowOp:
+    options = arguments(node, "input", "output_size")
+    if node.shape[-2:] != (1, 1):
+        raise UnsupportedOp("adaptive_avg_pool2d to more than one pixel")
+    return mean_of_all(node, image_argument(options["input"], node))
+
+
+@row_op("dropout", "dropout2d", "feature_dropout")
+def dropout(node: Node) -> RowOp:
+    options = arguments(node, "input", "p", "training")
+    source, p, training = image_argument(options["input"], node), options["p"], options.get("training", True)
+    need = same_rows(node, (source,))
+    if not training or not p:
+        return RowOp(node, (source,), need, lambda strips, start, stop, context: strips[0])
+    whole_channels = node.name != "dropout"
+    shape = (1, source.shape[1], 1, 1 if whole_channels else source.shape[-1])
+
+    def draw(row: int, context: OpContext) -> Tensor:
+        # The seed holds the call and the row: a row that two strips make has the same draws in both, and in each pass.
+        rng = torch.Generator().manual_seed(derive(context.seed, node.place, row))
+        return torch.empty(shape).bernoulli_(1 - p, generator=rng)
+
+    def run(strips: Sequence[Tensor], start: int, stop: int, context: OpContext) -> Tensor:
+        rows = [draw(0 if whole_channels else row, context) for row in range(start, stop)]
+        mask = torch.cat(rows, -2)
+        # What stays is divided by its share, as in torch, so that the expected value is the input's.
+        output: Tensor = strips[0] * (mask / (1 - p)).to(strips[0])
+        return output
+
+    return RowOp(node, (source,), need, run)
