@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import difflib
+import math
 from collections.abc import Iterable
-from typing import Any
+from typing import Any, TypeVar
+
+T = TypeVar("T")
 
 
 def suggest(word: object, known: Iterable[str]) -> str:
@@ -27,6 +30,11 @@ def number(value: Any) -> str:
     if isinstance(value, bool) or not isinstance(value, float):
         return str(value)
     return f"{value:.4g}"
+
+
+def json_number(value: T) -> T | str:
+    """The value as JSON holds it: `inf`, `-inf` and `nan` as text, since JSON has no such numbers."""
+    return str(value) if isinstance(value, float) and not math.isfinite(value) else value
 
 
 def duration(seconds: float) -> str:

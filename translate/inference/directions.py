@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import difflib
 import math
 from collections.abc import Collection, Mapping
 from typing import TYPE_CHECKING, Any
 
 from translate.contracts import SIDES, Config, DataKind, Direction, Method, Route
 from translate.errors import ConfigError, ContractError
+from translate.text import suggest
 
 if TYPE_CHECKING:
     from torch import nn
@@ -64,9 +64,9 @@ def choose(names: Mapping[str, Any], wanted: str | None) -> str:
     if wanted is None:
         return next(iter(names))
     if wanted not in names:
-        near = difflib.get_close_matches(wanted, list(names), n=1)
-        hint = f"; did you mean {near[0]!r}?" if near else ""
-        raise ConfigError(f"there is no direction {wanted!r}; this model has {', '.join(names)}{hint}")
+        raise ConfigError(
+            f"there is no direction {wanted!r}; this model has {', '.join(names)}{suggest(wanted, names)}"
+        )
     return wanted
 
 

@@ -12,6 +12,7 @@ from translate.contracts import Components, DatasetFacts, EvaluationContext, Met
 from translate.errors import ConfigError
 from translate.metrics.bootstrap import Interval, interval, resampled
 from translate.metrics.images import Images, LabelMaps, by_key
+from translate.text import json_number
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -64,7 +65,7 @@ class Score:
             "rival": self.rival,
             "difference": self.difference,
         }
-        return {k: str(v) if isinstance(v, float) and not math.isfinite(v) else v for k, v in values.items()}
+        return {key: json_number(value) for key, value in values.items()}
 
 
 @dataclass(frozen=True)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import math
 import shutil
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -16,6 +15,7 @@ from translate.inference.directions import multiple_of, routes
 from translate.models.card import model_card, test_time_in_words
 from translate.models.facts import BundleFacts
 from translate.storage.atomic import digest, sha256_file, write_bytes, write_json, write_text
+from translate.text import json_number
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
@@ -85,7 +85,7 @@ def write_bundle(
         "networks": {net: _structure(nets[net]) for net in kept},
         "files": {TENSORS: sha256_file(folder / TENSORS)},
         **info,
-        "metrics": {k: v if math.isfinite(v) else str(v) for k, v in info.get("metrics", {}).items()},
+        "metrics": {name: json_number(value) for name, value in info.get("metrics", {}).items()},
     }
     names = _copy_samples(folder, samples)
     write_text(folder / CARD, model_card(BundleFacts.from_json(facts), names))

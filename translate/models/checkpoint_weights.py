@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING, Literal
 
@@ -11,7 +10,7 @@ from translate.models.bundle import Bundle
 from translate.storage import checkpoint
 
 if TYPE_CHECKING:
-    from torch import Tensor
+    pass
 
 Weights = Literal["best", "last", "raw"]
 FOLDER = "checkpoints"
@@ -44,12 +43,8 @@ def with_weights(bundle: Bundle, which: Weights) -> Bundle:
     tensors, _ = checkpoint.read(folder / checkpoint.name_of(step))
     found = {}
     for net in bundle.facts.networks:
-        averaged = {} if which == "raw" else _under(tensors, f"ema/{net}/{_AVERAGE}")
-        state = averaged or _under(tensors, f"net/{net}/")
+        averaged = {} if which == "raw" else checkpoint.state_under(tensors, f"ema/{net}/{_AVERAGE}")
+        state = averaged or checkpoint.state_under(tensors, f"net/{net}/")
         found.update({f"{net}.{key}": value for key, value in state.items()})
     facts = bundle.facts.with_weights_of(which, step, ema=which != "raw" and bundle.facts.ema)
     return replace(bundle, facts=facts, tensors=found)
-
-
-def _under(tensors: Mapping[str, Tensor], prefix: str) -> dict[str, Tensor]:
-    return {key.removeprefix(prefix): value for key, value in tensors.items() if key.startswith(prefix)}

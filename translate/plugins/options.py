@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass
 from enum import Enum
@@ -13,7 +12,7 @@ from pydantic import BaseModel, ValidationError
 
 from translate.contracts import ComponentKind, Config, Problem, Use
 from translate.errors import TranslateError
-from translate.text import suggest
+from translate.text import json_number, suggest
 
 Path = tuple[str | int, ...]
 
@@ -161,7 +160,7 @@ def _resolve(value: Any, registry: Lookup, path: Path, collected: list[Problem])
         return value.value
     if isinstance(value, PurePath):
         return str(value)
-    return repr(value) if isinstance(value, float) and not math.isfinite(value) else value
+    return json_number(value)
 
 
 def _options(use: Use, registry: Lookup, path: Path, collected: list[Problem]) -> dict[str, Any]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -44,3 +45,8 @@ def read(folder: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
     if state["format"] != FORMAT:
         raise StageError(f"checkpoint {folder} has format {state['format']}; this version reads format {FORMAT}")
     return tensors, state
+
+
+def state_under(tensors: Mapping[str, Tensor], prefix: str) -> dict[str, Tensor]:
+    """The tensors whose names start with `prefix`, by the rest of their names: a network's state dict, for one."""
+    return {key.removeprefix(prefix): value for key, value in tensors.items() if key.startswith(prefix)}

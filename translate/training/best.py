@@ -7,6 +7,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
+from translate.text import json_number
+
 
 @dataclass
 class History:
@@ -21,7 +23,7 @@ class History:
 
     def add(self, step: int, scores: Mapping[str, float]) -> None:
         """Adds the scores of one validation, by curve."""
-        self.validations.append({"step": step, **{curve: _json(value) for curve, value in scores.items()}})
+        self.validations.append({"step": step, **{curve: json_number(value) for curve, value in scores.items()}})
 
     def scores_at(self, step: int) -> dict[str, float]:
         """The scores by curve of the validation at a step; empty where there was none."""
@@ -50,9 +52,5 @@ class Best:
             record = float(history.best["value"])
             if not (value > record if self.better == "higher" else value < record):
                 return False
-        history.best = {"metric": self.metric, "value": _json(value), "step": step}
+        history.best = {"metric": self.metric, "value": json_number(value), "step": step}
         return True
-
-
-def _json(value: float) -> float | str:
-    return value if math.isfinite(value) else str(value)

@@ -17,7 +17,7 @@ from torch import Tensor, nn
 
 from translate.errors import StageError
 from translate.storage.atomic import replace_dir, sha256_file, write_json
-from translate.storage.checkpoint import FORMAT, MANIFEST, STATE, TENSORS, name_of, read, steps
+from translate.storage.checkpoint import FORMAT, MANIFEST, STATE, TENSORS, name_of, read, state_under, steps
 from translate.training.engine import Engine
 
 __all__ = ["name_of", "prune", "read", "restore", "save", "steps"]
@@ -62,12 +62,12 @@ def restore(folder: Path, engine: Engine, ema: Mapping[str, nn.Module]) -> dict[
     """Puts the state of a checkpoint into the engine and the averaged networks; returns the trainer's own progress."""
     tensors, state = read(folder)
     for name, net in engine.nets.items():
-        _load(net, _under(tensors, f"net/{name}/"), folder, name)
+        _load(net, state_under(tensors, f"net/{name}/"), folder, name)
     for name, net in ema.items():
-        _load(net, _under(tensors, f"ema/{name}/"), folder, name)
+        _load(net, state_under(tensors, f"ema/{name}/"), folder, name)
     for name, player in engine.players.items():
         per_param: dict[int, dict[str, Tensor]] = {}
-        for key, value in _under(tensors, f"opt/{name}/").items():
+        for key, value in state_under(tensors, f"opt/{name}/").items():
             index, _, slot = key.partition("/")
             like = player.params[int(index)]
             # fused kernels walk memory in order: a moment has to lie like its parameter (channels-last)
@@ -76,14 +76,10 @@ def restore(folder: Path, engine: Engine, ema: Mapping[str, nn.Module]) -> dict[
         groups = player.optimizer.state_dict()["param_groups"]
         player.optimizer.load_state_dict({"state": per_param, "param_groups": groups})
         player.done = state["updates"][name]
-    engine.meters = {k: v.to(engine.device) for k, v in _under(tensors, "meter/").items()}
+    engine.meters = {k: v.to(engine.device) for k, v in state_under(tensors, "meter/").items()}
     engine.index = state["step"]
     progress: dict[str, Any] = state["progress"]
     return progress
-
-
-def _under(tensors: Mapping[str, Tensor], prefix: str) -> dict[str, Tensor]:
-    return {k[len(prefix) :]: v for k, v in tensors.items() if k.startswith(prefix)}
 
 
 def _load(net: nn.Module, state: Mapping[str, Tensor], folder: Path, name: str) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Iterable, Iterator, Mapping
 from functools import cached_property
 from pathlib import Path
@@ -16,6 +15,7 @@ from translate.data.sources.listing import require_folder
 from translate.errors import DataError
 from translate.imaging import io as image_io
 from translate.imaging.pixels import match
+from translate.text import suggest
 
 if TYPE_CHECKING:
     import numpy as np
@@ -164,8 +164,7 @@ class AttributeList(_Attributes[AttributeListConfig]):
         lines = _rows(path)
         names, rows = lines[1] if len(lines) > 1 else [], lines[2:]
         if self.config.attribute not in names:
-            near = difflib.get_close_matches(self.config.attribute, names, 1)
-            hint = f"; did you mean '{near[0]}'?" if near else f"; there are {', '.join(names) or 'none'}"
+            hint = suggest(self.config.attribute, names) or f"; there are {', '.join(names) or 'none'}"
             raise DataError(f"{path}: no attribute {self.config.attribute!r}{hint}")
         column = names.index(self.config.attribute) + 1
         found = {row[0]: row[column] for row in rows if len(row) == len(names) + 1}

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import os
 from collections.abc import Iterable, Iterator
 from pathlib import Path
@@ -16,6 +15,7 @@ from translate.data.sources.folders import FileSource, Folders, FoldersConfig, P
 from translate.data.sources.labelled import Labelled, LabelledConfig
 from translate.data.sources.single import Single, SingleConfig
 from translate.errors import ConfigError, DataError
+from translate.text import suggest
 
 
 class Archive(Config):
@@ -112,9 +112,7 @@ def load_card(name: str) -> Card:
 
     names = card_names()
     if name not in names:
-        near = difflib.get_close_matches(name, names, 1)
-        hint = f"; did you mean '{near[0]}'?" if near else ""
-        raise ConfigError(f"no dataset {name!r}; there are {', '.join(names)}{hint}")
+        raise ConfigError(f"no dataset {name!r}; there are {', '.join(names)}{suggest(name, names)}")
     path = share("datasets") / f"{name}.yaml"
     try:
         card = Card.model_validate(yaml.safe_load(path.read_text("utf-8")))
