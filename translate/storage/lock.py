@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import os
+import warnings
 from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from filelock import FileLock, SoftFileLock, Timeout
-
 from translate.errors import ConfigError
+
+with warnings.catch_warnings():
+    # On a Unix without `fcntl` the library says that its locks are mere files, which a process checks for live holders.
+    warnings.simplefilter("ignore")
+    from filelock import FileLock, SoftFileLock, Timeout
 
 
 class LockedError(ConfigError):
