@@ -3,14 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING, Literal
+from typing import Literal
 
 from translate.errors import ConfigError
 from translate.models.bundle import Bundle
 from translate.storage import checkpoint
-
-if TYPE_CHECKING:
-    pass
 
 Weights = Literal["best", "last", "raw"]
 FOLDER = "checkpoints"
