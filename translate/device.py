@@ -6,6 +6,8 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
+import psutil
+
 from translate.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -98,8 +100,6 @@ def free_memory(device: str = "cpu") -> int:
 
 
 def _available() -> int:
-    import psutil
-
     return int(psutil.virtual_memory().available)
 
 

@@ -5,32 +5,28 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
 
 from translate.contracts import DataKind, DatasetFacts, DataSpec, Transform
 from translate.errors import ContractError, DataError
 from translate.imaging import io as image_io
-
-if TYPE_CHECKING:
-    import numpy as np
-    from torch import Tensor
+from translate.storage.atomic import write_json
 
 INDEX = "dataset.json"
 
 
 def normalise(values: Tensor) -> Tensor:
     """uint8 (0 to 255), or int32 and uint16 (0 to 65535), to float32 in [-1, 1], on the tensor's own device."""
-    import torch
-
     half = 127.5 if values.dtype == torch.uint8 else 32767.5
     return values.to(torch.float32).div_(half).sub_(1.0)
 
 
 def to_tensor(array: np.ndarray[Any, Any], side: str) -> Tensor:
     """H x W x C to a tensor C x H x W, uint8 or int32 (16 bits); the side `label` to long H x W."""
-    import numpy as np
-    import torch
-
     if side == "label":
         return torch.from_numpy(np.ascontiguousarray(array.reshape(array.shape[:2]), dtype=np.int64))
     wide = array.dtype == np.uint16
@@ -45,8 +41,6 @@ def write_index(
     `facts` are those of `DatasetFacts.to_json`; `keys` by split and side, sorted; `extent` by split: smallest and
     largest [height, width], each axis on its own.
     """
-    from translate.storage.atomic import write_json
-
     write_json(folder / INDEX, {"facts": dict(facts), "extent": extent, "keys": keys})
 
 

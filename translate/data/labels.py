@@ -2,21 +2,18 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
+
+import numpy as np
 
 from translate.contracts import IGNORE
 from translate.errors import DataError
 
-if TYPE_CHECKING:
-    import numpy as np
-
-    Array = np.ndarray[Any, Any]
+Array = np.ndarray[Any, Any]
 
 
 def check(labels: Array, classes: int, name: str) -> None:
     """Every pixel is a class below `classes`, or `IGNORE`. Errors: DataError, naming the map and its odd values."""
-    import numpy as np
-
     found, counts = np.unique(labels, return_counts=True)
     odd = [(int(v), int(n)) for v, n in zip(found, counts, strict=True) if v >= classes and v != IGNORE]
     if odd:

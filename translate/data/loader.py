@@ -8,11 +8,18 @@ stream and augmentations of their own. An epoch is as many full batches as the l
 
 from __future__ import annotations
 
+import signal
 from collections import OrderedDict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import count
-from typing import TYPE_CHECKING, Any
+from typing import Any
+
+import cv2
+import numpy as np
+import torch
+from torch import Tensor
+from torch.utils.data import DataLoader
 
 from translate.contracts import JOINED, SIDES, Transform
 from translate.data.dataset import Dataset, normalise, to_tensor
@@ -21,12 +28,10 @@ from translate.device import cores
 from translate.errors import DataError, TranslateError
 from translate.seeding import derive
 
-if TYPE_CHECKING:
-    import numpy as np
-    import torch
-    from torch import Tensor
+Array = np.ndarray[Any, Any]
 
-    Array = np.ndarray[Any, Any]
+ORDERS = 8
+"""Permutations of a side that are kept: the present one, and some for steps that are asked for out of order."""
 
 
 @dataclass(frozen=True)
@@ -46,6 +51,7 @@ class Batch:
 
 def to_device(batch: Batch, device: str | torch.device) -> dict[str, Tensor]:
     """The images on the device, float32 in [-1, 1]; labels long. What travels is the narrow integers."""
+    # A copy from page-locked memory runs beside the device's work; float32 would be four times as much to copy.
     moved = {side: images.to(device, non_blocking=True) for side, images in batch.images.items()}
     return {side: images if side == "label" else normalise(images) for side, images in moved.items()}
 
@@ -58,6 +64,7 @@ class Samples:
     ) -> None:
         self.dataset, self.split, self.augment, self.batch_size, self.seed = dataset, split, augment, batch_size, seed
         sides = [side for side in SIDES[dataset.kind] if side in dataset.sides(split)]
+        # A group shares its draws: paired sides show one key and get one geometry, unpaired sides nothing in common.
         self.groups = [sides] if dataset.kind in JOINED else [[side] for side in sides]
         self.keys = {side: dataset.keys(split, side) for side in sides}
         self._orders: OrderedDict[tuple[str, int], Array] = OrderedDict()
@@ -66,11 +73,10 @@ class Samples:
 
     @property
     def steps_per_epoch(self) -> int:
+        """Full batches that the larger side fills, at least one."""
         return max(1, max(len(keys) for keys in self.keys.values()) // self.batch_size)
 
     def __getitem__(self, step: int) -> Batch:
-        import torch
-
         images: dict[str, Tensor] = {}
         keys: dict[str, list[str]] = {}
         for group in self.groups:
@@ -85,27 +91,30 @@ class Samples:
 
     def _key(self, side: str, draw: int) -> str:
         """The key that `side` shows at a draw; sides of one group share their keys."""
-        import numpy as np
-
+        # In cycle c every image of the side is shown once, in an order of its own.
         cycle, place = divmod(draw, len(self.keys[side]))
         if (side, cycle) not in self._orders:
+            # Seeded by the cycle, not drawn from a running generator: a worker that starts in the middle agrees.
             rng = np.random.default_rng(derive(self.seed, "order", side, cycle))
             self._orders[side, cycle] = rng.permutation(len(self.keys[side]))
-            if len(self._orders) > 8:
-                self._orders.popitem(last=False)
+            if len(self._orders) > ORDERS:
+                self._orders.popitem(last=False)  # the one that was made first
         return self.keys[side][int(self._orders[side, cycle][place])]
 
     def _sample(self, group: list[str], key: str, draw: int) -> dict[str, Tensor]:
+        """The images of one key of a group, augmented together."""
         arrays = {side: self.dataset.array(self.split, side, key) for side in group}
         if "label" in arrays:
-            arrays["label"] = arrays["label"][..., 0]
+            arrays["label"] = arrays["label"][..., 0]  # transforms take label maps as H x W
         try:
+            # Seeded by the draw, not by the key: the next time the image comes, it is augmented in another way.
             arrays = apply(self.augment, arrays, derive(self.seed, "augment", group[0], draw))
         except DataError as error:
             raise DataError(f"{self.dataset.path(self.split, group[0], key)}: {error}") from None
         return {side: to_tensor(array, side) for side, array in arrays.items()}
 
     def _check_sizes(self, side: str, keys: list[str], tensors: list[Tensor]) -> None:
+        """Errors: DataError naming two images of a batch that differ in size."""
         shapes = [tuple(tensor.shape) for tensor in tensors]
         for key, shape in zip(keys, shapes, strict=True):
             if shape != shapes[0]:
@@ -127,6 +136,8 @@ class _Attempts:
 
 
 class _Steps:
+    """The steps from `start` on, endlessly, as a sampler for DataLoader."""
+
     def __init__(self, start: int) -> None:
         self.start = start
 
@@ -160,13 +171,14 @@ class Loader:
 
     @property
     def steps_per_epoch(self) -> int:
+        """Full batches that the larger side fills, at least one."""
         return self.samples.steps_per_epoch
 
     def __iter__(self) -> Iterator[Batch]:
         if self.workers == 0:
-            for step in count(self.start):
+            for step in count(self.start):  # without an end: nothing below is reached
                 yield self.samples[step]
-        self.close()
+        self.close()  # processes of an iteration that was left in the middle
         self._running = self._processes()
         try:
             for batch in self._running:
@@ -179,20 +191,18 @@ class Loader:
     def close(self) -> None:
         """Ends the worker processes."""
         if self._running is not None:
+            # DataLoader ends its processes when it is collected; a training that ends must not wait for that.
             self._running._shutdown_workers()
             self._running = None
 
     def _processes(self) -> Any:
-        import torch
-        from torch.utils.data import DataLoader
-
         loader: DataLoader[Any] = DataLoader(
             _Attempts(self.samples),  # type: ignore[arg-type]
-            batch_size=None,
+            batch_size=None,  # a sample is a whole batch
             sampler=_Steps(self.start),
             num_workers=self.workers,
             collate_fn=_unchanged,
-            prefetch_factor=4,
+            prefetch_factor=4,  # batches ahead in each process
             worker_init_fn=_be_one_of_many,
             pin_memory=self.pin,
             generator=torch.Generator(),  # of its own: it would draw a seed from the global one
@@ -201,16 +211,13 @@ class Loader:
 
 
 def _unchanged(value: Any) -> Any:
+    """Stands for DataLoader's own collation, which would make tensors of steps and keys."""
     return value
 
 
 def _be_one_of_many(_worker: int) -> None:
     """Threads of OpenCV's own would fight for the same cores; and when to stop is for the trainer to say, not for a
     signal that a terminal or a scheduler sends to all processes at once."""
-    import signal
-
-    import cv2
-
     cv2.setNumThreads(0)
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, signal.SIG_IGN)

@@ -6,6 +6,9 @@ from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import torch
+from torch.nn.functional import interpolate
+
 from translate.data.sources.listing import list_images
 from translate.errors import DataError
 from translate.imaging import io as image_io
@@ -21,9 +24,6 @@ def load_masks(folder: Path, size: tuple[int, int]) -> Tensor:
     What is brighter than half counts as white; other sizes are brought to `size` by the nearest pixel. Errors:
     DataError (no folder, no images, a mask that is all white or all black). The last few folders are kept in memory.
     """
-    import torch
-    from torch.nn.functional import interpolate
-
     found = []
     for path in list_images(folder).files.values():
         pixels = image_io.read(path).over_white()

@@ -8,18 +8,17 @@ from __future__ import annotations
 import os
 from abc import abstractmethod
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeVar
+from typing import Annotated, Any, Literal, TypeVar
 
+import cv2
+import numpy as np
 from pydantic import Field
 
 from translate.contracts import Config, Transform
 from translate.errors import DataError
 from translate.seeding import derive
 
-if TYPE_CHECKING:
-    import numpy as np
-
-    Array = np.ndarray[Any, Any]
+Array = np.ndarray[Any, Any]
 
 Size = tuple[int, int]
 Pixels = Annotated[int, Field(ge=1, le=1 << 16)]
@@ -145,8 +144,6 @@ def _albumentations() -> Any:
 
 
 def _interpolation(name: Interpolation) -> dict[str, Any]:
-    import cv2
-
     known = {
         "auto": cv2.INTER_CUBIC,
         "nearest": cv2.INTER_NEAREST_EXACT,  # INTER_NEAREST takes corners: half a pixel off what the others do
@@ -301,8 +298,6 @@ class ColourJitter(_Albumentations[JitterConfig]):
         return _albumentations().ColorJitter(**factors, hue=(-c.hue, c.hue), p=c.p)
 
     def __call__(self, images: dict[str, Array], seed: int) -> dict[str, Array]:
-        import numpy as np
-
         chosen = {
             s: i for s, i in images.items() if s != "label" and (self.config.sides is None or s in self.config.sides)
         }
@@ -324,9 +319,6 @@ class ThickenLines(Transform[ThickenConfig]):
     name = "thicken-lines"
 
     def __call__(self, images: dict[str, Array], seed: int) -> dict[str, Array]:
-        import cv2
-        import numpy as np
-
         square = np.ones((self.config.size, self.config.size), np.uint8)
         chosen = {s for s in images if s != "label" and (self.config.sides is None or s in self.config.sides)}
         return {s: cv2.erode(i, square).reshape(i.shape) if s in chosen else i for s, i in images.items()}

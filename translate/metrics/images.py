@@ -11,9 +11,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, overload
 
 import numpy as np
+import torch
 
 from translate.errors import ConfigError, DataError
+from translate.imaging.io import READABLE, read
 from translate.imaging.pixels import top
+from translate.networks import bicubic
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -49,8 +52,6 @@ class Images(Sequence["Tensor"]):
         return self._tensor(self._pixels(range(len(self))[index]))
 
     def _tensor(self, pixels: Array) -> Tensor:
-        import torch
-
         values = pixels.transpose(2, 0, 1).astype(np.float32) / np.float32(top(pixels.dtype))
         return torch.from_numpy(values)
 
@@ -64,8 +65,6 @@ class Images(Sequence["Tensor"]):
         return pixels
 
     def _read(self, path: Path) -> Array:
-        from translate.imaging.io import read
-
         return read(path).over_white()
 
 
@@ -73,13 +72,9 @@ class LabelMaps(Images):
     """Label maps in files as class indices, long H x W."""
 
     def _tensor(self, pixels: Array) -> Tensor:
-        import torch
-
         return torch.from_numpy(pixels[..., 0]).long()
 
     def _read(self, path: Path) -> Array:
-        from translate.imaging.io import read
-
         return read(path, indices=True).pixels
 
 
@@ -121,8 +116,6 @@ class Enlarged(Sequence["Tensor"]):
     @overload
     def __getitem__(self, index: slice) -> Enlarged: ...
     def __getitem__(self, index: int | slice) -> Tensor | Enlarged:
-        from translate.networks import bicubic
-
         if isinstance(index, slice):
             return Enlarged(self.images[index], self.references[index])
         image, size = self.images[index], self.references[index].shape[-2:]
@@ -134,8 +127,6 @@ class Enlarged(Sequence["Tensor"]):
 
 def by_key(folder: Path) -> dict[str, Path]:
     """Images below a folder by relative path without suffix, sorted. Errors: ConfigError, DataError (a name twice)."""
-    from translate.imaging.io import READABLE
-
     if not folder.is_dir():
         raise ConfigError(f"{folder}: there is no such folder")
     paths: dict[str, Path] = {}

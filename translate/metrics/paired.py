@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+import torch
+
 from translate.contracts import EvaluationContext, Metric, NoOptions
 from translate.errors import DataError
 from translate.metrics.pairs import decibel, mean_score, paired_images, size_of
@@ -36,8 +38,6 @@ class L1(Metric[NoOptions]):
 
     def best_constant(self, references: Sequence[Tensor]) -> float | None:
         """L1 of the per-channel median colour, which minimises it. Each image counts alike, whatever its size."""
-        import torch
-
         counts: Tensor | None = None
         for image in references:
             flat = image.flatten(1).mul(LEVELS).round().long()
@@ -81,8 +81,6 @@ class PSNR(Metric[NoOptions]):
 
     def best_constant(self, references: Sequence[Tensor]) -> float | None:
         """PSNR of the mean colour of all references, which has the least squared error (not quite the best PSNR)."""
-        import torch
-
         images = [(image.double().mean((1, 2)), image.double().square().mean((1, 2))) for image in references]
         if len({len(first) for first, _ in images}) != 1:
             return None

@@ -7,6 +7,7 @@ from abc import abstractmethod
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
+import torch
 from pydantic import Field
 
 from translate.contracts import IGNORE, Config, DataSpec, EvaluationContext, Metric
@@ -64,8 +65,6 @@ class PaletteAccuracy(Metric[PaletteConfig]):
 
     def classes(self, image: Tensor) -> Tensor:
         """C x H x W in [0, 1] to the index of the nearest palette colour, long H x W; ties go to the first."""
-        import torch
-
         if image.shape[0] != 3:
             raise DataError(f"palette-accuracy compares colour images, and one has {image.shape[0]} channels")
         colours = torch.tensor(self.palette, dtype=torch.float32, device=image.device)
@@ -107,8 +106,6 @@ class _LabelMetric(Metric[LabelConfig]):
 
     def best_constant(self, references: Sequence[Tensor]) -> float | None:
         """The score of the most frequent class everywhere."""
-        import torch
-
         truth = self.confusion(references, references).diagonal()
         n = torch.zeros(len(truth), len(truth), dtype=torch.float64)
         n[:, int(truth.argmax())] = truth
@@ -119,8 +116,6 @@ class _LabelMetric(Metric[LabelConfig]):
 
         Errors: DataError where counts or sizes differ, or where a value is no class.
         """
-        import torch
-
         classes = len(self.names)
         total = torch.zeros(classes * classes, dtype=torch.float64)
         for output, reference in paired_images(outputs, references):

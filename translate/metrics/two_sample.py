@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 from pydantic import Field
+from torch.nn.functional import pad
 
 from translate.contracts import Config, DataSpec, EvaluationContext, Metric
 from translate.errors import DataError
@@ -146,8 +147,6 @@ def laplacian(image: Tensor, most: int | None = None) -> list[Array]:
 
 def _blur(images: Tensor) -> Tensor:
     """The 5 x 5 binomial filter, reflected at the border."""
-    from torch.nn.functional import pad
-
     blurred = pad(images, (2, 2, 2, 2), mode="reflect")
     for dim in (2, 3):  # sums of shifted images: a convolution with one channel takes ten times as long on a CPU
         a, b, c, d, e = (blurred.narrow(dim, shift, blurred.shape[dim] - 4) for shift in range(5))

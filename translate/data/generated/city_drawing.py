@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+import cv2
 import numpy as np
 
 from translate.data.generated.city import Building, City, Colour, Points, Road
@@ -32,19 +33,13 @@ class Canvas:
         return np.rint((points * self.scale + self.pixels / 2) * (1 << _SHIFT)).astype(np.int32)
 
     def fill(self, image: Array, outline: Points, colour: Any) -> None:
-        import cv2
-
         cv2.fillPoly(image, [self.fixed(outline)], colour, shift=_SHIFT)
 
     def stroke(self, image: Array, line: Points, width: float, colour: Any) -> None:
-        import cv2
-
         thick = max(1, round(width * self.scale))
         cv2.polylines(image, [self.fixed(line)], False, colour, thick, shift=_SHIFT)
 
     def disc(self, image: Array, at: Points, radius: float, colour: Any) -> None:
-        import cv2
-
         x, y = (int(v) for v in self.fixed(at))
         cv2.circle(image, (x, y), max(1, round(radius * self.scale * (1 << _SHIFT))), colour, -1, shift=_SHIFT)
 
@@ -59,8 +54,6 @@ def draw(city: City, size: int, metres: float, rng: np.random.Generator) -> tupl
 
     The aerial picture is drawn finer and averaged; a pixel of the map shows what is in its middle.
     """
-    import cv2
-
     finer = 2 if size > 128 else 3
     canvas = Canvas(size * finer, finer / metres)
     labels = draw_labels(city, canvas)
@@ -93,8 +86,6 @@ def draw_labels(city: City, canvas: Canvas) -> Array:
 
 def _aerial(city: City, canvas: Canvas, labels: Array, rng: np.random.Generator) -> Array:
     """The picture at the canvas's size, float32, 0 to 255 (a little over and under)."""
-    import cv2
-
     sun = rng.normal(2.2, 0.25)
     light = np.array([np.cos(sun), -np.sin(sun)])  # towards the sun, on the ground
     seen = [b for b in city.buildings if canvas.sees(b.outline, 40)]
@@ -209,8 +200,6 @@ def _texture(image: Array, labels: Array, rng: np.random.Generator) -> None:
 
 def _noise(pixels: int, coarse: int, rng: np.random.Generator) -> Array:
     """Smooth noise of standard deviation about 1, whose grains are `coarse` pixels wide."""
-    import cv2
-
     few = rng.standard_normal((-(-pixels // coarse) + 1,) * 2, np.float32)
     smooth: Array = (
         few[:pixels, :pixels] if coarse == 1 else cv2.resize(few, (pixels, pixels), interpolation=cv2.INTER_CUBIC)

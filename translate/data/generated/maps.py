@@ -4,17 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from functools import lru_cache
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import Annotated, Any, Literal
 
+import numpy as np
 from pydantic import Field, NonNegativeInt, PositiveInt
 
 from translate.contracts import SIDES, Config, Record, Source, SourceFacts
+from translate.data.generated.city import build_city
+from translate.data.generated.city_drawing import CLASSES, PALETTE, draw
 from translate.seeding import derive
 
-if TYPE_CHECKING:
-    import numpy as np
-
-    Array = np.ndarray[Any, Any]
+Array = np.ndarray[Any, Any]
 
 
 class GeneratedMapsConfig(Config):
@@ -40,11 +40,6 @@ def metres_per_pixel(size: int) -> float:
 
 def make_tile(seed: int, size: int) -> tuple[Array, Array]:
     """(aerial, map) of one city, size x size x 3 uint8; a function of its arguments."""
-    import numpy as np
-
-    from translate.data.generated.city import build_city
-    from translate.data.generated.city_drawing import draw
-
     metres = metres_per_pixel(size)
     city = build_city(size * metres, np.random.default_rng(derive(seed, "layout")))
     return draw(city, size, metres, np.random.default_rng(derive(seed, "look")))
@@ -52,10 +47,6 @@ def make_tile(seed: int, size: int) -> tuple[Array, Array]:
 
 def classes_of(street_map: Array) -> Array:
     """The class of each pixel of a map, H x W x 1 uint8: each has exactly the colour of one."""
-    import numpy as np
-
-    from translate.data.generated.city_drawing import PALETTE
-
     same = (street_map[:, :, None] == np.array(PALETTE, np.uint8)).all(axis=3)
     classes: Array = same.argmax(axis=2).astype(np.uint8)[..., None]
     return classes
@@ -67,8 +58,6 @@ class GeneratedMaps(Source[GeneratedMapsConfig]):
     name = "generated-maps"
 
     def facts(self) -> SourceFacts:
-        from translate.data.generated.city_drawing import CLASSES, PALETTE
-
         splits = tuple(split for split in ("train", "val", "test") if getattr(self.config, split))
         pairs = {"val", "test"} if self.config.kind == "unpaired" else {"train", "val", "test"}
         legend = ((), ()) if self.config.kind == "single" else (CLASSES, PALETTE)

@@ -4,17 +4,16 @@ from __future__ import annotations
 
 import colorsys
 from collections.abc import Iterable, Iterator
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import Annotated, Any, Literal
 
+import cv2
+import numpy as np
 from pydantic import Field, NonNegativeInt, PositiveInt
 
 from translate.contracts import SIDES, Config, Record, Source, SourceFacts
 from translate.seeding import derive
 
-if TYPE_CHECKING:
-    import numpy as np
-
-    Array = np.ndarray[Any, Any]
+Array = np.ndarray[Any, Any]
 
 PLACE = (0.02, 0.14, 0.44, 0.86)
 """Where every hat lies: top, left, bottom, right as shares of the image."""
@@ -32,8 +31,6 @@ class _Canvas:
     """A square drawing, float32 H x W x 3 of 0 to 255, in shares of its side; drawn `_FINER` times as large."""
 
     def __init__(self, size: int) -> None:
-        import numpy as np
-
         self.side = size * _FINER
         y, x = np.mgrid[0.5 : self.side, 0.5 : self.side].astype(np.float32) / self.side
         self.x, self.y = x, y
@@ -41,8 +38,6 @@ class _Canvas:
 
     def paint(self, mask: Array, colour: Colour, shade: Array | float = 1.0) -> None:
         """Lays `colour` (0 to 1) times `shade` (H x W) over where `mask` (H x W, 0 to 1) is."""
-        import numpy as np
-
         rows, columns = (np.flatnonzero(mask.any(axis)) for axis in (1, 0))
         box = np.s_[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1]
         shade = np.asarray(np.broadcast_to(shade, mask.shape)[box], np.float32)
@@ -51,9 +46,6 @@ class _Canvas:
 
     def polygon(self, points: Iterable[tuple[float, float]]) -> Array:
         """The inside of an outline of (x, y), as a mask."""
-        import cv2
-        import numpy as np
-
         corners = np.rint(np.array(list(points)) * self.side * (1 << _SHIFT)).astype(np.int32)
         mask = np.zeros((self.side, self.side), np.float32)
         cv2.fillPoly(mask, [corners], 1.0, shift=_SHIFT)
@@ -61,16 +53,11 @@ class _Canvas:
 
     def ellipse(self, x: float, y: float, rx: float, ry: float) -> Array:
         """The inside of an ellipse, as a mask."""
-        import numpy as np
-
         angles = np.linspace(0, 2 * np.pi, 64, endpoint=False)
         return self.polygon(zip(x + rx * np.cos(angles), y + ry * np.sin(angles), strict=True))
 
     def done(self, size: int) -> Array:
         """The picture, size x size x 3 uint8."""
-        import cv2
-        import numpy as np
-
         small = cv2.resize(self.image, (size, size), interpolation=cv2.INTER_AREA)
         rounded: Array = np.clip(np.rint(small), 0, 255).astype(np.uint8)
         return rounded
@@ -82,8 +69,6 @@ def make_portrait(person: int, hat: int | None, size: int) -> Array:
     Outside of `PLACE` the person looks the same whatever the hat, and so does a hat on any person: the truth of putting
     one's hat on another's head is `make_portrait(other, hat, size)`.
     """
-    import numpy as np
-
     canvas = _Canvas(size)
     _person(canvas, np.random.default_rng(derive(person, "person")))
     if hat is not None:
@@ -97,8 +82,6 @@ def _muted(rng: np.random.Generator, low: float, high: float, most: float = 0.28
 
 
 def _person(canvas: _Canvas, rng: np.random.Generator) -> None:
-    import numpy as np
-
     x, y = canvas.x, canvas.y
     one, two = np.array(_muted(rng, 0.25, 0.95)), np.array(_muted(rng, 0.25, 0.95))
     angle = rng.uniform(0, 2 * np.pi)
@@ -144,8 +127,6 @@ def _face(canvas: _Canvas, rng: np.random.Generator, skin: Colour, hair: Colour)
 
 def _hat(canvas: _Canvas, rng: np.random.Generator) -> None:
     """A hat of random hue, size and shape: bowler, top hat, cone, beanie, or wide brim."""
-    import numpy as np
-
     colour = colorsys.hsv_to_rgb(rng.random(), rng.uniform(0.8, 1.0), rng.uniform(0.75, 1.0))
     band = colorsys.hsv_to_rgb(rng.random(), rng.uniform(0, 0.3), rng.choice([0.12, 0.95]))
     shape = int(rng.integers(5))

@@ -6,17 +6,16 @@ import colorsys
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import Annotated, Any, Literal
 
+import cv2
+import numpy as np
 from pydantic import Field, NonNegativeInt, PositiveInt
 
 from translate.contracts import SIDES, Config, Record, Source, SourceFacts
 from translate.seeding import derive
 
-if TYPE_CHECKING:
-    import numpy as np
-
-    Array = np.ndarray[Any, Any]
+Array = np.ndarray[Any, Any]
 
 _FINER = 3
 _SHIFT = 4  # cv2 takes coordinates in 1/16 pixel
@@ -41,8 +40,6 @@ class Shoe:
 
 def shoe_of(seed: int) -> Shoe:
     """A shoe of random shape."""
-    import numpy as np
-
     rng = np.random.default_rng(derive(seed, "shoe"))
     leg = rng.uniform(0.0, 0.42)
     return Shoe(leg, rng.uniform(0, 0.2), rng.uniform(0.0, 1.0), rng.uniform(0.025, 0.055), int(rng.integers(0, 5)))
@@ -50,9 +47,6 @@ def shoe_of(seed: int) -> Shoe:
 
 def make_shoe(seed: int, size: int) -> tuple[Array, Array]:
     """(sketch, picture) of the shoe of a seed, size x size x 3 uint8 each, on white."""
-    import cv2
-    import numpy as np
-
     shoe, rng = shoe_of(seed), np.random.default_rng(derive(seed, "look"))
     side = size * _FINER
     upper, sole, lines = _outlines(shoe)
@@ -66,8 +60,6 @@ def make_shoe(seed: int, size: int) -> tuple[Array, Array]:
 
 def _outlines(shoe: Shoe) -> tuple[Array, Array, list[Array]]:
     """Upper, sole, and lines inside (seam of the toe cap, rim, laces), each N x 2 of (x, y)."""
-    import numpy as np
-
     ground, lift = 0.86, shoe.heel
     ankle = 0.60 - 0.5 * lift  # where the leg begins
     top = ankle - shoe.leg
@@ -94,8 +86,6 @@ def _outlines(shoe: Shoe) -> tuple[Array, Array, list[Array]]:
 
 def _smooth(points: Array, closed: bool = True) -> Array:
     """A Catmull-Rom curve through the points, 8 steps a piece."""
-    import numpy as np
-
     count = len(points)
     at = np.linspace(0, 1, 8, endpoint=False)[:, None]
     pieces = []
@@ -106,9 +96,6 @@ def _smooth(points: Array, closed: bool = True) -> Array:
 
 
 def _picture(shoe: Shoe, parts: tuple[Array, Array], lines: list[Array], side: int, rng: np.random.Generator) -> Array:
-    import cv2
-    import numpy as np
-
     colour = np.array(shoe.colour) * 255
     y = (np.arange(side) / side)[:, None, None]
     picture = np.full((side, side, 3), 255.0)
@@ -128,16 +115,11 @@ def _picture(shoe: Shoe, parts: tuple[Array, Array], lines: list[Array], side: i
 
 
 def _fixed(points: Array, side: int) -> Array:
-    import numpy as np
-
     corners: Array = np.rint(points * side * (1 << _SHIFT)).astype(np.int32)
     return corners
 
 
 def _shrunk(image: Array, size: int) -> Array:
-    import cv2
-    import numpy as np
-
     small = cv2.resize(image.astype(np.float32), (size, size), interpolation=cv2.INTER_AREA)
     rounded: Array = np.clip(np.rint(small), 0, 255).astype(np.uint8)
     return rounded

@@ -7,10 +7,12 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
+import yaml
 from pydantic import Field, NonNegativeInt, PositiveInt, ValidationError, model_validator
 
 from translate.contracts import IGNORE, Config, Console, DataKind, Record, Source, SourceFacts
 from translate.data.sources.attribute import Attribute, AttributeConfig, AttributeList, AttributeListConfig
+from translate.data.sources.download import download, extract
 from translate.data.sources.folders import FileSource, Folders, FoldersConfig, Picking, SideBySide, SideBySideConfig
 from translate.data.sources.labelled import Labelled, LabelledConfig
 from translate.data.sources.single import Single, SingleConfig
@@ -108,8 +110,6 @@ def list_cards() -> list[Card]:
 
 def load_card(name: str) -> Card:
     """The card of a dataset. Errors: ConfigError, with the nearest name."""
-    import yaml
-
     names = card_names()
     if name not in names:
         raise ConfigError(f"no dataset {name!r}; there are {', '.join(names)}{suggest(name, names)}")
@@ -133,8 +133,6 @@ def fetch(name: str, root: Path | None, console: Console) -> Path:
 
     Returns the folder; one that is there already is left alone. Errors: ConfigError, DataError.
     """
-    from translate.data.sources.download import download, extract
-
     card = load_card(name)
     root = data_root() if root is None else root
     folder = root / name

@@ -7,6 +7,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
+import numpy as np
+
 from translate.contracts import IGNORE, DataKind
 from translate.errors import ConfigError, TranslateError
 from translate.imaging import io as image_io
@@ -198,8 +200,6 @@ def _folders(layout: Layout, sides: Mapping[str, str]) -> dict[str, Any]:
 
 def _classes(pile: Pile) -> int:
     """How many classes the label maps of a pile tell apart."""
-    import numpy as np
-
     keys = list(pile.files)
     values: set[int] = set()
     for key in keys[:: max(1, len(keys) // _LOOKED)]:
