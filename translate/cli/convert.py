@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Iterable
-from dataclasses import fields
+from dataclasses import fields, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -107,11 +107,10 @@ def convert(inputs: tuple[str, ...], output: Path, dry_run: bool, track: bool, a
 
     out, model = console(as_json), str(values["model"])
     loading = _load_options(**values)
+    options, sources = _convert_options(loading, **values), _inputs(inputs)
     translator = load_model(loading, resolver=fetch_model, tell=out.warn)
     if values["engine"] == "ray":
-        loading = portable(loading, fetch_model)
-    options = _convert_options(loading, **values)
-    sources = _inputs(inputs)
+        options = replace(options, model=portable(loading, fetch_model))
     if dry_run:
         rows = conversions.preview(sources, output, translator, options, console=out)
         _print_preview(rows, options.samples, out, as_json)
