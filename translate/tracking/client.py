@@ -5,7 +5,8 @@ from __future__ import annotations
 import logging
 import os
 import warnings
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from types import MappingProxyType
 from typing import Any
 
@@ -22,8 +23,15 @@ ENVIRONMENT: Mapping[str, str] = MappingProxyType(
 """Quiet, without telemetry, and soon told that a server is dead; what the user has set himself stays."""
 
 
-def _is_error(record: logging.LogRecord) -> bool:
-    return record.levelno >= logging.ERROR
+@contextmanager
+def without_news() -> Iterator[None]:
+    """Holds back INFO messages of all loggers: with every migration MLflow 2 sets the levels of its own anew."""
+    before = logging.root.manager.disable
+    logging.disable(max(before, logging.INFO))
+    try:
+        yield
+    finally:
+        logging.disable(before)
 
 
 def client(uri: str) -> Any:
@@ -37,6 +45,4 @@ def client(uri: str) -> Any:
 
     for name in ("mlflow", "alembic"):
         logging.getLogger(name).setLevel(logging.ERROR)
-    # MLflow 2 sets alembic's level back to INFO with every migration; a filter stays.
-    logging.getLogger("alembic.runtime.migration").addFilter(_is_error)
     return MlflowClient(uri)

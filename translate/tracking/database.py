@@ -26,7 +26,7 @@ from filelock import FileLock, Timeout
 
 from translate.errors import ConfigError
 from translate.storage.atomic import sync_folder
-from translate.tracking.client import client
+from translate.tracking.client import client, without_news
 from translate.tracking.store_uri import BusyError, UnreachableError
 
 QUIET = 5.0
@@ -199,7 +199,7 @@ def _make(file: Path) -> None:
     # file that it made, so the file is copied instead of moved. On Windows the open one stays until the system cleans.
     with tempfile.TemporaryDirectory(prefix="translate-store-", ignore_cleanup_errors=True) as folder:
         complete = Path(os.path.realpath(folder)) / "mlflow.db"
-        with _unsynced(complete):
+        with _unsynced(complete), without_news():
             client(f"sqlite:///{complete}").search_experiments()
         if (state := state_of(complete)) is not State.READY:
             raise UnreachableError(f"MLflow made a database that is {state.value}")
