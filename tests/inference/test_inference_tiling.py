@@ -177,7 +177,7 @@ def test_the_memory_of_a_strip_and_the_scratch_are_what_was_planned(rng, lively)
     for height in (64, 256):
         recorded = trace(net, [(1, 3, height, 64)], CPU)
         schedule = make_schedule(recorded, budget=budget)
-        assert all(one.memory(one.strips) <= budget for one in schedule.passes)
+        assert all(pass_.memory(pass_.strips) <= budget for pass_ in schedule.passes)
         sizes.append(schedule.disk_bytes / height)
         inner = 4 * 8 * (height // 4) * 16 * 4  # bytes of a tensor of the residual blocks; d128 has twice as many
         assert schedule.disk_bytes <= 4 * inner
@@ -189,14 +189,14 @@ def test_long_chains_are_cut_so_that_strips_do_not_make_their_neighbours_rows_ag
     recorded = trace(net, [(1, 3, 128, 128)], CPU)
     schedule = make_schedule(recorded, budget=2_000_000)
     again = total = 0
-    for one in schedule.passes:
-        for number in range(one.strips):
-            _, rows = one.spans(number, one.strips)
-            for op in one.ops:
+    for pass_ in schedule.passes:
+        for number in range(pass_.strips):
+            _, rows = pass_.spans(number, pass_.strips)
+            for op in pass_.ops:
                 node = getattr(op, "node", op)
                 if node in rows and getattr(op, "work", 0):
                     again += op.work * (rows[node][1] - rows[node][0]) / node.rows
-    total = sum(op.work for one in schedule.passes for op in one.ops if getattr(op, "work", 0))
+    total = sum(op.work for pass_ in schedule.passes for op in pass_.ops if getattr(op, "work", 0))
     assert len(schedule.passes) > 3
     assert again < 1.3 * total
 

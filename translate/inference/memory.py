@@ -54,6 +54,7 @@ def unknown_cost(scale: int) -> Cost:
 
 def fits(cost: Cost, pixels: int, device: torch.device) -> bool:
     """Tells whether inputs of so many pixels together are expected to fit into the memory that is free now."""
+    # Free memory is no help against kernels that count values in 32 bits.
     if pixels * cost.largest >= LARGEST:
         return False
     return pixels * cost.bytes * MARGIN <= SHARE * free_memory(str(device))
@@ -73,6 +74,7 @@ def batch_size(cost: Cost, pixels: int, scale: int, device: torch.device) -> int
         room = total_memory(str(device)) * GPU_SHARE
         return max(1, min(GPU_BATCH, int(room / (cost.bytes * pixels * MARGIN))))
     if not cost.work:
+        # Nothing is known, or nothing to gain.
         return 1
     # How often an image alone multiplies with each weight, on average.
     reuse = cost.work * pixels / cost.weights
@@ -89,6 +91,7 @@ def strip_budget(row_bytes: int, device: torch.device) -> int:
 
 def rows_that_fit(cost: Cost, width: int, device: torch.device) -> int:
     """Returns how many rows of an image of this width fit into half of what a whole image may take."""
+    # Half: the output of a band stays until the next one has faded into it.
     room = SHARE / 2 * free_memory(str(device)) / MARGIN
     return int(room / (cost.bytes * width))
 

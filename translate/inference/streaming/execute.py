@@ -39,14 +39,14 @@ def execute(
     """
     statistics: dict[Node, ChannelStatistics] = {}
     run = _Run(dict(inputs), write, disk, OpContext(statistics, device, seed))
-    for one in schedule.passes:
+    for pass_ in schedule.passes:
         # Statistics that a pass gathers are read by later passes alone: until its end they are incomplete.
-        statistics.update({node: ChannelStatistics() for node in one.gathers})
-        for node in one.stores:
+        statistics.update({node: ChannelStatistics() for node in pass_.gathers})
+        for node in pass_.stores:
             disk.add(node, node.shape, dtype)
-        for number in range(one.strips):
-            run.strip(one, number)
-        for node in one.frees:
+        for number in range(pass_.strips):
+            run.strip(pass_, number)
+        for node in pass_.frees:
             disk.free(node)
 
 
@@ -59,15 +59,16 @@ class _Run:
     disk: DiskTensors
     context: OpContext
 
-    def strip(self, one: Pass, number: int) -> None:
+    def strip(self, pass_: Pass, number: int) -> None:
         """Computes one strip of a pass. A tensor is dropped after its last reader."""
-        own, rows = one.spans(number, one.strips)
-        readers_left, values = one.readers(), dict[Node, Tensor]()
-        for op in one.ops:
+        own, rows = pass_.spans(number, pass_.strips)
+        readers_left, values = pass_.readers(), dict[Node, Tensor]()
+        for op in pass_.ops:
             node = op.node if isinstance(op, RowOp) else op
             if node not in rows:
                 # Targets of few rows have none in some strips.
                 continue
+            # `value` has the rows that any reader needs: more than the strip's own at both sides.
             if isinstance(op, RowOp):
                 value = self._compute(op, values, rows)
                 for source in op.reads:
@@ -75,13 +76,13 @@ class _Run:
                     if not readers_left[source]:
                         del values[source]
             else:
-                value = self._fetch(one, node, rows[node])
+                value = self._fetch(pass_, node, rows[node])
             if readers_left.get(node):
                 values[node] = value
             if node in own:
                 first, last = own[node]
                 start = rows[node][0]
-                self._deliver(one, node, first, value[..., first - start : last - start, :])
+                self._deliver(pass_, node, first, value[..., first - start : last - start, :])
 
     def _compute(self, op: RowOp, values: Mapping[Node, Tensor], rows: Mapping[Node, Span]) -> Tensor:
         start, stop = rows[op.node]
@@ -91,19 +92,21 @@ class _Run:
             read_start = rows[read][0]
             strips.append(values[read][..., first - read_start : last - read_start, :])
         device = self.context.device.type
+        # The caller's autocast holds for all ops but those that the network itself took out of it.
         with torch.autocast(device, enabled=False) if op.node.fp32 else nullcontext():
             return op.run(strips, start, stop, self.context)
 
-    def _fetch(self, one: Pass, node: Node, span: Span) -> Tensor:
-        if node in one.loads:
+    def _fetch(self, pass_: Pass, node: Node, span: Span) -> Tensor:
+        """Returns rows that an earlier pass has stored, or rows of an input."""
+        if node in pass_.loads:
             return self.disk.read(node, *span).to(self.context.device)
         return self.inputs[node](*span)
 
-    def _deliver(self, one: Pass, node: Node, first: int, strip: Tensor) -> None:
+    def _deliver(self, pass_: Pass, node: Node, first: int, strip: Tensor) -> None:
         """Passes a target's own rows on. A node may be stored, gathered and the result at once."""
-        if node in one.stores:
+        if node in pass_.stores:
             self.disk.write(node, first, strip)
-        if node in one.gathers:
+        if node in pass_.gathers:
             self.context.statistics[node].add(strip)
-        if node is one.result:
+        if node is pass_.result:
             self.write(first, strip)

@@ -79,6 +79,7 @@ def arguments(node: Node, *names: str) -> dict[str, Any]:
     `names`: of the parameters, for functions written in C++, which do not tell theirs.
     """
     assert node.function is not None
+    # Without a signature, places are matched with the names that the caller knows.
     by_place = {**dict(zip(names, node.args, strict=False)), **node.kwargs}
     try:
         by_name = inspect.signature(node.function).bind(*node.args, **node.kwargs).arguments
@@ -107,6 +108,7 @@ def pair(value: Any, default: int) -> tuple[Any, Any]:
     """Returns an option of a layer as (of rows, of columns); torch takes one number for both, too."""
     if value is None:
         return default, default
+    # A sequence of one number stands for both, like a number.
     if isinstance(value, (tuple, list)):
         return value[0], value[-1]
     return value, value
@@ -121,6 +123,7 @@ def clipped(span: Span, rows: int) -> Span:
 def same_rows(node: Node, reads: Sequence[Node]) -> Need:
     """Returns `need` for an op whose row depends on the same row of each input, or on the only row that it has."""
     for read in reads:
+        # One row is broadcast to all rows of the output.
         if len(read.shape) < 2 or read.rows not in (1, node.rows):
             raise UnsupportedOp(f"{node.name} of {read.shape} to {node.shape}")
 
@@ -151,6 +154,7 @@ def on_rows(node: Node, function: Callable[..., Any] | None = None, **changed: A
                 return leaf[..., start:stop, :]
             return leaf
 
+        # The call as the network made it, but on strips.
         args = map_leaves(node.args, local)
         kwargs = {**map_leaves(node.kwargs, local), **changed}
         returned = call(*args, **kwargs)

@@ -34,6 +34,7 @@ class RowReader:
         index = reflect_index(height, padded_height, torch.device("cpu"))[first:last]
         low, high = int(index.min()), int(index.max()) + 1
         strip = match_channels(self._unpadded(low, high).to(self.device, torch.float32), self.channels)
+        # Most strips lie above the padding, and are neither copied nor reordered.
         if last > height:
             strip = strip.index_select(-2, (index - low).to(self.device))
         if padded_width > width:
@@ -75,5 +76,6 @@ class TensorWriter:
     def write(self, first: int, strip: Tensor) -> None:
         """Takes the rows from `first` on, 1 x C x rows x W."""
         if not self.tensor.numel():
+            # As for arrays, the first strip tells the channels.
             self.tensor = torch.empty((1, strip.shape[1], *self.size), device=self.device)
         self.tensor[..., first : first + strip.shape[-2], :] = strip

@@ -112,13 +112,13 @@ def make_schedule(
     `itemsize`: bytes of a value on disk. Errors: UnsupportedOp, for an operation that cannot be made row by row.
     """
     scheduler = _Scheduler(trace, strips or _estimated_strips(trace, budget), itemsize, MACS_PER_BYTE[device])
-    passes = [_in_strips(one, strips, budget) for one in scheduler.passes()]
+    passes = [_in_strips(pass_, strips, budget) for pass_ in scheduler.passes()]
     used = most = 0
-    for one in passes:
+    for pass_ in passes:
         # What a pass frees it reads until its end, so that its own stores lie beside that.
-        used += sum(node.numel for node in one.stores) * itemsize
+        used += sum(node.numel for node in pass_.stores) * itemsize
         most = max(most, used)
-        used -= sum(node.numel for node in one.frees) * itemsize
+        used -= sum(node.numel for node in pass_.frees) * itemsize
     return Schedule(tuple(passes), trace.output, most)
 
 
@@ -141,13 +141,13 @@ def _estimated_strips(trace: Trace, budget: int) -> int:
     return max(1, -(-16 * max(node.numel for node in trace.nodes) // budget))
 
 
-def _in_strips(one: Pass, strips: int | None, budget: int) -> Pass:
+def _in_strips(pass_: Pass, strips: int | None, budget: int) -> Pass:
     """Returns a pass with the number of strips that was asked for, or the smallest one (nearly) within the budget."""
-    tallest = max(node.rows for node in one.targets)
+    tallest = max(node.rows for node in pass_.targets)
     number = min(strips or 1, tallest)
-    while strips is None and number < tallest and one.memory(number) > budget:
+    while strips is None and number < tallest and pass_.memory(number) > budget:
         number = min(tallest, max(number + 1, number * 5 // 4))
-    return replace(one, strips=number)
+    return replace(pass_, strips=number)
 
 
 class _Scheduler:

@@ -66,9 +66,12 @@ class Trace:
 
     def peak(self, itemsize: int = 4) -> int:
         """Returns the bytes of the tensors that are alive at the worst moment, where each goes after its last use."""
-        last_use = {node: number for number, reader in enumerate(self.nodes) for node in reader.inputs()}
+        last_use: dict[Node, int] = {}
+        for number, reader in enumerate(self.nodes):
+            last_use.update(dict.fromkeys(reader.inputs(), number))
         freed_after: dict[int, list[Node]] = {}
         for node, number in last_use.items():
+            # The output outlives the program.
             if node is not self.output:
                 freed_after.setdefault(number, []).append(node)
         alive = peak = 0
@@ -133,6 +136,7 @@ class _Tracer(TorchFunctionMode):
         if title.endswith("device.__get__"):
             # The program makes its constants where it believes its inputs to be.
             return self.device
+        # Both write into a part of a tensor whose node has other readers; a list of calls cannot say that.
         if title.endswith("__setitem__") or kwargs.get("out") is not None:
             raise Untraceable(f"{title} writes into a tensor")
         output = func(*map_leaves(args, _shape_only), **map_leaves(kwargs, _shape_only))
@@ -196,16 +200,19 @@ def _storage_owner(tensor: Tensor) -> Tensor:
 
 def _shape_only(leaf: Any) -> Any:
     """Returns a tensor without its values; a device becomes `meta`, where such tensors are."""
-    if isinstance(leaf, Tensor):
-        # Weights under autocast are in low precision, but meta tensors know no autocast: their types would not match.
-        low = leaf.dtype in (torch.bfloat16, torch.float16)
-        return leaf if leaf.is_meta else leaf.detach().to("meta", torch.float32 if low else leaf.dtype)
-    return torch.device("meta") if isinstance(leaf, torch.device) else leaf
+    if isinstance(leaf, torch.device):
+        return torch.device("meta")
+    if not isinstance(leaf, Tensor) or leaf.is_meta:
+        return leaf
+    # Weights for autocast are in low precision, but meta tensors know no autocast: their types would not match.
+    low = leaf.dtype in (torch.bfloat16, torch.float16)
+    return leaf.detach().to("meta", torch.float32 if low else leaf.dtype)
 
 
 def _is_in_place(title: str, kwargs: dict[str, Any]) -> bool:
     """Tells whether a call changes its argument: `add_`, `__iadd__`, `relu(inplace=True)`; `contiguous` does not."""
     if kwargs.get("inplace"):
         return True
+    # Operators have underscores at both ends: of these, the ones with an `i` are in place.
     name = title.rpartition(".")[2]
     return name.startswith("__i") if name.startswith("__") else name.endswith("_")
