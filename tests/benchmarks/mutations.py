@@ -190,7 +190,7 @@ def independent(data: bytes) -> Array:
 
     Errors: nearly anything where one of them refuses the file, warns, or they differ.
     """
-    from translate.imaging.formats.png import kind_of
+    from translate.imaging.formats.kind import kind_of
 
     kind = kind_of(data[:24], "x")
     first, second = [decoder(data) for decoder in DECODERS[kind]]

@@ -12,11 +12,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO
 
 from translate.errors import DataError
-from translate.imaging.formats import png as integrity
+from translate.imaging.formats.jpeg import jpeg_info
+from translate.imaging.formats.kind import CHECKS, kind_of
+from translate.imaging.formats.png import png_chunk, png_header, png_prelude
 from translate.imaging.formats.tiff import decode_tiff
 from translate.imaging.formats.tiff_directory import Directory, read_directory
-from translate.imaging.formats.webp_gif_bmp import FRAMES, gif_info, jpeg_info, webp_info
-from translate.imaging.image import LIMITS, Header, Image, Limits
+from translate.imaging.formats.webp_gif_bmp import gif_info, webp_info
+from translate.imaging.image import FRAMES, LIMITS, Header, Image, Limits
 from translate.imaging.pixels import colour_key, upright
 
 if TYPE_CHECKING:
@@ -110,7 +112,7 @@ def open_header(data: bytes, name: str, limits: Limits) -> Opened:
 def decode_opened(opened: Opened, data: bytes, name: str, *, indices: bool = False) -> Image:
     """As `decode`, of a file whose header has been read."""
     kind = opened.header.format
-    if check := integrity.CHECKS.get(kind):
+    if check := CHECKS.get(kind):
         check(data, name)
     if indices:
         opened = _as_indices(opened, data, name)
@@ -147,7 +149,7 @@ def _damaged(name: str, kind: str, error: Exception) -> DataError:
 
 def _open(stream: BinaryIO, size: int, name: str, limits: Limits) -> Opened:
     head = stream.read(_HEAD)
-    kind = integrity.kind_of(head[:24], name)
+    kind = kind_of(head[:24], name)
     # Pillow warns of odd metadata, which the answer here does not depend on. catch_warnings is not safe in threads.
     warnings.filterwarnings("ignore", module=r"PIL\.")
     if kind == "tiff" and (directory := _directory(stream, size, name, limits)).exact:
@@ -187,8 +189,8 @@ def _directory(stream: BinaryIO, size: int, name: str, limits: Limits) -> Direct
 def _before(stream: BinaryIO, kind: str, head: bytes, size: int, name: str, limits: Limits) -> None:
     """Looks for what would keep Pillow busy, or take memory, while it opens a file."""
     if kind == "png":
-        integrity.png_header(head, name)
-        integrity.png_prelude(stream, name)
+        png_header(head, name)
+        png_prelude(stream, name)
     elif kind in ("webp", "gif"):
         stream.seek(0)
         still = (webp_info if kind == "webp" else gif_info)(stream, name)
@@ -210,7 +212,7 @@ def _orientation(file: ImageFile, kind: str, stream: BinaryIO) -> int:
         if kind != "png" or "exif" in file.info:
             return int(file.getexif().get(_ORIENTATION, 1))
         position, exif = stream.tell(), Exif()  # Pillow would decode the whole PNG to look behind its image data
-        exif.load(integrity.png_chunk(stream, b"eXIf"))
+        exif.load(png_chunk(stream, b"eXIf"))
         stream.seek(position)
         return int(exif.get(_ORIENTATION, 1))
     except Exception:
@@ -235,7 +237,7 @@ def _plugin(kind: str) -> Callable[[BinaryIO], ImageFile]:
 def _layout(file: ImageFile, kind: str, head: bytes, name: str) -> tuple[str, int, int, bool]:
     """(mode, colour channels, bits, alpha) of an opened file."""
     if kind == "png":
-        png = integrity.png_header(head, name)
+        png = png_header(head, name)
         mode = {0: "grey", 2: "rgb", 3: "palette", 4: "grey", 6: "rgb"}[png.colour]
         alpha = png.colour in (4, 6) or png.transparency is not None
         bilevel = png.bits == 1 and mode == "grey"
@@ -312,7 +314,7 @@ def _image(opened: Opened, array: Array, data: bytes, name: str) -> Image:
     header, channels = opened.header, opened.header.channels
     pixels, alpha = array[..., :channels], array[..., channels] if array.shape[2] > channels else None
     if header.format == "png" and alpha is None and header.alpha:
-        png = integrity.png_header(data, name)
+        png = png_header(data, name)
         alpha = colour_key(pixels, png.transparency or b"", png.bits)
     return _turned(opened, pixels, alpha, name)
 

@@ -1,4 +1,4 @@
-"""What an image is: its header, its pixels, and how large it may be."""
+"""An image: its header, its pixels, and how large it may be."""
 
 from __future__ import annotations
 
@@ -19,6 +19,9 @@ SUFFIXES = (".png", ".jpg", ".jpeg", ".webp", ".tif", ".tiff", ".bmp")
 
 READABLE = (*SUFFIXES, ".gif")
 """Suffixes of files that are taken for images when a folder is walked, in lower case."""
+
+FRAMES = 1000
+"""Frames and pages of a file are counted no further than this."""
 
 DENSE = 1 << 28
 """Decoded bytes from which on `Limits.ratio` counts: a blank mask of 10,000 x 10,000 pixels stays below."""

@@ -24,8 +24,8 @@ from typing import TYPE_CHECKING, Any, BinaryIO, TypeVar
 from translate.device import cores
 from translate.errors import DataError
 from translate.imaging.decode import contents, decode_opened, open_header, open_regular, probe, read
-from translate.imaging.formats.png import kind_of
-from translate.imaging.formats.webp_gif_bmp import jpeg_info
+from translate.imaging.formats.jpeg import jpeg_info
+from translate.imaging.formats.kind import kind_of
 from translate.imaging.image import LIMITS, Header, Image, Limits
 
 if TYPE_CHECKING:

@@ -13,8 +13,7 @@ from io import BytesIO
 from typing import BinaryIO
 
 from translate.errors import DataError
-from translate.imaging.formats.webp_gif_bmp import FRAMES
-from translate.imaging.image import Header
+from translate.imaging.image import FRAMES, Header
 
 NONE, LZW, DEFLATE, OLD_DEFLATE, PACKBITS = 1, 5, 8, 32946, 32773
 EXACT = (NONE, LZW, DEFLATE, OLD_DEFLATE, PACKBITS)

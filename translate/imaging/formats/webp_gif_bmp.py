@@ -1,80 +1,18 @@
-"""Are all the pieces there? The structure of JPEG, WebP, GIF and BMP files, on bytes, before any decoder sees them."""
+"""The structure of WebP (RFC 9649), GIF (89a) and BMP, read from the bytes before any decoder sees them."""
 
 from __future__ import annotations
 
-import re
 import struct
 from dataclasses import dataclass
 from io import SEEK_CUR
 from typing import BinaryIO
 
 from translate.errors import DataError
+from translate.imaging.image import FRAMES
 
-FRAMES = 1000
-"""Frames and pages are not counted any further."""
-
-SCANS = 100
-"""More passes over one progressive JPEG than any encoder makes."""
-
-_MARKER = re.compile(rb"\xff[\x01-\xcf\xd8-\xfe]")
-_FRAME_HEADERS = {*range(0xC0, 0xD0)} - {0xC4, 0xC8, 0xCC}
-_TURBO = [((h, v), (1, 1), (1, 1)) for h, v in ((1, 1), (2, 1), (1, 2), (2, 2), (4, 1), (1, 4))]
+_CHUNKS = 10_000
+# A transparent canvas may be this many times as large as the first picture on it.
 _CANVAS = 16
-_SEGMENTS = 10_000
-
-
-@dataclass(frozen=True)
-class JpegInfo:
-    """`components`: horizontal and vertical sampling factor of each."""
-
-    width: int
-    height: int
-    bits: int
-    components: tuple[tuple[int, int], ...]
-    scans: int
-
-    @property
-    def turbo(self) -> bool:
-        """Whether TurboJPEG decodes it: grey, or three colours, two of full, half or a quarter of the size."""
-        return self.bits == 8 and (len(self.components) == 1 or self.components in _TURBO)
-
-
-def jpeg_info(data: bytes, name: str) -> JpegInfo:
-    """The markers lead from SOI through a frame header and at least one scan to EOI; what follows EOI (a preview, a
-    video) is nobody's. Nor are there fewer bytes than a Huffman code of one bit per block takes."""
-    at, scans, segments, frame = 2, 0, 0, b""
-    while found := _MARKER.search(data, at):
-        marker, at = data[found.start() + 1], found.end()
-        if marker == 0xD9:
-            break
-        if marker in (0x01, 0xD8):
-            continue
-        length = max(2, int.from_bytes(data[at : at + 2], "big"))
-        if marker in _FRAME_HEADERS:
-            if frame:
-                raise DataError(f"{name}: damaged JPEG: it has two frame headers; these are two files in one")
-            frame, arithmetic = data[at + 2 : at + length], marker >= 0xC9
-        at += length
-        scans += marker == 0xDA
-        segments += 1
-        if segments > _SEGMENTS:
-            raise DataError(f"{name}: JPEG of more than {_SEGMENTS:,} segments: made to keep a decoder busy")
-        if scans > SCANS:
-            raise DataError(f"{name}: JPEG of more than {SCANS} scans: made to keep a decoder busy")
-    else:
-        raise DataError(f"{name}: truncated JPEG: the file ends before its end marker")
-    if not scans or len(frame) < 6 or len(frame) < 6 + 3 * frame[5]:
-        raise DataError(f"{name}: damaged JPEG: it holds no image data")
-    height, width = struct.unpack(">HH", frame[1:5])
-    components = tuple((frame[n + 1] >> 4, frame[n + 1] & 15) for n in range(6, 6 + 3 * frame[5], 3))
-    if width * height > 512 * len(data) and not arithmetic:
-        raise DataError(f"{name}: truncated JPEG: {len(data):,} bytes cannot hold {width} x {height} pixels")
-    return JpegInfo(width, height, frame[0], components, scans)
-
-
-def check_jpeg(data: bytes, name: str) -> None:
-    """As `jpeg_info`."""
-    jpeg_info(data, name)
 
 
 @dataclass(frozen=True)
@@ -98,8 +36,8 @@ def webp_info(stream: BinaryIO, name: str) -> Still:
     chunks = 0
     while at + 8 <= announced and frames <= FRAMES:
         chunks += 1
-        if chunks > _SEGMENTS:
-            raise DataError(f"{name}: WebP of more than {_SEGMENTS:,} chunks: made to keep a decoder busy")
+        if chunks > _CHUNKS:
+            raise DataError(f"{name}: WebP of more than {_CHUNKS:,} chunks: made to keep a decoder busy")
         stream.seek(at)
         kind, length = struct.unpack("<4sI", stream.read(8))
         if at + 8 + length > announced:

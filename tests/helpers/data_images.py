@@ -1,4 +1,4 @@
-"""Images and stand-ins for the tests of data."""
+"""Images and stand-ins for the tests of images and of data."""
 
 from __future__ import annotations
 

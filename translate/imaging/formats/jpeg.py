@@ -1,0 +1,89 @@
+"""The structure of JPEG (ITU-T T.81), read from the bytes before any decoder sees them."""
+
+from __future__ import annotations
+
+import re
+import struct
+from dataclasses import dataclass
+
+from translate.errors import DataError
+
+SCANS = 100
+"""Passes over one progressive JPEG; no encoder makes more."""
+
+_SEGMENTS = 10_000
+# A marker is FF and a code (T.81, B.1.1.2). FF 00 is a data byte FF, FF D0 to FF D7 restart the entropy coder inside
+# the image data, and FF FF is padding: none of these is searched for.
+_MARKER = re.compile(rb"\xff[\x01-\xcf\xd8-\xfe]")
+_END, _START, _SCAN, _TEMPORARY = 0xD9, 0xD8, 0xDA, 0x01
+# SOF0 to SOF15, but for DHT, JPG and DAC, which share the range (T.81, table B.1). From SOF9 on: arithmetic coding.
+_FRAME_HEADERS = {*range(0xC0, 0xD0)} - {0xC4, 0xC8, 0xCC}
+_ARITHMETIC = 0xC9
+# Sampling factors of luma, then of both chroma: 4:4:4, 4:2:2, 4:4:0, 4:2:0, 4:1:1, 4:4:1.
+_TURBO = [((h, v), (1, 1), (1, 1)) for h, v in ((1, 1), (2, 1), (1, 2), (2, 2), (4, 1), (1, 4))]
+
+
+@dataclass(frozen=True)
+class JpegInfo:
+    """The frame header of a JPEG: `bits` per sample, `components` the horizontal and vertical sampling factor of each,
+    and the number of `scans`."""
+
+    width: int
+    height: int
+    bits: int
+    components: tuple[tuple[int, int], ...]
+    scans: int
+
+    @property
+    def turbo(self) -> bool:
+        """Whether TurboJPEG decodes it: grey, or three colours, two of full, half or a quarter of the size."""
+        return self.bits == 8 and (len(self.components) == 1 or self.components in _TURBO)
+
+
+def jpeg_info(data: bytes, name: str) -> JpegInfo:
+    """Follows the markers from SOI through a frame header and at least one scan to EOI.
+
+    The bytes behind EOI (a preview, a video) are not looked at. Errors: DataError for a marker that is missing, and for
+    fewer bytes than a Huffman code of one bit per block takes.
+    """
+    frame, arithmetic, scans = _frame_header(data, name)
+    # The frame header (T.81, B.2.2): bits, height, width, number of components, then 3 bytes of each.
+    if not scans or len(frame) < 6 or len(frame) < 6 + 3 * frame[5]:
+        raise DataError(f"{name}: damaged JPEG: it holds no image data")
+    height, width = struct.unpack(">HH", frame[1:5])
+    components = tuple((frame[n + 1] >> 4, frame[n + 1] & 15) for n in range(6, 6 + 3 * frame[5], 3))
+    # A block has 64 pixels and takes at least one bit, so that a byte holds 512 pixels at most.
+    if width * height > 512 * len(data) and not arithmetic:
+        raise DataError(f"{name}: truncated JPEG: {len(data):,} bytes cannot hold {width} x {height} pixels")
+    return JpegInfo(width, height, frame[0], components, scans)
+
+
+def _frame_header(data: bytes, name: str) -> tuple[bytes, bool, int]:
+    """The content of the frame header, whether the coding is arithmetic, and the number of scans."""
+    at, scans, segments = 2, 0, 0
+    frame, arithmetic = b"", False
+    while match := _MARKER.search(data, at):
+        marker, at = data[match.start() + 1], match.end()
+        if marker == _END:
+            return frame, arithmetic, scans
+        if marker in (_TEMPORARY, _START):  # they stand alone: no length follows
+            continue
+        # The length counts its own two bytes. A smaller one is wrong and must not lead backwards.
+        length = max(2, int.from_bytes(data[at : at + 2], "big"))
+        if marker in _FRAME_HEADERS:
+            if frame:
+                raise DataError(f"{name}: damaged JPEG: it has two frame headers; these are two files in one")
+            frame, arithmetic = data[at + 2 : at + length], marker >= _ARITHMETIC
+        at += length
+        scans += marker == _SCAN
+        segments += 1
+        if segments > _SEGMENTS:
+            raise DataError(f"{name}: JPEG of more than {_SEGMENTS:,} segments: made to keep a decoder busy")
+        if scans > SCANS:
+            raise DataError(f"{name}: JPEG of more than {SCANS} scans: made to keep a decoder busy")
+    raise DataError(f"{name}: truncated JPEG: the file ends before its end marker")
+
+
+def check_jpeg(data: bytes, name: str) -> None:
+    """Checks the structure, as `jpeg_info` does. Errors: DataError."""
+    jpeg_info(data, name)
