@@ -13,7 +13,7 @@ from pydantic import BaseModel
 
 from translate.cli import main
 from translate.contracts import Use
-from translate.plugins import KINDS, Registry
+from translate.plugins import ENGINE, KINDS, Registry
 from translate.plugins.catalogue import options
 from translate.plugins.options import models
 
@@ -103,3 +103,17 @@ def test_file_of_a_plugin_that_cannot_be_imported(install: Install, site: Path) 
 def test_unknown_plugin_gets_a_suggestion() -> None:
     done = cli("plugins", "show", "pix2pxi")
     assert (done.exit_code, done.stderr) == (2, "error: there is no plugin 'pix2pxi'; did you mean 'pix2pix'?\n")
+
+
+def test_every_option_of_every_shipped_component_has_words() -> None:
+    registry = Registry()
+    registry.load_all()
+    silent, spoken = [], 0
+    for kind in KINDS:
+        for name in registry.names(kind):
+            if registry.provider(kind, name)["distribution"] != ENGINE:
+                continue
+            described = list(options(registry.get(kind, name).Config))
+            silent += [f"{kind}/{name}: {option['name']}" for option in described if not option["about"].strip()]
+            spoken += len(described)
+    assert not silent and spoken > 400

@@ -1,8 +1,4 @@
-"""Scores of images: metrics of pairs, of sets and of classes, and the functions that apply them.
-
-`translate check` imports these modules to read the options of metrics. They import torch and kornia with the first
-image, so that a check does without them.
-"""
+"""Scores of images: metrics of pairs, of sets and of classes, and the functions that apply them."""
 
 from __future__ import annotations
 

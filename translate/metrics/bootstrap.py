@@ -5,16 +5,13 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any, TypeVar, overload
+from typing import Any, TypeVar, overload
 
 import numpy as np
+from torch import Tensor
 
+from translate.contracts import EvaluationContext, Metric
 from translate.seeding import derive
-
-if TYPE_CHECKING:
-    from torch import Tensor
-
-    from translate.contracts import EvaluationContext, Metric
 
 Item = TypeVar("Item")
 Interval = tuple[float, float]

@@ -1,25 +1,20 @@
-"""Sets of images as metrics read them: files that are decoded when they are asked for, or enlarged to a size.
-
-`translate check` imports this file, and neither torch nor the image codecs: these are imported with the first image.
-"""
+"""Sets of images as metrics read them: files that are decoded when they are asked for, or enlarged to a size."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, overload
+from typing import Any, overload
 
 import numpy as np
 import torch
+from torch import Tensor
 
 from translate.errors import ConfigError, DataError
 from translate.imaging.io import READABLE, read
 from translate.imaging.pixels import top
 from translate.networks import bicubic
-
-if TYPE_CHECKING:
-    from torch import Tensor
 
 Array = np.ndarray[Any, Any]
 

@@ -3,17 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
 
 from pydantic import NonNegativeInt
+from torch import Tensor
 
 from translate.contracts import Config, DataSpec, EvaluationContext, Metric, NoOptions
 from translate.errors import DataError
 from translate.metrics.paired import PSNR, SSIM
 from translate.metrics.pairs import paired_images
-
-if TYPE_CHECKING:
-    from torch import Tensor
 
 STUDIO = (65.481, 128.553, 24.966), 16.0
 """ITU-R BT.601, 8-bit studio range: Y = 16 + 65.481 R + 128.553 G + 24.966 B for R, G, B in [0, 1]."""

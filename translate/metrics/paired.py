@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
 
 import torch
+from torch import Tensor
 
 from translate.contracts import EvaluationContext, Metric, NoOptions
 from translate.errors import DataError
 from translate.metrics.pairs import decibel, mean_score, paired_images, size_of
-
-if TYPE_CHECKING:
-    from torch import Tensor
 
 LEVELS = 65535
 """Grey levels of a histogram: fine enough for 8 and for 16 bits, whose values it meets exactly."""

@@ -4,12 +4,10 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Iterator, Sequence
-from typing import TYPE_CHECKING
+
+from torch import Tensor
 
 from translate.errors import DataError
-
-if TYPE_CHECKING:
-    from torch import Tensor
 
 
 def paired_images(outputs: Sequence[Tensor], references: Sequence[Tensor]) -> Iterator[tuple[Tensor, Tensor]]:

@@ -6,16 +6,15 @@ import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
+
+from torch import Tensor
 
 from translate.contracts import Components, DatasetFacts, EvaluationContext, Metric, MetricUse
 from translate.errors import ConfigError
 from translate.metrics.bootstrap import Interval, interval, resampled
 from translate.metrics.images import Images, LabelMaps, by_key
 from translate.text import json_number
-
-if TYPE_CHECKING:
-    from torch import Tensor
 
 PAIRED = ("l1", "psnr", "ssim", "swd")
 UNPAIRED = ("swd",)

@@ -5,17 +5,14 @@ from __future__ import annotations
 import math
 from abc import abstractmethod
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING
 
 import torch
 from pydantic import Field
+from torch import Tensor
 
 from translate.contracts import IGNORE, Config, DataSpec, EvaluationContext, Metric
 from translate.errors import ConfigError, DataError
 from translate.metrics.pairs import paired_images
-
-if TYPE_CHECKING:
-    from torch import Tensor
 
 Colour = tuple[int, int, int]
 

@@ -4,18 +4,16 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Any, Literal
 
 import numpy as np
 from pydantic import Field
+from torch import Tensor
 from torch.nn.functional import pad
 
 from translate.contracts import Config, DataSpec, EvaluationContext, Metric
 from translate.errors import DataError
 from translate.seeding import derive
-
-if TYPE_CHECKING:
-    from torch import Tensor
 
 Array = np.ndarray[Any, np.dtype[np.float32]]
 

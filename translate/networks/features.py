@@ -17,6 +17,7 @@ from torch.nn import functional as F
 from translate.contracts import C, Config
 from translate.errors import ConfigError, DataError
 from translate.networks.network import Count, Network
+from translate.storage.untrusted import read_tensors
 
 VGG19_URL = "https://download.pytorch.org/models/vgg19-dcbb9e9d.pth"
 VGG19_SHA256 = "dcbb9e9d"
@@ -93,8 +94,6 @@ class VGG19(FeatureNet[VGG19Config]):
 
     def load(self, path: Path) -> None:
         """Takes the weights of a file of torchvision's VGG19. Errors: ConfigError, DataError."""
-        from translate.storage.untrusted import read_tensors
-
         tensors = read_tensors(path)
         keys = [key.split(".") for key in tensors]
         convolutions = sorted({int(parts[1]) for parts in keys if parts[0] == "features" and len(parts) == 3})

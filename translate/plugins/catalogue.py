@@ -124,10 +124,8 @@ def _file(plugin: Plugin) -> str | None:
 
 def _networks(method: type[Method[Any]], registry: Registry) -> tuple[dict[str, dict[str, Any]], str | None]:
     """The default networks of a method by name with their trainable parameters; or why they could not be built."""
-    from translate.networks import (  # brings torch, which most commands do without
-        network_builder,
-        parameters_by_network,
-    )
+    # This brings torch, which most commands do without.
+    from translate.networks import network_builder, parameters_by_network
 
     sides = SIDES[method.data]
     classes, colours = ("background", "object"), ((0, 0, 0), (255, 255, 255))

@@ -113,6 +113,7 @@ class Plugin:
 
     def _unmet(self) -> str:
         """A remark where its distribution asks for another version of `translate` than this one, else nothing."""
+        # Only a plugin that cannot be imported needs these.
         from packaging.requirements import Requirement
         from packaging.utils import canonicalize_name
 
@@ -172,6 +173,7 @@ def _check_contract(module: Any) -> None:
     asked = getattr(module, "translate_contract", None)
     if asked is None:
         return
+    # Most commands load no plugin, and do without this.
     from packaging.specifiers import InvalidSpecifier, SpecifierSet
 
     try:
