@@ -1,6 +1,5 @@
 """Images in strips against the same networks on whole images: torch's own answer is the oracle."""
 
-import os
 import shutil
 import tempfile
 from pathlib import Path
@@ -233,8 +232,8 @@ def test_a_disk_that_fills_up_is_an_error_that_says_so(tmp_path):
     with DiskTensors(0, tmp_path) as disk:
         disk.add("x", (1, 2, 8, 8), torch.float32)
         file = disk._files["x"]
-        os.close(file._file)
-        file._file = os.open("/dev/full", os.O_RDWR)
+        file._file.close()
+        file._file = Path("/dev/full").open("r+b", buffering=0)
         with pytest.raises(ConfigError, match="cannot be written: No space left"):
             disk.write("x", 0, torch.zeros(1, 2, 4, 8))
 

@@ -87,34 +87,40 @@ class _TensorFile:
         self.planes, self.row_bytes = torch.Size(shape[:-2]).numel(), shape[-1] * dtype.itemsize
         self.plane_bytes = shape[-2] * self.row_bytes
         self.size = self.planes * self.plane_bytes
-        self._file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600)
-        # An open file without a name: the room comes back however the process ends.
-        path.unlink()
+        # Windows alone has these two: bytes as they are, and a file that goes when it is closed.
+        flags = getattr(os, "O_BINARY", 0) | getattr(os, "O_TEMPORARY", 0)
+        descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | flags, 0o600)
+        self._file = os.fdopen(descriptor, "r+b", buffering=0)
+        if not hasattr(os, "O_TEMPORARY"):
+            # An open file without a name: the room comes back however the process ends.
+            path.unlink()
 
     def write(self, first: int, strip: Tensor) -> None:
         # Sync point: on a GPU the copy waits for the strip. numpy has no bfloat16, so that bytes are written.
         values = strip.detach().to("cpu", self.dtype).contiguous()
         data = values.view(torch.uint8).reshape(self.planes, -1).numpy()
         for plane in range(self.planes):
-            rest, offset = memoryview(data[plane]), plane * self.plane_bytes + first * self.row_bytes
+            self._file.seek(plane * self.plane_bytes + first * self.row_bytes)
+            rest = memoryview(data[plane])
             # The system may write less than it was given.
             while rest:
-                count = os.pwrite(self._file, rest, offset)
-                rest, offset = rest[count:], offset + count
+                rest = rest[self._file.write(rest) :]
 
     def read(self, first: int, last: int) -> Tensor:
         values = torch.empty((*self.shape[:-2], last - first, self.shape[-1]), dtype=self.dtype)
         data = values.view(torch.uint8).reshape(self.planes, -1).numpy()
         for plane in range(self.planes):
-            rest, offset = memoryview(data[plane]), plane * self.plane_bytes + first * self.row_bytes
+            self._file.seek(plane * self.plane_bytes + first * self.row_bytes)
+            rest = memoryview(data[plane])
+            # Straight into the tensor's memory, without a copy.
             while rest:
-                count = os.preadv(self._file, [rest], offset)
+                count = self._file.readinto(rest)
                 assert count, f"{self.path.name} ends before row {last}"
-                rest, offset = rest[count:], offset + count
+                rest = rest[count:]
         return values
 
     def close(self) -> None:
-        os.close(self._file)
+        self._file.close()
 
 
 def _gigabytes(count: int) -> str:
