@@ -61,12 +61,14 @@ def test_samples_and_seeds(model: Path, tmp_path: Path) -> None:
 def test_an_exported_model_converts(model: Path, tmp_path: Path) -> None:
     pytest.importorskip("onnx", reason="the extra [onnx] is not installed")
     pytest.importorskip("onnxruntime", reason="the extra [onnx] is not installed")
-    done = cli("models", "export", model, "--format", "onnx")
+    done = cli("models", "export", model, "--format", "onnx", "--exporter", "torchscript")
     assert done.exit_code == 0, done.output
     file = model / "onnx" / "translate.onnx"
     assert done.stdout.startswith(f"{file}: at most ") and "from torch at 16 x 16, 16 x 31, 27 x 29" in done.stdout
     assert "warning: translate: dropout, which the model keeps on at inference, is off in the file" in done.stderr
-    (export,) = json.loads(cli("models", "export", model, tmp_path / "b.onnx", "--json").stdout)["files"]
+    (export,) = json.loads(
+        cli("models", "export", model, tmp_path / "b.onnx", "--exporter", "torchscript", "--json").stdout
+    )["files"]
     assert export["file"] == str(tmp_path / "b.onnx") and export["dropout_left_out"] and export["difference"] < 1e-3
     for name, ref, more in (("beside", model, ("--runtime", "onnx")), ("file", tmp_path / "b.onnx", ())):
         done = cli("convert", tmp_path / "in", tmp_path / name, "--model", ref, *more, "--precision", "auto")

@@ -95,7 +95,7 @@ def test_every_shipped_method_at_three_sizes_and_two_batch_sizes(tmp_path, name)
     for layer in (layer for net in used.values() for layer in net.modules()):
         if isinstance(layer, nn.Dropout):
             layer.eval()
-    made = {export.direction: export for export in export_onnx(tmp_path / "model")}
+    made = {export.direction: export for export in export_onnx(tmp_path / "model", exporter="torchscript")}
     assert list(made) == list(method.directions)
     rng = torch.Generator().manual_seed(1)
     for direction, export in made.items():
@@ -170,9 +170,64 @@ def model(make, tiny, shop, tmp_path):
 )
 def test_what_does_not_compute_the_same_is_refused(model, tmp_path, how, why):
     with pytest.raises(ContractError, match=f"shaped: direction 'a_to_b' cannot be exported to ONNX.*{why}") as told:
-        exported(model(how), "a_to_b", tmp_path / "x.onnx")
+        exported(model(how), "a_to_b", tmp_path / "x.onnx", "torchscript")
     assert (f"{__file__.rpartition('/')[2]}:" in str(told.value)) == (how in ("large images", "one width", "batch"))
-    assert exported(model("well"), "a_to_b", tmp_path / "x.onnx")[1].difference < 1e-5
+    assert exported(model("well"), "a_to_b", tmp_path / "x.onnx", "torchscript")[1].difference < 1e-5
+
+
+def axes_of(value):
+    return [axis.dim_param or axis.dim_value for axis in value.type.tensor_type.shape.dim]
+
+
+def test_the_exporter_that_is_tried_first_gives_the_same_file(model, tmp_path):
+    translator = model("well")
+    graphs = {}
+    for exporter in (None, "torchscript"):
+        data, export = exported(translator, "a_to_b", tmp_path / "x.onnx", exporter)
+        assert export.exporter == (exporter or "dynamo") and not export.reason and export.difference < 1e-5
+        graphs[export.exporter] = onnx.load_from_string(data).graph
+    assert set(graphs) == {"dynamo", "torchscript"}
+    assert axes_of(graphs["dynamo"].input[0]) == axes_of(graphs["torchscript"].input[0])
+    assert axes_of(graphs["dynamo"].input[0]) == ["batch", 3, "height", "width"]
+
+
+def test_the_other_exporter_takes_its_place_and_why_is_said(model, tmp_path, monkeypatch):
+    from translate.models.onnx import export, graph
+
+    def broken(*args, **options):
+        if options["dynamo"]:
+            raise ValueError("one step") from KeyError("aten.new_operator")
+        return real(*args, **options)
+
+    real = torch.onnx.export
+    monkeypatch.setattr(torch.onnx, "export", broken)
+    _, made = exported(model("well"), "a_to_b", tmp_path / "x.onnx")
+    assert made.exporter == "torchscript" and made.difference < 1e-5
+    assert made.reason.endswith("cannot be exported to ONNX: KeyError: 'aten.new_operator'")
+    with pytest.raises(ContractError, match=r"aten\.new_operator"):
+        exported(model("well"), "a_to_b", tmp_path / "x.onnx", "dynamo")
+    monkeypatch.setattr(torch.onnx, "export", real)
+    wrong = graph.torchscript_graph(model("batch"), "a_to_b")
+    monkeypatch.setattr(export, "dynamo_graph", lambda *_: wrong)
+    _, made = exported(model("well"), "a_to_b", tmp_path / "x.onnx")
+    assert made.exporter == "torchscript" and "from torch's, and 0.001 is allowed" in made.reason
+
+
+def test_without_onnxscript_the_other_exporter_is_taken(model, tmp_path, monkeypatch):
+    import sys
+
+    monkeypatch.setitem(sys.modules, "onnxscript", None)
+    _, made = exported(model("well"), "a_to_b", tmp_path / "x.onnx")
+    assert made.exporter == "torchscript" and "exported models need onnxscript" in made.reason
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["cyclegan", "segmentation", "inpainting"])
+def test_shipped_methods_by_the_exporter_that_is_tried_first(tmp_path, name):
+    bundle(tmp_path / "model", name, METHODS[name])
+    direction = "a_to_b" if name == "cyclegan" else None
+    (export, *_) = export_onnx(tmp_path / "model", direction=direction, exporter="dynamo")
+    assert export.exporter == "dynamo" and export.difference <= 1e-3
 
 
 def test_an_output_of_other_weights_is_caught(model, tmp_path, monkeypatch):
@@ -181,10 +236,10 @@ def test_an_output_of_other_weights_is_caught(model, tmp_path, monkeypatch):
     good, bad = model("well"), model("well")
     with torch.no_grad():
         bad.nets["gen"].conv.bias += 0.002
-    graph = export._traced(bad, "a_to_b")
-    monkeypatch.setattr(export, "_traced", lambda *_: graph)
+    graph = export.torchscript_graph(bad, "a_to_b")
+    monkeypatch.setattr(export, "torchscript_graph", lambda *_: graph)
     with pytest.raises(ContractError, match=r"its output is 0\.00[12]\d* from torch's"):
-        exported(good, "a_to_b", tmp_path / "x.onnx")
+        exported(good, "a_to_b", tmp_path / "x.onnx", "torchscript")
 
 
 def test_compose_is_part_of_the_file(model, tiny, tmp_path):
@@ -197,12 +252,12 @@ def test_compose_is_part_of_the_file(model, tiny, tmp_path):
             return output - original.mean()
 
     translator = model("well", Half)
-    data, _ = exported(translator, "a_to_b", tmp_path / "x.onnx")
+    data, _ = exported(translator, "a_to_b", tmp_path / "x.onnx", "torchscript")
     x = torch.rand(1, 3, 32, 32)
     made = onnxruntime.InferenceSession(data).run(None, {"image": x.numpy()})[0]
     assert np.allclose(made, ((translator.nets["gen"](x) + x) / 2).detach(), atol=1e-5)
     with pytest.raises(ContractError, match="is allowed"):  # it depends on the padding
-        exported(model("well", Mean), "a_to_b", tmp_path / "x.onnx")
+        exported(model("well", Mean), "a_to_b", tmp_path / "x.onnx", "torchscript")
 
 
 # ------------------------------------------------------------------------------------------------------------ in use
@@ -213,7 +268,7 @@ def generator(tmp_path_factory):
     """A pix2pix with dropout, exported, and the folder of its bundle."""
     folder = tmp_path_factory.mktemp("onnx") / "model"
     bundle(folder, "pix2pix", METHODS["pix2pix"])
-    export_onnx(folder)
+    export_onnx(folder, exporter="torchscript")
     return folder
 
 
@@ -264,7 +319,7 @@ def test_labels_sizes_and_further_inputs_go_the_same_way(tmp_path):
     ):
         folder = tmp_path / name
         bundle(folder, name, METHODS[name])
-        export_onnx(folder, direction=direction)
+        export_onnx(folder, direction=direction, exporter="torchscript")
         torchs, onnxs = load(folder, "cpu"), load(folder, "cpu", runtime="onnx")
         wanted, found = (model(first, direction, **others) for model in (torchs, onnxs))
         assert found.shape == wanted.shape and found.std() > 0
@@ -296,7 +351,7 @@ def test_the_file_says_what_it_is(generator):
 @pytest.mark.parametrize("name", ["pix2pix", "srresnet", "segmentation", "inpainting"])
 def test_the_program_on_the_card_does_what_convert_does(tmp_path, monkeypatch, name):
     bundle(tmp_path, name, METHODS[name])
-    (export,) = export_onnx(tmp_path)
+    (export,) = export_onnx(tmp_path, exporter="torchscript")
     monkeypatch.chdir(export.file.parent)
     smooth = np.random.default_rng(1).integers(0, 256, (4, 4, 3), dtype=np.uint8)
     image = np.asarray(Pillow.fromarray(smooth).resize((33, 50)))
@@ -314,7 +369,7 @@ def test_the_program_on_the_card_does_what_convert_does(tmp_path, monkeypatch, n
 
 def test_one_direction_into_a_file_of_its_own(tmp_path):
     bundle(tmp_path / "model", "cyclegan", METHODS["cyclegan"])
-    (export,) = export_onnx(tmp_path / "model", tmp_path / "new" / "back.onnx", "b_to_a")
+    (export,) = export_onnx(tmp_path / "model", tmp_path / "new" / "back.onnx", "b_to_a", exporter="torchscript")
     assert sorted(p.name for p in (tmp_path / "new").iterdir()) == ["back.md", "back.onnx"]
     assert list(load(export.file).routes) == ["b_to_a"]
     with pytest.raises(ConfigError, match=r"there is no direction 'b_to_c'; .*did you mean 'b_to_a'"):

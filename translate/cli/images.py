@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import click
 
@@ -91,8 +92,17 @@ def import_model(checkpoint: Path, output: Path, dropout: bool | None, norm: str
 @click.argument("output", required=False, type=click.Path(path_type=Path))
 @click.option("--format", type=click.Choice(["onnx"]), default="onnx", show_default=True)
 @click.option("--direction", metavar="NAME", help="Only this one; default: all, into OUTPUT/DIRECTION.onnx.")
+@click.option(
+    "--exporter",
+    type=click.Choice(["auto", "dynamo", "torchscript"]),
+    default="auto",
+    show_default=True,
+    help="Of torch. auto: dynamo, 5 to 30 seconds a direction; where it fails torchscript, one second.",
+)
 @as_json
-def export_model(ref: str, output: Path | None, format: str, direction: str | None, as_json: bool) -> None:
+def export_model(
+    ref: str, output: Path | None, format: str, direction: str | None, exporter: str, as_json: bool
+) -> None:
     """Write the model REF as ONNX files with a card each, after comparing them with torch.
 
     OUTPUT is a folder (default: `onnx` in the model's own, where `convert --runtime onnx` looks), or the file for one
@@ -101,7 +111,8 @@ def export_model(ref: str, output: Path | None, format: str, direction: str | No
     from translate.models.onnx.export import export_onnx
     from translate.tracking.models import fetch_model
 
-    made = export_onnx(ref, output, direction, resolver=fetch_model)
+    chosen: Any = None if exporter == "auto" else exporter
+    made = export_onnx(ref, output, direction, exporter=chosen, resolver=fetch_model)
     if as_json:
         print_json({"files": [export.to_json() for export in made]})
         return
@@ -109,6 +120,8 @@ def export_model(ref: str, output: Path | None, format: str, direction: str | No
     for export in made:
         sizes = ", ".join(f"{width} x {height}" for height, width in export.sizes)
         out.say(f"{export.file}: at most {export.difference:.1e} from torch at {sizes}, one image and two")
+        if export.reason:
+            out.warn(f"{export.direction}: by the exporter `torchscript`, since `dynamo` does not do: {export.reason}")
         if export.decided:
             lines = ", ".join(export.decided)
             out.warn(f"{export.direction}: as constants it has what these lines make of tensors or sizes: {lines}")

@@ -1,29 +1,21 @@
 """Directions of a trained model as ONNX files, which need neither torch nor the plugin, each compared with torch first.
 
-By torch's tracing exporter: on our networks it takes a second where the one built on `torch.export` takes 15 to 140,
-and it follows methods that compute with shapes. What it cannot follow, a decision that depends on the size, it would
-bake in silently; hence the comparison at sizes other than the traced one before anything is written.
+An exporter may make a constant of what depends on the size of the image it sees; hence the comparison at sizes other
+than that one before anything is written.
 """
 
 from __future__ import annotations
 
-import inspect
-import io
 import json
-import re
-import warnings
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import product
 from pathlib import Path
 from typing import Any
 
-import torch
-from torch import Tensor, nn
-from torch.jit._trace import TracerWarning
+from torch import Tensor
 
-from translate.errors import ContractError
+from translate.errors import ConfigError, ContractError
 from translate.inference.translator import Translator
 from translate.models.bundle import TENSORS
 from translate.models.card import test_time_in_words
@@ -31,32 +23,34 @@ from translate.models.facts import BundleFacts, ExportFacts, plugin_in_words
 from translate.models.load import load, locate
 from translate.models.onnx.card import export_card
 from translate.models.onnx.exported import FOLDER, FORMAT, KEY, SUFFIX, exported_of, needed
-from translate.seeding import derive
+from translate.models.onnx.graph import Exporter, Graph, dynamo_graph, noise, torchscript_graph, unit_size
 from translate.storage.atomic import write_bytes, write_text
 from translate.version import __version__
 
-OPSET = 17
-"""Of the operators: onnxruntime 1.12 and later."""
 RANGE = (-1, 1)
 """The values of images that go in and come out."""
 TOLERANCE = 1e-3
 """How far outputs may be from torch's, in [-1, 1]; of larger values (logits) relative to the largest."""
-BATCHES, LARGEST = (1, 2), 256
-"""Batch sizes of the comparison, and the longest side that it starts from: smaller where the training's is."""
+BATCHES = (1, 2)
+"""Batch sizes of the comparison."""
+Cases = list[tuple[list[Tensor], Tensor]]
+"""Inputs, in the order of the direction's, with torch's output."""
 
 
 @dataclass(frozen=True)
 class Export:
     """An exported direction: its file, and the largest difference from torch at `sizes` (height, width) of images.
 
-    `decided`: lines of code that made a Python value of a tensor or a size, which the file holds as a constant: right
-    at these sizes, as the comparison showed.
+    `exporter` wrote it; `reason`: why not the one that is tried first, if so. `decided`: lines of code that made a
+    Python value of a tensor or a size, which the file holds as a constant: right at these sizes, as was compared.
     """
 
     direction: str
     file: Path
     difference: float
     sizes: tuple[tuple[int, int], ...]
+    exporter: Exporter
+    reason: str = ""
     decided: tuple[str, ...] = ()
     dropout_left_out: bool = False
 
@@ -67,6 +61,8 @@ class Export:
             "difference": self.difference,
             "sizes": [list(size) for size in self.sizes],
             "batch_sizes": list(BATCHES),
+            "exporter": self.exporter,
+            "reason": self.reason,
             "decided": list(self.decided),
             "dropout_left_out": self.dropout_left_out,
         }
@@ -77,6 +73,7 @@ def export_onnx(
     output: Path | None = None,
     direction: str | None = None,
     *,
+    exporter: Exporter | None = None,
     resolver: Callable[[str], Path] | None = None,
 ) -> list[Export]:
     """Writes the directions of a model (or one of them) as `OUTPUT/DIRECTION.onnx`, each with a card beside it.
@@ -86,6 +83,8 @@ def export_onnx(
     of any batch, height and width (multiples as its metadata say), and gives `output`: images likewise, or logits
     N x classes x H x W. Dropout is off in it, whatever the method does. Nothing is written that differs from torch.
 
+    `exporter`: one of torch's two. By default `dynamo` is tried first, which torch develops further; `torchscript`
+    takes its place, and the result says why, where that does not follow the networks or its file differs from torch.
     Errors: ConfigError (nothing there, packages missing), ContractError (the method cannot be exported; why).
     """
     for package in ("onnx", "onnxruntime"):
@@ -98,7 +97,7 @@ def export_onnx(
     made = []
     for name in names:
         file = target if one else target / f"{name}{SUFFIX}"
-        data, export = exported(translator, name, file)
+        data, export = exported(translator, name, file, exporter)
         file.parent.mkdir(parents=True, exist_ok=True)
         write_bytes(file, data)
         write_text(file.with_suffix(".md"), export_card(facts_of(translator, name), name, file.name, export.difference))
@@ -106,16 +105,30 @@ def export_onnx(
     return made
 
 
-def exported(translator: Translator, direction: str, file: Path) -> tuple[bytes, Export]:
-    """The content of the file for one direction, after the comparison with torch. Errors: ContractError."""
+def exported(
+    translator: Translator, direction: str, file: Path, exporter: Exporter | None = None
+) -> tuple[bytes, Export]:
+    """The content of the file for one direction, after the comparison with torch. Errors: as `export_onnx`."""
     facts = facts_of(translator, direction)
     plain = translator.without_dropout()
-    cases = list(_cases(plain, direction))  # first, so that what methods compute once is no part of the trace
-    data, decided = _traced(plain, direction)
-    data = _with_metadata(data, facts)
-    difference = _compare(data, direction, cases, decided)
-    sizes = tuple(dict.fromkeys((int(first.shape[2]), int(first.shape[3])) for (first, *_), _ in cases))
-    return data, Export(direction, file, difference, sizes, tuple(decided), facts.dropout_left_out)
+    cases = list(_cases(plain, direction))  # first, so that what methods compute once is no part of the graph
+
+    def checked(graph: Graph, reason: str = "") -> tuple[bytes, Export]:
+        data = _with_metadata(graph.data, facts)
+        difference = compare(data, direction, cases, graph.remark)
+        sizes = tuple(dict.fromkeys((int(first.shape[2]), int(first.shape[3])) for (first, *_), _ in cases))
+        dropped = facts.dropout_left_out
+        return data, Export(direction, file, difference, sizes, graph.exporter, reason, graph.decided, dropped)
+
+    if exporter == "torchscript":
+        return checked(torchscript_graph(plain, direction))
+    try:
+        return checked(dynamo_graph(plain, direction))
+    except (ConfigError, ContractError) as error:  # no onnxscript; not followed; not the same
+        if exporter == "dynamo":
+            raise
+        reason = str(error)
+    return checked(torchscript_graph(plain, direction), reason)
 
 
 def facts_of(translator: Translator, direction: str) -> ExportFacts:
@@ -141,95 +154,15 @@ def facts_of(translator: Translator, direction: str) -> ExportFacts:
     return ExportFacts.from_json(facts)
 
 
-class _Direction(nn.Module):
-    """A direction as a module of images in the order of its inputs."""
-
-    def __init__(self, translator: Translator, direction: str) -> None:
-        super().__init__()
-        self.nets = nn.ModuleDict(dict(translator.nets))
-        self.translator, self.route = translator, translator.route(direction)
-
-    def forward(self, *images: Tensor) -> Tensor:
-        method = self.translator.method
-        given = dict(zip(self.route.inputs, images, strict=True))
-        output = method.translate(self.translator.nets, given, self.route.name)
-        return method.compose(output.float(), images[0], self.route.name)
-
-
-def _unit(translator: Translator, direction: str) -> tuple[int, int]:
-    """A height and a width that the networks take as they are: at most about `LARGEST`, else the training's."""
-    multiple = BundleFacts.from_json(translator.info).directions[direction].multiple
-    height, width = (-(-min(n, LARGEST) // multiple) * multiple for n in translator.method.spec.size)
-    return height, width
-
-
-def _inputs(translator: Translator, direction: str, batch: int, height: int, width: int) -> list[Tensor]:
-    """Noise in [-1, 1] for each input."""
-    rng = torch.Generator().manual_seed(derive(0, "export", direction, batch, height, width))
-    channels = BundleFacts.from_json(translator.info).directions[direction].channels
-    return [torch.rand((batch, n, height, width), generator=rng) * 2 - 1 for n in channels.values()]
-
-
 def _cases(translator: Translator, direction: str) -> Iterator[tuple[list[Tensor], Tensor]]:
     """Inputs at three sizes, two of which are padded, and two batch sizes, with torch's outputs."""
-    height, width = _unit(translator, direction)
+    height, width = unit_size(translator, direction)
     further = translator.route(direction).inputs[1:]
     sizes = (height, width), (2 * height - 1, width), (2 * height - 3, 2 * width - 5)
     for (h, w), batch in product(sizes, BATCHES):
-        first, *others = images = _inputs(translator, direction, batch, h, w)
+        first, *others = images = noise(translator, direction, batch, h, w)
         named: dict[str, Any] = dict(zip(further, others, strict=True))
         yield images, translator.translate_tensor(first, direction, **named)
-
-
-def _traced(translator: Translator, direction: str) -> tuple[bytes, list[str]]:
-    """The graph, and the lines of the method's and its networks' packages that made Python values of tensors."""
-    height, width = _unit(translator, direction)
-    example = tuple(_inputs(translator, direction, 2, height, 2 * width))
-    inputs = list(translator.route(direction).inputs)
-    axes = {name: {0: "batch", 2: "height", 3: "width"} for name in inputs}
-    file = io.BytesIO()
-    with _noted(translator) as decided, torch.no_grad():
-        try:
-            torch.onnx.export(
-                _Direction(translator, direction).eval(),
-                example,
-                file,  # type: ignore[arg-type]  # the exporter that traces takes files, too
-                dynamo=False,
-                opset_version=OPSET,
-                input_names=inputs,
-                output_names=["output"],
-                dynamic_axes={**axes, "output": {0: "batch", 2: "out_height", 3: "out_width"}},
-            )
-        except Exception as error:  # whatever a method or the exporter raises is the reason
-            first = re.sub(r"\s+", " ", str(error)).strip()[:300]
-            raise ContractError(
-                f"{translator.info['method']}: direction {direction!r} cannot be exported to ONNX: "
-                f"{type(error).__name__}: {first}{_by_size(decided)}"
-            ) from error
-    return file.getvalue(), decided
-
-
-@contextmanager
-def _noted(translator: Translator) -> Iterator[list[str]]:
-    """Collects `file:line` of what the tracer warns of in code that is neither torch's nor ours; silences the rest."""
-    lines: list[str] = []
-    parts = (translator.method, *translator.nets.values())
-    theirs = tuple({str(Path(inspect.getfile(type(part))).parent) for part in parts})
-    engine = str(Path(__file__).parents[2])
-    with warnings.catch_warnings(record=True) as caught:
-        warnings.simplefilter("always")
-        try:
-            yield lines
-        finally:
-            told = [w for w in caught if issubclass(w.category, TracerWarning) and w.filename.startswith(theirs)]
-            told = [w for w in told if not w.filename.startswith(engine)]
-            lines += dict.fromkeys(f"{'/'.join(Path(w.filename).parts[-2:])}:{w.lineno}" for w in told)
-
-
-def _by_size(decided: list[str]) -> str:
-    if not decided:
-        return ""
-    return f"; the file has as constants what these lines make of sizes or tensors: {', '.join(decided)}"
 
 
 def _with_metadata(data: bytes, facts: ExportFacts) -> bytes:
@@ -246,27 +179,27 @@ def _with_metadata(data: bytes, facts: ExportFacts) -> bytes:
     return content
 
 
-def _compare(data: bytes, direction: str, cases: list[tuple[list[Tensor], Tensor]], decided: list[str]) -> float:
+def compare(data: bytes, direction: str, cases: Cases, remark: str = "") -> float:
     """The largest difference over all cases. Errors: ContractError where it is more than `TOLERANCE`."""
     method = exported_of([data], [f"{direction}{SUFFIX}"], "cpu")
     translator = Translator(method, {}, {}, info=method.facts.to_json(), tile="off")
     failed = f"{method.facts.method}: direction {direction!r} cannot be exported to ONNX, nothing is written"
+    further = translator.route(direction).inputs[1:]
     worst = 0.0
-    for (first, *others), wanted in cases:
+    for (first, *others), expected in cases:
         where = f"{len(first)} x {first.shape[2]} x {first.shape[3]} (batch, height, width)"
-        further: dict[str, Any] = dict(zip(translator.route(direction).inputs[1:], others, strict=True))
+        named: dict[str, Any] = dict(zip(further, others, strict=True))
         try:
-            made = translator.translate_tensor(first, direction, **further)
+            output = translator.translate_tensor(first, direction, **named)
         except Exception as error:
-            made, why = None, str(error).splitlines()[0]
-        if made is None or made.shape != wanted.shape:
-            found = why if made is None else f"an output of {' x '.join(map(str, made.shape))}"
-            raise ContractError(f"{failed}: at {where} onnxruntime gives {found}{_by_size(decided)}")
-        difference = float((made - wanted).abs().max()) / max(1.0, float(wanted.abs().max()))
-        if not difference <= TOLERANCE:
-            raise ContractError(
-                f"{failed}: at {where} its output is {difference:.2g} from torch's, and {TOLERANCE:g} is allowed"
-                f"{_by_size(decided)}"
-            )
+            first_line = str(error).splitlines()[0]
+            raise ContractError(f"{failed}: at {where} onnxruntime gives {first_line}{remark}") from None
+        if output.shape != expected.shape:
+            shape = " x ".join(map(str, output.shape))
+            raise ContractError(f"{failed}: at {where} onnxruntime gives an output of {shape}{remark}")
+        difference = float((output - expected).abs().max()) / max(1.0, float(expected.abs().max()))
+        if not difference <= TOLERANCE:  # which NaN is not, either
+            much = f"its output is {difference:.2g} from torch's, and {TOLERANCE:g} is allowed"
+            raise ContractError(f"{failed}: at {where} {much}{remark}")
         worst = max(worst, difference)
     return worst
