@@ -89,14 +89,22 @@ class TrainStage(Stage[TrainConfig]):
 
         trainer = build_trainer(context, self.config, self.registry)
         trainer.run()
-        nets, info = trainer.final()
-        info |= {"data": context.inputs["data"].hash, "fingerprint": context.fingerprint, "pipeline": context.pipeline}
-        grids = [context.folder / "samples" / d / f"{info['step']:09d}.png" for d in trainer.method.directions]
+        trained = trainer.result()
+        info = {
+            "weights": trained.weights,
+            "step": trained.step,
+            "ema": trained.ema,
+            "metrics": trained.metrics,
+            "data": context.inputs["data"].hash,
+            "fingerprint": context.fingerprint,
+            "pipeline": context.pipeline,
+        }
+        grids = [context.folder / "samples" / d / f"{trained.step:09d}.png" for d in trainer.method.directions]
         write_bundle(
             context.folder / FOLDER,
             method=trainer.method,
             method_name=self.config.method,
-            nets=nets,
+            nets=trained.nets,
             provider=self.registry.provider("methods", self.config.method),
             info=info,
             samples=[grid for grid in grids if grid.is_file()],

@@ -50,6 +50,21 @@ class Length:
         return step == self.total or step % self.validation_every == 0
 
 
+@dataclass(frozen=True)
+class Trained:
+    """The result of a training: the networks that directions use, by name, and where their weights come from.
+
+    `weights` is `best` or `last`, `step` the step that they were at, `ema` whether they are averages, and `metrics` the
+    scores of the validation at that step, by curve.
+    """
+
+    nets: Mapping[str, nn.Module]
+    weights: str
+    step: int
+    ema: bool
+    metrics: Mapping[str, float]
+
+
 class Trainer:
     """Runs `state.engine` over `loader` until the last step; everything that it leaves lies in `context.folder`."""
 
@@ -102,12 +117,16 @@ class Trainer:
                     shown = {"step": f"{step}/{total}", **self._log(step)}
                 # First the validation, then the save: the checkpoint has to hold its scores and know if it is the best.
                 improved = self.length.validates(step) and self._validate(step)
-                if improved or self.signal or step == total or self._save_due(step, saved):
+                # read once: a signal that comes during the save waits for the next step, and for a save of its own
+                stop = self.signal is not None
+                if improved or stop or step == total or self._save_due(step, saved):
                     self._save()
                     saved = time.monotonic()
                 progress.advance(images, **shown)
-                if self.signal:
+                if stop:
                     self._stop()
+        if self.signal is not None:  # it came during the last save
+            self._stop()
         self.loader.close()
         if total > start:
             self._report_speed((total - start) * images, time.perf_counter() - began, waited)
@@ -209,19 +228,14 @@ class Trainer:
 
     # ---------------------------------------------------------------------------------------------- the result
 
-    def final(self) -> tuple[dict[str, nn.Module], dict[str, Any]]:
-        """The networks for the bundle and where they come from: the best checkpoint, else the last state."""
-        step, which, history = self.state.step, "last", self.state.history
+    def result(self) -> Trained:
+        """The networks for the bundle: those of the best checkpoint where one is watched for, else the last state."""
+        step, weights, history = self.state.step, "last", self.state.history
         if history.best and history.best["step"] != step:
-            step, which = history.best["step"], "best"
+            step, weights = history.best["step"], "best"
             self.state.restore_weights(self.folder / checkpoint.name_of(step))
-        info = {
-            "weights": which,
-            "step": step,
-            "ema": bool(self.state.averages.nets),
-            "metrics": history.scores_at(step),
-        }
-        return self.state.averages.all(), info
+        averaged = bool(self.state.averages.nets)
+        return Trained(self.state.averages.all(), weights, step, averaged, history.scores_at(step))
 
 
 @contextmanager
