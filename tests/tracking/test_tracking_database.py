@@ -448,3 +448,31 @@ def test_a_home_that_cannot_be_written_does_not_matter(tmp_path: Path, migrated:
     assert points(tmp_path / "mlflow.db") == [("train/loss", 1, 1.0)]
     listing = json.loads((tmp_path / "runs" / "maps" / "tracking.json").read_text())
     assert listing["runs"][0]["store"] == "sqlite:///mlflow.db"
+
+
+def test_a_database_that_others_keep_busy_is_waited_for(
+    store: Any, opened: Open, said: Any, here: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Sixteen runs that end at once hold the database in turn, for longer than an unreachable store is waited for."""
+    from translate.tracking.store import Store
+    from translate.tracking.store_uri import BusyError
+
+    monkeypatch.setattr("translate.tracking.shipper.PATIENCE", 0.3)
+    monkeypatch.setattr("translate.tracking.shipper.PAUSE", 0.5)
+    send, tries = Store.send, 0
+
+    def busy(self: Store, *args: Any, **kwargs: Any) -> None:
+        nonlocal tries
+        tries += 1
+        if tries < 10:
+            raise BusyError("database is locked")
+        monkeypatch.setattr("translate.tracking.shipper.PATIENCE", 60.0)
+        send(self, *args, **kwargs)
+
+    monkeypatch.setattr(Store, "send", busy)
+    with opened() as tracking:
+        tracking.stage("train").metrics({"loss": 0.5}, 1)
+        while not tries:
+            time.sleep(0.01)
+    assert points(here / "mlflow.db") == [("train/loss", 1, 0.5)]
+    assert said.warnings == []

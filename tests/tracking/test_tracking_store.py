@@ -95,7 +95,7 @@ def test_the_step_slider_has_its_data(store: Any, opened: Open) -> None:
     (run,) = runs_of(store)
     names = [file.path for file in store.list_artifacts(run.info.run_id, "images")]
     form = re.compile(
-        r"images/train[~#]samples[~#]a_to_b[+%]step[+%](\d+)[+%]timestamp[+%]\d+[+%][0-9a-f-]+([+%]compressed)?\.(png|webp)"
+        r"images/train[~#]samples[~#]a_to_b[+%]step[+%](\d+)[+%]timestamp[+%]\d+[+%][0-9a-z-]+([+%]compressed)?\.(png|webp)"
     )
     steps = sorted((int(match[1]), match[3]) for name in names if (match := form.fullmatch(name)))
     assert steps == [(s, kind) for s in (0, 50, 1000) for kind in ("png", "webp")]

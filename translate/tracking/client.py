@@ -34,6 +34,10 @@ def without_news() -> Iterator[None]:
         logging.disable(before)
 
 
+def _is_error(record: logging.LogRecord) -> bool:
+    return record.levelno >= logging.ERROR
+
+
 def client(uri: str) -> Any:
     """An `MlflowClient` on a store, with MLflow's own messages held back. On an empty database it makes all tables."""
     for name, value in ENVIRONMENT.items():
@@ -45,4 +49,6 @@ def client(uri: str) -> Any:
 
     for name in ("mlflow", "alembic"):
         logging.getLogger(name).setLevel(logging.ERROR)
+    # Older versions set alembic's level back to INFO when they open a database; a filter stays.
+    logging.getLogger("alembic.runtime.migration").addFilter(_is_error)
     return MlflowClient(uri)

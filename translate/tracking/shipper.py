@@ -147,6 +147,7 @@ class Shipper:
         self._failing = False
         self._locked = False
         self._preparing = False
+        self._busy = False
         self._store: Store | None = None
         self._moved = time.monotonic()
         self._files_at = 0.0
@@ -164,12 +165,12 @@ class Shipper:
         Returns the number of records that did not reach the store.
 
         A database that is being made is waited for: its tables take more than half a minute on a slow disk, and if the
-        process ended before, every run of such a machine would begin again.
+        process ended before, every run of such a machine would begin again. So is one that other runs keep busy.
         """
         self._moved = time.monotonic()
         self._stopping.set()
         while self._thread.is_alive():
-            patience = MAKING if self._preparing else PATIENCE
+            patience = MAKING if self._preparing or self._busy else PATIENCE
             if time.monotonic() - self._moved >= patience:
                 break
             self._thread.join(0.1)
@@ -190,9 +191,10 @@ class Shipper:
                 again = False
                 try:
                     self._pass(locks, ending)
-                    self._failing, pause = False, PAUSE
+                    self._failing = self._busy = False
+                    pause = PAUSE
                 except Exception as error:  # a thread's traceback would help nobody, and the work must go on
-                    again = isinstance(error, BusyError)
+                    again = self._busy = isinstance(error, BusyError)
                     self._report(error)
                     self._failing, pause = True, min(2 * pause, LONGEST_PAUSE)
                 if self._abandoned or (ending and not again):
