@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from functools import cached_property
-from itertools import pairwise
+from itertools import chain, pairwise
 from pathlib import PurePosixPath
 from typing import Any, get_args
 
@@ -81,12 +81,12 @@ class SourceChecks(ComponentChecks):
                     f"{self.facts_.kind} data has {', '.join(sides)}"
                 )
                 return
-            keys = {side: [r.key for r in records if r.side == side] for side in sides}
-            for side, names in keys.items():
+            keys: set[tuple[str, ...]] = set()
+            for side in sides:
+                names = [record.key for record in records if record.side == side]
+                keys.add(tuple(names))
                 yield from _key_faults(split, side, names)
-            if (self.facts_.kind in JOINED or split in self.facts_.pairs) and len(
-                {tuple(k) for k in keys.values()}
-            ) > 1:
+            if (self.facts_.kind in JOINED or split in self.facts_.pairs) and len(keys) > 1:
                 yield f"split {split!r} has other keys on {' than on '.join(sides)}; what belongs together shares a key"
 
     @check("reads images", "records")
@@ -203,8 +203,13 @@ def _key_faults(split: str, side: str, keys: list[str]) -> Iterator[str]:
 
 
 def _few(records: list[Record]) -> list[Record]:
-    sides = {record.side: [r for r in records if r.side == record.side][:READ] for record in records}
-    return [record for of in sides.values() for record in of]
+    """The first few records of each side."""
+    by_side: dict[str, list[Record]] = {}
+    for record in records:
+        of_side = by_side.setdefault(record.side, [])
+        if len(of_side) < READ:
+            of_side.append(record)
+    return list(chain.from_iterable(by_side.values()))
 
 
 def _image_fault(record: Record, image: Any) -> str:

@@ -36,7 +36,7 @@ class InstrumentedEngine(Engine):
             super().step(batches, epoch)
             return
         before = state_of(self.method)
-        copies = [{k: v.clone() for k, v in batch.items()} for batch in batches]
+        copies = [_copy(batch) for batch in batches]
         seed = derive(self.seed, "step", self.index, 0)
         super().step(batches, epoch)
         if torch.initial_seed() != seed:
@@ -124,7 +124,9 @@ class InstrumentedEngine(Engine):
                     id(p) for p, slope in zip(player.params, slopes, strict=True) if slope is not None and slope.any()
                 }
                 self.reached[player.name, name] = self.reached.get((player.name, name), False) or bool(hit)
-                self.fed |= {n for n in self.nets if any(id(p) in hit for p in self.nets[n].parameters())}
+                for net in self.nets:
+                    if not hit.isdisjoint(map(id, self.nets[net].parameters())):
+                        self.fed.add(net)
         declared = self.method.views
         for view, shown in update.views.items():
             who = f"view {view!r} of player {player.name}"
@@ -144,6 +146,10 @@ class InstrumentedEngine(Engine):
 
     def _fault(self, check: str, sentence: str) -> None:
         self.faults[check].append(sentence)
+
+
+def _copy(batch: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    return {side: images.clone() for side, images in batch.items()}
 
 
 def state_of(holder: Any) -> dict[str, Any]:

@@ -80,7 +80,10 @@ class MethodChecks(GameChecks):
             size = (size[0] * route.scale, size[1] * route.scale)
             truths = tiny_batch("single", size=size, count=count, seed=SEED)["image"]
             rows = [observed(method, route, truth, SEED, str(n)) for n, truth in enumerate(truths)]
-            return {name: torch.stack([row[name] for row in rows]) for name in route.inputs}
+            inputs = {}
+            for name in route.inputs:
+                inputs[name] = torch.stack([row[name] for row in rows])
+            return inputs
         return {
             name: _noise(count, method.spec.channels[side], size, n)
             for n, (name, side) in enumerate(zip(route.inputs, route.sides, strict=True))
@@ -118,9 +121,9 @@ class MethodChecks(GameChecks):
             channels = {spec.channels[route.target]}
         shapes = [(count, c, *size) for c in sorted(channels)]
         if tuple(output.shape) not in shapes:
-            wanted = " or ".join(map(str, shapes))
+            listed = " or ".join(map(str, shapes))
             yield (
-                f"{at} returns shape {tuple(output.shape)} for inputs of {height} x {width}, not {wanted}; "
+                f"{at} returns shape {tuple(output.shape)} for inputs of {height} x {width}, not {listed}; "
                 "mend it, or say `scale`, `tiles`, `output` or `multiple` in the Direction"
             )
             return
@@ -140,15 +143,15 @@ class MethodChecks(GameChecks):
         for name, route in self.translator.routes.items():
             inputs = self.inputs(route, extra=3, count=1)
             height, width = inputs[route.inputs[0]].shape[-2:]
-            wanted = tuple(n * route.scale * t for n, t in zip((height, width), route.tiles, strict=True))
+            right = tuple(n * route.scale * t for n, t in zip((height, width), route.tiles, strict=True))
             try:
                 size = tuple(_used(self.translator, route, inputs).shape[-2:])
             except (RuntimeError, ValueError, TranslateError) as error:
                 cause = " ".join(str(error).split())[:200]
                 yield f"direction {name} fails on {height} x {width} pixels ({cause}); {_MULTIPLE}"
                 continue
-            if size != wanted:
-                yield f"direction {name} makes {size} pixels from {height} x {width}, not {wanted}; {_MULTIPLE}"
+            if size != right:
+                yield f"direction {name} makes {size} pixels from {height} x {width}, not {right}; {_MULTIPLE}"
 
     @check("translates each image by itself, the same every time", "directions")
     def alone(self) -> Iterator[str]:

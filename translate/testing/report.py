@@ -125,9 +125,12 @@ def _one_line(error: BaseException) -> str:
 def _place(error: BaseException) -> str:
     """`file.py:12`: the innermost line outside of torch and of this package, else the innermost of all."""
     frames = traceback.extract_tb(error.__traceback__)
-    ours = [Path(module.__file__ or "").parent for module in (torch, __import__("translate"))]
-    theirs = [f for f in frames if not any(Path(f.filename).is_relative_to(folder) for folder in ours)]
-    at = (theirs or list(frames))[-1]
+    folders = [Path(module.__file__ or "").parent for module in (torch, __import__("translate"))]
+    at = frames[-1]
+    for frame in reversed(frames):
+        if not any(Path(frame.filename).is_relative_to(folder) for folder in folders):
+            at = frame
+            break
     return f"{Path(at.filename).name}:{at.lineno}"
 
 
