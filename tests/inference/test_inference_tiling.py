@@ -1,5 +1,6 @@
 """Images in strips against the same networks on whole images: torch's own answer is the oracle."""
 
+import os
 import shutil
 import tempfile
 from pathlib import Path
@@ -31,10 +32,13 @@ def in_strips(program, image, **options):
     recorded = trace(program, [image.shape], CPU, dtype=image.dtype)
     schedule = make_schedule(recorded, **{"budget": 1 << 30, **options})
     strips = []
+
+    def write(first, strip):
+        strips.append((first, strip.clone()))
+
     with DiskTensors(schedule.disk_bytes) as disk:
         reads = [(recorded.inputs[0], lambda a, b: image[..., a:b, :])]
-        put = strips.append
-        execute(schedule, reads, lambda first, strip: put((first, strip.clone())), disk, device=CPU, dtype=image.dtype)
+        execute(schedule, reads, write, disk, device=CPU, dtype=image.dtype)
         assert disk.used == 0 and disk.most == schedule.disk_bytes * image.dtype.itemsize // 4
     assert [first for first, _ in strips] == np.cumsum([0, *(s.shape[-2] for _, s in strips)])[:-1].tolist()
     return torch.cat([strip for _, strip in strips], -2)
@@ -43,6 +47,11 @@ def in_strips(program, image, **options):
 def whole(program, image):
     with torch.inference_mode():
         return program(image)
+
+
+def assert_close(output, expected):
+    assert output.shape == expected.shape
+    assert torch.allclose(output, expected, atol=1e-8), (output - expected).abs().max()
 
 
 NETWORKS = {
@@ -74,8 +83,7 @@ def test_networks_in_strips_give_what_they_give_for_the_whole_image(name, strips
     build, norm, size = NETWORKS[name]
     net = prepare_for_inference(build(lively).double(), TestTime(norm=norm))
     image = torch.rand(1, 3, *size, generator=rng, dtype=torch.float64) * 2 - 1
-    wanted, found = whole(net, image), in_strips(net, image, strips=strips)
-    assert found.shape == wanted.shape and torch.allclose(found, wanted, atol=1e-8), (found - wanted).abs().max()
+    assert_close(in_strips(net, image, strips=strips), whole(net, image))
 
 
 class Excite(nn.Module):
@@ -146,8 +154,7 @@ def test_layers_in_strips_behind_and_before_a_norm(name, strips, rng):
     def program(x):
         return F.instance_norm(layer(F.instance_norm(x) + 0.1 * x)) * 0.5 + layer(x)
 
-    wanted, found = whole(program, image), in_strips(program, image, strips=strips)
-    assert found.shape == wanted.shape and torch.allclose(found, wanted, atol=1e-8), (found - wanted).abs().max()
+    assert_close(in_strips(program, image, strips=strips), whole(program, image))
 
 
 def test_statistics_are_exact_where_the_mean_is_large(rng):
@@ -233,7 +240,7 @@ def test_a_disk_that_fills_up_is_an_error_that_says_so(tmp_path):
         disk.add("x", (1, 2, 8, 8), torch.float32)
         file = disk._files["x"]
         file._file.close()
-        file._file = Path("/dev/full").open("r+b", buffering=0)
+        file._file = os.fdopen(os.open("/dev/full", os.O_RDWR), "r+b", buffering=0)
         with pytest.raises(ConfigError, match="cannot be written: No space left"):
             disk.write("x", 0, torch.zeros(1, 2, 4, 8))
 

@@ -33,30 +33,30 @@ def waves(height, width, dtype=np.uint8, channels=3):
 
 @pytest.mark.parametrize("dtype", [np.uint8, np.uint16])
 def test_pictures_with_padding_and_alpha(dtype, lively):
-    made_by = translator(lively(UNet, filters=4, levels=4))
+    model = translator(lively(UNet, filters=4, levels=4))
     alpha = waves(53, 41, dtype, 1)[..., 0]
     image = Image(waves(53, 41, dtype), alpha, icc=b"profile")
-    wanted, found = (made_by.translate_image(image, tile=tile) for tile in ("off", 8))
+    expected, output = (model.translate_image(image, tile=tile) for tile in ("off", 8))
     step = 1 if dtype == np.uint8 else 4
-    assert np.abs(wanted.pixels.astype(int) - found.pixels).max() <= step and found.pixels.dtype == dtype
-    assert np.array_equal(found.alpha, alpha) and found.icc == b"profile"
+    assert np.abs(expected.pixels.astype(int) - output.pixels).max() <= step and output.pixels.dtype == dtype
+    assert np.array_equal(output.alpha, alpha) and output.icc == b"profile"
 
 
 def test_naive_tiles_would_differ_where_strips_do_not(lively):
     net = lively(ResNet, filters=8, blocks=2)
-    made_by, image = translator(net), waves(96, 40)
-    wanted = made_by.translate_image(Image(image), tile="off").pixels.astype(int)
-    found = made_by.translate_image(Image(image), tile=12).pixels
-    naive = np.concatenate([made_by(image[row : row + 48]) for row in (0, 48)])
-    assert np.abs(wanted - found).max() <= 1
-    assert np.abs(wanted - naive).mean() > 3
+    model, image = translator(net), waves(96, 40)
+    expected = model.translate_image(Image(image), tile="off").pixels.astype(int)
+    output = model.translate_image(Image(image), tile=12).pixels
+    naive = np.concatenate([model(image[row : row + 48]) for row in (0, 48)])
+    assert np.abs(expected - output).max() <= 1
+    assert np.abs(expected - naive).mean() > 3
 
 
 def test_tensors_grey_images_and_batches(rng, lively):
-    made_by = translator(lively(ResNet, filters=4, blocks=1))
+    model = translator(lively(ResNet, filters=4, blocks=1))
     images = torch.rand(3, 1, 37, 30, generator=rng) * 2 - 1
-    wanted, found = (made_by.translate_tensor(images, tile=tile) for tile in ("off", 9))
-    assert torch.allclose(wanted, found, atol=2e-5)
+    expected, output = (model.translate_tensor(images, tile=tile) for tile in ("off", 9))
+    assert torch.allclose(expected, output, atol=2e-5)
 
 
 def test_the_scale_and_several_inputs(make, tiny, rng):
@@ -71,11 +71,11 @@ def test_the_scale_and_several_inputs(make, tiny, rng):
             return output * 0.5 + F.interpolate(original, scale_factor=2) * 0.5
 
     gen = nn.Conv2d(6, 3, 5, padding=2)
-    made_by = make(Mixed, {"gen": gen})
+    model = make(Mixed, {"gen": gen})
     image, other = Image(waves(37, 22)), Image(waves(50, 40))
-    wanted, found = (made_by.translate_image(image, None, {"other": other}, tile=tile) for tile in ("off", 10))
-    assert found.pixels.shape == (74, 44, 3)
-    assert np.abs(wanted.pixels.astype(int) - found.pixels).max() <= 1
+    expected, output = (model.translate_image(image, None, {"other": other}, tile=tile) for tile in ("off", 10))
+    assert output.pixels.shape == (74, 44, 3)
+    assert np.abs(expected.pixels.astype(int) - output.pixels).max() <= 1
 
 
 def test_label_maps(make, tiny):
@@ -86,9 +86,10 @@ def test_label_maps(make, tiny):
     torch.manual_seed(0)
     spec = DataSpec("labelled", {"image": 3, "label": 1}, (32, 32), ("a", "b", "c"), ((0, 0, 0), (1, 1, 1), (2, 2, 2)))
     method = Labels(Labels.Config(), spec, {"l1": 1.0})
-    made_by = Translator(method, {"gen": nn.Conv2d(3, 3, 3, padding=1)}, {})
-    wanted, found = (made_by.translate_image(Image(waves(45, 33)), tile=tile) for tile in ("off", 7))
-    assert np.array_equal(wanted.pixels, found.pixels) and found.mode == "palette" and len(np.unique(found.pixels)) > 1
+    model = Translator(method, {"gen": nn.Conv2d(3, 3, 3, padding=1)}, {})
+    expected, output = (model.translate_image(Image(waves(45, 33)), tile=tile) for tile in ("off", 7))
+    assert np.array_equal(expected.pixels, output.pixels)
+    assert output.mode == "palette" and len(np.unique(output.pixels)) > 1
 
 
 def test_dropout_that_stays_on_draws_the_same_for_every_height_of_strips(rng):
@@ -107,15 +108,15 @@ def test_bf16_in_strips_is_as_near_as_bf16_is(rng, lively):
     images = torch.rand(1, 3, 48, 32, generator=rng) * 2 - 1
     exact = translator(net).translate_tensor(images)
     low = translator(net, precision="bf16")
-    wanted, found = ((low.translate_tensor(images, tile=tile) - exact).abs().mean() for tile in ("off", 12))
-    assert 0 < found < 2 * wanted + 1e-3
+    whole_error, strip_error = ((low.translate_tensor(images, tile=tile) - exact).abs().mean() for tile in ("off", 12))
+    assert 0 < strip_error < 2 * whole_error + 1e-3
 
 
 # ------------------------------------------------------------------------------------------- when, and what otherwise
 
 
 def test_auto_looks_at_the_free_memory(monkeypatch, rng, lively):
-    made_by, image = translator(lively(ResNet, filters=4, blocks=1)), torch.rand(1, 3, 64, 64, generator=rng)
+    model, image = translator(lively(ResNet, filters=4, blocks=1)), torch.rand(1, 3, 64, 64, generator=rng)
     heights = []
     whole_pass = Program.whole
 
@@ -128,31 +129,31 @@ def test_auto_looks_at_the_free_memory(monkeypatch, rng, lively):
     for free, passes in ((1 << 30, 1), (1 << 16, 0)):
         monkeypatch.setattr(memory, "free_memory", lambda device, free=free: free)
         heights.clear()
-        made_by.translate_tensor(image)
+        model.translate_tensor(image)
         assert len(heights) == passes
-    assert made_by.streamer.fits(made_by.route(), 16 * 16)
+    assert model.streamer.fits(model.route(), 16 * 16)
 
 
 def test_tensors_of_more_values_than_kernels_count_are_not_made_whole(monkeypatch, lively):
     """The largest tensor here has 64 channels at the full size."""
-    made_by = translator(lively(ResNet, filters=64, blocks=1))
+    model = translator(lively(ResNet, filters=64, blocks=1))
     monkeypatch.setattr(memory, "free_memory", lambda device: 1 << 50)
-    assert made_by.streamer.fits(made_by.route(), 1 << 24)
-    assert not made_by.streamer.fits(made_by.route(), 1 << 26)
+    assert model.streamer.fits(model.route(), 1 << 24)
+    assert not model.streamer.fits(model.route(), 1 << 26)
 
 
 def test_out_of_memory_halves_the_batch_then_takes_strips_and_remembers(monkeypatch, rng, lively):
-    made_by, images = translator(lively(ResNet, filters=4, blocks=1)), torch.rand(4, 3, 32, 32, generator=rng)
-    wanted, tried = made_by.translate_tensor(images, tile="off"), []
+    model, images = translator(lively(ResNet, filters=4, blocks=1)), torch.rand(4, 3, 32, 32, generator=rng)
+    expected, tried = model.translate_tensor(images, tile="off"), []
 
     def full(program, route, given, key):
         tried.append(len(given["image"]))
         raise RuntimeError("DefaultCPUAllocator: can't allocate memory: you tried to allocate 9 bytes")
 
     monkeypatch.setattr(Program, "whole", full)
-    assert torch.allclose(made_by.translate_tensor(images), wanted, atol=2e-5)
+    assert torch.allclose(model.translate_tensor(images), expected, atol=2e-5)
     assert tried == [4, 2, 1]
-    made_by.translate_tensor(images)
+    model.translate_tensor(images)
     assert tried == [4, 2, 1]
 
 
@@ -182,13 +183,13 @@ class Foreign(nn.Module):
 
 def test_unknown_networks_go_in_bands_with_the_statistics_of_all_and_say_how_near_that_is(lively):
     net, image = Foreign(lively(ResNet, filters=8, blocks=1)), waves(256, 40)
-    made_by, told = translator(net), []
-    made_by.streamer.tell = told.append
-    wanted = made_by.translate_image(Image(image), tile="off").pixels.astype(int)
-    found = made_by.translate_image(Image(image), tile=64).pixels.astype(int)
-    naive = np.concatenate([made_by(image[row : row + 64]) for row in range(0, 256, 64)]).astype(int)
-    assert np.abs(found - wanted).mean() < 0.2 * np.abs(naive - wanted).mean()
-    assert len(told) == 1 and "(cumsum); mean difference to the whole: " in told[0]
+    messages = []
+    model = translator(net, tell=messages.append)
+    expected = model.translate_image(Image(image), tile="off").pixels.astype(int)
+    output = model.translate_image(Image(image), tile=64).pixels.astype(int)
+    naive = np.concatenate([model(image[row : row + 64]) for row in range(0, 256, 64)]).astype(int)
+    assert np.abs(output - expected).mean() < 0.2 * np.abs(naive - expected).mean()
+    assert len(messages) == 1 and "(cumsum); mean difference to the whole: " in messages[0]
 
 
 def test_bands_of_a_local_network_are_exact_and_values_decide_nothing(rng):
@@ -196,10 +197,9 @@ def test_bands_of_a_local_network_are_exact_and_values_decide_nothing(rng):
         def forward(self, x):
             return F.avg_pool2d(x, 3, 1, 1) * (2 if float(x.max()) > 100 else 1)
 
-    made_by = translator(Looks())
-    made_by.streamer.tell = lambda text: None
+    model = translator(Looks(), tell=lambda text: None)
     image = torch.rand(1, 3, 150, 20, generator=rng)
-    assert torch.allclose(made_by.translate_tensor(image, tile=40), made_by.translate_tensor(image), atol=1e-6)
+    assert torch.allclose(model.translate_tensor(image, tile=40), model.translate_tensor(image), atol=1e-6)
 
 
 def test_bands_cover_all_rows_once():

@@ -25,6 +25,7 @@ from translate.seeding import derive
 
 @row_op("instance_norm", "batch_norm")
 def image_norm(node: Node) -> RowOp:
+    """Norms of each channel, by the statistics of the image or those of the training."""
     options = arguments(node)
     source = image_argument(options["input"], node)
     flag, default = ("use_input_stats", True) if node.name == "instance_norm" else ("training", False)
@@ -38,6 +39,7 @@ def image_norm(node: Node) -> RowOp:
 
 @row_op("group_norm")
 def group_norm(node: Node) -> RowOp:
+    """Norms of several channels together."""
     options = arguments(node, "input", "num_groups", "weight", "bias", "eps")
     source = image_argument(options["input"], node)
     eps = 1e-5 if options["eps"] is None else options["eps"]
@@ -73,6 +75,7 @@ def mean_of_all(node: Node, source: Node) -> RowOp:
 
 @row_op("adaptive_avg_pool2d")
 def global_pool(node: Node) -> RowOp:
+    """The mean of the whole image by another name."""
     options = arguments(node, "input", "output_size")
     if node.shape[-2:] != (1, 1):
         raise UnsupportedOp("adaptive_avg_pool2d to more than one pixel")
@@ -81,6 +84,7 @@ def global_pool(node: Node) -> RowOp:
 
 @row_op("dropout", "dropout2d", "feature_dropout")
 def dropout(node: Node) -> RowOp:
+    """Pixels or channels set to 0 at random, where the network keeps that on at inference."""
     options = arguments(node, "input", "p", "training")
     source, p, training = image_argument(options["input"], node), options["p"], options.get("training", True)
     need = same_rows(node, (source,))

@@ -46,6 +46,7 @@ COPIES = (
 
 @row_op(*IN_PLACE, *ARITHMETIC, *COMPARISONS, *ACTIVATIONS, *COPIES)
 def pixelwise(node: Node) -> RowOp:
+    """Functions of single pixels, or of pixels at the same place in several tensors."""
     # Strips of one tensor may be read by several ops, so that no call may write into its input.
     base = IN_PLACE.get(node.name, node.name)
     title = getattr(node.function, "__name__", "")
@@ -63,6 +64,7 @@ def pixelwise(node: Node) -> RowOp:
 
 @row_op("cat", "concat", "stack")
 def joined(node: Node) -> RowOp:
+    """Tensors one behind the other along channels or columns."""
     options = arguments(node, "tensors", "dim")
     # `stack` counts the axis in its output, where a new last axis makes the columns the rows.
     along_rows = (-2, -1) if node.name == "stack" else (-2,)
@@ -73,6 +75,7 @@ def joined(node: Node) -> RowOp:
 
 @row_op("chunk", "split", "unbind", "narrow", "softmax", "log_softmax")
 def along_an_axis(node: Node) -> RowOp:
+    """Parts of a tensor, or weights that add up to 1, along channels or columns."""
     names = {"chunk": ("input", "chunks", "dim"), "split": ("tensor", "split_size", "dim")}
     options = arguments(node, *names.get(node.name, ("input", "dim")))
     source = node.inputs()[0]
@@ -86,6 +89,7 @@ def along_an_axis(node: Node) -> RowOp:
 
 @row_op("mean", "sum", "amax", "amin", "argmax")
 def reduced(node: Node) -> RowOp:
+    """Sums and their like over channels or columns; the mean over the whole image."""
     options = arguments(node, "input", "dim", "keepdim")
     source, keepdim = node.inputs()[0], bool(options["keepdim"])
     dims = options["dim"] if isinstance(options["dim"], (tuple, list)) else [options["dim"]]
@@ -102,6 +106,7 @@ def reduced(node: Node) -> RowOp:
 
 @row_op("reshape", "view", "flatten", "unflatten", "unsqueeze", "squeeze", "expand", "expand_as")
 def reshaped(node: Node) -> RowOp:
+    """Other shapes of the axes before rows and columns."""
     source = node.inputs()[0]
     if len(source.shape) < 3 or source.shape[-2:] != node.shape[-2:]:
         raise UnsupportedOp(f"{node.name} of rows")
@@ -116,6 +121,7 @@ def reshaped(node: Node) -> RowOp:
 
 @row_op("getitem")
 def indexed(node: Node) -> RowOp:
+    """Slices, also of the rows where these stay next to each other."""
     source, index = node.args
     if len(node.inputs()) > 1 or not isinstance(source, Node):
         raise UnsupportedOp("indexing with a tensor on the way")

@@ -34,6 +34,7 @@ Resample = Callable[[Tensor, bool, bool], Tensor]
 
 @row_op("interpolate", "upsample")
 def interpolation(node: Node) -> RowOp:
+    """An image in another size: rows by weights that are found out here, columns by torch."""
     names = ("input", "size", "scale_factor", "mode", "align_corners", "recompute_scale_factor", "antialias")
     options = arguments(node, *names)
     source, mode = image_argument(options["input"], node), options["mode"] or "nearest"

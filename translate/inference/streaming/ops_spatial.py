@@ -54,6 +54,7 @@ def hull(index: Tensor) -> Span:
 
 @row_op("conv2d", "fast_conv2d")
 def convolution(node: Node) -> RowOp:
+    """A window of rows with weights; the next row of the output has it `stride` rows further down."""
     options = arguments(node, "input", "weight", "bias", "stride", "padding", "dilation", "groups")
     source, weight = image_argument(options["input"], node), weight_argument(options["weight"], node)
     bias, groups = options["bias"], options["groups"] or 1
@@ -92,6 +93,7 @@ def convolution(node: Node) -> RowOp:
 
 @row_op("conv_transpose2d")
 def transposed_convolution(node: Node) -> RowOp:
+    """Each row spread over several rows of the output, which lie `stride` apart."""
     names = ("input", "weight", "bias", "stride", "padding", "output_padding", "groups", "dilation")
     options = arguments(node, *names)
     source, weight = image_argument(options["input"], node), weight_argument(options["weight"], node)
@@ -129,6 +131,7 @@ def transposed_convolution(node: Node) -> RowOp:
 
 @row_op("avg_pool2d", "max_pool2d")
 def pool(node: Node) -> RowOp:
+    """The mean or the largest value of a window."""
     largest = node.name == "max_pool2d"
     further = ("dilation", "ceil_mode") if largest else ("ceil_mode", "count_include_pad", "divisor_override")
     options = arguments(node, "input", "kernel_size", "stride", "padding", *further)
@@ -167,6 +170,7 @@ def pool(node: Node) -> RowOp:
 
 @row_op("pad")
 def padded(node: Node) -> RowOp:
+    """Rows and columns added around the image, or cut off."""
     options = arguments(node, "input", "pad", "mode", "value")
     source, mode = image_argument(options["input"], node), options["mode"] or "constant"
     # torch counts from the last axis: left, right, top, bottom. Negative numbers cut off.
@@ -211,6 +215,7 @@ def _padded_with_a_value(node: Node, source: Node, top: int, columns: tuple[int,
 
 @row_op("pixel_shuffle")
 def shuffle(node: Node) -> RowOp:
+    """Channels become rows and columns: N x C r^2 x H x W to N x C x H r x W r."""
     options = arguments(node, "input", "upscale_factor")
     source, factor = image_argument(options["input"], node), options["upscale_factor"]
 
@@ -227,6 +232,7 @@ def shuffle(node: Node) -> RowOp:
 
 @row_op("pixel_unshuffle")
 def unshuffle(node: Node) -> RowOp:
+    """Rows and columns become channels: N x C x H r x W r to N x C r^2 x H x W."""
     options = arguments(node, "input", "downscale_factor")
     source, factor = image_argument(options["input"], node), options["downscale_factor"]
 
