@@ -125,7 +125,7 @@ def test_a_file_that_changes_its_size_is_refused(tmp_path: Path, monkeypatch: py
 def stub(monkeypatch: pytest.MonkeyPatch, code: str) -> None:
     """Workers run `code` before they serve."""
     start = guarded._START.replace("; serve()", "")
-    monkeypatch.setattr(guarded, "_START", f"{start}\nimport translate.imaging.sandbox as g\n{code}\nserve()")
+    monkeypatch.setattr(guarded, "_START", f"{start}\nimport translate.imaging.sandbox_worker as g\n{code}\nserve()")
 
 
 def test_a_decoder_that_hangs_is_killed_and_replaced(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -167,6 +167,40 @@ def test_a_decoder_that_crashes_ends_no_more_than_its_image(
         with pytest.raises(DataError, match=f"bad.tif: .*{words}"):
             reader.read(bad)
         assert same(reader.read(path), read(path))
+
+
+def test_a_worker_that_waits_for_long_is_used_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = files(tmp_path)[3]
+    stub(monkeypatch, "import signal; alarm = signal.alarm; signal.alarm = lambda seconds: alarm(min(seconds, 1))")
+    with GuardedReader(workers=1) as reader:
+        first = reader.read(path)
+        process = reader._idle[0]._process
+        time.sleep(1.5)
+        assert process.poll() is None
+        assert same(reader.read(path), first)
+
+
+def test_a_worker_without_alarm_signals_ends_when_nobody_waits_for_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = files(tmp_path)[3]
+    slow = tmp_path / "slow.tif"
+    slow.write_bytes(path.read_bytes())
+    stub(
+        monkeypatch,
+        "import sys, signal, time; sys.modules['resource'] = None; del signal.alarm\n"
+        "later = g.faulthandler.dump_traceback_later\n"
+        "g.faulthandler.dump_traceback_later = lambda seconds, exit: later(1, exit=exit)\n"
+        "read = g.read; g.read = lambda p, limits: 'slow' in p.name and time.sleep(60) or read(p)",
+    )
+    with GuardedReader(workers=1) as reader:
+        assert same(reader.read(path), read(path))
+        time.sleep(1.5)
+        assert same(reader.read(path), read(path))
+        began = time.monotonic()
+        with pytest.raises(DataError, match=r"slow.tif: its decoder crashed \(exit code 1\)"):
+            reader.read(slow)
+        assert time.monotonic() - began < 10
 
 
 def test_no_process_is_left(tmp_path: Path) -> None:

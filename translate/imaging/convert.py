@@ -1,4 +1,4 @@
-"""From images to network tensors and back: bit depth, grey and colour, alpha, padding."""
+"""Turns images into network tensors and back: bit depth, grey and colour, alpha, padding."""
 
 from __future__ import annotations
 
@@ -37,8 +37,9 @@ def as_image(image: Any) -> Image:
     if hasattr(image, "getbands"):
         if image.mode == "F" or (image.mode.startswith("I") and image.mode != "I;16"):
             raise ConfigError(f"a PIL image of mode {image.mode!r} has no known range; give an array or a tensor")
-        known = image.mode in ("L", "LA", "RGB", "RGBA", "I;16")
-        image = np.asarray(image if known else image.convert("RGBA" if image.has_transparency_data else "RGB"))
+        if image.mode not in ("L", "LA", "RGB", "RGBA", "I;16"):
+            image = image.convert("RGBA" if image.has_transparency_data else "RGB")
+        image = np.asarray(image)
     if not isinstance(image, np.ndarray):
         raise ConfigError(f"an image is a path, a PIL image, an array or a tensor, not {type(image).__name__}")
     array = image[..., None] if image.ndim == 2 else image
@@ -58,7 +59,9 @@ def with_alpha(array: Array, alpha: Array | None, bands: bool = False) -> Image:
     channels = array.shape[2]
     if channels in (2, 4) and not bands:
         array, alpha = array[..., :-1], array[..., -1]
-    mode = "bands" if channels > 4 or (bands and channels > 1) else "grey" if channels <= 2 else "rgb"
+    mode = "grey" if channels <= 2 else "rgb"
+    if channels > 4 or (bands and channels > 1):
+        mode = "bands"
     return Image(array, alpha, mode=mode)
 
 
@@ -74,6 +77,7 @@ def to_tensor(image: Array) -> Tensor:
 
     A float32 has 24 bits: of uint32 the lowest eight are rounded off.
     """
+    # 2^32 - 1 is no float32: those samples are scaled in float64 and rounded once.
     values: Array = image.transpose(2, 0, 1).astype(np.float64 if image.dtype == np.uint32 else np.float32)
     return torch.from_numpy((values * (2.0 / top(image.dtype)) - 1.0).astype(np.float32, copy=False))[None]
 
@@ -114,9 +118,10 @@ def match_channels(images: Tensor, channels: int) -> Tensor:
 
 
 def reflect_index(length: int, padded: int, device: torch.device) -> Tensor:
-    """Which of `length` pixels stands at each of `padded` places: 0 1 2 1 0 1 2 ... (iterated reflection)."""
+    """The index of the pixel that stands at each of `padded` places: 0 1 2 1 0 1 2 ... (iterated reflection)."""
     if length == 1:
         return torch.zeros(padded, dtype=torch.long, device=device)
+    # One period runs up and down again; neither end is repeated, so that it has 2 * length - 2 places.
     at = torch.arange(padded, device=device) % (2 * length - 2)
     return torch.minimum(at, 2 * length - 2 - at)
 

@@ -1,4 +1,7 @@
-"""From the bytes of a file to an image; `translate.imaging.io` says what comes out."""
+"""Decodes the bytes of a file to an image; `translate.imaging.io` says what comes out.
+
+The libraries that decode are imported where they are called: each takes a tenth of a second, and most images need one.
+"""
 
 from __future__ import annotations
 
@@ -11,6 +14,8 @@ from io import BytesIO
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO
 
+import numpy as np
+
 from translate.errors import DataError
 from translate.imaging.formats.jpeg import jpeg_info
 from translate.imaging.formats.kind import CHECKS, kind_of
@@ -22,12 +27,12 @@ from translate.imaging.image import FRAMES, LIMITS, Header, Image, Limits
 from translate.imaging.pixels import colour_key, upright
 
 if TYPE_CHECKING:
-    import numpy as np
     from PIL.ImageFile import ImageFile
 
-    Array = np.ndarray[Any, Any]
+Array = np.ndarray[Any, Any]
 
-_ORIENTATION = 0x0112
+_ORIENTATION = 0x0112  # the EXIF tag
+# So many bytes are read at once: the chunks before the image data of nearly every PNG.
 _HEAD = 1 << 16
 
 
@@ -66,6 +71,7 @@ def open_regular(path: Path) -> BinaryIO:
     Errors: DataError for anything but a regular file, OSError.
     """
     _check_regular(path, path.stat().st_mode)
+    # The path may lead to another file by now, so that the opened one is looked at as well.
     handle = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0))
     file = os.fdopen(handle, "rb")
     try:
@@ -89,7 +95,7 @@ def contents(path: Path, limits: Limits) -> bytes:
         with open_regular(path) as file:
             size = os.fstat(file.fileno()).st_size
             limits.check_file(size, str(path))
-            data = file.read(size + 1)
+            data = file.read(size + 1)  # one more than there should be shows a file that grows
     except OSError as error:
         raise DataError(f"{path}: {error.strerror or error}") from None
     if len(data) != size:
@@ -104,13 +110,13 @@ def decode(data: bytes, name: str, *, limits: Limits = LIMITS, indices: bool = F
 
 
 def open_header(data: bytes, name: str, limits: Limits) -> Opened:
-    """What the header in `data` says, for `decode_opened`. Errors: DataError."""
+    """Reads the header in `data`, for `decode_opened`. Errors: DataError."""
     limits.check_file(len(data), name)
     return _open(BytesIO(data), len(data), name, limits)
 
 
 def decode_opened(opened: Opened, data: bytes, name: str, *, indices: bool = False) -> Image:
-    """As `decode`, of a file whose header has been read."""
+    """Decodes, as `decode` does, a file whose header has been read."""
     kind = opened.header.format
     if check := CHECKS.get(kind):
         check(data, name)
@@ -148,12 +154,15 @@ def _damaged(name: str, kind: str, error: Exception) -> DataError:
 
 
 def _open(stream: BinaryIO, size: int, name: str, limits: Limits) -> Opened:
+    """Reads the header: first what could keep Pillow busy or take memory, then Pillow itself."""
     head = stream.read(_HEAD)
     kind = kind_of(head[:24], name)
     # Pillow warns of odd metadata, which the answer here does not depend on. catch_warnings is not safe in threads.
     warnings.filterwarnings("ignore", module=r"PIL\.")
-    if kind == "tiff" and (directory := _directory(stream, size, name, limits)).exact:
-        return Opened(None, directory.header, directory.one("orientation", 1), directory)
+    if kind == "tiff":
+        directory = _directory(stream, size, name, limits)
+        if directory.exact:
+            return Opened(None, directory.header, directory.one("orientation", 1), directory)
     _before(stream, kind, head, size, name, limits)
     stream.seek(0)
     try:
@@ -173,11 +182,13 @@ def _open(stream: BinaryIO, size: int, name: str, limits: Limits) -> Opened:
 
 
 def _directory(stream: BinaryIO, size: int, name: str, limits: Limits) -> Directory:
-    """The directory of a TIFF of which something can be made within the limits."""
+    """The directory of a TIFF that can be decoded within the limits. Errors: DataError for any other."""
     tiff = read_directory(stream, name)
     _check_frames(tiff.pages, name)
     if not tiff.exact and (tiff.bits > 8 or not tiff.unsigned):
-        kind = "floating point" if tiff.float else "unsigned" if tiff.unsigned else "signed"
+        kind = "unsigned" if tiff.unsigned else "signed"
+        if tiff.float:
+            kind = "floating point"
         raise DataError(
             f"{name}: TIFF with {kind} samples of {tiff.bits} bits in this form is not read; convert it to grey or RGB "
             "with unsigned samples of 8, 16 or 32 bits, or float32 in [0, 1]"
@@ -211,7 +222,8 @@ def _orientation(file: ImageFile, kind: str, stream: BinaryIO) -> int:
     try:
         if kind != "png" or "exif" in file.info:
             return int(file.getexif().get(_ORIENTATION, 1))
-        position, exif = stream.tell(), Exif()  # Pillow would decode the whole PNG to look behind its image data
+        # Pillow would decode the whole PNG to look for the chunk behind its image data.
+        position, exif = stream.tell(), Exif()
         exif.load(png_chunk(stream, b"eXIf"))
         stream.seek(position)
         return int(exif.get(_ORIENTATION, 1))
@@ -238,6 +250,7 @@ def _layout(file: ImageFile, kind: str, head: bytes, name: str) -> tuple[str, in
     """(mode, colour channels, bits, alpha) of an opened file."""
     if kind == "png":
         png = png_header(head, name)
+        # Pillow's modes do not tell 2 and 4 bits from 8, nor a colour key from none; the header does.
         mode = {0: "grey", 2: "rgb", 3: "palette", 4: "grey", 6: "rgb"}[png.colour]
         alpha = png.colour in (4, 6) or png.transparency is not None
         bilevel = png.bits == 1 and mode == "grey"
@@ -254,10 +267,11 @@ def _layout(file: ImageFile, kind: str, head: bytes, name: str) -> tuple[str, in
 def _as_indices(opened: Opened, data: bytes, name: str) -> Opened:
     """The file as a grey image of the values that it stores. Errors: DataError where these are no 8-bit indices."""
     header = opened.header
-    grey = header.mode == "grey" and not header.alpha and data[24:25] == b"\x08"
+    stored_bits = data[24] if header.format == "png" else header.bits  # byte 24 of a PNG, in its IHDR
+    grey = header.mode == "grey" and not header.alpha and stored_bits == 8
     if header.format != "png" or not (grey or header.mode == "palette"):
-        told = f"{header.format.upper()}, {header.mode}, {data[24] if header.format == 'png' else header.bits} bits"
-        raise DataError(f"{name}: a label map is a PNG of 8-bit grey values or palette indices, and this is {told}")
+        form = f"{header.format.upper()}, {header.mode}, {stored_bits} bits"
+        raise DataError(f"{name}: a label map is a PNG of 8-bit grey values or palette indices, and this is {form}")
     return replace(opened, header=replace(header, channels=1, alpha=False, mode="grey"))
 
 
@@ -282,8 +296,6 @@ def _turbo(data: bytes, name: str) -> Array | None:
 
 def _narrow(opened: Opened) -> Array:
     """Decodes an 8-bit image to H x W x (1 to 4)."""
-    import numpy as np
-
     header = opened.header
     keyed = header.format == "png" and header.mode != "palette"  # its alpha follows from tRNS, or is in the mode
     alpha = "A" in opened.file.mode.upper() if keyed else header.alpha
@@ -298,21 +310,25 @@ def _narrow(opened: Opened) -> Array:
 def _wide(opened: Opened, data: bytes) -> Array:
     """Decodes a 16-bit PNG to H x W x (1 to 4); Pillow would make 8 bits of most of them."""
     import cv2
-    import numpy as np
 
     cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_ERROR)
     array = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_UNCHANGED)
     if array is None or array.dtype != np.uint16:
         raise ValueError("it cannot be decoded")
     array = array[..., None] if array.ndim == 2 else array
-    order = {1: [0], 3: [2, 1, 0], 4: [2, 1, 0, 3] if opened.header.channels == 3 else [0, 3]}[array.shape[2]]
+    # OpenCV gives blue, green, red, alpha; grey with alpha comes as three equal channels and alpha.
+    order = {1: [0], 3: [2, 1, 0], 4: [2, 1, 0, 3]}[array.shape[2]]
+    if array.shape[2] == 4 and opened.header.channels == 1:
+        order = [0, 3]
     wide: Array = array[..., order]
     return wide
 
 
 def _image(opened: Opened, array: Array, data: bytes, name: str) -> Image:
     header, channels = opened.header, opened.header.channels
-    pixels, alpha = array[..., :channels], array[..., channels] if array.shape[2] > channels else None
+    pixels = array[..., :channels]
+    alpha = array[..., channels] if array.shape[2] > channels else None
+    # A PNG may name one colour that is transparent instead of holding an alpha channel.
     if header.format == "png" and alpha is None and header.alpha:
         png = png_header(data, name)
         alpha = colour_key(pixels, png.transparency or b"", png.bits)
@@ -320,9 +336,8 @@ def _image(opened: Opened, array: Array, data: bytes, name: str) -> Image:
 
 
 def _turned(opened: Opened, pixels: Array, alpha: Array | None, name: str) -> Image:
-    import numpy as np
-
     header = opened.header
+    # Pillow has turned a TIFF already; of a TIFF that was decoded here the directory is at hand.
     orientation = 1 if header.format == "tiff" and not opened.tiff else opened.orientation
     pixels = np.ascontiguousarray(upright(pixels, orientation))
     alpha = None if alpha is None else np.ascontiguousarray(upright(alpha, orientation))
@@ -333,7 +348,7 @@ def _turned(opened: Opened, pixels: Array, alpha: Array | None, name: str) -> Im
 
 
 def matching(icc: bytes | None, channels: int, mode: str = "") -> bytes | None:
-    """The profile, if it describes pixels of that many channels."""
+    """The profile, if it describes pixels of that many channels: bytes 16 to 19 name its colour space (ICC.1, 7.2)."""
     if not icc or mode in ("cmyk", "bands") or icc[16:20] != (b"GRAY" if channels == 1 else b"RGB "):
         return None
     return icc

@@ -1,4 +1,4 @@
-"""From an image to the bytes of a file; the table in `translate.imaging.io` says what each format keeps."""
+"""Encodes an image to the bytes of a file; the table in `translate.imaging.io` says what each format keeps."""
 
 from __future__ import annotations
 
@@ -7,18 +7,18 @@ import zlib
 from dataclasses import replace
 from io import BytesIO
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
+
+import numpy as np
 
 from translate.errors import ConfigError, DataError
 from translate.imaging.decode import matching
 from translate.imaging.formats.tiff import encode_tiff
 from translate.imaging.image import SUFFIXES, Image
 from translate.imaging.pixels import to8, to16
+from translate.storage.atomic import write_bytes
 
-if TYPE_CHECKING:
-    import numpy as np
-
-    Array = np.ndarray[Any, Any]
+Array = np.ndarray[Any, Any]
 
 
 def write(path: Path, image: Image | Array, *, quality: int = 95, compression: int = 6) -> None:
@@ -28,8 +28,6 @@ def write(path: Path, image: Image | Array, *, quality: int = 95, compression: i
     uint16, uint32, or float32 in [0, 1]. `quality` 1 to 100 is for JPEG and WebP (100: lossless WebP), `compression`
     0 to 9 for PNG. Errors: DataError, ConfigError for an unknown suffix.
     """
-    from translate.storage.atomic import write_bytes
-
     data = encode(image, path.suffix, name=str(path), quality=quality, compression=compression)
     try:
         write_bytes(path, data)
@@ -91,20 +89,20 @@ def _encode_pillow(image: Image, suffix: str, quality: int, compression: int) ->
 
 def _encode_wide(image: Image, compression: int) -> bytes:
     """A PNG of 16-bit colour or alpha, which Pillow cannot write."""
-    import numpy as np
     from imagecodecs import png_encode
 
     data: bytes = bytes(png_encode(np.ascontiguousarray(image.array), level=compression))
     if image.icc is None:
         return data
     chunk = b"iCCP" + b"icc\x00\x00" + zlib.compress(image.icc)
+    # A chunk: its length without the kind, the kind and the content, the CRC-32 of both.
     packed = struct.pack(">I", len(chunk) - 4) + chunk + struct.pack(">I", zlib.crc32(chunk))
     return data[:33] + packed + data[33:]  # right behind the header chunk
 
 
 def _from_array(array: Array) -> Image:
-    known = ("uint8", "uint16", "uint32", "float32")
-    assert array.dtype in known, f"images are {', '.join(known)}, not {array.dtype}"
+    dtypes = ("uint8", "uint16", "uint32", "float32")
+    assert array.dtype in dtypes, f"images are {', '.join(dtypes)}, not {array.dtype}"
     array = array[..., None] if array.ndim == 2 else array
     assert array.ndim == 3 and array.shape[2], f"images are H x W x C, not {array.shape}"
     channels = array.shape[2]

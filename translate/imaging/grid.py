@@ -4,34 +4,28 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
+from torch import Tensor
 
+from translate.imaging.convert import match_channels, resize, to_array, to_tensor
+from translate.imaging.io import read, write
 from translate.imaging.palette import Colour, colourise
 
-if TYPE_CHECKING:
-    from torch import Tensor
-
-    Array = np.ndarray[Any, Any]
+Array = np.ndarray[Any, Any]
 
 
 def picture(image: Tensor, palette: Sequence[Colour]) -> Array:
     """An image C x H x W in [-1, 1], or a label map H x W in the colours of `palette`, as H x W x 3 uint8."""
-    import torch
-
     if image.ndim == 2:
         return colourise(image.numpy(), palette)
-    values = image.float().add(1).mul(127.5).round().clamp(0, 255).to(torch.uint8)
-    pixels: Array = values.permute(1, 2, 0).cpu().numpy()
+    pixels = to_array(image[None], np.dtype(np.uint8))
     return np.repeat(pixels, 3, axis=2) if pixels.shape[2] == 1 else pixels[:, :, :3]
 
 
 def picture_of(path: Path, longest: int) -> Array:
     """An image file as H x W x 3 uint8, no side longer than `longest` pixels. Errors: DataError."""
-    from translate.imaging.convert import match_channels, resize, to_array, to_tensor
-    from translate.imaging.io import read
-
     image = match_channels(to_tensor(read(path).shown()), 3)
     height, width = image.shape[-2:]
     scale = longest / max(height, width)
@@ -64,7 +58,5 @@ def mosaic(rows: Sequence[Sequence[Array]], gap: int = 4) -> Array:
 
 def save_picture(path: Path, pixels: Array) -> None:
     """Writes a grid, making its folder."""
-    from translate.imaging.io import write
-
     path.parent.mkdir(parents=True, exist_ok=True)
     write(path, pixels)

@@ -4,15 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
+
+import numpy as np
 
 from translate.errors import DataError
 from translate.imaging.pixels import over_white, to8, top
 
-if TYPE_CHECKING:
-    import numpy as np
-
-    Array = np.ndarray[Any, Any]
+Array = np.ndarray[Any, Any]
 
 SUFFIXES = (".png", ".jpg", ".jpeg", ".webp", ".tif", ".tiff", ".bmp")
 """Suffixes that can be written, in lower case."""
@@ -107,8 +106,6 @@ class Image:
     @property
     def array(self) -> Array:
         """H x W x C with alpha as the last channel, where there is one: C is 1, 2, 3 or 4, or any number of bands."""
-        import numpy as np
-
         return self.pixels if self.alpha is None else np.dstack([self.pixels, self.alpha])
 
     def over_white(self) -> Array:
@@ -123,8 +120,6 @@ class Image:
 
 def distance(a: Image, b: Image) -> float:
     """The mean absolute difference of two images' values in [0, 1]; of label maps the share of pixels that differ."""
-    import numpy as np
-
     if a.palette:
         return float((a.pixels != b.pixels).mean())
     return float(np.abs(a.pixels.astype(np.float32) - b.pixels.astype(np.float32)).mean(dtype=np.float64)) / top(

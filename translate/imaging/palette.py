@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
+
+import numpy as np
 
 from translate.contracts import IGNORE
 
-if TYPE_CHECKING:
-    import numpy as np
-
-    Array = np.ndarray[Any, Any]
+Array = np.ndarray[Any, Any]
 
 Colour = tuple[int, int, int]
 
@@ -32,13 +31,11 @@ def default_palette(classes: int) -> tuple[Colour, ...]:
 
 def full_palette(palette: Sequence[Colour]) -> list[Colour]:
     """A palette of 256 colours: that of the classes (default colours where there are none), and `VOID` as the last."""
-    given = [(int(r), int(g), int(b)) for r, g, b in palette[:IGNORE]] or list(default_palette(IGNORE))
-    return [*given, *[VOID] * (256 - len(given))]
+    colours = [(int(r), int(g), int(b)) for r, g, b in palette[:IGNORE]] or list(default_palette(IGNORE))
+    return [*colours, *[VOID] * (256 - len(colours))]
 
 
 def colourise(labels: Array, palette: Sequence[Colour]) -> Array:
     """H x W of class indices to H x W x 3 uint8 in the colours of the palette."""
-    import numpy as np
-
     coloured: Array = np.array(full_palette(palette), np.uint8)[labels]
     return coloured

@@ -1,10 +1,14 @@
-"""Reading files that nobody vouches for: decoders that may hang, crash or eat the memory run in a process that can be
-killed.
+"""Reads files that nobody vouches for: decoders that may hang, crash or eat the memory run in a process of their own,
+since a thread cannot be stopped from outside, and a crash takes all threads with it.
 
 Ordinary files are decoded where they are, as fast as ever: PNG, JPEG and uncompressed BMP whose structure is checked
 first and whose announced size is in keeping with their bytes. What has a complex decoder (TIFF, WebP, GIF, run-length
 codes), or one that warns where it should refuse (CMYK JPEG), or announces far more than it holds, goes to a worker,
 which reads the file itself and sends the pixels back.
+
+This process and a worker (`imaging.sandbox_worker`) talk through the worker's standard input and output: a request is
+one line of JSON; an answer is one line of JSON, then the raw bytes of the arrays that it announces. A worker is started
+by `subprocess`, never forked: it holds no lock and no GPU of its parent, and starts alike on every system.
 """
 
 from __future__ import annotations
@@ -14,23 +18,22 @@ import os
 import signal
 import subprocess
 import sys
-import tempfile
 import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, BinaryIO, TypeVar
+from typing import Any, TypeVar
+
+import numpy as np
 
 from translate.device import cores
 from translate.errors import DataError
-from translate.imaging.decode import contents, decode_opened, open_header, open_regular, probe, read
+from translate.imaging.decode import contents, decode_opened, open_header, open_regular, probe
 from translate.imaging.formats.jpeg import jpeg_info
 from translate.imaging.formats.kind import kind_of
 from translate.imaging.image import LIMITS, Header, Image, Limits
 
-if TYPE_CHECKING:
-    import numpy as np
-
+Array = np.ndarray[Any, Any]
 T = TypeVar("T")
 
 PLAUSIBLE = 100
@@ -42,8 +45,10 @@ LARGE = 1 << 28
 SCANS = 20
 """Scans of an ordinary progressive JPEG."""
 
-_START = "import json, sys; sys.path[:] = json.loads(sys.argv[1]); from translate.imaging.sandbox import serve; serve()"
-_ROOM = 1 << 29
+_START = (
+    "import json, sys; sys.path[:] = json.loads(sys.argv[1]); "
+    "from translate.imaging.sandbox_worker import serve; serve()"
+)
 
 
 class GuardedReader:
@@ -81,10 +86,11 @@ class GuardedReader:
         if self._kind(path) in ("tiff", "webp", "gif"):
             return self._ask("read", path, _Worker.image)
         data, name = contents(path, self.limits), str(path)
+        # The bytes that are judged here are the bytes that are decoded: the file is not opened a second time.
         opened = open_header(data, name, self.limits)
         if _ordinary(opened.header, data, name):
             return decode_opened(opened, data, name)
-        del data, opened
+        del data, opened  # frees up to a gigabyte before the worker reads the file again
         return self._ask("read", path, _Worker.image)
 
     def probe(self, path: Path) -> Header:
@@ -112,16 +118,20 @@ class GuardedReader:
         try:
             yield worker
         finally:
+            # `close` may have run meanwhile: it ended the idle workers alone, and this one was none.
             with self._lock:
-                keep = worker.alive and not self._closed
-                if keep:
+                reusable = worker.alive and not self._closed
+                if reusable:
                     self._idle.append(worker)
-            if not keep:
+            if not reusable:
                 worker.end()
 
 
 def _ordinary(header: Header, data: bytes, name: str) -> bool:
+    """Whether a file is decoded in this process."""
     if header.format == "bmp":
+        # Byte 14 is the header's length: 12 is OS/2's, which states no compression. Bytes 30 to 33 state it elsewhere:
+        # 0 is none and 3 bit masks; 1 and 2 are run-length codes.
         return data[14] != 12 and data[30:34] in (b"\0\0\0\0", b"\3\0\0\0")
     if header.decoded > LARGE or header.decoded > max(SMALL, PLAUSIBLE * len(data)):
         return False
@@ -134,21 +144,29 @@ def _ordinary(header: Header, data: bytes, name: str) -> bool:
 def _paths() -> list[str]:
     """Where this process finds its modules, but for the working directory, unless the engine itself is there."""
     root = str(Path(__file__).resolve().parents[2])
-    found = [path or root for path in sys.path if Path(path).is_absolute() or (not path and str(Path.cwd()) == root)]
-    return found if root in found else [*found, root]
+    paths = []
+    for path in sys.path:
+        # An empty entry is the working directory: a module beside the images must not run because of its name.
+        if not path and str(Path.cwd()) == root:
+            paths.append(root)
+        elif Path(path).is_absolute():
+            paths.append(path)
+    return paths if root in paths else [*paths, root]
 
 
 class _Worker:
     """A process that decodes one file after another; one thread at a time may talk to it."""
 
     def __init__(self) -> None:
+        # -P keeps the working directory out of the path. A session of its own (where systems have them) keeps Ctrl+C
+        # from the worker: the parent decides when it ends. Libraries' own messages go to the null device.
         command = [sys.executable, "-P", "-c", _START, json.dumps(_paths())]
         self._process = subprocess.Popen(
             command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, start_new_session=True
         )
         self.alive = True
         try:
-            self._receive()
+            self._receive()  # it says that it is ready
         except EOFError:
             self.end()
             raise DataError("the process that decodes suspicious images does not start") from None
@@ -161,6 +179,7 @@ class _Worker:
             late.set()
             self._process.kill()
 
+        # A read from a pipe has no timeout that works on every system, but it ends when the killed worker's pipe does.
         timer = threading.Timer(limits.seconds, stop)
         timer.daemon = True
         timer.start()
@@ -181,23 +200,24 @@ class _Worker:
 
     def image(self, answer: Mapping[str, Any]) -> Image:
         """The image behind an answer."""
-        import numpy as np
-
-        pixels, alpha, icc = (
-            None if shape is None else self._exactly(np.empty(shape, kind)) for kind, shape in answer["arrays"]
-        )
+        arrays: list[Array | None] = []
+        for dtype, shape in answer["arrays"]:
+            arrays.append(None if shape is None else self._exactly(np.empty(shape, dtype)))
+        pixels, alpha, icc = arrays
         assert pixels is not None
         return Image(pixels, alpha, None if icc is None else icc.tobytes(), answer["mode"])
 
     def _receive(self) -> dict[str, Any]:
+        """The next line of an answer. Errors: EOFError where the worker ended."""
         assert self._process.stdout
         line = self._process.stdout.readline()
-        if not line.endswith(b"\n"):
+        if not line.endswith(b"\n"):  # it ended in the middle of a line, or before it
             raise EOFError
         answer: dict[str, Any] = json.loads(line)
         return answer
 
-    def _exactly(self, array: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
+    def _exactly(self, array: Array) -> Array:
+        """Fills an array from the pipe, which gives a part at a time. Errors: EOFError where the worker ended."""
         assert self._process.stdout
         view = memoryview(array.reshape(-1).view("uint8").data)
         while view:
@@ -207,14 +227,17 @@ class _Worker:
         return array
 
     def _dead(self, path: Path, late: bool, limits: Limits) -> DataError:
+        """The error for a worker that ended by itself or was stopped for being `late`."""
         self.alive = False
         code = self._process.wait()
         if late:
             return DataError(f"{path}: not decoded within {limits.seconds:g} seconds; given up")
-        try:
-            how = signal.Signals(-code).name if code < 0 else f"exit code {code}"
-        except ValueError:
-            how = f"signal {-code}"
+        how = f"exit code {code}"
+        if code < 0:  # on Unix: the signal that ended it
+            try:
+                how = signal.Signals(-code).name
+            except ValueError:
+                how = f"signal {-code}"
         return DataError(f"{path}: its decoder crashed ({how}); the file is damaged, or made to do that")
 
     def end(self) -> None:
@@ -229,88 +252,3 @@ class _Worker:
         except subprocess.TimeoutExpired:
             self._process.kill()
             self._process.wait()
-
-
-# ------------------------------------------------------------------------------------------------- inside the worker
-
-
-def serve() -> None:
-    """Answers requests, one JSON line each, until standard input ends: a JSON line, then the bytes of the arrays."""
-    answers = os.fdopen(os.dup(1), "wb")
-    os.dup2(2, 1)  # what a library prints is no answer
-    _say(answers, {"ready": True})
-    for line in sys.stdin.buffer:
-        request = json.loads(line)
-        limits = Limits(**request["limits"])
-        _alarm(limits.seconds)
-        try:
-            answer, arrays = _answer(request["what"], Path(request["path"]), limits)
-        except DataError as error:
-            text = str(error)
-            answer, arrays = {"error": text.replace(request["path"], request["name"], 1)}, []
-        except MemoryError:
-            answer, arrays = {"error": f"{request['name']}: takes more memory than such an image should"}, []
-        _say(answers, answer, *arrays)
-
-
-def _answer(what: str, path: Path, limits: Limits) -> tuple[dict[str, Any], list[Any]]:
-    import numpy as np
-
-    _allow(_ROOM)
-    header = probe(path, limits=limits)
-    if what == "probe":
-        return {"header": vars(header)}, []
-    _allow(_ROOM + 2 * path.stat().st_size + 6 * header.decoded)
-    image = read(path, limits=limits)
-    if header.format == "jpeg":
-        _check_warnings(path)
-    icc = None if image.icc is None else np.frombuffer(image.icc, np.uint8)
-    arrays = [image.pixels, image.alpha, icc]
-    told = [("uint8", None) if array is None else (str(array.dtype), array.shape) for array in arrays]
-    return {"mode": image.mode, "arrays": told}, [array for array in arrays if array is not None]
-
-
-def _check_warnings(path: Path) -> None:
-    """What OpenCV's libjpeg prints of a JPEG (data that end early, or are left over) is an error: DataError. No other
-    thread prints here."""
-    import cv2
-    import numpy as np
-
-    kept = os.dup(2)
-    with tempfile.TemporaryFile() as said:
-        os.dup2(said.fileno(), 2)
-        try:
-            cv2.imdecode(np.fromfile(path, np.uint8), cv2.IMREAD_UNCHANGED)
-        finally:
-            os.dup2(kept, 2)
-            os.close(kept)
-        said.seek(0)
-        words = said.read(300).decode(errors="replace").strip()
-    if words:
-        raise DataError(f"{path}: damaged or truncated JPEG: {words.splitlines()[0]}")
-
-
-def _say(answers: BinaryIO, answer: Mapping[str, Any], *arrays: Any) -> None:
-    answers.write(json.dumps(answer).encode() + b"\n")
-    for array in arrays:
-        answers.write(memoryview(array.reshape(-1).view("uint8")))
-    answers.flush()
-
-
-def _allow(room: int) -> None:
-    """Lets the address space grow by so many bytes from here on, where the system can limit it."""
-    try:
-        import resource
-
-        pages = int(Path("/proc/self/statm").read_text("ascii").split()[0])
-    except (ImportError, OSError):
-        return
-    hard = resource.getrlimit(resource.RLIMIT_AS)[1]
-    wanted = pages * resource.getpagesize() + room
-    resource.setrlimit(resource.RLIMIT_AS, (wanted if hard < 0 else min(wanted, hard), hard))
-
-
-def _alarm(seconds: float) -> None:
-    """Ends this process if whoever waits for the answer is gone and cannot."""
-    if hasattr(signal, "alarm"):
-        signal.alarm(int(seconds) + 5)

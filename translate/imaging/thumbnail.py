@@ -4,20 +4,19 @@ from __future__ import annotations
 
 import base64
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-if TYPE_CHECKING:
-    import numpy as np
+import numpy as np
 
-    Array = np.ndarray[Any, Any]
+from translate.imaging.io import encode, read
+
+Array = np.ndarray[Any, Any]
 
 QUALITY = 82
 
 
 def data_uri(path: Path, longest: int) -> str:
     """An image file as a WebP data URI, its longer side at most `longest` pixels. Errors: DataError."""
-    from translate.imaging.io import encode, read
-
     pixels = shrink(read(path).shown(), longest)
     return "data:image/webp;base64," + base64.b64encode(encode(pixels, ".webp", quality=QUALITY)).decode()
 

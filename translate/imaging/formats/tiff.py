@@ -4,18 +4,16 @@ from __future__ import annotations
 
 import logging
 from io import BytesIO
-from typing import TYPE_CHECKING, Any
+from typing import Any
+
+import numpy as np
 
 from translate.errors import DataError
 from translate.imaging.formats.tiff_directory import Directory
+from translate.imaging.image import Image
 from translate.imaging.pixels import top, unmultiplied
 
-if TYPE_CHECKING:
-    import numpy as np
-
-    from translate.imaging.image import Image
-
-    Array = np.ndarray[Any, Any]
+Array = np.ndarray[Any, Any]
 
 
 def decode_tiff(data: bytes, tiff: Directory, name: str) -> tuple[Array, Array | None]:
@@ -23,18 +21,20 @@ def decode_tiff(data: bytes, tiff: Directory, name: str) -> tuple[Array, Array |
 
     Errors: DataError for float samples outside [0, 1]; nearly anything for damaged files.
     """
-    import numpy as np
-    import tifffile
+    import tifffile  # late: it takes a tenth of a second, and most images are no TIFF
 
     logging.getLogger("tifffile").setLevel(logging.CRITICAL)  # what it has to say, it raises as well
-    height, width, samples, planar = tiff.one("height"), tiff.one("width"), tiff.samples, tiff.one("planar", 1)
+    height, width, samples = tiff.one("height"), tiff.one("width"), tiff.samples
+    planar = tiff.one("planar", 1)  # 1: pixel after pixel; 2: channel after channel
     with tifffile.TiffFile(BytesIO(data)) as file:
         page = file.pages.first
         tiled = "tile_" * ("tile_offsets" in tiff.tags)
-        told = tuple(tiff.tags[f"{tiled}{tag}"] for tag in ("offsets", "counts"))
+        stated = tuple(tiff.tags[f"{tiled}{tag}"] for tag in ("offsets", "counts"))
         shape = (page.imagelength, page.imagewidth, page.samplesperpixel, int(page.planarconfig))
-        if told != (page.dataoffsets, page.databytecounts) or shape != (height, width, samples, planar):
-            raise ValueError("its directory can be read in two ways")  # what is not decoded would be what memory held
+        # The checks were made with our reading of the directory. Where tifffile reads another, parts of the array would
+        # stay as the memory was.
+        if stated != (page.dataoffsets, page.databytecounts) or shape != (height, width, samples, planar):
+            raise ValueError("its directory can be read in two ways")
         stored = page.asarray(maxworkers=1)
     if planar == 2:
         stored = np.moveaxis(stored.reshape(samples, height, width), 0, 2)
@@ -43,20 +43,18 @@ def decode_tiff(data: bytes, tiff: Directory, name: str) -> tuple[Array, Array |
     if tiff.float:
         _check_range(array, name)
     base = samples - len(tiff.extras)
-    if tiff.one("photometric") == 0:
+    if tiff.one("photometric") == 0:  # 0 is white
         array[..., :base] = top(array.dtype) - array[..., :base] if tiff.float else ~array[..., :base]
     if tiff.alpha is None:
         return array, None
     alpha = np.ascontiguousarray(array[..., tiff.alpha])
     pixels = np.delete(array, tiff.alpha, axis=2)
-    if tiff.extras[tiff.alpha - base] == 1:
+    if tiff.extras[tiff.alpha - base] == 1:  # associated alpha: the colours are stored times it
         pixels[..., :base] = unmultiplied(pixels[..., :base], alpha)
     return pixels, alpha
 
 
 def _check_range(array: Array, name: str) -> None:
-    import numpy as np
-
     low, high = float(array.min()), float(array.max())
     if not np.isfinite([low, high]).all():
         raise DataError(f"{name}: float samples that are NaN or infinite; they must lie in [0, 1]: replace them")

@@ -1,6 +1,17 @@
-"""What the directory of a TIFF says, and whether the strips or tiles that it names are in the file (TIFF 6.0; BigTIFF).
+"""The directory of a TIFF or BigTIFF, and the check that the strips or tiles that it names are in the file (TIFF 6.0).
 
 It is read without any library: what a directory claims decides how much memory a decoder takes.
+
+| bytes | TIFF | BigTIFF |
+| --- | --- | --- |
+| 0 to 1 | `II` little-endian, `MM` big-endian | the same |
+| 2 to 3 | 42 | 43 |
+| 4 to 7 | offset of the first directory | size of offsets (8), a zero |
+| 8 to 15 | | offset of the first directory |
+
+A directory is a count of entries (2 bytes; 8 in BigTIFF), the entries (12 bytes each; 20), and the offset of the next
+directory (4 bytes; 8), 0 behind the last. An entry is a tag (2 bytes), a type (2), a count of values (4; 8), and the
+values, or their offset where they take more than 4 bytes (8).
 """
 
 from __future__ import annotations
@@ -23,6 +34,7 @@ _ENTRIES = 4096
 _ICC = 34675
 _SEGMENTS = 1 << 20
 _TILE = 1 << 26
+# Bytes of a value by its type (TIFF 6.0, section 2; from 16 on BigTIFF's), and how `struct` calls the integer types.
 _SIZES = {1: 1, 2: 1, 3: 2, 4: 4, 5: 8, 6: 1, 7: 1, 8: 2, 9: 4, 10: 8, 11: 4, 12: 8, 13: 4, 16: 8, 17: 8, 18: 8}
 _CODES = {1: "B", 3: "H", 4: "I", 13: "I", 16: "Q"}
 _FIELDS = {
@@ -49,12 +61,12 @@ class Directory:
 
     @cached_property
     def samples(self) -> int:
-        """Channels, alpha included."""
+        """The number of channels, alpha included."""
         return self.one("samples", 1)
 
     @cached_property
     def bits(self) -> int:
-        """Per sample, as stored. Errors: DataError for channels of several depths."""
+        """The bits per sample, as stored. Errors: DataError for channels of several depths."""
         if len({*self.tags.get("depths", (1,))}) > 1:
             raise DataError(f"{self.name}: TIFF with channels of several depths is not read; convert it to one")
         return self.one("depths", 1)
@@ -71,19 +83,24 @@ class Directory:
 
     @cached_property
     def extras(self) -> tuple[int, ...]:
-        """What each channel beyond grey or RGB is: 0 a band, 1 alpha that the colours are multiplied with, 2 alpha."""
+        """The kind of each channel beyond grey or RGB (ExtraSamples): 0 a band, 1 alpha that the colours are multiplied
+        with, 2 alpha that they are not multiplied with."""
         base = 3 if self.one("photometric") == 2 else 1
         count = max(0, self.samples - base)
         if "extras" not in self.tags:
-            return (2,) if base == 3 and count == 1 else (0,) * count  # RGB and one more: what writers mean by it
-        told = self.tags["extras"][:count]
-        return told + (0,) * (count - len(told))
+            # Many writers leave the tag out and mean alpha by a fourth channel of RGB.
+            return (2,) if base == 3 and count == 1 else (0,) * count
+        stated = self.tags["extras"][:count]
+        return stated + (0,) * (count - len(stated))
 
     @cached_property
     def alpha(self) -> int | None:
-        """Which channel is alpha: the first that is said to be."""
-        found = next((n for n, kind in enumerate(self.extras) if kind in (1, 2)), None)
-        return None if found is None else self.samples - len(self.extras) + found
+        """The channel that is alpha: the first that is said to be."""
+        base = self.samples - len(self.extras)
+        for number, kind in enumerate(self.extras):
+            if kind in (1, 2):
+                return base + number
+        return None
 
     @property
     def exact(self) -> bool:
@@ -95,7 +112,7 @@ class Directory:
 
     @property
     def header(self) -> Header:
-        """Of an `exact` one all of it; of others no more than is announced. Errors: DataError."""
+        """The header of the image, whole if it is `exact`, else no more than is announced. Errors: DataError."""
         width, height = self.one("width"), self.one("height")
         if self.one("planar", 1) not in (1, 2):
             raise _damaged(self.name, f"planar configuration {self.one('planar', 1)}")
@@ -103,18 +120,24 @@ class Directory:
             raise _damaged(self.name, "its directory gives no size")
         if self.one("depth", 1) > 1:
             raise DataError(f"{self.name}: a volume of {self.one('depth')} layers in one file; extract them")
-        if self.one("orientation", 1) in (5, 6, 7, 8):
+        if self.one("orientation", 1) in (5, 6, 7, 8):  # it lies on its side: turned, rows become columns
             width, height = height, width
         channels, rgb = self.samples - (self.alpha is not None), self.one("photometric") == 2
         if rgb and self.samples < 3:
             raise _damaged(self.name, f"RGB of {self.samples} channels")
-        mode = ("rgb" if rgb else "grey") if channels == (3 if rgb else 1) else "bands"
+        mode = "bands"
+        if rgb and channels == 3:
+            mode = "rgb"
+        elif not rgb and channels == 1:
+            mode = "grey"
         return Header("tiff", width, height, channels, max(8, self.bits), self.alpha is not None, mode)
 
 
 def read_directory(stream: BinaryIO, name: str) -> Directory:
-    """The first directory of a TIFF or BigTIFF. Errors: DataError for directories that lead out of the file, to each
-    other, or are larger than any writer's."""
+    """Reads the first directory and counts the others, one for each page.
+
+    Errors: DataError for directories that lead out of the file, to each other, or are larger than any writer's.
+    """
     size = stream.seek(0, 2)
     stream.seek(0)
     head = stream.read(16)
@@ -127,7 +150,7 @@ def read_directory(stream: BinaryIO, name: str) -> Directory:
     icc = None
     seen: set[int] = set()
     while at and len(seen) <= FRAMES:
-        if at in seen:
+        if at in seen:  # else this loop would never end
             raise _damaged(name, "its directories lead back to each other")
         seen.add(at)
         entries, at = _entries(stream, at, size, order, big, name)
@@ -144,7 +167,7 @@ def _damaged(name: str, why: str) -> DataError:
 
 def _entries(stream: BinaryIO, at: int, size: int, order: str, big: bool, name: str) -> tuple[list[bytes], int]:
     """The raw entries of a directory, and where the next one is."""
-    width, each, after = (8, 20, 8) if big else (2, 12, 4)
+    width, each, after = (8, 20, 8) if big else (2, 12, 4)  # bytes of the count, of an entry, of the next offset
     stream.seek(min(at, size))
     head = stream.read(width)
     count = int.from_bytes(head, "little" if order == "<" else "big")
@@ -162,9 +185,10 @@ def _tags(
 ) -> tuple[dict[str, tuple[int, ...]], bytes | None]:
     """The tags that say how the image is stored, and the colour profile; the values of all tags are in the file."""
     tags, icc = {}, None
-    inline = 8 if big else 4
+    inline = 8 if big else 4  # so many bytes of values fit into the entry itself
     for entry in entries:
         tag, kind, count = struct.unpack(f"{order}HH{'Q' if big else 'I'}", entry[: 4 + inline])
+        # Every value has to lie in the file, also of tags that are not used here: decoders read them all.
         length = _SIZES.get(kind, 1) * count
         value = entry[4 + inline :]
         if length > inline:
@@ -188,33 +212,34 @@ def _tags(
 
 
 def check_tiff(data: bytes, name: str) -> None:
-    """All strips or tiles are there, inside the file, with as many bytes as they need (where compression lets us know),
-    and whole checksums (deflate); of a file whose header is known to be good."""
+    """Checks that all strips or tiles are inside the file, with as many bytes as they need (where compression lets us
+    know), and that deflated ones have whole checksums. The header is known to be good. Errors: DataError."""
     tiff = read_directory(BytesIO(data), name)
     width, height, compression = tiff.one("width"), tiff.one("height"), tiff.one("compression", 1)
+    # Planar configuration 2 stores each channel by itself: as many planes, each of one sample per pixel.
     planes, samples = (tiff.samples, 1) if tiff.one("planar", 1) == 2 else (1, tiff.samples)
-    tiled = "tile_offsets" in tiff.tags
-    if tiled:
+    if "tile_offsets" in tiff.tags:
         wide, high = tiff.one("tile_width"), tiff.one("tile_height")
         if not wide or not high:
             raise _damaged(name, "tiles without a size")
         if wide * high * samples * tiff.bits > 8 * max(_TILE, 4 * width * height * samples):
             raise _damaged(name, f"tiles of {wide:,} x {high:,} pixels for an image of {width:,} x {height:,}")
-        heights = [high] * (-(-width // wide) * -(-height // high))
+        heights = [high] * (-(-width // wide) * -(-height // high))  # tiles at the edge are padded to full size
+        offsets, counts = tiff.tags.get("tile_offsets", ()), tiff.tags.get("tile_counts", ())
     else:
         wide, high = width, min(tiff.one("rows", height), height) or height
-        heights = [min(high, height - top) for top in range(0, height, high)]
-    offsets, counts = (tiff.tags.get(f"tile_{k}" if tiled else k, ()) for k in ("offsets", "counts"))
+        heights = [min(high, height - top) for top in range(0, height, high)]  # the last strip may be lower
+        offsets, counts = tiff.tags.get("offsets", ()), tiff.tags.get("counts", ())
     if not len(offsets) == len(counts) == len(heights) * planes:
         raise _damaged(name, f"{len(offsets)} strips or tiles, {len(heights) * planes} are needed")
     if sum(counts) > len(data):
         raise _damaged(name, "its strips or tiles overlap")
-    row = (wide * samples * tiff.bits + 7) // 8
+    row = (wide * samples * tiff.bits + 7) // 8  # each row ends on a whole byte
     for number, (start, count) in enumerate(zip(offsets, counts, strict=True)):
         if not start or not count or start + count > len(data):
             raise _damaged(name, f"strip or tile {number} is not in the file")
         if tiff.one("photometric") == 6:
-            continue  # chroma may have fewer samples
+            continue  # YCbCr: chroma may have fewer samples
         needed = row * heights[number % len(heights)]
         if compression == NONE and count < needed:
             raise _damaged(name, f"strip or tile {number} has {count:,} of {needed:,} bytes")
@@ -223,13 +248,16 @@ def check_tiff(data: bytes, name: str) -> None:
 
 
 def _check_deflate(data: bytes, needed: int, number: int, name: str) -> None:
-    """Decoders stop once they have all rows, before the checksum; some writers fill a last tile only partly."""
+    """Reads the stream to its checksum, since decoders stop before it, once they have all rows.
+
+    Fewer bytes than needed are no error: some writers fill a last tile only partly. Errors: DataError.
+    """
     try:
         unpacked = zlib.decompressobj()
-        got = len(unpacked.decompress(data, needed + 1))
+        length = len(unpacked.decompress(data, needed + 1))  # one more than needed shows a surplus
     except zlib.error as error:
         raise _damaged(name, f"strip or tile {number}: {error}") from None
-    if got > needed:
+    if length > needed:
         raise _damaged(name, f"strip or tile {number} unpacks to more than its {needed:,} bytes")
     if not unpacked.eof:
         raise _damaged(name, f"strip or tile {number} ends early")

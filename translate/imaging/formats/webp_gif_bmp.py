@@ -25,9 +25,12 @@ class Still:
 
 
 def webp_info(stream: BinaryIO, name: str) -> Still:
-    """Every chunk whole and inside the file's announced length, and a still picture as large as its canvas."""
+    """Checks that every chunk lies inside the announced length, and that a still picture is as large as its canvas.
+
+    Errors: DataError.
+    """
     size = _size(stream)
-    announced = int.from_bytes(stream.read(12)[4:8], "little") + 8
+    announced = int.from_bytes(stream.read(12)[4:8], "little") + 8  # RIFF counts from byte 8 on
     if size < announced:
         raise DataError(f"{name}: truncated WebP: {size} of {announced} bytes")
     at, frames = 12, 0
@@ -43,6 +46,7 @@ def webp_info(stream: BinaryIO, name: str) -> Still:
         if at + 8 + length > announced:
             raise DataError(f"{name}: damaged WebP: chunk {kind.decode('latin-1')!r} is longer than the file")
         head = stream.read(min(length, 10))
+        # VP8X: 4 bytes of flags, then width - 1 and height - 1 of the canvas, 3 bytes each (RFC 9649, 2.7.1).
         if len(head) == 10 and kind == b"VP8X" and canvas is None:
             canvas = 1 + int.from_bytes(head[4:7], "little"), 1 + int.from_bytes(head[7:10], "little")
         if kind in (b"VP8 ", b"VP8L"):
@@ -50,7 +54,7 @@ def webp_info(stream: BinaryIO, name: str) -> Still:
                 raise DataError(f"{name}: damaged WebP: it holds two pictures")
             picture = _webp_picture(kind, head, name)
         frames += kind == b"ANMF"
-        at += 8 + length + length % 2
+        at += 8 + length + length % 2  # chunks begin at even bytes
     if frames:
         return Still(*(canvas or (1, 1)), frames)
     if picture is None:
@@ -72,18 +76,18 @@ def _webp_picture(kind: bytes, head: bytes, name: str) -> tuple[int, int]:
 
 
 def gif_info(stream: BinaryIO, name: str) -> Still:
-    """Every block whole, up to the trailer, and a first picture that fills its canvas, or a fair part of it where what
-    is beside it is transparent; else nobody says what is there."""
-    stream.seek(6)
+    """Checks that every block is whole, up to the trailer, and that the first picture fills its canvas, or a fair part
+    of it where the rest is transparent: else nothing says what the rest shows. Errors: DataError."""
+    stream.seek(6)  # behind the signature: width, height, flags, background, aspect; then the global colour table
     width, height, flags = struct.unpack("<HHB", _exactly(stream, 7, name)[:5])
     _exactly(stream, _colours(flags), name)
     frames, clear = 0, False
     while (kind := _exactly(stream, 1, name)) != b";":
-        if kind == b"!":
+        if kind == b"!":  # an extension, whose label follows
             if _exactly(stream, 1, name) == b"\xf9":  # its block: length, flags, delay, transparent colour, end
                 clear = bool(_exactly(stream, 2, name)[1] & 1)
                 stream.seek(-2, SEEK_CUR)
-        elif kind == b",":
+        elif kind == b",":  # a picture: left, top, width, height, flags; a local colour table, the size of its codes
             left, top, wide, high, flags = struct.unpack("<HHHHB", _exactly(stream, 9, name))
             _exactly(stream, _colours(flags) + 1, name)
             if not frames and (left + wide > width or top + high > height or not wide * high):
@@ -95,6 +99,7 @@ def gif_info(stream: BinaryIO, name: str) -> Still:
                 break
         else:
             raise DataError(f"{name}: damaged GIF: a block of unknown kind {kind[0]}")
+        # The content of both comes in blocks of up to 255 bytes; an empty one ends it.
         while (length := _exactly(stream, 1, name)[0]) > 0:
             _exactly(stream, length, name)
     if not frames:
@@ -103,7 +108,7 @@ def gif_info(stream: BinaryIO, name: str) -> Still:
 
 
 def _colours(flags: int) -> int:
-    """Bytes of the colour table that follows."""
+    """Bytes of the colour table that follows: 3 for each of 2 ** (n + 1) colours, n in the lowest three bits."""
     return 3 << (flags & 7) + 1 if flags & 0x80 else 0
 
 
@@ -115,17 +120,21 @@ def _exactly(stream: BinaryIO, count: int, name: str) -> bytes:
 
 
 def check_bmp(data: bytes, name: str) -> None:
-    """As many bytes of pixels as the header asks for (not of run-length codes, which have an end mark)."""
+    """Checks that there are as many bytes of pixels as the header asks for. Run-length codes have an end mark instead.
+
+    Errors: DataError.
+    """
     if len(data) < 34:
         raise DataError(f"{name}: truncated BMP: the header is not whole")
-    start, header = struct.unpack("<II", data[10:18])
-    if header == 12:
+    start, header = struct.unpack("<II", data[10:18])  # where the pixels begin; the length of the second header
+    if header == 12:  # OS/2's, with sizes of 16 bits and no compression
         width, height, planes, depth = struct.unpack("<HHHH", data[18:26])
         packing = 0
     else:
         width, height, planes, depth, packing = struct.unpack("<iiHHI", data[18:34])
     if width < 1 or height == 0 or planes != 1 or start < 14 + header:
         raise DataError(f"{name}: damaged BMP: its header contradicts itself")
+    # A negative height means that the first row is the upper one. Each row fills whole words of 32 bits.
     rows = abs(height) * ((width * depth + 31) // 32 * 4)
     if packing in (0, 3, 6) and len(data) < start + rows:
         raise DataError(f"{name}: truncated BMP: {len(data):,} of {start + rows:,} bytes")

@@ -1,0 +1,129 @@
+"""The process in which a `GuardedReader` (`imaging.sandbox`) has one image after another decoded.
+
+Nothing here has to be polite to a decoder that hangs or crashes: the parent kills this process and starts another. What
+a decoder may take is limited, so that it fails here before the machine runs out of memory.
+"""
+
+from __future__ import annotations
+
+import faulthandler
+import json
+import os
+import signal
+import sys
+import tempfile
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, BinaryIO
+
+import numpy as np
+
+from translate.errors import DataError
+from translate.imaging.decode import probe, read
+from translate.imaging.image import Limits
+
+Array = np.ndarray[Any, Any]
+
+# Bytes of address space that a worker may take for its libraries, besides those of the image.
+_ROOM = 1 << 29
+
+
+def serve() -> None:
+    """Answers requests, one JSON line each, until standard input ends: a JSON line, then the bytes of the arrays."""
+    answers = os.fdopen(os.dup(1), "wb")
+    os.dup2(2, 1)  # what a library prints is no answer: descriptor 1 is the null device from here on
+    _say(answers, {"ready": True})
+    for line in sys.stdin.buffer:
+        request = json.loads(line)
+        limits = Limits(**request["limits"])
+        _set_alarm(limits.seconds)
+        try:
+            answer, arrays = _answer(request["what"], Path(request["path"]), limits)
+        except DataError as error:
+            text = str(error)
+            answer, arrays = {"error": text.replace(request["path"], request["name"], 1)}, []
+        except MemoryError:
+            answer, arrays = {"error": f"{request['name']}: takes more memory than such an image should"}, []
+        _say(answers, answer, *arrays)
+        _clear_alarm()  # it may be a long time before the next image
+
+
+def _answer(what: str, path: Path, limits: Limits) -> tuple[dict[str, Any], list[Any]]:
+    """The line of an answer and the arrays behind it: pixels, alpha and profile, as far as there are any."""
+    _allow(_ROOM)
+    header = probe(path, limits=limits)
+    if what == "probe":
+        return {"header": vars(header)}, []
+    # Twice the file (as read, and a decoder's copy) and six times the pixels (decoded, in wider arithmetic, upright).
+    _allow(_ROOM + 2 * path.stat().st_size + 6 * header.decoded)
+    image = read(path, limits=limits)
+    if header.format == "jpeg":
+        _check_warnings(path)
+    icc = None if image.icc is None else np.frombuffer(image.icc, np.uint8)
+    described: list[tuple[str, tuple[int, ...] | None]] = []
+    arrays = []
+    for array in (image.pixels, image.alpha, icc):
+        if array is None:
+            described.append(("uint8", None))
+        else:
+            described.append((str(array.dtype), array.shape))
+            arrays.append(array)
+    return {"mode": image.mode, "arrays": described}, arrays
+
+
+def _check_warnings(path: Path) -> None:
+    """Takes for an error what OpenCV's libjpeg prints of a JPEG: data that end early, or are left over.
+
+    It prints to descriptor 2, which leads to a file meanwhile; no other thread prints in a worker. Errors: DataError.
+    """
+    import cv2  # late: a worker for WebP or TIFF starts sooner without it
+
+    stderr = os.dup(2)
+    with tempfile.TemporaryFile() as printed:
+        os.dup2(printed.fileno(), 2)
+        try:
+            cv2.imdecode(np.fromfile(path, np.uint8), cv2.IMREAD_UNCHANGED)
+        finally:
+            os.dup2(stderr, 2)
+            os.close(stderr)
+        printed.seek(0)
+        words = printed.read(300).decode(errors="replace").strip()
+    if words:
+        raise DataError(f"{path}: damaged or truncated JPEG: {words.splitlines()[0]}")
+
+
+def _say(answers: BinaryIO, answer: Mapping[str, Any], *arrays: Array) -> None:
+    answers.write(json.dumps(answer).encode() + b"\n")
+    for array in arrays:
+        answers.write(array.reshape(-1).view("uint8").data)
+    answers.flush()
+
+
+def _allow(room: int) -> None:
+    """Lets the address space grow by so many bytes from here on, where the system can limit it (Linux)."""
+    try:
+        import resource  # Unix alone has it
+
+        pages = int(Path("/proc/self/statm").read_text("ascii").split()[0])
+    except (ImportError, OSError):
+        return
+    hard = resource.getrlimit(resource.RLIMIT_AS)[1]
+    soft = pages * resource.getpagesize() + room
+    if hard >= 0:  # a negative one means that there is none
+        soft = min(soft, hard)
+    resource.setrlimit(resource.RLIMIT_AS, (soft, hard))
+
+
+def _set_alarm(seconds: float) -> None:
+    """Ends this process a little later than its parent would, which may be gone by then."""
+    if hasattr(signal, "alarm"):
+        signal.alarm(int(seconds) + 5)
+    else:  # on Windows: a thread in C, which a decoder cannot hold up as it can Python's own
+        faulthandler.dump_traceback_later(int(seconds) + 5, exit=True)
+
+
+def _clear_alarm() -> None:
+    if hasattr(signal, "alarm"):
+        signal.alarm(0)
+    else:
+        faulthandler.cancel_dump_traceback_later()
