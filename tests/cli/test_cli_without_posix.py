@@ -11,8 +11,9 @@ import numpy as np
 from translate.imaging.io import write
 
 UNIX = ("fcntl", "resource", "pwd", "grp", "termios")
-BLOCK = f"import sys\nfor name in {UNIX!r}:\n    sys.modules[name] = None\n"
-"""`sitecustomize.py`, which every process imports first, also those that a command starts."""
+BLOCK = f"import psutil, sys\nfor name in {UNIX!r}:\n    sys.modules[name] = None\n"
+"""`sitecustomize.py`, which every process imports first, also those that a command starts. psutil comes before: it runs
+on every system, and its part for Linux, which is tried here, takes `resource` for granted."""
 PIPELINE = """\
 version: 1
 name: maps

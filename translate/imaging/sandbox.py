@@ -158,11 +158,16 @@ class _Worker:
     """A process that decodes one file after another; one thread at a time may talk to it."""
 
     def __init__(self) -> None:
-        # -P keeps the working directory out of the path. A session of its own (where systems have them) keeps Ctrl+C
-        # from the worker: the parent decides when it ends. Libraries' own messages go to the null device.
+        # -P keeps the working directory out of the path. A session of its own, or a process group on Windows, keeps
+        # Ctrl+C from the worker: the parent decides when it ends. Messages of libraries go to the null device.
         command = [sys.executable, "-P", "-c", _START, json.dumps(_paths())]
         self._process = subprocess.Popen(
-            command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, start_new_session=True
+            command,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            start_new_session=True,
+            creationflags=getattr(subprocess, "CREATE_NEW_PROCESS_GROUP", 0),
         )
         self.alive = True
         try:
