@@ -6,8 +6,6 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
-import psutil
-
 from translate.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -100,6 +98,8 @@ def free_memory(device: str = "cpu") -> int:
 
 
 def _available() -> int:
+    import psutil  # late: nothing else here needs it, nor the Unix modules that it imports on Unix
+
     return int(psutil.virtual_memory().available)
 
 
