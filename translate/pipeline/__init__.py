@@ -7,15 +7,20 @@ from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from os import PathLike
 from pathlib import Path
-from typing import TYPE_CHECKING
 
-if TYPE_CHECKING:
-    from translate.contracts import Console
-    from translate.pipeline.checker import Checked
-    from translate.pipeline.planner import Planned, Planner
-    from translate.pipeline.runner import Result
-    from translate.pipeline.schema import Pipeline
-    from translate.plugins import Registry
+from translate.console import console as make_console
+from translate.contracts import Console
+from translate.pipeline import schema
+from translate.pipeline.checker import Checked, check as check_stages
+from translate.pipeline.fingerprint import plugin_sources
+from translate.pipeline.location import Issue, PipelineError
+from translate.pipeline.outline import outline
+from translate.pipeline.plan_cache import PlanCache
+from translate.pipeline.planner import Planned, Planner
+from translate.pipeline.runner import Result, Runner
+from translate.pipeline.schema import Pipeline
+from translate.plugins import Registry, switches
+from translate.storage.lock import Lock
 
 __all__ = ["check", "plan", "run"]
 
@@ -32,16 +37,13 @@ def check(
 
     Errors: PipelineError (a ConfigError) that lists every mistake as `file:line:column: path: message`.
     """
-    from translate.pipeline import schema
-    from translate.pipeline.location import Issue, PipelineError
-
     first = schema.load(Path(file), profile, set)
     profiles = (profile,) if profile else (None, *first.profiles)
     issues: list[Issue] = []
     notes: dict[str, None] = {}
     for each in profiles:
         try:
-            planner, _ = _planner(schema.load(Path(file), each, set), registry or _registry())
+            planner, _ = _planner(schema.load(Path(file), each, set), registry or Registry())
         except PipelineError as error:
             issues += error.issues
         else:
@@ -62,17 +64,11 @@ def plan(
 
     Where nothing changed since the last call, this imports no plugin.
     """
-    from translate.pipeline import schema
-    from translate.pipeline.fingerprint import plugin_sources
-    from translate.pipeline.plan_cache import PlanCache
-    from translate.pipeline.planner import Planner
-    from translate.plugins import switches
-
     pipeline = schema.load(Path(file), profile, set)
     cache = PlanCache(RUNS, pipeline) if registry is None and not switches() else None
     outlines = cache.load() if cache else None
     if outlines is None:
-        registry = registry or _registry()
+        registry = registry or Registry()
         planner, _ = _planner(pipeline, registry)
         if cache:
             cache.save(planner.outlines, plugin_sources(registry))
@@ -99,34 +95,21 @@ def run(
     `continue_` one that goes on from its previous result although its options changed. `device` is auto, cpu, cuda or
     cuda:N. Errors: ConfigError before anything ran; StageError naming stage and cause; SystemExit(75) on SIGTERM.
     """
-    from translate.console import console as make_console
-    from translate.pipeline import schema
-    from translate.pipeline.runner import Runner
-    from translate.storage.lock import Lock
-
-    registry = registry or _registry()
+    registry = registry or Registry()
     planner, checked = _planner(schema.load(Path(file), profile, set), registry)
     names = planner.select(until)
-    for name, option in [*((name, "--force") for name in force), *([(continue_, "--continue")] if continue_ else [])]:
-        planner.known(name, option, names)
+    for name in force:
+        planner.known(name, "--force", names)
+    if continue_:
+        planner.known(continue_, "--continue", names)
     with Lock(planner.folder / ".lock"):
-        told = console or make_console()
-        runner = Runner(planner, checked, registry, told, frozenset(force), continue_, device, debug)
+        out = console or make_console()
+        runner = Runner(planner, checked, registry, out, frozenset(force), continue_, device, debug)
         return runner.run(names)
-
-
-def _registry() -> Registry:
-    from translate.plugins import Registry
-
-    return Registry()
 
 
 def _planner(pipeline: Pipeline, registry: Registry) -> tuple[Planner, dict[str, Checked]]:
     """The planner of a pipeline whose stages were all checked, and these stages. Errors: PipelineError."""
-    from translate.pipeline.checker import check as check_stages
-    from translate.pipeline.outline import outline
-    from translate.pipeline.planner import Planner
-
     with _without_collecting():
         checked = check_stages(pipeline, registry)
         outlines = {name: outline(stage, pipeline.seed, registry) for name, stage in checked.items()}
