@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from translate.contracts import Config, Record, Source, SourceFacts, StageContext, Use
-from translate.data import translate_sources, translate_transforms
+from translate.data.builtin import translate_sources, translate_transforms
 from translate.data.dataset import Dataset
 from translate.errors import DataError
 from translate.imaging import io as image_io

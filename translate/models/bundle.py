@@ -9,6 +9,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import safetensors
+import safetensors.torch
+
 from translate.contracts import CONTRACT, Method
 from translate.errors import ConfigError, DataError
 from translate.inference.directions import multiple_of, routes
@@ -57,8 +60,6 @@ def write_bundle(
     `pipeline`. Nothing is taken from the clock, so that equal trainings write equal bundles. `samples` are pictures for
     the model card, copied beside it where they lie elsewhere.
     """
-    import safetensors.torch
-
     folder.mkdir(parents=True, exist_ok=True)
     kept = sorted({net for direction in method.directions.values() for net in direction.nets})
     tensors = {
@@ -114,9 +115,6 @@ def read_facts(folder: Path) -> BundleFacts:
 
 def read_bundle(folder: Path) -> Bundle:
     """Reads a bundle and checks its hash. Errors: as `read_facts`."""
-    import safetensors
-    import safetensors.torch
-
     facts = read_facts(folder)
     weights = folder / TENSORS
     try:

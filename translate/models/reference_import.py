@@ -8,10 +8,15 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
+import torch
+
 from translate.contracts import DataSpec, NetworkUse
 from translate.errors import ConfigError, DataError
 from translate.models.bundle import read_bundle, write_bundle
 from translate.models.facts import BundleFacts
+from translate.models.recognise import recognise
+from translate.networks import network_builder
+from translate.plugins import Registry
 from translate.storage.atomic import replace_dir, sha256_file
 from translate.storage.untrusted import read_tensors
 
@@ -36,8 +41,6 @@ def import_reference(
     assumed, since its file does not tell). `dropout=False` and `norm="running"` are its `--eval`.
     Errors: ConfigError (no file, `output` exists, dropout wanted of a network without), DataError (refused: why).
     """
-    from translate.models.recognise import recognise
-
     if output.exists():
         raise ConfigError(f"{output}: exists already; name a new folder")
     tensors = read_tensors(source)
@@ -64,8 +67,6 @@ def import_reference(
 
 def _state(found: Recognised, tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
     """Our state dict, in float32. Errors: DataError for values that are no finite numbers."""
-    import torch
-
     state = {}
     for ours, theirs in found.keys.items():
         value = torch.zeros((), dtype=torch.long) if theirs is None else tensors[theirs]
@@ -79,11 +80,6 @@ def _state(found: Recognised, tensors: Mapping[str, Tensor]) -> dict[str, Tensor
 def _method(
     found: Recognised, dropout: bool, norm: Literal["image", "running"]
 ) -> tuple[SingleNetwork, dict[str, Any], Mapping[str, str]]:
-    import torch
-
-    from translate.networks import network_builder
-    from translate.plugins import Registry
-
     registry = Registry()
     kind = registry.get("methods", METHOD)
     network = NetworkUse(uses=found.uses, options=found.options)

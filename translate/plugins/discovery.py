@@ -24,13 +24,13 @@ that the network `rrdb` is `srgan/rrdb`. Names of other distributions always hav
 ENGINE = "translate-i2i"
 """The distribution of the engine and of the plugins that come with it."""
 BUILTINS: Mapping[ComponentKind, str] = {
-    "methods": "translate.models",
+    "methods": "translate.models.builtin",
     "networks": "translate.networks",
     "losses": "translate.objectives",
     "metrics": "translate.metrics",
-    "sources": "translate.data",
-    "transforms": "translate.data",
-    "stages": "translate.stages",
+    "sources": "translate.data.builtin",
+    "transforms": "translate.data.builtin",
+    "stages": "translate.stages.builtin",
 }
 """The module whose hooks provide the built-in components of a kind; imported when the kind is first asked for."""
 

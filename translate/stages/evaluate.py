@@ -20,7 +20,13 @@ from translate.contracts import (
     Stage,
     StageContext,
 )
+from translate.data.dataset import Dataset
+from translate.metrics import Comparison, metric_problems, score_sets, table
+from translate.stages import evaluation
+from translate.stages.evaluation import Evaluated, chosen
 from translate.stages.infer import default_split
+from translate.storage.atomic import write_json, write_text
+from translate.text import number
 
 if TYPE_CHECKING:
     from translate.metrics import Score
@@ -60,8 +66,6 @@ class EvaluateStage(Stage[EvaluateConfig]):
     produces = "scores"
 
     def check(self, parents: Mapping[str, Mapping[str, Any]]) -> Iterable[Problem]:
-        from translate.metrics import metric_problems
-
         images, data = ImagesFacts.of(parents, "images"), DatasetFacts.of(parents, "data")
         if images is None or data is None:
             return
@@ -88,9 +92,6 @@ class EvaluateStage(Stage[EvaluateConfig]):
         return self.config.split or images.split or default_split(data.splits)
 
     def run(self, context: StageContext) -> dict[str, Any]:
-        from translate.metrics import Comparison, score_sets
-        from translate.stages import evaluation
-
         e = self._evaluated(context)
         metrics = [context.registry.build(use, spec=e.dataset.facts.spec()) for use in self.config.metrics]
         keys = evaluation.reference_keys(e, paired=any(metric.paired for metric in metrics))
@@ -113,9 +114,6 @@ class EvaluateStage(Stage[EvaluateConfig]):
         return ScoresFacts().to_json()
 
     def _evaluated(self, context: StageContext) -> Evaluated:
-        from translate.data.dataset import Dataset
-        from translate.stages.evaluation import Evaluated, chosen
-
         images = context.inputs["images"]
         facts, dataset = ImagesFacts.from_json(images.facts), Dataset(context.inputs["data"].path)
         split, side = self._split(facts, dataset.facts), facts.target_side
@@ -125,10 +123,6 @@ class EvaluateStage(Stage[EvaluateConfig]):
 
 def report(context: StageContext, scores: Sequence[Score], about: Mapping[str, Any]) -> None:
     """Writes the scores as JSON and as Markdown, prints them, and hands them to the tracker."""
-    from translate.metrics import table
-    from translate.storage.atomic import write_json, write_text
-    from translate.text import number
-
     columns, rows = table(scores)
     write_json(context.folder / "scores.json", {**about, "scores": [score.to_json() for score in scores]})
     lines = [columns, ["---"] * len(columns)]

@@ -10,7 +10,15 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal
 from pydantic import Field
 
 from translate.contracts import Config, DatasetFacts, ImagesFacts, ModelFacts, Need, Problem, Route, Stage, StageContext
+from translate.conversion.convert import convert_items
+from translate.conversion.dataset_split import CONTACT, IMAGES, RESULTS, contact_sheet, plan_earlier, plan_split
+from translate.conversion.options import ConvertOptions
+from translate.conversion.plan import plan
+from translate.data.dataset import Dataset
 from translate.errors import ConfigError, StageError
+from translate.imaging.io import read, write
+from translate.inference.directions import choose
+from translate.models.load import load
 from translate.seeding import derive
 
 if TYPE_CHECKING:
@@ -124,20 +132,12 @@ class InferStage(Stage[InferConfig]):
         )
 
     def _route(self, model: ModelFacts) -> Route:
-        from translate.inference.directions import choose
-
         return model.directions[choose(model.directions, self.config.direction)]
 
     def _split(self, data: DatasetFacts) -> str | None:
         return self.config.split or default_split(data.splits)
 
     def run(self, context: StageContext) -> dict[str, Any]:
-        from translate.conversion.convert import convert_items
-        from translate.conversion.options import ConvertOptions
-        from translate.data.dataset import Dataset
-        from translate.imaging.io import read
-        from translate.models.load import load
-
         facts = self._facts({name: artifact.facts for name, artifact in context.inputs.items()})
         translator = load(
             context.inputs["model"].path,
@@ -161,9 +161,6 @@ class InferStage(Stage[InferConfig]):
 
     def _plan(self, context: StageContext, dataset: Dataset | None, facts: ImagesFacts, translator: Translator) -> Plan:
         """The images to translate: of another stage, of the user's own folder, or of a split of the data."""
-        from translate.conversion.dataset_split import IMAGES, RESULTS, plan_earlier, plan_split
-        from translate.conversion.plan import plan
-
         if "images" in context.inputs:
             return plan_earlier(context.inputs["images"].path, context.folder)
         if dataset is not None and facts.split is not None:
@@ -178,9 +175,6 @@ class InferStage(Stage[InferConfig]):
         self, context: StageContext, work: Plan, dataset: Dataset | None, facts: ImagesFacts, summary: Summary
     ) -> None:
         """Writes and records a sheet of examples. Errors: StageError where an image failed."""
-        from translate.conversion.dataset_split import CONTACT, contact_sheet
-        from translate.imaging.io import write
-
         if summary.failures:
             first = "; ".join(f"{name}: {reason}" for name, reason in summary.failures[:3])
             raise StageError(f"{summary.failed} of {work.count()[0]} images failed: {first}")

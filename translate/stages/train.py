@@ -7,7 +7,12 @@ from pathlib import Path
 from typing import Any, ClassVar, Literal
 
 from translate.contracts import ComponentKind, DatasetFacts, ModelFacts, Need, Problem, Stage, StageContext
+from translate.inference.directions import routes_with
+from translate.models.bundle import FOLDER, write_bundle
+from translate.models.load import locate
 from translate.plugins.options import used
+from translate.training.build import build_trainer
+from translate.training.check import component_configs, notes, paths, problems
 from translate.training.config import TrainConfig
 
 # The imports inside of methods bring torch. Commands that list stages, or plan a pipeline that is up to date, do not
@@ -37,8 +42,6 @@ class TrainStage(Stage[TrainConfig]):
     }
 
     def uses(self) -> Iterable[tuple[ComponentKind, str]]:
-        from translate.training.check import component_configs
-
         yield "methods", self.config.method
         for entry in self.config.extra_losses:
             yield "losses", entry.uses
@@ -46,9 +49,6 @@ class TrainStage(Stage[TrainConfig]):
             yield from ((use.kind, use.uses) for use in used(config))
 
     def inputs(self) -> Iterable[Path]:
-        from translate.models.load import locate
-        from translate.training.check import paths
-
         for path in paths(self.config, self.registry).values():
             if path.exists():
                 yield path
@@ -56,8 +56,6 @@ class TrainStage(Stage[TrainConfig]):
             yield locate(self.config.init.bundle)
 
     def check(self, parents: Mapping[str, Mapping[str, Any]]) -> Iterable[Problem]:
-        from translate.training.check import problems
-
         data, init = DatasetFacts.of(parents, "data"), ModelFacts.of(parents, "init")
         return problems(self.config, self.registry, data, init)
 
@@ -72,21 +70,14 @@ class TrainStage(Stage[TrainConfig]):
         return {"options": options, "losses": losses, "extra_losses": extra}
 
     def notes(self, parents: Mapping[str, Mapping[str, Any]]) -> Iterable[str]:
-        from translate.training.check import notes
-
         return notes(self.config)
 
     def promise(self, parents: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
-        from translate.inference.directions import routes_with
-
         method = self.registry.get("methods", self.config.method)
         options = method.Config.model_validate(self.config.options)
         return ModelFacts(self.config.method, method.data, routes_with(method, options)).to_json()
 
     def run(self, context: StageContext) -> dict[str, Any]:
-        from translate.models.bundle import FOLDER, write_bundle
-        from translate.training.build import build_trainer
-
         trainer = build_trainer(context, self.config, self.registry)
         trainer.run()
         trained = trainer.result()

@@ -7,6 +7,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from safetensors.torch import load_file
+
 from translate.errors import StageError
 from translate.storage.atomic import sha256_file
 
@@ -29,8 +31,6 @@ def steps(folder: Path) -> list[int]:
 
 def read(folder: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
     """Tensors and state of one checkpoint directory. Errors: StageError when it is damaged."""
-    from safetensors.torch import load_file
-
     try:
         manifest = json.loads((folder / MANIFEST).read_text("utf-8"))
         for file, expected in manifest.items():

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 from translate.contracts import Direction, Method
 from translate.errors import ConfigError, StageError
+from translate.models.bundle import read_bundle, read_facts
+from translate.models.load import locate
 from translate.text import suggest
 
 if TYPE_CHECKING:
@@ -21,9 +23,6 @@ def initialise(
 
     Errors: ConfigError (no pairing), StageError when a network is built otherwise than the bundle's, naming how.
     """
-    from translate.models.bundle import read_bundle
-    from translate.models.load import locate
-
     bundle = read_bundle(locate(folder))
     pairs = pairing(nets, directions, bundle.facts.networks, named)
     for ours, theirs in pairs.items():
@@ -78,9 +77,6 @@ def named_networks(method: type[Method[Any]]) -> list[str]:
 
 def bundle_networks(folder: Path) -> list[str]:
     """The names of a bundle's networks, without its weights. Errors: as `read_bundle`."""
-    from translate.models.bundle import read_facts
-    from translate.models.load import locate
-
     return list(read_facts(locate(folder)).networks)
 
 

@@ -1,0 +1,42 @@
+"""The built-in sources and transforms, registered by the hooks that plugins implement."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+from translate.contracts import Source, Transform
+from translate.data.generated.maps import GeneratedMaps
+from translate.data.generated.portraits import GeneratedHats
+from translate.data.generated.sketches import GeneratedSketches
+from translate.data.sources.attribute import Attribute, AttributeList
+from translate.data.sources.cards import DatasetSource
+from translate.data.sources.folders import Folders, Pairs, SideBySide
+from translate.data.sources.labelled import Labelled
+from translate.data.sources.single import Single
+from translate.data.transforms import TRANSFORMS
+from translate.markers import hookimpl
+
+
+@hookimpl
+def translate_sources() -> Iterable[type[Source[Any]]]:
+    """The built-in sources."""
+    return (
+        Folders,
+        Pairs,
+        SideBySide,
+        Single,
+        DatasetSource,
+        GeneratedMaps,
+        Labelled,
+        Attribute,
+        AttributeList,
+        GeneratedHats,
+        GeneratedSketches,
+    )
+
+
+@hookimpl
+def translate_transforms() -> Iterable[type[Transform[Any]]]:
+    """The built-in transforms."""
+    return TRANSFORMS
