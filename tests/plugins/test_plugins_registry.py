@@ -269,7 +269,7 @@ def test_built_ins_are_collected_by_the_plugin_manager_that_collects_plugins(ins
     provided = {component.name for classes in registry.hook.translate_transforms() for component in classes}
     assert {"resize", "mine"} < provided
     names = {each.plugin_name for each in registry.hook.translate_transforms.get_hookimpls()}
-    assert names == {"translate.data", "acme"}
+    assert names == {"translate.data.builtin", "acme"}
 
 
 def test_plain_names_are_those_of_this_distribution(install: Install, site: Path) -> None:
