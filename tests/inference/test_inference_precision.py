@@ -74,7 +74,7 @@ def test_the_difference_decides(make, gains, photos, tmp_path, told, gain, wante
 def test_dropout_does_not_count_as_a_difference(make, gains, photos, told):
     model = make(nets={"gen": Amplified(0.0, drop=0.5)}, test_time=TestTime(dropout=True))
     samples = [(read(photos / f"{n}.png"), {}) for n in range(1, 6)]
-    assert precision.probe_precision(model, samples, told) == "bf16"
+    assert precision.with_probed_precision(model, samples, told).precision == "bf16"
     assert model.stochastic
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import time
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -23,6 +24,8 @@ if TYPE_CHECKING:
 
 FULL = (errno.ENOSPC, errno.EDQUOT, errno.EROFS)
 """errno values that abort the conversion, since no image after it would fare better: disk full, quota, read-only."""
+ALONE = "alone"
+"""Stands for what images have in common that go through the network one by one."""
 
 
 @dataclass
@@ -90,28 +93,33 @@ def batches(
     batches of a conversion that was stopped are those of one that was not.
     """
     yield Batch(decided=[Outcome(e.row, origin=e.origin, window=e.window) for e, _ in window if e.row is not None])
-    alike: dict[Any, list[Task]] = {}
-    for entry, header in window:
+    keys = [header and _common(entry, header, translator, options) for entry, header in window]
+    alike = Counter(keys)
+    waiting: dict[Any, list[Task]] = {}
+    for (entry, header), key in zip(window, keys, strict=True):
         if header is None:
             if entry.row is None:
                 yield Batch([Task(entry)])  # reading it will say what is wrong with it
             continue
-        key, most = _company(entry, header, translator, options)
-        tasks = alike.setdefault(key, [])
+        tasks = waiting.setdefault(key, [])
         tasks.append(Task(entry, header.decoded))
-        if len(tasks) >= most:
-            yield from _wanted(alike.pop(key))
-    for tasks in alike.values():
+        # To know how many images a batch may hold takes a look at the network: only where a second one could join.
+        if key == ALONE or alike[key] == 1 or len(tasks) >= _most(header, translator, options):
+            yield from _wanted(waiting.pop(key))
+    for tasks in waiting.values():
         yield from _wanted(tasks)
 
 
-def _company(entry: Entry, header: Header, translator: Translator, options: ConvertOptions) -> tuple[Any, int]:
-    """The key that the images of a batch have in common, and how many there may be."""
+def _common(entry: Entry, header: Header, translator: Translator, options: ConvertOptions) -> Any:
+    """What images of one batch have in common, or `ALONE`."""
     if translator.stochastic or entry.item.others or options.samples > 1:
-        return None, 1
-    size = (header.height, header.width)
-    most = options.batch or translator.batch_size(options.direction, size)
-    return translator.padded_key(options.direction, size, header.channels), most
+        return ALONE
+    return translator.padded_key(options.direction, (header.height, header.width), header.channels)
+
+
+def _most(header: Header, translator: Translator, options: ConvertOptions) -> int:
+    """The largest number of images of this size in a batch."""
+    return options.batch or translator.batch_size(options.direction, (header.height, header.width))
 
 
 def _wanted(tasks: list[Task]) -> Iterator[Batch]:

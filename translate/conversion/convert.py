@@ -20,7 +20,7 @@ from translate.conversion.report import write_report
 from translate.conversion.summary import Summary
 from translate.errors import ConfigError, TranslateError
 from translate.imaging.io import SUFFIXES, Image, read
-from translate.inference.precision import probe_precision
+from translate.inference.precision import with_probed_precision
 from translate.storage.atomic import digest
 
 if TYPE_CHECKING:
@@ -102,7 +102,7 @@ def prepare(
             translator = translator.with_precision(before)
         elif probe:
             samples = _images(work, options)
-            translator = translator.with_precision(probe_precision(translator, samples, console, options.direction))
+            translator = with_probed_precision(translator, samples, console, options.direction)
     settings = _settings(work, translator, options, suffix) if journal else None
     return Conversion(work, translator, options, console, settings)
 

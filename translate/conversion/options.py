@@ -21,7 +21,7 @@ class ConvertOptions:
     the translator's seed, the input's name and its own number alone. `deep`: images of 8 bits give images of 16 bits.
 
     `precision="auto"`: bfloat16 where the device gains by it and the first images hardly differ (see
-    `probe_precision`); None: as the translator computes. `batch`: images at a time, at most; the result does not
+    `with_probed_precision`); None: as the translator computes. `batch`: images at a time, at most; the result does not
     depend on it beyond rounding. `limits`: of a file, its pixels and the seconds for decoding it.
 
     `overwrite` converts again what is there, whoever wrote it; `retry_failed` what failed before. `verify` compares

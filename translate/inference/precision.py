@@ -19,36 +19,37 @@ ALLOWED = 1 / 255
 """The largest mean difference, of values in [0, 1]: a step of 8 bits. Of label maps: the share of pixels."""
 
 
-def probe_precision(
+def with_probed_precision(
     translator: Translator,
     samples: Iterable[tuple[Image, Mapping[str, Image]]],
     console: Console,
     direction: str | None = None,
-) -> Precision:
-    """`bf16` where the device gains by it and the first images come out as in `fp32`, else that.
+) -> Translator:
+    """The translator in `bf16` where the device gains by it and the first images come out as in `fp32`, else in that.
 
     Says why where there was a choice.
 
     `samples`: images, each with its further inputs, of which the first `PROBED` that can be translated count. Compared
     are the outputs as files would hold them, without dropout, whose draws may depend on the precision.
     """
+    in_fp32 = translator.with_precision("fp32")
     if not translator.nets or precision("auto", str(translator.device)) == "fp32":
-        return "fp32"
-    sure = translator.without_dropout()
-    exact = list(islice(_translated(sure.with_precision("fp32"), samples, direction), PROBED))
+        return in_fp32
+    in_bf16 = translator.with_precision("bf16")
+    exact = list(islice(_translated(in_fp32.without_dropout(), samples, direction), PROBED))
     again = [(image, others) for image, others, _ in exact]
-    low = list(_translated(sure.with_precision("bf16"), again, direction))
+    low = list(_translated(in_bf16.without_dropout(), again, direction))
     differences = [distance(a, b) for (*_, a), (*_, b) in zip(exact, low, strict=False)]
     if not differences or len(low) < len(exact):
         console.say("precision: fp32, since no image could be compared with bf16")
-        return "fp32"
+        return in_fp32
     mean = sum(differences) / len(differences)
     chosen: Precision = "bf16" if mean <= ALLOWED else "fp32"
     console.say(
         f"precision: {chosen}, since bf16 differs from fp32 by {255 * mean:.2f}/255 on average "
         f"({len(differences)} images, at most 1/255 is allowed)"
     )
-    return chosen
+    return in_bf16 if chosen == "bf16" else in_fp32
 
 
 def _translated(

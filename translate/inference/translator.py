@@ -72,11 +72,11 @@ class Translator:
 
     def with_precision(self, precision: str) -> Translator:
         """A translator with the same weights that computes in `fp32`, `bf16` or `fp16`."""
-        return self._with(self.program.with_precision(precision))
+        return self if precision == self.precision else self._with(self.program.with_precision(precision))
 
     def without_dropout(self) -> Translator:
         """A translator with the same weights that draws nothing: every image has one answer."""
-        return self._with(self.program.without_dropout())
+        return self._with(self.program.without_dropout()) if self.stochastic else self
 
     def refreshed(self) -> Translator:
         """A translator for weights that were changed in place; see `Program.refreshed`."""

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import nn
+from torch.overrides import TorchFunctionMode
 
 from translate.contracts import Components, Method
 from translate.errors import PluginError, TranslateError
@@ -36,12 +37,26 @@ def restore_method(bundle: Bundle, registry: Components) -> Method[Any]:
     return kind(options, facts.spec, facts.losses)
 
 
+class _WithoutInitialValues(TorchFunctionMode):
+    """Leaves parameters as they are allocated, since each one is loaded afterwards: to draw fifty million initial
+    weights takes half a second."""
+
+    def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        if func in _DRAWS and isinstance(args[0], nn.Parameter):
+            return args[0]
+        return func(*args, **(kwargs or {}))
+
+
+_DRAWS = frozenset({torch.Tensor.normal_, torch.Tensor.uniform_})
+"""The calls of which initialisations are made."""
+
+
 def restore_networks(bundle: Bundle, method: Method[Any], registry: Components) -> dict[str, nn.Module]:
     """The networks that the bundle holds, as the installed method builds them, with the stored weights.
 
     Errors: PluginError when the structures differ.
     """
-    with torch.random.fork_rng([]):  # initial weights are drawn and thrown away
+    with torch.random.fork_rng([]), _WithoutInitialValues():
         built = method.networks(network_builder(registry))
     nets = {name: built[name] for name in bundle.facts.networks if name in built}
     for name in bundle.facts.networks:
