@@ -13,7 +13,7 @@ from click.testing import CliRunner, Result
 
 from translate.cli import main
 from translate.console import PlainConsole
-from translate.imaging import io as image_io
+from translate.imaging.io import read, write
 from translate.pipeline import run, yamlfile
 
 COUNT = 4
@@ -29,7 +29,7 @@ def fill(folder: str, size: tuple[int, int], channels: int = 3, most: int = 255,
     rng = np.random.default_rng(len(folder))
     for number in range(COUNT):
         pixels = rng.integers(0, most, (size[1], size[0], channels), dtype=np.uint8, endpoint=True)
-        image_io.write(Path(folder) / names.format(number), pixels)
+        write(Path(folder) / names.format(number), pixels)
 
 
 @pytest.fixture
@@ -189,7 +189,7 @@ def test_masks_of_0_and_255_and_grey_pictures_are_no_label_maps(work: Path) -> N
     fill("photos/images", (32, 32))
     fill("photos/masks", (32, 32), channels=1, most=1)
     for path in Path("photos/masks").iterdir():
-        image_io.write(path, image_io.read(path).array * 255)
+        write(path, read(path).array * 255)
     assert "hold 0 and 255, and 255 is no class: write 1 in its place" in refused("segmentation")
     fill("photos/masks", (32, 32), channels=1)
     assert "go up to 255: pictures, not numbers of classes" in refused("segmentation") or "254" in refused(

@@ -24,7 +24,7 @@ from translate.data.sources.cards import DatasetConfig, DatasetSource
 from translate.data.sources.labelled import Labelled, read_classes
 from translate.data.transforms import TRANSFORMS
 from translate.errors import ConfigError, DataError
-from translate.imaging import io as image_io
+from translate.imaging.io import Image, decode, read, write
 from translate.imaging.palette import VOID, colourise, default_palette, full_palette
 
 Make = Callable[..., Path]
@@ -56,12 +56,12 @@ def grey_png(rows: list[bytes], width: int, bits: int) -> bytes:
 @pytest.mark.parametrize(("bits", "classes"), [(1, 2), (2, 4), (4, 16), (8, 256)])
 def test_palette_indices_are_read_as_stored(bits: int, classes: int) -> None:
     wanted = labels(classes=classes)
-    assert np.array_equal(image_io.decode(palette_png(wanted, bits), "x", indices=True).pixels[..., 0], wanted)
+    assert np.array_equal(decode(palette_png(wanted, bits), "x", indices=True).pixels[..., 0], wanted)
 
 
 def test_grey_values_are_read_as_stored_and_other_images_are_refused(tmp_path: Path) -> None:
     wanted = labels(classes=256)
-    assert np.array_equal(image_io.decode(saved(wanted, "PNG"), "x", indices=True).pixels[..., 0], wanted)
+    assert np.array_equal(decode(saved(wanted, "PNG"), "x", indices=True).pixels[..., 0], wanted)
     refused = {
         "PNG, rgb, 8 bits": saved(picture(), "PNG"),
         "PNG, grey, 16 bits": saved(picture(channels=1, dtype=np.uint16), "PNG"),
@@ -70,23 +70,23 @@ def test_grey_values_are_read_as_stored_and_other_images_are_refused(tmp_path: P
     }
     for told, data in refused.items():
         with pytest.raises(DataError, match=rf"map\.png: a label map is a PNG .*, and this is {told}"):
-            image_io.decode(data, "map.png", indices=True)
+            decode(data, "map.png", indices=True)
 
 
 def test_label_maps_are_written_with_exact_values_and_their_colours(tmp_path: Path) -> None:
     wanted, colours = labels(classes=3), [(10, 20, 30), (40, 50, 60), (70, 80, 90)]
     wanted[0, 0] = IGNORE
-    made = image_io.Image(wanted[..., None], palette=full_palette(colours))
-    image_io.write(tmp_path / "map.png", made)
+    made = Image(wanted[..., None], palette=full_palette(colours))
+    write(tmp_path / "map.png", made)
     with Pillow.open(tmp_path / "map.png") as file:
         assert file.mode == "P" and np.array_equal(np.asarray(file), wanted)
         seen = np.asarray(file.convert("RGB"))
     shown = np.array([colours[v] if v != IGNORE else VOID for v in wanted.ravel()]).reshape(12, 16, 3)
     assert np.array_equal(seen, shown) and np.array_equal(colourise(wanted, colours), shown)
-    assert np.array_equal(image_io.read(tmp_path / "map.png", indices=True).pixels[..., 0], wanted)
+    assert np.array_equal(read(tmp_path / "map.png", indices=True).pixels[..., 0], wanted)
     for suffix in (".jpg", ".tif", ".webp"):
         with pytest.raises(ConfigError, match="label maps are written as PNG alone"):
-            image_io.write(tmp_path / f"map{suffix}", made)
+            write(tmp_path / f"map{suffix}", made)
 
 
 def test_the_default_colours_are_those_of_pascal_voc() -> None:

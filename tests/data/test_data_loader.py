@@ -16,7 +16,7 @@ from translate.data.dataset import Dataset, write_index
 from translate.data.loader import Batch, Loader, to_device
 from translate.data.transforms import HorizontalFlip, RandomCrop
 from translate.errors import DataError
-from translate.imaging import io as image_io
+from translate.imaging.io import write
 
 AUGMENT = [RandomCrop(RandomCrop.Config(size=8)), HorizontalFlip(HorizontalFlip.Config())]
 
@@ -31,7 +31,7 @@ def prepared(folder: Path, kind: Any, counts: dict[str, int], dtype: Any = np.ui
             array[0, 0, 0] = number
             path = folder / "train" / side / f"{key}.png"
             path.parent.mkdir(parents=True, exist_ok=True)
-            image_io.write(path, array, compression=1)
+            write(path, array, compression=1)
     channels = {side: 1 if side == "label" else 3 for side in counts}
     stated = {"kind": kind, "splits": ["train"], "pairs": [], "classes": [], "palette": [], "channels": channels}
     write_index(folder, stated | facts, {"train": keys}, {"train": [[12, 12], [12, 12]]})
@@ -140,7 +140,7 @@ def test_a_damaged_image_is_one_clear_error(workers: int, tmp_path: Path) -> Non
 
 def test_images_of_two_sizes_are_refused_in_a_batch_and_before(tmp_path: Path) -> None:
     dataset = prepared(tmp_path, "unpaired", {"a": 2, "b": 2})
-    image_io.write(dataset.path("train", "a", "k001"), picture(9, 12))
+    write(dataset.path("train", "a", "k001"), picture(9, 12))
     with pytest.raises(DataError, match=r"k00\d.png cannot share a batch: .*; add a `resize`"):
         batches(Loader(dataset, "train", [], 2, 0, 0), 1)
 

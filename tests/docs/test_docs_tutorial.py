@@ -14,7 +14,7 @@ import pytest
 from docs_blocks import Block, blocks, pattern
 from docs_shell import Shell
 
-from translate.imaging import io as image_io
+from translate.imaging.io import read
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
 
@@ -170,7 +170,7 @@ def test_folder_is_converted(tutorial: Tutorial) -> None:
     rows = [json.loads(line) for line in (tutorial.package / "out/results.jsonl").read_text().splitlines()]
     assert sorted((row["input"], row["output"], row["status"]) for row in rows) == [(n, n, "done") for n in names]
     for name in names:
-        before, after = (image_io.read(folder / name).array for folder in (given, tutorial.package / "out"))
+        before, after = (read(folder / name).array for folder in (given, tutorial.package / "out"))
         assert before.shape == after.shape
         assert (before != after).any()
 

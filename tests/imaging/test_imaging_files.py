@@ -14,8 +14,7 @@ from hypothesis import given, settings, strategies as st
 from PIL import Image as Pillow, ImageCms, ImageOps
 
 from translate.errors import ConfigError, DataError
-from translate.imaging import io as image_io
-from translate.imaging.io import SUFFIXES, Image, Limits, decode, encode, probe, read, write
+from translate.imaging.io import READABLE, SUFFIXES, Image, Limits, decode, encode, probe, read, write
 
 FORMATS = {"PNG": "png", "JPEG": "jpg", "WEBP": "webp", "TIFF": "tif", "BMP": "bmp"}
 
@@ -314,4 +313,4 @@ def test_over_white_is_the_blend_in_exact_arithmetic() -> None:
 def test_every_suffix_is_written_and_read() -> None:
     for suffix in SUFFIXES:
         assert decode(encode(picture(), suffix.upper()), "x").pixels.shape == picture().shape
-    assert set(SUFFIXES) < set(image_io.READABLE)
+    assert set(SUFFIXES) < set(READABLE)

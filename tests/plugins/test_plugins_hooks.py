@@ -20,7 +20,7 @@ from translate.console import PlainConsole
 from translate.contracts import LossUse, NetworkUse
 from translate.data.dataset import Dataset
 from translate.errors import PluginError, Stopped
-from translate.imaging import io as image_io
+from translate.imaging.io import read
 from translate.pipeline import run
 from translate.plugins import Registry, switched
 from translate.plugins.hooks import HOOKS
@@ -116,7 +116,7 @@ def test_translate_sources(told: Told) -> None:
 
 def test_translate_transforms(told: Told) -> None:
     """The source draws 50 and 200."""
-    pixels = [image_io.read(told.folder / "prepare" / "train" / side / "0.png").array for side in ("input", "target")]
+    pixels = [read(told.folder / "prepare" / "train" / side / "0.png").array for side in ("input", "target")]
     assert [int(each.max()) for each in pixels] == [205, 55]
 
 

@@ -15,7 +15,7 @@ from translate.contracts import Config, Record, Source, SourceFacts, StageContex
 from translate.data.builtin import translate_sources, translate_transforms
 from translate.data.dataset import Dataset
 from translate.errors import DataError
-from translate.imaging import io as image_io
+from translate.imaging.io import read, write
 from translate.stages.preprocess import PreprocessStage
 
 Array = np.ndarray[Any, Any]
@@ -182,7 +182,7 @@ def test_labels_are_not_touched_by_interpolation(toy: type[Toy], tmp_path: Path)
     dataset, facts, listener = run(tmp_path / "d", source="toy", transforms=[{"uses": "resize", "size": [12, 16]}])
     assert np.array_equal(dataset.array("train", "label", "1")[::2, ::2], label)
     assert (facts["channels"], facts["bits"]) == ({"image": 3, "label": 1}, 16) and not listener.warned
-    seen = image_io.read(dataset.path("train", "label", "1")).pixels[::2, ::2]
+    seen = read(dataset.path("train", "label", "1")).pixels[::2, ::2]
     assert np.array_equal(seen, np.array([*colours, *[(255, 255, 255)] * 246])[label[..., 0]])
     assert dataset.tensor("train", "label", "1").shape == (12, 16)
 
@@ -262,7 +262,7 @@ def test_generated_maps_and_files_go_the_same_way(tmp_path: Path) -> None:
         folder = tmp_path / "files" / f"{split}{side.upper()}"
         folder.mkdir(parents=True)
         for key in dataset.keys(split, side):
-            image_io.write(folder / f"{key}.tif", dataset.array(split, side, key))
+            write(folder / f"{key}.tif", dataset.array(split, side, key))
     copy, _, _ = run(tmp_path / "e", source={"uses": "folders", "root": str(tmp_path / "files")})
     for side in "ab":
         for key in dataset.keys("train", side):

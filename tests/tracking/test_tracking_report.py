@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 from translate.errors import ConfigError
-from translate.imaging import io as image_io
+from translate.imaging.io import write
 from translate.imaging.thumbnail import shrink
 from translate.storage import manifest
 from translate.storage.pointer import point
@@ -69,7 +69,7 @@ def prepared(folder: Path, count: int = 3, pairs: bool = True) -> None:
         for name, value in (("prepare-1/test/a", 10), ("prepare-1/test/b", 20), ("convert-1/images", 30)):
             path = folder / name / f"tile/{k}.png"
             path.parent.mkdir(parents=True, exist_ok=True)
-            image_io.write(path, np.full((600, 600, 3), value + 40 * k, np.uint8))
+            write(path, np.full((600, 600, 3), value + 40 * k, np.uint8))
     facts = {"split": "test", "source_side": "a", "target_side": "b", "pairs": pairs}
     manifest.write(folder / "prepare-1", {"stage": "prepare", "kind": "dataset"})
     content = {

@@ -13,7 +13,7 @@ from torch import Tensor
 
 from translate.contracts import DataKind, DatasetFacts, DataSpec, Transform
 from translate.errors import ContractError, DataError
-from translate.imaging import io as image_io
+from translate.imaging.io import read
 from translate.storage.atomic import write_json
 
 INDEX = "dataset.json"
@@ -86,7 +86,7 @@ class Dataset:
 
     def array(self, split: str, side: str, key: str) -> np.ndarray[Any, Any]:
         """H x W x C, uint8 or uint16; of the side `label` class indices."""
-        return image_io.read(self.path(split, side, key), indices=side == "label").pixels
+        return read(self.path(split, side, key), indices=side == "label").pixels
 
     def tensor(self, split: str, side: str, key: str) -> Tensor:
         """C x H x W, float32 in [-1, 1]; labels H x W, long."""

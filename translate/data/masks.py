@@ -11,7 +11,7 @@ from torch.nn.functional import interpolate
 
 from translate.data.sources.listing import list_images
 from translate.errors import DataError
-from translate.imaging import io as image_io
+from translate.imaging.io import read
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -26,7 +26,7 @@ def load_masks(folder: Path, size: tuple[int, int]) -> Tensor:
     """
     found = []
     for path in list_images(folder).files.values():
-        pixels = image_io.read(path).over_white()
+        pixels = read(path).over_white()
         bright = torch.from_numpy(pixels.max(axis=2) > (65535 if pixels.dtype.itemsize == 2 else 255) // 2)
         mask = interpolate(bright[None, None].float(), size, mode="nearest")
         if mask.min() == mask.max():

@@ -24,7 +24,7 @@ from translate.data.dataset import write_index
 from translate.data.sources.listing import matched
 from translate.data.transforms import apply
 from translate.errors import DataError
-from translate.imaging import io as image_io
+from translate.imaging.io import Image, probe, read, write
 from translate.imaging.palette import full_palette
 from translate.imaging.pixels import match, over_white
 from translate.seeding import derive
@@ -214,7 +214,7 @@ def _prepare(
         ready = array[..., None] if array.ndim == 2 else array
         paths[side].parent.mkdir(parents=True, exist_ok=True)
         palette = full_palette(facts.palette) if side == "label" else ()
-        image_io.write(paths[side], image_io.Image(ready, palette=palette), compression=1)
+        write(paths[side], Image(ready, palette=palette), compression=1)
         height, width, channels = ready.shape
         alpha = arrays[side].shape[2] in (2, 4)
         images[side] = Written(height, width, channels, 8 * ready.dtype.itemsize, alpha)
@@ -223,7 +223,7 @@ def _prepare(
 
 def _as_written(path: Path, side: str) -> Written:
     """An image that an earlier start left, by its header."""
-    header = image_io.probe(path)
+    header = probe(path)
     # a label map is a palette image: three channels to look at, one of classes
     channels = 1 if side == "label" else header.channels
     return Written(header.height, header.width, channels, header.bits, False)
@@ -245,7 +245,7 @@ def _unify(folder: Path, images: Mapping[Place, Written], channels: Mapping[str,
     for (split, side, key), written in images.items():
         if written.channels != channels[side] or (written.bits != bits and side != "label"):
             path = folder / split / side / f"{key}.png"
-            image_io.write(path, match(image_io.read(path).pixels, channels[side], bits), compression=1)
+            write(path, match(read(path).pixels, channels[side], bits), compression=1)
 
 
 def _keys(images: Iterable[Place], split: str, side: str) -> list[str]:

@@ -13,7 +13,7 @@ from translate.contracts import SIDES, Config, DataKind, Record, SourceFacts
 from translate.data.sources.folders import SPLITS, FileSource, P, Picking
 from translate.data.sources.listing import require_folder
 from translate.errors import DataError
-from translate.imaging import io as image_io
+from translate.imaging.io import read_colours
 from translate.imaging.pixels import match
 from translate.text import suggest
 
@@ -73,7 +73,7 @@ class _Attributes(FileSource[P]):
 
 
 def _read(path: Path, colour: bool) -> Array:
-    pixels = image_io.read_colours(path)
+    pixels = read_colours(path)
     return match(pixels, 3, 8) if colour and pixels.shape[2] == 1 else pixels
 
 

@@ -14,7 +14,7 @@ from translate.contracts import IGNORE, SIDES, Config, Record, SourceFacts
 from translate.data.sources.folders import SPLITS, FileSource, Picking
 from translate.data.sources.listing import matched, require_folder
 from translate.errors import DataError
-from translate.imaging import io as image_io
+from translate.imaging.io import read, read_colours
 from translate.imaging.palette import Colour, default_palette
 from translate.text import examples
 
@@ -128,7 +128,7 @@ class Labelled(FileSource[LabelledConfig]):
     def _record(self, key: str, side: str, path: Path) -> Record:
         if side == "label":
             return Record(key, side, str(path), lambda: read_labels(path, self.config.ignore))
-        return Record(key, side, str(path), lambda: image_io.read_colours(path))
+        return Record(key, side, str(path), lambda: read_colours(path))
 
     def inputs(self) -> Iterable[Path]:
         listed = self.config.classes
@@ -138,7 +138,7 @@ class Labelled(FileSource[LabelledConfig]):
 
 def read_labels(path: Path, ignore: int) -> np.ndarray[Any, Any]:
     """The label map in a PNG, H x W x 1 uint8, with `IGNORE` for the value `ignore`. Errors: DataError."""
-    values = image_io.read(path, indices=True).pixels
+    values = read(path, indices=True).pixels
     values[values == ignore] = IGNORE
     return values
 

@@ -12,7 +12,7 @@ from translate.contracts import SIDES, Record, SourceFacts
 from translate.data.sources.folders import SPLITS, FileSource, Picking
 from translate.data.sources.listing import require_folder
 from translate.errors import DataError
-from translate.imaging import io as image_io
+from translate.imaging.io import read_colours
 from translate.text import examples
 
 
@@ -97,7 +97,7 @@ class Single(FileSource[SingleConfig]):
                 )
             files |= {f"{prefix}{key}": path for key, path in found.items()}
         for key in self._pick(split, files):
-            yield Record(key, side, str(files[key]), lambda path=files[key]: image_io.read_colours(path))  # type: ignore[misc]
+            yield Record(key, side, str(files[key]), lambda path=files[key]: read_colours(path))  # type: ignore[misc]
 
     def inputs(self) -> Iterable[Path]:
         return [_split(place)[0] for split in self.splits() for place in self.places(split)]

@@ -11,7 +11,7 @@ import numpy as np
 
 from translate.contracts import IGNORE, DataKind
 from translate.errors import ConfigError, TranslateError
-from translate.imaging import io as image_io
+from translate.imaging.io import read
 from translate.pipeline.init.layout import Layout, Pile
 from translate.plugins import Registry
 
@@ -203,7 +203,7 @@ def _classes(pile: Pile) -> int:
     keys = list(pile.files)
     values: set[int] = set()
     for key in keys[:: max(1, len(keys) // _LOOKED)]:
-        values |= {*np.unique(image_io.read(pile.files[key], indices=True).pixels).tolist()}
+        values |= {*np.unique(read(pile.files[key], indices=True).pixels).tolist()}
     if values == {0, IGNORE}:
         raise _UnsuitedError(f"the masks in {pile.path} hold 0 and 255, and 255 is no class: write 1 in its place")
     most = max(values - {IGNORE}, default=0)

@@ -10,8 +10,7 @@ from pathlib import Path
 
 from translate.data.sources.listing import list_images, require_folder
 from translate.errors import DataError
-from translate.imaging import io as image_io
-from translate.imaging.io import READABLE, Header
+from translate.imaging.io import READABLE, Header, probe
 
 SPLITS: Mapping[str, str] = {
     **dict.fromkeys(("train", "training"), "train"),
@@ -38,7 +37,7 @@ class Pile:
         """By key. Errors: DataError for an image that cannot be read."""
         keys = list(self.files)
         step = max(1, len(keys) // PROBED)
-        return {key: image_io.probe(self.files[key]) for key in keys[::step]}
+        return {key: probe(self.files[key]) for key in keys[::step]}
 
     @property
     def smallest(self) -> tuple[int, int]:
