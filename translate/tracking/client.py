@@ -49,6 +49,8 @@ def client(uri: str) -> Any:
 
     for name in ("mlflow", "alembic"):
         logging.getLogger(name).setLevel(logging.ERROR)
+    # It logs with a traceback what it raises as well (a full disk, a locked database), and that is said in one line.
+    logging.getLogger("mlflow.store.db.utils").setLevel(logging.CRITICAL)
     # Older versions set alembic's level back to INFO when they open a database; a filter stays.
     logging.getLogger("alembic.runtime.migration").addFilter(_is_error)
     return MlflowClient(uri)
