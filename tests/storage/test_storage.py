@@ -111,6 +111,39 @@ def test_pointer(links: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
     assert follow(tmp_path / "train-1") == tmp_path / "train-1"
 
 
+def test_pointers_of_windows_are_text_files_from_the_start(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """No rename replaces a link to a folder there, even where links may be made."""
+    monkeypatch.setattr(atomic, "WINDOWS", True)
+    for name in ("train-1", "train-2"):
+        (tmp_path / name).mkdir()
+        point(tmp_path / "train", name)
+        assert follow(tmp_path / "train") == tmp_path / name and (tmp_path / "train").read_text("utf-8") == f"{name}\n"
+
+
+@pytest.mark.parametrize(("windows", "refusals", "works"), [(True, 2, True), (True, 99, False), (False, 1, False)])
+def test_windows_renames_once_more_when_a_file_is_open(
+    windows: bool, refusals: int, works: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(atomic, "WINDOWS", windows)
+    monkeypatch.setattr(atomic, "RENAMING", 0.2)
+    real, left = Path.replace, [refusals]
+
+    def busy(self: Path, target: Path) -> Path:
+        left[0] -= 1
+        if left[0] >= 0:
+            raise PermissionError(13, "used by another process")
+        return real(self, target)
+
+    monkeypatch.setattr(Path, "replace", busy)
+    (tmp_path / "a").write_text("old")
+    if works:
+        atomic.write_text(tmp_path / "a", "new")
+    else:
+        with pytest.raises(PermissionError):
+            atomic.write_text(tmp_path / "a", "new")
+    assert (tmp_path / "a").read_text() == ("new" if works else "old") and len(list(tmp_path.iterdir())) == 1
+
+
 HOLD = "import sys\nfrom translate.storage.lock import Lock\nwith Lock(__import__('pathlib').Path(sys.argv[1])):\n" \
        "    print('held', flush=True)\n    sys.stdin.read()\n"  # fmt: skip
 

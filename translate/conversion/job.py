@@ -88,9 +88,9 @@ class Conversion:
         """Names the outputs, whose row is written, and counts."""
         for file, target in outcome.files:
             tally.bytes += _place(file, target, outcome.replace)
-        told = len(tally.failures)
+        before = len(tally.failures)
         tally.add(outcome)
-        for name, reason in tally.failures[told:]:
+        for name, reason in tally.failures[before:]:
             self.console.warn(shown(f"{name}: {reason}"))
 
     def _tell_more(self, tally: Tally, journal: Journal | None) -> None:

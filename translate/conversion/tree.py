@@ -6,6 +6,7 @@ import os
 import stat
 from collections.abc import Callable, Iterator, Sequence
 from fnmatch import fnmatchcase
+from itertools import chain
 from pathlib import Path, PurePosixPath
 
 from translate.conversion.items import Item
@@ -56,7 +57,7 @@ class Tree:
     def _in_order(self, items: list[Item], below: dict[str, list[Folder]]) -> Iterator[Item | None]:
         """Files and folders by name, a file before the folder of the same name."""
         items.sort(key=lambda item: order(item.name))
-        taken = [PurePosixPath(prefix).name for several in below.values() for _, prefix in several]
+        taken = [PurePosixPath(prefix).name for _, prefix in chain.from_iterable(below.values())]
         ready = {item.name: item for item in self._name(items, taken)}
         files: dict[str, list[Item]] = {}
         for item in items:

@@ -10,6 +10,7 @@ import secrets
 import time
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -56,9 +57,7 @@ class Worker:
             # Each line pulls from the one above; nothing runs until the last one is asked for an outcome. A window's
             # headers are read while the window before it is on its way.
             windows_with_headers = ordered_map(before, self._probe, windows, 1)
-            planned = (
-                batch for window in windows_with_headers for batch in batches(window, self._translator, self._options)
-            )
+            planned = chain.from_iterable(map(self._batches, windows_with_headers))
             loaded = ordered_map(before, self._load, planned, threads, lambda batch: batch.bytes, AHEAD)
             # The device is used by this thread alone: its order of work does not depend on timing.
             translated = map(self._translate, loaded)
@@ -84,6 +83,9 @@ class Worker:
             return self._reader.probe(entry.item.source)
         except Exception:  # reading it will say why
             return None
+
+    def _batches(self, window: Sequence[tuple[Entry, Header | None]]) -> Iterator[Batch]:
+        return batches(window, self._translator, self._options)
 
     def _load(self, batch: Batch) -> Batch:
         """Reads the images of a batch; those that are done, too, without which others could differ in the last bit."""

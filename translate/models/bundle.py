@@ -61,12 +61,13 @@ def write_bundle(
     the model card, copied beside it where they lie elsewhere.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    kept = sorted({net for direction in method.directions.values() for net in direction.nets})
-    tensors = {
-        f"{net}.{key}": value.detach().cpu().contiguous().clone()
-        for net in kept
-        for key, value in nets[net].state_dict().items()
-    }
+    used: set[str] = set()
+    for direction in method.directions.values():
+        used.update(direction.nets)
+    tensors = {}
+    for net in sorted(used):
+        for key, value in nets[net].state_dict().items():
+            tensors[f"{net}.{key}"] = value.detach().cpu().contiguous().clone()
     write_bytes(folder / TENSORS, safetensors.torch.save(tensors, {"format": "pt"}))
     facts = {
         "format": FORMAT,
@@ -83,7 +84,7 @@ def write_bundle(
             "norm": method.test_time.norm,
             "text": test_time_in_words(method.test_time),
         },
-        "networks": {net: _structure(nets[net]) for net in kept},
+        "networks": {net: _structure(nets[net]) for net in sorted(used)},
         "files": {TENSORS: sha256_file(folder / TENSORS)},
         **info,
         "metrics": {name: json_number(value) for name, value in info.get("metrics", {}).items()},
@@ -127,14 +128,12 @@ def read_bundle(folder: Path) -> Bundle:
 
 
 def _directions(method: Method[Any], nets: Mapping[str, nn.Module]) -> dict[str, Any]:
-    return {
-        name: {
-            **route.to_json(),
-            "multiple": multiple_of(method.directions[name], nets),
-            "channels": {i: method.spec.channels[s] for i, s in zip(route.inputs, route.sides, strict=True)},
-        }
-        for name, route in routes(method).items()
-    }
+    directions = {}
+    for name, route in routes(method).items():
+        channels = {i: method.spec.channels[side] for i, side in zip(route.inputs, route.sides, strict=True)}
+        multiple = multiple_of(method.directions[name], nets)
+        directions[name] = {**route.to_json(), "multiple": multiple, "channels": channels}
+    return directions
 
 
 def _structure(net: nn.Module) -> dict[str, Any]:

@@ -22,26 +22,26 @@ def with_weights(bundle: Bundle, which: Weights) -> Bundle:
     Errors: ConfigError (no such checkpoint), StageError (a damaged one).
     """
     folder = bundle.folder.parent / FOLDER
-    known = checkpoint.steps(folder)
-    if not known:
+    steps = checkpoint.steps(folder)
+    if not steps:
         raise ConfigError(
             f"{bundle.folder}: no checkpoints beside this model, which has its own weights alone; "
             "name the folder of the train stage (runs/NAME/train), or leave out the choice of weights"
         )
-    step = known[-1] if which == "last" else bundle.facts.step
+    step = steps[-1] if which == "last" else bundle.facts.step
     if which == "best":
-        best = checkpoint.read(folder / checkpoint.name_of(known[-1]))[1]["progress"]["best"]
+        best = checkpoint.read(folder / checkpoint.name_of(steps[-1]))[1]["progress"]["best"]
         if best is None:
             raise ConfigError(f"{bundle.folder}: this training watched no metric (`keep.best`): there is no best")
         step = best["step"]
-    if step is None or step not in known:
-        kept = ", ".join(map(str, known))
-        raise ConfigError(f"{folder}: the {which} weights are those of step {step}, and only {kept} were kept")
+    if step is None or step not in steps:
+        listed = ", ".join(map(str, steps))
+        raise ConfigError(f"{folder}: the {which} weights are those of step {step}, and only {listed} were kept")
     tensors, _ = checkpoint.read(folder / checkpoint.name_of(step))
-    found = {}
+    weights = {}
     for net in bundle.facts.networks:
         averaged = {} if which == "raw" else checkpoint.state_under(tensors, f"ema/{net}/{_AVERAGE}")
         state = averaged or checkpoint.state_under(tensors, f"net/{net}/")
-        found.update({f"{net}.{key}": value for key, value in state.items()})
+        weights.update({f"{net}.{key}": value for key, value in state.items()})
     facts = bundle.facts.with_weights_of(which, step, ema=which != "raw" and bundle.facts.ema)
-    return replace(bundle, facts=facts, tensors=found)
+    return replace(bundle, facts=facts, tensors=weights)

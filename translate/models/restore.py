@@ -29,10 +29,10 @@ def restore_method(bundle: Bundle, registry: Components) -> Method[Any]:
     try:
         options = kind.Config.model_validate(facts.options)
     except ValueError as error:
-        found = "; ".join(str(error).splitlines()[1:3])
+        reason = "; ".join(str(error).splitlines()[1:3])
         raise PluginError(
             f"{bundle.folder}: method {facts.method!r} no longer takes the options of this model, which was trained "
-            f"by {_origin(facts.plugin)}: {found}"
+            f"by {_origin(facts.plugin)}: {reason}"
         ) from None
     return kind(options, facts.spec, facts.losses)
 

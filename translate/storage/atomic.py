@@ -11,6 +11,7 @@ import time
 from pathlib import Path
 from typing import Any
 
+WINDOWS = os.name == "nt"
 RENAMING = 2.0
 """Seconds for which a rename is tried again on Windows, where nobody may have the file open meanwhile."""
 
@@ -55,7 +56,7 @@ def replace(source: Path, target: Path) -> None:
             source.replace(target)
             return
         except PermissionError:
-            if os.name != "nt" or time.monotonic() > until:
+            if not WINDOWS or time.monotonic() > until:
                 raise
             time.sleep(0.05)
 
@@ -102,8 +103,10 @@ def sha256_file(path: Path) -> str:
 
 def tree(folder: Path) -> list[Path]:
     """All files below `folder`, sorted by their relative posix path; links to folders are not followed."""
-    found = [Path(root, name) for root, _, names in os.walk(folder) for name in names]
-    return sorted(found, key=lambda p: p.relative_to(folder).as_posix())
+    files: list[Path] = []
+    for root, _, names in os.walk(folder):
+        files += [Path(root, name) for name in names]
+    return sorted(files, key=lambda path: path.relative_to(folder).as_posix())
 
 
 def hash_tree(folder: Path) -> dict[str, str]:

@@ -25,8 +25,8 @@ def name_of(step: int) -> str:
 
 def steps(folder: Path) -> list[int]:
     """Steps of the complete checkpoints in `folder`, ascending."""
-    found = [p for p in folder.glob("*") if p.name.isdigit() and (p / MANIFEST).is_file()]
-    return sorted(int(p.name) for p in found)
+    complete = [path for path in folder.glob("*") if path.name.isdigit() and (path / MANIFEST).is_file()]
+    return sorted(int(path.name) for path in complete)
 
 
 def read(folder: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:

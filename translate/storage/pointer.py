@@ -2,24 +2,23 @@
 
 from __future__ import annotations
 
-import os
 import secrets
 from pathlib import Path
 
-from translate.storage.atomic import write_text
+from translate.storage import atomic
 
 
 def point(link: Path, target: str) -> None:
     """Makes `link` stand for the folder `target` beside it, at once. Errors: OSError."""
     temporary = link.with_name(f".{secrets.token_hex(8)}.tmp")
     try:
-        if os.name == "nt":  # no rename replaces a link to a folder there, and links need a privilege
+        if atomic.WINDOWS:  # no rename replaces a link to a folder there, and links need a privilege
             raise OSError("no links")
         temporary.symlink_to(target, target_is_directory=True)
     except OSError:
         if link.is_symlink():
             link.unlink()
-        write_text(link, target + "\n")
+        atomic.write_text(link, target + "\n")
         return
     temporary.replace(link)
 

@@ -94,15 +94,15 @@ def export_onnx(
     one = output is not None and output.suffix.lower() == SUFFIX
     names = [translator.route(direction).name] if one or direction else list(translator.routes)
     target = output or folder / FOLDER
-    made = []
+    exports = []
     for name in names:
         file = target if one else target / f"{name}{SUFFIX}"
         data, export = exported(translator, name, file, exporter)
         file.parent.mkdir(parents=True, exist_ok=True)
         write_bytes(file, data)
         write_text(file.with_suffix(".md"), export_card(facts_of(translator, name), name, file.name, export.difference))
-        made.append(export)
-    return made
+        exports.append(export)
+    return exports
 
 
 def exported(

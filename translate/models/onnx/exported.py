@@ -68,12 +68,12 @@ def open_exported(ref: str | Path, device: str, bundle: Callable[[], Path]) -> E
     files = sorted((folder / FOLDER).glob(f"*{SUFFIX}"))
     if not files:
         raise ConfigError(f"{folder}: nothing is exported from this model yet: translate models export {ref}")
-    found = exported_of([file.read_bytes() for file in files], [str(file) for file in files], device)
-    if found.facts.weights != read_facts(folder).files[TENSORS]:
+    method = exported_of([file.read_bytes() for file in files], [str(file) for file in files], device)
+    if method.facts.weights != read_facts(folder).files[TENSORS]:
         raise ConfigError(
             f"{folder / FOLDER}: exported from other weights than the model has now: translate models export {ref}"
         )
-    return found
+    return method
 
 
 def exported_of(files: list[bytes], names: list[str], device: str) -> Exported:
@@ -83,8 +83,12 @@ def exported_of(files: list[bytes], names: list[str], device: str) -> Exported:
     for (_, other), name in zip(opened, names, strict=True):
         if (other.weights, other.method) != (first.weights, first.method):
             raise ConfigError(f"{name} and {names[0]} come from different models: export all directions again")
-    sessions = {direction: session for session, other in opened for direction in other.directions}
-    facts = first.joined({direction: other for _, other in opened for direction in other.directions})
+    sessions: dict[str, Any] = {}
+    facts_by_direction: dict[str, ExportFacts] = {}
+    for session, other in opened:
+        sessions |= dict.fromkeys(other.directions, session)
+        facts_by_direction |= dict.fromkeys(other.directions, other)
+    facts = first.joined(facts_by_direction)
     kind = type("Exported", (Exported,), {"data": facts.spec.kind})
     method: Exported = kind(facts, {direction: sessions[direction] for direction in facts.directions})
     return method
@@ -109,10 +113,10 @@ def _open(data: bytes, name: str, device: str) -> tuple[Any, ExportFacts]:
         session = runtime.InferenceSession(data, options, providers=providers)
     except Exception as error:  # of a kind of its own for every damage
         raise DataError(f"{name}: no readable ONNX model: {str(error).splitlines()[0]}") from None
-    known = session.get_modelmeta().custom_metadata_map.get(KEY)
-    if known is None:
+    text = session.get_modelmeta().custom_metadata_map.get(KEY)
+    if text is None:
         raise ConfigError(f"{name}: an ONNX model, but not one that `translate models export` wrote")
-    facts: dict[str, Any] = json.loads(known)
+    facts: dict[str, Any] = json.loads(text)
     if facts.get("format") != FORMAT:
         raise ConfigError(f"{name}: exported in format {facts.get('format')}, not {FORMAT}: export it again")
     return session, ExportFacts.from_json(facts)
