@@ -2,25 +2,16 @@
 
 from __future__ import annotations
 
-import sys
-from collections.abc import Callable, Iterable
-from dataclasses import fields, replace
+from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
 import click
 
-from translate.cli.common import as_json, console, print_json
-from translate.errors import ConfigError
+from translate.cli.common import as_json
 
 if TYPE_CHECKING:
-    from translate.contracts import Console
-    from translate.conversion.items import Item, Row
-    from translate.conversion.options import ConvertOptions
-    from translate.conversion.summary import Summary
-    from translate.models.load import LoadOptions
-
-SOME_FAILED = 3
+    pass
 
 
 class Shard(click.ParamType[tuple[int, int]]):
@@ -101,157 +92,9 @@ def convert(inputs: tuple[str, ...], output: Path, dry_run: bool, track: bool, a
     Tree, names and sizes are kept, and nothing is overwritten. One bad file does not end the work: the exit code is
     then 3, and OUTPUT/results.jsonl tells of every input. What was stopped goes on with the same command.
     """
-    from translate.conversion import convert as conversions  # torch, which takes a second
-    from translate.models.load import load_model, portable
-    from translate.tracking.models import fetch_model
+    from translate.cli.converting import run_convert  # with torch, which takes a second
 
-    out, model = console(as_json), str(values["model"])
-    loading = _load_options(**values)
-    options, sources = _convert_options(loading, **values), _inputs(inputs)
-    translator = load_model(loading, resolver=fetch_model, tell=out.warn)
-    if values["engine"] == "ray":
-        options = replace(options, model=portable(loading, fetch_model))
-    if dry_run:
-        rows = conversions.preview(sources, output, translator, options, console=out)
-        _print_preview(rows, options.samples, out, as_json)
-        return
-    summary = conversions.convert(sources, output, translator, options, console=out)
-    if track:
-        _track(summary, model, output, out)
-    if as_json:
-        print_json(_json(summary))
-    else:
-        _tell(summary, output, options.samples, out)
-    if summary.failed:
-        raise click.exceptions.Exit(SOME_FAILED)
-
-
-def _load_options(
-    *,
-    model: str,
-    device: str,
-    precision: str,
-    seed: int,
-    weights: Literal["best", "last", "raw"] | None,
-    runtime: Literal["torch", "onnx"],
-    tile: str,
-    **others: Any,
-) -> LoadOptions:
-    from translate.inference.streaming import parse_tile
-    from translate.models.load import LoadOptions
-
-    exact = "fp32" if precision == "auto" else precision
-    return LoadOptions(model, device, exact, seed, weights, runtime, parse_tile(tile))
-
-
-def _convert_options(
-    loading: LoadOptions,
-    *,
-    precision: str,
-    others: tuple[str, ...],
-    max_pixels: int | None,
-    max_bytes: int | None,
-    max_seconds: float | None,
-    **values: Any,
-) -> ConvertOptions:
-    from translate.conversion.options import ConvertOptions
-    from translate.imaging.convert import as_image
-    from translate.imaging.io import Limits
-
-    limits: dict[str, Any] = {"pixels": max_pixels, "bytes": max_bytes, "seconds": max_seconds}
-    own = {field.name for field in fields(ConvertOptions)} - {"model"}  # the rest of the command line is for loading
-    return ConvertOptions(
-        others={name: as_image(path) for name, path in map(_pair, others)},
-        precision="auto" if precision == "auto" else None,
-        limits=Limits(**{name: value for name, value in limits.items() if value is not None}),
-        model=loading,
-        **{name: value for name, value in values.items() if name in own},
-    )
-
-
-def _inputs(inputs: tuple[str, ...]) -> Path | list[Path]:
-    """One path, or the paths of a list. Errors: ConfigError."""
-    from translate.conversion.plan import read_list
-
-    if len(inputs) > 1:
-        return [Path(text) for text in inputs]
-    (text,) = inputs
-    if text == "-":
-        return read_list(sys.stdin.buffer.read())
-    if text.startswith("@") and not Path(text).exists():
-        try:
-            return read_list(Path(text[1:]).read_bytes())
-        except OSError as error:
-            raise ConfigError(f"{text[1:]}: the list cannot be read: {error.strerror or error}") from None
-    return Path(text)
-
-
-def _pair(text: str) -> tuple[str, Path]:
-    name, equals, path = text.partition("=")
-    if not (name and equals and path):
-        raise ConfigError(f"--with {text}: write NAME=FILE, such as --with exemplar=hat.png")
-    return name, Path(path)
-
-
-def _print_preview(rows: Iterable[tuple[Item, Row | None]], samples: int, out: Console, as_json: bool) -> None:
-    from translate.conversion.job import shown
-    from translate.conversion.names import names_of
-
-    counts: dict[str, int] = {}
-    items = []
-    for item, row in rows:
-        status = row["status"] if row else "to convert"
-        counts[status] = counts.get(status, 0) + 1
-        names = names_of(item.target, samples) if item.target else []
-        reason = row["reason"] if row else None
-        if as_json:
-            items.append({"input": item.name, "output": names, "status": status, "reason": reason})
-        else:
-            note = f"   ({status}{': ' + reason if reason else ''})" if row else ""
-            out.say(shown(f"{item.name} -> {', '.join(names) or 'nothing'}{note}"))
-    if as_json:
-        print_json({"items": items, "counts": counts})
-    else:
-        out.say(", ".join(f"{count} {status}" for status, count in counts.items()) + "; nothing was written")
-
-
-def _json(summary: Summary) -> dict[str, Any]:
-    keys = ("done", "kept", "failed", "skipped", "ignored", "diversity", "seconds", "bytes")
-    paths = {"results": summary.journal, "contact": summary.report}
-    values: dict[str, Any] = {key: getattr(summary, key) for key in keys}
-    return values | {key: str(path) if path else None for key, path in paths.items()}
-
-
-def _tell(summary: Summary, output: Path, samples: int, out: Console) -> None:
-    new, rate = summary.done - summary.kept, summary.rate
-    columns: dict[str, Any] = {"converted": new}
-    columns |= {"before": summary.kept} if summary.kept else {}
-    columns |= {"failed": summary.failed, "skipped": summary.skipped}
-    columns |= {"passed over": summary.ignored} if summary.ignored else {}
-    columns |= {"seconds": round(summary.seconds, 1), "images/s": round(rate, 2) if rate else None}
-    out.table(f"to {output}", list(columns), [list(columns.values())])
-    if summary.diversity is not None:
-        out.say(f"two of the {samples} samples of an image differ by {255 * summary.diversity:.2f}/255 on average")
-    if summary.kept:
-        out.say("what was converted before stays as it is (--overwrite converts it again)")
-    if summary.failed and summary.journal:
-        out.say("what failed stays failed until --retry-failed")
-    for what, path in (("every input", summary.journal), ("before and after", summary.report)):
-        if path:
-            out.say(f"{what}: {path}")
-
-
-def _track(summary: Summary, model: str, output: Path, out: Console) -> None:
-    from translate.tracking.conversions import track_conversion
-
-    facts = _json(summary)
-    metrics = {key: float(value) for key, value in facts.items() if isinstance(value, int | float)}
-    metrics |= {"images_per_second": summary.rate} if summary.rate else {}
-    params = {**summary.settings, "model": model, "output": str(output)}
-    files = [path for path in (summary.journal, summary.report) if path]
-    run = track_conversion(output, params, metrics, files, out)
-    if run:
-        out.say(f"tracked: experiment 'conversions', run {run}")
+    run_convert(inputs, output, dry_run=dry_run, track=track, as_json=as_json, **values)
 
 
 COMMANDS: tuple[Callable[..., Any], ...] = (convert,)
