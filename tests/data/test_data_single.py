@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from data_images import Console, picture, saved
 
-from translate.data.sources import cards, download
+from translate.data.sources import cards
 from translate.data.sources.cards import Archive, Card, DatasetSource, fetch, load_card
 from translate.data.sources.single import Single
 from translate.data.transforms import ModCrop
@@ -123,7 +123,7 @@ def test_a_dataset_of_several_archives(monkeypatch: pytest.MonkeyPatch, tmp_path
         target.write_bytes(served[url])
 
     monkeypatch.setattr(cards, "load_card", lambda name: card())
-    monkeypatch.setattr(download, "download", get)
+    monkeypatch.setattr(cards, "download", get)
     folder = fetch("bsds500", tmp_path, console)
     assert asked == ["http://x/one.zip", "http://x/two.zip"]
     assert sorted(p.relative_to(folder).as_posix() for p in folder.rglob("*.png")) == [

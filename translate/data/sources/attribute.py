@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from pydantic import Field, model_validator
 
 from translate.contracts import SIDES, Config, DataKind, Record, SourceFacts
-from translate.data.sources.folders import SPLITS, FileSource, P, Picking
+from translate.data.sources.folders import SPLITS, FileSource, P, Picking, existing
 from translate.data.sources.listing import require_folder
 from translate.errors import DataError
 from translate.imaging.io import read_colours
@@ -89,12 +89,11 @@ class Attribute(_Attributes[AttributeConfig]):
         """The folders with and without, by split."""
         c = self.config
         if c.with_ is not None and c.without is not None:
-            given = {"train": (c.with_, c.without)}
-            return given | {s: (f.with_, f.without) for s, f in (("val", c.val), ("test", c.test)) if f is not None}
+            further = {s: (f.with_, f.without) for s, f in (("val", c.val), ("test", c.test)) if f is not None}
+            return {"train": (c.with_, c.without), **further}
         assert c.root is not None
         join = "_" if c.layout == "split_side" else "/"
-        found = {s: (c.root / f"{s}{join}with", c.root / f"{s}{join}without") for s in SPLITS}
-        return {s: both for s, both in found.items() if s == "train" or any(f.is_dir() for f in both)}
+        return existing({s: (c.root / f"{s}{join}with", c.root / f"{s}{join}without") for s in SPLITS})
 
     def available(self) -> tuple[str, ...]:
         for both in self.folders().values():

@@ -21,50 +21,72 @@ from translate.text import suggest
 
 
 class Archive(Config):
-    """The official archive: address, size in bytes and checksum where they are known, the folder inside that holds the
-    data, and the folder of the dataset that this becomes (default: the dataset's own)."""
+    """An official archive of a dataset."""
 
     url: str
+    """The address from which the archive is fetched."""
     format: Literal["tar.gz", "zip"]
+    """How the archive is packed: `tar.gz` or `zip`."""
     bytes: PositiveInt | None = None
+    """Size of the archive in bytes, for the check of room on the disk, and a warning where the download differs."""
     sha256: str | None = None
+    """SHA-256 of the archive, 64 hexadecimal digits; without it the archive is taken as it comes."""
     folder: str
+    """The folder inside the archive that holds the data: `facades`."""
     into: str = ""
+    """The folder of the dataset that the data become; empty: the dataset's own."""
 
 
 class Counts(Config):
-    """Images per side; data with one side has `a` alone."""
+    """Images of a split, by side."""
 
     a: NonNegativeInt
+    """Images of side a."""
     b: NonNegativeInt = 0
+    """Images of side b; 0 where the data have one side."""
 
 
 class Card(Config):
-    """A dataset. `splits` says how many images the official archive holds, `pairs` in which splits both sides show the
-    same things, `ignore` the value of label maps that means no class, `unverified` what the card could not make sure
-    of. Of the layout `split-annot` (`train`, `trainannot`, ...) side a is the images, side b their label maps; of the
-    layout `single`, `folders` are those of each split, as the source `single` takes them. Of the layouts
-    `with-without` (`train_with`, `train_without`, ...) and `attribute-list` (see that source) side a has the attribute
-    and side b has not. `more` are further archives that belong to the dataset; without an `archive` the
-    description says how to lay out what the homepage offers."""
+    """The card of a public dataset: its terms, its address, and how it lies on disk."""
 
     name: str
+    """The name under which pipelines and `translate data fetch` know it: `facades`."""
     title: str
+    """One line for lists of datasets."""
     description: str
+    """A paragraph on what the images show; without an `archive` also how to lay out what the homepage offers."""
     homepage: str
+    """The page of those who made the dataset."""
     archive: Archive | None = None
+    """The official archive; none where the homepage hands it out by hand."""
     licence: str
+    """The terms of use, shown before anything is fetched."""
     citation: str
+    """The publication to cite."""
     layout: Literal["side-by-side", "split-side", "split-annot", "single", "with-without", "attribute-list"]
+    """How the images lie. `side-by-side`: both sides of a pair in one file, left a and right b, in folders named after
+    the splits. `split-side`: `trainA`, `trainB`, `testA`, ... `split-annot`: `train`, `trainannot`, ..., where a is the
+    image and b its label map. `single`: the folders that `folders` names. `with-without`: `train_with`,
+    `train_without`, ..., where a has the attribute and b has not. `attribute-list`: one folder and a list that says
+    which image has which attribute."""
     sides: dict[Literal["a", "b"], str]
+    """What each side shows: `{a: facade, b: label map}`."""
     splits: dict[str, Counts]
+    """Images that the official archive holds, by split: `{train: {a: 400, b: 400}}`."""
     pairs: tuple[str, ...]
+    """The splits in which both sides show the same things: `[train, val, test]`, or `[]` for unpaired data."""
     folders: dict[str, tuple[Path, ...]] = {}
+    """Of the layout `single`: the folders of each split, as the source `single` takes them."""
     more: tuple[Archive, ...] = ()
+    """Further archives that belong to the dataset."""
     classes: tuple[str, ...] = ()
+    """Of label maps: the names of the classes, by index."""
     palette: tuple[tuple[int, int, int], ...] = ()
+    """Of label maps: the colour of each class, red, green and blue of 0 to 255."""
     ignore: Annotated[int, Field(ge=0, le=255)] = IGNORE
+    """Of label maps: the value that means no class."""
     unverified: tuple[str, ...] = ()
+    """Statements of this card that nobody could check against the archive."""
 
     @model_validator(mode="after")
     def _consistent(self) -> Card:

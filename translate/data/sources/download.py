@@ -145,15 +145,20 @@ class _Member:
 
 def _tar_members(opened: tarfile.TarFile) -> Iterator[_Member]:
     for info in opened:
-        kind = "file" if info.isreg() else "folder" if info.isdir() else "link or device"
+        kind = "link or device"
+        if info.isreg():
+            kind = "file"
+        elif info.isdir():
+            kind = "folder"
         yield _Member(info.name, kind, lambda info=info: opened.extractfile(info))  # type: ignore[misc]
 
 
 def _zip_members(opened: zipfile.ZipFile) -> Iterator[_Member]:
     for info in opened.infolist():
         mode = info.external_attr >> 16
-        odd = stat.S_IFMT(mode) not in (0, stat.S_IFREG, stat.S_IFDIR)
-        kind = "link or device" if odd else "folder" if info.is_dir() else "file"
+        kind = "folder" if info.is_dir() else "file"
+        if stat.S_IFMT(mode) not in (0, stat.S_IFREG, stat.S_IFDIR):  # 0: packed where files have no mode
+            kind = "link or device"
         yield _Member(info.filename, kind, lambda info=info: opened.open(info))  # type: ignore[misc]
 
 

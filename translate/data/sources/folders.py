@@ -124,6 +124,15 @@ class TwoFoldersConfig(Picking):
 F = TypeVar("F", bound=TwoFoldersConfig)
 
 
+def existing(folders: Mapping[str, tuple[Path, Path]]) -> dict[str, tuple[Path, Path]]:
+    """The splits of which at least one folder is there, and `train` in any case: its absence is an error later on."""
+    there = {}
+    for split, pair in folders.items():
+        if split == "train" or pair[0].is_dir() or pair[1].is_dir():
+            there[split] = pair
+    return there
+
+
 class _TwoFolders(FileSource[F]):
     kind: ClassVar[DataKind]
 
@@ -134,12 +143,11 @@ class _TwoFolders(FileSource[F]):
         """The two folders of each split. Errors: DataError."""
         c = self.config
         if c.a is not None and c.b is not None:
-            given = {"train": (c.a, c.b)}
-            return given | {s: (f.a, f.b) for s, f in (("val", c.val), ("test", c.test)) if f is not None}
+            further = {s: (f.a, f.b) for s, f in (("val", c.val), ("test", c.test)) if f is not None}
+            return {"train": (c.a, c.b), **further}
         assert c.root is not None
         join = "" if c.layout == "split-side" else "/"
-        found = {s: (c.root / f"{s}{join}A", c.root / f"{s}{join}B") for s in SPLITS}
-        return {s: pair for s, pair in found.items() if s == "train" or any(f.is_dir() for f in pair)}
+        return existing({s: (c.root / f"{s}{join}A", c.root / f"{s}{join}B") for s in SPLITS})
 
     def available(self) -> tuple[str, ...]:
         for pair in self.folders().values():

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 from pydantic import Field, model_validator
 
 from translate.contracts import IGNORE, SIDES, Config, Record, SourceFacts
-from translate.data.sources.folders import SPLITS, FileSource, Picking
+from translate.data.sources.folders import SPLITS, FileSource, Picking, existing
 from translate.data.sources.listing import matched, require_folder
 from translate.errors import DataError
 from translate.imaging.io import read, read_colours
@@ -86,8 +86,7 @@ class Labelled(FileSource[LabelledConfig]):
             further = {s: (f.images, f.labels) for s, f in (("val", c.val), ("test", c.test)) if f is not None}
             return {"train": (c.images, c.labels), **further}
         assert c.root is not None
-        found = {s: (c.root / s, c.root / f"{s}annot") for s in SPLITS}
-        return {s: pair for s, pair in found.items() if s == "train" or any(f.is_dir() for f in pair)}
+        return existing({s: (c.root / s, c.root / f"{s}annot") for s in SPLITS})
 
     def available(self) -> tuple[str, ...]:
         for pair in self.folders().values():

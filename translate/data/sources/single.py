@@ -65,14 +65,18 @@ class Single(FileSource[SingleConfig]):
     def available(self) -> tuple[str, ...]:
         root = self.config.root
         if root is None:
-            for place in (place for split in self.config.folders for place in self.places(split)):
-                require_folder(_split(place)[0])
+            for split in self.config.folders:
+                for place in self.places(split):
+                    require_folder(_split(place)[0])
             return tuple(self.config.folders)
         require_folder(root)
         if self.places("train") == (root,):
             return ("train",)
         named = self.config.folders or SPLITS
-        there = [split for split in named if all(_split(place)[0].is_dir() for place in self.places(split))]
+        there = []
+        for split in named:
+            if all(_split(place)[0].is_dir() for place in self.places(split)):
+                there.append(split)
         if not there:
             require_folder(_split(self.places("train" if "train" in named else next(iter(named)))[0])[0])
         return tuple(there)

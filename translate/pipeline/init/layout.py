@@ -94,48 +94,62 @@ class Layout:
 
 
 def look(folder: Path) -> Layout:
-    """How the images of a folder are laid out.
+    """Finds out how the images of a folder are laid out.
 
     `trainA`, `trainB`; `train/A`, `train/B`; `A/train`, `B/train`; `A`, `B`; `train`, `val`; or images directly. Sides
     and splits may have other names. Errors: DataError where there are no images, or no training images.
     """
     require_folder(folder)
-    there = {path.name: path for path in sorted(folder.iterdir()) if _holds_images(path)}
+    there = _folders_of_images(folder)
     if not there:
         return Layout(folder, {"train": {"": _pile(folder)}})
-    found = _splits_first(there) or _sides_first(there)
-    if "train" not in found:
+    folders = _splits_first(there) or _sides_first(there)
+    if "train" not in folders:
         raise DataError(f"{folder}: there are {', '.join(there)}, and no images for training (`train`)")
-    sides = found["train"]
-    for split, of in found.items():
-        if of.keys() != sides.keys():
-            raise DataError(f"{folder}: {split} holds {_named(of)}, and train holds {_named(sides)}")
-    return Layout(folder, {split: {side: _pile(path) for side, path in of.items()} for split, of in found.items()})
+    sides = folders["train"]
+    splits = {}
+    for split, paths in folders.items():
+        if paths.keys() != sides.keys():
+            raise DataError(f"{folder}: {split} holds {_named(paths)}, and train holds {_named(sides)}")
+        splits[split] = {side: _pile(path) for side, path in paths.items()}
+    return Layout(folder, splits)
 
 
 def _splits_first(there: Mapping[str, Path]) -> dict[str, dict[str, Path]]:
     """`train`, `train/A`, `trainA`: the split comes first. Empty where a folder is called otherwise."""
-    found: dict[str, dict[str, Path]] = {}
+    folders: dict[str, dict[str, Path]] = {}
     for name, path in there.items():
         match = _SPLIT_FIRST.fullmatch(name)
         if not match:
             return {}
         split, side = SPLITS[match[1].lower()], match[2]
-        inner = [each for each in sorted(path.iterdir()) if _holds_images(each)]
-        below = {each.name: each for each in inner} if inner and not side else {side: path}
-        found.setdefault(split, {}).update(below)
-    return {split: found[split] for split in ("train", "val", "test") if split in found}
+        inner = _folders_of_images(path)
+        # `train` alone holds the sides as folders; `trainA` is one side, whatever folders it has.
+        below = inner if inner and not side else {side: path}
+        folders.setdefault(split, {}).update(below)
+    return _in_order(folders)
 
 
 def _sides_first(there: Mapping[str, Path]) -> dict[str, dict[str, Path]]:
     """`A`, `A/train`: the side comes first."""
-    found: dict[str, dict[str, Path]] = {}
+    folders: dict[str, dict[str, Path]] = {}
     for side, path in there.items():
-        inner = [each for each in sorted(path.iterdir()) if _holds_images(each)]
-        split = bool(inner) and all(each.name.lower() in SPLITS for each in inner)
-        for name, place in {SPLITS[each.name.lower()]: each for each in inner}.items() if split else [("train", path)]:
-            found.setdefault(name, {})[side] = place
-    return {split: found[split] for split in ("train", "val", "test") if split in found}
+        inner = _folders_of_images(path)
+        splits = {"train": path}  # a side without folders of splits is all for training
+        if inner and all(name.lower() in SPLITS for name in inner):
+            splits = {SPLITS[name.lower()]: below for name, below in inner.items()}
+        for split, below in splits.items():
+            folders.setdefault(split, {})[side] = below
+    return _in_order(folders)
+
+
+def _in_order(folders: Mapping[str, dict[str, Path]]) -> dict[str, dict[str, Path]]:
+    return {split: folders[split] for split in ("train", "val", "test") if split in folders}
+
+
+def _folders_of_images(path: Path) -> dict[str, Path]:
+    """The folders right below a path that hold images, by name."""
+    return {each.name: each for each in sorted(path.iterdir()) if _holds_images(each)}
 
 
 def _holds_images(path: Path) -> bool:
