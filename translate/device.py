@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import Literal
+
+import torch
 
 from translate.errors import ConfigError
-
-if TYPE_CHECKING:
-    import torch
 
 Precision = Literal["fp32", "bf16"]
 
@@ -18,8 +17,6 @@ CHOICES = "auto, cpu, cuda, cuda:N or mps"
 
 def resolve(name: str = "auto") -> str:
     """`auto` becomes `cuda` where such a GPU is usable, else `cpu`; other names are checked. Errors: ConfigError."""
-    import torch  # takes a second, and most commands name no device
-
     if name == "auto":
         return "cuda" if torch.cuda.is_available() else "cpu"
     try:
@@ -34,8 +31,6 @@ def resolve(name: str = "auto") -> str:
 
 def _problem(device: torch.device) -> str:
     """The reason why a device cannot be used, as the rest of a sentence; empty for one that can."""
-    import torch
-
     if device.type == "cpu":
         return ""
     if device.type == "cuda":
@@ -55,8 +50,6 @@ def _problem(device: torch.device) -> str:
 
 def precision(choice: Literal["auto", "fp32", "bf16"], device: str) -> Precision:
     """`auto` becomes bf16 where the hardware multiplies it: CUDA from compute capability 8, CPUs with AVX512-BF16."""
-    import torch
-
     if choice != "auto":
         return choice
     if device.startswith("cuda"):
@@ -75,8 +68,6 @@ def cores() -> int:
 
 def total_memory(device: str) -> int:
     """Bytes that a GPU has."""
-    import torch
-
     if device.startswith("mps"):
         return int(torch.mps.recommended_max_memory())
     return int(torch.cuda.get_device_properties(device).total_memory)
@@ -85,14 +76,10 @@ def total_memory(device: str) -> int:
 def free_memory(device: str = "cpu") -> int:
     """Bytes that may still be taken: of a GPU, or of main memory within the limit of the container."""
     if device.startswith("cuda"):
-        import torch
-
         free, _ = torch.cuda.mem_get_info(device)
         # What torch holds in its cache and does not use can be taken as well.
         return int(free + torch.cuda.memory_reserved(device) - torch.cuda.memory_allocated(device))
     if device.startswith("mps"):
-        import torch
-
         return max(int(torch.mps.recommended_max_memory() - torch.mps.driver_allocated_memory()), 0)
     return int(max(min(_available(), _left_in_container()), 0))
 
