@@ -36,11 +36,11 @@ def png(width: int, height: int, bits: int, colour: int, rows: list[bytes], *ext
 def test_lossless_formats_return_what_was_written(channels: int, dtype: Any, suffix: str, tmp_path: Path) -> None:
     array, path = picture(7, 9, channels, dtype), tmp_path / f"ä ö{suffix}"
     write(path, array)
-    found, header = read(path), probe(path)
-    assert np.array_equal(found.array, array)
-    assert found.array.dtype == dtype and header.bits == found.bits == 8 * array.itemsize
+    image, header = read(path), probe(path)
+    assert np.array_equal(image.array, array)
+    assert image.array.dtype == dtype and header.bits == image.bits == 8 * array.itemsize
     assert (header.width, header.height, header.alpha) == (9, 7, channels in (2, 4))
-    assert header.channels == found.pixels.shape[2]
+    assert header.channels == image.pixels.shape[2]
     assert [p.name for p in tmp_path.iterdir()] == [path.name]
 
 
@@ -48,12 +48,12 @@ def test_lossless_formats_return_what_was_written(channels: int, dtype: Any, suf
 def test_what_a_format_cannot_hold_has_one_answer(suffix: str) -> None:
     flat = np.zeros((16, 16, 4), np.uint16)
     flat[..., 0], flat[..., 3] = 65535, 32768  # half transparent red
-    found = decode(encode(flat, suffix, quality=100), "x")
-    assert found.bits == 8
+    image = decode(encode(flat, suffix, quality=100), "x")
+    assert image.bits == 8
     if suffix == ".webp":
-        assert np.abs(found.array[0, 0].astype(int) - [255, 0, 0, 128]).max() <= 3
+        assert np.abs(image.array[0, 0].astype(int) - [255, 0, 0, 128]).max() <= 3
     else:
-        assert found.alpha is None and np.abs(found.pixels[0, 0].astype(int) - [255, 127, 127]).max() <= 3
+        assert image.alpha is None and np.abs(image.pixels[0, 0].astype(int) - [255, 127, 127]).max() <= 3
 
 
 def test_grey_is_kept_where_the_format_has_grey() -> None:
@@ -74,10 +74,10 @@ def test_exif_orientation_is_applied_once(orientation: int, fmt: str, tmp_path: 
     path.write_bytes(saved(smooth(40, 64), fmt, exif=exif))
     with Pillow.open(path) as opened:
         expected = np.asarray(ImageOps.exif_transpose(opened))
-    found = read(path)
-    assert np.array_equal(found.pixels, expected)
+    image = read(path)
+    assert np.array_equal(image.pixels, expected)
     assert (probe(path).height, probe(path).width) == expected.shape[:2]
-    again = decode(encode(found, ".png"), "again")
+    again = decode(encode(image, ".png"), "again")
     assert np.array_equal(again.pixels, expected)
 
 
@@ -99,9 +99,9 @@ def test_few_bits_of_grey_spread_over_eight(bits: int, values: list[int]) -> Non
     )
     if bits == 1:
         packed = bytes([packed[0] << 6])
-    found = decode(png(len(values), 1, bits, 0, [packed]), "x")
-    assert found.pixels[0, :, 0].tolist() == values
-    assert found.mode == ("bilevel" if bits == 1 else "grey")
+    image = decode(png(len(values), 1, bits, 0, [packed]), "x")
+    assert image.pixels[0, :, 0].tolist() == values
+    assert image.mode == ("bilevel" if bits == 1 else "grey")
 
 
 def test_colour_keys_become_alpha() -> None:
@@ -116,9 +116,9 @@ def test_colour_keys_become_alpha() -> None:
 
 def test_palettes_become_rgb_and_alpha() -> None:
     plte, trns = chunk(b"PLTE", bytes([9, 8, 7, 6, 5, 4])), chunk(b"tRNS", bytes([255, 100]))
-    found = decode(png(2, 1, 8, 3, [bytes([0, 1])], plte, trns), "x")
-    assert found.pixels.tolist() == [[[9, 8, 7], [6, 5, 4]]] and found.mode == "palette"
-    assert found.alpha is not None and found.alpha.tolist() == [[255, 100]]
+    image = decode(png(2, 1, 8, 3, [bytes([0, 1])], plte, trns), "x")
+    assert image.pixels.tolist() == [[[9, 8, 7], [6, 5, 4]]] and image.mode == "palette"
+    assert image.alpha is not None and image.alpha.tolist() == [[255, 100]]
     opaque = decode(png(2, 1, 8, 3, [bytes([0, 1])], plte), "x")
     assert opaque.alpha is None and opaque.pixels.shape == (1, 2, 3)
 
@@ -129,9 +129,9 @@ def test_cmyk_becomes_rgb_without_its_profile() -> None:
 
     out = BytesIO()
     cmyk.save(out, "JPEG", quality=100, icc_profile=b"\0" * 16 + b"CMYK" + b"\0" * 108)
-    found = decode(out.getvalue(), "x")
-    assert found.mode == "cmyk" and found.icc is None
-    assert np.abs(found.pixels[8, 8].astype(int) - [255, 0, 0]).max() <= 3
+    image = decode(out.getvalue(), "x")
+    assert image.mode == "cmyk" and image.icc is None
+    assert np.abs(image.pixels[8, 8].astype(int) - [255, 0, 0]).max() <= 3
 
 
 def test_interlaced_png() -> None:
@@ -158,8 +158,8 @@ def test_interlaced_png() -> None:
 @pytest.mark.parametrize("dtype", [np.uint8, np.uint16])
 def test_the_colour_profile_travels(suffix: str, dtype: Any) -> None:
     profile = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
-    found = decode(encode(Image(picture(dtype=dtype), icc=profile), suffix), "x")
-    assert found.icc == profile
+    image = decode(encode(Image(picture(dtype=dtype), icc=profile), suffix), "x")
+    assert image.icc == profile
     grey = decode(encode(Image(picture(channels=1, dtype=dtype), icc=profile), suffix), "x")
     assert grey.icc is None  # a profile of RGB does not describe grey
 
@@ -280,8 +280,8 @@ def test_a_gif_says_what_is_beside_its_picture() -> None:
     assert decode(gif((2, 2), (0, 0), False), "x").pixels.tolist() == [[[1, 2, 3]] * 2] * 2
     with pytest.raises(DataError, match="x: GIF of 2 x 2 pixels on a canvas of 4 x 3: crop it"):
         decode(gif((4, 3), (1, 1), False), "x")
-    found = decode(gif((4, 3), (1, 1), True), "x")
-    assert found.alpha is not None and found.alpha.tolist() == [[0] * 4, [0, 255, 255, 0], [0, 255, 255, 0]]
+    image = decode(gif((4, 3), (1, 1), True), "x")
+    assert image.alpha is not None and image.alpha.tolist() == [[0] * 4, [0, 255, 255, 0], [0, 255, 255, 0]]
     with pytest.raises(DataError, match="canvas of 40 x 30: crop it"):
         decode(gif((40, 30), (1, 1), True), "x")
     with pytest.raises(DataError, match="beyond its canvas"):

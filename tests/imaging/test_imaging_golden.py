@@ -1,6 +1,6 @@
-"""Images of every kind through the identity and a conversion: what comes out is what went in, exactly, or as told.
+"""Images of every kind through the identity and a conversion: the input comes out, exactly or within a tolerance.
 
-The files are made by Pillow, tifffile, imagecodecs and by hand, never by the engine; what has to come out follows from
+The files are made by Pillow, tifffile, imagecodecs and by hand, never by the engine; the expected result follows from
 the arrays that they are made of. Tolerances, in steps of the sample type: 0 for all that is lossless; 3 for JPEG at
 quality 100 (its colours are rounded twice); 256 of 2^32 for 32 bits and 2^-23 of 1 for float32 (a network computes in
 float32). Alpha comes out as it was, and the pixels as they look over white, which is what a network sees.
@@ -13,6 +13,7 @@ import struct
 import zlib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -96,18 +97,18 @@ def plain() -> Iterator[Golden]:
             array = picture(H, W, channels, dtype, seed=channels)
             pixels, alpha = split(array)
             icc = GREY_ICC if channels <= 2 else RGB_ICC
-            told = f"{channels}x{array.itemsize * 8}"
+            form = f"{channels}x{array.itemsize * 8}"
             data = bytes(imagecodecs.png_encode(array))
-            yield of(f"png-{told}.png", data, pixels, alpha)
+            yield of(f"png-{form}.png", data, pixels, alpha)
             body = b"icc\0\0" + zlib.compress(icc)
-            yield of(f"png-{told}-icc.png", with_chunk(data, b"iCCP", body), pixels, alpha, icc=icc)
+            yield of(f"png-{form}-icc.png", with_chunk(data, b"iCCP", body), pixels, alpha, icc=icc)
             options: dict[str, Any] = {"photometric": "rgb" if channels > 2 else "minisblack"}
             options |= {"extrasamples": ["unassalpha"]} if alpha is not None else {}
             flat = array[..., 0] if channels == 1 else array
             contig = {"planarconfig": "contig"} if channels > 1 else {}
-            yield of(f"tif-{told}.tif", tiff(flat, **contig, **options), pixels, alpha)
+            yield of(f"tif-{form}.tif", tiff(flat, **contig, **options), pixels, alpha)
             data = tiff(flat, compression="lzw", predictor=True, iccprofile=icc, **contig, **options)
-            yield of(f"tif-{told}-icc.tif", data, pixels, alpha, icc=icc)
+            yield of(f"tif-{form}-icc.tif", data, pixels, alpha, icc=icc)
 
 
 TURNS: dict[int, Callable[[Array], Array]] = {
@@ -142,7 +143,7 @@ def turned() -> Iterator[Golden]:
 
 
 def decoded(data: bytes) -> Array:
-    """What Pillow makes of it, not turned."""
+    """An image file as Pillow decodes it, not turned."""
     with Pillow.open(io.BytesIO(data)) as opened:
         array = np.asarray(opened)
     return array[..., None] if array.ndim == 2 else array
@@ -227,7 +228,7 @@ def _samples(channels: int, dtype: Any) -> Array:
     return rng.integers(0, int(np.iinfo(dtype).max) + 1, (H, W, channels), dtype)
 
 
-GOLDEN = {golden.name: golden for make in (plain, turned, odd, bands) for golden in make()}
+GOLDEN = {golden.name: golden for golden in chain(plain(), turned(), odd(), bands())}
 
 
 def identity(channels: int) -> Translator:
@@ -241,8 +242,8 @@ def identity(channels: int) -> Translator:
 
 @pytest.fixture(scope="module")
 def outputs(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Image]:
-    """All of them, converted; networks of 1 and 3 channels see all that has 1 or 3."""
-    found = {}
+    """Converts all images of `GOLDEN`, those of 1 or 3 channels with a network of as many."""
+    images = {}
     for channels in sorted({golden.channels for golden in GOLDEN.values()}):
         folder = tmp_path_factory.mktemp(f"of_{channels}")
         (folder / "in").mkdir()
@@ -256,8 +257,8 @@ def outputs(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Image]:
         assert not summary.failures
         for path in (folder / "in").iterdir():
             target = folder / "out" / (path.with_suffix(".png").name if path.suffix == ".gif" else path.name)
-            found[path.name] = read(target)
-    return found
+            images[path.name] = read(target)
+    return images
 
 
 def test_there_are_enough() -> None:
@@ -266,12 +267,14 @@ def test_there_are_enough() -> None:
 
 @pytest.mark.parametrize("name", GOLDEN)
 def test_the_identity_changes_nothing(name: str, outputs: dict[str, Image]) -> None:
-    golden, made = GOLDEN[name], outputs[name]
-    assert made.pixels.shape == golden.pixels.shape and made.pixels.dtype == golden.pixels.dtype
-    assert np.abs(made.pixels.astype(np.float64) - golden.pixels).max() <= golden.tolerance
-    assert (made.alpha is None) == (golden.alpha is None)
-    assert golden.alpha is None or (np.array_equal(made.alpha, golden.alpha) and made.alpha.dtype == golden.alpha.dtype)
-    assert made.icc == golden.icc
+    golden, image = GOLDEN[name], outputs[name]
+    assert image.pixels.shape == golden.pixels.shape and image.pixels.dtype == golden.pixels.dtype
+    assert np.abs(image.pixels.astype(np.float64) - golden.pixels).max() <= golden.tolerance
+    assert (image.alpha is None) == (golden.alpha is None)
+    assert golden.alpha is None or (
+        np.array_equal(image.alpha, golden.alpha) and image.alpha.dtype == golden.alpha.dtype
+    )
+    assert image.icc == golden.icc
 
 
 @pytest.mark.parametrize("name", [n for n, g in GOLDEN.items() if g.channels in (1, 3) and g.tolerance == 0])
@@ -284,11 +287,11 @@ def test_grey_and_colour_through_the_other_model(name: str, tmp_path: Path) -> N
         tmp_path / "in", tmp_path / "out", identity(4 - golden.channels), ConvertOptions(format="png"), console=console
     )
     assert not summary.failures
-    made = read(tmp_path / "out" / Path(name).with_suffix(".png"))
-    assert golden.alpha is None or np.array_equal(made.alpha, golden.alpha)
+    image = read(tmp_path / "out" / Path(name).with_suffix(".png"))
+    assert golden.alpha is None or np.array_equal(image.alpha, golden.alpha)
     if golden.channels == 1:
-        assert made.mode == "rgb" and np.array_equal(made.pixels, np.repeat(golden.pixels, 3, axis=2))
+        assert image.mode == "rgb" and np.array_equal(image.pixels, np.repeat(golden.pixels, 3, axis=2))
     else:
         luma = golden.pixels @ np.array([0.299, 0.587, 0.114])
-        assert made.mode == "grey" and np.abs(made.pixels[..., 0] - luma).max() <= 0.5 + 0.01
-    assert made.pixels.dtype == golden.pixels.dtype
+        assert image.mode == "grey" and np.abs(image.pixels[..., 0] - luma).max() <= 0.5 + 0.01
+    assert image.pixels.dtype == golden.pixels.dtype

@@ -26,14 +26,14 @@ from translate.imaging.sandbox import GuardedReader
 
 @pytest.fixture
 def reader() -> Iterator[GuardedReader]:
-    with GuardedReader(Limits(seconds=20)) as found:
-        yield found
+    with GuardedReader(Limits(seconds=20)) as guarded_reader:
+        yield guarded_reader
 
 
 def files(folder: Path) -> list[Path]:
     rng = np.random.default_rng(0)
     deep = rng.integers(0, 65536, (30, 20, 4), np.uint16)
-    made = {
+    contents = {
         "a.png": encode(picture(channels=4), ".png"),
         "b.jpg": encode(smooth(), ".jpg"),
         "c.webp": encode(picture(), ".webp", quality=100),
@@ -42,7 +42,7 @@ def files(folder: Path) -> list[Path]:
         "f.gif": saved(picture(channels=1), "GIF"),
         "g\n\udcff.tif": encode(rng.random((9, 7, 5), np.float32), ".tif"),
     }
-    for name, data in made.items():
+    for name, data in contents.items():
         (folder / name).write_bytes(data)
     return sorted(folder.iterdir())
 
@@ -71,9 +71,9 @@ def test_errors_are_those_of_the_plain_path(
         damaged.write_bytes(path.read_bytes()[: path.stat().st_size * 2 // 3])
         with pytest.raises(DataError) as plain:
             read(damaged)
-        with pytest.raises(DataError) as found:
+        with pytest.raises(DataError) as guarded_error:
             reader.read(damaged)
-        assert str(found.value) == str(plain.value) and str(found.value).startswith(f"{damaged}: ")
+        assert str(guarded_error.value) == str(plain.value) and str(plain.value).startswith(f"{damaged}: ")
 
 
 def test_what_libjpeg_only_warns_of_is_an_error(reader: GuardedReader, tmp_path: Path) -> None:
@@ -98,9 +98,9 @@ def test_what_is_no_regular_file_is_refused_at_once(reader: GuardedReader, tmp_p
         words = {"fifo": "FIFO", "folder": "Is a directory", "link": "FIFO", "device": "a device", "socket": "a socket"}
         words |= {"loop": "(?i)too many levels", "absent": "No such file"}
         began = time.monotonic()
-        for name, told in words.items():
+        for name, message in words.items():
             for attempt in (reader.read, reader.probe, read, probe):
-                with pytest.raises(DataError, match=told):
+                with pytest.raises(DataError, match=message):
                     attempt(tmp_path / f"{name}.png")
         assert time.monotonic() - began < 5
 
@@ -112,9 +112,9 @@ def test_a_file_that_changes_its_size_is_refused(tmp_path: Path, monkeypatch: py
         path.write_bytes(whole)
 
         def other(handle: int, size: int = size) -> Any:
-            found = list(real(handle))
-            found[6] = size
-            return os.stat_result(found)
+            values = list(real(handle))
+            values[6] = size  # st_size
+            return os.stat_result(values)
 
         monkeypatch.setattr(os, "fstat", other)
         with pytest.raises(DataError, match=r"x.png: the file changed its size"):

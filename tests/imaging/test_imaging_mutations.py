@@ -12,9 +12,9 @@ from data_images import benchmark
 
 
 def test_no_damage_goes_unnoticed(tmp_path: Path) -> None:
-    with redirect_stdout(io.StringIO()) as told:
+    with redirect_stdout(io.StringIO()) as output:
         code = benchmark("mutations").run(tmp_path, 200, 1)
-    assert code == 0, told.getvalue()
+    assert code == 0, output.getvalue()
 
 
 def test_the_judge_notices() -> None:
@@ -26,7 +26,7 @@ def test_the_judge_notices() -> None:
     flipped = module.FORMS["bmp"][1](other)
     half = shown.copy()
     half[12:] = 128
-    found = Counter(
+    verdicts = Counter(
         module.verdict(module.Case("x", "jpeg", how, [whole]), file, made).partition(":")[0]
         for how, file, made in (
             ("cut", data, half),
@@ -37,4 +37,4 @@ def test_the_judge_notices() -> None:
             ("suffix", data, whole),
         )
     )
-    assert found == {"silent": 4, "unseen": 1, "same": 1}
+    assert verdicts == {"silent": 4, "unseen": 1, "same": 1}

@@ -44,12 +44,12 @@ def test_bands_of_all_types_come_back(kind: str, channels: int, alpha: bool, tmp
     array, path = samples(channels + alpha, KINDS[kind]), tmp_path / "x.tif"
     image = Image(array[..., :channels], array[..., channels] if alpha else None, mode="bands")
     write(path, image)
-    found, header = decode(path.read_bytes(), "x"), probe(path)
-    assert np.array_equal(found.pixels, image.pixels) and found.pixels.dtype == KINDS[kind]
-    assert (found.alpha is not None) == alpha == header.alpha
-    assert found.alpha is None or np.array_equal(found.alpha, array[..., channels])
-    assert (header.channels, header.bits) == (channels, 8 * array.itemsize) == (found.pixels.shape[2], found.bits)
-    assert found.mode == header.mode == ("grey" if channels == 1 else "bands")
+    decoded, header = decode(path.read_bytes(), "x"), probe(path)
+    assert np.array_equal(decoded.pixels, image.pixels) and decoded.pixels.dtype == KINDS[kind]
+    assert (decoded.alpha is not None) == alpha == header.alpha
+    assert decoded.alpha is None or np.array_equal(decoded.alpha, array[..., channels])
+    assert (header.channels, header.bits) == (channels, 8 * array.itemsize) == (decoded.pixels.shape[2], decoded.bits)
+    assert decoded.mode == header.mode == ("grey" if channels == 1 else "bands")
     independent = tifffile.imread(path)
     assert np.array_equal(independent.reshape(array.shape), array)
 
@@ -74,8 +74,8 @@ def test_what_other_writers_store(compression: Any, planar: Any, tile: Any, kind
             byteorder=">" if big else "<",
             **options,
         )
-        found = decode(data, "x")
-        assert np.array_equal(found.pixels, array) and found.alpha is None and found.mode == "bands"
+        decoded = decode(data, "x")
+        assert np.array_equal(decoded.pixels, array) and decoded.alpha is None and decoded.mode == "bands"
         for size in (len(data) // 3, len(data) - 1):
             if compression == "packbits" or size != len(data) - 1:
                 with pytest.raises(DataError, match=r"^x: "):
@@ -103,9 +103,9 @@ def test_extra_samples_say_what_is_alpha(dtype: Any) -> None:
 
 def test_a_fourth_sample_without_a_tag_is_alpha() -> None:
     array = samples(4, np.uint8)
-    found = decode(without_tag(tiff(array, photometric="rgb", extrasamples=["unassalpha"]), 338), "x")
+    decoded = decode(without_tag(tiff(array, photometric="rgb", extrasamples=["unassalpha"]), 338), "x")
     with Pillow.open(BytesIO(without_tag(tiff(array, photometric="rgb", extrasamples=["unassalpha"]), 338))) as other:
-        assert np.array_equal(found.array, np.asarray(other)) and other.mode == "RGBA"
+        assert np.array_equal(decoded.array, np.asarray(other)) and other.mode == "RGBA"
 
 
 def without_tag(data: bytes, tag: int) -> bytes:
@@ -126,11 +126,11 @@ def test_associated_alpha_is_divided_out(kind: str) -> None:
     alpha = plain[..., 3:].astype(np.float64)
     times = plain[..., :3] * alpha / white
     stored = np.concatenate([times if kind == "float32" else np.rint(times), alpha], axis=2).astype(dtype)
-    found = decode(tiff(stored, photometric="rgb", extrasamples=["assocalpha"]), "x")
-    assert found.alpha is not None and np.array_equal(found.alpha, plain[..., 3])
-    error = np.abs(found.pixels.astype(np.float64) - plain[..., :3]) * alpha / white  # half a step, divided by alpha
+    decoded = decode(tiff(stored, photometric="rgb", extrasamples=["assocalpha"]), "x")
+    assert decoded.alpha is not None and np.array_equal(decoded.alpha, plain[..., 3])
+    error = np.abs(decoded.pixels.astype(np.float64) - plain[..., :3]) * alpha / white  # half a step, divided by alpha
     assert (error <= (1e-6 if kind == "float32" else 1.0)).all()
-    assert found.pixels[0, 0].tolist() == [0, 0, 0]
+    assert decoded.pixels[0, 0].tolist() == [0, 0, 0]
 
 
 def test_white_may_be_zero() -> None:
@@ -163,11 +163,11 @@ def test_other_sample_types_are_refused_by_name(dtype: Any) -> None:
 
 def test_other_formats_get_fewer_bits() -> None:
     deep = samples(3, np.uint32)
-    found = decode(encode(deep, ".png"), "x").pixels
-    assert np.array_equal(found, np.rint(deep / 65537.0).astype(np.uint16)) and np.array_equal(found, to16(deep))
+    pixels = decode(encode(deep, ".png"), "x").pixels
+    assert np.array_equal(pixels, np.rint(deep / 65537.0).astype(np.uint16)) and np.array_equal(pixels, to16(deep))
     real = samples(4, np.float32)
-    found = decode(encode(real, ".png"), "x").array
-    assert np.array_equal(found, np.rint(real.astype(np.float64) * 65535).astype(np.uint16))
+    pixels = decode(encode(real, ".png"), "x").array
+    assert np.array_equal(pixels, np.rint(real.astype(np.float64) * 65535).astype(np.uint16))
     assert np.abs(decode(encode(deep, ".bmp"), "x").pixels - deep / 4294967295 * 255).max() <= 0.51
     with pytest.raises(DataError, match=r"x: 5 bands cannot be written as \.png; use \.tif"):
         encode(samples(5), ".png", name="x")
@@ -193,10 +193,10 @@ def plain(width: int = 4, height: int = 4, more: tuple[tuple[int, int, int, int]
     count = 2 * width * height
     entries = [(256, 4, 1, width), (257, 4, 1, height), (258, 3, 1, 16), (259, 3, 1, 1), (262, 3, 1, 1)]
     entries += [(277, 3, 1, 1), (278, 4, 1, height), (279, 4, 1, count)]
-    told = {tag for tag, *_ in more}
-    entries = sorted([e for e in entries if e[0] not in told] + list(more))
-    offset = 8 + 2 + 12 * (len(entries) + (273 not in told)) + 4
-    entries = sorted(entries if 273 in told else [*entries, (273, 4, 1, offset)])
+    replaced = {tag for tag, *_ in more}
+    entries = sorted([e for e in entries if e[0] not in replaced] + list(more))
+    offset = 8 + 2 + 12 * (len(entries) + (273 not in replaced)) + 4
+    entries = sorted(entries if 273 in replaced else [*entries, (273, 4, 1, offset)])
     return directory(entries, tail=bytes(count))
 
 

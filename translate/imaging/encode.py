@@ -1,4 +1,7 @@
-"""Encodes an image to the bytes of a file; the table in `translate.imaging.io` says what each format keeps."""
+"""Encodes an image to the bytes of a file; the table in `translate.imaging.io` says what each format keeps.
+
+The libraries that encode are imported where they are called: most images need one, and many commands none.
+"""
 
 from __future__ import annotations
 
@@ -6,6 +9,7 @@ import struct
 import zlib
 from dataclasses import replace
 from io import BytesIO
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -82,7 +86,7 @@ def _encode_pillow(image: Image, suffix: str, quality: int, compression: int) ->
     out = BytesIO()
     picture = Pillow.fromarray(array)
     if image.palette:
-        picture.putpalette([value for colour in image.palette for value in colour])
+        picture.putpalette([*chain.from_iterable(image.palette)])
     picture.save(out, **options)
     return out.getvalue()
 

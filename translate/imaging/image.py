@@ -70,7 +70,7 @@ LIMITS = Limits()
 
 @dataclass(frozen=True)
 class Header:
-    """What a file announces: upright size, `channels` of colour (1 or 3; any number of `bands`), `bits` after decoding
+    """The header of a file: upright size, `channels` of colour (1 or 3; any number of `bands`), `bits` after decoding
     (8, 16 or 32), and `mode`: `bilevel`, `grey`, `rgb`, `palette`, `cmyk` or `bands`."""
 
     format: str

@@ -25,6 +25,11 @@ def top(dtype: Any) -> float:
     return 1.0 if np.dtype(dtype).kind == "f" else float(np.iinfo(dtype).max)
 
 
+def rounded(values: Array) -> Array:
+    """Numbers on the scale 0 to 255, clipped to it and rounded to the nearest (halves to even), as uint8."""
+    return np.clip(np.rint(values), 0, 255).astype(np.uint8)
+
+
 def to8(array: Array) -> Array:
     """Samples of any type as uint8, rounded to the nearest (65535 / 255 = 257)."""
     if array.dtype == np.uint8:

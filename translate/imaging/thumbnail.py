@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from translate.imaging.io import encode, read
+from translate.imaging.pixels import rounded
 
 Array = np.ndarray[Any, Any]
 
@@ -29,5 +30,4 @@ def shrink(pixels: Array, longest: int) -> Array:
         return pixels
     rows, columns = height // factor, width // factor
     blocks = pixels[: rows * factor, : columns * factor].reshape(rows, factor, columns, factor, pixels.shape[2])
-    means: Array = blocks.mean(axis=(1, 3))
-    return means.round().astype("uint8")
+    return rounded(blocks.mean(axis=(1, 3)))

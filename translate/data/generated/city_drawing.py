@@ -9,6 +9,7 @@ import cv2
 import numpy as np
 
 from translate.data.generated.city import Building, City, Colour, Points, Road
+from translate.imaging.pixels import rounded
 
 CLASSES = ("land", "building", "street", "arterial", "park", "water")
 PALETTE = ((238, 233, 222), (202, 190, 178), (255, 255, 255), (255, 212, 96), (182, 222, 152), (142, 190, 242))
@@ -60,7 +61,7 @@ def draw(city: City, size: int, metres: float, rng: np.random.Generator) -> tupl
     aerial = cv2.resize(_aerial(city, canvas, labels, rng), (size, size), interpolation=cv2.INTER_AREA)
     aerial += rng.normal(0, 2.2, aerial.shape).astype(np.float32)
     map_ = np.array(PALETTE, np.uint8)[labels[finer // 2 :: finer, finer // 2 :: finer]]
-    return np.clip(np.rint(aerial), 0, 255).astype(np.uint8), map_
+    return rounded(aerial), map_
 
 
 def draw_labels(city: City, canvas: Canvas) -> Array:

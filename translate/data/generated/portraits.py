@@ -11,6 +11,7 @@ import numpy as np
 from pydantic import Field, NonNegativeInt, PositiveInt
 
 from translate.contracts import SIDES, Config, Record, Source, SourceFacts
+from translate.imaging.pixels import rounded
 from translate.seeding import derive
 
 Array = np.ndarray[Any, Any]
@@ -59,8 +60,7 @@ class _Canvas:
     def done(self, size: int) -> Array:
         """The picture, size x size x 3 uint8."""
         small = cv2.resize(self.image, (size, size), interpolation=cv2.INTER_AREA)
-        rounded: Array = np.clip(np.rint(small), 0, 255).astype(np.uint8)
-        return rounded
+        return rounded(small)
 
 
 def make_portrait(person: int, hat: int | None, size: int) -> Array:

@@ -13,6 +13,7 @@ import numpy as np
 from pydantic import Field, NonNegativeInt, PositiveInt
 
 from translate.contracts import SIDES, Config, Record, Source, SourceFacts
+from translate.imaging.pixels import rounded
 from translate.seeding import derive
 
 Array = np.ndarray[Any, Any]
@@ -121,8 +122,7 @@ def _fixed(points: Array, side: int) -> Array:
 
 def _shrunk(image: Array, size: int) -> Array:
     small = cv2.resize(image.astype(np.float32), (size, size), interpolation=cv2.INTER_AREA)
-    rounded: Array = np.clip(np.rint(small), 0, 255).astype(np.uint8)
-    return rounded
+    return rounded(small)
 
 
 class GeneratedSketchesConfig(Config):
