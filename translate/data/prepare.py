@@ -28,6 +28,7 @@ from translate.imaging.io import Image, probe, read, write
 from translate.imaging.palette import full_palette
 from translate.imaging.pixels import match, over_white
 from translate.seeding import derive
+from translate.storage.file_names import refused_name
 from translate.text import examples
 from translate.threads import ordered_map
 
@@ -238,6 +239,8 @@ def _check_key(key: str) -> None:
     parts = PurePosixPath(key).parts
     if not parts or key.startswith("/") or ".." in parts or "\\" in key or "\0" in key:
         raise DataError(f"{key!r} cannot name an image of a dataset: keys are relative paths")
+    if part := refused_name(f"{key}.png"):
+        raise DataError(f"{key!r} cannot name an image of a dataset: this system cannot store the name {part!r}")
 
 
 def _unify(folder: Path, images: Mapping[Place, Written], channels: Mapping[str, int], bits: int) -> None:

@@ -21,6 +21,7 @@ from urllib.request import Request, urlopen
 
 from translate.contracts import Console
 from translate.errors import DataError
+from translate.storage.file_names import refused_name
 
 MB = 1 << 20
 _ATTEMPTS = 5
@@ -175,6 +176,8 @@ def _unpack(members: Iterator[_Member], partial: Path, console: Console, archive
                 or "\0" in member.name
             ):
                 raise DataError(f"{archive}: it names {member.name!r}, outside of its folder; nothing was unpacked")
+            if part := refused_name(member.name):
+                raise DataError(f"{archive}: this system cannot store the name {part!r}; nothing was unpacked")
             if member.kind not in ("file", "folder"):
                 raise DataError(f"{archive}: {member.name!r} is a {member.kind}; nothing was unpacked")
             target = partial / path
