@@ -42,7 +42,9 @@ def _problem(device: torch.device) -> str:
         if torch.backends.mps.is_available():
             return ""
         reason = (
-            "this torch was built without it" if not torch.backends.mps.is_built() else "it needs macOS on Apple chips"
+            "this torch was built without it"
+            if not torch.backends.mps.is_built()
+            else "it needs macOS on an Apple chip"
         )
         return f"is not here: {reason}; use --device cpu"
     return f"is not supported; use {CHOICES}"

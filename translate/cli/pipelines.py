@@ -29,7 +29,7 @@ def _pipeline(command: Command) -> Command:
 @click.option(
     "--continue", "continue_", metavar="STAGE", help="Go on from its last result although its options changed."
 )
-@click.option("--device", default="auto", show_default=True, metavar="NAME", help="auto, cpu, cuda or cuda:1.")
+@click.option("--device", default="auto", show_default=True, metavar="NAME", help="auto, cpu, cuda, cuda:1 or mps.")
 @click.option("--debug", is_flag=True, help="Check numbers and gradients on the way (slow).")
 @as_json
 def run(

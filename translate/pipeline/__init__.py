@@ -93,7 +93,7 @@ def run(
 
     `set` holds texts such as `stages.train.with.epochs=5`; `force` names stages that run again; `until` the last one;
     `continue_` one that goes on from its previous result although its options changed. `device` is auto, cpu, cuda or
-    cuda:N. Errors: ConfigError before anything ran; StageError naming stage and cause; SystemExit(75) on SIGTERM.
+    cuda:N, or mps. Errors: ConfigError before anything ran; StageError naming stage and cause; SystemExit(75) on SIGTERM.
     """
     registry = registry or Registry()
     planner, checked = _planner(schema.load(Path(file), profile, set), registry)
