@@ -92,8 +92,9 @@ def run(
     """Runs the stages of a pipeline that are not current; outputs lie in `runs/<pipeline>[@<profile>]/<stage>`.
 
     `set` holds texts such as `stages.train.with.epochs=5`; `force` names stages that run again; `until` the last one;
-    `continue_` one that goes on from its previous result although its options changed. `device` is auto, cpu, cuda or
-    cuda:N, or mps. Errors: ConfigError before anything ran; StageError naming stage and cause; SystemExit(75) on SIGTERM.
+    `continue_` one that goes on from its previous result although its options changed. `device` is auto, cpu,
+    cuda, cuda:N or mps. Errors: ConfigError before anything ran; StageError naming stage and cause; SystemExit(75) on
+    SIGTERM.
     """
     registry = registry or Registry()
     planner, checked = _planner(schema.load(Path(file), profile, set), registry)
