@@ -30,8 +30,9 @@ vouches for: in a process that can be killed.
 
 from __future__ import annotations
 
-from translate.imaging.decode import contents, decode, probe, read, read_colours
+from translate.imaging.decode import decode, probe, read, read_colours
 from translate.imaging.encode import encode, write
+from translate.imaging.files import contents
 from translate.imaging.image import READABLE, SUFFIXES, Header, Image, Limits
 
 __all__ = [

@@ -28,7 +28,8 @@ import numpy as np
 
 from translate.device import cores
 from translate.errors import DataError
-from translate.imaging.decode import contents, decode_opened, open_header, open_regular, probe
+from translate.imaging.decode import decode_opened, open_header, probe
+from translate.imaging.files import contents, open_regular
 from translate.imaging.formats.jpeg import jpeg_info
 from translate.imaging.formats.kind import kind_of
 from translate.imaging.image import LIMITS, Header, Image, Limits
