@@ -1,7 +1,4 @@
-"""Decodes the bytes of a file to an image; `translate.imaging.io` says what comes out.
-
-The libraries that decode are imported where they are called: each takes a tenth of a second, and most images need one.
-"""
+"""Decodes the bytes of a file to an image; `translate.imaging.io` says what comes out."""
 
 from __future__ import annotations
 
@@ -11,9 +8,13 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from io import BytesIO
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, BinaryIO
+from typing import Any, BinaryIO
 
 import numpy as np
+from kornia_rs.io import ImageDecoder
+from PIL import BmpImagePlugin, GifImagePlugin, JpegImagePlugin, PngImagePlugin, TiffImagePlugin, WebPImagePlugin
+from PIL.Image import Exif
+from PIL.ImageFile import ImageFile
 
 from translate.errors import DataError
 from translate.imaging.files import contents, open_regular
@@ -25,9 +26,6 @@ from translate.imaging.formats.tiff_directory import Directory, read_directory
 from translate.imaging.formats.webp_gif_bmp import gif_info, webp_info
 from translate.imaging.image import FRAMES, LIMITS, Header, Image, Limits
 from translate.imaging.pixels import colour_key, upright
-
-if TYPE_CHECKING:
-    from PIL.ImageFile import ImageFile
 
 Array = np.ndarray[Any, Any]
 
@@ -179,8 +177,6 @@ def _check_frames(frames: int, name: str) -> None:
 
 def _orientation(file: ImageFile, kind: str, stream: BinaryIO) -> int:
     """The EXIF orientation, 1 (upright) where there is none or it cannot be read."""
-    from PIL.Image import Exif
-
     try:
         if kind != "png" or "exif" in file.info:
             return int(file.getexif().get(_ORIENTATION, 1))
@@ -195,8 +191,6 @@ def _orientation(file: ImageFile, kind: str, stream: BinaryIO) -> int:
 
 def _plugin(kind: str) -> Callable[[BinaryIO], ImageFile]:
     """Pillow's reader of one format. `PIL.Image.open` would guess the format and has limits of its own."""
-    from PIL import BmpImagePlugin, GifImagePlugin, JpegImagePlugin, PngImagePlugin, TiffImagePlugin, WebPImagePlugin
-
     plugins: dict[str, Callable[[BinaryIO], ImageFile]] = {
         "png": PngImagePlugin.PngImageFile,
         "jpeg": JpegImagePlugin.JpegImageFile,
@@ -241,8 +235,6 @@ def _turbo(data: bytes, name: str) -> Array | None:
     """A JPEG as TurboJPEG decodes it, H x W x (1 or 3): the same values as Pillow's, but data that run out, or are left
     over, are an error and not a grey half. None for kinds that it does not know (CMYK, odd sampling): of these only a
     `GuardedReader` notices that."""
-    from kornia_rs.io import ImageDecoder
-
     info = jpeg_info(data, name)
     if not info.turbo:
         return None
@@ -271,7 +263,7 @@ def _narrow(opened: Opened) -> Array:
 
 def _wide(opened: Opened, data: bytes) -> Array:
     """Decodes a 16-bit PNG to H x W x (1 to 4); Pillow would make 8 bits of most of them."""
-    import cv2
+    import cv2  # late: few images have 16 bits, and a worker starts sooner without it
 
     cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_ERROR)
     array = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_UNCHANGED)

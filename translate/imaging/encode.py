@@ -1,7 +1,4 @@
-"""Encodes an image to the bytes of a file; the table in `translate.imaging.io` says what each format keeps.
-
-The libraries that encode are imported where they are called: most images need one, and many commands none.
-"""
+"""Encodes an image to the bytes of a file; the table in `translate.imaging.io` says what each format keeps."""
 
 from __future__ import annotations
 
@@ -14,6 +11,8 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from imagecodecs import png_encode
+from PIL import Image as Pillow
 
 from translate.errors import ConfigError, DataError
 from translate.imaging.decode import matching
@@ -68,8 +67,6 @@ def encode(image: Image | Array, suffix: str, *, name: str = "image", quality: i
 
 
 def _encode_pillow(image: Image, suffix: str, quality: int, compression: int) -> bytes:
-    from PIL import Image as Pillow
-
     array = image.array[..., 0] if image.array.shape[2] == 1 else image.array
     tiff: dict[str, Any] = {"format": "TIFF", "compression": "tiff_lzw"}
     jpeg: dict[str, Any] = {"format": "JPEG", "quality": quality, "subsampling": 0 if quality >= 90 else 2}
@@ -93,8 +90,6 @@ def _encode_pillow(image: Image, suffix: str, quality: int, compression: int) ->
 
 def _encode_wide(image: Image, compression: int) -> bytes:
     """A PNG of 16-bit colour or alpha, which Pillow cannot write."""
-    from imagecodecs import png_encode
-
     data: bytes = bytes(png_encode(np.ascontiguousarray(image.array), level=compression))
     if image.icc is None:
         return data
