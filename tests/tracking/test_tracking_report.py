@@ -17,9 +17,10 @@ from translate.imaging.io import write
 from translate.imaging.thumbnail import shrink
 from translate.storage import manifest
 from translate.storage.pointer import point
-from translate.tracking import Tracking, charts, report
-from translate.tracking.pictures import spread
-from translate.tracking.report import write_report
+from translate.tracking import Tracking
+from translate.tracking.reports import charts, report
+from translate.tracking.reports.pictures import spread
+from translate.tracking.reports.report import write_report
 
 Open = Callable[..., Tracking]
 VOID = {"meta", "img", "input", "link", "br"}
@@ -189,7 +190,7 @@ def test_a_folder_without_records(tmp_path: Path) -> None:
 
 
 def test_times_of_stages_leave_out_what_lay_between_two_starts(opened: Open, monkeypatch: pytest.MonkeyPatch) -> None:
-    from translate.tracking.record import gather
+    from translate.tracking.reports.record import gather
 
     now = 0
 

@@ -8,22 +8,22 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Any, Literal
 
+import numpy as np
 import yaml
 
+from translate.contracts import Console
 from translate.errors import TranslateError
+from translate.imaging.io import encode
+from translate.storage.atomic import write_bytes, write_text
 from translate.tracking.journal import Journal, Runs, image_name
 from translate.tracking.redact import flatten, masked
+from translate.tracking.reports.report import write_report
+from translate.tracking.shipper import Shipper
 from translate.tracking.store_uri import requested
+from translate.tracking.system import Sampler
 from translate.version import __version__
-
-if TYPE_CHECKING:
-    import numpy as np
-
-    from translate.contracts import Console
-    from translate.tracking.shipper import Shipper
-    from translate.tracking.system import Sampler
 
 COMPARED = ("method", "losses", "epochs", "max_steps", "batch_size")
 Status = Literal["done", "failed", "stopped"]
@@ -130,16 +130,11 @@ class Tracking:
         self._journal = Journal(self.folder / str(run["journal"]))
         self._start()
         if self.mode == "mlflow":
-            from translate.tracking.shipper import Shipper
-            from translate.tracking.system import Sampler
-
             self._sampler = Sampler(self._journal)
             self._shipper = Shipper(self._runs, run, self.console)
 
     def _start(self) -> None:
         _, journal = self._opened()
-        from translate.storage.atomic import write_text
-
         document = masked(yaml.safe_load(self.resolved) or {})
         write_text(journal.folder / "pipeline.yaml", yaml.safe_dump(document, sort_keys=False, allow_unicode=True))
         journal.append("start", pipeline=self.pipeline, stages=self.stages)
@@ -153,8 +148,6 @@ class Tracking:
         if self._sampler:
             self._sampler.close()
         journal.append("end", status=status)
-        from translate.tracking.report import write_report
-
         try:
             report = write_report(self.folder)
         except (TranslateError, OSError) as error:
@@ -191,9 +184,6 @@ class StageTracker:
         key = self._named(key)
         if not self._journal.fresh(image_name(key), step):
             return
-        from translate.imaging.io import encode
-        from translate.storage.atomic import write_bytes
-
         path = self._journal.folder / "samples" / key / f"{step:08d}.png"
         path.parent.mkdir(parents=True, exist_ok=True)
         write_bytes(path, encode(image, ".png"))

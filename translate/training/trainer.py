@@ -133,8 +133,11 @@ class Trainer:
 
     def _step(self, group: Sequence[Batch]) -> None:
         """One optimizer step of each player on `accumulate` batches."""
-        keys = [key for batch in group for side in batch.keys.values() for key in side]
-        self._files[self.state.step] = ", ".join(keys)
+        names: list[str] = []
+        for batch in group:
+            for keys in batch.keys.values():
+                names += keys
+        self._files[self.state.step] = ", ".join(names)
         self.engine.step([self._to_device(batch) for batch in group], group[0].epoch)
         # once a step, after all players have moved, however often one of them moves in it
         self.state.averages.update()

@@ -12,9 +12,9 @@ from typing import Any
 from translate.imaging.thumbnail import data_uri
 from translate.storage.atomic import write_text
 from translate.text import number
-from translate.tracking import charts
-from translate.tracking.pictures import Pair, pairs, spread
-from translate.tracking.record import Record, StageRecord, gather, rows_of
+from translate.tracking.reports import charts
+from translate.tracking.reports.pictures import Pair, pairs, spread
+from translate.tracking.reports.record import Record, StageRecord, gather, rows_of
 
 SAMPLES = 24
 """Steps of a sample grid that are shown, at most."""
@@ -44,7 +44,7 @@ def write_report(folder: Path) -> Path:
     ]
     fills = {"title": escape(record.pipeline), "body": "\n".join(parts)}
     margins = {"left": charts.LEFT, "right": charts.RIGHT, "top": charts.TOP, "bottom": charts.BOTTOM}
-    page = files("translate.tracking").joinpath("page.html").read_text(encoding="utf-8")
+    page = files("translate.tracking.reports").joinpath("page.html").read_text(encoding="utf-8")
     for name, text in (margins | fills).items():
         page = page.replace(f"<!--{name}-->", str(text))
     path = folder / "report.html"

@@ -1,0 +1,1 @@
+"""`report.html`: everything that was tracked of a pipeline, on one page that needs no network and no server."""
