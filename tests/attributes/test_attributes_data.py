@@ -11,7 +11,7 @@ import yaml
 from translate.data.generated.portraits import BASE, CORE, PLACE, GeneratedHats, make_portrait
 from translate.data.generated.sketches import GeneratedSketches, make_shoe, shoe_of
 from translate.data.sources.attribute import Attribute, AttributeList
-from translate.data.sources.cards import DatasetSource
+from translate.data.sources.card_source import DatasetSource
 from translate.data.sources.folders import SideBySide
 from translate.data.transforms import ThickenLines
 from translate.errors import ConfigError, DataError

@@ -11,7 +11,8 @@ import pytest
 from data_images import Console, picture, saved
 
 from translate.data.sources import cards
-from translate.data.sources.cards import Card, DatasetSource, fetch, list_cards, load_card
+from translate.data.sources.card_source import DatasetSource
+from translate.data.sources.cards import Card, fetch, list_cards, load_card
 from translate.errors import ConfigError, DataError
 from translate.imaging.io import read
 

@@ -20,7 +20,7 @@ from translate.contracts import IGNORE
 from translate.data.generated.city_drawing import PALETTE
 from translate.data.generated.maps import GeneratedMaps, GeneratedMapsConfig, make_tile
 from translate.data.labels import check
-from translate.data.sources.cards import DatasetConfig, DatasetSource
+from translate.data.sources.card_source import DatasetConfig, DatasetSource
 from translate.data.sources.labelled import Labelled, read_classes
 from translate.data.transforms import TRANSFORMS
 from translate.errors import ConfigError, DataError

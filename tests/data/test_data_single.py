@@ -12,7 +12,8 @@ import pytest
 from data_images import Console, picture, saved
 
 from translate.data.sources import cards
-from translate.data.sources.cards import Archive, Card, DatasetSource, fetch, load_card
+from translate.data.sources.card_source import DatasetSource
+from translate.data.sources.cards import Archive, Card, fetch, load_card
 from translate.data.sources.single import Single
 from translate.data.transforms import ModCrop
 from translate.errors import DataError

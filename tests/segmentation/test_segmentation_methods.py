@@ -12,7 +12,7 @@ from translate_segmentation import Adversarial, Colours, Segmentation
 from translate_segmentation.networks import Shrunk, UNet, UNetConfig, shrunk
 
 from translate import IGNORE, ConfigError, DataSpec, Nets, Step
-from translate.data.sources.cards import DatasetConfig, DatasetSource
+from translate.data.sources.card_source import DatasetConfig, DatasetSource
 from translate.data.transforms import TRANSFORMS
 from translate.inference.translator import Translator
 from translate.plugins import Registry

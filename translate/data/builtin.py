@@ -10,7 +10,7 @@ from translate.data.generated.maps import GeneratedMaps
 from translate.data.generated.portraits import GeneratedHats
 from translate.data.generated.sketches import GeneratedSketches
 from translate.data.sources.attribute import Attribute, AttributeList
-from translate.data.sources.cards import DatasetSource
+from translate.data.sources.card_source import DatasetSource
 from translate.data.sources.folders import Folders, Pairs, SideBySide
 from translate.data.sources.labelled import Labelled
 from translate.data.sources.single import Single
