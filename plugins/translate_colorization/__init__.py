@@ -87,8 +87,8 @@ class Colorization(Method[ColorizationConfig]):
             "prior": Prior(len(ab_bins())),
         }
 
-    def observe(self, truth: Tensor, direction: str, rng: torch.Generator) -> Tensor:
-        L, ab = to_lab(truth)
+    def degrade(self, target: Tensor, direction: str, rng: torch.Generator) -> Tensor:
+        L, ab = to_lab(target)
         return to_rgb(L, torch.zeros_like(ab))
 
     def translate(self, nets: Nets, inputs: Mapping[str, Tensor], direction: str) -> Tensor:

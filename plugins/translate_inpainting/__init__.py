@@ -94,9 +94,9 @@ class Inpainting(Method[InpaintingConfig]):
         x = torch.arange(width, device=device).view(1, 1, 1, -1) - ((width - wide) * left).round()
         return ((y >= 0) & (y < high) & (x >= 0) & (x < wide)).to(images.dtype)
 
-    def observe(self, truth: Tensor, direction: str, rng: torch.Generator) -> Mapping[str, Tensor]:
-        mask = self.holes(truth, rng)
-        return {"image": covered(truth, mask), "mask": 2 * mask - 1}
+    def degrade(self, target: Tensor, direction: str, rng: torch.Generator) -> Mapping[str, Tensor]:
+        mask = self.holes(target, rng)
+        return {"image": covered(target, mask), "mask": 2 * mask - 1}
 
     def translate(self, nets: Nets, inputs: Mapping[str, Tensor], direction: str) -> Tensor:
         x, mask = inputs["image"], (inputs["mask"][:, :1] > 0).to(inputs["image"].dtype)
@@ -124,7 +124,7 @@ class Inpainting(Method[InpaintingConfig]):
 
 
 def covered(images: Tensor, mask: Tensor) -> Tensor:
-    """The images with their holes in the mean colour of what is known of each: nothing of the truth is left there."""
+    """The images with their holes in the mean colour of what is known of each: nothing of the target is left there."""
     known = 1 - mask
     mean = (images * known).sum((2, 3), keepdim=True) / known.sum((2, 3), keepdim=True).clamp(min=1)
     return torch.where(mask > 0, mean, images)

@@ -33,7 +33,7 @@ class SRGANConfig(SRResNetConfig):
 
 
 class SRGAN(SuperResolution[SRGANConfig]):
-    """G against a critic of whole crops, held to the truth by the distance of features (equations 3, 5 and 6).
+    """G against a critic of whole crops, held to the target by the distance of features (equations 3, 5 and 6).
 
     G starts from SRResNet's weights (`init`). The perceptual term is `vgg` with the features of VGG19, weighted 0.006
     since the paper rescales them by 1 / 12.75, and `random_features` with those of a random network.

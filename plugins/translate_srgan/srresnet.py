@@ -51,18 +51,18 @@ class SuperResolution(Method[C]):
     def directions_with(cls, config: C) -> Mapping[str, Direction]:
         return {"enlarge": Direction(nets=("G",), scale=config.scale)}
 
-    def observe(self, truth: Tensor, direction: str, rng: torch.Generator) -> Tensor:
-        s, (height, width) = self.config.scale, truth.shape[-2:]
+    def degrade(self, target: Tensor, direction: str, rng: torch.Generator) -> Tensor:
+        s, (height, width) = self.config.scale, target.shape[-2:]
         if height % s or width % s:
             raise ConfigError(
                 f"{self.name}: an image of {width} x {height} pixels has no exact reduction by {s}; "
                 f"add {{uses: modcrop, multiple: {s}}} to the transforms of preprocess, and crop to a multiple of {s}"
             )
-        return bicubic(truth, 1 / s).clamp(-1, 1)
+        return bicubic(target, 1 / s).clamp(-1, 1)
 
-    def reduced(self, truth: Tensor, step: Step) -> Tensor:
+    def reduced(self, target: Tensor, step: Step) -> Tensor:
         """I_LR as a file of 8 bits would hold it, since that is what the network gets in use."""
-        return self.observe(truth, "enlarge", step.rng).add(1).mul(127.5).round().div(127.5).sub(1)
+        return self.degrade(target, "enlarge", step.rng).add(1).mul(127.5).round().div(127.5).sub(1)
 
     def generator(self, build: Build) -> nn.Module:
         channels, s = self.spec.channels["image"], self.config.scale

@@ -21,13 +21,13 @@ from translate.contracts import Artifact, DataSpec, Direction, Method, MetricUse
 from translate.conversion.convert import convert
 from translate.conversion.options import ConvertOptions
 from translate.data.dataset import Dataset, write_index
-from translate.data.exemplars import companions
+from translate.data.exemplars import exemplar_keys
 from translate.data.generated.portraits import CORE, PLACE
 from translate.errors import ConfigError
-from translate.imaging.convert import crop
 from translate.imaging.grid import mosaic
 from translate.imaging.io import Image, read, write
 from translate.inference.directions import describe, routes
+from translate.inference.padding import crop
 from translate.inference.translator import Translator
 from translate.models.bundle import write_bundle
 from translate.plugins import Registry
@@ -94,27 +94,27 @@ def dataset(folder: Path, keys: Mapping[str, list[str]], pairs: bool, kind: str 
 def test_exemplars_go_by_position(tmp_path: Path) -> None:
     data = dataset(tmp_path, {"with": ["u", "v", "w"], "without": ["a", "b", "c", "d"]}, pairs=False)
     sides = ("without", "with", "with")
-    assert [companions(data, "test", sides, k) for k in "abcd"] == [["u", "v"], ["v", "w"], ["w", "u"], ["u", "v"]]
+    assert [exemplar_keys(data, "test", sides, k) for k in "abcd"] == [["u", "v"], ["v", "w"], ["w", "u"], ["u", "v"]]
 
 
 def test_in_true_pairs_the_exemplar_is_a_relative_and_never_the_answer(tmp_path: Path) -> None:
     keys = ["1/a", "1/b", "2/c", "2/d", "2/e"]
     data = dataset(tmp_path, {"with": keys, "without": keys}, pairs=True)
-    found = [companions(data, "test", ("without", "with", "with"), k) for k in keys]
+    found = [exemplar_keys(data, "test", ("without", "with", "with"), k) for k in keys]
     assert [k for k, _ in found] == ["1/b", "1/a", "2/d", "2/e", "2/c"]
     assert all(
         other.startswith("2/" if key.startswith("1/") else "1/") for key, (_, other) in zip(keys, found, strict=True)
     )
     flat = ["a", "b", "c"]
     data = dataset(tmp_path, {"with": flat, "without": flat}, pairs=True)
-    assert companions(data, "test", ("without", "with", "with"), "c") == ["a", "b"]
+    assert exemplar_keys(data, "test", ("without", "with", "with"), "c") == ["a", "b"]
 
 
 def test_other_data_keeps_partners_of_one_name(tmp_path: Path) -> None:
     data = dataset(tmp_path, {"a": ["x", "y"], "b": ["x", "y"]}, pairs=True, kind="unpaired")
-    assert companions(data, "test", ("a", "b"), "x") == ["x"]
-    assert companions(data, "test", ("a", "b"), "x", apart=True) == ["y"]
-    assert companions(data, "test", ("a",), "x") == []
+    assert exemplar_keys(data, "test", ("a", "b"), "x") == ["x"]
+    assert exemplar_keys(data, "test", ("a", "b"), "x", apart=True) == ["y"]
+    assert exemplar_keys(data, "test", ("a",), "x") == []
 
 
 # -------------------------------------------------------------------------------------------------------------- sheets

@@ -1,4 +1,4 @@
-"""The source of data that holds only the truth, and cards of that layout."""
+"""The source of data that holds only targets, and cards of that layout."""
 
 from __future__ import annotations
 

@@ -6,16 +6,8 @@ import torch
 from PIL import Image as Pillow
 
 from translate.errors import ConfigError
-from translate.imaging.convert import (
-    as_image,
-    match_channels,
-    pad,
-    reflect_index,
-    resize,
-    to_array,
-    to_tensor,
-    with_alpha,
-)
+from translate.imaging.convert import as_image, match_channels, resize, to_array, to_tensor, with_alpha
+from translate.inference.padding import pad, reflect_index
 
 
 @pytest.mark.parametrize("length", [1, 2, 3, 5, 16, 33])

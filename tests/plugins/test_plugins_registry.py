@@ -113,6 +113,12 @@ BROKEN = {
     ),
     "data kind": (method("acme").replace('"paired"', '"pairs"'), "needs `data`, one of paired, unpaired, single"),
     "abstract": (method("acme").replace("def step", "def stap"), "does not define step"),
+    "observe": (
+        method("acme").replace(
+            "    def step", "    def observe(self, truth, direction, rng): return truth\n    def step"
+        ),
+        "Paper in translate_methods defines `observe`, which is called `degrade(self, target, direction, rng)` now",
+    ),
     "config": (
         method("acme").replace("[NoOptions]", "").replace("    def step", "    Config = dict\n    def step"),
         "has a Config that is not a subclass of translate.Config",

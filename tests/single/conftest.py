@@ -1,4 +1,4 @@
-"""Data that holds only the truth, prepared on disk, and a method that enlarges twice without having learnt to."""
+"""Data that holds only targets, prepared on disk, and a method that enlarges twice without having learnt to."""
 
 from __future__ import annotations
 
@@ -41,11 +41,11 @@ class Doubling(Method[NoOptions]):
     def step(self, nets: Any, batch: Any, step: Any) -> Any:
         yield
 
-    def observe(self, truth: Tensor, direction: str, rng: torch.Generator) -> Tensor | Mapping[str, Tensor]:
+    def degrade(self, target: Tensor, direction: str, rng: torch.Generator) -> Tensor | Mapping[str, Tensor]:
         if direction == "enlarge":
-            return bicubic(truth, 0.5)
-        mask = (torch.rand(truth.shape[-2:], generator=rng) < 0.5).float()[None, None] * 2 - 1
-        return {"image": torch.where(mask > 0, 0.0, truth), "mask": mask}
+            return bicubic(target, 0.5)
+        mask = (torch.rand(target.shape[-2:], generator=rng) < 0.5).float()[None, None] * 2 - 1
+        return {"image": torch.where(mask > 0, 0.0, target), "mask": mask}
 
     def translate(self, nets: Any, inputs: Any, direction: str) -> Tensor:
         if direction == "enlarge":
@@ -74,15 +74,15 @@ def registry() -> Registry:
 
 
 @pytest.fixture
-def truth() -> dict[str, np.ndarray[Any, Any]]:
+def targets() -> dict[str, np.ndarray[Any, Any]]:
     draw = np.random.default_rng(0)
     return {key: draw.integers(0, 256, (20, 24, 3), dtype=np.uint8) for key in KEYS}
 
 
 @pytest.fixture
-def data(tmp_path: Path, truth: dict[str, np.ndarray[Any, Any]]) -> Artifact:
+def data(tmp_path: Path, targets: dict[str, np.ndarray[Any, Any]]) -> Artifact:
     folder = tmp_path / "data"
-    for key, image in truth.items():
+    for key, image in targets.items():
         path = folder / "test/image" / f"{key}.png"
         path.parent.mkdir(parents=True, exist_ok=True)
         write(path, image)

@@ -198,7 +198,7 @@ def test_classification(plugins: Registry, rebalance: bool) -> None:
 def test_lightness_and_resolution_are_kept(plugins: Registry, options: Mapping[str, Any]) -> None:
     method, nets = game(plugins, **options)
     translator = Translator(method, dict(nets), {})
-    grey = method.observe(images(1, 40, 56), "colorize", torch.Generator())
+    grey = method.degrade(images(1, 40, 56), "colorize", torch.Generator())
     assert isinstance(grey, Tensor)
     assert (grey.amax(1) - grey.amin(1)).max() < 2e-3
     with torch.no_grad():

@@ -87,7 +87,7 @@ def test_holes_from_files(plugins: Registry, tmp_path: Path) -> None:
 def test_nothing_of_the_truth_is_left_in_the_hole(plugins: Registry) -> None:
     method, _ = game(plugins, mask="centre")
     x = images()
-    seen = method.observe(x, "fill", torch.Generator())
+    seen = method.degrade(x, "fill", torch.Generator())
     assert isinstance(seen, Mapping)
     hole = (seen["mask"] > 0).expand_as(x)
     for n in range(2):
@@ -104,7 +104,7 @@ def test_the_game(plugins: Registry, overlap: int) -> None:
     x = images()
     step = Step(0, 0, {"D": 0, "F": 0}, torch.Generator())
     critic, filler = method.step(nets, {"image": x}, step)
-    seen = method.observe(x, "fill", torch.Generator())
+    seen = method.degrade(x, "fill", torch.Generator())
     assert isinstance(seen, Mapping)
     mask = (seen["mask"] + 1) / 2
     made = nets.F(torch.cat((seen["image"], mask), 1))
@@ -143,12 +143,12 @@ def test_known_pixels_stay_bit_for_bit(plugins: Registry) -> None:
 def test_scores_of_the_hole(plugins: Registry) -> None:
     """Off by 0.1 in the hole and right elsewhere: 20 dB and 10 %, whatever the hole's size."""
     plugins.load("inpainting")
-    truth, masks = [torch.full((3, 8, 8), 0.5)] * 2, [torch.zeros(3, 8, 8), torch.zeros(3, 8, 8)]
+    target, masks = [torch.full((3, 8, 8), 0.5)] * 2, [torch.zeros(3, 8, 8), torch.zeros(3, 8, 8)]
     masks[0][:, :2], masks[1][:, :, 4:] = 1, 1
-    made = [t + 0.1 * m for t, m in zip(truth, masks, strict=True)]
-    context = EvaluationContext("image", "image", ["a", "b"], truth, masks, training_images=lambda side: [])
+    made = [t + 0.1 * m for t, m in zip(target, masks, strict=True)]
+    context = EvaluationContext("image", "image", ["a", "b"], target, masks, training_images=lambda side: [])
     for name, expected in (("hole-psnr", 20.0), ("hole-l1", 10.0)):
         cls = plugins.get("metrics", f"inpainting/{name}")
         metric = cls(cls.Config())
-        assert metric.score(made, truth, context) == pytest.approx(expected, abs=1e-4)
-        assert metric.score(truth, truth, context) == (math.inf if name == "hole-psnr" else 0)
+        assert metric.score(made, target, context) == pytest.approx(expected, abs=1e-4)
+        assert metric.score(target, target, context) == (math.inf if name == "hole-psnr" else 0)

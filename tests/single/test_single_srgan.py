@@ -141,7 +141,7 @@ def test_sizes_that_have_no_exact_reduction(plugins: Registry) -> None:
     with pytest.raises(
         ConfigError, match=r"an image of 30 x 32 pixels has no exact reduction by 4; add \{uses: modcrop"
     ):
-        method.observe(torch.zeros(1, 3, 32, 30), "enlarge", torch.Generator())
+        method.degrade(torch.zeros(1, 3, 32, 30), "enlarge", torch.Generator())
 
 
 def test_srgan_starts_from_srresnet_s_weights(plugins: Registry) -> None:

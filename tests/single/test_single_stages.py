@@ -1,4 +1,4 @@
-"""From the truth to inputs, outputs and scores: what the network saw is what the baseline is scored on."""
+"""From targets to inputs, outputs and scores: what the network saw is what the baseline is scored on."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from translate import ContractError
 from translate.contracts import Artifact, StageContext
 from translate.data.dataset import Dataset
 from translate.imaging.io import read
-from translate.inference.degradation import observed
+from translate.inference.degradation import degraded_inputs
 from translate.inference.directions import describe, routes
 from translate.networks import bicubic
 from translate.plugins import Registry
@@ -60,11 +60,11 @@ def test_every_split_of_such_data_has_pairs(registry: Registry) -> None:
 
 
 def test_inputs_are_written_as_the_network_saw_them(
-    tmp_path: Path, context: Context, registry: Registry, data: Artifact, model: Artifact, truth: Images
+    tmp_path: Path, context: Context, registry: Registry, data: Artifact, model: Artifact, targets: Images
 ) -> None:
     images = infer(tmp_path / "out", context, registry, "enlarge", data=data, model=model)
     assert images.facts["pairs"] and images.facts["target_side"] == "image"
-    for key, image in truth.items():
+    for key, image in targets.items():
         small = halved(image)
         assert torch.equal(tensor(read(images.path / "inputs" / f"{key}.png").pixels), small)
         made = tensor(read(images.path / "images" / f"{key}.png").pixels)
@@ -74,7 +74,7 @@ def test_inputs_are_written_as_the_network_saw_them(
 
 
 def test_copying_the_input_is_scored_on_what_was_seen(
-    tmp_path: Path, context: Context, registry: Registry, data: Artifact, model: Artifact, truth: Images
+    tmp_path: Path, context: Context, registry: Registry, data: Artifact, model: Artifact, targets: Images
 ) -> None:
     images = infer(tmp_path / "out", context, registry, "enlarge", data=data, model=model)
     stage = EvaluateStage(EvaluateConfig(metrics=["psnr"]), registry, 7)
@@ -84,7 +84,7 @@ def test_copying_the_input_is_scored_on_what_was_seen(
     (score,) = json.loads((where.folder / "scores.json").read_text())["scores"]
 
     def psnr(of: Callable[[Tensor], Tensor]) -> float:
-        errors = [(of(halved(image)) - tensor(image)).square().mean().item() for image in truth.values()]
+        errors = [(of(halved(image)) - tensor(image)).square().mean().item() for image in targets.values()]
         return sum(10 * math.log10(255**2 / error) for error in errors) / len(errors)
 
     enlarged = psnr(lambda small: bicubic(small[None], 2)[0].round().clamp(0, 255))
@@ -93,11 +93,11 @@ def test_copying_the_input_is_scored_on_what_was_seen(
     assert score["score"] == pytest.approx(repeated, abs=1e-4)
 
 
-def test_further_inputs_are_observed_too(
-    tmp_path: Path, context: Context, registry: Registry, data: Artifact, model: Artifact, truth: Images
+def test_further_inputs_are_made_too(
+    tmp_path: Path, context: Context, registry: Registry, data: Artifact, model: Artifact, targets: Images
 ) -> None:
     images = infer(tmp_path / "out", context, registry, "fill", data=data, model=model)
-    for key, image in truth.items():
+    for key, image in targets.items():
         mask = read(images.path / "others/mask" / f"{key}.png").pixels[..., 0] > 127
         assert 0.3 < mask.mean() < 0.7
         seen = read(images.path / "inputs" / f"{key}.png").pixels
@@ -109,31 +109,31 @@ def test_further_inputs_are_observed_too(
         assert path.read_bytes() == (again.path / path.relative_to(images.path)).read_bytes()
 
 
-def test_observing_depends_on_seed_and_key_alone(method: Any) -> None:
+def test_degradation_depends_on_seed_and_key_alone(method: Any) -> None:
     route, image = routes(method)["fill"], torch.rand(3, 8, 8) * 2 - 1
-    first = observed(method, route, image, 3, "a")
+    first = degraded_inputs(method, route, image, 3, "a")
     torch.rand(5)
-    assert torch.equal(first["mask"], observed(method, route, image, 3, "a")["mask"])
-    assert not torch.equal(first["mask"], observed(method, route, image, 3, "b")["mask"])
-    assert not torch.equal(first["mask"], observed(method, route, image, 4, "a")["mask"])
+    assert torch.equal(first["mask"], degraded_inputs(method, route, image, 3, "a")["mask"])
+    assert not torch.equal(first["mask"], degraded_inputs(method, route, image, 3, "b")["mask"])
+    assert not torch.equal(first["mask"], degraded_inputs(method, route, image, 4, "a")["mask"])
     steps = (first["image"] + 1) * 127.5
     torch.testing.assert_close(steps, steps.round(), atol=1e-4, rtol=0)
 
 
 def test_wrong_inputs_break_the_contract(method: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     image, kind = torch.zeros(3, 8, 8), type(method)
-    monkeypatch.setattr(kind, "observe", lambda self, truth, direction, rng: truth)
+    monkeypatch.setattr(kind, "degrade", lambda self, target, direction, rng: target)
     with pytest.raises(
         ContractError, match=r"input 'image' of 8 x 8 pixels from an image of 8 x 8, which is not times 2"
     ):
-        observed(method, routes(method)["enlarge"], image, 0, "a")
+        degraded_inputs(method, routes(method)["enlarge"], image, 0, "a")
     with pytest.raises(
-        ContractError, match=r"observe\(\) makes image for direction fill, whose inputs are image, mask"
+        ContractError, match=r"degrade\(\) makes image for direction fill, whose inputs are image, mask"
     ):
-        observed(method, routes(method)["fill"], image, 0, "a")
+        degraded_inputs(method, routes(method)["fill"], image, 0, "a")
 
 
-def test_validation_compares_with_the_truth(method: Any, data: Artifact, truth: Images) -> None:
+def test_validation_compares_with_the_target(method: Any, data: Artifact, targets: Images) -> None:
     class Engine:
         def __init__(self) -> None:
             self.method, self.nets, self.device, self.precision, self.seed = (
@@ -146,12 +146,12 @@ def test_validation_compares_with_the_truth(method: Any, data: Artifact, truth: 
 
     validator = Validator(Engine(), Dataset(data.path), "test", ValidateConfig(samples=2), [])  # type: ignore[arg-type]
     outputs, real = validator.translate("enlarge")
-    for output, reference, image in zip(outputs, real, truth.values(), strict=True):
+    for output, reference, image in zip(outputs, real, targets.values(), strict=True):
         torch.testing.assert_close(reference * 255, tensor(image))
         expected = halved(image).repeat_interleave(2, 1).repeat_interleave(2, 2)
         torch.testing.assert_close(output * 255, expected)
     grid = validator.grid("enlarge")
     assert grid.shape == (2 * 20 + 4, 3 * 24 + 8, 3)
-    small = halved(truth["deep/one"]).permute(1, 2, 0).numpy().astype(np.uint8)
+    small = halved(targets["deep/one"]).permute(1, 2, 0).numpy().astype(np.uint8)
     assert np.array_equal(grid[:20, :24], small.repeat(2, 0).repeat(2, 1))
     assert validator.grid("fill").shape == (2 * 20 + 4, 4 * 24 + 3 * 4, 3)

@@ -190,14 +190,15 @@ class Method(Configured[C], ABC):
         N x classes x H x W. The output for an image does not depend on the others of its batch.
         """
 
-    def observe(self, truth: Tensor, direction: str, rng: torch.Generator) -> Tensor | Mapping[str, Tensor]:
-        """The input of a direction made from a prepared image (N x C x H x W in [-1, 1]; rounded to 8 bits by the
-        engine afterwards), for data of kind `single`, which holds only the truth. Default: the image as it is.
+    def degrade(self, target: Tensor, direction: str, rng: torch.Generator) -> Tensor | Mapping[str, Tensor]:
+        """Makes the input of a direction from a prepared image, for data of kind `single`, which holds only targets.
 
-        Where the direction has further inputs: all of them by name. Training steps call it themselves; validation and
-        `infer` call it with a generator seeded from the image's key. `convert` takes the user's images as they are.
+        `target` is N x C x H x W in [-1, 1], and so is the result (H and W divided by `scale`); the engine rounds it to
+        8 bits. Where the direction has further inputs: all of them by name. Default: the image as it is. Training steps
+        call it themselves; validation and `infer` call it with a generator seeded from the image's key. `convert` takes
+        the user's images as they are.
         """
-        return truth
+        return target
 
     def compose(self, output: Tensor, original: Tensor, direction: str) -> Tensor:
         """Joins output and original at full resolution, such as new colours with the old brightness.

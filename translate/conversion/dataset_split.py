@@ -13,11 +13,11 @@ from translate.conversion.items import Item
 from translate.conversion.names import order
 from translate.conversion.plan import Plan
 from translate.data.dataset import Dataset
-from translate.data.exemplars import companions
+from translate.data.exemplars import exemplar_keys
 from translate.imaging.convert import to_array
 from translate.imaging.grid import enlarged, mosaic, picture_of
 from translate.imaging.io import write
-from translate.inference.degradation import observed, observes
+from translate.inference.degradation import degraded_inputs, degrades
 from translate.inference.translator import Translator
 from translate.metrics import by_key
 
@@ -31,9 +31,9 @@ SHOWN, TILE = 8, 256
 def plan_split(dataset: Dataset, split: str, route: Route, translator: Translator, folder: Path, seed: int) -> Plan:
     """Plans to translate a split below `folder`, key by key.
 
-    Of data that holds only the truth, the inputs are made first, and written to `inputs/` and `others/NAME/`.
+    Of data that holds only targets, the inputs are made first, and written to `inputs/` and `others/NAME/`.
     """
-    if observes(dataset.kind):
+    if degrades(dataset.kind):
         return _plan(_degraded(dataset, split, route, translator, folder, seed), folder)
     return _plan(_stored(dataset, split, route), folder)
 
@@ -52,7 +52,7 @@ def _stored(dataset: Dataset, split: str, route: Route) -> Iterator[Item]:
     """The images of a side; further inputs come from other sides, by the rule that pairs them up."""
     source, further = route.sides[0], list(zip(route.inputs[1:], route.sides[1:], strict=True))
     for key in dataset.keys(split, source):
-        keys = companions(dataset, split, route.sides, key)
+        keys = exemplar_keys(dataset, split, route.sides, key)
         others = {name: dataset.path(split, side, k) for (name, side), k in zip(further, keys, strict=True)}
         yield Item(key, dataset.path(split, source, key), f"{key}.png", others=others)
 
@@ -60,12 +60,12 @@ def _stored(dataset: Dataset, split: str, route: Route) -> Iterator[Item]:
 def _degraded(
     dataset: Dataset, split: str, route: Route, translator: Translator, folder: Path, seed: int
 ) -> Iterator[Item]:
-    """Writes the inputs that the method makes of each truth, and plans to translate those."""
+    """Writes the inputs that the method makes of each target, and plans to translate those."""
     first = route.inputs[0]
     for key in dataset.keys(split, route.sides[0]):
-        truth = dataset.tensor(split, route.sides[0], key)
+        target = dataset.tensor(split, route.sides[0], key)
         paths = {}
-        for name, image in observed(translator.method, route, truth, seed, key).items():
+        for name, image in degraded_inputs(translator.method, route, target, seed, key).items():
             place = INPUTS if name == first else f"{OTHERS}/{name}"
             paths[name] = folder / place / f"{key}.png"
             paths[name].parent.mkdir(parents=True, exist_ok=True)

@@ -11,7 +11,7 @@ from translate.data.dataset import Dataset
 from translate.seeding import derive
 
 
-def companions(dataset: Dataset, split: str, sides: Sequence[str], key: str, *, apart: bool = False) -> list[str]:
+def exemplar_keys(dataset: Dataset, split: str, sides: Sequence[str], key: str, *, apart: bool = False) -> list[str]:
     """The keys of the further inputs of image `key` of `sides[0]`, one for each of `sides[1:]`.
 
     Attribute data: image n gets exemplar n, and n + 1, n + 2, ... where there are several. In a split with true pairs

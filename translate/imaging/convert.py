@@ -1,4 +1,4 @@
-"""Turns images into network tensors and back: bit depth, grey and colour, alpha, padding."""
+"""Turns images into network tensors and back: bit depth, grey and colour, alpha."""
 
 from __future__ import annotations
 
@@ -17,9 +17,6 @@ from translate.imaging.palette import full_palette
 from translate.imaging.pixels import to16, top
 
 Array = np.ndarray[Any, Any]
-
-SMALLEST = 16
-"""Images are padded to at least this many pixels a side: below it the innermost layers have nothing to reflect."""
 
 LUMA = (0.299, 0.587, 0.114)
 """Weights of R, G, B in grey, ITU-R BT.601, the ones that image decoders use."""
@@ -115,39 +112,6 @@ def match_channels(images: Tensor, channels: int) -> Tensor:
         weights = torch.tensor(LUMA, device=images.device, dtype=images.dtype).view(1, 3, 1, 1)
         return (images * weights).sum(dim=1, keepdim=True)
     raise ConfigError(f"the image has {have} channels, and this model takes {channels}")
-
-
-def reflect_index(length: int, padded: int, device: torch.device) -> Tensor:
-    """The index of the pixel that stands at each of `padded` places: 0 1 2 1 0 1 2 ... (iterated reflection)."""
-    if length == 1:
-        return torch.zeros(padded, dtype=torch.long, device=device)
-    # One period runs up and down again; neither end is repeated, so that it has 2 * length - 2 places.
-    at = torch.arange(padded, device=device) % (2 * length - 2)
-    return torch.minimum(at, 2 * length - 2 - at)
-
-
-def padded_size(size: tuple[int, int], multiple: int) -> tuple[int, int]:
-    """The next multiples of height and width (and of `SMALLEST` at least)."""
-    height, width = (-(-max(n, SMALLEST) // multiple) * multiple for n in size)
-    return height, width
-
-
-def pad(images: Tensor, multiple: int) -> Tensor:
-    """N x C x H x W, padded at the right and at the bottom to `padded_size`."""
-    height, width = padded_size((images.shape[-2], images.shape[-1]), multiple)
-    if (height, width) == tuple(images.shape[-2:]):
-        return images
-    rows = reflect_index(images.shape[-2], height, images.device)
-    columns = reflect_index(images.shape[-1], width, images.device)
-    return images.index_select(-2, rows).index_select(-1, columns)
-
-
-def crop(sheet: Tensor, size: tuple[int, int], tiles: tuple[int, int] = (1, 1)) -> Tensor:
-    """N x C x H x W, a sheet of `tiles` (rows, columns) pictures: the upper left `size` of each, joined again."""
-    (height, width), (rows, columns) = size, tiles
-    n, channels, high, wide = sheet.shape
-    parts = sheet.reshape(n, channels, rows, high // rows, columns, wide // columns)
-    return parts[:, :, :, :height, :, :width].reshape(n, channels, rows * height, columns * width)
 
 
 def resize(images: Tensor, size: tuple[int, int]) -> Tensor:

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 def resolve(name: str, direction: Direction, kind: DataKind) -> Route:
     """Fills in `sides` (the first of the data kind) and `target` (the first side that is no input; None without one).
 
-    Data of kind `single` has one side, which is observed by every input and is the target too.
+    Data of kind `single` has one side, from which every input is made, and which is the target too.
 
     Errors: ContractError when the direction has more inputs than the data has sides.
     """

@@ -13,9 +13,9 @@ from torch import Tensor, nn
 from torch.nn.modules.dropout import _DropoutNd
 
 from translate.contracts import Method, Nets, Route
-from translate.imaging.convert import crop, pad
 from translate.inference.directions import multiple_of, routes
 from translate.inference.fast_kernels import LOW, optimized, without_dropout
+from translate.inference.padding import crop, pad
 from translate.networks import prepare_for_inference
 from translate.networks.inference import independent
 from translate.seeding import derive

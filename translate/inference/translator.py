@@ -12,20 +12,11 @@ import torch
 from torch import Tensor, nn
 
 from translate.contracts import Method, Nets, Route
-from translate.imaging.convert import (
-    Array,
-    label_map,
-    largest,
-    match_channels,
-    padded_size,
-    resize,
-    to_array,
-    to_tensor,
-    with_alpha,
-)
+from translate.imaging.convert import Array, label_map, largest, match_channels, resize, to_array, to_tensor, with_alpha
 from translate.imaging.io import Image
 from translate.inference.adapters import called
 from translate.inference.directions import check_inputs, choose
+from translate.inference.padding import padded_size
 from translate.inference.program import Program
 from translate.inference.streaming import Streamer, Tile
 

@@ -79,7 +79,7 @@ def validate(kind: ComponentKind, name: Any, component: Any) -> list[str]:
     if inspect.isabstract(component):
         wrong.append(f"does not define {', '.join(sorted(getattr(component, '__abstractmethods__', ())))}")
     if kind == "methods":
-        wrong += [*_game(component), *_views(component), *_directions(component)]
+        wrong += [*_game(component), *_views(component), *_directions(component), *_renamed(component)]
     if kind == "losses" and _nameless(component):
         wrong.append("needs a `forward` whose arguments all have names, since `on:` binds views to them")
     if kind == "stages" and not isinstance(getattr(component, "produces", None), str):
@@ -123,6 +123,12 @@ def _directions(method: Any) -> Iterator[str]:
         yield "needs `directions`, a mapping of names to translate.Direction"
     elif wrong := [name for name, direction in directions.items() if not isinstance(direction, Direction)]:
         yield f"has directions that are not a translate.Direction: {', '.join(map(str, wrong))}"
+
+
+def _renamed(method: Any) -> Iterator[str]:
+    """Names what replaces a hook of an earlier contract, which would never be called."""
+    if hasattr(method, "observe"):
+        yield "defines `observe`, which is called `degrade(self, target, direction, rng)` now; rename it"
 
 
 def _names(value: Any) -> bool:

@@ -12,7 +12,7 @@ from torch import Tensor
 from translate.contracts import EvaluationContext, ImagesFacts
 from translate.conversion.dataset_split import IMAGES, INPUTS, OTHERS
 from translate.data.dataset import Dataset
-from translate.data.exemplars import companions
+from translate.data.exemplars import exemplar_keys
 from translate.errors import StageError
 from translate.metrics import Deferred, Enlarged, Images, LabelMaps, by_key
 
@@ -109,7 +109,7 @@ def rival_outputs(e: Evaluated, folder: Path, patterns: Sequence[str]) -> Images
 def evaluation_context(e: Evaluated, device: str) -> EvaluationContext | None:
     """Everything that metrics may look at beside outputs and references; None for outputs of another split.
 
-    Where `infer` made the inputs itself, they and their companions lie beside its outputs.
+    Where `infer` made the inputs itself, they lie beside its outputs, further ones among them.
     """
     if e.facts.split != e.split:
         return None
@@ -118,7 +118,7 @@ def evaluation_context(e: Evaluated, device: str) -> EvaluationContext | None:
     def exemplars(side: str) -> Deferred:
         def gather() -> Images:
             sides = (source, target)
-            keys = [companions(e.dataset, e.split, sides, key, apart=True)[0] for key in e.keys]
+            keys = [exemplar_keys(e.dataset, e.split, sides, key, apart=True)[0] for key in e.keys]
             return e.stored(e.split, side, keys)
 
         return Deferred(gather)

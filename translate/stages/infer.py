@@ -55,7 +55,7 @@ class InferStage(Stage[InferConfig]):
     """Translates a split of a prepared dataset, a folder of images, or what another `infer` stage made of them, into
     `images/`, with `results.jsonl`. The way back (`needs: {images: ...}`) gives reconstructions of that stage's inputs.
 
-    Of data that holds only the truth, `inputs/<key>.png` is what the network saw (further inputs: `others/<name>/`).
+    Of data that holds only targets, `inputs/<key>.png` is what the network saw (further inputs: `others/<name>/`).
     """
 
     name = "infer"

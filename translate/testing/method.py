@@ -14,7 +14,7 @@ from torch import Tensor, nn
 
 from translate.contracts import Method, Route
 from translate.errors import TranslateError
-from translate.inference.degradation import observed, observes
+from translate.inference.degradation import degraded_inputs, degrades
 from translate.inference.directions import multiple_of
 from translate.inference.translator import Translator
 from translate.models.bundle import write_bundle
@@ -76,10 +76,10 @@ class MethodChecks(GameChecks):
         multiple = multiple_of(method.directions[route.name], self.translator.nets)
         height = -(-self.harness.size // (multiple * route.scale)) * multiple
         size = (height + extra, height + multiple + extra)
-        if observes(self.cls.data):
+        if degrades(self.cls.data):
             size = (size[0] * route.scale, size[1] * route.scale)
-            truths = tiny_batch("single", size=size, count=count, seed=SEED)["image"]
-            rows = [observed(method, route, truth, SEED, str(n)) for n, truth in enumerate(truths)]
+            targets = tiny_batch("single", size=size, count=count, seed=SEED)["image"]
+            rows = [degraded_inputs(method, route, target, SEED, str(n)) for n, target in enumerate(targets)]
             inputs = {}
             for name in route.inputs:
                 inputs[name] = torch.stack([row[name] for row in rows])

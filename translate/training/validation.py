@@ -12,9 +12,9 @@ from torch import Tensor, nn
 
 from translate.contracts import EvaluationContext, Metric, Route
 from translate.data.dataset import Dataset
-from translate.data.exemplars import companions
+from translate.data.exemplars import exemplar_keys
 from translate.imaging.grid import enlarged, mosaic, picture
-from translate.inference.degradation import observed, observes
+from translate.inference.degradation import degraded_inputs, degrades
 from translate.inference.translator import Translator
 from translate.metrics import Deferred
 from translate.metrics.scores import named
@@ -91,7 +91,7 @@ class Validator:
             return [self._rounded(images[:2][place]) for images in rows]
 
         def counterparts() -> list[Tensor]:
-            first = [companions(self.dataset, self.split, route.sides, key)[0] for key in keys]
+            first = [exemplar_keys(self.dataset, self.split, route.sides, key)[0] for key in keys]
             return [self._rounded(self.dataset.tensor(self.split, route.sides[0], key)) for key in first]
 
         paired_exemplars = len(route.sides) > 1 and self.dataset.pairs(self.split)
@@ -127,10 +127,10 @@ class Validator:
     def inputs(self, direction: str, key: str) -> dict[str, Tensor]:
         """The inputs of a direction by name for one validation image, each C x H x W in [-1, 1]."""
         route = self.translator.route(direction)
-        if observes(self.dataset.kind):
-            truth = self.dataset.tensor(self.split, route.sides[0], key)
-            return observed(self.method, route, truth, self.translator.seed, key)
-        keys = [key, *companions(self.dataset, self.split, route.sides, key)]
+        if degrades(self.dataset.kind):
+            target = self.dataset.tensor(self.split, route.sides[0], key)
+            return degraded_inputs(self.method, route, target, self.translator.seed, key)
+        keys = [key, *exemplar_keys(self.dataset, self.split, route.sides, key)]
         return {
             name: self.dataset.tensor(self.split, side, k)
             for name, side, k in zip(route.inputs, route.sides, keys, strict=True)

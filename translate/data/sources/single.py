@@ -1,4 +1,4 @@
-"""The source of data that holds only the truth: folders of images, from which a method derives its own inputs."""
+"""The source of data that holds only targets: folders of images, from which a method derives its own inputs."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ class SingleConfig(Picking):
 
 
 class Single(FileSource[SingleConfig]):
-    """Folders of images without counterparts: the truth, from which methods make their inputs (grey, small, masked).
+    """Folders of images without counterparts: the targets, from which methods make their inputs (grey, small, masked).
 
     Images of a split that has several folders are named after their folder too: `Set5/img_001`.
     """

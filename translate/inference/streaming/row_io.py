@@ -8,8 +8,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from translate.imaging.convert import Array, largest, match_channels, padded_size, reflect_index, to_array, to_tensor
+from translate.imaging.convert import Array, largest, match_channels, to_array, to_tensor
 from translate.imaging.io import Image
+from translate.inference.padding import padded_size, reflect_index
 
 
 class RowReader:

@@ -12,10 +12,11 @@ from torch import Tensor
 
 from translate.contracts import Route
 from translate.errors import ConfigError
-from translate.imaging.convert import Array, padded_size, resize, to_tensor
+from translate.imaging.convert import Array, resize, to_tensor
 from translate.imaging.io import Image
 from translate.inference import memory
 from translate.inference.fast_kernels import LOW
+from translate.inference.padding import padded_size
 from translate.inference.program import Program
 from translate.inference.streaming.approximate import OVERLAP, approximate, difference
 from translate.inference.streaming.disk_tensors import DiskTensors
