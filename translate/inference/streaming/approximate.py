@@ -1,8 +1,9 @@
 """Images in overlapping bands, for networks whose calls are not all known: near to the whole image, not equal to it.
 
 Each band goes through the network on its own, and neighbours fade into each other in the middle of their overlap.
-Norms get the statistics of all bands together: in every sweep over the bands those that the sweep before has gathered,
-which are right from the n-th sweep on for the n-th norm, and near long before.
+Norms use the statistics of all bands together. They are gathered in sweeps over all bands before the output is made:
+in each sweep norms use what the sweep before has gathered. The statistics of the n-th norm depend on those of the norms
+before it, so that they are right after n sweeps at the latest, and near to that long before.
 """
 
 from __future__ import annotations
@@ -26,11 +27,12 @@ OVERLAP = 32
 """Rows of the input by which a band reaches into each of its neighbours."""
 
 SWEEPS = 12
-"""At most so many times all bands are computed for the sake of statistics alone."""
+"""The most sweeps over all bands for the sake of statistics alone: each takes as long as the output itself."""
 CLOSE = 0.01
-"""Statistics are right enough once no mean moves by more than this share of its deviation, nor any deviation."""
+"""Sweeps end once no mean and no standard deviation moves by more than this share of the standard deviation."""
 
 NORMS = ("instance_norm", "batch_norm", "group_norm")
+"""Functions whose statistics may be those of the image; `op_table.lower` tells for a call whether they are."""
 
 
 class Band(NamedTuple):
@@ -43,16 +45,16 @@ class Band(NamedTuple):
 
 
 def approximate(
-    translate: Translate, write: Callable[[int, Tensor], None], rows: int, height: int, scale: int, multiple: int
+    translate: Translate, write: Callable[[int, Tensor], None], rows: int, band_rows: int, scale: int, multiple: int
 ) -> None:
-    """Computes an output in bands of about `height` rows of the input, which has `rows`.
+    """Computes an output in bands of about `band_rows` rows of the input, which has `rows` of them.
 
-    `write(first, strip)` takes the rows of the output in order. `scale`: rows of the output for one of the input.
-    `multiple`: bands begin and end at multiples of it.
+    `write(first, strip)` takes the rows of the output in order. One row of the input gives `scale` rows of the output.
+    Bands begin at multiples of `multiple`, where the strides of the network begin, too.
     """
-    bands = cut(rows, height, multiple)
+    bands = cut(rows, band_rows, multiple)
     norms = _gather(translate, bands)
-    # The end of the band before, which this one computes, too.
+    # The last rows of the band before, which this band computes as well.
     overlap: Tensor | None = None
     for band, follower in zip(bands, [*bands[1:], None], strict=True):
         # In float32, and in a tensor of its own: the blend below writes into it.
@@ -63,17 +65,20 @@ def approximate(
             # edge, come from the neighbour alone. The 0.5 is the centre of a row.
             ramp = ((torch.arange(shared, device=output.device) + 0.5) * 2 / shared - 0.5).clamp(0, 1).view(-1, 1)
             output[..., :shared, :].lerp_(overlap, 1 - ramp)
-        # Rows that the next band sees, too, wait for it.
+        # Rows that the next band computes as well wait for it.
         ready = ((follower.start if follower else rows) - band.start) * scale
         write(band.start * scale, output[..., :ready, :])
         overlap = output[..., ready:, :]
 
 
-def difference(translate: Translate, rows: int, height: int, scale: int, multiple: int) -> float:
-    """Returns the mean absolute difference between four bands and the whole, on a piece from the middle as high as two
-    bands."""
-    start = max(0, (rows // 2 - height) // multiple * multiple)
-    piece = min(2 * height, rows - start)
+def difference(translate: Translate, rows: int, band_rows: int, scale: int, multiple: int) -> float:
+    """Returns the mean absolute difference between an output in bands and a whole one, in its own values.
+
+    Both are computed for a piece from the middle of the image, as high as two bands and cut into four: the whole piece
+    has to fit into the memory.
+    """
+    start = max(0, (rows // 2 - band_rows) // multiple * multiple)
+    piece = min(2 * band_rows, rows - start)
     strips: list[Tensor] = []
 
     def translate_piece(first: int, last: int) -> Tensor:
@@ -83,10 +88,10 @@ def difference(translate: Translate, rows: int, height: int, scale: int, multipl
     return float((torch.cat(strips, -2) - translate_piece(0, piece)).abs().mean())
 
 
-def cut(rows: int, height: int, multiple: int) -> list[Band]:
-    """Cuts an image of `rows` rows into bands, at multiples, so that all bands see the same grid."""
-    step = max(height // multiple, 1) * multiple
-    # No more than a band's own height, so that a band overlaps with its neighbours alone.
+def cut(rows: int, band_rows: int, multiple: int) -> list[Band]:
+    """Cuts an image of `rows` rows into bands of about `band_rows` rows, at multiples of `multiple`."""
+    step = max(band_rows // multiple, 1) * multiple
+    # No more than a band's own height, so that no band reaches beyond its neighbours.
     overlap = min(-(-OVERLAP // multiple) * multiple, step)
     bands = []
     for first in range(0, rows, step):
@@ -96,7 +101,7 @@ def cut(rows: int, height: int, multiple: int) -> list[Band]:
 
 
 def _gather(translate: Translate, bands: Sequence[Band]) -> _JointNorms:
-    """Takes the statistics of all norms over the own rows of all bands, sweep by sweep, until they hardly move."""
+    """Gathers the statistics of all norms, sweep by sweep, until they hardly move."""
     norms = _JointNorms()
     for _ in range(SWEEPS if len(bands) > 1 else 0):
         for band in bands:
@@ -110,7 +115,10 @@ def _gather(translate: Translate, bands: Sequence[Band]) -> _JointNorms:
 
 
 class _JointNorms(TorchFunctionMode):
-    """While it is active, norms over an image use the statistics of the sweep before, in the order of their calls."""
+    """While it is active, norms over an image use the statistics of the sweep before.
+
+    Norms have no names here: the n-th call in one band is taken for the n-th call in every other.
+    """
 
     def __init__(self) -> None:
         super().__init__()
@@ -121,7 +129,7 @@ class _JointNorms(TorchFunctionMode):
         self._gather, self._call = False, 0
 
     def apply(self, translate: Translate, band: Band, gather: bool = False) -> Tensor:
-        """Returns the output for a band; `gather`: statistics of its own rows are taken for the next sweep."""
+        """Returns the output for a band. With `gather`, statistics of its own rows are taken for the next sweep."""
         first, last, start, stop = band
         self._own_share = ((first - start) / (stop - start), (last - start) / (stop - start))
         self._gather, self._call = gather, 0
@@ -129,7 +137,7 @@ class _JointNorms(TorchFunctionMode):
             return translate(start, stop)
 
     def settle(self) -> bool:
-        """Uses from now on what was gathered. Returns whether that changed little."""
+        """Ends a sweep: norms use from now on what it has gathered. Returns True where that changed little."""
         before, self._used, self.gathered = self._used, self.gathered, []
         return len(before) == len(self._used) and all(map(_close, before, self._used))
 
@@ -144,7 +152,7 @@ class _JointNorms(TorchFunctionMode):
             op = lower(Node(source.shape, name, func, (source, *rest), kwargs))
         except UnsupportedOp:
             return func(*args, **kwargs)
-        if op.gathers is None:
+        if op.statistics_of is None:
             # A norm with the statistics of the training.
             return func(*args, **kwargs)
         call, self._call = self._call, self._call + 1

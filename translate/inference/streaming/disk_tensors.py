@@ -1,4 +1,4 @@
-"""Tensors on disk, of which strips are written and read: what one pass over an image leaves for a later one."""
+"""Tensors that one pass over an image leaves on disk for a later one, written and read strip by strip."""
 
 from __future__ import annotations
 
@@ -16,19 +16,19 @@ from torch import Tensor
 from translate.errors import ConfigError
 
 SPARE = 64 << 20
-"""Bytes that have to stay free on the disk."""
+"""Bytes that have to stay free on the disk, for other programs."""
 
 
 class DiskTensors:
-    """A temporary folder of tensors N x C x H x W, one file each, which goes away when the block ends, however it does.
+    """A temporary folder of tensors N x C x H x W, one file each, which is gone once the `with` block has ended.
 
     Files are read and written strip by strip, at their places, not mapped: then no page of them counts as memory of the
     process, and a full disk is an error and not a killed process (a write to a map cannot fail any other way).
-    `used`, `most`: bytes of the tensors that are there now, and of those that were at the worst moment.
+    `used` are the bytes of the tensors that are there now, `most` is the largest value that it had.
     """
 
     def __init__(self, need: int, folder: Path | None = None) -> None:
-        """`need`: the bytes of all tensors that are there at once. `folder`: default: that of temporary files (TMPDIR).
+        """`need` is the most bytes that will be there at once; `folder` defaults to that of temporary files (TMPDIR).
 
         Errors: ConfigError where the disk has less room.
         """
@@ -54,14 +54,14 @@ class DiskTensors:
         self._folder.cleanup()
 
     def add(self, key: object, shape: tuple[int, ...], dtype: torch.dtype) -> None:
-        """Makes room for a tensor. `key`: by which it is written and read later."""
+        """Makes a file for a tensor, which is written and read by its `key` from then on."""
         file = _TensorFile(Path(self._folder.name) / str(next(self._numbers)), shape, dtype)
         self._files[key] = file
         self.used += file.size
         self.most = max(self.most, self.used)
 
     def write(self, key: object, first: int, strip: Tensor) -> None:
-        """Puts the rows from `first` on in their place. Errors: ConfigError where the disk is full."""
+        """Writes the rows of a tensor from row `first` on. Errors: ConfigError where the disk is full."""
         try:
             self._files[key].write(first, strip)
         except OSError as error:
@@ -79,7 +79,7 @@ class DiskTensors:
 
 
 class _TensorFile:
-    """A tensor as its bytes, in the order in which memory holds them."""
+    """A file that holds the bytes of a tensor in the order of a contiguous one."""
 
     def __init__(self, path: Path, shape: tuple[int, ...], dtype: torch.dtype) -> None:
         self.path, self.shape, self.dtype = path, shape, dtype
@@ -87,12 +87,12 @@ class _TensorFile:
         self.planes, self.row_bytes = torch.Size(shape[:-2]).numel(), shape[-1] * dtype.itemsize
         self.plane_bytes = shape[-2] * self.row_bytes
         self.size = self.planes * self.plane_bytes
-        # Windows alone has these two: bytes as they are, and a file that goes when it is closed.
+        # Windows alone has these two flags: no translation of line ends, and deletion when the file is closed.
         flags = getattr(os, "O_BINARY", 0) | getattr(os, "O_TEMPORARY", 0)
         descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | flags, 0o600)
         self._file = os.fdopen(descriptor, "r+b", buffering=0)
         if not hasattr(os, "O_TEMPORARY"):
-            # An open file without a name: the room comes back however the process ends.
+            # An open file without a name: the system frees it however the process ends.
             path.unlink()
 
     def write(self, first: int, strip: Tensor) -> None:

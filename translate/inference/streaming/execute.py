@@ -19,7 +19,7 @@ Read = Callable[[int, int], Tensor]
 """Returns the rows [first, last) of an input, 1 x C x rows x W, on the device."""
 
 Write = Callable[[int, Tensor], None]
-"""Takes the rows of the output from the first one given on, in order."""
+"""Takes the number of a row of the output, and the rows from there on, 1 x C x rows x W; calls come in their order."""
 
 
 @torch.inference_mode()
@@ -35,12 +35,12 @@ def execute(
 ) -> None:
     """Computes the output of a schedule, whose inputs are read and whose output is written strip by strip.
 
-    `dtype`: of what is stored on disk. `seed`: of dropout that is on.
+    `dtype` is the type of values on disk, `seed` that of dropout which is on.
     """
     statistics: dict[Node, ChannelStatistics] = {}
     run = _Run(dict(inputs), write, disk, OpContext(statistics, device, seed))
     for pass_ in schedule.passes:
-        # Statistics that a pass gathers are read by later passes alone: until its end they are incomplete.
+        # They are incomplete until the pass has ended: later passes alone read them.
         statistics.update({node: ChannelStatistics() for node in pass_.gathers})
         for node in pass_.stores:
             disk.add(node, node.shape, dtype)
@@ -52,7 +52,7 @@ def execute(
 
 @dataclass(frozen=True)
 class _Run:
-    """Where strips come from and go to."""
+    """Holds what is the same for all strips: where they come from and where they go to."""
 
     inputs: Mapping[Node, Read]
     write: Write

@@ -1,4 +1,4 @@
-"""One call of a network as it is made for some rows of its output: which rows it reads, and what it does with them.
+"""One call of a network, computed for some rows of its output alone: which rows of its inputs it reads, and how.
 
 The files `ops_*.py` say this for each torch function that streaming can follow; `op_table.py` lists them by name.
 """
@@ -28,7 +28,7 @@ class UnsupportedOp(Exception):  # noqa: N818 (a reason to do something else, wh
 
 @dataclass(frozen=True)
 class OpContext:
-    """What a call may need beside its strips: statistics of whole images, the device, and the seed of dropout."""
+    """Things beside its strips that an op may need: statistics of whole tensors, the device, the seed of dropout."""
 
     statistics: Mapping[Node, ChannelStatistics]
     device: torch.device
@@ -36,17 +36,20 @@ class OpContext:
 
 
 Need = Callable[[int, int], tuple[Span, ...]]
+"""`need(start, stop)`, see `RowOp`."""
+
 Run = Callable[[Sequence[Tensor], int, int, OpContext], Tensor]
+"""`run(strips, start, stop, context)`, see `RowOp`."""
 
 
 @dataclass(frozen=True)
 class RowOp:
-    """A node, made for some of its rows.
+    """A node that can be computed for some of its rows.
 
-    `need(start, stop)`: the rows of each of `reads` that the rows [start, stop) of the node depend on.
-    `run(strips, start, stop, context)`: makes these rows from exactly those rows of its inputs.
-    `work`: multiplications for the whole tensor, where they count. `gathers`: a node whose statistics over the whole
-    image must be there first.
+    `need(start, stop)` returns, for each of `reads`, the rows that the rows [start, stop) of the node depend on.
+    `run(strips, start, stop, context)` computes the rows [start, stop) from exactly those rows, one strip for each of
+    `reads`. `work` counts multiplications for the whole tensor, where there are many. `statistics_of` is a node whose
+    mean and variance over the whole image have to be complete before any row of this one.
     """
 
     node: Node
@@ -54,7 +57,7 @@ class RowOp:
     need: Need
     run: Run
     work: int = 0
-    gathers: Node | None = None
+    statistics_of: Node | None = None
 
 
 @dataclass(frozen=True)
@@ -76,7 +79,7 @@ def row_op(*names: str) -> Callable[[Callable[[Node], RowOp]], RowRule]:
 def arguments(node: Node, *names: str) -> dict[str, Any]:
     """Returns the arguments of a call by name; None where they are left out.
 
-    `names`: of the parameters, for functions written in C++, which do not tell theirs.
+    `names` are those of the parameters in order. They are needed for functions in C++, which have no signature.
     """
     assert node.function is not None
     # Without a signature, places are matched with the names that the caller knows.
@@ -105,7 +108,7 @@ def weight_argument(value: Any, node: Node) -> Tensor:
 
 
 def pair(value: Any, default: int) -> tuple[Any, Any]:
-    """Returns an option of a layer as (of rows, of columns); torch takes one number for both, too."""
+    """Returns an option of a layer as (its value along rows, that along columns); torch also takes one for both."""
     if value is None:
         return default, default
     # A sequence of one number stands for both, like a number.
@@ -115,13 +118,13 @@ def pair(value: Any, default: int) -> tuple[Any, Any]:
 
 
 def clipped(span: Span, rows: int) -> Span:
-    """Returns the part of a span that an image of `rows` rows has: at least one row."""
+    """Returns the part of a span that lies inside an image of `rows` rows, and at least one row."""
     # A span wholly above or below the image gives its first or last row, so that no strip is empty.
     return min(max(span[0], 0), rows - 1), max(min(span[1], rows), 1)
 
 
 def same_rows(node: Node, reads: Sequence[Node]) -> Need:
-    """Returns `need` for an op whose row depends on the same row of each input, or on the only row that it has."""
+    """Returns `need` for an op whose row r depends on row r of each input, or on the only row that an input has."""
     for read in reads:
         # One row is broadcast to all rows of the output.
         if len(read.shape) < 2 or read.rows not in (1, node.rows):
@@ -134,9 +137,10 @@ def same_rows(node: Node, reads: Sequence[Node]) -> Need:
 
 
 def on_rows(node: Node, function: Callable[..., Any] | None = None, **changed: Any) -> RowOp:
-    """Returns the call itself with strips for its tensors: for whatever treats each row alone.
+    """Returns an op that makes the node's own call, on strips instead of whole tensors.
 
-    `function`: to be called instead of the node's. `changed`: keyword arguments instead of the node's.
+    This is right for every function that treats each row alone. `function` is called in place of the node's own, and
+    the keyword arguments `changed` replace the node's. Errors: UnsupportedOp where rows do not correspond.
     """
     reads = node.inputs()
     need = same_rows(node, reads)
@@ -154,7 +158,6 @@ def on_rows(node: Node, function: Callable[..., Any] | None = None, **changed: A
                 return leaf[..., start:stop, :]
             return leaf
 
-        # The call as the network made it, but on strips.
         args = map_leaves(node.args, local)
         kwargs = {**map_leaves(node.kwargs, local), **changed}
         returned = call(*args, **kwargs)

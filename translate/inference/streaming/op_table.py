@@ -1,4 +1,7 @@
-"""The table of all torch functions that can be made row by row, by name. What is missing here goes in bands."""
+"""The table of all torch functions that can be computed row by row, by name.
+
+A network that calls any other function is computed in overlapping bands instead (`approximate.py`).
+"""
 
 from __future__ import annotations
 
@@ -37,6 +40,7 @@ RULES: tuple[RowRule, ...] = (
 def _by_name(rules: tuple[RowRule, ...]) -> Mapping[str, RowRule]:
     table: dict[str, RowRule] = {}
     for rule in rules:
+        # Two rules for one name would depend on the order of the table.
         for name in rule.names:
             assert name not in table, f"two rules for {name}"
             table[name] = rule
@@ -47,7 +51,7 @@ TABLE = _by_name(RULES)
 
 
 def lower(node: Node) -> RowOp:
-    """Returns the call of a node as one that can be made for some of its rows. Errors: UnsupportedOp."""
+    """Returns the row operation that computes a node. Errors: UnsupportedOp, for a function that has no rule here."""
     if node.name not in TABLE:
         raise UnsupportedOp(node.name)
     if len(node.shape) < 3:

@@ -29,8 +29,8 @@ def image_norm(node: Node) -> RowOp:
     options = arguments(node)
     source = image_argument(options["input"], node)
     flag, default = ("use_input_stats", True) if node.name == "instance_norm" else ("training", False)
-    by_image = options.get(flag, default)
-    if not by_image and options.get("running_mean") is not None:
+    uses_image_statistics = options.get(flag, default)
+    if not uses_image_statistics and options.get("running_mean") is not None:
         # The statistics are those of the training: the norm is a scale and a shift of each pixel.
         return on_rows(node)
     # A batch holds one image here, for which the norm of a batch is the norm of an instance.
@@ -43,23 +43,23 @@ def group_norm(node: Node) -> RowOp:
     options = arguments(node, "input", "num_groups", "weight", "bias", "eps")
     source = image_argument(options["input"], node)
     eps = 1e-5 if options["eps"] is None else options["eps"]
-    group = source.shape[1] // options["num_groups"]
-    return _normalised(node, source, group, options["weight"], options["bias"], eps)
+    channels_per_group = source.shape[1] // options["num_groups"]
+    return _normalised(node, source, channels_per_group, options["weight"], options["bias"], eps)
 
 
-def _normalised(node: Node, source: Node, group: int, weight: Any, bias: Any, eps: float) -> RowOp:
-    """Returns a norm over the rows and columns of `group` channels at a time: weight (x - mean) / sqrt(variance + eps)
-    + bias."""
+def _normalised(node: Node, source: Node, channels: int, weight: Any, bias: Any, eps: float) -> RowOp:
+    """Returns weight (x - mean) / sqrt(variance + eps) + bias, with mean and variance over the rows and columns of
+    `channels` neighbouring channels together."""
     if isinstance(weight, Node) or isinstance(bias, Node):
         raise UnsupportedOp(f"{node.name} with weights that depend on the image")
 
     def run(strips: Sequence[Tensor], start: int, stop: int, context: OpContext) -> Tensor:
         statistics = context.statistics[source]
-        mean, variance = (s.to(context.device, statistics.dtype) for s in statistics.finish(group))
+        mean, variance = (s.to(context.device, statistics.dtype) for s in statistics.finish(channels))
         # `batch_norm` in evaluation mode takes mean and variance as they are, the same for each strip.
         return F.batch_norm(strips[0], mean, variance, weight, bias, False, 0.0, eps)
 
-    return RowOp(node, (source,), same_rows(node, (source,)), run, gathers=source)
+    return RowOp(node, (source,), same_rows(node, (source,)), run, statistics_of=source)
 
 
 def mean_of_all(node: Node, source: Node) -> RowOp:
@@ -70,12 +70,12 @@ def mean_of_all(node: Node, source: Node) -> RowOp:
         mean, _ = statistics.finish()
         return mean.to(statistics.dtype).view(1, -1, 1, 1).to(context.device)
 
-    return RowOp(node, (), lambda start, stop: (), run, gathers=source)
+    return RowOp(node, (), lambda start, stop: (), run, statistics_of=source)
 
 
 @row_op("adaptive_avg_pool2d")
 def global_pool(node: Node) -> RowOp:
-    """The mean of the whole image by another name."""
+    """The mean of each channel over the whole image, by another name than `mean`. Other sizes go in bands."""
     options = arguments(node, "input", "output_size")
     if node.shape[-2:] != (1, 1):
         raise UnsupportedOp("adaptive_avg_pool2d to more than one pixel")
@@ -101,7 +101,8 @@ def dropout(node: Node) -> RowOp:
     def run(strips: Sequence[Tensor], start: int, stop: int, context: OpContext) -> Tensor:
         rows = [draw(0 if whole_channels else row, context) for row in range(start, stop)]
         mask = torch.cat(rows, -2)
-        # What stays is divided by its share, as in torch, so that the expected value is the input's.
+        # As in torch, values that stay are divided by the probability 1 - p of staying: so the expected value of the
+        # output is the input's.
         output: Tensor = strips[0] * (mask / (1 - p)).to(strips[0])
         return output
 

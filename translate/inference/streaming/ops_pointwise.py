@@ -64,9 +64,9 @@ def pixelwise(node: Node) -> RowOp:
 
 @row_op("cat", "concat", "stack")
 def joined(node: Node) -> RowOp:
-    """Tensors one behind the other along channels or columns."""
+    """Tensors that are joined along channels or columns."""
     options = arguments(node, "tensors", "dim")
-    # `stack` counts the axis in its output, where a new last axis makes the columns the rows.
+    # For `stack`, `dim` is an axis of the output. A new last axis (-1) pushes the columns to where the rows were.
     along_rows = (-2, -1) if node.name == "stack" else (-2,)
     if _from_end(options["dim"] or 0, len(node.shape)) in along_rows:
         raise UnsupportedOp(f"{node.name} along the rows")
@@ -80,7 +80,7 @@ def along_an_axis(node: Node) -> RowOp:
     options = arguments(node, *names.get(node.name, ("input", "dim")))
     source = node.inputs()[0]
     axis = _from_end(options["dim"] or 0, len(source.shape))
-    # Without its columns a tensor's rows are its last axis, and no longer the last but one.
+    # `unbind` removes its axis: without columns the rows would become the last axis, and not the last but one.
     loses_columns = node.name == "unbind" and axis == -1
     if axis == -2 or loses_columns or len(source.shape) < 3:
         raise UnsupportedOp(f"{node.name} along the rows")
@@ -106,7 +106,7 @@ def reduced(node: Node) -> RowOp:
 
 @row_op("reshape", "view", "flatten", "unflatten", "unsqueeze", "squeeze", "expand", "expand_as")
 def reshaped(node: Node) -> RowOp:
-    """Other shapes of the axes before rows and columns."""
+    """Changes of the axes before rows and columns, such as channels that are split in groups."""
     source = node.inputs()[0]
     if len(source.shape) < 3 or source.shape[-2:] != node.shape[-2:]:
         raise UnsupportedOp(f"{node.name} of rows")
@@ -121,7 +121,7 @@ def reshaped(node: Node) -> RowOp:
 
 @row_op("getitem")
 def indexed(node: Node) -> RowOp:
-    """Slices, also of the rows where these stay next to each other."""
+    """Slices; those of the rows have to take neighbouring rows (step 1)."""
     source, index = node.args
     if len(node.inputs()) > 1 or not isinstance(source, Node):
         raise UnsupportedOp("indexing with a tensor on the way")

@@ -34,7 +34,7 @@ Resample = Callable[[Tensor, bool, bool], Tensor]
 
 @row_op("interpolate", "upsample")
 def interpolation(node: Node) -> RowOp:
-    """An image in another size: rows by weights that are found out here, columns by torch."""
+    """An image in another size. torch resizes its columns; its rows are summed with weights that are found out here."""
     names = ("input", "size", "scale_factor", "mode", "align_corners", "recompute_scale_factor", "antialias")
     options = arguments(node, *names)
     source, mode = image_argument(options["input"], node), options["mode"] or "nearest"
@@ -64,7 +64,7 @@ def interpolation(node: Node) -> RowOp:
         return (row + 0.5) * ratio - 0.5
 
     def needed(start: int, stop: int) -> Span:
-        # One row more at each side covers the rounding of the positions.
+        # One row more at each side covers the rounding of the positions. (A span ends before its second number: + 2.)
         span = (math.floor(centre(start) - reach) - 1, math.ceil(centre(stop - 1) + reach) + 2)
         return clipped(span, source.rows)
 
@@ -72,9 +72,9 @@ def interpolation(node: Node) -> RowOp:
 
 
 def _repeated(node: Node, source: Node, resample: Resample) -> RowOp:
-    """Nearest neighbours: each row of the output is a row of the input. torch itself says which, for row numbers."""
-    places = torch.arange(source.rows, dtype=torch.float32).view(1, 1, -1, 1)
-    index = resample(places, True, False).flatten().long()
+    """Nearest neighbours: each row of the output is a row of the input. Resizing the row numbers tells which."""
+    row_numbers = torch.arange(source.rows, dtype=torch.float32).view(1, 1, -1, 1)
+    index = resample(row_numbers, True, False).flatten().long()
 
     def need(start: int, stop: int) -> tuple[Span, ...]:
         return (hull(index[start:stop]),)
@@ -87,12 +87,13 @@ def _repeated(node: Node, source: Node, resample: Resample) -> RowOp:
 
 
 def _mixed(node: Node, source: Node, resample: Resample, needed: Callable[[int, int], Span]) -> RowOp:
-    """Weighted sums of rows. The weights are what torch makes of images of one bright row each."""
+    """Weighted sums of rows. torch tells the weights: it resizes an image for each row, which is 1 there and else 0."""
 
     def run(strips: Sequence[Tensor], start: int, stop: int, context: OpContext) -> Tensor:
         first, last = needed(start, stop)
         dtype = torch.promote_types(strips[0].dtype, torch.float32)
-        # Image n has ones in row first + n. It is two columns wide, since torch's bicubic is wrong for one.
+        # Channel n is 1 in row first + n of the first column. There are two columns, since torch's bicubic is wrong for
+        # one.
         unit_rows = torch.zeros(1, last - first, source.rows, 2, dtype=dtype)
         unit_rows[0, :, first:last, 0].fill_diagonal_(1)
         weights = resample(unit_rows, True, False)[0, :, start:stop, 0].T
@@ -100,6 +101,7 @@ def _mixed(node: Node, source: Node, resample: Resample, needed: Callable[[int, 
         wide = resample(strips[0], False, True)
         return torch.matmul(weights.to(wide), wide)
 
+    # An estimate: bicubic has four weights along an axis, the other modes about as many or fewer.
     work = node.numel * 4
     return RowOp(node, (source,), lambda start, stop: (needed(start, stop),), run, work)
 
@@ -114,13 +116,14 @@ def product(node: Node) -> RowOp:
     if source is left:
         need_same = same_rows(node, (source,))
         return RowOp(node, (source,), need_same, lambda strips, start, stop, context: torch.matmul(strips[0], right))
-    # Row r of the output needs the rows of the input from the first to the last weight of row r that is not 0.
-    used = left != 0
-    firsts = used.int().argmax(1)
-    lasts = left.shape[1] - used.flip(1).int().argmax(1)
+    # Row r of the output needs the rows of the input from the first to the last weight of row r that is not 0. argmax
+    # of zeros and ones is the place of the first one.
+    nonzero = left != 0
+    firsts = nonzero.int().argmax(1)
+    lasts = left.shape[1] - nonzero.flip(1).int().argmax(1)
 
     def needed(start: int, stop: int) -> Span:
-        rows_with_weights = used[start:stop].any(1)
+        rows_with_weights = nonzero[start:stop].any(1)
         if not bool(rows_with_weights.any()):
             return 0, 1
         return int(firsts[start:stop][rows_with_weights].min()), int(lasts[start:stop][rows_with_weights].max())

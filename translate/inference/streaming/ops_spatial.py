@@ -30,7 +30,7 @@ from translate.inference.streaming.trace import Node
 
 
 def extended(strip: Tensor, have: Span, want: Span, value: float = 0.0) -> Tensor:
-    """Returns a strip of the rows `have` as the rows `want`, with `value` in those that it does not have."""
+    """Returns the rows `want` of an image, of which the strip is the rows `have`; rows outside hold `value`."""
     if have == want:
         return strip
     first, last = max(have[0], want[0]), min(have[1], want[1])
@@ -54,7 +54,7 @@ def hull(index: Tensor) -> Span:
 
 @row_op("conv2d", "fast_conv2d")
 def convolution(node: Node) -> RowOp:
-    """A window of rows with weights; the next row of the output has it `stride` rows further down."""
+    """Weighted sums over a window of rows, which moves down by `stride` rows from one row of the output to the next."""
     options = arguments(node, "input", "weight", "bias", "stride", "padding", "dilation", "groups")
     source, weight = image_argument(options["input"], node), weight_argument(options["weight"], node)
     bias, groups = options["bias"], options["groups"] or 1
@@ -73,7 +73,7 @@ def convolution(node: Node) -> RowOp:
     reach = dilation * (weight.shape[-2] - 1) + 1
 
     def want(start: int, stop: int) -> Span:
-        # Row r of the output sees `reach` rows of the input from r * stride - padding on; beyond the image are zeros.
+        # Row r of the output sees `reach` rows of the input from r * stride - padding on. Outside the image are zeros.
         return start * stride - padding, (stop - 1) * stride - padding + reach
 
     def need(start: int, stop: int) -> tuple[Span, ...]:
@@ -83,6 +83,7 @@ def convolution(node: Node) -> RowOp:
         rows = want(start, stop)
         strip = extended(strips[0], clipped(rows, source.rows), rows)
         if node.name == "fast_conv2d":
+            # It has a stride and a dilation of 1 alone.
             return fast_conv2d(strip, weight, bias, (0, column_padding))
         strides, dilations = (stride, column_stride), (dilation, column_dilation)
         return F.conv2d(strip, weight, bias, strides, (0, column_padding), dilations, groups)
@@ -93,7 +94,7 @@ def convolution(node: Node) -> RowOp:
 
 @row_op("conv_transpose2d")
 def transposed_convolution(node: Node) -> RowOp:
-    """Each row spread over several rows of the output, which lie `stride` apart."""
+    """Each row of the input is spread over a window of rows of the output; two such windows lie `stride` apart."""
     names = ("input", "weight", "bias", "stride", "padding", "output_padding", "groups", "dilation")
     options = arguments(node, *names)
     source, weight = image_argument(options["input"], node), weight_argument(options["weight"], node)
@@ -102,8 +103,8 @@ def transposed_convolution(node: Node) -> RowOp:
     padding, column_padding = pair(options["padding"], 0)
     dilation, column_dilation = pair(options["dilation"], 1)
     reach = dilation * (weight.shape[-2] - 1)
-    # Rows behind the last that the strip reaches hold the bias alone. They are asked for generously and cut off below;
-    # torch allows less of them than the larger of stride and dilation.
+    # Rows of the output below the last that the strip reaches hold the bias alone. As many as torch allows (fewer than
+    # the larger of stride and dilation) are asked for, and cut off below where they are too many.
     output_padding = (max(stride, dilation) - 1, pair(options["output_padding"], 0)[1])
 
     def want(start: int, stop: int) -> Span:
@@ -131,7 +132,7 @@ def transposed_convolution(node: Node) -> RowOp:
 
 @row_op("avg_pool2d", "max_pool2d")
 def pool(node: Node) -> RowOp:
-    """The mean or the largest value of a window."""
+    """The mean or the largest value of each window."""
     largest = node.name == "max_pool2d"
     further = ("dilation", "ceil_mode") if largest else ("ceil_mode", "count_include_pad", "divisor_override")
     options = arguments(node, "input", "kernel_size", "stride", "padding", *further)
@@ -141,8 +142,8 @@ def pool(node: Node) -> RowOp:
     padding, column_padding = pair(options["padding"], 0)
     dilations = pair(options.get("dilation"), 1)
     reach = dilations[0] * (kernel[0] - 1) + 1
-    # Both would have to know inside of a strip where the image ends: averages that leave the padding out of their
-    # count, and windows that hang over the lower border.
+    # Averages that leave the padding out of their count, and windows that hang over the lower border, depend on where
+    # the image ends, which a strip cannot tell torch.
     excludes_padding = not largest and options["count_include_pad"] is False and max(padding, column_padding) > 0
     overhangs = node.rows != (source.rows + 2 * padding - reach) // strides[0] + 1
     if excludes_padding or overhangs:
@@ -220,7 +221,7 @@ def shuffle(node: Node) -> RowOp:
     source, factor = image_argument(options["input"], node), options["upscale_factor"]
 
     def need(start: int, stop: int) -> tuple[Span, ...]:
-        # A row of the input becomes `factor` rows: round down, and up.
+        # A row of the input becomes `factor` rows: the first is rounded down, the last up (-(-a // b) is ceil(a / b)).
         return ((start // factor, -(-stop // factor)),)
 
     def run(strips: Sequence[Tensor], start: int, stop: int, context: OpContext) -> Tensor:

@@ -1,4 +1,4 @@
-"""Images whose rows become tensors, and tensors whose rows become images, strip by strip."""
+"""Rows of images as tensors, for the inputs of a network, and rows of tensors as images, for its output."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ from translate.inference.padding import padded_size, reflect_index
 
 
 class RowReader:
-    """Reads an input of a network by rows: an `Image`, seen over white, or a tensor 1 x C x H x W in [-1, 1].
+    """Reads an input of a network by rows: an `Image`, composited over white, or a tensor 1 x C x H x W in [-1, 1].
 
-    `channels`: how many the network takes. `size`: (height, width) of the input.
+    `channels` is the number that the network takes, `size` the (height, width) of the input.
     """
 
     def __init__(self, source: Image | Tensor, channels: int, device: torch.device) -> None:
@@ -25,13 +25,14 @@ class RowReader:
         self.size = (int(shape[0]), int(shape[1]))
 
     def read(self, first: int, last: int, multiple: int | None) -> Tensor:
-        """Returns the rows [first, last), 1 x channels x rows x W, float32 on the device.
+        """Returns the rows [first, last), 1 x channels x rows x W, float32 in [-1, 1] on the device.
 
-        `multiple`: rows and columns count in the image padded by reflection to multiples of this; None: in the image.
+        With `multiple` they are rows of the padded image: it is padded by reflection, below and at the right, until
+        both sides are multiples of this.
         """
         height, width = self.size
         padded_height, padded_width = padded_size(self.size, multiple) if multiple else self.size
-        # The row of the image that stands at each row of the padded one: beyond the border they go back again.
+        # For each row of the padded image, the row of the image that stands there: beyond the border they count back.
         index = reflect_index(height, padded_height, torch.device("cpu"))[first:last]
         low, high = int(index.min()), int(index.max()) + 1
         strip = match_channels(self._unpadded(low, high).to(self.device, torch.float32), self.channels)
@@ -52,8 +53,8 @@ class RowReader:
 
 
 class ArrayWriter:
-    """Writes an output into `array`, H x W x C of `dtype`; of `labels` the indices of the largest logits, H x W x 1
-    uint8."""
+    """Writes an output in [-1, 1] into `array`, H x W x C of `dtype`. With `labels` the output is logits, and `array`
+    holds the index of the largest, H x W x 1 uint8. `size`: (height, width)."""
 
     def __init__(self, size: tuple[int, int], dtype: np.dtype[Any], labels: bool) -> None:
         self.size, self.dtype, self.labels = size, dtype, labels
@@ -63,13 +64,13 @@ class ArrayWriter:
         """Takes the rows from `first` on, 1 x C x rows x W."""
         rows = largest(strip) if self.labels else to_array(strip, self.dtype)
         if not self.array.size:
-            # How many channels there are is clear from the first strip on.
+            # The first strip tells how many channels there are.
             self.array = np.empty((*self.size, rows.shape[2]), rows.dtype)
         self.array[first : first + len(rows)] = rows
 
 
 class TensorWriter:
-    """Writes an output into `tensor`, 1 x C x H x W on the device."""
+    """Writes an output into `tensor`, 1 x C x H x W on the device. `size`: (height, width)."""
 
     def __init__(self, size: tuple[int, int], device: torch.device) -> None:
         self.size, self.device, self.tensor = size, device, torch.empty(0)
@@ -77,6 +78,6 @@ class TensorWriter:
     def write(self, first: int, strip: Tensor) -> None:
         """Takes the rows from `first` on, 1 x C x rows x W."""
         if not self.tensor.numel():
-            # As for arrays, the first strip tells the channels.
+            # The first strip tells how many channels there are.
             self.tensor = torch.empty((1, strip.shape[1], *self.size), device=self.device)
         self.tensor[..., first : first + strip.shape[-2], :] = strip

@@ -20,18 +20,18 @@ from translate.inference.streaming.op_table import lower
 from translate.inference.streaming.trace import Node, Trace, leaves
 
 MACS_PER_BYTE = {"cpu": 64, "cuda": 2048}
-"""A byte that goes to or from the disk takes about as long as that many multiplications of a convolution."""
+"""How many multiplications of a convolution take about as long as one byte that goes to or from the disk."""
 
-AGAIN = 0.25
-"""Cut where strips would compute more than this share of rows again because of their neighbours."""
+MOST_RECOMPUTED = 0.25
+"""A pass is cut where a strip would compute more rows of its neighbours than this share of its own."""
 
 
 @dataclass(frozen=True)
 class Pass:
     """One pass over the image, in so many `strips`.
 
-    `ops` compute its nodes in order; a bare node among them is an input or one of `loads`. `loads` are read from disk,
-    `stores` are written there, of `gathers` statistics are taken, `frees` are read by no later pass. `result`: the
+    `ops` compute its nodes in order; a bare node among them is an input or one of `loads`. The pass reads `loads` from
+    disk and writes `stores` there, takes statistics of `gathers`, and is the last one to read `frees`. `result` is the
     output, where this pass computes it.
     """
 
@@ -45,7 +45,7 @@ class Pass:
 
     @cached_property
     def targets(self) -> frozenset[Node]:
-        """The nodes for whose sake the pass is made."""
+        """The nodes that the pass is there for: all others are computed on the way to them."""
         return self.stores | self.gathers | (frozenset([self.result]) if self.result else frozenset())
 
     def spans(self, number: int, strips: int) -> tuple[dict[Node, Span], dict[Node, Span]]:
@@ -107,15 +107,16 @@ class Schedule:
 def make_schedule(
     trace: Trace, *, strips: int | None = None, budget: int, itemsize: int = 4, device: str = "cpu"
 ) -> Schedule:
-    """Cuts a trace into passes whose strips take at most about `budget` bytes (or into so many `strips`).
+    """Cuts a trace into passes, whose strips take at most about `budget` bytes each.
 
-    `itemsize`: bytes of a value on disk. Errors: UnsupportedOp, for an operation that cannot be made row by row.
+    With `strips`, each pass has so many strips instead. `itemsize` is the bytes of a value on disk. Errors:
+    UnsupportedOp, for an operation that cannot be made row by row.
     """
     scheduler = _Scheduler(trace, strips or _estimated_strips(trace, budget), itemsize, MACS_PER_BYTE[device])
     passes = [_in_strips(pass_, strips, budget) for pass_ in scheduler.passes()]
     used = most = 0
     for pass_ in passes:
-        # What a pass frees it reads until its end, so that its own stores lie beside that.
+        # A pass needs what it frees until its end: for a while that and its own stores are both on disk.
         used += sum(node.numel for node in pass_.stores) * itemsize
         most = max(most, used)
         used -= sum(node.numel for node in pass_.frees) * itemsize
@@ -146,6 +147,7 @@ def _in_strips(pass_: Pass, strips: int | None, budget: int) -> Pass:
     tallest = max(node.rows for node in pass_.targets)
     number = min(strips or 1, tallest)
     while strips is None and number < tallest and pass_.memory(number) > budget:
+        # A quarter more at a time: to try every number would take long where there are hundreds of strips.
         number = min(tallest, max(number + 1, number * 5 // 4))
     return replace(pass_, strips=number)
 
@@ -174,11 +176,11 @@ class _Scheduler:
             node = nodes[number]
             self._place(node)
             # A strip is 1 / strips of the height, and computes `reach` more of it at both of its sides.
-            reaches_too_far = self.reach[node] * 2 * self.strips > AGAIN
-            cuts = self._makers(self.ops[node].reads, node) if reaches_too_far else set()
+            reaches_too_far = self.reach[node] * 2 * self.strips > MOST_RECOMPUTED
+            cuts = self._nearest_with_work(self.ops[node].reads, node) if reaches_too_far else set()
             if cuts - self.cuts:
                 self.cuts |= cuts
-                # What reads the new cuts moves to later passes: all from the first of them on is placed again.
+                # Nodes that read the new cuts move to later passes: all nodes behind the first cut are placed again.
                 number = min(n for n, other in enumerate(nodes) if other in cuts)
             number += 1
 
@@ -186,9 +188,9 @@ class _Scheduler:
         """Sets the level and the reach of a node, from those of what it reads."""
         op = self.ops[node]
         levels = [self.level[read] + (read in self.cuts) for read in op.reads]
-        if op.gathers:
+        if op.statistics_of:
             # Statistics are complete once the pass that gathers them has ended.
-            levels.append(self.level[op.gathers] + 1)
+            levels.append(self.level[op.statistics_of] + 1)
         self.level[node] = level = max(levels)
         self.reach[node] = 0.0
         for read, halo in zip(op.reads, self.halos[node], strict=True):
@@ -196,13 +198,16 @@ class _Scheduler:
             same_pass = self.level[read] == level and read not in self.cuts
             self.reach[node] = max(self.reach[node], halo + (self.reach[read] if same_pass else 0.0))
 
-    def _makers(self, nodes: Iterable[Node], reader: Node) -> set[Node]:
-        """Returns the nearest nodes that take work, before `reader` in its pass."""
-        makers: set[Node] = set()
+    def _nearest_with_work(self, nodes: Iterable[Node], reader: Node) -> set[Node]:
+        """Returns, on each way back from `reader` within its pass, the first node with `work` (such as a convolution).
+
+        Behind it is the place to cut: what is stored there saves the most work.
+        """
+        nearest: set[Node] = set()
         for node in nodes:
             if node in self.ops and self.level[node] == self.level[reader] and node not in self.cuts:
-                makers |= {node} if self.ops[node].work else self._makers(self.ops[node].reads, reader)
-        return makers
+                nearest |= {node} if self.ops[node].work else self._nearest_with_work(self.ops[node].reads, reader)
+        return nearest
 
     def _choose_stores(self) -> None:
         """Stores a node that later passes read, where computing it again in each of them costs more than the disk."""
@@ -212,10 +217,11 @@ class _Scheduler:
             if not uses or node in self.stored or node not in self.ops:
                 continue
             computed, read = self._region([node], self.stored)
-            # Costs in bytes of disk: to compute it again, with what that loads, against one store and a load per use.
+            # Both costs in bytes of disk: to compute it again for each use, with what that loads, against to store it
+            # once and to load it for each use.
             multiplications = sum(self.ops[other].work for other in computed)
-            again = multiplications / self.macs_per_byte + sum(other.numel for other in read) * self.itemsize
-            if again * uses >= node.numel * self.itemsize * (1 + uses):
+            recompute = multiplications / self.macs_per_byte + sum(other.numel for other in read) * self.itemsize
+            if recompute * uses >= node.numel * self.itemsize * (1 + uses):
                 self.stored.add(node)
 
     def _later_uses(self) -> dict[Node, set[int]]:
@@ -248,7 +254,7 @@ class _Scheduler:
         """Returns the passes in order. They are found from the last to the first, since a pass stores only what later
         ones load."""
         loaded_later: set[Node] = set()
-        gathered = {op.gathers for op in self.ops.values() if op.gathers}
+        gathered = {op.statistics_of for op in self.ops.values() if op.statistics_of}
         passes: list[Pass] = []
         for level in range(self.level[self.output], -1, -1):
             ready = {node for node in self.stored if self.level[node] < level}
@@ -281,14 +287,15 @@ def _needed_ops(trace: Trace) -> Mapping[Node, RowOp]:
             continue
         ops[node] = op = lower(node)
         waiting += op.reads
-        if op.gathers:
-            waiting.append(op.gathers)
+        if op.statistics_of:
+            waiting.append(op.statistics_of)
     return ops
 
 
 def _halos(op: RowOp) -> tuple[float, ...]:
-    """Returns by how much a strip in the middle looks beyond its own rows, in shares of the height, for each input."""
+    """Returns for each input how far a strip looks beyond its own rows at each side, in shares of the height."""
     rows = op.node.rows
+    # A strip from the middle, where no border cuts off what it looks at. Its height hardly matters.
     first = rows // 2
     last = min(first + max(1, rows // 8), rows)
     halos = []

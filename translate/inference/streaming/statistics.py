@@ -9,8 +9,8 @@ from torch import Tensor
 class ChannelStatistics:
     """Merges strips 1 x C x rows x W by the formula of Chan, Golub and LeVeque (1979, equation 2.1), in float64.
 
-    Squares are taken of differences to a strip's own mean, so that a large mean costs no digits. `dtype`: in which a
-    norm computes, float32 at least.
+    Squares are taken of differences to a strip's own mean, so that a large mean costs no digits. `count` is the number
+    of pixels so far, and `dtype` the type that a norm of these strips computes in, float32 at least.
     """
 
     def __init__(self) -> None:
@@ -22,7 +22,7 @@ class ChannelStatistics:
         count = strip[0, 0].numel()
         self.dtype = torch.promote_types(strip.dtype, torch.float32)
         values = strip[0].flatten(1).to(self.dtype)
-        # The mean in the strip's own precision is a little off; the mean of the differences to it says by how much.
+        # The mean in float32 is a little off; the mean of the differences to it tells by how much.
         rough_mean = values.mean(1)
         deviations = values - rough_mean[:, None]
         correction = deviations.mean(1).double()
@@ -40,11 +40,12 @@ class ChannelStatistics:
         self.count = total
 
     def finish(self, group: int = 1) -> tuple[Tensor, Tensor]:
-        """Returns mean and (biased) variance, C values each in float64; those of `group` channels together on request.
+        """Returns mean and (biased) variance of each channel, C values each, float64, on the CPU.
 
-        The statistics may grow further afterwards.
+        With `group`, each channel gets those of its `group` neighbouring channels together. Strips may be added
+        afterwards.
         """
-        mean, variance = (s.expand(s.numel()).reshape(-1, group) for s in (self._mean, self._squares / self.count))
+        mean, variance = self._mean.reshape(-1, group), (self._squares / self.count).reshape(-1, group)
         group_mean = mean.mean(1, keepdim=True)
         # The variance of a group is the mean of its channels' variances and the variance of their means.
         group_variance = (variance + (mean - group_mean) ** 2).mean(1, keepdim=True)

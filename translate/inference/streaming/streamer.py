@@ -29,7 +29,8 @@ from translate.seeding import derive
 
 T = TypeVar("T")
 Tile = Literal["auto", "off"] | int
-"""Whether images go through the networks in strips: those that would not fit (`auto`), none, or all, of N rows."""
+"""Which images go through the networks in strips: those that would not fit in memory (`auto`), none (`off`), or all, in
+strips of so many rows."""
 
 
 def _warn(text: str) -> None:
@@ -39,9 +40,10 @@ def _warn(text: str) -> None:
 class Streamer:
     """Translates images in strips, where they would not fit into the memory otherwise, or where that is asked for.
 
-    For networks that are known call by call the result is that of the whole image, with the statistics of all of it in
-    every norm (dropout that stays on draws by row, so that it is another draw than that of the whole image). Others go
-    in overlapping bands, and `tell` is told how near that comes. What ran out of memory once is not tried again.
+    Where each call of a network is known, the result is that of the whole image, with the statistics of all of it in
+    every norm. (Dropout that stays on draws row by row, and so draws otherwise than for the whole image.) Other
+    networks go in overlapping bands, and `tell` is called with a message on how near that comes. A size that ran out
+    of memory whole is not tried whole again.
     """
 
     def __init__(self, program: Program, tile: Tile = "auto", tell: Callable[[str], None] | None = None) -> None:
@@ -57,6 +59,7 @@ class Streamer:
     ) -> T:
         """Calls the one that suits an input of so many pixels, and the other one where the first runs out of memory."""
         tile = self._tile(tile)
+        # An output that joins several pictures has no rows of its input's: it is made whole.
         if tile == "off" or route.tiles != (1, 1):
             return whole()
         if tile == "auto" and self.fits(route, pixels):
@@ -83,9 +86,10 @@ class Streamer:
         return memory.batch_size(self._cost(route), pixels, route.scale, self._program.device)
 
     def image(self, route: Route, image: Image, others: Mapping[str, Image], key: str, tile: Tile | None) -> Array:
-        """Returns the output for an image, H x W x C of its type (labels: H x W x 1 indices).
+        """Returns the output for an image, H x W x C of its own type (labels: H x W x 1 class indices, uint8).
 
-        `others`: the direction's further inputs. `key`: seeds dropout that stays on. `tile`: instead of the streamer's.
+        `others` are the direction's further inputs by name, `key` seeds dropout that stays on, and `tile` replaces the
+        streamer's own. Errors: ConfigError where the disk has too little room for what a pass leaves to the next.
         """
         height, width = image.pixels.shape[:2]
         inputs: dict[str, Image | Tensor] = {}
@@ -99,7 +103,11 @@ class Streamer:
         return writer.array
 
     def tensor(self, route: Route, inputs: Mapping[str, Tensor], key: str, tile: Tile | None) -> Tensor:
-        """Returns the output for all inputs of a direction, 1 x C x H x W of one size, likewise on the device."""
+        """Returns the output of a direction, 1 x C x H x W in [-1, 1] (labels: logits) on the device.
+
+        `inputs` has all inputs of the direction by name, 1 x C x H x W in [-1, 1], of one size. `key` and `tile`: as
+        for `image`.
+        """
         height, width = inputs[route.inputs[0]].shape[-2:]
         writer = TensorWriter((height * route.scale, width * route.scale), self._program.device)
         self._stream(route, inputs, writer.write, key, tile)
@@ -129,9 +137,11 @@ class Streamer:
             execute(schedule, reads, write, disk, device=program.device, dtype=dtype, seed=seed)
 
     def _schedule(self, recorded: Trace, height: int, tile: Tile, dtype: torch.dtype) -> Schedule:
-        """Errors: UnsupportedOp."""
+        """Cuts a trace into passes whose strips fit into memory, or are `tile` rows high. Errors: UnsupportedOp."""
         device = self._program.device
-        widest_row = 4 * max(node.numel // node.rows for node in recorded.nodes if len(node.shape) > 2)
+        widest_row = 4 * max(  # bytes, float32
+            node.numel // node.rows for node in recorded.nodes if len(node.shape) > 2
+        )
         return make_schedule(
             recorded,
             strips=-(-height // tile) if isinstance(tile, int) else None,
@@ -161,6 +171,7 @@ class Streamer:
             shapes.append((1, channels[0], *size))
 
         def translate(*inputs: Tensor) -> Tensor:
+            # Where the method composes there is one input more, the image without padding, which has no name.
             by_name = dict(zip(route.inputs, inputs, strict=False))
             with program.autocast():
                 output = program.method.translate(program.optimized_nets, by_name, route.name)
@@ -185,11 +196,11 @@ class Streamer:
         if route.name not in self._compared and rows < height:
             # Once for a direction: comparing takes as long as a few bands.
             self._compared.add(route.name)
-            apart = difference(translate, height, rows, route.scale, multiple) * 127.5  # [-1, 1] is 255 steps wide
+            steps = difference(translate, height, rows, route.scale, multiple) * 127.5  # [-1, 1] is 255 steps wide
             unit = "of logits, as if they were images" if route.output == "labels" else "on a piece of this image"
             self.tell(
                 f"direction {route.name}: an image is translated in overlapping bands, since strips that give exactly "
-                f"the whole are not possible here ({reason}); mean difference to the whole: {apart:.2f}/255 ({unit})"
+                f"the whole are not possible here ({reason}); mean difference to the whole: {steps:.2f}/255 ({unit})"
             )
         approximate(translate, write, height, rows, route.scale, multiple)
 
@@ -199,7 +210,7 @@ class Streamer:
         return max(1, rows - 2 * OVERLAP)
 
     def _cost(self, route: Route) -> memory.Cost:
-        """Returns the cost of a direction, from a trace at 512 x 512."""
+        """Returns the cost of a direction for each pixel, from a trace at 512 x 512 (any usual size would do)."""
         if route.name in self._costs:
             return self._costs[route.name]
         try:

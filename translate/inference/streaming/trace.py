@@ -1,8 +1,8 @@
-"""What a network computes, as a list of calls: traced while it runs on tensors that have a shape and no values.
+"""Lists the calls that a network makes, while it runs on tensors that have a shape and no values.
 
 Every torch function that depends on an input becomes a `Node`; what depends on weights alone is computed at once and
-becomes a constant. Shapes are those of one given image, so that a network may look at them. No code of the network's
-own is needed, nor any torch compiler.
+becomes a constant. Shapes are those of one given image, so that a network may look at them. The network needs no code
+for this, and no compiler of torch takes part.
 """
 
 from __future__ import annotations
@@ -24,9 +24,9 @@ class Untraceable(Exception):  # noqa: N818 (a reason to do something else, whic
 class Node:
     """One tensor on the way from the inputs to the output: `function(*args, **kwargs)`, or part of what that returns.
 
-    Other nodes stand for tensors in `args` and `kwargs`. `name` is that of the function without underscores. An input
-    has no function. `part`: which of several returned tensors. `fp32`: the call was made with autocast switched off.
-    `place`: its number in the trace.
+    In `args` and `kwargs` nodes stand in the place of tensors. `name` is that of the function, without underscores at
+    its ends. An input of the trace has no function. `part` is the number of the tensor among several that the call
+    returned, `fp32` tells that the call was made with autocast switched off, and `place` is its number in the trace.
     """
 
     shape: tuple[int, ...]
@@ -91,9 +91,10 @@ def trace(
     autocast: bool = False,
     dtype: torch.dtype = torch.float32,
 ) -> Trace:
-    """Returns the calls that `program` makes for inputs of these shapes, which it is told to be on `device`.
+    """Returns the calls that `program` makes for inputs of these shapes, which say of themselves that they lie on
+    `device`.
 
-    `autocast`: whether calls are made in low precision, but where the program switches that off.
+    `autocast` tells that calls are made in low precision, except where the program switches that off.
 
     Errors: Untraceable, where the program needs values, changes a tensor behind the back of another one, or returns
     something else than one tensor that depends on its inputs.
@@ -165,7 +166,7 @@ class _Tracer(TorchFunctionMode):
             self._nodes_by_id[id(tensor)] = (tensor, node)
 
     def _refuse_aliases(self, changed: Tensor, title: str) -> None:
-        """A call in place changes one node alone, unless others look at the same memory. Errors: Untraceable."""
+        """Refuses a call in place where another node shares the memory and would change too. Errors: Untraceable."""
         storage = _storage_owner(changed)
         others = (tensor for tensor, _ in self._nodes_by_id.values() if tensor is not changed)
         if any(_storage_owner(other) is storage for other in others):
@@ -173,7 +174,7 @@ class _Tracer(TorchFunctionMode):
 
 
 def leaves(tree: Any) -> Iterator[Any]:
-    """Yields what lies in nested tuples, lists and dicts."""
+    """Yields the values in nested tuples, lists and dicts, in order."""
     if isinstance(tree, (tuple, list)):
         for branch in tree:
             yield from leaves(branch)
@@ -185,7 +186,7 @@ def leaves(tree: Any) -> Iterator[Any]:
 
 
 def map_leaves(tree: Any, function: Callable[[Any], Any]) -> Any:
-    """Returns the same nested tuples, lists and dicts, with `function` of what lies in them."""
+    """Returns the same nested tuples, lists and dicts, with `function(value)` for each value in them."""
     if isinstance(tree, (tuple, list)):
         mapped = [map_leaves(branch, function) for branch in tree]
         return mapped if isinstance(tree, list) else tuple(mapped)
