@@ -21,7 +21,7 @@ def evaluate(a: Path, b: Path, metrics: tuple[str, ...], as_json: bool) -> None:
     from translate.metrics.scores import score_folders, table
     from translate.plugins import Registry
 
-    uses = [MetricUse(uses=name) for text in metrics for name in text.split(",") if name]
+    uses = [MetricUse(uses=name) for name in ",".join(metrics).split(",") if name]
     scores = score_folders(a, b, Registry(), uses or None)
     if as_json:
         print_json({"scores": [score.to_json() for score in scores]})
@@ -112,12 +112,12 @@ def export_model(
     from translate.tracking.models import fetch_model
 
     chosen: Any = None if exporter == "auto" else exporter
-    made = export_onnx(ref, output, direction, exporter=chosen, resolver=fetch_model)
+    exports = export_onnx(ref, output, direction, exporter=chosen, resolver=fetch_model)
     if as_json:
-        print_json({"files": [export.to_json() for export in made]})
+        print_json({"files": [export.to_json() for export in exports]})
         return
     out = console()
-    for export in made:
+    for export in exports:
         sizes = ", ".join(f"{width} x {height}" for height, width in export.sizes)
         out.say(f"{export.file}: at most {export.difference:.1e} from torch at {sizes}, one image and two")
         if export.reason:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -42,8 +43,8 @@ def list_plugins(as_json: bool = False) -> None:
     out = console()
     for plugin in described:
         _headline(plugin)
-        names = [part["name"] for of in plugin["provides"].values() for part in of]
-        width = max(map(len, names), default=0)
+        parts = chain.from_iterable(plugin["provides"].values())
+        width = max((len(part["name"]) for part in parts), default=0)
         for kind, of in plugin["provides"].items():
             for part in of:
                 out.say(f"  {singular(kind):9}  {part['name']:{width}}  {_line(part)}")

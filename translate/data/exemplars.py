@@ -19,17 +19,17 @@ def exemplar_keys(dataset: Dataset, split: str, sides: Sequence[str], key: str, 
     exemplar is the next one of the image's folder; further ones are of the next folders. Other data, unless `apart`:
     the image of the same key, else one that depends on the key alone.
     """
-    found = []
+    chosen = []
     for number, side in enumerate(sides[1:]):
         keys = dataset.keys(split, side)
         if dataset.kind != "attribute" and not apart:
-            found.append(key if key in keys else keys[derive(0, "partner", key) % len(keys)])
+            chosen.append(key if key in keys else keys[derive(0, "partner", key) % len(keys)])
         elif dataset.pairs(split):
-            found.append(_relative(keys, key, number))
+            chosen.append(_relative(keys, key, number))
         else:
             place = bisect_left(dataset.keys(split, sides[0]), key)
-            found.append(keys[(place + number) % len(keys)])
-    return found
+            chosen.append(keys[(place + number) % len(keys)])
+    return chosen
 
 
 def family(key: str) -> str:

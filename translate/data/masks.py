@@ -24,12 +24,12 @@ def load_masks(folder: Path, size: tuple[int, int]) -> Tensor:
     What is brighter than half counts as white; other sizes are brought to `size` by the nearest pixel. Errors:
     DataError (no folder, no images, a mask that is all white or all black). The last few folders are kept in memory.
     """
-    found = []
+    masks = []
     for path in list_images(folder).files.values():
         pixels = read(path).over_white()
         bright = torch.from_numpy(pixels.max(axis=2) > (65535 if pixels.dtype.itemsize == 2 else 255) // 2)
         mask = interpolate(bright[None, None].float(), size, mode="nearest")
         if mask.min() == mask.max():
             raise DataError(f"{path}: a mask has white pixels (the hole) and black ones, and this one has but one kind")
-        found.append(mask)
-    return torch.cat(found)
+        masks.append(mask)
+    return torch.cat(masks)

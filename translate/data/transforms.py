@@ -144,7 +144,7 @@ def _albumentations() -> Any:
 
 
 def _interpolation(name: Interpolation) -> dict[str, Any]:
-    known = {
+    flags = {
         "auto": cv2.INTER_CUBIC,
         "nearest": cv2.INTER_NEAREST_EXACT,  # INTER_NEAREST takes corners: half a pixel off what the others do
         "bilinear": cv2.INTER_LINEAR,
@@ -153,8 +153,8 @@ def _interpolation(name: Interpolation) -> dict[str, Any]:
         "lanczos": cv2.INTER_LANCZOS4,
     }
     return {
-        "interpolation": known[name],
-        "mask_interpolation": known["nearest"],
+        "interpolation": flags[name],
+        "mask_interpolation": flags["nearest"],
         "area_for_downscale": "image" if name == "auto" else None,
     }
 
@@ -303,12 +303,11 @@ class ColourJitter(_Albumentations[JitterConfig]):
         }
         if not chosen:
             return images
-        wide = {
-            side for side, image in chosen.items() if image.dtype == np.uint16
-        }  # albumentations knows 8 bits or floats
-        given = {s: (i / np.float32(65535)).astype(np.float32) if s in wide else i for s, i in chosen.items()}
-        done = super().__call__(given, seed)
-        back = {s: np.rint(i * 65535).astype(np.uint16) if s in wide else i for s, i in done.items()}
+        # albumentations takes 8 bits or floats: 16 bits go there and back as floats in [0, 1]
+        wide = {side for side, image in chosen.items() if image.dtype == np.uint16}
+        inputs = {s: (i / np.float32(65535)).astype(np.float32) if s in wide else i for s, i in chosen.items()}
+        outputs = super().__call__(inputs, seed)
+        back = {s: np.rint(i * 65535).astype(np.uint16) if s in wide else i for s, i in outputs.items()}
         return {**images, **back}
 
 

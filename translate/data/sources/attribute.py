@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 from functools import cached_property
+from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -108,7 +109,7 @@ class Attribute(_Attributes[AttributeConfig]):
                 yield self._record(key, side, files[key], self.config.colour)
 
     def inputs(self) -> Iterable[Path]:
-        return [folder for split in self.splits() for folder in self.folders()[split]]
+        return list(chain.from_iterable(self.folders()[split] for split in self.splits()))
 
 
 class AttributeListConfig(Picking):
@@ -166,10 +167,10 @@ class AttributeList(_Attributes[AttributeListConfig]):
             hint = suggest(self.config.attribute, names) or f"; there are {', '.join(names) or 'none'}"
             raise DataError(f"{path}: no attribute {self.config.attribute!r}{hint}")
         column = names.index(self.config.attribute) + 1
-        found = {row[0]: row[column] for row in rows if len(row) == len(names) + 1}
-        if not found:
+        signs = {row[0]: row[column] for row in rows if len(row) == len(names) + 1}
+        if not signs:
             raise DataError(f"{path}: no line has a file and {len(names)} values")
-        return found
+        return signs
 
     @cached_property
     def _partition(self) -> list[list[str]]:

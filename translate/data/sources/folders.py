@@ -5,6 +5,7 @@ from __future__ import annotations
 from abc import abstractmethod
 from collections.abc import Iterable, Iterator, Mapping
 from functools import lru_cache
+from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, TypeVar
 
@@ -156,7 +157,7 @@ class _TwoFolders(FileSource[F]):
         return tuple(self.folders())
 
     def inputs(self) -> Iterable[Path]:
-        return [folder for split in self.splits() for folder in self.folders()[split]]
+        return list(chain.from_iterable(self.folders()[split] for split in self.splits()))
 
 
 class FoldersConfig(TwoFoldersConfig):

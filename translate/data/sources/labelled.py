@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from functools import cached_property
+from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
@@ -107,10 +108,10 @@ class Labelled(FileSource[LabelledConfig]):
         return names
 
     def facts(self) -> SourceFacts:
-        splits, given = self.splits(), self.config.palette
-        if given and len(given) < len(self.classes):
-            raise DataError(f"{self.place()}: {len(given)} colours in `palette` for {len(self.classes)} classes")
-        palette = (given or default_palette(len(self.classes)))[: len(self.classes)]
+        splits, colours = self.splits(), self.config.palette
+        if colours and len(colours) < len(self.classes):
+            raise DataError(f"{self.place()}: {len(colours)} colours in `palette` for {len(self.classes)} classes")
+        palette = (colours or default_palette(len(self.classes)))[: len(self.classes)]
         return SourceFacts("labelled", splits, frozenset(splits), self.classes, palette)
 
     def records(self, split: str) -> Iterator[Record]:
@@ -131,7 +132,7 @@ class Labelled(FileSource[LabelledConfig]):
 
     def inputs(self) -> Iterable[Path]:
         listed = self.config.classes
-        folders = [folder for split in self.splits() for folder in self.folders()[split]]
+        folders = chain.from_iterable(self.folders()[split] for split in self.splits())
         return [*folders, *([listed] if isinstance(listed, Path) else [])]
 
 
@@ -152,9 +153,9 @@ def read_classes(path: Path) -> tuple[str, ...]:
     for number, line in lines:
         if not line or line.startswith("#"):
             continue
-        found = _LINE.fullmatch(line)
-        assert found
-        if found["index"] is not None and int(found["index"]) != len(names):
-            raise DataError(f"{path}:{number}: class {found['index']} stands where {len(names)} is due; list them all")
-        names.append(found["name"].strip())
+        match = _LINE.fullmatch(line)
+        assert match
+        if match["index"] is not None and int(match["index"]) != len(names):
+            raise DataError(f"{path}:{number}: class {match['index']} stands where {len(names)} is due; list them all")
+        names.append(match["name"].strip())
     return tuple(names)

@@ -49,8 +49,8 @@ def list_images(folder: Path) -> Listing:
     if twice:
         raise DataError(f"{folder}: {len(twice)} names stand for two images each ({examples(twice)}); keep one of each")
     if not files:
-        found = f"only other files ({examples(others)})" if others else "nothing"
-        raise DataError(f"{folder}: no images; it holds {found}. Images end in {' '.join(READABLE)}")
+        content = f"only other files ({examples(others)})" if others else "nothing"
+        raise DataError(f"{folder}: no images; it holds {content}. Images end in {' '.join(READABLE)}")
     return Listing(folder, dict(sorted(files.items())), others)
 
 
@@ -78,9 +78,13 @@ def matched(a: Collection[str], b: Collection[str], where: Sequence[str], *, ski
     """
     alone = [sorted(set(one) - set(other)) for one, other in ((a, b), (b, a))]
     both = sorted(set(a) & set(b))
-    told = [f"{len(keys)} only in {name} ({examples(keys)})" for keys, name in zip(alone, where, strict=True) if keys]
-    if told and not skip:
-        raise DataError(f"images that have no partner of the same name: {'; '.join(told)}; or set `unmatched: skip`")
+    partnerless = [
+        f"{len(keys)} only in {name} ({examples(keys)})" for keys, name in zip(alone, where, strict=True) if keys
+    ]
+    if partnerless and not skip:
+        raise DataError(
+            f"images that have no partner of the same name: {'; '.join(partnerless)}; or set `unmatched: skip`"
+        )
     if not both:
-        raise DataError(f"no image of {where[0]} has the name of one of {where[1]}: {'; '.join(told)}")
+        raise DataError(f"no image of {where[0]} has the name of one of {where[1]}: {'; '.join(partnerless)}")
     return both, [*alone[0], *alone[1]]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from fnmatch import fnmatchcase
+from itertools import chain
 from pathlib import Path
 
 from pydantic import field_validator, model_validator
@@ -92,19 +93,21 @@ class Single(FileSource[SingleConfig]):
         for place in places:
             folder, pattern = _split(place)
             prefix = f"{folder.name}/" if len(places) > 1 else ""
-            found = {key: path for key, path in self._listed(folder).files.items() if fnmatchcase(path.name, pattern)}
-            if not found:
+            matching = {
+                key: path for key, path in self._listed(folder).files.items() if fnmatchcase(path.name, pattern)
+            }
+            if not matching:
                 raise DataError(f"{folder}: no image is called {pattern}")
-            if twice := sorted(f"{prefix}{key}" for key in found if f"{prefix}{key}" in files):
+            if twice := sorted(f"{prefix}{key}" for key in matching if f"{prefix}{key}" in files):
                 raise DataError(
                     f"split {split!r}: two folders called {folder.name} hold the same names: {examples(twice)}"
                 )
-            files |= {f"{prefix}{key}": path for key, path in found.items()}
+            files |= {f"{prefix}{key}": path for key, path in matching.items()}
         for key in self._pick(split, files):
             yield Record(key, side, str(files[key]), lambda path=files[key]: read_colours(path))  # type: ignore[misc]
 
     def inputs(self) -> Iterable[Path]:
-        return [_split(place)[0] for split in self.splits() for place in self.places(split)]
+        return [_split(place)[0] for place in chain.from_iterable(map(self.places, self.splits()))]
 
 
 def _split(place: Path) -> tuple[Path, str]:
