@@ -246,7 +246,8 @@ def test_a_stopped_comparison_leaves_neither_workers_nor_folders(tmp_path: Path)
     command = [sys.executable, same_results.__file__, ".", ".", "--only", "pix2pix"]
     environment = {**os.environ, "TMPDIR": str(tmp_path)}
     with subprocess.Popen(command, stdout=subprocess.DEVNULL, env=environment, start_new_session=True) as running:
-        wait_until(lambda: bool(list(tmp_path.glob("same-results-*/new/work/pix2pix"))))
+        started = Path("same-results-*", "new", "work", "pix2pix")
+        wait_until(lambda: bool(list(tmp_path.glob(str(started)))))
         running.terminate()
         assert running.wait(30) == 128 + signal.SIGTERM
     wait_until(lambda: not is_group_alive(running.pid))
