@@ -31,14 +31,15 @@ GROUP = 32
 
 
 class Journal:
-    """The rows at `path` while a conversion runs; nobody else may have them then. `write` them window by window.
+    """The rows at `path` while a conversion runs, which a lock keeps from others. `write` appends them by window.
 
-    `written`: when rows were written there last, in ns. `last`: the inputs of the last rows of a stopped conversion,
-    whose outputs may not have got their names.
+    `settings` are all that decides the outputs; they are kept beside the rows. Where an earlier conversion had others,
+    a new one needs `overwrite`, and begins anew. Where it had the same, its rows count. With `overwrite` and the same
+    settings only the rows of a conversion that was stopped count, so that the one which overwrites can be resumed.
 
-    `settings`: what decides the outputs, kept beside the rows; with others only a conversion that may `overwrite` goes
-    on, and then nothing that is known counts. With the same ones, and `overwrite`, what a stopped conversion has done
-    still counts. Errors: ConfigError (other settings, another process is at work there, nothing can be written),
+    `written` is when rows were written last, in ns of the file's clock. `last` holds the inputs of the last rows of a
+    stopped conversion, whose outputs may not have got their names. `resumed` tells that there was one.
+    Errors: ConfigError (other settings, another process is at work there, nothing can be written),
     DataError (damaged rows).
     """
 
@@ -99,7 +100,7 @@ class Journal:
         write_json(_settings_file(self.path), self._settings)
 
     def changed(self) -> str:
-        """In which settings an earlier conversion differs, in words; empty where there was none, or it had the same."""
+        """Lists in words the settings in which an earlier conversion differs; empty where none does."""
         before = settings_before(self.path)
         if not before:
             return ""
@@ -108,7 +109,10 @@ class Journal:
         return "; ".join(f"{key} {_short(before.get(key))}, now {_short(now[key])}" for key in changed)
 
     def known(self) -> Iterator[Row]:
-        """The rows of earlier conversions that still count, in the order of the plan; of two of an input the newer."""
+        """Yields the rows of earlier conversions that still count, in the order of the plan, one for each input.
+
+        Of two rows of one input the newer one counts.
+        """
         newer = () if self._entered else self._partial_rows()
         older = () if self._overwrite and not self.resumed else rows(self.path)
         last = None
@@ -195,11 +199,10 @@ def rows(path: Path, *, torn: bool = False) -> Iterator[Row]:
 def side_by_side(
     items: Iterable[Item | None], known: Iterable[Row], *, whole: bool
 ) -> Iterator[tuple[Item | None, Row | None]]:
-    """Each item with what is known of it; (None, None) for a file that is passed over.
+    """Yields each item with its row, or with None. Items and rows have to be sorted by `order`.
 
-    Rows of other names come alone, unless the items are all there is (`whole`).
-
-    Both are sorted by `order`.
+    A row without an item comes as (None, row), unless `whole` says that the items are all there is. An item None
+    stands for a file that is passed over, and gives (None, None).
     """
     rest = iter(known)
     row = next(rest, None)
@@ -207,8 +210,8 @@ def side_by_side(
         if item is None:
             yield None, None
             continue
-        at = order(item.name)
-        while row is not None and order(row["input"]) < at:  # rows of inputs that are not asked for now
+        position = order(item.name)
+        while row is not None and order(row["input"]) < position:  # rows of inputs that are not asked for now
             if not whole:
                 yield None, row
             row = next(rest, None)
@@ -223,7 +226,7 @@ def side_by_side(
 
 
 def merge(parts: Iterable[Path], path: Path) -> None:
-    """The rows of several journals, each in order, as one."""
+    """Writes the rows of several journals, each of which is in order, to `path` in order."""
     _write_rows(path, heapq.merge(*map(rows, parts), key=_order))
 
 

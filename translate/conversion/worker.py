@@ -1,6 +1,6 @@
-"""Images through a model: read and decoded ahead of the device, in batches of one size, encoded and written behind it.
+"""Sends images through a model: decoded ahead of the device, in batches of one size, encoded behind it.
 
-Outputs go to a scratch folder beside their places; whoever takes the outcomes gives them their names.
+Outputs are written to a scratch folder. The caller, who takes the outcomes, renames them to their final names.
 """
 
 from __future__ import annotations
@@ -29,19 +29,22 @@ if TYPE_CHECKING:
     from translate.inference.translator import Translator
 
 AHEAD = 256 << 20
-"""Bytes of decoded images that wait for the device, and of outputs that wait behind it, at most (or one batch)."""
+"""The most bytes of decoded images that wait for the device, and likewise of outputs that wait to be encoded. A single
+batch may be larger."""
 COMPRESSION = 4
-"""Of PNG, 0 to 9."""
+"""The level of PNG, from 0 (none) to 9 (smallest and slowest)."""
 
 
 class Worker:
-    """Converts windows of entries. A batch holds images of one window alone, whether they are wanted or not: so the
-    batches of a conversion that was stopped are those of one that was not, and so are its results, bit by bit.
+    """Converts windows of entries.
+
+    A batch holds images of one window alone, and among them those that are converted already. So a conversion that
+    was stopped has the same batches as one that was not, and the same results, bit by bit.
     """
 
     def __init__(self, translator: Translator, options: ConvertOptions, output: Path, scratch: Path) -> None:
         self._translator, self._options, self._output, self._scratch = translator, options, output, scratch
-        self._scale = translator.route(options.direction).scale ** 2
+        self._output_ratio = translator.route(options.direction).scale ** 2
 
     def run(self, windows: Iterable[Sequence[Entry]]) -> Iterator[list[Outcome]]:
         """Outcomes of all entries, each once, those of a window before those of the next. Errors: StageError."""
@@ -51,21 +54,21 @@ class Worker:
         # in a common one encoding would wait behind all the decoding that is queued, and memory would fill up.
         with (
             GuardedReader(self._options.limits) as self._reader,
-            ThreadPoolExecutor(threads, "decode") as before,
-            ThreadPoolExecutor(threads, "encode") as behind,
+            ThreadPoolExecutor(threads, "decode") as decoders,
+            ThreadPoolExecutor(threads, "encode") as encoders,
         ):
             # Each line pulls from the one above; nothing runs until the last one is asked for an outcome. A window's
             # headers are read while the window before it is on its way.
-            windows_with_headers = ordered_map(before, self._probe, windows, 1)
+            windows_with_headers = ordered_map(decoders, self._probe, windows, 1)
             planned = chain.from_iterable(map(self._batches, windows_with_headers))
-            loaded = ordered_map(before, self._load, planned, threads, lambda batch: batch.bytes, AHEAD)
+            loaded = ordered_map(decoders, self._load, planned, threads, lambda batch: batch.bytes, AHEAD)
             # The device is used by this thread alone: its order of work does not depend on timing.
             translated = map(self._translate, loaded)
-            yield from ordered_map(behind, self._save, translated, threads, self._bytes_behind, AHEAD)
+            yield from ordered_map(encoders, self._save, translated, threads, self._bytes_behind, AHEAD)
 
     def _bytes_behind(self, batch: Batch) -> int:
         """Bytes of the outputs of a batch: a model that doubles the sides gives four times the input's."""
-        return batch.bytes * self._scale
+        return batch.bytes * self._output_ratio
 
     # ---------------------------------------------------------------------------------------------- ahead of the device
 
@@ -77,6 +80,7 @@ class Worker:
 
     def _header(self, entry: Entry) -> Header | None:
         skipped = entry.row is not None and entry.row["status"] == "skipped"
+        # "other": a row of an input that is not asked for now, whose file may be gone.
         if entry.item.reason or entry.origin == "other" or skipped:
             return None
         try:
@@ -117,7 +121,7 @@ class Worker:
         return batch
 
     def _together(self, tasks: Sequence[Task]) -> bool:
-        """Translates all at once; false where that is not possible: each by itself will tell which one it is."""
+        """Translates all images at once. Returns False where that fails: one by one they show which of them it is."""
         began = time.perf_counter()
         try:
             outputs = self._translator.translate_images(
@@ -145,10 +149,10 @@ class Worker:
         names = names_of(entry.item.target, self._options.samples)
         files: list[tuple[Path, Path]] = []
         hashes: list[str] = []
-        more: dict[str, Any] = {}
+        extra_columns: dict[str, Any] = {}
         with task.step():
             if len(task.outputs) > 1:
-                more["diversity"] = diversity(task.outputs)
+                extra_columns["diversity"] = diversity(task.outputs)
             # A task that has failed has no outputs: then nothing is written.
             for image, name in zip(task.outputs, names, strict=False):
                 target = self._output / name
@@ -166,14 +170,17 @@ class Worker:
             results: dict[str, Any] = {"output": names, "sha256": hashes}
         else:
             results = {"output": names[0], "sha256": hashes[0]}
-        row = make_row(entry.item, "done", **results, **more, seconds=seconds)
+        row = make_row(entry.item, "done", **results, **extra_columns, seconds=seconds)
         return Outcome(row, tuple(files), entry.replace, window=entry.window)
 
     def _encoded(self, image: Image, suffix: str, name: str) -> bytes:
         return encode(image, suffix, name=name, quality=self._options.quality, compression=COMPRESSION)
 
     def _written(self, data: bytes) -> Path:
-        """A scratch file under a name that nobody else has. Not synced to the disk: hashes find what a cut has lost."""
+        """Writes a scratch file under a name that nobody else has.
+
+        It is not synced to the disk: after a power cut the hashes in the rows show which files were lost.
+        """
         path = self._scratch / secrets.token_hex(8)
         with path.open("xb") as file:
             file.write(data)

@@ -31,13 +31,17 @@ from translate.seeding import derive
 Array = np.ndarray[Any, Any]
 
 ORDERS = 8
-"""Permutations of a side that are kept: the present one, and some for steps that are asked for out of order."""
+"""Permutations that are kept for all sides together: the present ones, and some for steps that are asked for out of
+order."""
 
 
 @dataclass(frozen=True)
 class Batch:
-    """The images of one step by side, on the CPU: N x C x H x W, uint8 (8 bits) or int32 (16 bits); labels N x H x W,
-    long. `keys` names them."""
+    """The images of one step, by side of the data, on the CPU.
+
+    They are N x C x H x W, uint8 (8 bits) or int32 (16 bits); labels are N x H x W, long. `keys` has the N names of the
+    images of each side.
+    """
 
     step: int
     epoch: int
@@ -82,10 +86,10 @@ class Samples:
         for group in self.groups:
             draws = range(step * self.batch_size, (step + 1) * self.batch_size)
             chosen = [self._key(group[0], draw) for draw in draws]
-            rows = [self._sample(group, key, draw) for key, draw in zip(chosen, draws, strict=True)]
+            samples = [self._sample(group, key, draw) for key, draw in zip(chosen, draws, strict=True)]
             for side in group:
-                self._check_sizes(side, chosen, [row[side] for row in rows])
-                images[side] = torch.stack([row[side] for row in rows])
+                self._check_sizes(side, chosen, [sample[side] for sample in samples])
+                images[side] = torch.stack([sample[side] for sample in samples])
                 keys[side] = chosen
         return Batch(step, step // self.steps_per_epoch, images, keys)
 
@@ -114,7 +118,7 @@ class Samples:
         return {side: to_tensor(array, side) for side, array in arrays.items()}
 
     def _check_sizes(self, side: str, keys: list[str], tensors: list[Tensor]) -> None:
-        """Errors: DataError naming two images of a batch that differ in size."""
+        """Checks that images can share a batch. Errors: DataError naming two that differ in size."""
         shapes = [tuple(tensor.shape) for tensor in tensors]
         for key, shape in zip(keys, shapes, strict=True):
             if shape != shapes[0]:
@@ -146,11 +150,11 @@ class _Steps:
 
 
 class Loader:
-    """Batches from step `start` on, endlessly, decoded ahead by `workers` processes (at most one per core; 0: in this
-    one, when asked).
+    """Yields batches from step `start` on, without an end.
 
-    Neither `start` nor `workers` changes any batch. `pin` page-locks them, for a GPU. Errors while
-    iterating: DataError.
+    `workers` processes (at most one per core) decode ahead; with 0 this process decodes a batch when it is asked for.
+    Neither `start` nor `workers` changes any batch. `pin` page-locks batches, for a GPU. Errors while iterating:
+    DataError.
     """
 
     def __init__(
@@ -203,7 +207,7 @@ class Loader:
             num_workers=self.workers,
             collate_fn=_unchanged,
             prefetch_factor=4,  # batches ahead in each process
-            worker_init_fn=_be_one_of_many,
+            worker_init_fn=_set_up_worker,
             pin_memory=self.pin,
             generator=torch.Generator(),  # of its own: it would draw a seed from the global one
         )
@@ -215,9 +219,10 @@ def _unchanged(value: Any) -> Any:
     return value
 
 
-def _be_one_of_many(_worker: int) -> None:
-    """Threads of OpenCV's own would fight for the same cores; and when to stop is for the trainer to say, not for a
-    signal that a terminal or a scheduler sends to all processes at once."""
+def _set_up_worker(_worker: int) -> None:
+    """Prepares a worker process: one thread, and no reaction to signals."""
+    # OpenCV's own threads would fight with the other workers for the same cores.
     cv2.setNumThreads(0)
+    # A terminal or a scheduler sends signals to all processes at once, but the trainer alone decides when to stop.
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, signal.SIG_IGN)

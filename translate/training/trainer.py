@@ -96,7 +96,7 @@ class Trainer:
         """Trains up to the last step. Raises `Stopped` after a save when a signal asked to stop."""
         start, total = self.state.step, self.length.total
         images = self.config.batch_size * self.config.accumulate
-        waited, began, saved = 0.0, time.perf_counter(), time.monotonic()
+        waited, began, saved_at = 0.0, time.perf_counter(), time.monotonic()
         shown: dict[str, Any] = {}
         batches = iter(self.loader)
         bar = self.context.console.progress(self.context.stage, total * images, start * images, "images")
@@ -119,9 +119,9 @@ class Trainer:
                 improved = self.length.validates(step) and self._validate(step)
                 # read once: a signal that comes during the save waits for the next step, and for a save of its own
                 stop = self.signal is not None
-                if improved or stop or step == total or self._save_due(step, saved):
+                if improved or stop or step == total or self._save_due(step, saved_at):
                     self._save()
-                    saved = time.monotonic()
+                    saved_at = time.monotonic()
                 progress.advance(images, **shown)
                 if stop:
                     self._stop()
@@ -153,18 +153,19 @@ class Trainer:
             for side, values in images.items()
         }
 
-    def _save_due(self, step: int, saved: float) -> bool:
-        """Whether `checkpoint` asks for a save; `saved` is when the last one was, in seconds of the monotonic clock."""
+    def _save_due(self, step: int, saved_at: float) -> bool:
+        """Tells whether `checkpoint` asks for a save; `saved_at` is the last one, in monotonic seconds."""
         every = self.config.checkpoint.steps
         if every is not None and step % every == 0:
             return True
-        return time.monotonic() - saved > 60 * self.config.checkpoint.minutes
+        return time.monotonic() - saved_at > 60 * self.config.checkpoint.minutes
 
     def _stop(self) -> None:
         """Ends a training that was asked to stop, once it is saved. Errors: Stopped."""
         step, total = self.state.step, self.length.total
         self.context.console.say(f"stopped at step {step} of {total}, saved; the same command goes on from here")
         self.loader.close()
+        # Of sysexits.h 75 means "try again", which schedulers understand; 130 is what shells give for Ctrl-C (128 + 2).
         raise Stopped(75 if self.signal == signal.SIGTERM else 130)
 
     # ------------------------------------------------------------------------------------------- what is written
@@ -252,12 +253,12 @@ def _signals(trainer: Trainer) -> Iterator[None]:
         trainer.context.console.say("stopping after this step; Ctrl-C again stops at once")
 
     try:
-        before: Sequence[Any] = [signal.signal(s, ask) for s in (signal.SIGTERM, signal.SIGINT)]
+        previous_handlers: Sequence[Any] = [signal.signal(s, ask) for s in (signal.SIGTERM, signal.SIGINT)]
     except ValueError:  # not the main thread: signals belong to somebody else
         yield
         return
     try:
         yield
     finally:
-        for number, handler in zip((signal.SIGTERM, signal.SIGINT), before, strict=True):
+        for number, handler in zip((signal.SIGTERM, signal.SIGINT), previous_handlers, strict=True):
             signal.signal(number, handler)

@@ -30,13 +30,17 @@ NONE, LZW, DEFLATE, OLD_DEFLATE, PACKBITS = 1, 5, 8, 32946, 32773
 EXACT = (NONE, LZW, DEFLATE, OLD_DEFLATE, PACKBITS)
 """Compressions that lose nothing and are decoded for any number of channels."""
 
-_ENTRIES = 4096
+# The most entries of a directory, and values of a tag that is used here (strips, tiles): more than any writer makes.
+_ENTRIES, _SEGMENTS = 4096, 1 << 20
+# The tag of the colour profile.
 _ICC = 34675
-_SEGMENTS = 1 << 20
+# Bytes of a tile that are allowed however small the image is.
 _TILE = 1 << 26
 # Bytes of a value by its type (TIFF 6.0, section 2; from 16 on BigTIFF's), and how `struct` calls the integer types.
 _SIZES = {1: 1, 2: 1, 3: 2, 4: 4, 5: 8, 6: 1, 7: 1, 8: 2, 9: 4, 10: 8, 11: 4, 12: 8, 13: 4, 16: 8, 17: 8, 18: 8}
 _CODES = {1: "B", 3: "H", 4: "I", 13: "I", 16: "Q"}
+# Names in this module of the tags that are used: `offsets`, `rows` and `counts` are those of strips (StripOffsets,
+# RowsPerStrip, StripByteCounts), `formats` is SampleFormat, `depths` BitsPerSample, and `depth` SGI's number of layers.
 _FIELDS = {
     256: "width", 257: "height", 258: "depths", 259: "compression", 262: "photometric", 273: "offsets",
     274: "orientation", 277: "samples", 278: "rows", 279: "counts", 284: "planar", 317: "predictor",
@@ -85,7 +89,7 @@ class Directory:
     def extras(self) -> tuple[int, ...]:
         """The kind of each channel beyond grey or RGB (ExtraSamples): 0 a band, 1 alpha that the colours are multiplied
         with, 2 alpha that they are not multiplied with."""
-        base = 3 if self.one("photometric") == 2 else 1
+        base = 3 if self.one("photometric") == 2 else 1  # 2 is RGB
         count = max(0, self.samples - base)
         if "extras" not in self.tags:
             # Many writers leave the tag out and mean alpha by a fourth channel of RGB.
@@ -107,12 +111,16 @@ class Directory:
         """Whether `formats.tiff` decodes it: grey, RGB or bands of whole bytes, stored without loss, which other
         decoders do not give as they are."""
         whole = (self.unsigned and self.bits in (8, 16, 32)) or (self.float and self.bits == 32)
+        # Photometric 0 is grey with white as 0, 1 grey with black as 0, 2 RGB.
         stored = self.one("photometric") in (0, 1, 2) and self.one("compression", 1) in EXACT
         return whole and stored and (self.bits > 8 or bool(self.extras))
 
     @property
     def header(self) -> Header:
-        """The header of the image, whole if it is `exact`, else no more than is announced. Errors: DataError."""
+        """The header as the tags announce it. Only for an `exact` image does it tell how it will be decoded.
+
+        Errors: DataError.
+        """
         width, height = self.one("width"), self.one("height")
         if self.one("planar", 1) not in (1, 2):
             raise _damaged(self.name, f"planar configuration {self.one('planar', 1)}")
@@ -222,6 +230,7 @@ def check_tiff(data: bytes, name: str) -> None:
         wide, high = tiff.one("tile_width"), tiff.one("tile_height")
         if not wide or not high:
             raise _damaged(name, "tiles without a size")
+        # In bits. A decoder takes a whole tile's memory: a small image has no use for tiles many times its size.
         if wide * high * samples * tiff.bits > 8 * max(_TILE, 4 * width * height * samples):
             raise _damaged(name, f"tiles of {wide:,} x {high:,} pixels for an image of {width:,} x {height:,}")
         heights = [high] * (-(-width // wide) * -(-height // high))  # tiles at the edge are padded to full size
