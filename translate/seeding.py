@@ -6,7 +6,7 @@ import hashlib
 
 
 def derive(seed: int, *parts: int | str) -> int:
-    """A 63-bit seed for the place named by `parts`, for instance `derive(seed, "augment", epoch, index)`.
+    """Returns a 63-bit seed for the place named by `parts`, for instance `derive(seed, "augment", epoch, index)`.
 
     Equal arguments give equal seeds on every machine and in every process; any other argument gives an unrelated one.
     """

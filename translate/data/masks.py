@@ -19,7 +19,9 @@ if TYPE_CHECKING:
 
 @lru_cache(maxsize=4)
 def load_masks(folder: Path, size: tuple[int, int]) -> Tensor:
-    """The images of a folder, by name, as masks of `size` (height, width): N x 1 x H x W, 1 where white, else 0.
+    """Reads the images of a folder as masks of `size` (height, width): N x 1 x H x W, 1 where white, else 0.
+
+    They are sorted by name.
 
     What is brighter than half counts as white; other sizes are brought to `size` by the nearest pixel. Errors:
     DataError (no folder, no images, a mask that is all white or all black). The last few folders are kept in memory.

@@ -26,11 +26,14 @@ NONE: Mapping[str, Any] = MappingProxyType({})
 class Translator:
     """The networks of one method in inference mode, and the directions they can be used in.
 
-    `nets` belong to the translator from here on: they are moved to `device` and switched to inference as the method's
-    `test_time` says. `provider` and `info` are kept for whoever asks where the model comes from. `seed` decides dropout
-    where it stays on at inference: each image draws from (seed, its key), whatever it is batched with. `tile`: whether
-    images go through the networks in strips of rows, which gives the same result (see `Streamer`): those that would not
-    fit into the memory (`auto`), none (`off`), or all, in strips of so many rows.
+    `nets` belong to the translator from here on: they are moved to `device` (`cpu`, `cuda:0`) and switched to inference
+    as the method's `test_time` says. `precision` is `fp32`, `bf16` or `fp16`. `provider` and `info` are kept for
+    whoever asks where the model comes from. `seed` decides dropout where it stays on at inference: each image draws
+    from (seed, its key), whatever it is batched with.
+
+    `tile` says which images go through the networks in strips of rows, which gives the same result (see `Streamer`):
+    those that would not fit into the memory (`auto`), none (`off`), or all, in strips of so many rows. `tell` is called
+    with a message, instead of a Python warning, where strips are not possible and the result only comes near.
     """
 
     def __init__(

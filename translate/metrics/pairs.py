@@ -11,7 +11,7 @@ from translate.errors import DataError
 
 
 def paired_images(outputs: Sequence[Tensor], references: Sequence[Tensor]) -> Iterator[tuple[Tensor, Tensor]]:
-    """Output i beside reference i, each C x H x W (label maps: H x W), read when it is asked for.
+    """Yields output i with reference i, each C x H x W in [0, 1] (label maps: H x W), read when it is asked for.
 
     Errors: DataError when counts or shapes differ, or where there is nothing, naming the image if that is known.
     """
@@ -29,14 +29,17 @@ def paired_images(outputs: Sequence[Tensor], references: Sequence[Tensor]) -> It
 
 
 def mean_score(values: Iterable[float]) -> float:
-    """The mean of the images' scores, by a sum that is exact whatever the order; infinity where a score is."""
+    """Returns the mean of the images' scores, of which there is at least one; infinity where a score is.
+
+    The sum is exact, so that the order of the images does not count.
+    """
     scores = list(values)
     total = math.fsum(scores) if all(map(math.isfinite, scores)) else sum(scores)
     return total / len(scores)
 
 
 def decibel(error: float, peak: float = 1.0) -> float:
-    """The PSNR 10 log10(peak^2 / error) of a mean squared error; infinity where there is no error.
+    """Returns the PSNR, 10 log10(peak^2 / error), of a mean squared error, in dB; infinity where there is no error.
 
     `peak` is the largest value: 1 for images in [0, 1], 255 for grey levels of 8 bits.
     """

@@ -15,7 +15,7 @@ Layers = dict[str, nn.Module]
 
 
 def stack(layers: Layers) -> nn.Sequential:
-    """Layers one after the other, by the names that they have in the state dict.
+    """Returns a network that applies layers in order, by the names that they have in the state dict.
 
     `stack({"conv": conv, **norm_layers("batch", 64), "relu": nn.ReLU()})`
     """
@@ -23,7 +23,7 @@ def stack(layers: Layers) -> nn.Sequential:
 
 
 def norm_layers(kind: Norm, channels: int, name: str = "norm") -> Layers:
-    """The norm of N x channels x H x W as an entry for `stack`; empty for `none`.
+    """Returns the norm of N x channels x H x W tensors as an entry for `stack`; empty for `none`.
 
     `batch` has a learned scale and shift and running averages, `instance` has neither.
     """

@@ -10,7 +10,8 @@ from torch import Tensor
 
 
 def to_lab(images: Tensor) -> tuple[Tensor, Tensor]:
-    """sRGB N x 3 x H x W in [-1, 1] to lightness L, N x 1 x H x W in [0, 100], and ab, N x 2 x H x W; float32.
+    """Converts sRGB, N x 3 x H x W in [-1, 1], to lightness L, N x 1 x H x W in [0, 100], and ab,
+    N x 2 x H x W; float32.
 
     Colours of sRGB have a in [-86.2, 98.2] and b in [-107.9, 94.5]. Grey N x 1 x H x W is taken for R = G = B.
     """
@@ -22,7 +23,10 @@ def to_lab(images: Tensor) -> tuple[Tensor, Tensor]:
 
 
 def to_rgb(lightness: Tensor, ab: Tensor) -> Tensor:
-    """L and ab to sRGB N x 3 x H x W in [-1, 1]; what lies outside of sRGB is clipped channel by channel."""
+    """Converts L, N x 1 x H x W in [0, 100], and ab, N x 2 x H x W, to sRGB, N x 3 x H x W in [-1, 1]; float32.
+
+    Colours outside of sRGB are clipped channel by channel.
+    """
     from kornia.color import lab_to_rgb
 
     with torch.autocast(ab.device.type, enabled=False):

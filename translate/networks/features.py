@@ -165,9 +165,10 @@ class RandomFeatures(FeatureNet[RandomFeaturesConfig]):
 
 
 def feature_distance(net: nn.Module, a: Tensor, b: Tensor, distance: Any = F.mse_loss) -> Tensor:
-    """The distance of two batches of images in the features of `net`, the mean over its maps; a scalar, float32.
+    """Returns the distance of two batches in the features of `net`, the mean over its maps; a scalar, float32.
 
-    `b` is what `a` is compared with: no gradient flows to it.
+    `net` turns images N x C x H x W into a sequence of feature maps, and `distance(f, g)` compares two of them. `a` is
+    compared with `b`, to which no gradient flows.
     """
     features = net(a)
     with torch.no_grad():

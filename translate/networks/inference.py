@@ -54,7 +54,7 @@ def separate_calls() -> Iterator[None]:
 
 
 def batched(net: nn.Module, a: Tensor, b: Tensor) -> tuple[Tensor, Tensor]:
-    """`net(a), net(b)`, computed in one call where that gives the same result up to rounding.
+    """Returns `net(a), net(b)`, computed in one call where that gives the same result up to rounding.
 
     It does where each output depends on its own image alone. Two calls are made where the network takes statistics over
     the batch, draws random numbers (dropout) or changes with every call (spectral norm in training), and where

@@ -16,7 +16,7 @@ class _Enough(Exception):  # noqa: N818 (no error)
 
 
 def features_of(net: nn.Module, images: Tensor, layers: Sequence[str]) -> list[Tensor]:
-    """The outputs of some layers for these images, in the order of `layers`; differentiable.
+    """Returns the outputs of some layers for these images, N x C x H x W, in the order of `layers`; differentiable.
 
     A layer goes by its path in `net.named_modules()`: `down.0.conv`, `blocks.4`; the empty path is the network itself,
     so that one call gives its output, too. The network stops after the last layer asked for. A layer that is called

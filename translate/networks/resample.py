@@ -10,11 +10,14 @@ from torch import Tensor
 
 
 def bicubic(images: Tensor, scale: float | Fraction) -> Tensor:
-    """N x C x H x W, any range, to N x C x ceil(scale H) x ceil(scale W); float32 (or float64), differentiable.
+    """Resizes N x C x H x W, of any range, to N x C x ceil(scale H) x ceil(scale W).
+
+    The result is float32 (float64 for float64), and differentiable.
 
     Keys' cubic of a = -0.5, widened by 1 / scale where the image shrinks; pixel centres at half steps; beyond its
     border the image is mirrored, the border pixel twice. Overshoots are kept: clamp and round where a file would.
-    `scale` is taken for the nearest fraction of a denominator up to 100. Not in autocast: values need their precision.
+    `scale` is taken for the nearest fraction of a denominator up to 100. It computes outside of autocast, since values
+    need their precision. Source: Keys 1981. Errors: ValueError for a scale that is not positive.
     """
     factor = Fraction(scale).limit_denominator(100)
     if factor <= 0:

@@ -10,13 +10,16 @@ from translate.contracts import IGNORE
 
 
 def one_hot(label: Tensor, classes: int) -> Tensor:
-    """N x H x W to float32 N x classes x H x W, zero everywhere where there is no class."""
+    """Turns labels, N x H x W, into float32 N x classes x H x W: 1 at the pixel's class, all 0 where it has none."""
     hot = F.one_hot(label.masked_fill(label == IGNORE, classes), classes + 1)
     return hot[..., :-1].movedim(-1, 1).float()
 
 
 def cross_entropy(logits: Tensor, label: Tensor, weight: Tensor | None = None) -> Tensor:
-    """The mean over all pixels that have a class, each counting as the `weight` of its class; 0 without any."""
+    """Returns the mean over all pixels that have a class; a scalar, float32; 0 where no pixel has one.
+
+    `weight` has a value for each class, by which its pixels count (default: 1).
+    """
     if weight is None:
         weight = torch.ones(logits.shape[1], device=logits.device)
     total = F.cross_entropy(logits.float(), label, weight, ignore_index=IGNORE, reduction="sum")
@@ -27,7 +30,8 @@ def cross_entropy(logits: Tensor, label: Tensor, weight: Tensor | None = None) -
 def dice_loss(logits: Tensor, label: Tensor, smooth: float = 1.0) -> Tensor:
     """1 - the mean over classes of (2 sum p g + e) / (sum p + sum g + e), with sums over all pixels of the batch.
 
-    p are the probabilities, g the one-hot labels, both without the pixels that have no class; e is `smooth`.
+    p are the probabilities, g the one-hot labels, both without the pixels that have no class; e is `smooth`. The result
+    is a scalar, float32, in [0, 1].
     """
     g = one_hot(label, logits.shape[1])
     p = logits.float().softmax(1) * g.sum(1, keepdim=True)
@@ -46,7 +50,10 @@ class MedianFrequency(nn.Module):
 
     @torch.no_grad()
     def forward(self, label: Tensor) -> Tensor:
-        """Counts the labels of a batch, and gives the weights: 1 for a class that was not met yet."""
+        """Counts the labels of a batch, long N x H x W, and returns a weight for each class, float32.
+
+        The weight of a class that was not met yet is 1.
+        """
         self.counts += one_hot(label, len(self.counts)).sum((0, 2, 3))
         met = self.counts > 0
         median = self.counts.masked_fill(~met, torch.nan).nanmedian()

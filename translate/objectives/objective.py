@@ -101,9 +101,11 @@ class Objective(Config):
         return {name: getattr(self, name) for name in type(self).model_fields if name in read}
 
     def critic(self, D: Critic, real: Tensor, fake: Tensor, step: Step) -> Tensor:
-        """The loss that the critic's side minimises, penalties included; scalar, float32. `fake` is detached here.
+        """Returns the loss that the critic's side minimises, penalties included; a scalar, float32.
 
-        D is called on the real images first, then on the fakes, in two batches.
+        `real` and `fake` are images, N x C x H x W in [-1, 1]; `fake` is detached here. D is called on the real images
+        first, then on the fakes, in two batches. Errors: ContractError where the objective compares images one to
+        one and their shapes differ.
         """
         form = FORMS[self.uses]
         fake = fake.detach()
@@ -126,7 +128,11 @@ class Objective(Config):
         return loss
 
     def generator(self, D: Critic, fake: Tensor, real: Tensor, step: Step) -> Tensor:
-        """The loss that the generator's side minimises; scalar, float32. Only the relativistic ones look at `real`."""
+        """Returns the loss that the generator's side minimises; a scalar, float32.
+
+        The arguments are those of `critic`, but gradients flow through `fake`. Relativistic objectives alone look at
+        `real`. Errors: ContractError where they compare scores one to one and their shapes differ.
+        """
         form = FORMS[self.uses]
         # Not under no_grad, whose casts of D's weights autocast would keep for the fakes; the graph goes with detach().
         a = precise(D(self._noisy(real, step))).detach() if form.relative else real

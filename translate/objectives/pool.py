@@ -25,10 +25,12 @@ class ImagePool(nn.Module):
 
     @torch.no_grad()
     def query(self, images: Tensor, rng: torch.Generator) -> Tensor:
-        """Images of the history in place of some of the given ones: N x C x H x W, detached.
+        """Returns the images, N x C x H x W, with some replaced by images of the history; detached.
 
         One image after the other: while the pool fills, an image is stored and returned; later, with probability 1/2
-        a random stored one is returned and replaced by it, else it is returned and not stored. Errors: ContractError.
+        a random stored one is returned and replaced by it, else it is returned and not stored.
+
+        Errors: ContractError for images of another size or number of channels than the pool's.
         """
         if self.size == 0:
             return images.detach()
