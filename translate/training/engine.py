@@ -2,7 +2,8 @@
 
 For every Update, in this order: the method computes its losses (`_next`), they are weighed, summed and differentiated
 (`_gradients`), the gradient is clipped and the player's optimizer steps (`_update`). Then the method goes on, and sees
-the new weights. Losses, norms and rates stay on the device until somebody asks for them (`read_meters`).
+the new weights. Losses, norms and rates stay on the device until somebody asks for them (`read_meters`). A `game` is
+what `Method.step` returns for one batch.
 """
 
 from __future__ import annotations
@@ -69,21 +70,21 @@ class Engine:
         torch.manual_seed(derive(self.seed, "step", self.index, 0))
         self.rng.manual_seed(derive(self.seed, "rng", self.index, 0))
         step = Step(self.index, epoch, {name: p.done for name, p in self.players.items()}, self.rng)
-        generators = [iter(self.method.step(self.nets, batch, step)) for batch in batches]
+        games = [iter(self.method.step(self.nets, batch, step)) for batch in batches]
         try:
-            while turn := self._gradients(generators):
+            while turn := self._gradients(games):
                 player, finite = turn
                 self._update(player, finite, epoch)
         finally:
             # Closing leaves the contexts in which a failed method stopped, in any order: grad mode is set for certain.
-            for generator in generators:
-                getattr(generator, "close", lambda: None)()
+            for game in games:
+                getattr(game, "close", lambda: None)()
             torch.set_grad_enabled(True)
         self.index += 1
 
     # ---------------------------------------------------------------------------------------------- one update
 
-    def _next(self, generator: Iterator[Update]) -> Update | None:
+    def _next(self, game: Iterator[Update]) -> Update | None:
         """Runs the method up to its next Update, in autocast, and checks what it left behind."""
         # Autocast ends before the backward pass, which runs in the types of the forward pass by itself. Its cache of
         # weights in bf16 ends with it, so that no update is computed with the weights from before the last one.
@@ -91,7 +92,7 @@ class Engine:
         with autocast, nullcontext() if self.merge else separate_calls():
             before = self._modes()
             try:
-                update = next(generator, None)
+                update = next(game, None)
             except RuntimeError as error:
                 self._explain_reuse(error)
                 raise
@@ -117,17 +118,17 @@ class Engine:
             torch.is_anomaly_enabled(),
         )
 
-    def _gradients(self, generators: Sequence[Iterator[Update]]) -> tuple[Player, Tensor] | None:
-        """Zeroes, then accumulates the gradients of the generators' next Update.
+    def _gradients(self, games: Sequence[Iterator[Update]]) -> tuple[Player, Tensor] | None:
+        """Zeroes, then accumulates the gradients of the games' next Update.
 
-        Returns its player, and on the device whether all losses were finite; None when the generators have ended. Each
-        generator is differentiated before the next one moves, so that one graph is alive at a time.
+        Returns its player, and on the device whether all losses were finite; None when the games have ended. Each
+        game is differentiated before the next one moves, so that one graph is alive at a time.
         """
         names: set[str | None] = set()
         player = None
         finite = torch.ones((), dtype=torch.bool, device=self.device)
-        for generator in generators:
-            update = self._next(generator)
+        for game in games:
+            update = self._next(game)
             names.add(update.player if update else None)
             if len(names) > 1:
                 raise ContractError(f"{self.title}: step() plays different players on different batches of one step")
@@ -141,7 +142,7 @@ class Engine:
             total = self._total(player, update)
             finite &= total.detach().isfinite()
             # the mean over k batches; for one batch no division, which keeps its bits
-            self._backward(player, total / len(generators) if len(generators) > 1 else total)
+            self._backward(player, total / len(games) if len(games) > 1 else total)
         return None if player is None else (player, finite)
 
     def _update(self, player: Player, finite: Tensor, epoch: int) -> None:
