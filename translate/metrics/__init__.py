@@ -7,6 +7,7 @@ from typing import Any
 
 from translate.contracts import Metric
 from translate.markers import hookimpl
+from translate.metrics.diversity import Diversity
 from translate.metrics.images import Deferred, Enlarged, Images, LabelMaps, by_key
 from translate.metrics.luma import PSNRLuma, SSIMLuma
 from translate.metrics.paired import L1, PSNR, SSIM
@@ -31,6 +32,7 @@ __all__ = [
     "ClassAccuracy",
     "Comparison",
     "Deferred",
+    "Diversity",
     "Enlarged",
     "Images",
     "LabelMaps",
@@ -59,6 +61,7 @@ def translate_metrics() -> Iterable[type[Metric[Any]]]:
         PSNRLuma,
         SSIMLuma,
         SWD,
+        Diversity,
         PaletteAccuracy,
         MeanIoU,
         PixelAccuracy,

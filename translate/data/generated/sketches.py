@@ -10,7 +10,7 @@ from typing import Annotated, Any, Literal
 
 import cv2
 import numpy as np
-from pydantic import Field, NonNegativeInt, PositiveInt
+from pydantic import Field, NonNegativeInt, PositiveInt, model_validator
 
 from translate.contracts import SIDES, Config, Record, Source, SourceFacts
 from translate.imaging.pixels import rounded
@@ -46,16 +46,27 @@ def shoe_of(seed: int) -> Shoe:
     return Shoe(leg, rng.uniform(0, 0.2), rng.uniform(0.0, 1.0), rng.uniform(0.025, 0.055), int(rng.integers(0, 5)))
 
 
-def make_shoe(seed: int, size: int) -> tuple[Array, Array]:
-    """(sketch, picture) of the shoe of a seed, size x size x 3 uint8 each, on white."""
-    shoe, rng = shoe_of(seed), np.random.default_rng(derive(seed, "look"))
+def free_colour(look: int) -> tuple[float, float, float]:
+    """A colour of leather that follows from `look` alone (RGB, 0 to 1): any hue, from pale to strong and dark to
+    bright."""
+    hue, saturation, value = np.random.default_rng(derive(look, "colour")).uniform((0, 0.3, 0.35), (1, 0.9, 0.95))
+    return colorsys.hsv_to_rgb(hue, saturation, value)
+
+
+def make_shoe(seed: int, size: int, look: int | None = None) -> tuple[Array, Array]:
+    """(sketch, picture) of the shoe of a seed, size x size x 3 uint8 each, on white.
+
+    With a `look` its colour and light follow from that, and the sketch from the seed alone.
+    """
+    shoe, rng = shoe_of(seed), np.random.default_rng(derive(seed if look is None else look, "look"))
+    colour = shoe.colour if look is None else free_colour(look)
     side = size * _FINER
     upper, sole, lines = _outlines(shoe)
     sketch = np.full((side, side, 3), 255, np.uint8)
     thick = max(2, round(side / 75))
     for line, closed in ((upper, True), (sole, True), *((line, False) for line in lines)):
         cv2.polylines(sketch, [_fixed(line, side)], closed, (25, 25, 25), thick, shift=_SHIFT)
-    picture = _picture(shoe, (upper, sole), lines, side, rng)
+    picture = _picture(colour, (upper, sole), lines, side, rng)
     return _shrunk(sketch, size), _shrunk(picture, size)
 
 
@@ -96,8 +107,14 @@ def _smooth(points: Array, closed: bool = True) -> Array:
     return np.concatenate(pieces if closed else [*pieces, points[-1:]])
 
 
-def _picture(shoe: Shoe, parts: tuple[Array, Array], lines: list[Array], side: int, rng: np.random.Generator) -> Array:
-    colour = np.array(shoe.colour) * 255
+def _picture(
+    leather: tuple[float, float, float],
+    parts: tuple[Array, Array],
+    lines: list[Array],
+    side: int,
+    rng: np.random.Generator,
+) -> Array:
+    colour = np.array(leather) * 255
     y = (np.arange(side) / side)[:, None, None]
     picture = np.full((side, side, 3), 255.0)
     shadow = np.zeros((side, side), np.float32)
@@ -136,14 +153,26 @@ class GeneratedSketchesConfig(Config):
     train: PositiveInt = 600
     """Pictures per side of the split `train`."""
     val: NonNegativeInt = 0
-    """Pictures per side of the split `val`; 0 leaves it out."""
+    """Sketches of the split `val`; 0 leaves it out."""
     test: NonNegativeInt = 60
-    """Pictures per side of the split `test`; 0 leaves it out."""
+    """Sketches of the split `test`; 0 leaves it out."""
+    colour: Literal["shape", "free"] = "shape"
+    """Where the colour comes from: it follows from the `shape`, so that a sketch has one right answer; or it is drawn
+    `free` of it, so that a sketch has many."""
+    looks: PositiveInt = 1
+    """Pictures of each sketch of `val` and `test`, in colours of their own, with `colour: free`: their names are
+    `00003/0`, `00003/1` and so on, and the sketch is the same for all of them."""
+
+    @model_validator(mode="after")
+    def _one_look_of_a_shape(self) -> GeneratedSketchesConfig:
+        if self.looks > 1 and self.colour == "shape":
+            raise ValueError("a colour that follows from the shape gives a sketch one look: say `colour: free`")
+        return self
 
 
 class GeneratedSketches(Source[GeneratedSketchesConfig]):
     """Shoes that nobody made: side a (input) the sketch, side b (target) the picture, whose colour follows from the
-    shape."""
+    shape or is free of it."""
 
     name = "generated-sketches"
 
@@ -155,10 +184,15 @@ class GeneratedSketches(Source[GeneratedSketchesConfig]):
     def records(self, split: str) -> Iterator[Record]:
         shoe = lru_cache(maxsize=16)(make_shoe)
         apart = self.config.kind == "unpaired" and split == "train"
+        looks = self.config.looks if split != "train" else 1
         for number in range(getattr(self.config, split)):
             for view, side in enumerate(SIDES[self.config.kind]):
-                yield self._record(shoe, split, f"{side if apart else ''}{number:05d}", side, view)
+                name = f"{side if apart else ''}{number:05d}"
+                for look in range(looks):
+                    yield self._record(shoe, (split, name), look if looks > 1 else None, side, view)
 
-    def _record(self, shoe: Any, split: str, key: str, side: str, view: int) -> Record:
-        seed, size = derive(self.seed, "shoe", split, key), self.config.size
-        return Record(key, side, f"generated shoe {split}/{key}", lambda: shoe(seed, size)[view])
+    def _record(self, shoe: Any, place: tuple[str, str], number: int | None, side: str, view: int) -> Record:
+        seed, size = derive(self.seed, "shoe", *place), self.config.size
+        look = derive(seed, "look", number or 0) if self.config.colour == "free" else None
+        key = place[1] if number is None else f"{place[1]}/{number}"
+        return Record(key, side, f"generated shoe {place[0]}/{key}", lambda: shoe(seed, size, look)[view])
