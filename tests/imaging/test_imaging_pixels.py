@@ -6,6 +6,7 @@ import numpy as np
 import torch
 
 from translate.imaging.grid import mosaic, picture
+from translate.imaging.io import Image
 from translate.imaging.pixels import rounded
 from translate.imaging.thumbnail import shrink
 
@@ -39,3 +40,15 @@ def test_pictures_of_tensors_have_three_channels() -> None:
     assert grey.tolist() == [[[v] * 3 for v in (0, 128, 255, 255)]]
     labels = picture(torch.tensor([[1, 0]]), [(9, 8, 7), (6, 5, 4)])
     assert labels.tolist() == [[[6, 5, 4], [9, 8, 7]]]
+    two = picture(torch.tensor([[[-1.0, 1.0]], [[0.0, 0.0]]]), [])
+    assert two.tolist() == [[[0] * 3, [255] * 3]]
+    assert picture(torch.zeros(6, 4, 5), []).shape == (4, 5, 3)
+
+
+def test_floats_outside_of_the_unit_are_stretched_for_a_screen() -> None:
+    values = np.array([[[-100.0], [300.0], [700.0]]], np.float32)
+    assert Image(values).shown().ravel().tolist() == [0, 128, 255]
+    assert Image(values / 1000 + 0.3).shown().ravel().tolist() == [51, 153, 255]
+    wide = np.array([[[-3e38], [3e38]]], np.float32)
+    assert Image(wide).shown().ravel().tolist() == [0, 255]
+    assert Image(np.full((2, 2, 6), 9, np.float32), mode="bands").shown().tolist() == np.zeros((2, 2, 3)).tolist()

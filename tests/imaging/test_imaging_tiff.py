@@ -92,9 +92,11 @@ def test_big_tiff() -> None:
 @pytest.mark.parametrize("dtype", [np.uint8, np.uint16])
 def test_extra_samples_say_what_is_alpha(dtype: Any) -> None:
     array = samples(5, dtype)
+    last = decode(tiff(array, photometric="rgb", extrasamples=["unspecified", "unassalpha"]), "x")
+    assert last.mode == "bands" and last.alpha is not None
+    assert np.array_equal(last.pixels, array[..., :4]) and np.array_equal(last.alpha, array[..., 4])
     middle = decode(tiff(array, photometric="rgb", extrasamples=["unassalpha", "unspecified"]), "x")
-    assert middle.mode == "bands" and middle.alpha is not None
-    assert np.array_equal(middle.pixels, array[..., [0, 1, 2, 4]]) and np.array_equal(middle.alpha, array[..., 3])
+    assert middle.mode == "bands" and middle.alpha is None and np.array_equal(middle.pixels, array)
     unknown = decode(tiff(array[..., :4], photometric="rgb", extrasamples=["unspecified"]), "x")
     assert unknown.alpha is None and np.array_equal(unknown.pixels, array[..., :4])
     rgba = decode(tiff(array[..., :4], photometric="rgb", extrasamples=["unassalpha"]), "x")
@@ -140,25 +142,95 @@ def test_white_may_be_zero() -> None:
         assert np.array_equal(decode(tiff(array[..., 0], photometric="miniswhite"), "x").pixels, inverted)
 
 
-@pytest.mark.parametrize(
-    ("values", "words"),
-    [
-        ([0.0, 1.5], r"from 0 to 1.5; they must lie in \[0, 1\]: divide by"),
-        ([-0.25, 0.5], "from -0.25 to 0.5"),
-        ([0.0, np.nan], "NaN or infinite"),
-        ([0.0, np.inf], "NaN or infinite"),
-    ],
-)
-def test_float_samples_have_a_range(values: list[float], words: str) -> None:
-    array = np.array([values], np.float32)
-    with pytest.raises(DataError, match=f"x: float samples .*{words}|x: float samples that are {words}"):
+@pytest.mark.parametrize("values", [[0.0, 1.5], [-0.25, 0.5], [-3.4e38, 3.4e38], [1e-45, -0.0]])
+def test_floats_of_any_range_come_back(values: list[float], tmp_path: Path) -> None:
+    array, path = np.array([values], np.float32), tmp_path / "x.tif"
+    assert np.array_equal(decode(tiff(array, photometric="minisblack"), "x").pixels[..., 0], array)
+    write(path, array)
+    assert decode(path.read_bytes(), "x").pixels.tobytes() == array.tobytes() and probe(path).dtype == "float32"
+
+
+@pytest.mark.parametrize("bad", [np.nan, np.inf, -np.inf])
+def test_what_is_no_number_is_refused(bad: float) -> None:
+    array = np.array([[0.5, bad, bad]], np.float32)
+    with pytest.raises(DataError, match=r"^x: 2 of 3 samples are NaN, infinite or too large for float32: fill them in"):
         decode(tiff(array, photometric="minisblack"), "x")
 
 
-@pytest.mark.parametrize("dtype", [np.int8, np.int16, np.int32, np.float16, np.float64, np.uint64])
+def test_floats_with_alpha_or_inverted_have_a_white() -> None:
+    for options in ({"photometric": "miniswhite"}, {"photometric": "minisblack", "extrasamples": ["unassalpha"]}):
+        array = np.array([[[0.0, 1.0], [1.5, 1.0]]], np.float32)
+        stored = array if "extrasamples" in options else array[..., 0]
+        with pytest.raises(
+            DataError, match=r"x: float samples from 0 to 1.5, with alpha or with 0 for white; .*\[0, 1\]"
+        ):
+            decode(tiff(stored, planarconfig="contig" if "extrasamples" in options else None, **options), "x")
+
+
+@pytest.mark.parametrize("dtype", [np.int8, np.int16, np.float16])
+def test_narrow_samples_become_floats_exactly(dtype: Any) -> None:
+    limits: Any = np.finfo(dtype) if np.dtype(dtype).kind == "f" else np.iinfo(dtype)
+    array = np.array([[limits.min, -1, 0], [1, 3, limits.max]], dtype)
+    image = decode(tiff(array, photometric="minisblack"), "x")
+    assert image.pixels.dtype == np.float32 and np.array_equal(image.pixels[..., 0], array.astype(np.float64))
+
+
+def test_wide_samples_become_floats_where_nothing_is_lost() -> None:
+    double = np.random.default_rng(0).normal(0, 1e5, (5, 7))
+    rounded = decode(tiff(double, photometric="minisblack"), "x").pixels[..., 0]
+    assert np.array_equal(rounded, double.astype(np.float32))
+    with pytest.raises(DataError, match=r"x: 1 of 35 samples are NaN, infinite or too large for float32"):
+        decode(tiff(np.where(double == double[0, 0], 1e39, double), photometric="minisblack"), "x")
+    whole = np.array([[-(1 << 24), 0, 1 << 24]], np.int32)
+    assert decode(tiff(whole, photometric="minisblack"), "x").pixels[..., 0].tolist() == whole.tolist()
+    with pytest.raises(DataError, match=r"x: int32 samples from -16,777,216 to 16,777,217; beyond 16,777,216"):
+        decode(tiff(whole + np.array([[0, 0, 1]], np.int32), photometric="minisblack"), "x")
+
+
+@pytest.mark.parametrize("dtype", [np.int64, np.uint64, np.complex64])
 def test_other_sample_types_are_refused_by_name(dtype: Any) -> None:
-    with pytest.raises(DataError, match=r"x: TIFF with .* samples of \d+ bits .* is not read; convert it"):
+    with pytest.raises(DataError, match=r"x: TIFF of .* samples of \d+ bits .* is not read; convert it"):
         decode(tiff(np.zeros((4, 4), dtype), photometric="minisblack"), "x")
+
+
+def test_a_compression_that_is_not_read_is_named() -> None:
+    with pytest.raises(DataError, match=r"x: TIFF of unsigned samples of 16 bits .*compression 50000\) is not read"):
+        decode(tiff(samples(5), compression="zstd", photometric="minisblack", planarconfig="contig"), "x")
+
+
+@pytest.mark.parametrize(("dtype", "value"), [(np.float32, -9999), (np.int16, -32768), (np.float32, -3.4028235e38)])
+def test_pixels_that_are_declared_to_be_no_data(dtype: Any, value: float) -> None:
+    array = np.array([[1, 2], [3, value]], dtype)
+    tag = (42113, "s", 0, f"{value!r}", True)
+    with pytest.raises(DataError, match=r"x: 1 of 4 samples are -.*, which the tag GDAL_NODATA says is no data: fill"):
+        decode(tiff(array, photometric="minisblack", extratags=[tag]), "x")
+    whole = np.array([[1, 2], [3, 4]], dtype)
+    assert np.array_equal(decode(tiff(whole, photometric="minisblack", extratags=[tag]), "x").pixels[..., 0], whole)
+
+
+def test_integers_that_are_declared_to_be_no_data_are_pixels() -> None:
+    tag = (42113, "s", 0, "0", True)
+    array = samples(5)
+    array[0] = 0
+    data = tiff(array, photometric="minisblack", planarconfig="contig", extratags=[tag])
+    assert np.array_equal(decode(data, "x").pixels, array)
+
+
+@pytest.mark.parametrize("kind", ["uint8", "uint16", "float32"])
+@pytest.mark.parametrize("count", [6, 4096])
+def test_many_bands(kind: str, count: int) -> None:
+    array = samples(count, KINDS[kind], 3, 5)
+    assert np.array_equal(decode(encode(array, ".tif"), "x").pixels, array)
+
+
+def test_geotiffs_keep_their_pixels() -> None:
+    array = samples(6, np.float32) * 4000 - 200
+    geo = [(33550, "d", 3, (10.0, 10.0, 0.0), True), (33922, "d", 6, (0.0, 0.0, 0.0, 4e5, 6e6, 0.0), True)]
+    geo += [(34735, "H", 4, (1, 1, 0, 0), True), (42112, "s", 0, "<GDALMetadata/>", True)]
+    data = tiff(array, photometric="minisblack", planarconfig="contig", tile=(16, 16), bigtiff=True, predictor=True,
+                compression="zlib", extratags=geo)  # fmt: skip
+    image = decode(data, "x")
+    assert np.array_equal(image.pixels, array) and image.alpha is None and image.mode == "bands"
 
 
 def test_other_formats_get_fewer_bits() -> None:
@@ -219,7 +291,11 @@ def test_the_hand_written_file_is_read() -> None:
         (plain(more=((278, 4, 1, 1),)), "4 are needed"),
         (plain(more=((262, 3, 1, 2),)), "RGB of 1 channels"),
         (plain(more=((256, 4, 1, 1 << 20), (257, 4, 1, 1 << 20))), "more than the limit"),
-        (plain(more=((277, 3, 1, 60000), (256, 4, 1, 9999), (257, 4, 1, 9999))), "60000 channels and 16 bits are"),
+        (
+            plain(more=((277, 3, 1, 60000), (256, 4, 1, 9999), (257, 4, 1, 9999))),
+            "60,000 bands, more than the limit of 4,096",
+        ),
+        (plain(more=((277, 3, 1, 4000), (256, 4, 1, 9999), (257, 4, 1, 9999))), "4000 channels and 16 bits are"),
         (plain(more=((32997, 4, 1, 9),)), "volume of 9 layers"),
     ],
 )

@@ -5,7 +5,7 @@ import pytest
 import torch
 from PIL import Image as Pillow
 
-from translate.errors import ConfigError
+from translate.errors import ConfigError, DataError
 from translate.imaging.convert import as_image, match_channels, resize, to_array, to_tensor, with_alpha
 from translate.inference.padding import pad, reflect_index
 
@@ -60,6 +60,36 @@ def test_values_outside_the_range_are_clipped():
     assert to_array(torch.tensor([[[[-3.0, 3.0]]]]), np.dtype(np.uint8)).ravel().tolist() == [0, 255]
 
 
+def test_stated_ranges_are_those_of_each_band():
+    rng = np.random.default_rng(0)
+    ranges = [(0.0, 4000.0), (-10.0, 10.0), (1e6, 1e6 + 3)]
+    low, high = np.array(ranges).T
+    for dtype in (np.uint16, np.float32):
+        array = rng.uniform(low, high, (9, 7, 3)).clip(0, 60000).astype(dtype)
+        tensor = to_tensor(array, ranges)
+        wanted = ((array.astype(np.float64) - low) / (high - low) * 2 - 1).clip(-1, 1)
+        assert tensor.dtype == torch.float32 and np.abs(tensor[0].permute(1, 2, 0).numpy() - wanted).max() < 1e-6
+    single = to_tensor(np.array([[[0], [2000], [4000], [60000]]], np.uint16), [(0, 4000)])
+    assert single.ravel().tolist() == [-1, 0, 1, 1]
+
+
+def test_what_comes_back_lies_in_the_stated_range():
+    tensor = torch.tensor([[[[-1.5, -1.0, 0.0, 1.0, 7.0]], [[-1.5, -1.0, 0.0, 1.0, 7.0]]]])
+    real = to_array(tensor, np.dtype(np.float32), [(-3.5, 8.25), (0, 1)])
+    assert real[0].T.tolist() == [[-3.5, -3.5, 2.375, 8.25, 8.25], [0, 0, 0.5, 1, 1]]
+    whole = to_array(tensor, np.dtype(np.uint16), [(100, 4000), (0, 65535)])
+    assert whole[0].T.tolist() == [[100, 100, 2050, 4000, 4000], [0, 0, 32768, 65535, 65535]]
+    values = np.random.default_rng(0).uniform(-400, 9000, (64, 64, 2)).astype(np.float32)
+    ends = [(float(v.min()), float(v.max())) for v in np.moveaxis(values, 2, 0)]
+    back = to_array(to_tensor(values, ends), np.dtype(np.float32), ends)
+    assert np.abs(back - values).max() <= 9400 * 2**-23 and back.min() >= values.min() and back.max() <= values.max()
+
+
+def test_floats_without_a_stated_range_have_white_at_one():
+    with pytest.raises(DataError, match=r"floats from -2 to 1.5, and what was learned is images whose white is 1"):
+        to_tensor(np.array([[[-2.0], [1.5]]], np.float32))
+
+
 def test_grey_from_colour_agrees_with_pillow():
     colour = np.random.default_rng(0).integers(0, 256, (9, 7, 3), dtype=np.uint8)
     grey = to_array(match_channels(to_tensor(colour), 1), np.dtype(np.uint8))[..., 0]
@@ -76,7 +106,7 @@ def test_resizing_keeps_the_range_and_a_constant():
 
 
 def test_what_is_no_image_is_refused():
-    for wrong in (3, np.full((4, 4), 1.5, np.float32), np.zeros((4, 4, 5), np.int8), np.zeros((0, 4), np.uint8)):
+    for wrong in (3, np.full((4, 4), np.nan, np.float32), np.zeros((4, 4, 5), np.int8), np.zeros((0, 4), np.uint8)):
         with pytest.raises(ConfigError):
             as_image(wrong)
     palette = as_image(Pillow.new("P", (4, 3)))

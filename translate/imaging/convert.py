@@ -11,19 +11,22 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from translate.errors import ConfigError
+from translate.errors import ConfigError, DataError
 from translate.imaging.io import Image, read
 from translate.imaging.palette import full_palette
-from translate.imaging.pixels import to16, top
+from translate.imaging.pixels import to16, top, within_unit
 
 Array = np.ndarray[Any, Any]
+
+Ranges = Sequence[tuple[float, float]]
+"""The (low, high) that become -1 and 1: one for all bands, or one for each."""
 
 LUMA = (0.299, 0.587, 0.114)
 """Weights of R, G, B in grey, ITU-R BT.601, the ones that image decoders use."""
 
 
 def as_image(image: Any) -> Image:
-    """A path, PIL image, array H x W (x C) of uint8, uint16, uint32 or float32 in [0, 1], or `Image`.
+    """A path, PIL image, array H x W (x C) of uint8, uint16, uint32 or float32 (finite), or `Image`.
 
     Errors: ConfigError, DataError.
     """
@@ -45,8 +48,8 @@ def as_image(image: Any) -> Image:
             f"an array is H x W or H x W x C of uint8, uint16, uint32 or float32, "
             f"not {' x '.join(map(str, image.shape))} of {image.dtype}"
         )
-    if array.dtype == np.float32 and not (array.min() >= 0 and array.max() <= 1):
-        raise ConfigError(f"a float array lies in [0, 1], not from {array.min():g} to {array.max():g}")
+    if array.dtype == np.float32 and not np.isfinite(array).all():
+        raise ConfigError("a float array holds NaN or infinity; fill them in")
     return with_alpha(array, None)
 
 
@@ -69,22 +72,54 @@ def deepened(image: Image) -> Image:
     return replace(image, pixels=to16(image.pixels), alpha=None if image.alpha is None else to16(image.alpha))
 
 
-def to_tensor(image: Array) -> Tensor:
-    """H x W x C uint8, uint16, uint32 or float32 in [0, 1] to 1 x C x H x W float32 in [-1, 1].
+def to_tensor(image: Array, ranges: Ranges | None = None) -> Tensor:
+    """H x W x C uint8, uint16, uint32 or float32 to 1 x C x H x W float32 in [-1, 1].
 
-    A float32 has 24 bits: of uint32 the lowest eight are rounded off.
+    `ranges` are the values that become -1 and 1, for all bands or for each, and what lies outside is clipped. Without
+    them it is all values of an integer type, and 0 and 1 of float32. A float32 has 24 bits: of uint32 the lowest eight
+    are rounded off. Errors: DataError for floats outside [0, 1] that have no stated range.
     """
+    if ranges is not None:
+        return scaled(torch.from_numpy(image.transpose(2, 0, 1).astype(np.float32)), ranges)[None]
+    if not within_unit(image):
+        raise DataError(
+            f"floats from {image.min():g} to {image.max():g}, and what was learned is images whose white is 1: scale "
+            "them to [0, 1] as the images of the training were"
+        )
     # 2^32 - 1 is no float32: those samples are scaled in float64 and rounded once.
     values: Array = image.transpose(2, 0, 1).astype(np.float64 if image.dtype == np.uint32 else np.float32)
     return torch.from_numpy((values * (2.0 / top(image.dtype)) - 1.0).astype(np.float32, copy=False))[None]
 
 
-def to_array(image: Tensor, dtype: np.dtype[Any]) -> Array:
-    """1 x C x H x W in [-1, 1] to H x W x C of the given type: clipped, rounded to the nearest; float32 to [0, 1]."""
-    wide = torch.float64 if dtype == np.uint32 else torch.float32
-    values = image[0].detach().to(wide).cpu().clamp(-1, 1).add(1).mul(top(dtype) / 2)
+def to_array(image: Tensor, dtype: np.dtype[Any], ranges: Ranges | None = None) -> Array:
+    """1 x C x H x W in [-1, 1] to H x W x C of the given type: clipped, rounded to the nearest.
+
+    -1 and 1 become the ends of `ranges`, of all bands or of each; without them those of an integer type, and 0 and 1 of
+    float32.
+    """
+    wide = torch.float64 if dtype == np.uint32 or ranges is not None else torch.float32
+    values = image[0].detach().to(wide).cpu().clamp(-1, 1).add(1)
+    if ranges is None:
+        values = values.mul(top(dtype) / 2)
+    else:
+        low, high = _ends(values, ranges)
+        # Rounding must not lead out of the range, nor of the type.
+        values = torch.clamp(values * ((high - low) / 2) + low, low, high)
     values = values if dtype == np.float32 else values.round()
     return np.ascontiguousarray(values.numpy().astype(dtype).transpose(1, 2, 0))
+
+
+def scaled(values: Tensor, ranges: Ranges) -> Tensor:
+    """Values ... x C x H x W as files have them to float32 in [-1, 1], by the (low, high) of all bands or of each; what
+    lies outside is clipped."""
+    low, high = _ends(values.to(torch.float32), ranges)
+    return values.to(torch.float32).sub(low).div_((high - low) / 2).sub_(1.0).clamp_(-1, 1)
+
+
+def _ends(values: Tensor, ranges: Ranges) -> tuple[Tensor, Tensor]:
+    """The low and high ends, C x 1 x 1 of each band or 1 x 1 x 1 of all, in the type and on the device of `values`."""
+    ends = torch.tensor(ranges, dtype=values.dtype, device=values.device)
+    return ends[:, 0, None, None], ends[:, 1, None, None]
 
 
 def largest(logits: Tensor) -> Array:

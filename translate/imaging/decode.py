@@ -20,9 +20,10 @@ from translate.errors import DataError
 from translate.imaging.files import contents, open_regular
 from translate.imaging.formats.jpeg import jpeg_info
 from translate.imaging.formats.kind import CHECKS, kind_of
+from translate.imaging.formats.npy import NpyHeader, decode_npy, npy_header
 from translate.imaging.formats.png import png_chunk, png_header, png_prelude
 from translate.imaging.formats.tiff import decode_tiff
-from translate.imaging.formats.tiff_directory import Directory, read_directory
+from translate.imaging.formats.tiff_directory import EXACT, Directory, read_directory
 from translate.imaging.formats.webp_gif_bmp import gif_info, webp_info
 from translate.imaging.image import FRAMES, LIMITS, Header, Image, Limits
 from translate.imaging.pixels import colour_key, upright
@@ -83,6 +84,8 @@ def decode_opened(opened: Opened, data: bytes, name: str, *, indices: bool = Fal
     if indices:
         opened = _as_indices(opened, data, name)
     try:
+        if opened.npy:
+            return Image(decode_npy(data, opened.npy, name), mode=opened.header.mode)
         if opened.tiff:
             return _turned(opened, *decode_tiff(data, opened.tiff, name), name)
         if kind == "jpeg" and (array := _turbo(data, name)) is not None:
@@ -97,13 +100,14 @@ def decode_opened(opened: Opened, data: bytes, name: str, *, indices: bool = Fal
 
 @dataclass(frozen=True)
 class Opened:
-    """A file whose header has been read, by Pillow or as a TIFF `directory`; `orientation` is what is left to apply
-    after decoding, where Pillow does not do that itself (TIFF)."""
+    """A file whose header has been read, by Pillow (`file`) or as that of a TIFF or an array; `orientation` is what is
+    left to apply after decoding, where Pillow does not do that itself (TIFF)."""
 
     file: Any
     header: Header
     orientation: int
     tiff: Directory | None = None
+    npy: NpyHeader | None = None
 
 
 def _damaged(name: str, kind: str, error: Exception) -> DataError:
@@ -123,6 +127,10 @@ def _open(stream: BinaryIO, size: int, name: str, limits: Limits) -> Opened:
         directory = _directory(stream, size, name, limits)
         if directory.exact:
             return Opened(None, directory.header, directory.one("orientation", 1), directory)
+    if kind == "npy":
+        npy = npy_header(head, size, name)
+        limits.check(npy.header, size, name)
+        return Opened(None, npy.header, 1, npy=npy)
     _before(stream, kind, head, size, name, limits)
     stream.seek(0)
     try:
@@ -146,15 +154,22 @@ def _directory(stream: BinaryIO, size: int, name: str, limits: Limits) -> Direct
     tiff = read_directory(stream, name)
     _check_frames(tiff.pages, name)
     if not tiff.exact and (tiff.bits > 8 or not tiff.unsigned):
-        kind = "unsigned" if tiff.unsigned else "signed"
-        if tiff.float:
-            kind = "floating point"
         raise DataError(
-            f"{name}: TIFF with {kind} samples of {tiff.bits} bits in this form is not read; convert it to grey or RGB "
-            "with unsigned samples of 8, 16 or 32 bits, or float32 in [0, 1]"
+            f"{name}: TIFF of {_samples(tiff)} is not read; convert it to unsigned samples of 8, 16 or 32 bits or to "
+            "float32, uncompressed, or by LZW, Deflate or PackBits"
         )
     limits.check(tiff.header, size, name)
     return tiff
+
+
+def _samples(tiff: Directory) -> str:
+    """The samples of a TIFF in words, with what keeps it from being read."""
+    kind = "complex or unknown"
+    for is_kind, word in ((tiff.unsigned, "unsigned"), (tiff.signed, "signed"), (tiff.floating, "floating point")):
+        kind = word if is_kind else kind
+    compression = tiff.one("compression", 1)
+    stored = "" if compression in EXACT else f", compression {compression}"
+    return f"{kind} samples of {tiff.bits} bits (photometric interpretation {tiff.one('photometric')}{stored})"
 
 
 def _before(stream: BinaryIO, kind: str, head: bytes, size: int, name: str, limits: Limits) -> None:
@@ -172,7 +187,10 @@ def _before(stream: BinaryIO, kind: str, head: bytes, size: int, name: str, limi
 def _check_frames(frames: int, name: str) -> None:
     if frames > 1:
         count = f"more than {FRAMES:,}" if frames > FRAMES else frames
-        raise DataError(f"{name}: {count} frames or pages in one file; extract them into files of their own")
+        raise DataError(
+            f"{name}: {count} frames or pages in one file; extract them into files of their own, or store bands of one "
+            "image in one page"
+        )
 
 
 def _orientation(file: ImageFile, kind: str, stream: BinaryIO) -> int:

@@ -16,9 +16,10 @@ from PIL import Image as Pillow
 
 from translate.errors import ConfigError, DataError
 from translate.imaging.decode import matching
+from translate.imaging.formats.npy import encode_npy
 from translate.imaging.formats.tiff import encode_tiff
-from translate.imaging.image import SUFFIXES, Image
-from translate.imaging.pixels import to8, to16
+from translate.imaging.image import EXACT_SUFFIXES, SUFFIXES, Image
+from translate.imaging.pixels import to8, to16, within_unit
 from translate.storage.atomic import write_bytes
 
 Array = np.ndarray[Any, Any]
@@ -28,8 +29,8 @@ def write(path: Path, image: Image | Array, *, quality: int = 95, compression: i
     """Writes an image in the format of the suffix: a temporary file beside it, synced, then renamed.
 
     An array is H x W, or H x W x C with C = 1 (grey), 2 (grey, alpha), 3 (RGB), 4 (RGB, alpha), or more (bands); uint8,
-    uint16, uint32, or float32 in [0, 1]. `quality` 1 to 100 is for JPEG and WebP (100: lossless WebP), `compression`
-    0 to 9 for PNG. Errors: DataError, ConfigError for an unknown suffix.
+    uint16, uint32, or float32 (outside [0, 1] for TIFF and NPY alone). `quality` 1 to 100 is for JPEG and WebP (100:
+    lossless WebP), `compression` 0 to 9 for PNG. Errors: DataError, ConfigError for an unknown suffix.
     """
     data = encode(image, path.suffix, name=str(path), quality=quality, compression=compression)
     try:
@@ -46,9 +47,11 @@ def encode(image: Image | Array, suffix: str, *, name: str = "image", quality: i
     image = image if isinstance(image, Image) else _from_array(image)
     if image.palette and suffix != ".png":
         raise ConfigError(f"{name}: label maps are written as PNG alone, not as {suffix}")
+    if suffix not in EXACT_SUFFIXES:
+        _check_picture(image, suffix, name)
+    if suffix == ".npy":
+        return encode_npy(image.array)
     tiff, channels = suffix in (".tif", ".tiff"), image.pixels.shape[2]
-    if channels not in (1, 3) and not tiff:
-        raise DataError(f"{name}: {channels} bands cannot be written as {suffix}; use .tif")
     image = replace(image, icc=matching(image.icc, channels, image.mode))
     if not tiff and image.bits > 8:
         less = to16 if suffix == ".png" else to8
@@ -64,6 +67,16 @@ def encode(image: Image | Array, suffix: str, *, name: str = "image", quality: i
     except (OSError, ValueError, SystemError) as error:
         height, width = image.pixels.shape[:2]
         raise DataError(f"{name}: {width} x {height} pixels cannot be written as {suffix}: {error}") from None
+
+
+def _check_picture(image: Image, suffix: str, name: str) -> None:
+    """Errors: DataError for what a format of pictures cannot hold: bands, and floats whose white nobody knows."""
+    channels = image.pixels.shape[2]
+    if channels not in (1, 3):
+        raise DataError(f"{name}: {channels} bands cannot be written as {suffix}; use .tif or .npy")
+    if not within_unit(image.pixels):
+        values = f"floats from {image.pixels.min():g} to {image.pixels.max():g}"
+        raise DataError(f"{name}: {values} cannot be written as {suffix}, whose white is 1; use .tif or .npy")
 
 
 def _encode_pillow(image: Image, suffix: str, quality: int, compression: int) -> bytes:

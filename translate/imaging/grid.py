@@ -17,11 +17,12 @@ Array = np.ndarray[Any, Any]
 
 
 def picture(image: Tensor, palette: Sequence[Colour]) -> Array:
-    """An image C x H x W in [-1, 1], or a label map H x W in the colours of `palette`, as H x W x 3 uint8."""
+    """An image C x H x W in [-1, 1], or a label map H x W in the colours of `palette`, as H x W x 3 uint8: of bands the
+    first three, or of two the first."""
     if image.ndim == 2:
         return colourise(image.numpy(), palette)
     pixels = to_array(image[None], np.dtype(np.uint8))
-    return np.repeat(pixels, 3, axis=2) if pixels.shape[2] == 1 else pixels[:, :, :3]
+    return pixels[:, :, :3] if pixels.shape[2] >= 3 else np.repeat(pixels[:, :, :1], 3, axis=2)
 
 
 def picture_of(path: Path, longest: int) -> Array:

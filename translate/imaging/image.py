@@ -9,18 +9,24 @@ from typing import Any
 import numpy as np
 
 from translate.errors import DataError
-from translate.imaging.pixels import over_white, to8, top
+from translate.imaging.pixels import over_white, stretched, to8, top, within_unit
 
 Array = np.ndarray[Any, Any]
 
-SUFFIXES = (".png", ".jpg", ".jpeg", ".webp", ".tif", ".tiff", ".bmp")
+SUFFIXES = (".png", ".jpg", ".jpeg", ".webp", ".tif", ".tiff", ".bmp", ".npy")
 """Suffixes that can be written, in lower case."""
 
 READABLE = (*SUFFIXES, ".gif")
 """Suffixes of files that are taken for images when a folder is walked, in lower case."""
 
+EXACT_SUFFIXES = (".tif", ".tiff", ".npy")
+"""Suffixes of formats that hold any number of bands, and samples of 32 bits."""
+
 FRAMES = 1000
 """Frames and pages of a file are counted no further than this."""
+
+BANDS = 4096
+"""The most channels of an image."""
 
 DENSE = 1 << 28
 """Decoded bytes from which on `Limits.ratio` counts: a blank mask of 10,000 x 10,000 pixels stays below."""
@@ -53,6 +59,8 @@ class Limits:
             raise DataError(f"{name}: an image of {width} x {height} pixels")
         if width * height > self.pixels:
             raise DataError(f"{name}: {width} x {height} pixels, more than the limit of {self.pixels:,}")
+        if header.channels > BANDS:
+            raise DataError(f"{name}: {header.channels:,} bands, more than the limit of {BANDS:,}")
         decoded = header.decoded
         if decoded > self.decoded:
             what = f"{width} x {height} pixels of {header.channels} channels and {header.bits} bits"
@@ -71,7 +79,7 @@ LIMITS = Limits()
 @dataclass(frozen=True)
 class Header:
     """The header of a file: upright size, `channels` of colour (1 or 3; any number of `bands`), `bits` after decoding
-    (8, 16 or 32), and `mode`: `bilevel`, `grey`, `rgb`, `palette`, `cmyk` or `bands`."""
+    (8, 16 or 32), `mode`: `bilevel`, `grey`, `rgb`, `palette`, `cmyk` or `bands`; `float`: decoded to float32."""
 
     format: str
     width: int
@@ -80,6 +88,12 @@ class Header:
     bits: int
     alpha: bool
     mode: str
+    float: bool = False
+
+    @property
+    def dtype(self) -> str:
+        """The type of the decoded samples: `uint8`, `uint16`, `uint32` or `float32`."""
+        return "float32" if self.float else f"uint{self.bits}"
 
     @property
     def decoded(self) -> int:
@@ -89,9 +103,10 @@ class Header:
 
 @dataclass(frozen=True)
 class Image:
-    """A decoded image, upright: `pixels` H x W x C, uint8, uint16, uint32, or float32 in [0, 1]; `alpha` H x W of the
-    same type, or None; `icc` the colour profile that describes `pixels`; `mode` as in `Header`: C is 1 or 3, and any
-    number in the mode `bands`. With a `palette` of 256 RGB colours the pixels, H x W x 1 uint8, are indices into it."""
+    """A decoded image, upright: `pixels` H x W x C, uint8, uint16, uint32, or float32 (finite; white is 1, and of data
+    that are no picture any value may be); `alpha` H x W of the same type, or None; `icc` the colour profile that
+    describes `pixels`; `mode` as in `Header`: C is 1 or 3, and any number in the mode `bands`. With a `palette` of 256
+    RGB colours the pixels, H x W x 1 uint8, are indices into it."""
 
     pixels: Array
     alpha: Array | None = None
@@ -113,9 +128,11 @@ class Image:
         return self.pixels if self.alpha is None else over_white(self.pixels, self.alpha)
 
     def shown(self) -> Array:
-        """The image for a screen, H x W x 3 or 1 uint8, over white: of bands the first three, or the first."""
-        pixels = to8(self.over_white())
-        return pixels[..., : 3 if pixels.shape[2] >= 3 else 1]
+        """The image for a screen, H x W x 3 or 1 uint8, over white: of bands the first three, or the first. Floats that
+        leave [0, 1] are stretched, so that their smallest value is black and their largest is white."""
+        pixels = self.over_white()
+        pixels = pixels[..., : 3 if pixels.shape[2] >= 3 else 1]
+        return to8(pixels if within_unit(pixels) else stretched(pixels))
 
 
 def distance(a: Image, b: Image) -> float:

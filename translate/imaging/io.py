@@ -1,14 +1,16 @@
 """The one read path and the one write path for images.
 
-What is read, whatever the suffix claims (the header decides): PNG, JPEG, WebP, TIFF, BMP and still GIF.
+What is read, whatever the suffix claims (the header decides): PNG, JPEG, WebP, TIFF, BMP, still GIF and NPY.
 
 - The EXIF orientation is applied, once; `probe` reports the upright size.
 - Grey stays grey (1 bit and 2 or 4 bits become 8), palettes and CMYK become RGB, alpha is kept apart.
-- 16 bits stay 16 bits. TIFFs also hold unsigned 32 bits, with white at 4294967295, and float32, whose values must lie
-  in [0, 1]: others, NaN and infinity are refused, since nobody can tell what is white in them.
-- TIFFs hold any number of channels. Beyond grey or RGB they are bands, and alpha is the first of them that the tag
-  ExtraSamples says to be (or, without that tag, the fourth of RGB). Colours that are stored times their alpha
-  (associated alpha) are divided by it, and written back plain.
+- 16 bits stay 16 bits. TIFF and NPY also hold unsigned 32 bits, with white at 4294967295, and float32 of any finite
+  values. Signed integers and other floats become float32 (`formats.samples`). NaN and infinity are refused, and so are
+  floats that GDAL_NODATA declares to be none.
+- TIFFs hold any number of channels. Beyond grey or RGB they are bands, and alpha is the last channel, where the tag
+  ExtraSamples says so (or, without that tag, the fourth of RGB). Colours that are stored times their alpha (associated
+  alpha) are divided by it, and written back plain. Arrays (NPY, H x W or H x W x C) have no alpha.
+- Pages of a TIFF that are said to be the bands of one image (`formats.tiff_pages`) are read as that.
 - More than one frame (animation, multi-page TIFF) is refused: a silent first frame would be a wrong answer. The further
   pictures behind a JPEG (previews, depth maps) are not frames.
 - Truncated or damaged files are refused by name; there is never half an image. So is whatever is not a regular file.
@@ -20,12 +22,13 @@ What is written keeps size, bit depth, alpha and ICC profile where the format ca
 | --- | --- | --- | --- | --- | --- |
 | PNG | yes | become 16 | refused | yes | yes |
 | TIFF | yes (lossless) | yes (lossless) | yes | yes | yes, not of bands |
+| NPY | yes (lossless) | yes (lossless) | yes | becomes the last band | no |
 | WebP | becomes 8 | become 8 | refused | yes | yes |
 | JPEG | becomes 8 | become 8 | refused | laid over white | yes |
 | BMP | becomes 8 | become 8 | refused | laid over white | no |
 
-Fewer bits are rounded to the nearest. A `GuardedReader` (`imaging.sandbox`) reads the same for files that nobody
-vouches for: in a process that can be killed.
+Fewer bits are rounded to the nearest; floats outside [0, 1] are refused where they would be. A `GuardedReader`
+(`imaging.sandbox`) reads the same for files that nobody vouches for: in a process that can be killed.
 """
 
 from __future__ import annotations

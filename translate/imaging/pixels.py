@@ -25,6 +25,19 @@ def top(dtype: Any) -> float:
     return 1.0 if np.dtype(dtype).kind == "f" else float(np.iinfo(dtype).max)
 
 
+def within_unit(array: Array) -> bool:
+    """False for floats that leave [0, 1], which say nothing of what is white in them."""
+    return array.dtype.kind != "f" or bool(array.min() >= 0 and array.max() <= 1)
+
+
+def stretched(array: Array) -> Array:
+    """Float samples of any range, with their smallest value at 0 and their largest at 1; 0 where all are equal."""
+    low = np.float64(array.min())  # the width of a range of float32 may be no float32
+    width = np.float64(array.max()) - low
+    scaled: Array = ((array - low) / (width or 1.0)).astype(np.float32)
+    return scaled
+
+
 def rounded(values: Array) -> Array:
     """Numbers on the scale 0 to 255, clipped to it and rounded to the nearest (halves to even), as uint8."""
     return np.clip(np.rint(values), 0, 255).astype(np.uint8)

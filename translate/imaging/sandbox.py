@@ -130,6 +130,8 @@ class GuardedReader:
 
 def _ordinary(header: Header, data: bytes, name: str) -> bool:
     """Whether a file is decoded in this process."""
+    if header.format == "npy":
+        return True  # its bytes are the samples
     if header.format == "bmp":
         # Byte 14 is the header's length: 12 is OS/2's, which states no compression. Bytes 30 to 33 state it elsewhere:
         # 0 is none and 3 bit masks; 1 and 2 are run-length codes.

@@ -15,7 +15,7 @@ from translate.imaging.formats.png import check_png
 from translate.imaging.formats.tiff_directory import check_tiff
 from translate.imaging.formats.webp_gif_bmp import check_bmp
 
-# The bytes that open a file of each format; the last two are BigTIFF.
+# The bytes that open a file of each format; of the four of TIFF the last two are BigTIFF.
 _FORMATS = (
     (b"\x89PNG\r\n\x1a\n", "png"),
     (b"\xff\xd8\xff", "jpeg"),
@@ -25,12 +25,16 @@ _FORMATS = (
     (b"MM\x00*", "tiff"),
     (b"II+\x00", "tiff"),
     (b"MM\x00+", "tiff"),
+    (b"\x93NUMPY", "npy"),
 )
 # Files that often lie among images under an image's name.
 _FOREIGN = (
     (b"version https://git-lfs", "is a Git LFS pointer, not the image: run `git lfs pull`"),
     (b"<", "is a text (a web page, an SVG?), not an image: was the download refused?"),
     (b"%PDF", "is a PDF, not an image"),
+    (b"v/1\x01", "OpenEXR is not read; convert it to a float32 TIFF"),
+    (b"#?RADIANCE", "Radiance HDR is not read; convert it to a float32 TIFF"),
+    (b"#?RGBE", "Radiance HDR is not read; convert it to a float32 TIFF"),
     (b"\x00\x00\x00\x00\x00\x00\x00\x00", "holds only zero bytes where its header should be: copy it again"),
 )
 
@@ -51,7 +55,7 @@ def kind_of(head: bytes, name: str) -> str:
     # ISO base media (ISO 14496-12): bytes 0 to 4 are the length of the first box.
     if head[4:8] == b"ftyp":
         raise DataError(f"{name}: HEIC and AVIF are not read; convert it to PNG or JPEG")
-    raise DataError(f"{name}: not an image of a known format (PNG, JPEG, WebP, TIFF, BMP, GIF)")
+    raise DataError(f"{name}: not an image of a known format (PNG, JPEG, WebP, TIFF, BMP, GIF, NPY)")
 
 
 CHECKS: Mapping[str, Callable[[bytes, str], None]] = MappingProxyType(

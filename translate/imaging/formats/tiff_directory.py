@@ -18,12 +18,15 @@ from __future__ import annotations
 
 import struct
 import zlib
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from io import BytesIO
+from math import isfinite
 from typing import BinaryIO
 
 from translate.errors import DataError
+from translate.imaging.formats.samples import FLOAT, SIGNED, UNSIGNED
+from translate.imaging.formats.tiff_pages import Stack, announced_stack
 from translate.imaging.image import FRAMES, Header
 
 NONE, LZW, DEFLATE, OLD_DEFLATE, PACKBITS = 1, 5, 8, 32946, 32773
@@ -32,8 +35,10 @@ EXACT = (NONE, LZW, DEFLATE, OLD_DEFLATE, PACKBITS)
 
 # The most entries of a directory, and values of a tag that is used here (strips, tiles): more than any writer makes.
 _ENTRIES, _SEGMENTS = 4096, 1 << 20
-# The tag of the colour profile.
+# The tag of the colour profile, and the tags of texts that are used here; a text is read no further than this.
 _ICC = 34675
+_TEXTS = {270: "description", 42113: "nodata"}
+_TEXT = 1 << 20
 # Bytes of a tile that are allowed however small the image is.
 _TILE = 1 << 26
 # Bytes of a value by its type (TIFF 6.0, section 2; from 16 on BigTIFF's), and how `struct` calls the integer types.
@@ -52,12 +57,18 @@ _FIELDS = {
 @dataclass(frozen=True)
 class Directory:
     """The first directory of a TIFF: `tags` by the names in this module, each a tuple of integers; `pages` counts the
-    directories (not beyond `FRAMES`); `icc` is the colour profile."""
+    directories (not beyond `FRAMES`); `icc` is the colour profile; `texts` are the description and GDAL's `nodata`.
+
+    Where all pages are one image, `stack` says how, `more` are the directories of the others, and `pages` is 1.
+    """
 
     tags: dict[str, tuple[int, ...]]
     pages: int
     icc: bytes | None
     name: str
+    texts: dict[str, str] = field(default_factory=dict)
+    stack: Stack | None = None
+    more: tuple[dict[str, tuple[int, ...]], ...] = ()
 
     def one(self, tag: str, default: int = 0) -> int:
         """The first value of a tag."""
@@ -76,7 +87,7 @@ class Directory:
         return self.one("depths", 1)
 
     @cached_property
-    def float(self) -> bool:
+    def floating(self) -> bool:
         """Whether samples are floating point numbers."""
         return {*self.tags.get("formats", (1,))} == {3}
 
@@ -84,6 +95,20 @@ class Directory:
     def unsigned(self) -> bool:
         """Whether samples are unsigned integers (or of no stated kind)."""
         return {*self.tags.get("formats", (1,))} <= {1, 4}
+
+    @cached_property
+    def signed(self) -> bool:
+        """Whether samples are signed integers."""
+        return {*self.tags.get("formats", (1,))} == {2}
+
+    @cached_property
+    def nodata(self) -> float | None:
+        """The value that GDAL declares to be no data (where the samples are floats, or become that)."""
+        try:
+            value = float(self.texts.get("nodata", "nan"))
+        except ValueError:
+            return None
+        return value if isfinite(value) else None
 
     @cached_property
     def extras(self) -> tuple[int, ...]:
@@ -99,21 +124,21 @@ class Directory:
 
     @cached_property
     def alpha(self) -> int | None:
-        """The channel that is alpha: the first that is said to be."""
-        base = self.samples - len(self.extras)
-        for number, kind in enumerate(self.extras):
-            if kind in (1, 2):
-                return base + number
-        return None
+        """The channel that is alpha: the last, where it is said to be. Any other one is a band, whatever is said of it:
+        writers that call the fourth of six bands alpha mean near infrared."""
+        return self.samples - 1 if self.extras and self.extras[-1] in (1, 2) else None
 
     @property
     def exact(self) -> bool:
         """Whether `formats.tiff` decodes it: grey, RGB or bands of whole bytes, stored without loss, which other
         decoders do not give as they are."""
-        whole = (self.unsigned and self.bits in (8, 16, 32)) or (self.float and self.bits == 32)
+        bits: tuple[int, ...] = ()
+        for is_kind, sizes in ((self.unsigned, UNSIGNED), (self.signed, SIGNED), (self.floating, FLOAT)):
+            bits = sizes if is_kind else bits
         # Photometric 0 is grey with white as 0, 1 grey with black as 0, 2 RGB.
         stored = self.one("photometric") in (0, 1, 2) and self.one("compression", 1) in EXACT
-        return whole and stored and (self.bits > 8 or bool(self.extras))
+        special = self.bits > 8 or self.signed or bool(self.extras) or self.stack is not None
+        return self.bits in bits and stored and special
 
     @property
     def header(self) -> Header:
@@ -128,21 +153,28 @@ class Directory:
             raise _damaged(self.name, "its directory gives no size")
         if self.one("depth", 1) > 1:
             raise DataError(f"{self.name}: a volume of {self.one('depth')} layers in one file; extract them")
-        if self.one("orientation", 1) in (5, 6, 7, 8):  # it lies on its side: turned, rows become columns
-            width, height = height, width
         channels, rgb = self.samples - (self.alpha is not None), self.one("photometric") == 2
         if rgb and self.samples < 3:
             raise _damaged(self.name, f"RGB of {self.samples} channels")
+        if self.stack and self.stack.by_rows:
+            width, height, channels = height, self.stack.pages, width
+        elif self.stack:
+            channels = self.stack.pages
+        if self.one("orientation", 1) in (5, 6, 7, 8):  # it lies on its side: turned, rows become columns
+            width, height = height, width
         mode = "bands"
         if rgb and channels == 3:
             mode = "rgb"
         elif not rgb and channels == 1:
             mode = "grey"
-        return Header("tiff", width, height, channels, max(8, self.bits), self.alpha is not None, mode)
+        is_float = self.floating or self.signed
+        bits = 32 if is_float else max(8, self.bits)
+        return Header("tiff", width, height, channels, bits, self.alpha is not None, mode, is_float)
 
 
 def read_directory(stream: BinaryIO, name: str) -> Directory:
-    """Reads the first directory and counts the others, one for each page.
+    """Reads the first directory and counts the others, one for each page; where these are more bands of the same image,
+    it reads them, too.
 
     Errors: DataError for directories that lead out of the file, to each other, or are larger than any writer's.
     """
@@ -154,19 +186,43 @@ def read_directory(stream: BinaryIO, name: str) -> Directory:
     if len(head) < (16 if big else 8):
         raise _damaged(name, "the header is not whole")
     at = struct.unpack(f"{order}Q", head[8:16])[0] if big else struct.unpack(f"{order}I", head[4:8])[0]
-    tags: dict[str, tuple[int, ...]] | None = None
-    icc = None
+    first: Directory | None = None
+    stack: Stack | None = None
+    more: list[dict[str, tuple[int, ...]]] = []
     seen: set[int] = set()
-    while at and len(seen) <= FRAMES:
+    segments = 0
+    while at and len(seen) <= (max(FRAMES, stack.pages) if stack else FRAMES):
         if at in seen:  # else this loop would never end
             raise _damaged(name, "its directories lead back to each other")
         seen.add(at)
         entries, at = _entries(stream, at, size, order, big, name)
-        if tags is None:
-            tags, icc = _tags(stream, entries, size, order, big, name)
-    if tags is None:
+        if first is None:
+            first = _tags(stream, entries, size, order, big, name)
+            stack = _stack(first)
+        elif stack and len(seen) <= stack.pages:
+            more.append(_tags(stream, entries, size, order, big, name).tags)
+            segments += len(more[-1].get("offsets", ())) + len(more[-1].get("tile_offsets", ()))
+            if segments > _SEGMENTS:
+                raise _damaged(name, f"its pages have {segments:,} strips or tiles")
+    if first is None:
         raise _damaged(name, "it has no directory")
-    return Directory(tags, len(seen), icc, name)
+    if stack and len(seen) == stack.pages and all(_alike(first.tags, tags) for tags in more):
+        return replace(first, stack=stack, more=tuple(more))
+    return replace(first, pages=len(seen))
+
+
+def _stack(first: Directory) -> Stack | None:
+    """The image of several pages that the first one announces, as far as it can be one: upright grey samples."""
+    plain = first.samples == 1 and first.one("orientation", 1) == 1 and first.one("photometric") in (0, 1)
+    if not plain:
+        return None
+    return announced_stack(first.texts.get("description", ""), first.one("width"), first.one("height"))
+
+
+def _alike(first: dict[str, tuple[int, ...]], other: dict[str, tuple[int, ...]]) -> bool:
+    """Whether two pages differ in nothing but the place of their strips or tiles."""
+    places = {"offsets", "counts", "tile_offsets", "tile_counts"}
+    return {k: v for k, v in first.items() if k not in places} == {k: v for k, v in other.items() if k not in places}
 
 
 def _damaged(name: str, why: str) -> DataError:
@@ -188,11 +244,9 @@ def _entries(stream: BinaryIO, at: int, size: int, order: str, big: bool, name: 
     return [body[n * each : (n + 1) * each] for n in range(count)], following
 
 
-def _tags(
-    stream: BinaryIO, entries: list[bytes], size: int, order: str, big: bool, name: str
-) -> tuple[dict[str, tuple[int, ...]], bytes | None]:
-    """The tags that say how the image is stored, and the colour profile; the values of all tags are in the file."""
-    tags, icc = {}, None
+def _tags(stream: BinaryIO, entries: list[bytes], size: int, order: str, big: bool, name: str) -> Directory:
+    """A directory with the tags that say how the image is stored; the values of all tags are in the file."""
+    tags, texts, icc = {}, {}, None
     inline = 8 if big else 4  # so many bytes of values fit into the entry itself
     for entry in entries:
         tag, kind, count = struct.unpack(f"{order}HH{'Q' if big else 'I'}", entry[: 4 + inline])
@@ -203,9 +257,13 @@ def _tags(
             at = struct.unpack(f"{order}{'Q' if big else 'I'}", value)[0]
             if at + length > size:
                 raise _damaged(name, f"tag {tag} reaches beyond the file")
-        if tag == _ICC and length > inline:
+        if length > inline:
             stream.seek(at)
+        if tag == _ICC and length > inline:
             icc = stream.read(length)
+        if tag in _TEXTS:
+            raw = stream.read(min(length, _TEXT)) if length > inline else value[:length]
+            texts[_TEXTS[tag]] = raw.split(b"\0")[0].decode("utf-8", "replace")
         if tag not in _FIELDS:
             continue
         if kind not in _CODES or not count:
@@ -213,16 +271,20 @@ def _tags(
         if count > _SEGMENTS:
             raise _damaged(name, f"tag {tag} has {count:,} values")
         if length > inline:
-            stream.seek(at)
             value = stream.read(length)
         tags[_FIELDS[tag]] = struct.unpack(f"{order}{count}{_CODES[kind]}", value[:length])
-    return tags, icc
+    return Directory(tags, 1, icc, name, texts)
 
 
 def check_tiff(data: bytes, name: str) -> None:
     """Checks that all strips or tiles are inside the file, with as many bytes as they need (where compression lets us
     know), and that deflated ones have whole checksums. The header is known to be good. Errors: DataError."""
     tiff = read_directory(BytesIO(data), name)
+    for tags in (tiff.tags, *tiff.more):
+        _check_segments(replace(tiff, tags=tags), data, name)
+
+
+def _check_segments(tiff: Directory, data: bytes, name: str) -> None:
     width, height, compression = tiff.one("width"), tiff.one("height"), tiff.one("compression", 1)
     # Planar configuration 2 stores each channel by itself: as many planes, each of one sample per pixel.
     planes, samples = (tiff.samples, 1) if tiff.one("planar", 1) == 2 else (1, tiff.samples)

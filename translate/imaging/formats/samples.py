@@ -1,0 +1,67 @@
+"""Types of samples that files store, as the types that images have: uint8, uint16, uint32 and float32.
+
+| stored | becomes | |
+| --- | --- | --- |
+| uint8, uint16, uint32 | the same | |
+| int8, int16, float16 | float32 | exactly |
+| int32 | float32 | exactly, up to 16,777,216 either way; larger values are refused |
+| float32 | float32 | |
+| float64 | float32 | rounded to the nearest; values beyond its range are refused |
+
+Numbers of 64 bits and complex ones are refused where the header is read. Images are finite: NaN, infinity, and floats
+that a file declares to be no data, are refused, since no network and no loss knows what to do with them.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from translate.errors import DataError
+
+Array = np.ndarray[Any, Any]
+
+UNSIGNED = (8, 16, 32)
+"""Bits of unsigned samples that are read."""
+SIGNED = (8, 16, 32)
+"""Bits of signed samples that are read, as float32."""
+FLOAT = (16, 32, 64)
+"""Bits of floating point samples that are read, as float32."""
+
+# Beyond it a float32 skips whole numbers: it has 24 bits.
+_EXACT = 1 << 24
+
+
+def as_samples(array: Array, name: str, nodata: float | None = None) -> Array:
+    """The array in native byte order, of the type that images have; `nodata` is the value of floats that are none.
+
+    Errors: DataError.
+    """
+    if array.dtype.kind == "u":
+        return np.ascontiguousarray(array, array.dtype.newbyteorder("="))
+    if array.dtype.kind == "i" and array.dtype.itemsize == 4 and array.size:
+        low, high = int(array.min()), int(array.max())
+        if low < -_EXACT or high > _EXACT:
+            raise DataError(
+                f"{name}: int32 samples from {low:,} to {high:,}; beyond {_EXACT:,} a float32 cannot tell them apart: "
+                "subtract what they have in common, or divide them"
+            )
+    with np.errstate(over="ignore"):  # a float64 that is too large becomes infinite, and is refused as such below
+        samples = np.ascontiguousarray(array, np.float32)
+    lacking = int(samples.size - np.isfinite(samples).sum())
+    if lacking:
+        raise DataError(
+            f"{name}: {lacking:,} of {samples.size:,} samples are NaN, infinite or too large for float32: fill them "
+            "in, or cut the image to where there is data"
+        )
+    if nodata is None:
+        return samples
+    with np.errstate(over="ignore"):
+        lacking = int((samples == np.float32(nodata)).sum())
+    if lacking:
+        raise DataError(
+            f"{name}: {lacking:,} of {samples.size:,} samples are {nodata:g}, which the tag GDAL_NODATA says is no "
+            "data: fill them in (gdal_fillnodata), or cut the image to where there is data"
+        )
+    return samples
