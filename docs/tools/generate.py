@@ -41,7 +41,9 @@ METRICS_HEAD = f"""{GENERATED}
 
 Metrics score images: under `metrics:` of an `evaluate` stage, under `validate:` of a `train` stage, and with
 `translate evaluate A B --metrics NAME,NAME`. Each is written as its name, or as a mapping of its name and its options:
-`{{uses: swd, projections: 512}}`. Images are compared as values in [0, 1] unless a metric says otherwise.
+`{{uses: swd, projections: 512}}`. Images are compared as values in [0, 1] unless a metric says otherwise. Of a dataset
+whose sides state a range of values, its ends are 0 and 1; for folders `--range LOW HIGH` says it, which floats beyond
+[0, 1] need.
 """
 
 SECTIONS: tuple[tuple[ComponentKind, str, str], ...] = (

@@ -187,6 +187,9 @@ def test_evaluate_counts_pixels(tmp_path: Path) -> None:
     assert score["score"] == pytest.approx(40 / 255, rel=1e-5)
     assert "l1" in cli("evaluate", str(tmp_path / "a"), str(tmp_path / "b"), "-m", "l1").output
     assert cli("evaluate", str(tmp_path / "a"), str(tmp_path / "c")).exit_code == 2
+    half = cli("evaluate", str(tmp_path / "a"), str(tmp_path / "b"), "-m", "l1", "--json", "--range", "0", "510")
+    assert json.loads(half.output)["scores"][0]["score"] == pytest.approx(score["score"] / 2)
+    assert cli("evaluate", str(tmp_path / "a"), str(tmp_path / "b"), "--range", "9", "9").exit_code == 2
 
 
 def test_convert_names_what_is_wrong_with_the_line(tmp_path: Path) -> None:

@@ -161,6 +161,22 @@ def test_folders_with_other_names_are_scored_as_sets(folders):
         score_folders(a, b, Shelf())
 
 
+def test_floats_are_scored_by_a_stated_range(tmp_path):
+    draw = np.random.default_rng(0)
+    a, b = (draw.normal(0, 900, (3, 9, 8, 6)).astype(np.float32) for _ in range(2))
+    for folder, arrays in (("a", a), ("b", b)):
+        (tmp_path / folder).mkdir()
+        for number, array in enumerate(arrays):
+            write(tmp_path / folder / f"{number}.tif", array)
+    (low, high), shelf, uses = (-1000.0, 3000.0), Shelf(), [MetricUse(uses="l1")]
+    (score,) = score_folders(tmp_path / "a", tmp_path / "b", shelf, uses, [(low, high)])
+    assert score.value == pytest.approx(np.abs(a.clip(low, high) - b.clip(low, high)).mean() / (high - low), abs=1e-6)
+    with pytest.raises(DataError, match=r"a/0.tif: floats from -.*; say with --range which of them count as 0 and 1"):
+        score_folders(tmp_path / "a", tmp_path / "b", shelf, uses)
+    with pytest.raises(DataError, match=r"0.tif: 6 bands, and the ranges of 2 are stated"):
+        score_folders(tmp_path / "a", tmp_path / "b", shelf, uses, [(0, 1), (0, 2)])
+
+
 def test_images_are_decoded_when_asked_for(folders, monkeypatch):
     a = folders[0]
     write(a / "deep.png", np.full((2, 3, 1), 257, np.uint16))

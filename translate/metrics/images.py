@@ -12,8 +12,9 @@ import torch
 from torch import Tensor
 
 from translate.errors import ConfigError, DataError
+from translate.imaging.convert import Ranges, to_tensor
 from translate.imaging.io import READABLE, read
-from translate.imaging.pixels import top
+from translate.imaging.pixels import top, within_unit
 from translate.networks import bicubic
 
 Array = np.ndarray[Any, Any]
@@ -25,12 +26,14 @@ CACHED_BYTES = 256 << 20
 class Images(Sequence["Tensor"]):
     """Image files as tensors C x H x W in [0, 1], decoded when asked for; alpha is laid over white.
 
-    `names` says what errors call them.
+    `names` says what errors call them. `ranges` are the values that count as 0 and 1, of all bands or of each, and what
+    lies outside is clipped; without them it is black and white of each file's type.
     """
 
-    def __init__(self, paths: Sequence[Path], names: Sequence[str] | None = None) -> None:
+    def __init__(self, paths: Sequence[Path], names: Sequence[str] | None = None, ranges: Ranges | None = None) -> None:
         self.paths = paths
         self.names = names or [str(path) for path in paths]
+        self.ranges = ranges
         self._cache: dict[int, Array] = {}
         self._bytes = 0
 
@@ -43,10 +46,12 @@ class Images(Sequence["Tensor"]):
     def __getitem__(self, index: slice) -> Images: ...
     def __getitem__(self, index: int | slice) -> Tensor | Images:
         if isinstance(index, slice):
-            return type(self)(self.paths[index], self.names[index])
+            return type(self)(self.paths[index], self.names[index], self.ranges)
         return self._tensor(self._pixels(range(len(self))[index]))
 
     def _tensor(self, pixels: Array) -> Tensor:
+        if self.ranges is not None:
+            return to_tensor(pixels, self.ranges)[0].add(1).div(2)
         values = pixels.transpose(2, 0, 1).astype(np.float32) / np.float32(top(pixels.dtype))
         return torch.from_numpy(values)
 
@@ -60,7 +65,14 @@ class Images(Sequence["Tensor"]):
         return pixels
 
     def _read(self, path: Path) -> Array:
-        return read(path).over_white()
+        image = read(path)
+        bands = image.pixels.shape[2]
+        if self.ranges is not None and len(self.ranges) not in (1, bands):
+            raise DataError(f"{path}: {bands} bands, and the ranges of {len(self.ranges)} are stated")
+        if self.ranges is None and not within_unit(image.pixels):
+            values = f"floats from {image.pixels.min():g} to {image.pixels.max():g}"
+            raise DataError(f"{path}: {values}; say with --range which of them count as 0 and 1")
+        return image.over_white()
 
 
 class LabelMaps(Images):

@@ -12,6 +12,7 @@ from torch import Tensor
 
 from translate.contracts import Components, DatasetFacts, EvaluationContext, Metric, MetricUse
 from translate.errors import ConfigError
+from translate.imaging.convert import Ranges
 from translate.metrics.bootstrap import Interval, interval, resampled
 from translate.metrics.images import Images, LabelMaps, by_key
 from translate.text import json_number
@@ -163,12 +164,17 @@ def metric_problems(
 
 
 def score_folders(
-    outputs: Path, references: Path, registry: Components, metrics: Sequence[MetricUse] | None = None
+    outputs: Path,
+    references: Path,
+    registry: Components,
+    metrics: Sequence[MetricUse] | None = None,
+    ranges: Ranges | None = None,
 ) -> list[Score]:
     """Scores one folder of images against another, as `translate evaluate A B` does.
 
     Images are compared in pairs when both folders hold the same names (suffixes apart); without `metrics`, the usual
-    ones for what is there. Errors: ConfigError (empty folder, a metric of pairs without pairs), DataError.
+    ones for what is there. `ranges` are the values of images that count as 0 and 1. Errors: ConfigError (empty folder,
+    a metric of pairs without pairs), DataError.
     """
     a, b = by_key(outputs), by_key(references)
     paired = set(a) == set(b)
@@ -185,7 +191,8 @@ def score_folders(
     scores: list[Score] = []
     for reads, files in (("images", Images), ("labels", LabelMaps)):
         if group := [metric for metric in built if metric.reads == reads]:
-            scores += score_sets(group, files(list(a.values()), list(a)), files(list(b.values()), list(b)))
+            ours, true = (files(list(paths.values()), list(paths), ranges) for paths in (a, b))
+            scores += score_sets(group, ours, true)
     return scores
 
 
