@@ -9,6 +9,7 @@ from translate.contracts import Stage
 from translate.markers import hookimpl
 from translate.stages.evaluate import EvaluateStage
 from translate.stages.infer import InferStage
+from translate.stages.pair import PairStage
 from translate.stages.preprocess import PreprocessStage
 from translate.stages.train import TrainStage
 
@@ -16,4 +17,4 @@ from translate.stages.train import TrainStage
 @hookimpl
 def translate_stages() -> Iterable[type[Stage[Any]]]:
     """The built-in stages."""
-    return (PreprocessStage, TrainStage, InferStage, EvaluateStage)
+    return (PreprocessStage, TrainStage, InferStage, PairStage, EvaluateStage)
