@@ -56,9 +56,11 @@ from .markers import (
     hookimpl as hookimpl,
 )
 from .metrics import (
+    Classifier as Classifier,
     decibel as decibel,
     mean_score as mean_score,
     paired_images as paired_images,
+    train_classifier as train_classifier,
 )
 from .models.load import (
     load as load,

@@ -12,6 +12,7 @@ from torch import Tensor
 
 from translate import (
     SIDES,
+    Classifier,
     Config,
     ConfigError,
     DataError,
@@ -20,8 +21,8 @@ from translate import (
     Metric,
     mean_score,
     paired_images,
+    train_classifier,
 )
-from translate_genegan.classifier import Classifier, train_classifier
 
 Share = Annotated[float, Field(ge=0, le=1)]
 WHOLE: tuple[float, float, float, float] = (0.0, 0.0, 1.0, 1.0)

@@ -7,13 +7,13 @@ import dataclasses
 import pytest
 import torch
 from torch import Tensor
-from translate_genegan.classifier import train_classifier
 from translate_genegan.metrics import AttributeAccuracy, ColourfulPlace, ExemplarRetrieval, PlaceL1
 
 from translate.contracts import DatasetFacts, DataSpec, EvaluationContext, MetricUse
 from translate.data.generated.portraits import CORE, PLACE, make_portrait
 from translate.errors import ConfigError, DataError
 from translate.metrics import metric_problems
+from translate.metrics.classifier import train_classifier
 
 SPEC = DataSpec("attribute", {"with": 3, "without": 3}, (64, 64))
 
@@ -103,7 +103,7 @@ def test_labels_without_meaning_are_guessed() -> None:
     images = [torch.rand(1, 16, 16, generator=noise) for _ in range(200)]
     _, own = train_classifier([images[:100], images[100:]], width=2, epochs=2, seed=0, held_out=0.4)
     assert 0.3 < own < 0.7
-    with pytest.raises(DataError, match="at least four"):
+    with pytest.raises(DataError, match="at least 4 training images"):
         train_classifier([images[:3], images], width=2, epochs=1, seed=0, held_out=0.1)
 
 

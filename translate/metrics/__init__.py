@@ -7,6 +7,8 @@ from typing import Any
 
 from translate.contracts import Metric
 from translate.markers import hookimpl
+from translate.metrics.c2st import C2ST
+from translate.metrics.classifier import Classifier, train_classifier
 from translate.metrics.diversity import Diversity
 from translate.metrics.images import Deferred, Enlarged, Images, LabelMaps, by_key
 from translate.metrics.luma import PSNRLuma, SSIMLuma
@@ -25,11 +27,13 @@ from translate.metrics.segmentation import ClassAccuracy, MeanIoU, PaletteAccura
 from translate.metrics.two_sample import SWD
 
 __all__ = [
+    "C2ST",
     "L1",
     "PSNR",
     "SSIM",
     "SWD",
     "ClassAccuracy",
+    "Classifier",
     "Comparison",
     "Deferred",
     "Diversity",
@@ -49,6 +53,7 @@ __all__ = [
     "score_folders",
     "score_sets",
     "table",
+    "train_classifier",
 ]
 
 
@@ -66,4 +71,5 @@ def translate_metrics() -> Iterable[type[Metric[Any]]]:
         MeanIoU,
         PixelAccuracy,
         ClassAccuracy,
+        C2ST,
     ]

@@ -1,4 +1,4 @@
-"""A small classifier of two kinds of images, trained on the spot: it judges outputs where no rule can."""
+"""A small classifier of kinds of images, trained on the spot: it judges outputs where no rule can."""
 
 from __future__ import annotations
 
@@ -10,7 +10,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from translate import DataError, derive
+from translate.errors import DataError
+from translate.seeding import derive
 
 SIDE, BATCH, RATE = 64, 64, 4e-3
 """Images are seen at this many pixels a side at most; the optimizer is Adam with a cosine schedule."""
@@ -48,14 +49,15 @@ def seen(image: Tensor) -> Tensor:
 
 
 def train_classifier(
-    kinds: Sequence[Sequence[Tensor]], *, width: int, epochs: int, seed: int, held_out: float
+    kinds: Sequence[Sequence[Tensor]], *, width: int, epochs: int, seed: int, held_out: float, least: int = 4
 ) -> tuple[Classifier, float]:
-    """A classifier of these kinds of images, and its accuracy on those of each kind that were held out.
+    """A classifier of kinds of images, each C x H x W in [0, 1], and its accuracy on those that were held out.
 
-    Images of a batch are mirrored at random. The global random state is left as it was. Errors: DataError.
+    `held_out` is the share of each kind that it is not trained on, one image at least. Images of a batch are mirrored
+    at random. The global random state is left as it was. Errors: DataError for fewer than `least` images of a kind.
     """
-    if min(len(kind) for kind in kinds) < 4:
-        raise DataError("a classifier needs at least four training images of each side")
+    if min(len(kind) for kind in kinds) < least:
+        raise DataError(f"a classifier needs at least {least} training images of each side")
     images = [torch.stack(list(map(seen, kind))) for kind in kinds]
     orders = [np.random.default_rng(derive(seed, "held out", n)).permutation(len(x)) for n, x in enumerate(images)]
     cuts = [max(1, round(held_out * len(x))) for x in images]

@@ -1,0 +1,50 @@
+"""The classifier two-sample test: half right between equal sets, all right between sets that anybody tells apart."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import pytest
+import torch
+from torch import Tensor
+
+from translate.contracts import EvaluationContext
+from translate.errors import DataError
+from translate.metrics import C2ST
+
+COUNT = 160
+TOLERANCE = 3 / (2 * COUNT**0.5)
+"""Three standard deviations of the share of right guesses among the COUNT images that are tested: 80 of each set."""
+
+
+def noise(count: int, seed: int, brightness: float = 0.5) -> list[Tensor]:
+    rng = torch.Generator().manual_seed(seed)
+    return list((torch.rand(count, 3, 16, 16, generator=rng) * 0.5 + brightness / 2).clamp(0, 1))
+
+
+def context(training: Sequence[Tensor]) -> EvaluationContext:
+    return EvaluationContext("image", "image", [], [], [], lambda side: training)
+
+
+def test_equal_sets_are_not_told_apart_and_others_are() -> None:
+    metric = C2ST(C2ST.Config(epochs=4))
+    assert metric.score(noise(COUNT, 1), noise(COUNT, 2)) == pytest.approx(0.5, abs=TOLERANCE)
+    assert metric.score(noise(COUNT, 1), noise(COUNT, 2, brightness=0.9)) > 0.95
+    assert metric.score(noise(COUNT, 1), noise(COUNT, 2)) == metric.score(noise(COUNT, 1), noise(COUNT, 2))
+
+
+def test_real_images_stand_beside_the_score() -> None:
+    metric = C2ST(C2ST.Config(epochs=4))
+    dark, references = noise(COUNT, 3, brightness=0.1), noise(COUNT, 2)
+    details = metric.details(dark, references, context(noise(COUNT + 40, 1)))
+    assert details["c2st/real"] == pytest.approx(0.5, abs=TOLERANCE)
+    assert metric.details(dark, references) == {}
+    darker = metric.details(references, references, context(noise(COUNT, 4, brightness=0.9)))
+    assert darker["c2st/real"] > 0.95
+
+
+def test_the_larger_set_is_cut() -> None:
+    metric = C2ST(C2ST.Config(epochs=1))
+    assert metric.score(noise(20, 1), noise(50, 2)) == metric.score(noise(20, 1), noise(50, 2)[:20])
+    with pytest.raises(DataError, match="needs 2 images of each, not 1"):
+        metric.score(noise(1, 1), noise(50, 2))
