@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import filecmp
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
@@ -24,8 +25,8 @@ from translate.metrics import by_key
 RESULTS, IMAGES, INPUTS, OTHERS, CONTACT = "results.jsonl", "images", "inputs", "others", "contact.png"
 """What lies in the folder of an `infer` stage: the journal, outputs, inputs and further inputs that were made for it,
 and a sheet of examples."""
-SHOWN, TILE = 8, 256
-"""Rows of the contact sheet, and the longest side of its pictures in pixels."""
+SHOWN, ANSWERS, TILE = 8, 5, 256
+"""Rows of the contact sheet, outputs of one input in a row, and the longest side of its pictures in pixels."""
 
 
 def plan_split(dataset: Dataset, split: str, route: Route, translator: Translator, folder: Path, seed: int) -> Plan:
@@ -77,14 +78,35 @@ def contact_sheet(work: Plan, dataset: Dataset | None, facts: ImagesFacts, route
     """Rows of inputs | output | target (where pairs are known) of images spread over the set; H x W x 3 uint8.
 
     Inputs are shown in the size of the outputs. An output that joins several pictures may be as wide as all of them.
+    Outputs of equal inputs, which lie side by side in the set, share a row; their targets follow them in their order.
     """
-    items = [item for item in work.items if item]
+    answers = _by_input([item for item in work.items if item])
     rows = []
-    for item in items[:: max(1, len(items) // SHOWN)][:SHOWN]:
-        inputs = [picture_of(path, TILE // route.scale) for path in (item.source, *item.others.values())]
+    for items in answers[:: max(1, len(answers) // SHOWN)][:SHOWN]:
+        inputs = [picture_of(path, TILE // route.scale) for path in (items[0].source, *items[0].others.values())]
         row = [enlarged(pixels, route.scale) for pixels in inputs]
-        row.append(picture_of(work.output / item.target, TILE * max(route.tiles)))
+        for item in items[:ANSWERS]:
+            row.append(picture_of(work.output / item.target, TILE * max(route.tiles)))
         if dataset is not None and facts.split and facts.pairs and facts.target_side:
-            row.append(picture_of(dataset.path(facts.split, facts.target_side, item.name), TILE))
+            for item in items[:ANSWERS]:
+                row.append(picture_of(dataset.path(facts.split, facts.target_side, item.name), TILE))
         rows.append(row)
     return mosaic(rows)
+
+
+def _by_input(items: Iterable[Item]) -> list[list[Item]]:
+    """Neighbours whose input files have the same bytes, as lists; most have one member."""
+    groups: list[list[Item]] = []
+    for item in items:
+        if groups and _same_input(groups[-1][0], item):
+            groups[-1].append(item)
+        else:
+            groups.append([item])
+    return groups
+
+
+def _same_input(a: Item, b: Item) -> bool:
+    if a.others.keys() != b.others.keys():
+        return False
+    pairs = [(a.source, b.source), *((path, b.others[name]) for name, path in a.others.items())]
+    return all(filecmp.cmp(first, second, shallow=False) for first, second in pairs)
