@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
+import time
 from collections import Counter
 from itertools import islice
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import psutil
 import pytest
 import torch
 from data_images import picture
@@ -169,3 +173,30 @@ def test_errors_of_a_dataset_name_what_there_is(tmp_path: Path) -> None:
     (tmp_path / "dataset.json").write_text("{}")
     with pytest.raises(DataError, match=r"dataset.json: cannot be read"):
         Dataset(tmp_path)
+
+
+ITERATING = """
+import sys, time
+from pathlib import Path
+from translate.data.dataset import Dataset
+from translate.data.loader import Loader
+loader = Loader(Dataset(Path(sys.argv[1])), "train", [], 2, 0, 2)
+loader.workers = 2  # also where there is one core
+batches = iter(loader)
+next(batches)
+print("iterates", flush=True)
+time.sleep(60)
+"""
+
+
+def test_workers_end_at_once_when_their_parent_is_killed(tmp_path: Path) -> None:
+    prepared(tmp_path, "paired", {"input": 6, "target": 6})
+    with subprocess.Popen([sys.executable, "-c", ITERATING, str(tmp_path)], stdout=subprocess.PIPE) as parent:
+        assert parent.stdout is not None and parent.stdout.readline() == b"iterates\n"
+        workers = psutil.Process(parent.pid).children(recursive=True)
+        assert len(workers) >= 2
+        parent.kill()
+        killed = time.monotonic()
+        _, alive = psutil.wait_procs(workers, timeout=20)
+        assert not alive
+        assert time.monotonic() - killed < 2, "torch alone lets them live for up to five seconds"

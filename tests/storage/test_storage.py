@@ -4,16 +4,11 @@ from __future__ import annotations
 
 import hashlib
 import os
-import signal
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 
-from translate.errors import ConfigError
 from translate.storage import atomic, manifest
-from translate.storage.lock import Lock
 from translate.storage.pointer import follow, point
 
 
@@ -142,26 +137,3 @@ def test_windows_renames_once_more_when_a_file_is_open(
         with pytest.raises(PermissionError):
             atomic.write_text(tmp_path / "a", "new")
     assert (tmp_path / "a").read_text() == ("new" if works else "old") and len(list(tmp_path.iterdir())) == 1
-
-
-HOLD = "import sys\nfrom translate.storage.lock import Lock\nwith Lock(__import__('pathlib').Path(sys.argv[1])):\n" \
-       "    print('held', flush=True)\n    sys.stdin.read()\n"  # fmt: skip
-
-
-def test_lock_names_its_holder_and_dies_with_it(tmp_path: Path) -> None:
-    path = tmp_path / "new" / ".lock"
-    holder = subprocess.Popen(
-        [sys.executable, "-c", HOLD, str(path)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
-    )
-    with holder:
-        assert holder.stdout is not None
-        assert holder.stdout.readline() == "held\n"
-        with pytest.raises(ConfigError, match=f"new is in use by process {holder.pid}; wait for it to end"), Lock(path):
-            pass
-        holder.send_signal(signal.SIGKILL)
-    assert (tmp_path / "new" / ".lock.pid").read_text() == str(holder.pid), "it was killed"
-    with Lock(path):
-        assert (tmp_path / "new" / ".lock.pid").read_text() == str(os.getpid())
-    with Lock(path):
-        pass
-    assert not list((tmp_path / "new").iterdir())

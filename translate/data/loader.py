@@ -8,7 +8,10 @@ stream and augmentations of their own. An epoch is as many full batches as the l
 
 from __future__ import annotations
 
+import multiprocessing
+import os
 import signal
+import threading
 from collections import OrderedDict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -220,9 +223,23 @@ def _unchanged(value: Any) -> Any:
 
 
 def _set_up_worker(_worker: int) -> None:
-    """Prepares a worker process: one thread, and no reaction to signals."""
+    """Prepares a worker process: one thread for OpenCV, no reaction to signals, and no life without its parent."""
     # OpenCV's own threads would fight with the other workers for the same cores.
     cv2.setNumThreads(0)
     # A terminal or a scheduler sends signals to all processes at once, but the trainer alone decides when to stop.
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, signal.SIG_IGN)
+    threading.Thread(target=_end_with_parent, name="translate-parent", daemon=True).start()
+
+
+def _end_with_parent() -> None:
+    """Ends this process as soon as its parent is gone, however that ended.
+
+    torch's own workers ask every five seconds, and until then an orphan decodes beside the training that was started
+    again. The handle to wait on is a pipe, or on Windows a process, that the system closes with the parent. A worker
+    also holds the pipes of those that were forked before it: they end one after another, the last one first.
+    """
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+        parent.join()
+        os._exit(1)  # not `sys.exit`, which would end this thread alone

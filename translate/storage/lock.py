@@ -1,8 +1,14 @@
-"""A lock between processes on one machine. The system releases it when its holder dies, so it is never left behind."""
+"""A lock between processes on one machine. The system releases it when its holder dies, so it is never left behind.
+
+No process that the holder starts has a part in it. On Unix the system knows the holder by an open file, and a forked
+process has all open files of its parent: it would keep the lock of a parent that was killed. `filelock` closes the file
+in forked processes (from 3.30 on), and `exec` does so in all others; on Windows no process inherits it.
+"""
 
 from __future__ import annotations
 
 import os
+import time
 import warnings
 from contextlib import suppress
 from pathlib import Path
@@ -17,11 +23,24 @@ with warnings.catch_warnings():
     from filelock import FileLock, SoftFileLock, Timeout
 
 
-class LockedError(ConfigError):
-    """Another process, number `holder`, has the lock."""
+ENDING = 0.5
+"""Seconds to wait for a holder that lives: a killed process is there until the system has taken its memory back."""
+PATIENCE = 10.0
+"""Seconds to wait where no process has the holder's number: what it left behind, or has not written yet, goes by."""
+_PAUSE = 0.05
 
-    def __init__(self, folder: Path, holder: str) -> None:
-        super().__init__(f"{folder} is in use by process {holder}; wait for it to end, or stop it")
+
+class LockedError(ConfigError):
+    """Another process, number `holder`, has the lock; `alive` tells whether there is a process of that number."""
+
+    def __init__(self, folder: Path, holder: str, *, alive: bool = True) -> None:
+        message = f"{folder} is in use by process {holder}; wait for it to end, or stop it"
+        if not alive:
+            message = (
+                f"{folder} is in use, although no process {holder}, which took it, runs here: it may run on another "
+                f"machine or in another container, or a process that it started is left; wait for it to end, or stop it"
+            )
+        super().__init__(message)
         self.holder = holder
 
 
@@ -30,6 +49,7 @@ class Lock:
 
     The number of that process is in a file beside the lock, since Windows lets nobody read a file that is locked.
     Both files go away when the lock is released; where its holder was killed, they stay and mean nothing.
+    It is waited for as long as `ENDING` and `PATIENCE` say.
     Errors: LockedError; OSError where the folder cannot be written.
     """
 
@@ -41,10 +61,7 @@ class Lock:
 
     def __enter__(self) -> Self:
         self.path.parent.mkdir(parents=True, exist_ok=True)
-        try:
-            self._lock.acquire(timeout=0)
-        except Timeout:
-            raise LockedError(self.path.parent, self._read_holder()) from None
+        self._acquire()
         with suppress(OSError):  # a full disk: then nobody is told the number
             self.holder.write_text(str(os.getpid()), "ascii")
         return self
@@ -60,8 +77,34 @@ class Lock:
                 self.path.unlink()
         self._lock.release()
 
+    def _acquire(self) -> None:
+        """Takes the lock, at once or after a short while. Errors: LockedError."""
+        began = time.monotonic()
+        while True:
+            try:
+                self._lock.acquire(timeout=0)
+                return
+            except Timeout:
+                holder = self._read_holder()
+            alive = _is_alive(holder)
+            if time.monotonic() - began >= (ENDING if alive else PATIENCE):
+                raise LockedError(self.path.parent, holder, alive=alive)
+            time.sleep(_PAUSE)
+
     def _read_holder(self) -> str:
         try:
             return self.holder.read_text("ascii").strip() or "unknown"
         except OSError:  # it has the lock, but has not written its number yet
             return "unknown"
+
+
+def _is_alive(holder: str) -> bool:
+    """Tells whether a process of that number runs; one that has ended, but that nobody has waited for, does not."""
+    import psutil  # late: most locks are free, and it takes 10 ms
+
+    try:
+        return bool(psutil.Process(int(holder)).status() != psutil.STATUS_ZOMBIE)
+    except (ValueError, psutil.NoSuchProcess):
+        return False
+    except psutil.Error:  # it is there, and belongs to somebody else
+        return True
