@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import importlib
 import subprocess
 import sys
+import threading
 import time
 from collections import Counter
 from itertools import islice
@@ -16,8 +18,9 @@ import pytest
 import torch
 from data_images import picture
 
+from translate.contracts import NoOptions, Transform
 from translate.data.dataset import Dataset, write_index
-from translate.data.loader import Batch, Loader, to_device
+from translate.data.loader import Batch, Loader, Samples, to_device
 from translate.data.transforms import HorizontalFlip, RandomCrop
 from translate.errors import DataError
 from translate.imaging.io import write
@@ -58,26 +61,26 @@ def test_any_start_and_any_number_of_workers_give_the_same_batches(
     kind: str, counts: dict[str, int], tmp_path: Path
 ) -> None:
     dataset = prepared(tmp_path, kind, counts)
-    whole = batches(Loader(dataset, "train", AUGMENT, 2, 9, 0), 12)
+    whole = batches(Loader(Samples(dataset, "train", AUGMENT, 2, 9), 0), 12)
     for start, workers in ((0, 2), (5, 0), (5, 1), (11, 3)):
         torch.manual_seed(start)
-        part = batches(Loader(dataset, "train", AUGMENT, 2, 9, workers, start), 12 - start)
+        part = batches(Loader(Samples(dataset, "train", AUGMENT, 2, 9), workers, start), 12 - start)
         assert len(part) == 12 - start and all(map(same, part, whole[start:]))
-    other = batches(Loader(dataset, "train", AUGMENT, 2, 10, 0), 12)
+    other = batches(Loader(Samples(dataset, "train", AUGMENT, 2, 10), 0), 12)
     assert not any(map(same, other, whole))
 
 
 def test_global_random_state_is_left_alone(tmp_path: Path) -> None:
     dataset = prepared(tmp_path, "unpaired", {"a": 3, "b": 3})
     states = torch.get_rng_state(), np.random.get_state()[1].copy()
-    batches(Loader(dataset, "train", AUGMENT, 1, 0, 2), 4)
-    batches(Loader(dataset, "train", AUGMENT, 1, 0, 0), 4)
+    batches(Loader(Samples(dataset, "train", AUGMENT, 1, 0), 2), 4)
+    batches(Loader(Samples(dataset, "train", AUGMENT, 1, 0), 0), 4)
     assert torch.equal(torch.get_rng_state(), states[0]) and np.array_equal(np.random.get_state()[1], states[1])
 
 
 def test_unpaired_sides_use_each_image_equally_and_shuffle_apart(tmp_path: Path) -> None:
     dataset = prepared(tmp_path, "unpaired", {"a": 4, "b": 6})
-    loader = Loader(dataset, "train", [], 2, 1, 0)
+    loader = Loader(Samples(dataset, "train", [], 2, 1), 0)
     assert loader.steps_per_epoch == 3
     seen = batches(loader, 12)  # 24 draws: 6 rounds of a, 4 of b
     for side, times in (("a", 6), ("b", 4)):
@@ -99,7 +102,7 @@ def test_unpaired_sides_are_augmented_apart_and_paired_ones_together(tmp_path: P
         plain = {
             side: torch.from_numpy(dataset.array("train", side, "k000").transpose(2, 0, 1).copy()) for side in sides
         }
-        seen = batches(Loader(dataset, "train", flip, 1, 0, 0), 40)
+        seen = batches(Loader(Samples(dataset, "train", flip, 1, 0), 0), 40)
         return [tuple(not torch.equal(b.images[s][0], plain[s]) for s in sides) for b in seen]  # type: ignore[misc]
 
     assert all(a == b for a, b in flips("paired", ("input", "target")))
@@ -108,7 +111,7 @@ def test_unpaired_sides_are_augmented_apart_and_paired_ones_together(tmp_path: P
 
 def test_a_batch_larger_than_the_data_wraps(tmp_path: Path) -> None:
     dataset = prepared(tmp_path, "unpaired", {"a": 2, "b": 3})
-    loader = Loader(dataset, "train", [], 5, 0, 0)
+    loader = Loader(Samples(dataset, "train", [], 5, 0), 0)
     assert loader.steps_per_epoch == 1
     (batch,) = batches(loader, 1)
     assert batch.images["a"].shape == (5, 3, 12, 12) and set(Counter(batch.keys["a"]).values()) == {2, 3}
@@ -117,7 +120,7 @@ def test_a_batch_larger_than_the_data_wraps(tmp_path: Path) -> None:
 @pytest.mark.parametrize(("dtype", "top"), [(np.uint8, 255), (np.uint16, 65535)])
 def test_images_reach_the_network_in_minus_one_to_one(dtype: Any, top: int, tmp_path: Path) -> None:
     dataset = prepared(tmp_path, "unpaired", {"a": 2, "b": 2}, dtype)
-    (batch,) = batches(Loader(dataset, "train", [], 2, 0, 0), 1)
+    (batch,) = batches(Loader(Samples(dataset, "train", [], 2, 0), 0), 1)
     assert batch.images["a"].dtype == (torch.uint8 if dtype == np.uint8 else torch.int32)
     ready = to_device(batch, "cpu")["a"]
     for row, key in zip(ready, batch.keys["a"], strict=True):
@@ -129,7 +132,7 @@ def test_images_reach_the_network_in_minus_one_to_one(dtype: Any, top: int, tmp_
 
 def test_labels_stay_whole_numbers(tmp_path: Path) -> None:
     dataset = prepared(tmp_path, "labelled", {"image": 3, "label": 3})
-    (batch,) = batches(Loader(dataset, "train", AUGMENT, 2, 0, 0), 1)
+    (batch,) = batches(Loader(Samples(dataset, "train", AUGMENT, 2, 0), 0), 1)
     assert batch.images["label"].shape == (2, 8, 8) and to_device(batch, "cpu")["label"].dtype == torch.int64
     assert dataset.tensor("train", "label", "k001").shape == (12, 12)
 
@@ -139,14 +142,14 @@ def test_a_damaged_image_is_one_clear_error(workers: int, tmp_path: Path) -> Non
     dataset = prepared(tmp_path, "unpaired", {"a": 1, "b": 1})
     dataset.path("train", "a", "k000").write_bytes(b"\x89PNG\r\n\x1a\n")
     with pytest.raises(DataError, match=r"^[^\n]*k000.png: truncated PNG[^\n]*$"):
-        batches(Loader(dataset, "train", [], 1, 0, workers), 1)
+        batches(Loader(Samples(dataset, "train", [], 1, 0), workers), 1)
 
 
 def test_images_of_two_sizes_are_refused_in_a_batch_and_before(tmp_path: Path) -> None:
     dataset = prepared(tmp_path, "unpaired", {"a": 2, "b": 2})
     write(dataset.path("train", "a", "k001"), picture(9, 12))
     with pytest.raises(DataError, match=r"k00\d.png cannot share a batch: .*; add a `resize`"):
-        batches(Loader(dataset, "train", [], 2, 0, 0), 1)
+        batches(Loader(Samples(dataset, "train", [], 2, 0), 0), 1)
 
 
 def test_the_size_of_a_batch_is_known_before_training(tmp_path: Path) -> None:
@@ -179,8 +182,8 @@ ITERATING = """
 import sys, time
 from pathlib import Path
 from translate.data.dataset import Dataset
-from translate.data.loader import Loader
-loader = Loader(Dataset(Path(sys.argv[1])), "train", [], 2, 0, 2)
+from translate.data.loader import Loader, Samples
+loader = Loader(Samples(Dataset(Path(sys.argv[1])), "train", [], 2, 0), 2)
 loader.workers = 2  # also where there is one core
 batches = iter(loader)
 next(batches)
@@ -200,3 +203,31 @@ def test_workers_end_at_once_when_their_parent_is_killed(tmp_path: Path) -> None
         _, alive = psutil.wait_procs(workers, timeout=20)
         assert not alive
         assert time.monotonic() - killed < 2, "torch alone lets them live for up to five seconds"
+
+
+class Slow(Transform[NoOptions]):
+    """A transform that imports a library when it is first used, as the built-in ones import albumentations."""
+
+    name = "slow"
+
+    def __call__(self, images: dict[str, Any], seed: int) -> dict[str, Any]:
+        import slow_library  # type: ignore[import-not-found]
+
+        assert slow_library.READY
+        return images
+
+
+@pytest.mark.timeout(60)
+def test_workers_start_while_another_thread_imports_what_they_need(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "slow_library.py").write_text("import time\ntime.sleep(1.5)\nREADY = True\n")
+    monkeypatch.syspath_prepend(tmp_path)
+    dataset = prepared(tmp_path / "data", "unpaired", {"a": 4, "b": 4})
+    importing = threading.Thread(target=importlib.import_module, args=("slow_library",))
+    importing.start()
+    time.sleep(0.3)
+    loader = Loader(Samples(dataset, "train", [Slow(NoOptions())], 1, 0), 1)
+    assert len(batches(loader, 2)) == 2
+    importing.join()
+    del sys.modules["slow_library"]

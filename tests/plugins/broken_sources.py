@@ -109,7 +109,7 @@ BROKEN: dict[str, Broken] = {
     "abstract": Broken(changed("def step", "def stap"), "Paper in translate_methods does not define step"),
     "no players": Broken(changed("    players", "    player"), "needs `players`, a mapping of players"),
     "no directions": Broken(changed("    directions", "    ways"), "needs `directions`, a mapping of names"),
-    "data kind": Broken(changed('"paired"', '"pairs"'), "needs `data`, one of paired, unpaired, single"),
+    "data kind": Broken(changed('"paired"', '"pairs"'), "needs `data`, a translate.Sides or one of paired, unpaired"),
     "revision": Broken(
         changed("    def step", "    revision = 'b'\n    def step"), "has the revision 'b', which is not a whole number"
     ),

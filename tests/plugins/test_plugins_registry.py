@@ -111,7 +111,10 @@ BROKEN = {
         method("acme").replace('Direction(nets=("gen",))', '"gen"'),
         "has directions that are not a translate.Direction: a_to_b",
     ),
-    "data kind": (method("acme").replace('"paired"', '"pairs"'), "needs `data`, one of paired, unpaired, single"),
+    "data kind": (
+        method("acme").replace('"paired"', '"pairs"'),
+        "needs `data`, a translate.Sides or one of paired, unpaired",
+    ),
     "abstract": (method("acme").replace("def step", "def stap"), "does not define step"),
     "observe": (
         method("acme").replace(

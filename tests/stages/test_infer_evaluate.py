@@ -201,8 +201,9 @@ def test_mistakes_of_infer_show_at_plan_time(tmp_path, registry, data, model):
     wrong = of({"direction": "a_to_c"}, model=model, data=data)
     assert wrong[0][0] == ("with", "direction") and "did you mean 'a_to_b'?" in wrong[0][1]
     paired = Artifact("dataset", data.path, {**data.facts, "kind": "paired"})
+    kinds = "unpaired data (a: image; b: image), and here is paired data (input: image with target: image)"
     assert of({}, model=model, data=paired) == [
-        (("needs", "data"), "negative translates unpaired data, and this data is paired")
+        (("needs", "data"), f"negative translates {kinds}: side 'a' is missing")
     ]
 
 

@@ -10,11 +10,14 @@ from typing import Any
 import numpy as np
 
 from translate import (
+    Class,
     Config,
+    Image,
     Need,
     NoOptions,
     Problem,
     Record,
+    Sides,
     Source,
     SourceFacts,
     Stage,
@@ -47,10 +50,16 @@ class Squares(Source[NoOptions]):
         return np.full((16, 16, 3), 10 * n, np.uint8)
 
 
-@fault("facts\\(\\) says kind 'pairs'; there are paired, unpaired")
+@fault("there is no kind of data 'pairs'; did you mean 'paired'")
 class OddKind(Squares):
     def facts(self):
         return SourceFacts("pairs", ("train",))
+
+
+@fault("facts\\(\\) names no classes of side 'kind'; give translate.Class all names")
+class NamelessClasses(Squares):
+    def facts(self):
+        return SourceFacts(Sides({"input": Image(), "kind": Class()}, [("input", "kind")]), ("train",))
 
 
 @fault("facts\\(\\) says that split 'val' has pairs, but its splits are train")
@@ -104,7 +113,7 @@ class Escapes(Squares):
             yield Record(f"../{record.key}", record.side, record.origin, record.load)
 
 
-@fault("load\\(\\) of train/0 gives float64; give a numpy array of uint8 or uint16")
+@fault("load\\(\\) of train/0 gives float64; give a numpy array of uint8, uint16 or float32")
 class Floats(Squares):
     def draw(self, n):
         return np.zeros((16, 16, 3))
@@ -166,7 +175,7 @@ class OneColour(Streets):
         return SourceFacts("labelled", ("train",), classes=("road", "sky"), palette=((0, 0, 0),))
 
 
-@fault("facts\\(\\) names no classes, and the data is labelled")
+@fault("facts\\(\\) names no classes, and side 'label' has label maps")
 class NoClasses(Streets):
     def facts(self):
         return SourceFacts("labelled", ("train",))

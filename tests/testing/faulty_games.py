@@ -69,7 +69,7 @@ class NoDefault(Fine):
     Config = NeedyConfig
 
 
-@fault("it needs `data`, one of paired")
+@fault("it needs `data`, a translate.Sides or one of paired")
 class NoData(Fine):
     data = "pictures"
 

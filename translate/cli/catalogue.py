@@ -43,7 +43,7 @@ def methods(name: str | None, as_json: bool) -> None:
 def _summary(method: dict[str, Any]) -> None:
     out = console()
     out.say(f"{method['name']}  ({method['distribution']} {method['version']}): {method['about'].splitlines()[0]}")
-    out.say(f"  data        {method['data']}")
+    out.say(f"  data        {method['sides']}")
     out.say(f"  directions  {'; '.join(_direction(n, d) for n, d in method['directions'].items())}")
     nets = ", ".join(f"{n} {net['uses']} {net['parameters']:,}" for n, net in method["networks"].items())
     out.say(f"  networks    {nets or method['problem']}")
@@ -59,7 +59,7 @@ def _direction(name: str, direction: dict[str, Any]) -> str:
 def _show_method(method: dict[str, Any]) -> None:
     out = console()
     out.say(f"{method['name']}, revision {method['revision']}  ({method['distribution']} {method['version']})")
-    out.say(f"{method['about']}\n\ndata: {method['data']}\n")
+    out.say(f"{method['about']}\n\ndata: {method['sides']}\n")
     directions = [(n, ", ".join(d["inputs"]), d["output"], d["scale"]) for n, d in method["directions"].items()]
     out.table("directions", ("name", "inputs", "output", "scale"), directions)
     owner: dict[str, str] = {}

@@ -1,17 +1,7 @@
 """The classes that a plugin author extends: methods, metrics, sources, transforms, stages; and what they exchange."""
 
 from translate.contracts.artifacts import Artifact, DatasetFacts, Facts, ImagesFacts, ModelFacts, Route, ScoresFacts
-from translate.contracts.data import (
-    IGNORE,
-    JOINED,
-    SIDES,
-    DataKind,
-    DataSpec,
-    Record,
-    Source,
-    SourceFacts,
-    Transform,
-)
+from translate.contracts.data import DataSpec, Record, Source, SourceFacts, Transform
 from translate.contracts.method import Build, Direction, Method, Nets, Step, TestTime, Update
 from translate.contracts.metric import EvaluationContext, Metric
 from translate.contracts.options import (
@@ -28,6 +18,21 @@ from translate.contracts.options import (
     TransformUse,
     Use,
 )
+from translate.contracts.sides import (
+    FULL,
+    IGNORE,
+    MISSING,
+    NAMED,
+    SIDES,
+    Class,
+    DataKind,
+    Frames,
+    Image,
+    Labels,
+    Side,
+    Sides,
+    Vector,
+)
 from translate.contracts.stage import (
     Components,
     Console,
@@ -41,12 +46,15 @@ from translate.contracts.stage import (
 
 __all__ = [
     "CONTRACT",
+    "FULL",
     "IGNORE",
-    "JOINED",
+    "MISSING",
+    "NAMED",
     "SIDES",
     "Artifact",
     "Build",
     "C",
+    "Class",
     "ComponentKind",
     "Components",
     "Config",
@@ -58,7 +66,10 @@ __all__ = [
     "Direction",
     "EvaluationContext",
     "Facts",
+    "Frames",
+    "Image",
     "ImagesFacts",
+    "Labels",
     "LossUse",
     "Method",
     "Metric",
@@ -73,6 +84,8 @@ __all__ = [
     "Record",
     "Route",
     "ScoresFacts",
+    "Side",
+    "Sides",
     "Source",
     "SourceFacts",
     "SourceUse",
@@ -85,4 +98,5 @@ __all__ = [
     "TransformUse",
     "Update",
     "Use",
+    "Vector",
 ]

@@ -9,11 +9,12 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any, ClassVar, Literal, Self
 
-from translate.contracts.data import DataKind, DataSpec
+from translate.contracts.data import DataSpec
+from translate.contracts.sides import FULL, Frames, Image, Labels, Side, Sides, side_from_json, side_to_json
 from translate.errors import ContractError
 
 
@@ -68,34 +69,61 @@ class Facts(ABC):
 class DatasetFacts(Facts):
     """A prepared dataset, made by `preprocess`.
 
-    Known before it runs: the `kind` of data, its `splits`, those splits whose sides show the same thing under the same
-    key (`pairs`), the names of label `classes` and the `palette` that shows them (RGB, 0 to 255), and the `direction`
-    of paired data. Known once the images are written: `channels` by side, `counts` of images by split and side, the
-    `size` (height, width) that all images share, or None, and the `bits` per channel (8 or 16; 0 until then).
+    Known before it runs: the sides of its `data`, given as `Sides` or by the name of a usual declaration, its
+    `splits`, those splits whose sides show the same thing under the same key (`pairs`), the names of label `classes`
+    and the `palette` that shows them (RGB, 0 to 255), and the `direction` of paired data. Known once the images are
+    written: `types` of sides that are more than 8 or 16 bits of grey or colour, `channels` by side, `counts` of
+    images by split and side, the `size` (height, width) that all images share, or None, and the `bits` per channel
+    (8 or 16; 0 until then).
     """
 
     artifact: ClassVar[str] = "dataset"
-    kind: DataKind
+    data: Sides
     splits: tuple[str, ...] = ()
     pairs: tuple[str, ...] = ()
     classes: tuple[str, ...] = ()
     palette: tuple[tuple[int, int, int], ...] = ()
     direction: str = "a_to_b"
+    types: Mapping[str, Side] = field(default_factory=dict)
     channels: Mapping[str, int] = field(default_factory=dict)
     counts: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
     size: tuple[int, int] | None = None
     bits: int = 0
 
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "data", Sides.of(self.data))
+
+    @property
+    def kind(self) -> str | None:
+        """The name of the usual declaration that the sides match, such as `paired`; None without one."""
+        return self.data.kind
+
+    @property
+    def sides(self) -> Sides:
+        """The sides with everything filled in that is known: channels, types and ranges of values, names of classes."""
+        known = self.data.filled(**self.types)
+        return known.filled(**{name: self._filled(name, side) for name, side in known.types.items()})
+
+    def _filled(self, name: str, side: Side) -> Side:
+        if isinstance(side, Labels) and not side.classes:
+            return replace(side, classes=self.classes, palette=self.palette)
+        if not isinstance(side, Image | Frames):
+            return side
+        dtype = side.dtype or ("uint16" if self.bits == 16 else "uint8")
+        channels = side.channels or self.channels.get(name)
+        return replace(side, channels=channels, dtype=dtype, range=side.range or FULL[dtype])
+
     @classmethod
     def _read(cls, value: Mapping[str, Any]) -> Self:
         size = value.get("size")
         return cls(
-            kind=value["kind"],
+            data=Sides.of(value["data"] if "data" in value else value["kind"]),
             splits=tuple(value.get("splits", ())),
             pairs=tuple(value.get("pairs", ())),
             classes=tuple(value.get("classes", ())),
             palette=tuple((int(r), int(g), int(b)) for r, g, b in value.get("palette", ())),
             direction=value.get("direction", "a_to_b"),
+            types={name: side_from_json(entry) for name, entry in value.get("types", {}).items()},
             channels=dict(value.get("channels", {})),
             counts={split: dict(sides) for split, sides in value.get("counts", {}).items()},
             size=(int(size[0]), int(size[1])) if size else None,
@@ -103,8 +131,10 @@ class DatasetFacts(Facts):
         )
 
     def to_json(self) -> dict[str, Any]:
+        data = self.data.to_json()
         promised = {
-            "kind": self.kind,
+            # a usual declaration stands under the name that manifests have always had
+            **({"kind": data} if isinstance(data, str) else {"data": data}),
             "splits": list(self.splits),
             "pairs": list(self.pairs),
             "classes": list(self.classes),
@@ -113,8 +143,10 @@ class DatasetFacts(Facts):
         }
         if not self.channels:
             return promised
+        types = {name: side_to_json(side) for name, side in self.types.items()}
         return {
             **promised,
+            **({"types": types} if types else {}),
             "channels": dict(self.channels),
             "counts": {split: dict(sides) for split, sides in self.counts.items()},
             "size": list(self.size) if self.size else None,
@@ -123,7 +155,8 @@ class DatasetFacts(Facts):
 
     def spec(self, size: tuple[int, int] | None = None) -> DataSpec:
         """The part that methods and metrics are told, for images of `size` (height, width); (0, 0) if unknown."""
-        return DataSpec(self.kind, dict(self.channels), size or self.size or (0, 0), self.classes, self.palette)
+        data = self.data.filled(**self.types)
+        return DataSpec(data, dict(self.channels), size or self.size or (0, 0), self.classes, self.palette)
 
 
 @dataclass(frozen=True)
@@ -167,23 +200,26 @@ class Route:
 class ModelFacts(Facts):
     """A trained model, made by `train`.
 
-    `method` is its name in the pipeline, `data` the kind of data that it translates, and `directions` are its uses by
-    name, the first being the default.
+    `method` is its name in the pipeline, `data` the sides of the data that it translates, and `directions` are its
+    uses by name, the first being the default.
     """
 
     artifact: ClassVar[str] = "model"
     method: str
-    data: DataKind
+    data: Sides
     directions: Mapping[str, Route]
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "data", Sides.of(self.data))
 
     @classmethod
     def _read(cls, value: Mapping[str, Any]) -> Self:
         directions = {name: Route.from_json(name, entry) for name, entry in value["directions"].items()}
-        return cls(value["method"], value["data"], directions)
+        return cls(value["method"], Sides.of(value["data"]), directions)
 
     def to_json(self) -> dict[str, Any]:
         directions = {name: route.to_json() for name, route in self.directions.items()}
-        return {"method": self.method, "data": self.data, "directions": directions}
+        return {"method": self.method, "data": self.data.to_json(), "directions": directions}
 
     @property
     def nets(self) -> tuple[str, ...]:
@@ -199,9 +235,9 @@ class ImagesFacts(Facts):
     """Translated images, made by `infer`.
 
     `direction` made them out of side `source_side` of a `split`, and they imitate `target_side` (None: no side).
-    `split` and `data`, the kind of the dataset, are None for the user's own images. `pairs`: each image has a reference
-    of its own key on the target side. `via` names the directions that made the images which were translated, where that
-    was another `infer` stage. `count` of images is known once they are written.
+    `split` and `data`, the sides of the dataset, are None for the user's own images. `pairs`: each image has a
+    reference of its own key on the target side. `via` names the directions that made the images which were
+    translated, where that was another `infer` stage. `count` of images is known once they are written.
     """
 
     artifact: ClassVar[str] = "images"
@@ -210,9 +246,13 @@ class ImagesFacts(Facts):
     source_side: str
     target_side: str | None
     pairs: bool
-    data: DataKind | None
+    data: Sides | None
     via: tuple[str, ...] = ()
     count: int | None = None
+
+    def __post_init__(self) -> None:
+        if self.data is not None:
+            object.__setattr__(self, "data", Sides.of(self.data))
 
     @classmethod
     def _read(cls, value: Mapping[str, Any]) -> Self:
@@ -222,7 +262,7 @@ class ImagesFacts(Facts):
             source_side=value["source_side"],
             target_side=value.get("target_side"),
             pairs=bool(value.get("pairs")),
-            data=value.get("data"),
+            data=Sides.of(value["data"]) if value.get("data") else None,
             via=tuple(value.get("via", ())),
             count=value.get("count"),
         )
@@ -231,7 +271,8 @@ class ImagesFacts(Facts):
         start = {"direction": self.direction, "split": self.split, "source_side": self.source_side}
         target = {"target_side": self.target_side, "pairs": self.pairs}
         # manifests have always had `data` earlier in images that came back; the order is kept so that bytes are equal
-        middle = {"data": self.data, **target, "via": list(self.via)} if self.via else {**target, "data": self.data}
+        data = {"data": self.data.to_json() if self.data else None}
+        middle = {**data, **target, "via": list(self.via)} if self.via else {**target, **data}
         return {**start, **middle, **({} if self.count is None else {"count": self.count})}
 
 

@@ -4,46 +4,28 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
-from types import MappingProxyType
-from typing import TYPE_CHECKING, Any, ClassVar, Literal
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from translate.contracts.options import C, Configured
+from translate.contracts.sides import DataKind, Frames, Image, Labels, Side, Sides
 
 if TYPE_CHECKING:
     import numpy as np
 
-DataKind = Literal["paired", "unpaired", "single", "labelled", "attribute"]
-"""What images belong together. `paired`: input and target of the same key; `unpaired`: two sets; `single`: images from
-which inputs are made; `labelled`: images with label maps; `attribute`: images with and without an attribute."""
-
-SIDES: Mapping[str, tuple[str, ...]] = MappingProxyType(
-    {
-        "paired": ("input", "target"),
-        "unpaired": ("a", "b"),
-        "single": ("image",),
-        "labelled": ("image", "label"),
-        "attribute": ("with", "without"),
-    }
-)
-"""The keys of a batch, in order, per kind of data. Images are N x C x H x W in [-1, 1]; `label` is long, N x H x W."""
-
-JOINED: frozenset[str] = frozenset({"paired", "labelled"})
-"""Kinds of data whose sides belong together image by image: same key, same size, same random geometry."""
-
-IGNORE = 255
-"""The value of a pixel in a label map that belongs to no class: no loss and no score counts it."""
-
 
 @dataclass(frozen=True)
 class DataSpec:
-    """The part of the prepared data that a method or a metric is told."""
+    """The part of the prepared data that a method or a metric is told.
 
-    kind: DataKind
-    """Kind of the data, which fixes its sides: see `SIDES`."""
+    `data` is given as a `Sides` or by the name of a usual declaration. `sides` has the same with everything filled in.
+    """
+
+    data: Sides
+    """The sides, with what is said of each: channels, class names, sizes."""
     channels: Mapping[str, int]
-    """Channels of each side: 1 (grey, label maps) or 3 (RGB)."""
+    """Channels of each image side: 1 (grey), 3 (RGB), or any number of bands; 1 for label maps."""
     size: tuple[int, int]
     """(height, width) in pixels of a training batch, after augmentation; (0, 0) where that is not known."""
     classes: tuple[str, ...] = ()
@@ -51,10 +33,43 @@ class DataSpec:
     palette: tuple[tuple[int, int, int], ...] = ()
     """Colour of each class, RGB from 0 to 255, where the data has labels or a legend."""
 
+    if TYPE_CHECKING:
+
+        def __init__(
+            self,
+            data: Sides | DataKind,
+            channels: Mapping[str, int],
+            size: tuple[int, int],
+            classes: tuple[str, ...] = (),
+            palette: tuple[tuple[int, int, int], ...] = (),
+        ) -> None: ...
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "data", Sides.of(self.data))
+
+    @property
+    def kind(self) -> str | None:
+        """The name of the usual declaration that the sides match, such as `paired`; None without one."""
+        return self.data.kind
+
+    @property
+    def sides(self) -> Sides:
+        """The sides with their channels and the names of classes filled in."""
+        return self.data.filled(**{name: self._filled(name, side) for name, side in self.data.types.items()})
+
+    def _filled(self, name: str, side: Side) -> Side:
+        if isinstance(side, Image | Frames) and side.channels is None:
+            return replace(side, channels=self.channels.get(name))
+        if isinstance(side, Labels) and not side.classes:
+            return replace(side, classes=self.classes, palette=self.palette)
+        return side
+
     def to_json(self) -> dict[str, Any]:
         """The fields as JSON, as bundles keep them."""
+        data = self.data.to_json()
         return {
-            "kind": self.kind,
+            # a usual declaration stands under the name that bundles have always had
+            **({"kind": data} if isinstance(data, str) else {"data": data}),
             "channels": dict(self.channels),
             "size": list(self.size),
             "classes": list(self.classes),
@@ -66,15 +81,19 @@ class DataSpec:
         """Reads what `to_json` wrote; other keys are left out. Errors: KeyError for a missing one."""
         palette = tuple((int(r), int(g), int(b)) for r, g, b in value["palette"])
         height, width = value["size"]
-        return cls(value["kind"], dict(value["channels"]), (height, width), tuple(value["classes"]), palette)
+        data = Sides.of(value["data"] if "data" in value else value["kind"])
+        return cls(data, dict(value["channels"]), (height, width), tuple(value["classes"]), palette)
 
 
 @dataclass(frozen=True)
 class SourceFacts:
-    """The promise of a source, before any image is read."""
+    """The promise of a source, before any image is read.
 
-    kind: DataKind
-    """Kind of its data."""
+    `data` is given as a `Sides` or by the name of a usual declaration.
+    """
+
+    data: Sides
+    """The sides of its data; those of classes with the names of all classes."""
     splits: tuple[str, ...]
     """Names of its splits, such as `("train", "test")`, in the order in which they are prepared."""
     pairs: frozenset[str] = frozenset()
@@ -84,20 +103,41 @@ class SourceFacts:
     palette: tuple[tuple[int, int, int], ...] = ()
     """Colour of each class, RGB from 0 to 255."""
 
+    if TYPE_CHECKING:
+
+        def __init__(
+            self,
+            data: Sides | DataKind,
+            splits: tuple[str, ...],
+            pairs: frozenset[str] = frozenset(),
+            classes: tuple[str, ...] = (),
+            palette: tuple[tuple[int, int, int], ...] = (),
+        ) -> None: ...
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "data", Sides.of(self.data))
+
+    @property
+    def kind(self) -> str | None:
+        """The name of the usual declaration that the sides match, such as `paired`; None without one."""
+        return self.data.kind
+
 
 @dataclass(frozen=True)
 class Record:
-    """One image of a source."""
+    """One image of a source, or what else belongs to one: its class, its numbers. A key without a record on an optional
+    side has none."""
 
     key: str
     """Its name within a split and side: a relative path without suffix, such as `2019/berlin`."""
     side: str
-    """Side of the data that it belongs to, one of `SIDES`."""
+    """Side of the data that it belongs to, one of the source's `data`."""
     origin: str
     """What an error message calls it: a path, or `path (left half)`."""
-    load: Callable[[], np.ndarray[Any, Any]]
-    """Reads it: H x W x C, uint8 or uint16, C = 1 (grey, class indices), 2 (grey, alpha), 3 (RGB) or 4 (RGBA), already
-    upright. Errors: DataError. It may run in any thread."""
+    load: Callable[[], Any]
+    """Reads it. An image: H x W x C, uint8, uint16 or float32, already upright; C = 1 (grey, class indices), 2 (grey,
+    alpha), 3 (RGB), 4 (RGBA), or any number of bands. Frames: the same with the number of frames in front. A class: its
+    index or its name. A vector: its numbers. Errors: DataError. It may run in any thread."""
 
 
 class Source(Configured[C], ABC):
@@ -150,8 +190,9 @@ class Transform(Configured[C], ABC):
     def __call__(self, images: dict[str, np.ndarray[Any, Any]], seed: int) -> dict[str, np.ndarray[Any, Any]]:
         """The changed images.
 
-        `images` by side, H x W x C, uint8 or uint16 (`label`: H x W, class indices), are of one size, and all of them
-        get the same geometry. `seed` decides all draws. Errors: DataError for images that it cannot take.
+        `images` by side, H x W x C, uint8, uint16 or float32 (label maps: H x W, class indices), are of one size,
+        and all of them get the same geometry. The frames of a side are images of their own, named `SIDE.0`,
+        `SIDE.1`, ... `seed` decides all draws. Errors: DataError for images that it cannot take.
         """
 
     def size(self, before: tuple[int, int] | None) -> tuple[int, int] | None:

@@ -7,8 +7,9 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, Protocol
 
-from translate.contracts.data import DataKind, DataSpec
+from translate.contracts.data import DataSpec
 from translate.contracts.options import C, Configured, NetworkUse
+from translate.contracts.sides import DataKind, Sides
 
 if TYPE_CHECKING:
     import torch
@@ -138,8 +139,9 @@ class Method(Configured[C], ABC):
             directions = {"a_to_b": Direction(nets=("gen",))}
     """
 
-    data: ClassVar[DataKind]
-    """Kind of data that it trains on, which fixes the keys of a batch: see `SIDES`."""
+    data: ClassVar[DataKind | Sides]
+    """The sides that it trains on, by name and type, which are the keys of a batch; or the name of a usual declaration,
+    such as `paired`. Data suits a method when it has all of these; further sides are left alone."""
     players: ClassVar[Mapping[str, tuple[str, ...]]]
     """Names of the networks of each player, in no order. Networks of no player hold state only (an image pool). Without
     players a method is for inference alone."""
@@ -176,9 +178,9 @@ class Method(Configured[C], ABC):
     def step(self, nets: Nets, batch: Mapping[str, Tensor], step: Step) -> Iterator[Update]:
         """One training step on one batch: yields one Update per optimizer step, in the paper's order.
 
-        `batch` maps the sides of the data to tensors on the device: images N x C x H x W in [-1, 1], `label` long
-        N x H x W. Code after a `yield` runs after that optimizer step. It runs in autocast; contexts such as
-        `torch.no_grad` are closed before a `yield`.
+        `batch` maps the sides of the method to tensors on the device, as `translate.Image` and its kin say: images N
+        x C x H x W in [-1, 1], label maps long N x H x W, classes long N. Code after a `yield` runs after that
+        optimizer step. It runs in autocast; contexts such as `torch.no_grad` are closed before a `yield`.
         """
 
     @abstractmethod

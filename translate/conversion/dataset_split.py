@@ -34,7 +34,7 @@ def plan_split(dataset: Dataset, split: str, route: Route, translator: Translato
 
     Of data that holds only targets, the inputs are made first, and written to `inputs/` and `others/NAME/`.
     """
-    if degrades(dataset.kind):
+    if degrades(translator.method.data, route):
         return _plan(_degraded(dataset, split, route, translator, folder, seed), folder)
     return _plan(_stored(dataset, split, route), folder)
 

@@ -1,4 +1,8 @@
-"""A prepared dataset on disk: `<split>/<side>/<key>.png` and `dataset.json`, which says what it holds."""
+"""A prepared dataset on disk: `<split>/<side>/<key>.png` and `dataset.json`, which says what it holds.
+
+Images of many bands, or of float32, are `.tif`; frames are `<key>.0.png`, `<key>.1.png`, ... Classes and vectors stand
+in `dataset.json`.
+"""
 
 from __future__ import annotations
 
@@ -11,37 +15,89 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from translate.contracts import DataKind, DatasetFacts, DataSpec, Transform
+from translate.contracts import (
+    FULL,
+    MISSING,
+    Class,
+    DatasetFacts,
+    DataSpec,
+    Frames,
+    Image,
+    Labels,
+    Side,
+    Transform,
+    Vector,
+)
 from translate.errors import ContractError, DataError
 from translate.imaging.io import read
 from translate.storage.atomic import write_json
 
 INDEX = "dataset.json"
+_PLAIN = Image()
 
 
-def normalise(values: Tensor) -> Tensor:
-    """uint8 (0 to 255), or int32 and uint16 (0 to 65535), to float32 in [-1, 1], on the tensor's own device."""
-    half = 127.5 if values.dtype == torch.uint8 else 32767.5
-    return values.to(torch.float32).div_(half).sub_(1.0)
+def normalise(values: Tensor, side: Side = _PLAIN) -> Tensor:
+    """Values as files have them to float32 in [-1, 1], on the tensor's own device.
+
+    uint8 spans 0 to 255, int32 and uint16 0 to 65535, unless `side` states a range: what lies outside is clipped.
+    `values` is ... x C x H x W. Float32 has a stated range in any case.
+    """
+    ranges = None if isinstance(side, Image | Frames) and _spans_its_type(side) else getattr(side, "range", None)
+    if ranges is None:
+        half = 127.5 if values.dtype == torch.uint8 else 32767.5
+        return values.to(torch.float32).div_(half).sub_(1.0)
+    low, high = (torch.tensor(ends, device=values.device).view(-1, 1, 1) for ends in zip(*ranges, strict=True))
+    return values.to(torch.float32).sub(low).div_((high - low) / 2).sub_(1.0).clamp_(-1, 1)
 
 
-def to_tensor(array: np.ndarray[Any, Any], side: str) -> Tensor:
-    """H x W x C to a tensor C x H x W, uint8 or int32 (16 bits); the side `label` to long H x W."""
-    if side == "label":
-        return torch.from_numpy(np.ascontiguousarray(array.reshape(array.shape[:2]), dtype=np.int64))
-    wide = array.dtype == np.uint16
-    return torch.from_numpy(np.ascontiguousarray(array.transpose(2, 0, 1), dtype=np.int32 if wide else np.uint8))
+def _spans_its_type(side: Image | Frames) -> bool:
+    return side.dtype != "float32" and side.range in (None, FULL[side.dtype or "uint8"])
+
+
+def to_tensor(array: np.ndarray[Any, Any]) -> Tensor:
+    """H x W x C to a tensor C x H x W, uint8, int32 (16 bits) or float32; a label map H x W to long H x W."""
+    if array.ndim == 2:
+        return torch.from_numpy(np.ascontiguousarray(array, dtype=np.int64))
+    dtype = np.int32 if array.dtype == np.uint16 else array.dtype  # torch computes nothing in uint16
+    return torch.from_numpy(np.ascontiguousarray(array.transpose(2, 0, 1), dtype=dtype))
+
+
+Keys = Mapping[str, Mapping[str, list[str]]]
+"""Keys by split and side, sorted."""
+Values = Mapping[str, Mapping[str, Mapping[str, Any]]]
+"""Classes (indices) and vectors (lists of numbers) by split, side and key."""
 
 
 def write_index(
-    folder: Path, facts: Mapping[str, Any], keys: dict[str, dict[str, list[str]]], extent: dict[str, list[list[int]]]
+    folder: Path,
+    facts: Mapping[str, Any],
+    keys: Keys,
+    extent: Mapping[str, list[list[int]]],
+    values: Values | None = None,
 ) -> None:
     """Writes `dataset.json`, last of all: a folder that has it is complete.
 
-    `facts` are those of `DatasetFacts.to_json`; `keys` by split and side, sorted; `extent` by split: smallest and
-    largest [height, width], each axis on its own.
+    `facts` are those of `DatasetFacts.to_json`; `extent` by split: smallest and largest [height, width], each axis on
+    its own.
     """
-    write_json(folder / INDEX, {"facts": dict(facts), "extent": extent, "keys": keys})
+    index = {"facts": dict(facts), "extent": extent, "keys": keys}
+    write_json(folder / INDEX, {**index, "values": values} if values else index)
+
+
+def file_names(side: Side, key: str) -> list[str]:
+    """The files of a key below the folder of its side; none for a class or a vector, which stand in the index."""
+    if isinstance(side, Labels):
+        return [f"{key}.png"]
+    if isinstance(side, Image):
+        return [f"{key}{suffix(side)}"]
+    if isinstance(side, Frames):
+        return [f"{key}.{number}{suffix(side.each)}" for number in range(side.count)]
+    return []
+
+
+def suffix(image: Image) -> str:
+    """`.png` for grey or colour of 8 or 16 bits, which every viewer shows; else `.tif`."""
+    return ".png" if image.channels in (None, 1, 3) and image.dtype != "float32" else ".tif"
 
 
 class Dataset:
@@ -54,7 +110,8 @@ class Dataset:
             self.facts = DatasetFacts.from_json(index["facts"])
             self._keys: dict[str, dict[str, list[str]]] = index["keys"]
             self._extent: dict[str, list[list[int]]] = index["extent"]
-            self.kind: DataKind = self.facts.kind
+            self._values: Values = index.get("values", {})
+            self.types = self.facts.sides
         except FileNotFoundError:
             raise DataError(
                 f"{self.folder}: not a prepared dataset ({INDEX} is missing); run its preprocess stage"
@@ -82,16 +139,38 @@ class Dataset:
         return sides[side]
 
     def path(self, split: str, side: str, key: str) -> Path:
-        return self.folder / split / side / f"{key}.png"
+        """The file of an image or a label map; of frames the first."""
+        return self.folder / split / side / file_names(self.types[side], key)[0]
 
     def array(self, split: str, side: str, key: str) -> np.ndarray[Any, Any]:
-        """H x W x C, uint8 or uint16; of the side `label` class indices."""
-        return read(self.path(split, side, key), indices=side == "label").pixels
+        """An image H x W x C, uint8, uint16 or float32; a label map H x W x 1; frames F x H x W x C."""
+        kind = self.types[side]
+        if isinstance(kind, Frames):
+            names = file_names(kind, key)
+            return np.stack([read(self.folder / split / side / name).pixels for name in names])
+        return read(self.path(split, side, key), indices=isinstance(kind, Labels)).pixels
+
+    def value(self, split: str, side: str, key: str) -> Tensor:
+        """A class, long without axes, or a vector, float32; `MISSING`, or not a number, where the key has none."""
+        kind, value = self.types[side], self._values.get(split, {}).get(side, {}).get(key)
+        if isinstance(kind, Class):
+            return torch.tensor(MISSING if value is None else int(value))
+        assert isinstance(kind, Vector)
+        size = kind.size or 0
+        return torch.tensor([float("nan")] * size if value is None else value, dtype=torch.float32)
 
     def tensor(self, split: str, side: str, key: str) -> Tensor:
-        """C x H x W, float32 in [-1, 1]; labels H x W, long."""
-        values = to_tensor(self.array(split, side, key), side)
-        return values if side == "label" else normalise(values)
+        """What a batch has of one key: C x H x W, float32 in [-1, 1]; labels H x W, long; frames F x C x H x W; a class
+        or a vector as `value`."""
+        kind = self.types[side]
+        if isinstance(kind, Class | Vector):
+            return self.value(split, side, key)
+        array = self.array(split, side, key)
+        if isinstance(kind, Labels):
+            return to_tensor(array[..., 0])
+        if isinstance(kind, Frames):
+            return normalise(torch.stack([to_tensor(frame) for frame in array]), kind)
+        return normalise(to_tensor(array), kind)
 
     def spec(self, size: tuple[int, int]) -> DataSpec:
         """What a method may know, for batches of `size` (height, width)."""

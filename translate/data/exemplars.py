@@ -22,7 +22,7 @@ def exemplar_keys(dataset: Dataset, split: str, sides: Sequence[str], key: str, 
     chosen = []
     for number, side in enumerate(sides[1:]):
         keys = dataset.keys(split, side)
-        if dataset.kind != "attribute" and not apart:
+        if dataset.facts.kind != "attribute" and not apart:
             chosen.append(key if key in keys else keys[derive(0, "partner", key) % len(keys)])
         elif dataset.pairs(split):
             chosen.append(_relative(keys, key, number))

@@ -13,7 +13,7 @@ import os
 import signal
 import threading
 from collections import OrderedDict
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import count
 from typing import Any
@@ -24,14 +24,17 @@ import torch
 from torch import Tensor
 from torch.utils.data import DataLoader
 
-from translate.contracts import JOINED, SIDES, Transform
+from translate.contracts import IGNORE, Class, Image, Labels, Side, Sides, Transform, Vector
 from translate.data.dataset import Dataset, normalise, to_tensor
+from translate.data.frames import joined_frames, split_frames
 from translate.data.transforms import apply
 from translate.device import cores
 from translate.errors import DataError, TranslateError
 from translate.seeding import derive
 
 Array = np.ndarray[Any, Any]
+
+NO_SIDES: Mapping[str, Side] = {}
 
 ORDERS = 8
 """Permutations that are kept for all sides together: the present ones, and some for steps that are asked for out of
@@ -42,8 +45,8 @@ order."""
 class Batch:
     """The images of one step, by side of the data, on the CPU.
 
-    They are N x C x H x W, uint8 (8 bits) or int32 (16 bits); labels are N x H x W, long. `keys` has the N names of the
-    images of each side.
+    They are N x C x H x W, uint8 (8 bits), int32 (16 bits) or float32; frames have a further axis behind N; labels are
+    N x H x W, long; classes N, long; vectors N x n, float32. `keys` has the N names of the images of each side.
     """
 
     step: int
@@ -56,26 +59,46 @@ class Batch:
         return Batch(self.step, self.epoch, {s: i.pin_memory() for s, i in self.images.items()}, self.keys)
 
 
-def to_device(batch: Batch, device: str | torch.device) -> dict[str, Tensor]:
-    """The images on the device, float32 in [-1, 1]; labels long. What travels is the narrow integers."""
+def to_device(batch: Batch, device: str | torch.device, sides: Mapping[str, Side] = NO_SIDES) -> dict[str, Tensor]:
+    """The batch on the device as a method gets it: images float32 in [-1, 1], by the range that `sides` state.
+
+    What travels is the narrow integers.
+    """
     # A copy from page-locked memory runs beside the device's work; float32 would be four times as much to copy.
     moved = {side: images.to(device, non_blocking=True) for side, images in batch.images.items()}
-    return {side: images if side == "label" else normalise(images) for side, images in moved.items()}
+    return {side: _as_batch(images, sides.get(side, Image())) for side, images in moved.items()}
+
+
+def _as_batch(values: Tensor, side: Side) -> Tensor:
+    """Images in [-1, 1]; label maps (long), classes (long) and vectors as they are."""
+    if values.dtype == torch.int64 or isinstance(side, Vector):
+        return values
+    return normalise(values, side)
 
 
 class Samples:
     """The batches of a dataset by step: `samples[step]`, the same in every process."""
 
     def __init__(
-        self, dataset: Dataset, split: str, augment: Sequence[Transform[Any]], batch_size: int, seed: int
+        self,
+        dataset: Dataset,
+        split: str,
+        augment: Sequence[Transform[Any]],
+        batch_size: int,
+        seed: int,
+        sides: Sides | None = None,
     ) -> None:
         self.dataset, self.split, self.augment, self.batch_size, self.seed = dataset, split, augment, batch_size, seed
-        sides = [side for side in SIDES[dataset.kind] if side in dataset.sides(split)]
+        # A method gets the sides that it asks for; an optional one may not be there.
+        wanted = sides or dataset.types
+        present = wanted.only([side for side in wanted if side in dataset.sides(split)])
         # A group shares its draws: paired sides show one key and get one geometry, unpaired sides nothing in common.
-        self.groups = [sides] if dataset.kind in JOINED else [[side] for side in sides]
-        self.keys = {side: dataset.keys(split, side) for side in sides}
+        # It is led by a side that has all keys.
+        self.groups = [sorted(group, key=lambda side: present[side].optional) for group in present.groups]
+        self.keys = {group[0]: dataset.keys(split, group[0]) for group in self.groups}
         self._orders: OrderedDict[tuple[str, int], Array] = OrderedDict()
-        if empty := [side for side in sides if not self.keys[side]]:
+        self._present: dict[str, frozenset[str]] = {}
+        if empty := [side for side, keys in self.keys.items() if not keys]:
             raise DataError(f"{dataset.folder}: split {split!r} has no images on side {', '.join(empty)}")
 
     @property
@@ -96,6 +119,12 @@ class Samples:
                 keys[side] = chosen
         return Batch(step, step // self.steps_per_epoch, images, keys)
 
+    def first(self, step: int) -> None:
+        """Makes the first sample of a step, and forgets it. Errors: DataError."""
+        draw = step * self.batch_size
+        for group in self.groups:
+            self._sample(group, self._key(group[0], draw), draw)
+
     def _key(self, side: str, draw: int) -> str:
         """The key that `side` shows at a draw; sides of one group share their keys."""
         # In cycle c every image of the side is shown once, in an order of its own.
@@ -109,16 +138,36 @@ class Samples:
         return self.keys[side][int(self._orders[side, cycle][place])]
 
     def _sample(self, group: list[str], key: str, draw: int) -> dict[str, Tensor]:
-        """The images of one key of a group, augmented together."""
-        arrays = {side: self.dataset.array(self.split, side, key) for side in group}
-        if "label" in arrays:
-            arrays["label"] = arrays["label"][..., 0]  # transforms take label maps as H x W
+        """The images of one key of a group, augmented together, and its classes and vectors."""
+        types = {side: self.dataset.types[side] for side in group}
+        values = {side: self.dataset.value(self.split, side, key) for side in group if is_value(types[side])}
+        arrays = {side: self._array(side, key) for side in group if side not in values}
+        if not arrays:
+            return values
         try:
             # Seeded by the draw, not by the key: the next time the image comes, it is augmented in another way.
-            arrays = apply(self.augment, arrays, derive(self.seed, "augment", group[0], draw))
+            seed = derive(self.seed, "augment", group[0], draw)
+            arrays = joined_frames(apply(self.augment, split_frames(arrays), seed), types)
         except DataError as error:
-            raise DataError(f"{self.dataset.path(self.split, group[0], key)}: {error}") from None
-        return {side: to_tensor(array, side) for side, array in arrays.items()}
+            raise DataError(f"{self.dataset.path(self.split, next(iter(arrays)), key)}: {error}") from None
+        return {**{side: _sample_tensor(array) for side, array in arrays.items()}, **values}
+
+    def _array(self, side: str, key: str) -> Array:
+        """An image, a label map H x W, or frames F x H x W x C."""
+        kind = self.dataset.types[side]
+        if not isinstance(kind, Labels):
+            return self.dataset.array(self.split, side, key)
+        if key in self._labelled(side):
+            return self.dataset.array(self.split, side, key)[..., 0]
+        # Of few labelled images among many: a map of no class, in the size of the image that it belongs to.
+        (partner, *_) = [other for other in self.dataset.types.group_of(side) if is_picture(self.dataset.types[other])]
+        return np.full(self.dataset.array(self.split, partner, key).shape[:2], IGNORE, np.uint8)
+
+    def _labelled(self, side: str) -> frozenset[str]:
+        """The keys of an optional side that has some."""
+        if side not in self._present:
+            self._present[side] = frozenset(self.dataset.keys(self.split, side))
+        return self._present[side]
 
     def _check_sizes(self, side: str, keys: list[str], tensors: list[Tensor]) -> None:
         """Checks that images can share a batch. Errors: DataError naming two that differ in size."""
@@ -127,6 +176,21 @@ class Samples:
             if shape != shapes[0]:
                 first, other = (self.dataset.path(self.split, side, k) for k in (keys[0], key))
                 raise DataError(f"{first} and {other} cannot share a batch: {shapes[0]} and {shape}; add a `resize`")
+
+
+def is_value(side: Side) -> bool:
+    """Whether a key has a value on this side, and no picture."""
+    return isinstance(side, Class | Vector)
+
+
+def is_picture(side: Side) -> bool:
+    """Whether a key has one picture of many values on this side."""
+    return isinstance(side, Image)
+
+
+def _sample_tensor(array: Array) -> Tensor:
+    """An image C x H x W, frames F x C x H x W, or a label map H x W."""
+    return torch.stack([to_tensor(frame) for frame in array]) if array.ndim == 4 else to_tensor(array)
 
 
 class _Attempts:
@@ -155,25 +219,13 @@ class _Steps:
 class Loader:
     """Yields batches from step `start` on, without an end.
 
-    `workers` processes (at most one per core) decode ahead; with 0 this process decodes a batch when it is asked for.
-    Neither `start` nor `workers` changes any batch. `pin` page-locks batches, for a GPU. Errors while iterating:
-    DataError.
+    `workers` processes (at most one per core) decode ahead; with 0 this process decodes a batch when it is asked
+    for. Neither `start` nor `workers` changes any batch. `pin` page-locks batches, for a GPU. Errors while
+    iterating: DataError.
     """
 
-    def __init__(
-        self,
-        dataset: Dataset,
-        split: str,
-        augment: Sequence[Transform[Any]],
-        batch_size: int,
-        seed: int,
-        workers: int,
-        start: int = 0,
-        *,
-        pin: bool = False,
-    ) -> None:
-        self.samples = Samples(dataset, split, augment, batch_size, seed)
-        self.workers, self.start, self.pin = min(workers, cores()), start, pin
+    def __init__(self, samples: Samples, workers: int, start: int = 0, *, pin: bool = False) -> None:
+        self.samples, self.workers, self.start, self.pin = samples, min(workers, cores()), start, pin
         self._running: Any = None
 
     @property
@@ -203,6 +255,9 @@ class Loader:
             self._running = None
 
     def _processes(self) -> Any:
+        # What a sample needs is imported here. A process that is forked while another thread imports the same module
+        # (the tracker imports much) finds that import under way for ever, since the thread is not in it.
+        self.samples.first(self.start)
         loader: DataLoader[Any] = DataLoader(
             _Attempts(self.samples),  # type: ignore[arg-type]
             batch_size=None,  # a sample is a whole batch

@@ -1,4 +1,4 @@
-"""Prepares a dataset: reads the records of a source, transforms them, and writes PNG files and their index."""
+"""Prepares a dataset: reads the records of a source, transforms them, and writes image files and their index."""
 
 from __future__ import annotations
 
@@ -7,44 +7,57 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
-from typing import TYPE_CHECKING, Any
+from typing import Any
+
+import numpy as np
 
 from translate.contracts import (
-    JOINED,
-    SIDES,
+    Class,
     Console,
     DatasetFacts,
+    Frames,
+    Image,
+    Labels,
     Record,
+    Side,
+    Sides,
     Source,
     SourceFacts,
     Transform,
+    Vector,
 )
+from translate.contracts.sides import side_in_words
 from translate.data import labels
 from translate.data.dataset import write_index
+from translate.data.frames import joined_frames, split_frames
+from translate.data.side_files import (
+    Format,
+    Place,
+    Written,
+    as_written,
+    dtype_of,
+    rewrite,
+    side_formats,
+    write_side,
+    written_files,
+)
+from translate.data.side_values import checked_value
 from translate.data.sources.listing import matched
 from translate.data.transforms import apply
 from translate.errors import DataError
-from translate.imaging.io import Image, probe, read, write
-from translate.imaging.palette import full_palette
-from translate.imaging.pixels import match, over_white
+from translate.imaging.pixels import over_white
 from translate.seeding import derive
 from translate.storage.file_names import refused_name
 from translate.text import examples
 from translate.threads import ordered_map
 
-if TYPE_CHECKING:
-    import numpy as np
-
-    Array = np.ndarray[Any, Any]
+Array = np.ndarray[Any, Any]
 
 _ENOUGH = 100
 """Failures after which the rest is not tried: by then it is not about single images."""
 
 Group = Mapping[str, Record]
 """The records of one key that are read together, by side: all sides of joined data, or one side."""
-
-Place = tuple[str, str, str]
-"""Split, side and key of an image."""
 
 
 @dataclass(frozen=True)
@@ -57,14 +70,10 @@ class Job:
 
 
 @dataclass(frozen=True)
-class Written:
-    """One image as it was written: its size in pixels, channels, bits per channel, and whether it had transparency."""
+class Value:
+    """A class, by its index, or the numbers of a vector: they are kept in the index of the dataset."""
 
-    height: int
-    width: int
-    channels: int
-    bits: int
-    alpha: bool
+    value: int | list[float]
 
 
 @dataclass(frozen=True)
@@ -80,46 +89,58 @@ class Prepared:
 
     def remarks(self) -> Iterator[str]:
         """Sentences on images that were changed so that a side, or the whole dataset, has one format."""
-        bits, channels = self.facts.bits, self.facts.channels
+        sides = self.facts.sides
         if transparent := [f"{split}/{side}/{key}" for (split, side, key), w in self.images.items() if w.alpha]:
             yield f"{len(transparent):,} images have transparency, laid over white: {examples(transparent)}"
-        for side, most in channels.items():
+        for side, most in self.facts.channels.items():
             of_side = [(f"{split}/{key}", w) for (split, other, key), w in self.images.items() if other == side]
             if grey := [name for name, w in of_side if w.channels < most]:
                 yield f"side {side} mixes grey and colour; {len(grey):,} grey images became RGB: {examples(grey)}"
-        pictures = [(place, written) for place, written in self.images.items() if place[1] != "label"]
-        if narrow := [f"{split}/{side}/{key}" for (split, side, key), w in pictures if w.bits < bits]:
+        pictures = [(place, written) for place, written in self.images.items() if sides[place[1]].type != "labels"]
+        if narrow := [f"{split}/{side}/{key}" for (split, side, key), w in pictures if w.bits < self.facts.bits]:
             yield f"8 and 16 bits are mixed; {len(narrow):,} images became 16 bits: {examples(narrow)}"
 
 
 def jobs_of(source: Source[Any], facts: SourceFacts, split: str, *, swap: bool) -> list[Job]:
     """The work of a split, sorted by key; `swap` exchanges the two sides. Errors: DataError.
 
-    Data whose sides belong together has one job a key, other data one an image.
+    Sides that belong together have one job a key, others one an image. Optional sides may lack keys, but not have more.
     """
-    sides = SIDES[facts.kind]
-    new_side = dict(zip(sides, reversed(sides), strict=True)) if swap else {}
+    sides = facts.data
+    new_side = dict(zip(sides, reversed(list(sides)), strict=True)) if swap else {}
     records: dict[str, dict[str, Record]] = {side: {} for side in sides}
     for record in source.records(split):
         _check_key(record.key)
-        of_side = records[new_side.get(record.side, record.side)]
-        if record.key in of_side:
+        side = new_side.get(record.side, record.side)
+        if side not in records:
+            raise DataError(f"{record.origin}: is of side {side!r}, and the source has {', '.join(sides)}")
+        if record.key in records[side]:
             raise DataError(f"{record.origin}: split {split!r} has two images of the name {record.key!r}")
-        of_side[record.key] = record
-    if empty := [side for side in sides if not records[side]]:
+        records[side][record.key] = record
+    if empty := [side for side in sides if not records[side] and not sides[side].optional]:
         raise DataError(f"split {split!r} has no images on side {', '.join(empty)}")
-    first = sides[0]
-    if facts.kind in JOINED or split in facts.pairs:
-        for side in sides[1:]:
-            matched(records[first], records[side], [f"{split}/{first}", f"{split}/{side}"], skip=False)
+    if split in facts.pairs:
+        _check_partners(split, sides, [side for side in sides if sides[side].type != "class"], records)
     jobs: list[Job] = []
-    if facts.kind in JOINED:
+    for group in sides.groups:
+        _check_partners(split, sides, group, records)
+        first = min(group, key=lambda side: sides[side].optional)
         for key in sorted(records[first]):
-            jobs.append(Job(split, key, {side: records[side][key] for side in sides}))
-        return jobs
-    for side in sides:
-        jobs += [Job(split, key, {side: record}) for key, record in sorted(records[side].items())]
+            jobs.append(Job(split, key, {side: records[side][key] for side in group if key in records[side]}))
     return jobs
+
+
+def _check_partners(
+    split: str, sides: Sides, group: Sequence[str], records: Mapping[str, Mapping[str, Record]]
+) -> None:
+    """Errors: DataError where sides that belong together differ in keys, or an optional one has a key of its own."""
+    first, *others = sorted(group, key=lambda side: sides[side].optional)
+    for side in others:
+        if not sides[side].optional:
+            matched(records[first], records[side], [f"{split}/{first}", f"{split}/{side}"], skip=False)
+        elif alone := sorted(set(records[side]) - set(records[first])):
+            origin = records[side][alone[0]].origin
+            raise DataError(f"{origin}: {split}/{side} has {alone[0]!r}, and {split}/{first} has no image of that name")
 
 
 def write_images(
@@ -131,16 +152,16 @@ def write_images(
     seed: int,
     workers: int | None,
     console: Console,
-) -> dict[Place, Written]:
+) -> dict[Place, Written | Value]:
     """Writes the images that are not there yet, in threads; the result is in the order of the jobs.
 
     The first few failures are collected, so that one run shows them all. Errors: DataError naming what failed.
     """
     total = sum(len(job.group) for job in jobs)
-    images: dict[Place, Written] = {}
+    images: dict[Place, Written | Value] = {}
     failures: list[str] = []
 
-    def work(job: Job) -> tuple[Job, dict[str, Written] | DataError]:
+    def work(job: Job) -> tuple[Job, dict[str, Written | Value] | DataError]:
         try:
             return job, _prepare(folder / job.split, job, chain, derive(seed, job.split, job.key), facts)
         except DataError as error:
@@ -163,75 +184,122 @@ def write_images(
     return images
 
 
-def complete(folder: Path, promised: DatasetFacts, images: Mapping[Place, Written]) -> Prepared:
+def complete(folder: Path, promised: DatasetFacts, content: Mapping[Place, Written | Value]) -> Prepared:
     """Gives every side one format, and writes the index, last of all: a folder that has one is complete."""
-    channels: dict[str, int] = {}
-    for (_, side, _), written in images.items():
-        channels[side] = max(channels.get(side, 1), written.channels)
-    bits = max(written.bits for (_, side, _), written in images.items() if side != "label")
-    _unify(folder, images, channels, bits)
+    images = {place: written for place, written in content.items() if isinstance(written, Written)}
+    formats = side_formats(promised.data, images)
+    _unify(folder, images, formats, promised.data)
     keys: dict[str, dict[str, list[str]]] = {}
     counts: dict[str, dict[str, int]] = {}
     extent: dict[str, list[list[int]]] = {}
     for split in promised.splits:
-        keys[split] = {side: _keys(images, split, side) for side in SIDES[promised.kind]}
+        keys[split] = {side: _keys(content, split, side) for side in promised.data}
         counts[split] = {side: len(of_side) for side, of_side in keys[split].items()}
         heights = [written.height for place, written in images.items() if place[0] == split]
         widths = [written.width for place, written in images.items() if place[0] == split]
         extent[split] = [[min(heights), min(widths)], [max(heights), max(widths)]]
     sizes = {(written.height, written.width) for written in images.values()}
+    bits = [8 * np.dtype(form.dtype).itemsize for form in formats.values() if form.is_plain]
     facts = replace(
         promised,
-        channels=channels,
+        types=_types(promised.data, formats, content),
+        channels={side: form.channels for side, form in formats.items()},
         counts=counts,
         size=sizes.pop() if len(sizes) == 1 else None,
-        bits=bits,
+        bits=max(bits, default=8),
     )
-    write_index(folder, facts.to_json(), keys, extent)
+    write_index(folder, facts.to_json(), keys, extent, _values(content))
     return Prepared(facts, images, extent)
+
+
+def _types(data: Sides, formats: Mapping[str, Format], content: Mapping[Place, Written | Value]) -> dict[str, Side]:
+    """The types of sides of which the declaration and the bits of the dataset do not tell all."""
+    types: dict[str, Side] = {}
+    for name, side in data.types.items():
+        form = formats.get(name)
+        if (isinstance(side, Frames) and form) or (isinstance(side, Image) and form and not form.is_plain):
+            types[name] = replace(side, channels=form.channels, dtype=form.dtype)
+        elif isinstance(side, Vector) and side.size is None:
+            vectors = [entry.value for place, entry in content.items() if place[1] == name and isinstance(entry, Value)]
+            types[name] = replace(side, size=_common_size(name, vectors))
+    return types
+
+
+def _common_size(side: str, vectors: Sequence[Any]) -> int:
+    sizes = sorted({len(vector) for vector in vectors})
+    if len(sizes) != 1:
+        raise DataError(f"side {side!r} has vectors of {sizes[0]} to {sizes[-1]} numbers; all need as many")
+    return sizes[0]
+
+
+def _values(content: Mapping[Place, Written | Value]) -> dict[str, dict[str, dict[str, Any]]]:
+    """Classes and vectors by split, side and key."""
+    values: dict[str, dict[str, dict[str, Any]]] = {}
+    for (split, side, key), entry in content.items():
+        if isinstance(entry, Value):
+            values.setdefault(split, {}).setdefault(side, {})[key] = entry.value
+    return values
 
 
 def _prepare(
     folder: Path, job: Job, chain: Iterable[Transform[Any]], seed: int, facts: SourceFacts
-) -> dict[str, Written]:
+) -> dict[str, Written | Value]:
     """Reads, transforms and writes the images of one key, unless an earlier start did. Errors: DataError."""
-    paths = {side: folder / side / f"{job.key}.png" for side in job.group}
-    if all(path.is_file() for path in paths.values()):
-        return {side: _as_written(path, side) for side, path in paths.items()}
-    arrays = {side: record.load() for side, record in job.group.items()}
-    if "label" in arrays:
-        labels.check(arrays["label"], len(facts.classes), job.group["label"].origin)
-    if len({array.shape[:2] for array in arrays.values()}) > 1:
-        sizes = [f"{job.group[side].origin} ({a.shape[1]} x {a.shape[0]})" for side, a in arrays.items()]
-        raise DataError(f"a pair of two sizes: {' and '.join(sizes)}")
-    opaque = {side: _opaque(array) for side, array in arrays.items()}
-    flat = {side: array[..., 0] if side == "label" else array for side, array in opaque.items()}
+    types = {side: facts.data[side] for side in job.group}
+    outcome: dict[str, Written | Value] = {}
+    for side, record in job.group.items():
+        if isinstance(types[side], Class | Vector):
+            outcome[side] = Value(checked_value(types[side], record))
+    pictures = {side: record for side, record in job.group.items() if side not in outcome}
+    files = {side: written_files(folder / side, types[side], job.key) for side in pictures}
+    if all(files.values()):
+        return {**{side: as_written(files[side][0], types[side]) for side in pictures}, **outcome}
+    arrays = _loaded(pictures, types, facts)
+    flat = {side: _for_transforms(array, types[side]) for side, array in arrays.items()}
     try:
-        flat = apply(list(chain), flat, seed)
+        flat = joined_frames(apply(list(chain), split_frames(flat), seed), types)
     except DataError as error:
         raise DataError(f"{next(iter(job.group.values())).origin}: {error}") from None
-    images = {}
     for side, array in flat.items():
-        ready = array[..., None] if array.ndim == 2 else array
-        paths[side].parent.mkdir(parents=True, exist_ok=True)
-        palette = full_palette(facts.palette) if side == "label" else ()
-        write(paths[side], Image(ready, palette=palette), compression=1)
-        height, width, channels = ready.shape
-        alpha = arrays[side].shape[2] in (2, 4)
-        images[side] = Written(height, width, channels, 8 * ready.dtype.itemsize, alpha)
-    return images
+        write_side(folder / side, job.key, types[side], array, facts.palette)
+        height, width = array.shape[-3:-1] if array.ndim > 2 else array.shape
+        channels = array.shape[-1] if array.ndim > 2 else 1
+        alpha = array.ndim == 3 and arrays[side].shape[-1] in (2, 4) and channels != arrays[side].shape[-1]
+        outcome[side] = Written(height, width, channels, dtype_of(array), alpha)
+    return outcome
 
 
-def _as_written(path: Path, side: str) -> Written:
-    """An image that an earlier start left, by its header."""
-    header = probe(path)
-    # a label map is a palette image: three channels to look at, one of classes
-    channels = 1 if side == "label" else header.channels
-    return Written(header.height, header.width, channels, header.bits, False)
+def _loaded(records: Mapping[str, Record], types: Mapping[str, Side], facts: SourceFacts) -> dict[str, Array]:
+    """The pictures of one key as their source has them, all of one size. Errors: DataError."""
+    arrays = {side: record.load() for side, record in records.items()}
+    for side, array in arrays.items():
+        kind, origin = types[side], records[side].origin
+        axes = 4 if isinstance(kind, Frames) else 3
+        if not isinstance(array, np.ndarray) or array.ndim != axes:
+            raise DataError(
+                f"{origin}: side {side!r} is {side_in_words(kind)}, and the source gave {_described(array)}"
+            )
+        if isinstance(kind, Frames) and len(array) != kind.count:
+            raise DataError(f"{origin}: side {side!r} has {kind.count} frames, and these are {len(array)}")
+        if isinstance(kind, Labels):
+            labels.check(array, len(kind.classes or facts.classes), origin)
+    if len({array.shape[-3:-1] for array in arrays.values()}) > 1:
+        sizes = [f"{records[side].origin} ({a.shape[-2]} x {a.shape[-3]})" for side, a in arrays.items()]
+        raise DataError(f"a pair of two sizes: {' and '.join(sizes)}")
+    return arrays
 
 
-def _opaque(array: Array) -> Array:
-    return over_white(array[..., :-1], array[..., -1]) if array.shape[2] in (2, 4) else array
+def _described(value: Any) -> str:
+    return f"an array of {value.ndim} axes" if isinstance(value, np.ndarray) else f"a {type(value).__name__}"
+
+
+def _for_transforms(array: Array, side: Side) -> Array:
+    """A label map H x W; an image without transparency."""
+    if isinstance(side, Labels):
+        return array[..., 0]
+    if array.ndim != 3 or array.shape[2] not in (2, 4):
+        return array
+    return over_white(array[..., :-1], array[..., -1])
 
 
 def _check_key(key: str) -> None:
@@ -243,13 +311,13 @@ def _check_key(key: str) -> None:
         raise DataError(f"{key!r} cannot name an image of a dataset: this system cannot store the name {part!r}")
 
 
-def _unify(folder: Path, images: Mapping[Place, Written], channels: Mapping[str, int], bits: int) -> None:
+def _unify(folder: Path, images: Mapping[Place, Written], formats: Mapping[str, Format], data: Sides) -> None:
     """Rewrites the images that have fewer channels or bits than their side has."""
     for (split, side, key), written in images.items():
-        if written.channels != channels[side] or (written.bits != bits and side != "label"):
-            path = folder / split / side / f"{key}.png"
-            write(path, match(read(path).pixels, channels[side], bits), compression=1)
+        form = formats.get(side)
+        if form is not None and (written.channels != form.channels or written.dtype != form.dtype):
+            rewrite(folder / split / side, key, data[side], written, form)
 
 
-def _keys(images: Iterable[Place], split: str, side: str) -> list[str]:
-    return sorted(key for in_split, of_side, key in images if (in_split, of_side) == (split, side))
+def _keys(content: Iterable[Place], split: str, side: str) -> list[str]:
+    return sorted(key for in_split, of_side, key in content if (in_split, of_side) == (split, side))

@@ -126,8 +126,9 @@ class _Albumentations(Transform[C]):
     def __call__(self, images: dict[str, Array], seed: int) -> dict[str, Array]:
         compose_class = _albumentations().Compose
         self._check(images)
-        first, *others = sorted(images, key=lambda side: side == "label")
-        targets = {side: "mask" if side == "label" else "image" for side in others}
+        # Label maps have no axis of channels; the first target of all has to be an image.
+        first, *others = sorted(images, key=lambda side: images[side].ndim == 2)
+        targets = {side: "mask" if images[side].ndim == 2 else "image" for side in others}
         compose = compose_class([self.build()], additional_targets=targets, seed=seed)
         done = compose(image=images[first], **{side: images[side] for side in others})
         return {side: done["image" if side == first else side] for side in images}
@@ -299,7 +300,7 @@ class ColourJitter(_Albumentations[JitterConfig]):
 
     def __call__(self, images: dict[str, Array], seed: int) -> dict[str, Array]:
         chosen = {
-            s: i for s, i in images.items() if s != "label" and (self.config.sides is None or s in self.config.sides)
+            s: i for s, i in images.items() if i.ndim == 3 and (self.config.sides is None or s in self.config.sides)
         }
         if not chosen:
             return images
@@ -319,7 +320,7 @@ class ThickenLines(Transform[ThickenConfig]):
 
     def __call__(self, images: dict[str, Array], seed: int) -> dict[str, Array]:
         square = np.ones((self.config.size, self.config.size), np.uint8)
-        chosen = {s for s in images if s != "label" and (self.config.sides is None or s in self.config.sides)}
+        chosen = {s for s, i in images.items() if i.ndim == 3 and (self.config.sides is None or s in self.config.sides)}
         return {s: cv2.erode(i, square).reshape(i.shape) if s in chosen else i for s, i in images.items()}
 
 

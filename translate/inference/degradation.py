@@ -8,14 +8,15 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from translate.contracts import DataKind, Method, Route
+from translate.contracts import DataKind, Image, Method, Route, Sides
 from translate.errors import ContractError
 from translate.seeding import derive
 
 
-def degrades(kind: DataKind) -> bool:
-    """Tells whether the method makes the inputs from the targets; else they are read from sides of their own."""
-    return kind == "single"
+def degrades(data: DataKind | Sides, route: Route) -> bool:
+    """Tells whether a method of this data makes the inputs from the targets; else they are read from sides."""
+    sides = list(Sides.of(data).types.values())
+    return len(sides) == 1 and isinstance(sides[0], Image) and bool(route.inputs)
 
 
 def degraded_inputs(method: Method[Any], route: Route, target: Tensor, seed: int, key: str) -> dict[str, Tensor]:

@@ -6,7 +6,7 @@ import math
 from collections.abc import Collection, Mapping
 from typing import TYPE_CHECKING, Any
 
-from translate.contracts import SIDES, Config, DataKind, Direction, Method, Route
+from translate.contracts import Config, DataKind, Direction, Image, Method, Route, Sides
 from translate.errors import ConfigError, ContractError
 from translate.text import suggest
 
@@ -14,21 +14,23 @@ if TYPE_CHECKING:
     from torch import nn
 
 
-def resolve(name: str, direction: Direction, kind: DataKind) -> Route:
-    """Fills in `sides` (the first of the data kind) and `target` (the first side that is no input; None without one).
+def resolve(name: str, direction: Direction, data: DataKind | Sides) -> Route:
+    """Fills in `sides` (the first of the data) and `target` (the first of its kind that is no input; None without one).
 
-    Data of kind `single` has one side, from which every input is made, and which is the target too.
+    Data of one image side has every input made from it, and it is the target too.
 
     Errors: ContractError when the direction has more inputs than the data has sides.
     """
-    single = kind == "single"
-    sides = direction.sides or (SIDES[kind] * len(direction.inputs) if single else SIDES[kind][: len(direction.inputs)])
-    if len(sides) != len(direction.inputs) or not set(sides) <= set(SIDES[kind]):
+    declared = Sides.of(data)
+    names = list(declared)
+    single = len(names) == 1 and isinstance(declared[names[0]], Image)
+    sides = direction.sides or tuple(names * len(direction.inputs) if single else names[: len(direction.inputs)])
+    if len(sides) != len(direction.inputs) or not set(sides) <= set(names):
         raise ContractError(
             f"direction {name!r} has the inputs {', '.join(direction.inputs)}, but its sides are {', '.join(sides)}; "
-            f"give it one side of {kind} data ({', '.join(SIDES[kind])}) per input"
+            f"give it one side of {declared.kind or 'its'} data ({', '.join(names)}) per input"
         )
-    free = [side for side in SIDES[kind] if single or side not in sides]
+    free = [side for side in names if single or side not in sides]
     target = direction.target or (free[0] if free else None) if direction.tiles == (1, 1) else None
     d = direction
     return Route(name, d.nets, d.inputs, tuple(sides), target, d.output, d.scale, d.tiles)

@@ -13,7 +13,7 @@ from typing import Annotated, Any, Literal, Union, get_args, get_origin
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
-from translate.contracts import SIDES, DataSpec, Method, Use
+from translate.contracts import Class, DataKind, DataSpec, Method, Side, Sides, Use, Vector
 from translate.errors import TranslateError
 from translate.plugins.discovery import ENGINE, Plugin, builtins
 from translate.plugins.options import models, show
@@ -24,6 +24,7 @@ from translate.version import __version__
 
 CHANNELS = 3
 SIZE = 256
+EXAMPLE_CLASSES = ("background", "object")
 
 
 def describe_method(registry: Registry, name: str) -> dict[str, Any]:
@@ -39,7 +40,8 @@ def describe_method(registry: Registry, name: str) -> dict[str, Any]:
         "version": provider["version"],
         "plugin": provider["plugin"],
         "revision": method.revision,
-        "data": method.data,
+        "data": Sides.of(method.data).to_json(),
+        "sides": Sides.of(method.data).in_words(),
         "directions": {
             key: {"inputs": list(d.inputs), "output": d.output, "scale": d.scale}
             for key, d in method.directions.items()
@@ -127,9 +129,7 @@ def _networks(method: type[Method[Any]], registry: Registry) -> tuple[dict[str, 
     # This brings torch, which most commands do without.
     from translate.networks import network_builder, parameters_by_network
 
-    sides = SIDES[method.data]
-    classes, colours = ("background", "object"), ((0, 0, 0), (255, 255, 255))
-    spec = DataSpec(method.data, dict.fromkeys(sides, CHANNELS), (SIZE, SIZE), classes, colours)
+    spec = example_spec(method.data)
     try:
         counts = parameters_by_network(method, spec, network_builder(registry))
     except TranslateError as error:
@@ -137,6 +137,19 @@ def _networks(method: type[Method[Any]], registry: Registry) -> tuple[dict[str, 
     except Exception as error:
         return {}, f"{type(error).__name__}: {error}"
     return {name: {"uses": uses, "parameters": count} for name, (uses, count) in counts.items() if count}, None
+
+
+def example_spec(data: DataKind | Sides) -> DataSpec:
+    """Data of these sides as most have it: images of three channels, two classes, one number."""
+    declared = Sides.of(data)
+    filled: dict[str, Side] = {}
+    for name, side in declared.types.items():
+        if isinstance(side, Class) and not side.names:
+            filled[name] = Class(EXAMPLE_CLASSES, side.optional)
+        elif isinstance(side, Vector) and side.size is None:
+            filled[name] = Vector(1, (), side.optional)
+    channels = {name: getattr(side, "channels", None) or CHANNELS for name, side in declared.types.items()}
+    return DataSpec(declared.filled(**filled), channels, (SIZE, SIZE), EXAMPLE_CLASSES, ((0, 0, 0), (255, 255, 255)))
 
 
 def options(config: type[BaseModel], prefix: str = "", defaults: BaseModel | None = None) -> Iterator[dict[str, Any]]:

@@ -16,6 +16,7 @@ from translate.contracts import (
     Direction,
     Method,
     Metric,
+    Sides,
     Source,
     Stage,
     Transform,
@@ -93,8 +94,9 @@ def _nameless(term: Any) -> bool:
 
 def _game(method: Any) -> Iterator[str]:
     """Says what is wrong with the kind of data, the players and the losses of a method."""
-    if getattr(method, "data", None) not in get_args(DataKind):
-        yield f"needs `data`, one of {', '.join(get_args(DataKind))}"
+    data = getattr(method, "data", None)
+    if not isinstance(data, Sides) and data not in get_args(DataKind):
+        yield f"needs `data`, a translate.Sides or one of {', '.join(get_args(DataKind))}"
     players = getattr(method, "players", None)
     losses = getattr(method, "losses", None)
     unplayed = players == {} and losses == {}  # for inference alone

@@ -13,6 +13,7 @@ from translate.contracts import (
     Config,
     DatasetFacts,
     ImagesFacts,
+    Labels,
     MetricUse,
     Need,
     Problem,
@@ -81,7 +82,7 @@ class EvaluateStage(Stage[EvaluateConfig]):
             yield Problem(("needs", "rival"), "the rival's images are of another split, or imitate another side")
         if images.source_side == images.target_side:  # inputs of a side are the references of outputs that imitate it
             data = replace(data, pairs=(*data.pairs, split))
-        same, labels = images.split == split, images.target_side == "label"
+        same, labels = images.split == split, isinstance(data.sides.get(images.target_side or ""), Labels)
         for i, message in metric_problems(self.config.metrics, data, split, self.registry, context=same, labels=labels):
             yield Problem(("with", "metrics", i), message)
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from torch import Tensor
 
-from translate.contracts import EvaluationContext, ImagesFacts
+from translate.contracts import EvaluationContext, ImagesFacts, Labels
 from translate.conversion.dataset_split import IMAGES, INPUTS, OTHERS
 from translate.data.dataset import Dataset
 from translate.data.exemplars import exemplar_keys
@@ -32,9 +32,14 @@ class Evaluated:
     def keys(self) -> list[str]:
         return list(self.outputs)
 
+    @property
+    def has_labels(self) -> bool:
+        """Whether outputs and references are label maps."""
+        return isinstance(self.dataset.types[self.side], Labels)
+
     def files(self, paths: Sequence[Path], keys: Sequence[str]) -> Images:
         """A set of images, or of label maps where the side has these."""
-        return (LabelMaps if self.side == "label" else Images)(paths, keys)
+        return (LabelMaps if self.has_labels else Images)(paths, keys)
 
     def stored(self, split: str, side: str, keys: Sequence[str]) -> Images:
         """Images of the data."""
@@ -91,7 +96,7 @@ def copied_inputs(e: Evaluated, references: Sequence[Tensor]) -> Sequence[Tensor
     Label maps are no copies of images, another split has other inputs, and images that came back would be compared
     with their own originals.
     """
-    if e.facts.split != e.split or e.side == "label" or e.facts.via:
+    if e.facts.split != e.split or e.has_labels or e.facts.via:
         return None
     if (e.folder / INPUTS).is_dir():
         return Enlarged(e.written(e.folder / INPUTS), references)

@@ -102,8 +102,8 @@ class InferStage(Stage[InferConfig]):
         if images is not None and images.target_side != route.sides[0]:
             message = f"{route.name} translates side {route.sides[0]!r}, and these are of {images.target_side!r}"
             yield Problem(("needs", "images"), message)
-        if data is not None and data.kind != model.data:
-            message = f"{model.method} translates {model.data} data, and this data is {data.kind}"
+        if data is not None and (why := model.data.mismatch(data.sides)):
+            message = f"{model.method} translates {model.data.in_words()}, and here is {data.data.in_words()}: {why}"
             yield Problem(("needs", "data"), message)
 
     def promise(self, parents: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
@@ -128,7 +128,7 @@ class InferStage(Stage[InferConfig]):
             source_side=route.sides[0],
             target_side=route.target,
             pairs=data is not None and (split in data.pairs or route.target == route.sides[0]),
-            data=data.kind if data else None,
+            data=data.data if data else None,
         )
 
     def _route(self, model: ModelFacts) -> Route:

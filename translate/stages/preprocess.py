@@ -1,4 +1,4 @@
-"""The `preprocess` stage: a source of images in, a prepared dataset of PNG files out."""
+"""The `preprocess` stage: a source of images in, a prepared dataset of image files out."""
 
 from __future__ import annotations
 
@@ -11,6 +11,8 @@ from pydantic import PositiveInt
 from translate.contracts import (
     Config,
     DatasetFacts,
+    Frames,
+    Image,
     Problem,
     Source,
     SourceFacts,
@@ -58,7 +60,7 @@ class PreprocessStage(Stage[PreprocessConfig]):
             yield Problem(("with", "source"), str(error))
             return
         if self.config.direction == "b_to_a" and facts.kind != "paired":
-            message = f"only paired data has a direction, and this source is {facts.kind}"
+            message = f"only paired data has a direction, and this source is {facts.kind or facts.data.in_words()}"
             yield Problem(("with", "direction"), f"{message}; translate in both with the model")
 
     def promise(self, parents: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
@@ -73,7 +75,7 @@ class PreprocessStage(Stage[PreprocessConfig]):
         swap = self.config.direction == "b_to_a"
         jobs = [job for split in facts.splits for job in jobs_of(source, facts, split, swap=swap)]
         chain = [self.registry.build(use) for use in self.config.transforms]
-        images = write_images(
+        content = write_images(
             context.folder,
             jobs,
             facts,
@@ -82,7 +84,7 @@ class PreprocessStage(Stage[PreprocessConfig]):
             workers=self.config.workers,
             console=context.console,
         )
-        prepared = complete(context.folder, self._facts(facts), images)
+        prepared = complete(context.folder, self._facts(facts), content)
         self._report(context, prepared)
         for remark in (*source.notes(), *prepared.remarks()):
             context.console.warn(remark)
@@ -95,7 +97,7 @@ class PreprocessStage(Stage[PreprocessConfig]):
     def _facts(self, source: SourceFacts) -> DatasetFacts:
         """The facts of the dataset that are known from its source."""
         return DatasetFacts(
-            kind=source.kind,
+            data=source.data,
             splits=source.splits,
             pairs=tuple(split for split in source.splits if split in source.pairs or source.kind == "single"),
             classes=source.classes,
@@ -114,8 +116,16 @@ class PreprocessStage(Stage[PreprocessConfig]):
                 size = f"{least_width} x {least_height} to {size}"
             paired = "yes" if split in facts.pairs else "no"
             for side, count in sides.items():
-                rows.append([split, side, count, size, facts.channels[side], facts.bits, paired])
+                # A class or a vector has no size.
+                form = [size, facts.channels[side], _bits(facts, side)] if side in facts.channels else [None] * 3
+                rows.append([split, side, count, *form, paired])
         columns = ["split", "side", "images", "size", "channels", "bits", "true pairs"]
         context.console.table("prepared dataset", columns, rows)
         context.tracker.table("dataset", columns, rows)
         context.tracker.dataset(self.config.source.uses, context.fingerprint, facts.to_json(), "prepare")
+
+
+def _bits(facts: DatasetFacts, side: str) -> int:
+    """Bits per channel of a side; label maps count as the images of the dataset."""
+    types = facts.types.get(side)
+    return 32 if isinstance(types, Image | Frames) and types.dtype == "float32" else facts.bits

@@ -6,11 +6,24 @@ from collections.abc import Iterator, Mapping
 from functools import cached_property
 from itertools import chain, pairwise
 from pathlib import PurePosixPath
-from typing import Any, get_args
+from typing import Any
 
 import numpy as np
 
-from translate.contracts import IGNORE, JOINED, SIDES, DataKind, Record, Source, SourceFacts, Transform
+from translate.contracts import (
+    IGNORE,
+    Class,
+    Frames,
+    Labels,
+    Record,
+    Side,
+    Source,
+    SourceFacts,
+    Transform,
+    Vector,
+)
+from translate.data.side_values import checked_value
+from translate.errors import DataError
 from translate.testing.component import ComponentChecks
 from translate.testing.report import check
 
@@ -54,23 +67,24 @@ class SourceChecks(ComponentChecks):
         if not isinstance(facts, SourceFacts):
             yield f"facts() returns {type(facts).__name__}; return translate.SourceFacts"
             return
-        if facts.kind not in get_args(DataKind):
-            yield f"facts() says kind {facts.kind!r}; there are {', '.join(get_args(DataKind))}"
         if not facts.splits:
             yield "facts() names no splits; a training needs 'train'"
         if unknown := sorted(facts.pairs - {*facts.splits}):
             yield f"facts() says that split {unknown[0]!r} has pairs, but its splits are {', '.join(facts.splits)}"
         if facts.palette and len(facts.palette) != len(facts.classes):
             yield f"facts() gives {len(facts.palette)} colours for {len(facts.classes)} classes; give one per class"
-        if facts.kind == "labelled" and not facts.classes:
-            yield "facts() names no classes, and the data is labelled"
+        for name, side in facts.data.types.items():
+            if isinstance(side, Labels) and not (side.classes or facts.classes):
+                yield f"facts() names no classes, and side {name!r} has label maps"
+            if isinstance(side, Class) and not side.names:
+                yield f"facts() names no classes of side {name!r}; give translate.Class all names"
         for path in self.made().inputs():
             if not path.exists():
                 yield f"inputs() names {path.name!r}, which does not exist"
 
     @check("lists records by key", "facts")
     def records(self) -> Iterator[str]:
-        sides = SIDES[self.facts_.kind]
+        sides = self.facts_.data
         for split, records in self.listed.items():
             if wrong := [r for r in records if not isinstance(r, Record)]:
                 yield f"records({split!r}) yields {type(wrong[0]).__name__}; yield translate.Record"
@@ -78,29 +92,39 @@ class SourceChecks(ComponentChecks):
             if unknown := [r.side for r in records if r.side not in sides]:
                 yield (
                     f"split {split!r} has a record on side {unknown[0]!r}; "
-                    f"{self.facts_.kind} data has {', '.join(sides)}"
+                    f"{self.facts_.kind or 'the'} data has {', '.join(sides)}"
                 )
                 return
-            keys: set[tuple[str, ...]] = set()
+            keys: dict[str, tuple[str, ...]] = {}
             for side in sides:
                 names = [record.key for record in records if record.side == side]
-                keys.add(tuple(names))
-                yield from _key_faults(split, side, names)
-            if (self.facts_.kind in JOINED or split in self.facts_.pairs) and len(keys) > 1:
-                yield f"split {split!r} has other keys on {' than on '.join(sides)}; what belongs together shares a key"
+                keys[side] = tuple(names)
+                yield from _key_faults(split, side, names, optional=sides[side].optional)
+            joined = [tuple(sides)] if split in self.facts_.pairs else sides.groups
+            for group in joined:
+                needed = [side for side in group if not sides[side].optional]
+                if len({keys[side] for side in needed}) > 1:
+                    others = " than on ".join(needed)
+                    yield f"split {split!r} has other keys on {others}; what belongs together shares a key"
 
     @check("reads images", "records")
     def images(self) -> Iterator[str]:
         for split, records in self.listed.items():
             sizes: dict[str, set[tuple[int, ...]]] = {}
             for record in _few(records):
+                side = self.facts_.data[record.side]
+                if isinstance(side, Class | Vector):
+                    yield from _value_fault(record, side)
+                    continue
                 image = record.load()
-                if fault := _image_fault(record, image):
+                if fault := _image_fault(record, image, side):
                     yield f"load() of {record.origin} {fault}"
                     return
-                sizes.setdefault(record.key, set()).add(image.shape[:2])
-            for key, shapes in sizes.items():
-                if self.facts_.kind in JOINED and len(shapes) > 1:
+                group = "+".join(self.facts_.data.group_of(record.side))
+                sizes.setdefault(f"{group}/{record.key}", set()).add(image.shape[-3:-1])
+            for place, shapes in sizes.items():
+                if len(shapes) > 1:
+                    key = place.partition("/")[2]
                     yield f"the sides of {split}/{key} have the sizes {sorted(shapes)}; give both the same"
 
     @check("reads the same every time", "images")
@@ -188,8 +212,8 @@ class TransformChecks(ComponentChecks):
             yield f"it makes labels {new[:3]} that were not there; interpolate labels by `nearest`, leave colours alone"
 
 
-def _key_faults(split: str, side: str, keys: list[str]) -> Iterator[str]:
-    if not keys:
+def _key_faults(split: str, side: str, keys: list[str], *, optional: bool) -> Iterator[str]:
+    if not keys and not optional:
         yield f"split {split!r} has no images on side {side}; leave the split out of facts(), or fill it"
     if keys != sorted(keys):
         one, other = next((a, b) for a, b in pairwise(keys) if a > b)
@@ -212,13 +236,25 @@ def _few(records: list[Record]) -> list[Record]:
     return list(chain.from_iterable(by_side.values()))
 
 
-def _image_fault(record: Record, image: Any) -> str:
-    if not isinstance(image, np.ndarray) or image.dtype not in (np.uint8, np.uint16):
+def _value_fault(record: Record, side: Side) -> Iterator[str]:
+    """Says what is wrong with a class or a vector."""
+    try:
+        checked_value(side, record)
+    except DataError as error:
+        yield f"load() of {record.origin}: {error}"
+
+
+def _image_fault(record: Record, image: Any, side: Side) -> str:
+    """Says what is wrong with an image, a label map or frames; empty where nothing is."""
+    if not isinstance(image, np.ndarray) or image.dtype not in (np.uint8, np.uint16, np.float32):
         kind = image.dtype if isinstance(image, np.ndarray) else type(image).__name__
-        return f"gives {kind}; give a numpy array of uint8 or uint16"
-    if image.ndim != 3 or image.shape[2] not in (1, 3, 4):
-        return f"gives shape {image.shape}; images are H x W x C with 1, 3 or 4 channels"
-    if record.side == "label" and image.shape[2] != 1:
+        return f"gives {kind}; give a numpy array of uint8, uint16 or float32"
+    if isinstance(side, Frames):
+        right = image.ndim == 4 and len(image) == side.count
+        return "" if right else f"gives shape {image.shape}; these frames are {side.count} x H x W x C"
+    if image.ndim != 3 or 0 in image.shape:
+        return f"gives shape {image.shape}; images are H x W x C"
+    if isinstance(side, Labels) and image.shape[2] != 1:
         return f"gives a label map of {image.shape[2]} channels; labels are class indices H x W x 1"
     return ""
 

@@ -76,7 +76,7 @@ class MethodChecks(GameChecks):
         multiple = multiple_of(method.directions[route.name], self.translator.nets)
         height = -(-self.harness.size // (multiple * route.scale)) * multiple
         size = (height + extra, height + multiple + extra)
-        if degrades(self.cls.data):
+        if degrades(self.cls.data, route):
             size = (size[0] * route.scale, size[1] * route.scale)
             targets = tiny_batch("single", size=size, count=count, seed=SEED)["image"]
             rows = [degraded_inputs(method, route, target, SEED, str(n)) for n, target in enumerate(targets)]

@@ -8,7 +8,7 @@ from typing import Any
 import torch
 from torch import nn
 
-from translate.contracts import Components, Method, StageContext, Transform
+from translate.contracts import Components, Method, Sides, StageContext, Transform
 from translate.data.dataset import Dataset
 from translate.data.loader import Loader, Samples
 from translate.device import cores, precision as precision_on
@@ -37,7 +37,8 @@ def build_trainer(context: StageContext, config: TrainConfig, registry: Componen
     dataset = Dataset(context.inputs["data"].path)
     augment = [registry.build(use) for use in config.augment]
     method = build_method(config, registry, dataset, augment)
-    samples = Samples(dataset, "train", augment, config.batch_size, derive(context.seed, "loader"))
+    sides = Sides.of(method.data)
+    samples = Samples(dataset, "train", augment, config.batch_size, derive(context.seed, "loader"), sides)
     length = Length.of(config, samples.steps_per_epoch)
     channels_last = _channels_last(config, context.device)
     engine = build_engine(context, config, registry, method, length.whole, channels_last=channels_last)
@@ -50,7 +51,7 @@ def build_trainer(context: StageContext, config: TrainConfig, registry: Componen
     if validator is not None and config.keep.best is not None:
         better = registry.get("metrics", config.keep.best).better
         best = Best(config.keep.best, validator.curves_of(config.keep.best), better)
-    loader = _loader(context, config, dataset, augment, first_batch=state.step * config.accumulate)
+    loader = _loader(context, config, samples, first_batch=state.step * config.accumulate)
     return Trainer(context, config, state, loader, length, validator=validator, best=best, channels_last=channels_last)
 
 
@@ -155,15 +156,12 @@ def _channels_last(config: TrainConfig, device: str) -> bool:
     return config.fast == "auto" and device.startswith("cuda") and precision_on(config.precision, device) == "bf16"
 
 
-def _loader(
-    context: StageContext, config: TrainConfig, dataset: Dataset, augment: list[Transform[Any]], first_batch: int
-) -> Loader:
+def _loader(context: StageContext, config: TrainConfig, samples: Samples, first_batch: int) -> Loader:
     cuda = context.device.startswith("cuda")
     # `auto`: one core stays free for the process that feeds the GPU; on a CPU the training itself needs the others
     auto = min(8, max(1, cores() - 1)) if cuda else 1
     workers = auto if config.workers == "auto" else config.workers
-    seed = derive(context.seed, "loader")
-    return Loader(dataset, "train", augment, config.batch_size, seed, workers, first_batch, pin=cuda)
+    return Loader(samples, workers, first_batch, pin=cuda)
 
 
 def _validator(

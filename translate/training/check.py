@@ -7,7 +7,7 @@ from contextlib import suppress
 from pathlib import Path as FilePath
 from typing import Any
 
-from translate.contracts import ComponentKind, Components, Config, DatasetFacts, Method, ModelFacts, Problem
+from translate.contracts import ComponentKind, Components, Config, DatasetFacts, Method, ModelFacts, Problem, Sides
 from translate.errors import TranslateError
 from translate.metrics import metric_problems
 from translate.plugins.options import KeyProblem, files
@@ -115,8 +115,9 @@ def data_problems(
     config: TrainConfig, registry: Components, method: type[Method[Any]], data: DatasetFacts | None
 ) -> Iterator[Problem]:
     """Data that the method does not train on, and metrics or splits that validation cannot use."""
-    if data and data.kind != method.data:
-        message = f"{config.method} trains on {method.data} data, but the data here is {data.kind}"
+    declared = Sides.of(method.data)
+    if data and (why := declared.mismatch(data.sides)):
+        message = f"{config.method} trains on {declared.in_words()}, and here is {data.data.in_words()}: {why}"
         yield Problem(("with", "method"), message)
         return
     if data and "train" not in data.splits:

@@ -144,7 +144,7 @@ class Trainer:
         check_met(type(self.method).name, self.engine.extra)
 
     def _to_device(self, batch: Batch) -> Mapping[str, torch.Tensor]:
-        images = to_device(batch, self.engine.device)
+        images = to_device(batch, self.engine.device, self.engine.method.spec.sides)
         if not self.channels_last:
             return images
         # labels have three dimensions and no channels to lay last

@@ -127,7 +127,7 @@ class Validator:
     def inputs(self, direction: str, key: str) -> dict[str, Tensor]:
         """The inputs of a direction by name for one validation image, each C x H x W in [-1, 1]."""
         route = self.translator.route(direction)
-        if degrades(self.dataset.kind):
+        if degrades(self.method.data, route):
             target = self.dataset.tensor(self.split, route.sides[0], key)
             return degraded_inputs(self.method, route, target, self.translator.seed, key)
         keys = [key, *exemplar_keys(self.dataset, self.split, route.sides, key)]

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from translate.contracts import IGNORE, DataKind
+from translate.contracts import IGNORE, DataKind, Sides
 from translate.errors import ConfigError, TranslateError
 from translate.imaging.io import read
 from translate.pipeline.init.layout import Layout, Pile
@@ -41,20 +41,27 @@ class _UnsuitedError(Exception):
     """A folder cannot be read as a kind of data; the message says why."""
 
 
-def material(kind: DataKind, layout: Layout, method: str, registry: Registry) -> Material:
+def material(data: DataKind | Sides, layout: Layout, method: str, registry: Registry) -> Material:
     """The folder as data of a kind. Errors: ConfigError that says why not, and which methods it suits."""
+    declared = Sides.of(data)
+    kind = declared.kind
+    if kind is None:
+        raise ConfigError(
+            f"{method} trains on {declared.in_words()}, which no layout of folders holds; write a pipeline with "
+            "`source: {uses: table}`, and a column for each side"
+        )
     try:
         return _READ[kind](layout)
     except _UnsuitedError as reason:
         others = [other for other in _READ if other != kind and _suits(other, layout)]
         methods, _ = registry.all_methods()
-        fitting = sorted(name for name, each in methods.items() if each.data in others and each.players)
+        fitting = sorted(name for name, each in methods.items() if Sides.of(each.data).kind in others and each.players)
         instead = f"it suits {' and '.join(others)} data: {', '.join(fitting)}" if fitting else "it suits no method"
         here = f"{layout.folder} holds {layout}"
         raise ConfigError(f"{method} trains on {kind} data, and {here}: {reason}. As it is, {instead}") from None
 
 
-def _suits(kind: DataKind, layout: Layout) -> bool:
+def _suits(kind: str, layout: Layout) -> bool:
     try:
         _READ[kind](layout)
     except (_UnsuitedError, TranslateError):
@@ -141,7 +148,7 @@ def _attribute(layout: Layout) -> Material:
     return _material(layout, source, about)
 
 
-_READ: Mapping[DataKind, Callable[[Layout], Material]] = {
+_READ: Mapping[str, Callable[[Layout], Material]] = {
     "paired": _paired,
     "unpaired": _unpaired,
     "single": _single,

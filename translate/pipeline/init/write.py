@@ -9,7 +9,7 @@ from typing import Any
 
 import yaml
 
-from translate.contracts import Method, NetworkUse
+from translate.contracts import Method, NetworkUse, Sides
 from translate.errors import ConfigError
 from translate.pipeline.init.detect import Material, material
 from translate.pipeline.init.layout import look
@@ -116,7 +116,7 @@ stages:
 
     def _train(self) -> str:
         every = max(1, self.epochs // 20)
-        seen = f"validate: {{every: {every}, metrics: {_flow(_METRICS[self.method.data][0])}}}"
+        seen = f"validate: {{every: {every}, metrics: {_flow(_METRICS[str(Sides.of(self.method.data).kind)][0])}}}"
         unseen = "# There are no folders `val` or `test`: nothing to validate on, no sample pictures."
         options = self._options()
         return _block(
@@ -157,7 +157,7 @@ stages:
             return _block(
                 1, "convert:", "  uses: infer", "  needs: {model: train, data: prepare}", "  with: {split: train}", why
             )
-        metrics = _flow(_METRICS[self.method.data][1])
+        metrics = _flow(_METRICS[str(Sides.of(self.method.data).kind)][1])
         return _block(
             1,
             "convert: {uses: infer, needs: {model: train, data: prepare}}",
