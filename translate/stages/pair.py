@@ -15,6 +15,7 @@ from translate.contracts import (
     NoOptions,
     Problem,
     Record,
+    Sides,
     Source,
     SourceFacts,
     Stage,
@@ -125,4 +126,4 @@ def _facts(made: ImagesFacts, data: DatasetFacts) -> SourceFacts:
 
 
 def _promised(facts: SourceFacts) -> DatasetFacts:
-    return DatasetFacts("paired", splits=facts.splits, pairs=facts.splits)
+    return DatasetFacts(Sides.of("paired"), splits=facts.splits, pairs=facts.splits)
