@@ -17,7 +17,7 @@ from PIL.Image import Exif
 from PIL.ImageFile import ImageFile
 
 from translate.errors import DataError
-from translate.imaging.files import contents, open_regular
+from translate.imaging.files import contents, leads_into_archive, open_regular
 from translate.imaging.formats.jpeg import jpeg_info
 from translate.imaging.formats.kind import CHECKS, kind_of
 from translate.imaging.formats.npy import NpyHeader, decode_npy, npy_header
@@ -43,6 +43,8 @@ def probe(path: Path, *, limits: Limits = LIMITS) -> Header:
             limits.check_file(size, str(path))
             return _open(file, size, str(path), limits).header
     except OSError as error:
+        if leads_into_archive(path, error):
+            return open_header(contents(path, limits), str(path), limits).header
         raise DataError(f"{path}: {error.strerror or error}") from None
 
 

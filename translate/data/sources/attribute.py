@@ -12,7 +12,7 @@ from pydantic import Field, model_validator
 
 from translate.contracts import SIDES, Config, DataKind, Record, SourceFacts
 from translate.data.sources.folders import SPLITS, FileSource, P, Picking, existing
-from translate.data.sources.listing import require_folder
+from translate.data.sources.listing import on_disk, read_text, require_folder
 from translate.errors import DataError
 from translate.imaging.io import read_colours
 from translate.imaging.pixels import match
@@ -109,7 +109,7 @@ class Attribute(_Attributes[AttributeConfig]):
                 yield self._record(key, side, files[key], self.config.colour)
 
     def inputs(self) -> Iterable[Path]:
-        return list(chain.from_iterable(self.folders()[split] for split in self.splits()))
+        return on_disk(chain.from_iterable(self.folders()[split] for split in self.splits()))
 
 
 class AttributeListConfig(Picking):
@@ -155,7 +155,7 @@ class AttributeList(_Attributes[AttributeListConfig]):
 
     def inputs(self) -> Iterable[Path]:
         c = self.config
-        return [c.root / c.images, c.root / c.attributes, c.root / c.partition]
+        return on_disk([c.root / c.images, c.root / c.attributes, c.root / c.partition])
 
     @cached_property
     def _signs(self) -> dict[str, str]:
@@ -182,7 +182,4 @@ class AttributeList(_Attributes[AttributeListConfig]):
 
 
 def _rows(path: Path) -> list[list[str]]:
-    try:
-        return [line.split() for line in path.read_text("utf-8").splitlines()]
-    except (OSError, UnicodeDecodeError) as error:
-        raise DataError(f"{path}: cannot be read: {error}") from None
+    return [line.split() for line in read_text(path).splitlines()]

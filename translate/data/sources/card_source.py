@@ -13,6 +13,7 @@ from translate.data.sources.folders import FileSource, Folders, FoldersConfig, P
 from translate.data.sources.labelled import Labelled, LabelledConfig
 from translate.data.sources.single import Single, SingleConfig
 from translate.errors import ConfigError, DataError
+from translate.storage.archives import folder_exists
 
 
 class DatasetConfig(Picking):
@@ -97,7 +98,7 @@ class DatasetSource(Source[DatasetConfig]):
         return tuple(self.card.splits) if self.config.root is None and not self.root.exists() else ()
 
     def _local(self) -> FileSource[Any]:
-        if not self.root.is_dir():
+        if not folder_exists(self.root):
             name = self.card.name
             raise DataError(
                 f"the dataset {name!r} is not at {self.root}: run `translate datasets fetch {name}`, or set `root` of "

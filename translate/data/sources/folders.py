@@ -12,9 +12,10 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal, TypeVar
 from pydantic import NonNegativeInt, model_validator
 
 from translate.contracts import SIDES, Config, DataKind, Record, Source, SourceFacts
-from translate.data.sources.listing import Listing, list_images, matched, require_folder
+from translate.data.sources.listing import Listing, list_images, matched, on_disk, require_folder
 from translate.errors import DataError
 from translate.imaging.io import read_colours
+from translate.storage.archives import folder_exists
 from translate.text import examples
 
 if TYPE_CHECKING:
@@ -129,7 +130,7 @@ def existing(folders: Mapping[str, tuple[Path, Path]]) -> dict[str, tuple[Path, 
     """The splits of which at least one folder is there, and `train` in any case: its absence is an error later on."""
     there = {}
     for split, pair in folders.items():
-        if split == "train" or pair[0].is_dir() or pair[1].is_dir():
+        if split == "train" or folder_exists(pair[0]) or folder_exists(pair[1]):
             there[split] = pair
     return there
 
@@ -157,7 +158,7 @@ class _TwoFolders(FileSource[F]):
         return tuple(self.folders())
 
     def inputs(self) -> Iterable[Path]:
-        return list(chain.from_iterable(self.folders()[split] for split in self.splits()))
+        return on_disk(chain.from_iterable(self.folders()[split] for split in self.splits()))
 
 
 class FoldersConfig(TwoFoldersConfig):
@@ -242,7 +243,7 @@ class SideBySide(FileSource[SideBySideConfig]):
     def folder(self, split: str) -> Path:
         """Where a split lies."""
         root = self.config.root
-        if not any((root / s).is_dir() for s in SPLITS) and root.is_dir():
+        if not any(folder_exists(root / s) for s in SPLITS) and folder_exists(root):
             return root
         return root / split
 
@@ -250,7 +251,7 @@ class SideBySide(FileSource[SideBySideConfig]):
         require_folder(self.folder("train"))
         if self.folder("train") == self.config.root:
             return ("train",)
-        return tuple(split for split in SPLITS if self.folder(split).is_dir())
+        return tuple(split for split in SPLITS if folder_exists(self.folder(split)))
 
     def facts(self) -> SourceFacts:
         splits = self.splits()
@@ -267,7 +268,7 @@ class SideBySide(FileSource[SideBySideConfig]):
                     yield _half(key, side, files[key], half, halves)
 
     def inputs(self) -> Iterable[Path]:
-        return [self.folder(split) for split in self.splits()]
+        return on_disk(self.folder(split) for split in self.splits())
 
 
 def _half(key: str, side: str, path: Path, half: int, halves: Any) -> Record:

@@ -13,7 +13,7 @@ from pydantic import Field, model_validator
 
 from translate.contracts import IGNORE, SIDES, Config, Record, SourceFacts
 from translate.data.sources.folders import SPLITS, FileSource, Picking, existing
-from translate.data.sources.listing import matched, require_folder
+from translate.data.sources.listing import matched, on_disk, read_text, require_folder
 from translate.errors import DataError
 from translate.imaging.io import read, read_colours
 from translate.imaging.palette import Colour, default_palette
@@ -133,7 +133,7 @@ class Labelled(FileSource[LabelledConfig]):
     def inputs(self) -> Iterable[Path]:
         listed = self.config.classes
         folders = chain.from_iterable(self.folders()[split] for split in self.splits())
-        return [*folders, *([listed] if isinstance(listed, Path) else [])]
+        return on_disk([*folders, *([listed] if isinstance(listed, Path) else [])])
 
 
 def read_labels(path: Path, ignore: int) -> np.ndarray[Any, Any]:
@@ -145,10 +145,7 @@ def read_labels(path: Path, ignore: int) -> np.ndarray[Any, Any]:
 
 def read_classes(path: Path) -> tuple[str, ...]:
     """The class names of a file, one per line (`3 Road`, or `Road` as the fourth). Errors: DataError, with the line."""
-    try:
-        lines = [(number, line.strip()) for number, line in enumerate(path.read_text("utf-8").splitlines(), 1)]
-    except (OSError, UnicodeDecodeError) as error:
-        raise DataError(f"{path}: the list of classes cannot be read: {error}") from None
+    lines = [(number, line.strip()) for number, line in enumerate(read_text(path).splitlines(), 1)]
     names: list[str] = []
     for number, line in lines:
         if not line or line.startswith("#"):

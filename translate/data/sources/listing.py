@@ -1,14 +1,16 @@
-"""Images of a folder by key, and the ways in which two folders fail to match."""
+"""Images of a folder or an archive by key, and the ways in which two folders fail to match."""
 
 from __future__ import annotations
 
-import os
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from translate.errors import DataError
+from translate.imaging.files import contents
+from translate.imaging.image import LIMITS
 from translate.imaging.io import READABLE
+from translate.storage.archives import archive_at, archive_file, files_below, folder_exists, folders_in
 from translate.text import examples
 
 
@@ -23,13 +25,32 @@ class Listing:
 
 
 def require_folder(folder: Path) -> None:
-    """Errors: DataError where there is no such folder; it says what there is instead."""
-    if not folder.is_dir():
-        raise DataError(f"{folder}: no such folder{_nearby(folder)}")
+    """Errors: DataError where there is no such folder, on disk or in an archive; it says what there is instead."""
+    if folder_exists(folder):
+        return
+    if place := archive_at(folder):
+        archive, inside = place
+        there = examples(folders_in(archive.path))
+        content = f"it holds {there}" if there else "its files lie in none"
+        raise DataError(f"{archive.path}: no folder {inside!r} in this archive; {content}")
+    raise DataError(f"{folder}: no such folder{_nearby(folder)}")
+
+
+def on_disk(paths: Iterable[Path]) -> list[Path]:
+    """The paths, each once, with the archive itself in place of a path that leads into one."""
+    return list(dict.fromkeys(archive_file(path) or path for path in paths))
+
+
+def read_text(path: Path) -> str:
+    """The text of a file, on disk or in an archive. Errors: DataError, where it is not UTF-8 as well."""
+    try:
+        return contents(path, LIMITS).decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise DataError(f"{path}: not a text in UTF-8: {error}") from None
 
 
 def list_images(folder: Path) -> Listing:
-    """All images of a folder and its sub-folders, by suffix; hidden files are nobody's business.
+    """All images of a folder and its sub-folders, on disk or in an archive, by suffix; hidden files do not count.
 
     Errors: DataError where the folder is absent or holds no image, or where two files would have one key.
     """
@@ -37,7 +58,7 @@ def list_images(folder: Path) -> Listing:
     files: dict[str, Path] = {}
     twice: list[str] = []
     others: list[str] = []
-    for path in _walk(folder):
+    for path in files_below(folder):
         relative = path.relative_to(folder)
         key = relative.with_suffix("").as_posix()
         if path.suffix.lower() not in READABLE:
@@ -52,14 +73,6 @@ def list_images(folder: Path) -> Listing:
         content = f"only other files ({examples(others)})" if others else "nothing"
         raise DataError(f"{folder}: no images; it holds {content}. Images end in {' '.join(READABLE)}")
     return Listing(folder, dict(sorted(files.items())), others)
-
-
-def _walk(folder: Path) -> Iterable[Path]:
-    for parent, folders, names in os.walk(folder):
-        folders[:] = [name for name in folders if not name.startswith(".")]
-        for name in sorted(names):
-            if not name.startswith(".") and name not in ("Thumbs.db", "desktop.ini"):
-                yield Path(parent) / name
 
 
 def _nearby(folder: Path) -> str:

@@ -11,9 +11,10 @@ from pydantic import field_validator, model_validator
 
 from translate.contracts import SIDES, Record, SourceFacts
 from translate.data.sources.folders import SPLITS, FileSource, Picking
-from translate.data.sources.listing import require_folder
+from translate.data.sources.listing import on_disk, require_folder
 from translate.errors import DataError
 from translate.imaging.io import read_colours
+from translate.storage.archives import folder_exists
 from translate.text import examples
 
 
@@ -60,8 +61,8 @@ class Single(FileSource[SingleConfig]):
         if self.config.folders:
             return tuple(root / place if root else place for place in self.config.folders[split])
         assert root is not None
-        direct = not any((root / s).is_dir() for s in SPLITS)
-        return (root,) if direct and root.is_dir() else (root / split,)
+        direct = not any(folder_exists(root / s) for s in SPLITS)
+        return (root,) if direct and folder_exists(root) else (root / split,)
 
     def available(self) -> tuple[str, ...]:
         root = self.config.root
@@ -76,7 +77,7 @@ class Single(FileSource[SingleConfig]):
         named = self.config.folders or SPLITS
         there = []
         for split in named:
-            if all(_split(place)[0].is_dir() for place in self.places(split)):
+            if all(folder_exists(_split(place)[0]) for place in self.places(split)):
                 there.append(split)
         if not there:
             require_folder(_split(self.places("train" if "train" in named else next(iter(named)))[0])[0])
@@ -107,7 +108,7 @@ class Single(FileSource[SingleConfig]):
             yield Record(key, side, str(files[key]), lambda path=files[key]: read_colours(path))  # type: ignore[misc]
 
     def inputs(self) -> Iterable[Path]:
-        return [_split(place)[0] for place in chain.from_iterable(map(self.places, self.splits()))]
+        return on_disk(_split(place)[0] for place in chain.from_iterable(map(self.places, self.splits())))
 
 
 def _split(place: Path) -> tuple[Path, str]:
