@@ -95,12 +95,22 @@ def test_links_lead_somewhere(page: str) -> None:
 
 
 def test_the_pipeline_for_own_images_is_right(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    (block,) = (block for block in blocks(text("docs/your-images.md")) if block.language == "yaml")
+    (block,) = (block for block in blocks(text("docs/your-images.md")) if "version: 1" in block.text)
     (tmp_path / "own.yaml").write_text(block.text)
     for folder in re.findall(r"(?:photos|drawings)/\w+", block.text):
         (tmp_path / folder).mkdir(parents=True)
     monkeypatch.chdir(tmp_path)
     assert check("own.yaml") == []
+
+
+def test_the_options_of_preprocess_on_the_page_of_own_images_exist() -> None:
+    """Parts of a stage that name images which a reader has: the stage takes them as they stand."""
+    registry = Registry()
+    parts = [yaml.safe_load(block.text) for block in blocks(text("docs/your-images.md")) if block.language == "yaml"]
+    parts = [part for part in parts if "version" not in part]
+    assert parts
+    for part in parts:
+        assert registry.check("stages", "preprocess", part)[1] == [], part
 
 
 def test_the_method_of_the_readme_conforms() -> None:
