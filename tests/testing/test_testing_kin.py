@@ -40,6 +40,7 @@ OPTIONS: dict[str, dict[str, Any]] = {
     "srgan-critic": {"crop": 32, "filters": 4},
     "generated-maps": {"size": 32, "train": 4, "val": 2, "test": 2},
     "generated-hats": {"size": 32, "train": 4, "val": 2, "test": 2},
+    "portraits": {"size": 32, "train": 4, "val": 2, "test": 2},
     "generated-sketches": {"size": 32, "train": 4, "val": 2, "test": 2},
     **{
         name: {"filters": 4} for name in ("resnet", "unet", "patchgan", "pixel", "srresnet", "zhang", "random-features")

@@ -7,6 +7,7 @@ from typing import Any
 
 from translate.contracts import Source, Transform
 from translate.data.generated.maps import GeneratedMaps
+from translate.data.generated.portrait_attributes import Portraits
 from translate.data.generated.portraits import GeneratedHats
 from translate.data.generated.sketches import GeneratedSketches
 from translate.data.sources.attribute import Attribute, AttributeList
@@ -32,6 +33,7 @@ def translate_sources() -> Iterable[type[Source[Any]]]:
         Attribute,
         AttributeList,
         GeneratedHats,
+        Portraits,
         GeneratedSketches,
     )
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import colorsys
 from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
 from typing import Annotated, Any, Literal
 
 import cv2
@@ -22,6 +23,8 @@ CORE = (0.25, 0.44, 0.34, 0.56)
 """What every hat covers."""
 BASE = 0.38
 """Where hats sit, from above."""
+FRAMES = (0.08, 0.08, 0.1)
+"""The colour of the frames of glasses."""
 
 _FINER = 3
 _SHIFT = 4  # cv2 takes coordinates in 1/16 pixel
@@ -63,16 +66,30 @@ class _Canvas:
         return rounded(small)
 
 
-def make_portrait(person: int, hat: int | None, size: int) -> Array:
+@dataclass(frozen=True)
+class Looks:
+    """The parts of a portrait that are chosen, not drawn by lot: None leaves a part to the seed of person or hat."""
+
+    background: Colour | None = None
+    """The colour that the background is shaded in."""
+    hair: Colour | None = None
+    """The colour of hair and eyebrows."""
+    lenses: Colour | None = None
+    """The colour of the lenses of a pair of glasses, in dark frames; None: no glasses."""
+    shape: int | None = None
+    """The shape of the hat: 0 bowler, 1 top hat, 2 cone, 3 beanie, 4 wide brim."""
+
+
+def make_portrait(person: int, hat: int | None, size: int, looks: Looks = Looks()) -> Array:
     """The person of one seed, wearing the hat of another (None: bare-headed); size x size x 3 uint8.
 
     Outside of `PLACE` the person looks the same whatever the hat, and so does a hat on any person: the truth of putting
     one's hat on another's head is `make_portrait(other, hat, size)`.
     """
     canvas = _Canvas(size)
-    _person(canvas, np.random.default_rng(derive(person, "person")))
+    _person(canvas, np.random.default_rng(derive(person, "person")), looks)
     if hat is not None:
-        _hat(canvas, np.random.default_rng(derive(hat, "hat")))
+        _hat(canvas, np.random.default_rng(derive(hat, "hat")), looks.shape)
     return canvas.done(size)
 
 
@@ -81,9 +98,11 @@ def _muted(rng: np.random.Generator, low: float, high: float, most: float = 0.28
     return colorsys.hsv_to_rgb(rng.random(), rng.uniform(0, most), rng.uniform(low, high))
 
 
-def _person(canvas: _Canvas, rng: np.random.Generator) -> None:
+def _person(canvas: _Canvas, rng: np.random.Generator, looks: Looks) -> None:
     x, y = canvas.x, canvas.y
     one, two = np.array(_muted(rng, 0.25, 0.95)), np.array(_muted(rng, 0.25, 0.95))
+    if looks.background is not None:
+        one, two = 0.7 * np.array(looks.background), np.array(looks.background)
     angle = rng.uniform(0, 2 * np.pi)
     along = np.clip(0.5 + (x - 0.5) * np.cos(angle) + (y - 0.5) * np.sin(angle), 0, 1)[..., None]
     canvas.image[:] = 255 * (one + (two - one) * along)
@@ -93,6 +112,7 @@ def _person(canvas: _Canvas, rng: np.random.Generator) -> None:
         canvas.paint(soft.astype(np.float32), _muted(rng, 0.2, 1.0))
 
     hair, cloth = _muted(rng, 0.08, 0.6, 0.4), _muted(rng, 0.2, 0.9, 0.5)
+    hair = looks.hair or hair
     tone = rng.uniform(0.35, 1.0)
     skin = (0.95 * tone, (0.62 + 0.16 * tone) * tone, (0.42 + 0.22 * tone) * tone)
     wide, high = rng.uniform(0.155, 0.185), rng.uniform(0.2, 0.225)
@@ -109,10 +129,10 @@ def _person(canvas: _Canvas, rng: np.random.Generator) -> None:
     canvas.paint(canvas.ellipse(0.5, 0.57, wide, high), skin, light)
     fringe = rng.uniform(0.41, 0.46)
     canvas.paint(canvas.ellipse(0.5, 0.5, wide + 0.02, 0.2) * (y < fringe), hair, light)
-    _face(canvas, rng, skin, hair)
+    _face(canvas, rng, skin, hair, looks.lenses)
 
 
-def _face(canvas: _Canvas, rng: np.random.Generator, skin: Colour, hair: Colour) -> None:
+def _face(canvas: _Canvas, rng: np.random.Generator, skin: Colour, hair: Colour, lenses: Colour | None) -> None:
     apart, smile = rng.uniform(0.065, 0.08), rng.uniform(-0.02, 0.035)
     iris = _muted(rng, 0.1, 0.45, 0.5)
     for eye in (0.5 - apart, 0.5 + apart):
@@ -123,13 +143,19 @@ def _face(canvas: _Canvas, rng: np.random.Generator, skin: Colour, hair: Colour)
     lip = (min(1.0, skin[0] * 0.85), skin[1] * 0.55, skin[2] * 0.6)
     up = [(0.44, 0.695 - smile), (0.5, 0.695 + smile), (0.56, 0.695 - smile)]
     canvas.paint(canvas.polygon([*up, (0.54, 0.712), (0.5, 0.722 + smile), (0.46, 0.712)]), lip)
+    if lenses is not None:
+        bridge = [(0.5 - apart, 0.545), (0.5 + apart, 0.545), (0.5 + apart, 0.56), (0.5 - apart, 0.56)]
+        canvas.paint(canvas.polygon(bridge), FRAMES)
+        for eye in (0.5 - apart, 0.5 + apart):
+            canvas.paint(canvas.ellipse(eye, 0.56, 0.06, 0.052), FRAMES)
+            canvas.paint(canvas.ellipse(eye, 0.56, 0.046, 0.038), lenses)
 
 
-def _hat(canvas: _Canvas, rng: np.random.Generator) -> None:
-    """A hat of random hue, size and shape: bowler, top hat, cone, beanie, or wide brim."""
+def _hat(canvas: _Canvas, rng: np.random.Generator, chosen: int | None = None) -> None:
+    """A hat of random hue and size, of the chosen shape or a random one: bowler, top hat, cone, beanie, wide brim."""
     colour = colorsys.hsv_to_rgb(rng.random(), rng.uniform(0.8, 1.0), rng.uniform(0.75, 1.0))
     band = colorsys.hsv_to_rgb(rng.random(), rng.uniform(0, 0.3), rng.choice([0.12, 0.95]))
-    shape = int(rng.integers(5))
+    shape = int(rng.integers(5)) if chosen is None else chosen
     height, half = rng.uniform(0.2, 0.32), rng.uniform(0.17, 0.21)
     brim = (0.27, 0.26, 0.21, 0.0, 0.34)[shape] * rng.uniform(0.93, 1.0)
     top = BASE - height
