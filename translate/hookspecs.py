@@ -18,9 +18,19 @@ from typing import TYPE_CHECKING, Any, TypeVar, Union
 from translate.markers import hookspec
 
 if TYPE_CHECKING:
-    from translate.contracts import Method, Metric, Source, Stage, Tracker, Transform
+    from translate.contracts import (
+        DeviceTransform,
+        Method,
+        Metric,
+        Optimizer,
+        Schedule,
+        Source,
+        Stage,
+        Tracker,
+        Transform,
+    )
     from translate.networks import Network
-    from translate.objectives import LossTerm
+    from translate.objectives import AdversarialLoss, LossTerm
 
 T = TypeVar("T")
 Classes = Union[Iterable[type[T]], Mapping[str, type[T]]]  # noqa: UP007 (an alias that takes a parameter)
@@ -65,6 +75,36 @@ def translate_losses() -> Classes[LossTerm[Any]]:
 
 
 @hookspec
+def translate_objectives() -> Classes[AdversarialLoss[Any]]:
+    """Adversarial objectives, subclasses of `translate.AdversarialLoss`, for the knob `objective:` of methods.
+
+    Every method whose Config has a `translate.Objective` takes them: `options: {objective: acme/softer}`.
+
+    :return: classes with the losses of critic and generator, whose Config derives from `translate.ObjectiveConfig`.
+    """
+    raise AssertionError
+
+
+@hookspec
+def translate_optimizers() -> Classes[Optimizer[Any]]:
+    """Optimizers, subclasses of `translate.Optimizer`, for `optimizer:` of a train stage and of its `players:`.
+
+    :return: classes that make a torch optimizer, whose Config derives from `translate.OptimizerConfig`.
+    """
+    raise AssertionError
+
+
+@hookspec
+def translate_schedules() -> Classes[Schedule[Any]]:
+    """Learning rates over time, subclasses of `translate.Schedule`, for `schedule:` of a train stage and of its
+    `players:`.
+
+    :return: classes whose `factor` multiplies the learning rate, whose Config derives from `translate.ScheduleConfig`.
+    """
+    raise AssertionError
+
+
+@hookspec
 def translate_metrics() -> Classes[Metric[Any]]:
     """Metrics, subclasses of `translate.Metric`, for `evaluate`, `validate:` of a train stage, `translate evaluate`.
 
@@ -90,6 +130,16 @@ def translate_transforms() -> Classes[Transform[Any]]:
     train stage.
 
     :return: classes that change all images of a call with one geometry, drawn from the seed that they are given.
+    """
+    raise AssertionError
+
+
+@hookspec
+def translate_device_transforms() -> Classes[DeviceTransform[Any]]:
+    """Transforms of whole batches on the device, subclasses of `translate.DeviceTransform`, for `device_augment:` of a
+    train stage.
+
+    :return: classes that change all sides of a batch with one geometry, drawn from the seed that they are given.
     """
     raise AssertionError
 
@@ -122,8 +172,10 @@ def translate_tracker(pipeline: str, folder: Path) -> Tracker | None:
 
 
 # ---------------------------------------------------------------------------------------------------------------------
-# Events: called in the process that runs the pipeline, on all plugins that it names. One that raises fails the run, and
-# the message names its plugin. What they return is not looked at.
+# Events: called in the process that runs the pipeline, on all plugins that it names. What they return is not looked at.
+# One that raises before the work or in its middle (`run_started`, `stage_started`, `step_finished`) fails the run, and
+# the message names its plugin. After the work (`checkpoint_saved`, `stage_finished`, `run_finished`) the result is safe
+# on disk: then an error is a warning that names the plugin, and the run goes on.
 # ---------------------------------------------------------------------------------------------------------------------
 
 
@@ -139,8 +191,7 @@ def translate_run_started(pipeline: str, folder: Path, stages: list[str]) -> Non
 
 @hookspec
 def translate_run_finished(pipeline: str, folder: Path, status: str) -> None:
-    """A run ended, also one that failed or was stopped; then an error in this hook is a warning, so that it cannot hide
-    why.
+    """A run ended, also one that failed or was stopped. An error in this hook is a warning: the results are there.
 
     :param pipeline: as in `translate_run_started`.
     :param folder: as in `translate_run_started`.
@@ -160,7 +211,7 @@ def translate_stage_started(pipeline: str, stage: str, folder: Path) -> None:
 
 @hookspec
 def translate_stage_finished(pipeline: str, stage: str, folder: Path, facts: Mapping[str, Any]) -> None:
-    """A stage is done, and its folder is complete and has its final name.
+    """A stage is done, and its folder is complete and has its final name. An error in this hook is a warning.
 
     :param pipeline: as in `translate_run_started`.
     :param stage: its name in the pipeline file.
@@ -171,7 +222,8 @@ def translate_stage_finished(pipeline: str, stage: str, folder: Path, facts: Map
 
 @hookspec
 def translate_step_finished(pipeline: str, stage: str, step: int, metrics: Mapping[str, float]) -> None:
-    """A training fetched its numbers: every `log_every` steps, and with the last one.
+    """A training fetched its numbers: every `log_every` steps, and with the last one. An error in this hook ends the
+    training.
 
     :param pipeline: as in `translate_run_started`.
     :param stage: its name in the pipeline file.
@@ -182,7 +234,7 @@ def translate_step_finished(pipeline: str, stage: str, step: int, metrics: Mappi
 
 @hookspec
 def translate_checkpoint_saved(pipeline: str, stage: str, step: int, folder: Path) -> None:
-    """A checkpoint is complete on disk; what was in its place before is gone.
+    """A checkpoint is complete on disk; what was in its place before is gone. An error in this hook is a warning.
 
     :param pipeline: as in `translate_run_started`.
     :param stage: its name in the pipeline file.

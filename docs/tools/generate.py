@@ -57,6 +57,13 @@ SECTIONS: tuple[tuple[ComponentKind, str, str], ...] = (
     ("methods", "Methods", "What `method:` of a `train` stage may name, with the options below its `options:`."),
     ("networks", "Networks", "What a method's options take as a network: `generator: {uses: NAME, ...}`."),
     ("losses", "Loss terms", "Terms that `extra_losses:` of a `train` stage adds to any method."),
+    (
+        "objectives",
+        "Adversarial objectives",
+        "What a method takes as `objective: {uses: NAME, ...}`.",
+    ),
+    ("optimizers", "Optimizers", "What `optimizer:` of a `train` stage takes; without `uses`, `adam` is meant."),
+    ("schedules", "Schedules", "What `schedule:` of a `train` stage takes; without `uses`, `constant` is meant."),
 )
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import typing
 from typing import Any
 
 import pytest
@@ -11,10 +10,10 @@ from pydantic import ValidationError
 from torch import Tensor, nn
 
 from translate.contracts import Config
-from translate.errors import ContractError
+from translate.errors import ConfigError, ContractError
 from translate.objectives import Objective
-from translate.objectives.forms import FORMS
-from translate.objectives.objective import Name
+from translate.objectives.forms import OBJECTIVES
+from translate.plugins import Registry, resolve
 
 
 def pair(n: int = 3) -> tuple[Tensor, Tensor]:
@@ -98,7 +97,7 @@ def test_slopes_of_a_patch_critic_are_sums(step: Any) -> None:
 
 def test_only_wgan_clips() -> None:
     critics = [nn.Sequential(nn.Conv2d(3, 4, 3), nn.BatchNorm2d(4)) for _ in range(2)]
-    for uses in FORMS:
+    for uses in OBJECTIVES:
         before = [p.clone() for c in critics for p in c.parameters()]
         if uses != "wgan":
             Objective.model_validate(uses).constrain(*critics)
@@ -126,7 +125,7 @@ def test_noise_falls_linearly_on_all_that_the_critic_sees(step: Any) -> None:
                 torch.testing.assert_close(x, clean + sigma * draw, rtol=0, atol=1e-12)
 
 
-@pytest.mark.parametrize("uses", FORMS)
+@pytest.mark.parametrize("uses", OBJECTIVES)
 def test_whose_gradients(uses: Any, step: Any) -> None:
     """The critic's loss never reaches the generator; the generator's reaches it through the fakes alone."""
     critic, (real, fake) = Linear(), pair()
@@ -142,7 +141,7 @@ def test_whose_gradients(uses: Any, step: Any) -> None:
     assert (slope * direction).sum().item() == pytest.approx((loss(1e-5) - loss(-1e-5)) / 2e-5, rel=1e-5)
 
 
-@pytest.mark.parametrize("uses", FORMS)
+@pytest.mark.parametrize("uses", OBJECTIVES)
 def test_losses_are_float32_under_autocast(uses: Any, step: Any) -> None:
     torch.manual_seed(0)
     critic, (real, fake) = nn.Conv2d(2, 1, 3), pair()
@@ -177,42 +176,63 @@ class MethodConfig(Config):
 
 
 def test_every_name_validates_and_survives_a_round_trip() -> None:
-    assert typing.get_args(Name) == tuple(FORMS)
-    for uses in FORMS:
+    for uses in OBJECTIVES:
         config = MethodConfig.model_validate({"objective": uses})
         assert config.objective.uses == uses
         assert MethodConfig.model_validate(config.model_dump(mode="json")) == config
     given = {"uses": "wgan-gp", "penalty": 5, "noise": 0.1, "noise_steps": 100, "r1": 1, "lazy": 16}
     config = MethodConfig.model_validate({"objective": given})
     assert MethodConfig.model_validate_json(config.model_dump_json()) == config
-    assert set(config.model_dump()["objective"]) == {*given, "r2"}
-    assert MethodConfig().objective == Objective(uses="lsgan")
+    plain, wrong = resolve(config, Registry([]))
+    assert (set(plain["objective"]), wrong) == ({*given, "r2"}, [])
+    assert MethodConfig().objective == Objective(uses="lsgan") == Objective.model_validate({})
+
+
+@pytest.mark.parametrize(
+    ("value", "path", "message"),
+    [
+        ("lsgam", "uses", "there is no objective 'lsgam'; did you mean 'lsgan'?"),
+        ("{0}", "uses", "there is no objective '{0}'; there are hinge, "),
+        (
+            {"uses": "lsgan", "clip": 0.1},
+            "clip",
+            "unknown key; the keys here are lazy, noise, noise_steps, r1, r2",
+        ),
+        ({"uses": "wgan", "penlty": 1}, "penlty", "unknown key"),
+        ({"uses": "hinge", "lazy": 4}, "", "'lazy' spaces out the penalties 'r1' and 'r2'"),
+        ({"uses": "hinge", "noise": 0.1}, "", "'noise' and 'noise_steps' belong together"),
+        ({"uses": "hinge", "noise_steps": 10}, "", "'noise' and 'noise_steps' belong together"),
+        ({"uses": "hinge", "r1": float("nan")}, "r1", "must be a finite number"),
+        ({"uses": "lsgan", "smoothing": 1.0}, "smoothing", "must be less than 1"),
+    ],
+)
+def test_what_makes_no_sense_is_refused(value: Any, path: str, message: str) -> None:
+    _, wrong = resolve(MethodConfig.model_validate({"objective": value}), Registry([]))
+    (problem,) = wrong
+    assert problem.path == ("objective", *([path] if path else []))
+    assert message in problem.message
 
 
 @pytest.mark.parametrize(
     ("value", "message"),
     [
-        ("lsgam", "no objective 'lsgam'; did you mean 'lsgan'?"),
         ("vanilla", "did you mean 'non-saturating'?"),
-        ("RaGAN", "did you mean 'relativistic-average'?"),
-        ("{0}", "no objective '{0}' (there are minimax, "),
-        ({"uses": "lsgan", "clip": 0.1}, "lsgan has no 'clip': it is an option of wgan"),
-        ({"uses": "wgan", "penalty": 1}, "wgan has no 'penalty': it is an option of wgan-gp"),
-        ({"uses": "hinge", "smoothing": 0.1}, "it is an option of minimax and non-saturating and"),
-        ({"uses": "hinge", "lazy": 4}, "'lazy' spaces out the penalties 'r1' and 'r2'"),
-        ({"uses": "hinge", "noise": 0.1}, "'noise' and 'noise_steps' belong together"),
-        ({"uses": "hinge", "noise_steps": 10}, "'noise' and 'noise_steps' belong together"),
-        ({"uses": "hinge", "sharpness": 1}, "Extra inputs are not permitted"),
-        ({"uses": "hinge", "r1": float("nan")}, "finite number"),
-        ({"uses": "lsgan", "smoothing": 1.0}, "less than 1"),
+        ({"uses": "RaGAN"}, "did you mean 'relativistic-average'?"),
         ({"uses": 3}, "Input should be"),
         (7, "Input should be"),
     ],
 )
-def test_what_makes_no_sense_is_refused(value: Any, message: str) -> None:
+def test_what_is_no_name_is_refused_at_once(value: Any, message: str) -> None:
     with pytest.raises(ValidationError) as error:
         MethodConfig.model_validate({"objective": value})
     (problem,) = error.value.errors()
     assert problem["loc"][0] == "objective"
     assert message in problem["msg"]
     assert not problem["msg"].startswith("Value error")
+
+
+def test_options_of_a_script_are_checked_when_they_act(step: Any) -> None:
+    with pytest.raises(ConfigError, match=r"objective lsgan: .*clip"):
+        Objective.model_validate({"uses": "lsgan", "clip": 0.1}).critic(bowl, *pair(), step())
+    with pytest.raises(ConfigError, match="'acme/softer' is no built-in one"):
+        Objective(uses="acme/softer").critic(bowl, *pair(), step())

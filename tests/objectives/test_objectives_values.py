@@ -12,7 +12,7 @@ from torch import Tensor
 from torch.distributions import Normal
 
 from translate.objectives import Objective
-from translate.objectives.forms import FORMS
+from translate.objectives.forms import OBJECTIVES
 
 
 def same(x: Tensor) -> Tensor:
@@ -121,7 +121,7 @@ def by_hand(uses: str, a: list[float], b: list[float]) -> tuple[float, float]:
     }[uses]
 
 
-@pytest.mark.parametrize("uses", [name for name in FORMS if name not in ("wgan-gp", "loss-sensitive")])
+@pytest.mark.parametrize("uses", [name for name in OBJECTIVES if name not in ("wgan-gp", "loss-sensitive")])
 def test_patches_count_like_images(uses: str, step: Any) -> None:
     rng = torch.Generator().manual_seed(4)
     real, fake = (torch.randn((3, 1, 2, 4), generator=rng, dtype=torch.float64) for _ in "ab")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import json
 import os
 import subprocess
@@ -239,16 +240,21 @@ def translate_stage_finished(stage):
 """
 
 
-def test_listener_that_raises_is_named(work: Path) -> None:
+def test_listener_that_raises_is_named(work: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """After the work as a warning: the stage's result is safe. Before it as an error."""
     (work / "listening.py").write_text(LISTENER)
     sys.path.insert(0, str(work))
     try:
         entries = [EntryPoint(n, m, "translate") for n, m in (("toy", "toy_plugin"), ("watch", "listening"))]
-        with pytest.raises(
-            PluginError, match=r"plugin 'watch' .* failed in stage_finished: RuntimeError: no disk for prepare"
-        ):
-            run("toy.yaml", set=["plugins=[watch]"], device="cpu", registry=Registry(entries))
-        run("toy.yaml", device="cpu", registry=Registry(entries))
+        run("toy.yaml", set=["plugins=[watch]"], device="cpu", registry=Registry(entries))
+        told = capsys.readouterr().err
+        for stage in ("prepare", "train", "score"):
+            assert f"entry point watch = listening) failed in stage_finished: RuntimeError: no disk for {stage}" in told
+        (work / "listening.py").write_text(LISTENER.replace("stage_finished", "stage_started"))
+        del sys.modules["listening"]
+        importlib.invalidate_caches()
+        with pytest.raises(PluginError, match=r"plugin 'watch' .* failed in stage_started: RuntimeError: no disk for"):
+            run("toy.yaml", set=["plugins=[watch]"], force=["prepare"], device="cpu", registry=Registry(entries))
     finally:
         sys.path.remove(str(work))
         sys.modules.pop("listening", None)

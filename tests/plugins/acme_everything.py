@@ -7,12 +7,15 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 import numpy as np
+import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 from translate import (
+    AdversarialLoss,
     Build,
     Config,
+    DeviceTransform,
     Direction,
     LossTerm,
     Method,
@@ -22,7 +25,12 @@ from translate import (
     Network,
     NetworkUse,
     NoOptions,
+    ObjectiveConfig,
+    Optimizer,
+    OptimizerConfig,
     Record,
+    Schedule,
+    ScheduleConfig,
     Source,
     SourceFacts,
     Stage,
@@ -35,6 +43,7 @@ from translate import (
 
 translate_contract = ">=1,<2"
 TOLD: list[tuple[str, dict[str, Any]]] = []
+SEEDS: list[int] = []
 
 
 class Shift(Network[NoOptions]):
@@ -87,6 +96,69 @@ class Seven(LossTerm[NoOptions]):
         return 0 * output.sum() + 7
 
 
+class SofterConfig(ObjectiveConfig):
+    """Options of `softer`."""
+
+    slope: float = 0.1
+    """What a score counts."""
+
+
+class Softer(AdversarialLoss[SofterConfig]):
+    """Scores count linearly, and little."""
+
+    name = "softer"
+
+    def critic(self, a: Tensor, b: Tensor) -> Tensor:
+        return self.config.slope * (b.mean() - a.mean())
+
+    def generator(self, a: Tensor, b: Tensor) -> Tensor:
+        return -self.config.slope * b.mean()
+
+
+class SignDescent(torch.optim.Optimizer):
+    """Steps of the size of the rate, smaller with each: the count is a plain number, the norm a tensor of no shape."""
+
+    def __init__(self, params: Any, lr: float) -> None:
+        super().__init__(params, {"lr": lr})
+
+    @torch.no_grad()
+    def step(self, closure: Any = None) -> None:
+        group = self.param_groups[0]
+        group["rounds"] = group.get("rounds", 0) + 1
+        for param in group["params"]:
+            if param.grad is not None:
+                state = self.state[param]
+                state["times"] = state.get("times", 0) + 1
+                state["seen"] = state.get("seen", torch.zeros((), dtype=torch.int64)) + 1
+                size = group["lr"] / (state["times"] * int(state["seen"]) * group["rounds"])
+                param.sub_(size * param.grad.sign())
+
+
+class Sign(Optimizer[OptimizerConfig]):
+    """Steps against the sign of the gradient."""
+
+    name = "sign"
+
+    def build(self, params: Sequence[nn.Parameter], *, fused: bool) -> torch.optim.Optimizer:
+        return SignDescent(params, self.config.lr)
+
+
+class WarmupConfig(ScheduleConfig):
+    """Options of `warmup`."""
+
+    over: int = 4
+    """How long the rate rises."""
+
+
+class Warmup(Schedule[WarmupConfig]):
+    """A line up from 1/over."""
+
+    name = "warmup"
+
+    def factor(self, position: int, total: int) -> float:
+        return min(1.0, (position + 1) / self.config.over)
+
+
 class Count(Metric[NoOptions]):
     """How many images there are."""
 
@@ -119,6 +191,16 @@ class Negative(Transform[NoOptions]):
 
     def __call__(self, images: dict[str, Any], seed: int) -> dict[str, Any]:
         return {side: 255 - pixels for side, pixels in images.items()}
+
+
+class Darker(DeviceTransform[NoOptions]):
+    """Images at half their brightness."""
+
+    name = "darker"
+
+    def __call__(self, batch: Mapping[str, Tensor], seed: int) -> dict[str, Tensor]:
+        SEEDS.append(seed)
+        return {side: values * 0.5 - 0.5 if values.ndim == 4 else values for side, values in batch.items()}
 
 
 class Weigh(Stage[NoOptions]):
@@ -171,6 +253,21 @@ def translate_losses() -> dict[str, type[LossTerm[Any]]]:
 
 
 @hookimpl
+def translate_objectives() -> list[type[AdversarialLoss[Any]]]:
+    return [Softer]
+
+
+@hookimpl
+def translate_optimizers() -> list[type[Optimizer[Any]]]:
+    return [Sign]
+
+
+@hookimpl
+def translate_schedules() -> list[type[Schedule[Any]]]:
+    return [Warmup]
+
+
+@hookimpl
 def translate_metrics() -> Iterator[type[Metric[Any]]]:
     yield Count
 
@@ -183,6 +280,11 @@ def translate_sources() -> list[type[Source[Any]]]:
 @hookimpl
 def translate_transforms() -> list[type[Transform[Any]]]:
     return [Negative]
+
+
+@hookimpl
+def translate_device_transforms() -> list[type[DeviceTransform[Any]]]:
+    return [Darker]
 
 
 @hookimpl

@@ -145,12 +145,20 @@ AT_WORK: dict[str, tuple[str, str]] = {
         "stage own failed: TypeError: Object of type set is not JSON serializable",
     ),
     "event raises": (
-        STAGE.format(body="@hookimpl\ndef translate_stage_finished(stage): raise OSError('no post')"),
-        "plugin 'bad' (broken 1.2, entry point bad = bad) failed in stage_finished: OSError: no post",
+        STAGE.format(body="@hookimpl\ndef translate_stage_started(stage): raise OSError('no post')"),
+        "plugin 'bad' (broken 1.2, entry point bad = bad) failed in stage_started: OSError: no post",
     ),
     "event exits": (
         STAGE.format(body="@hookimpl\ndef translate_run_started(): raise SystemExit(0)"),
         "plugin 'bad' (broken 1.2, entry point bad = bad) failed in run_started: SystemExit: 0",
+    ),
+    "late event raises": (
+        STAGE.format(body="@hookimpl\ndef translate_stage_finished(stage): raise OSError('no post')"),
+        "warning: plugin 'bad' (broken 1.2, entry point bad = bad) failed in stage_finished: OSError: no post",
+    ),
+    "late event exits": (
+        STAGE.format(body="@hookimpl\ndef translate_run_finished(status): raise SystemExit(status)"),
+        "warning: plugin 'bad' (broken 1.2, entry point bad = bad) failed in run_finished: SystemExit: done",
     ),
     "tracker raises": (
         STAGE.format(body="@hookimpl\ndef translate_tracker(): raise OSError('no server')"),
@@ -162,7 +170,7 @@ AT_WORK: dict[str, tuple[str, str]] = {
         "translate.Tracker: it lacks params, metrics",
     ),
 }
-"""A stage `own` that uses `bad/bad` loads, and then does harm; the last two are warnings."""
+"""A stage `own` that uses `bad/bad` loads, and then does harm; what the tracker does and late events are warnings."""
 
 TRAINING: dict[str, tuple[str, str, str]] = {
     "loss not in the vocabulary": ('{"l1": F', '{"l2": F', "l2"),

@@ -15,14 +15,16 @@ from types import ModuleType
 from typing import Any, NamedTuple
 
 import pytest
+import torch
 
 from translate.console import PlainConsole
-from translate.contracts import LossUse, NetworkUse
+from translate.contracts import LossUse, NetworkUse, Step
 from translate.data.dataset import Dataset
 from translate.errors import PluginError, Stopped
 from translate.imaging.io import read
+from translate.objectives import Objective
 from translate.pipeline import run
-from translate.plugins import Registry, switched
+from translate.plugins import Registry, resolve, switched
 from translate.plugins.hooks import HOOKS
 
 PIPELINE = """\
@@ -38,6 +40,9 @@ stages:
     needs: {data: prepare}
     with:
       method: acme
+      device_augment: [acme/darker]
+      optimizer: {uses: acme/sign, lr: 0.01}
+      schedule: {uses: acme/warmup, over: 4, unit: updates}
       extra_losses: [{uses: acme/lucky, weight: 2, player: G, on: {output: output}}]
       epochs: 2
       log_every: 2
@@ -103,6 +108,35 @@ def test_translate_losses(told: Told) -> None:
     assert isinstance(told.registry.build(LossUse(uses="acme/lucky")), told.plugin.Seven)
 
 
+def test_translate_objectives(told: Told) -> None:
+    """The knob of methods takes it, and what is wrong with its options is found without a training."""
+    knob = Objective.model_validate({"uses": "acme/softer", "slope": 2})
+    objective = knob.ready(told.registry.build)
+    step = Step(0, 0, {}, torch.Generator())
+    real, fake = torch.full((2, 1, 1, 1), 3.0), torch.full((2, 1, 1, 1), 1.0)
+    assert objective.critic(lambda x: x, real, fake, step).item() == pytest.approx(2 * (1 - 3))
+    assert objective.generator(lambda x: x, fake, real, step).item() == pytest.approx(-2)
+    assert resolve(knob, told.registry)[0]["slope"] == 2
+    (wrong,) = resolve(Objective.model_validate({"uses": "acme/softer", "slop": 2}), told.registry)[1]
+    assert (wrong.path, wrong.message) == (("slop",), "unknown key; did you mean 'slope'?")
+
+
+def test_translate_optimizers(told: Told) -> None:
+    recipe = json.loads((told.folder / "train" / "MANIFEST.json").read_text())["recipe"]
+    assert recipe["with"]["optimizer"] == {"uses": "acme/sign", "lr": 0.01}
+    assert recipe["providers"]["optimizers/acme/sign"] == {
+        "distribution": "an unknown distribution",
+        "version": "0",
+        "revision": "1",
+    }
+
+
+def test_translate_schedules(told: Told) -> None:
+    """Two updates a log: 1/4 and 2/4 of the rate, 3/4 and 4/4, and then the whole."""
+    rates = [heard["metrics"]["lr/G"] for heard in told.of("step_finished")]
+    assert rates == pytest.approx([0.00375, 0.00875, 0.01])
+
+
 def test_translate_metrics(told: Told) -> None:
     """There are two images to validate on."""
     rows = [row for row, _ in told.plugin.NOTEBOOK.rows]
@@ -118,6 +152,11 @@ def test_translate_transforms(told: Told) -> None:
     """The source draws 50 and 200."""
     pixels = [read(told.folder / "prepare" / "train" / side / "0.png").array for side in ("input", "target")]
     assert [int(each.max()) for each in pixels] == [205, 55]
+
+
+def test_translate_device_transforms(told: Told) -> None:
+    """Six steps, each with a seed of its own; the size of the data is asked for before."""
+    assert len(told.plugin.SEEDS) == len(set(told.plugin.SEEDS)) == 6
 
 
 def test_translate_stages(told: Told) -> None:

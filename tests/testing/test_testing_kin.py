@@ -9,22 +9,38 @@ from typing import Any
 
 import faulty_data
 import faulty_terms
+import faulty_training
 import pytest
 
-from translate import LossTerm, Metric, Network, Source, Stage, Transform
+from translate import (
+    AdversarialLoss,
+    DeviceTransform,
+    LossTerm,
+    Metric,
+    Network,
+    Optimizer,
+    Schedule,
+    Source,
+    Stage,
+    Transform,
+)
 from translate.contracts import Artifact, ComponentKind
 from translate.plugins import Registry
 from translate.plugins.discovery import ENGINE, builtins
 from translate.testing import (
+    assert_device_transform_conforms,
     assert_loss_conforms,
     assert_metric_conforms,
     assert_network_conforms,
+    assert_objective_conforms,
+    assert_optimizer_conforms,
+    assert_schedule_conforms,
     assert_source_conforms,
     assert_stage_conforms,
     assert_transform_conforms,
 )
 
-FAULTS = {**faulty_terms.FAULTS, **faulty_data.FAULTS}
+FAULTS = {**faulty_terms.FAULTS, **faulty_data.FAULTS, **faulty_training.FAULTS}
 ASSERTS: dict[type[Any], Callable[..., None]] = {
     LossTerm: assert_loss_conforms,
     Metric: assert_metric_conforms,
@@ -32,6 +48,10 @@ ASSERTS: dict[type[Any], Callable[..., None]] = {
     Source: assert_source_conforms,
     Stage: assert_stage_conforms,
     Transform: assert_transform_conforms,
+    AdversarialLoss: assert_objective_conforms,
+    Optimizer: assert_optimizer_conforms,
+    Schedule: assert_schedule_conforms,
+    DeviceTransform: assert_device_transform_conforms,
 }
 OPTIONS: dict[str, dict[str, Any]] = {
     **{name: {"size": 24} for name in ("resize", "resize-shorter", "center-crop", "random-crop")},
@@ -65,7 +85,9 @@ def conforms(cls: type[Any], **more: Any) -> None:
     next(function for kind, function in ASSERTS.items() if issubclass(cls, kind))(cls, **more)
 
 
-@pytest.mark.parametrize("cls", [*faulty_terms.FINE, *faulty_data.FINE], ids=lambda cls: cls.__name__)
+@pytest.mark.parametrize(
+    "cls", [*faulty_terms.FINE, *faulty_data.FINE, *faulty_training.FINE], ids=lambda cls: cls.__name__
+)
 def test_a_component_without_fault_conforms(cls: type[Any]) -> None:
     conforms(cls)
 

@@ -56,7 +56,7 @@ def make_engine(registry: Registry) -> MakeEngine:
         modules = copy.deepcopy(dict(nets)) if nets else build_networks(method, registry)
         for module in modules.values():
             module.train()
-        players = make_players(cls.name, method.players, modules, train, 100, fused=fast)
+        players = make_players(cls.name, method.players, modules, train, registry, 100, fused=fast)
         return Engine(method, modules, players, device="cpu", precision=precision, seed=7, merge=fast)
 
     return make

@@ -13,9 +13,9 @@ from torch.nn import functional as F
 from training_batches import random_batches
 
 from translate import ContractError, Direction, Method, NoOptions, StageError, Update
-from translate.training.config import ExtraLoss, ScheduleConfig
+from translate.training.config import ExtraLoss
 from translate.training.extra_losses import bind, check_met
-from translate.training.schedule import factor
+from translate.training.optimization import Cosine, LinearDecay, StartConfig, StepConfig, StepDecay
 
 
 class Game(Method[NoOptions]):
@@ -215,16 +215,15 @@ def test_bf16_autocast_covers_the_networks_and_not_the_sum(make_engine: Any) -> 
 
 
 def test_linear_decay_is_the_one_of_the_cyclegan_code() -> None:
-    schedule = ScheduleConfig(uses="linear-decay", start=100)
-    rates = [factor(schedule, e, 200) for e in range(200)]
+    schedule = LinearDecay(StartConfig(start=100))
+    rates = [schedule.factor(e, 200) for e in range(200)]
     assert rates[:100] == [1.0] * 100
     assert rates[100:] == pytest.approx([1 - max(0, e - 100) / 101 for e in range(101, 201)])
 
 
 def test_a_player_that_updates_more_often_than_once_a_step_never_climbs() -> None:
-    for name in ("linear-decay", "cosine"):
-        schedule = ScheduleConfig(uses=name, unit="updates")  # type: ignore[arg-type]
-        assert factor(schedule, 150, 100) == pytest.approx(0)
+    for kind in (LinearDecay, Cosine):
+        assert kind(StartConfig(unit="updates")).factor(150, 100) == pytest.approx(0)
 
 
 def test_the_logged_rate_is_the_rate(make_engine: Any) -> None:
@@ -234,11 +233,10 @@ def test_the_logged_rate_is_the_rate(make_engine: Any) -> None:
 
 
 def test_cosine_and_step() -> None:
-    cosine = ScheduleConfig(uses="cosine")
-    assert [factor(cosine, e, 4) for e in (0, 2, 4)] == pytest.approx([1.0, 0.5, 0.0])
-    steps = ScheduleConfig(uses="step", every=3, gamma=0.1)
-    assert [factor(steps, e, 9) for e in (0, 2, 3, 6)] == pytest.approx([1, 1, 0.1, 0.01])
-    assert factor(ScheduleConfig(), 50, 100) == 1.0
+    cosine = Cosine(StartConfig())
+    assert [cosine.factor(e, 4) for e in (0, 2, 4)] == pytest.approx([1.0, 0.5, 0.0])
+    steps = StepDecay(StepConfig(every=3, gamma=0.1))
+    assert [steps.factor(e, 9) for e in (0, 2, 3, 6)] == pytest.approx([1, 1, 0.1, 0.01])
 
 
 def test_updates_count_per_player_and_draws_repeat(make_engine: Any) -> None:

@@ -80,7 +80,7 @@ def _described(registry: Registry, name: str) -> dict[str, Any]:
         return {**describe_builtins(), "error": None}
     error = None
     try:
-        registry.load(name)
+        plugin = registry.load(name)  # the name of a library is one of no plugin, and is loaded all the same
     except ConfigError:
         if plugin is None:
             raise

@@ -2,18 +2,23 @@
 
 from translate.contracts.artifacts import Artifact, DatasetFacts, Facts, ImagesFacts, ModelFacts, Route, ScoresFacts
 from translate.contracts.data import DataSpec, Record, Source, SourceFacts, Transform
+from translate.contracts.device_transform import DeviceTransform
 from translate.contracts.method import Build, Direction, Method, Nets, Step, TestTime, Update
 from translate.contracts.metric import EvaluationContext, Metric
+from translate.contracts.optimization import Optimizer, OptimizerConfig, Schedule, ScheduleConfig
 from translate.contracts.options import (
     CONTRACT,
     C,
     ComponentKind,
     Config,
     Configured,
+    DeviceTransformUse,
     LossUse,
     MetricUse,
     NetworkUse,
     NoOptions,
+    OptimizerUse,
+    ScheduleUse,
     SourceUse,
     TransformUse,
     Use,
@@ -63,6 +68,8 @@ __all__ = [
     "DataKind",
     "DataSpec",
     "DatasetFacts",
+    "DeviceTransform",
+    "DeviceTransformUse",
     "Direction",
     "EvaluationContext",
     "Facts",
@@ -79,10 +86,16 @@ __all__ = [
     "Nets",
     "NetworkUse",
     "NoOptions",
+    "Optimizer",
+    "OptimizerConfig",
+    "OptimizerUse",
     "Problem",
     "Progress",
     "Record",
     "Route",
+    "Schedule",
+    "ScheduleConfig",
+    "ScheduleUse",
     "ScoresFacts",
     "Side",
     "Sides",

@@ -6,7 +6,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any
 
 from translate.contracts.options import C, Configured
 from translate.contracts.sides import DataKind, Frames, Image, Labels, Side, Sides
@@ -180,8 +180,9 @@ class Transform(Configured[C], ABC):
     Deterministic ones may stand under `transforms` of `preprocess`; both kinds under `augment` of `train`.
     """
 
-    random: ClassVar[bool] = False
-    """True where it draws: it changes an image differently each time."""
+    random: bool = False
+    """True where it draws: it changes an image differently each time. A fact of the class, or of an instance whose
+    options decide it."""
 
     def __init__(self, config: C) -> None:
         self.config = config

@@ -2,14 +2,27 @@
 
 from __future__ import annotations
 
-from typing import Any, ClassVar, Generic, Literal, TypeVar, get_args, get_origin
+from collections.abc import Callable
+from typing import Any, ClassVar, Generic, Literal, Self, TypeVar, get_args, get_origin
 
 from pydantic import BaseModel, ConfigDict, model_serializer, model_validator
 
 CONTRACT = 1
 """The version of this contract. It is raised when a plugin written for the previous one would no longer work."""
 
-ComponentKind = Literal["methods", "networks", "losses", "metrics", "sources", "transforms", "stages"]
+ComponentKind = Literal[
+    "methods",
+    "networks",
+    "losses",
+    "objectives",
+    "optimizers",
+    "schedules",
+    "metrics",
+    "sources",
+    "transforms",
+    "device_transforms",
+    "stages",
+]
 
 
 class Config(BaseModel):
@@ -49,6 +62,8 @@ class Use(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
     kind: ClassVar[ComponentKind]
+    default: ClassVar[str] = ""
+    """The component that is meant where a file gives options alone; empty where `uses` has to be said."""
     uses: str
     options: dict[str, Any] = {}
 
@@ -57,6 +72,8 @@ class Use(BaseModel):
     def _from_yaml(cls, value: Any) -> Any:
         if isinstance(value, str):
             return {"uses": value}
+        if cls.default and isinstance(value, dict) and "uses" not in value:
+            value = {"uses": cls.default, **value}
         if isinstance(value, dict) and "uses" in value and set(value) != {"uses", "options"}:
             return {"uses": value["uses"], "options": {k: v for k, v in value.items() if k != "uses"}}
         return value
@@ -64,6 +81,10 @@ class Use(BaseModel):
     @model_serializer
     def _to_yaml(self) -> dict[str, Any]:
         return {"uses": self.uses, **self.options}
+
+    def ready(self, build: Callable[[Use], Any]) -> Self:
+        """The same for a component that is about to work; `build` makes what it names. Most need nothing built."""
+        return self
 
 
 class NetworkUse(Use):
@@ -76,6 +97,20 @@ class LossUse(Use):
     """A loss term, such as `{uses: perceptual, levels: 3}`."""
 
     kind = "losses"
+
+
+class OptimizerUse(Use):
+    """An optimizer, such as `{uses: adam, lr: 2e-4}`."""
+
+    kind = "optimizers"
+    default = "adam"
+
+
+class ScheduleUse(Use):
+    """A learning rate over time, such as `{uses: linear-decay, start: 100}`."""
+
+    kind = "schedules"
+    default = "constant"
 
 
 class MetricUse(Use):
@@ -94,6 +129,12 @@ class TransformUse(Use):
     """A transform, such as `{uses: resize, size: 286}`."""
 
     kind = "transforms"
+
+
+class DeviceTransformUse(Use):
+    """A transform of whole batches on the device, such as `{uses: kornia/RandomAffine, degrees: 10}`."""
+
+    kind = "device_transforms"
 
 
 class Configured(Generic[C]):

@@ -118,6 +118,9 @@ class Components(Protocol):
         know are left out. Errors: ConfigError, PluginError.
         """
 
+    def config(self, kind: ComponentKind, name: str, options: Any) -> Any:
+        """`options` as the component's Config, ready for work. Errors: ConfigError, PluginError."""
+
     def provider(self, kind: ComponentKind, name: str) -> Mapping[str, str]:
         """Who provides a component: `distribution`, `version`, `module`, `plugin` and `revision`."""
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
-from translate.contracts import Source, Transform
+from translate.contracts import DeviceTransform, Source, Transform
 from translate.data.generated.maps import GeneratedMaps
 from translate.data.generated.portrait_attributes import Portraits
 from translate.data.generated.portraits import GeneratedHats
@@ -42,3 +42,9 @@ def translate_sources() -> Iterable[type[Source[Any]]]:
 def translate_transforms() -> Iterable[type[Transform[Any]]]:
     """The built-in transforms."""
     return TRANSFORMS
+
+
+@hookimpl
+def translate_device_transforms() -> Iterable[type[DeviceTransform[Any]]]:
+    """None is built in: kornia's go by their own names."""
+    return ()

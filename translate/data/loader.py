@@ -24,7 +24,7 @@ import torch
 from torch import Tensor
 from torch.utils.data import DataLoader
 
-from translate.contracts import IGNORE, Class, Image, Labels, Side, Sides, Transform, Vector
+from translate.contracts import IGNORE, Class, DeviceTransform, Image, Labels, Side, Sides, Transform, Vector
 from translate.data.dataset import Dataset, normalise, to_tensor
 from translate.data.frames import joined_frames, split_frames
 from translate.data.transforms import apply
@@ -74,6 +74,18 @@ def _as_batch(values: Tensor, side: Side) -> Tensor:
     if values.dtype == torch.int64 or isinstance(side, Vector):
         return values
     return normalise(values, side)
+
+
+def augmented(
+    batch: Mapping[str, Tensor], groups: Sequence[Sequence[str]], chain: Sequence[DeviceTransform[Any]], seed: int
+) -> dict[str, Tensor]:
+    """A batch on the device after all transforms of `chain`; sides of one group share what they draw."""
+    done = dict(batch)
+    for group in groups:
+        for position, transform in enumerate(chain):
+            part = {side: done[side] for side in group if side in done}
+            done |= transform(part, derive(seed, position, group[0]))
+    return done
 
 
 class Samples:

@@ -5,16 +5,15 @@ The work is albumentations'; images of one call get one geometry, labels are nev
 
 from __future__ import annotations
 
-import os
-from abc import abstractmethod
-from collections.abc import Sequence
-from typing import Annotated, Any, Literal, TypeVar
+from collections.abc import Mapping, Sequence
+from typing import Annotated, Any, Literal
 
 import cv2
 import numpy as np
 from pydantic import Field
 
 from translate.contracts import Config, Transform
+from translate.data.albumentations_adapter import Albumentations, is_among, library
 from translate.errors import DataError
 from translate.seeding import derive
 
@@ -113,37 +112,6 @@ class ThickenConfig(Config):
     """Sides that are drawings, such as `[a]`; `null` for all."""
 
 
-C = TypeVar("C", bound=Config)
-
-
-class _Albumentations(Transform[C]):
-    """A transform of albumentations, applied to all images of a call at once."""
-
-    @abstractmethod
-    def build(self) -> Any:
-        """The albumentations transform; a new one per call, since they keep state and calls come from threads."""
-
-    def __call__(self, images: dict[str, Array], seed: int) -> dict[str, Array]:
-        compose_class = _albumentations().Compose
-        self._check(images)
-        # Label maps have no axis of channels; the first target of all has to be an image.
-        first, *others = sorted(images, key=lambda side: images[side].ndim == 2)
-        targets = {side: "mask" if images[side].ndim == 2 else "image" for side in others}
-        compose = compose_class([self.build()], additional_targets=targets, seed=seed)
-        done = compose(image=images[first], **{side: images[side] for side in others})
-        return {side: done["image" if side == first else side] for side in images}
-
-    def _check(self, images: dict[str, Array]) -> None:
-        """Refuses images that the transform cannot take. Errors: DataError."""
-
-
-def _albumentations() -> Any:
-    os.environ.setdefault("NO_ALBUMENTATIONS_UPDATE", "1")  # it would ask the network for its newest version
-    import albumentations
-
-    return albumentations
-
-
 def _interpolation(name: Interpolation) -> dict[str, Any]:
     flags = {
         "auto": cv2.INTER_CUBIC,
@@ -160,25 +128,25 @@ def _interpolation(name: Interpolation) -> dict[str, Any]:
     }
 
 
-class Resize(_Albumentations[ResizeConfig]):
+class Resize(Albumentations[ResizeConfig]):
     """To one size, whatever the aspect."""
 
     name = "resize"
 
     def build(self) -> Any:
-        return _albumentations().Resize(*self.config.hw, **_interpolation(self.config.interpolation))
+        return library().Resize(*self.config.hw, **_interpolation(self.config.interpolation))
 
     def size(self, before: Size | None) -> Size | None:
         return self.config.hw
 
 
-class ResizeShorter(_Albumentations[ShorterConfig]):
+class ResizeShorter(Albumentations[ShorterConfig]):
     """The shorter side to `size` pixels; the aspect is kept."""
 
     name = "resize-shorter"
 
     def build(self) -> Any:
-        return _albumentations().SmallestMaxSize(self.config.size, **_interpolation(self.config.interpolation))
+        return library().SmallestMaxSize(self.config.size, **_interpolation(self.config.interpolation))
 
     def size(self, before: Size | None) -> Size | None:
         if before is None:
@@ -187,13 +155,13 @@ class ResizeShorter(_Albumentations[ShorterConfig]):
         return round(before[0] * scale), round(before[1] * scale)
 
 
-class _Crop(_Albumentations[SizeConfig]):
+class _Crop(Albumentations[SizeConfig]):
     def size(self, before: Size | None) -> Size | None:
         if before is not None:
             self._fits(before)
         return self.config.hw
 
-    def _check(self, images: dict[str, Array]) -> None:
+    def check(self, images: Mapping[str, Array]) -> None:
         for image in images.values():
             self._fits(image.shape[:2])
 
@@ -212,7 +180,7 @@ class CenterCrop(_Crop):
     name = "center-crop"
 
     def build(self) -> Any:
-        return _albumentations().CenterCrop(*self.config.hw)
+        return library().CenterCrop(*self.config.hw)
 
 
 class ModCrop(Transform[MultipleConfig]):
@@ -240,55 +208,53 @@ class RandomCrop(_Crop):
     name, random = "random-crop", True
 
     def build(self) -> Any:
-        return _albumentations().RandomCrop(*self.config.hw)
+        return library().RandomCrop(*self.config.hw)
 
 
-class RandomResizedCrop(_Albumentations[ResizedCropConfig]):
+class RandomResizedCrop(Albumentations[ResizedCropConfig]):
     """A window of random size and aspect, resized to one size."""
 
     name, random = "random-resized-crop", True
 
     def build(self) -> Any:
         c = self.config
-        return _albumentations().RandomResizedCrop(
-            c.hw, scale=c.scale, ratio=c.ratio, **_interpolation(c.interpolation)
-        )
+        return library().RandomResizedCrop(c.hw, scale=c.scale, ratio=c.ratio, **_interpolation(c.interpolation))
 
     def size(self, before: Size | None) -> Size | None:
         return self.config.hw
 
 
-class HorizontalFlip(_Albumentations[ChanceConfig]):
+class HorizontalFlip(Albumentations[ChanceConfig]):
     """Left and right swapped, with probability `p`."""
 
     name, random = "horizontal-flip", True
 
     def build(self) -> Any:
-        return _albumentations().HorizontalFlip(p=self.config.p)
+        return library().HorizontalFlip(p=self.config.p)
 
 
-class VerticalFlip(_Albumentations[ChanceConfig]):
+class VerticalFlip(Albumentations[ChanceConfig]):
     """Top and bottom swapped, with probability `p`."""
 
     name, random = "vertical-flip", True
 
     def build(self) -> Any:
-        return _albumentations().VerticalFlip(p=self.config.p)
+        return library().VerticalFlip(p=self.config.p)
 
 
-class Rotate90(_Albumentations[ChanceConfig]):
+class Rotate90(Albumentations[ChanceConfig]):
     """With probability `p` turned by 0, 90, 180 or 270 degrees, each equally often."""
 
     name, random = "rotate-90", True
 
     def build(self) -> Any:
-        return _albumentations().RandomRotate90(p=self.config.p)
+        return library().RandomRotate90(p=self.config.p)
 
     def size(self, before: Size | None) -> Size | None:
         return before if before is not None and before[0] == before[1] else None
 
 
-class ColourJitter(_Albumentations[JitterConfig]):
+class ColourJitter(Albumentations[JitterConfig]):
     """Brightness, contrast, saturation and hue, the same for all images of a call; labels stay."""
 
     name, random = "colour-jitter", True
@@ -296,12 +262,10 @@ class ColourJitter(_Albumentations[JitterConfig]):
     def build(self) -> Any:
         c = self.config
         factors = {n: (1 - v, 1 + v) for n, v in c if n in ("brightness", "contrast", "saturation")}
-        return _albumentations().ColorJitter(**factors, hue=(-c.hue, c.hue), p=c.p)
+        return library().ColorJitter(**factors, hue=(-c.hue, c.hue), p=c.p)
 
     def __call__(self, images: dict[str, Array], seed: int) -> dict[str, Array]:
-        chosen = {
-            s: i for s, i in images.items() if i.ndim == 3 and (self.config.sides is None or s in self.config.sides)
-        }
+        chosen = {s: i for s, i in images.items() if i.ndim > 2 and is_among(s, self.config.sides)}
         if not chosen:
             return images
         # albumentations takes 8 bits or floats: 16 bits go there and back as floats in [0, 1]
@@ -320,7 +284,7 @@ class ThickenLines(Transform[ThickenConfig]):
 
     def __call__(self, images: dict[str, Array], seed: int) -> dict[str, Array]:
         square = np.ones((self.config.size, self.config.size), np.uint8)
-        chosen = {s for s, i in images.items() if i.ndim == 3 and (self.config.sides is None or s in self.config.sides)}
+        chosen = {s for s, i in images.items() if i.ndim > 2 and is_among(s, self.config.sides)}
         return {s: cv2.erode(i, square).reshape(i.shape) if s in chosen else i for s, i in images.items()}
 
 

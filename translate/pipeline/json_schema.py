@@ -30,6 +30,7 @@ _PART = "part."
 def pipeline_schema(registry: Registry) -> tuple[Schema, dict[str, str]]:
     """The schema, and plugin -> why for plugins that could not be loaded and are missing in it. Loads all plugins."""
     failures = registry.load_all()
+    registry.load_libraries()
     return _Writer(registry).schema(), failures
 
 
@@ -101,6 +102,11 @@ class _Writer:
         plain = [name for name in names if not set(self.defs[_key(kind, name)].get("required", ())) - {"uses"}]
         long: Schema = {"type": "object", "required": ["uses"], "properties": {"uses": {"enum": names}}}
         long["allOf"] = [_when("uses", name, _ref(_key(kind, name))) for name in names]
+        if default := _defaults().get(kind):
+            unnamed = {"not": {"required": long.pop("required")}}
+            meant = self.defs[_key(kind, default)]
+            meant["required"] = [key for key in meant["required"] if key != "uses"]
+            long["allOf"].append({"if": unnamed, "then": _ref(_key(kind, default))})
         return {"if": {"type": "string"}, "then": {"enum": plain}, "else": long}
 
     def _extra_loss(self) -> Schema:
@@ -190,6 +196,11 @@ class _Writer:
             word = {key: item for key, item in rest["properties"].get("uses", {}).items() if key in ("enum", "type")}
             return {"if": {"type": "string"}, "then": word, "else": rest}
         return rest
+
+
+def _defaults() -> dict[ComponentKind, str]:
+    """The component of a kind that is meant where a file gives options alone."""
+    return {use.kind: use.default for use in Use.__subclasses__() if use.default}
 
 
 def _key(kind: ComponentKind, name: str) -> str:

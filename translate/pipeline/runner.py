@@ -34,6 +34,9 @@ STOPPED = 75
 _SHOWN = {"images": "images", "scores": "scores.md"}
 """The file that is worth opening first in the folder of a stage, by the kind of its artifact."""
 
+_AFTER = frozenset({"checkpoint_saved", "stage_finished", "run_finished"})
+"""Events of which the result lies complete on disk when they are told."""
+
 Status = Literal["done", "failed", "stopped"]
 
 
@@ -82,7 +85,7 @@ class Runner:
 
         self.device = resolve(self.device)
         folder, title = self.planner.folder, self.planner.pipeline.title
-        emit = self.registry.emit
+        emit = self._emit
         status: Status = "failed"
         tracking = SafeTracking(self.planner, self.registry, pending, self.console)
         try:
@@ -96,9 +99,7 @@ class Runner:
         finally:
             tracking.close(status)
             self.unsent = tracking.unsent
-            if status != "done":
-                self._tell_failed(title, folder, status)
-        emit("run_finished", pipeline=title, folder=folder, status=status)
+            emit("run_finished", pipeline=title, folder=folder, status=status)
 
     def _stages(self, names: Sequence[str], previous: Path | None, tracking: SafeTracking) -> None:
         done: dict[str, Planned] = {}
@@ -168,7 +169,7 @@ class Runner:
         title, registry = self.planner.pipeline.title, self.registry
 
         def emit(event: str, **facts: Any) -> None:
-            registry.emit(event, **{"pipeline": title, "stage": planned.name, **facts})
+            self._emit(event, **{"pipeline": title, "stage": planned.name, **facts})
 
         return StageContext(
             pipeline=title,
@@ -260,11 +261,14 @@ class Runner:
         plugins = {p.distribution: p.version for p in self.registry.loaded().values()}
         return {"python": platform.python_version(), **{name: version(name) for name in libraries}, **plugins}
 
-    def _tell_failed(self, title: str, folder: Path, status: Status) -> None:
-        """Tells plugins of a run that did not end well; what they raise then must not hide why."""
+    def _emit(self, event: str, **facts: Any) -> None:
+        """Tells plugins of an event. Errors: PluginError, but for events after the work: then the result is safe, and
+        what a listener raises is a warning."""
         try:
-            self.registry.emit("run_finished", pipeline=title, folder=folder, status=status)
+            self.registry.emit(event, **facts)
         except PluginError as error:
+            if event not in _AFTER:
+                raise
             self.console.warn(str(error))
 
 

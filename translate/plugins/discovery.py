@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
-from importlib.metadata import EntryPoint, entry_points
+from importlib.metadata import EntryPoint, entry_points, version
 from typing import Any
 
 from translate.contracts import CONTRACT, ComponentKind
@@ -27,12 +27,23 @@ BUILTINS: Mapping[ComponentKind, str] = {
     "methods": "translate.models.builtin",
     "networks": "translate.networks",
     "losses": "translate.objectives",
+    "objectives": "translate.objectives",
+    "optimizers": "translate.training.optimization",
+    "schedules": "translate.training.optimization",
     "metrics": "translate.metrics",
     "sources": "translate.data.builtin",
     "transforms": "translate.data.builtin",
+    "device_transforms": "translate.data.builtin",
     "stages": "translate.stages.builtin",
 }
 """The module whose hooks provide the built-in components of a kind; imported when the kind is first asked for."""
+
+LIBRARIES: Mapping[str, str] = {
+    "albumentations": "translate.data.albumentations_adapter",
+    "kornia": "translate.data.kornia_adapter",
+}
+"""Libraries whose own components go by their names, as though they were plugins (`albumentations/GaussNoise`), with the
+module of the engine that adapts each. They are imported when they are named, and never with all plugins."""
 
 
 @dataclass
@@ -61,6 +72,11 @@ class Plugin:
     def built_in(cls, kind: ComponentKind) -> Plugin:
         """The module of the engine that provides the components of a kind."""
         return cls("translate", ENGINE, __version__, EntryPoint("translate", BUILTINS[kind], GROUP))
+
+    @classmethod
+    def library(cls, name: str) -> Plugin:
+        """A library under its own name and version, which the fingerprints of its components hold."""
+        return cls(name, name, version(name), EntryPoint(name, LIBRARIES[name], GROUP))
 
     @property
     def built_into_engine(self) -> bool:
@@ -129,10 +145,10 @@ def discover(entries: Iterable[EntryPoint] | None = None) -> dict[str, list[Plug
     plugins: dict[str, list[Plugin]] = {}
     for entry in entry_points(group=GROUP) if entries is None else entries:
         distribution = entry.dist.name if entry.dist else "an unknown distribution"
-        version = entry.dist.version if entry.dist else "0"
+        release = entry.dist.version if entry.dist else "0"
         same = plugins.setdefault(entry.name, [])
         if all((p.distribution, p.entry.value) != (distribution, entry.value) for p in same):
-            same.append(Plugin(entry.name, distribution, version, entry))
+            same.append(Plugin(entry.name, distribution, release, entry))
     return plugins
 
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence, Set
+import os
+from collections.abc import Callable, Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass
 from enum import Enum
 from pathlib import Path as FilePath, PurePath
@@ -126,6 +127,24 @@ def used(value: Any) -> Iterator[Use]:
             yield from used(item)
 
 
+def ready(value: Any, build: Callable[[Use], Any]) -> Any:
+    """`value` (a validated model) with every component made ready for work (`Use.ready`), wherever it is named."""
+    if isinstance(value, Use):
+        return value.ready(build)
+    if isinstance(value, BaseModel):
+        before = {name: getattr(value, name) for name in type(value).model_fields}
+        after = {name: ready(item, build) for name, item in before.items()}
+        changed = {name: item for name, item in after.items() if item is not before[name]}
+        return value.model_copy(update=changed) if changed else value
+    if isinstance(value, Mapping):
+        after = {key: ready(item, build) for key, item in value.items()}
+        return after if any(after[key] is not item for key, item in value.items()) else value
+    if isinstance(value, list | tuple):
+        items = [ready(item, build) for item in value]
+        return type(value)(items) if any(a is not b for a, b in zip(items, value, strict=True)) else value
+    return value
+
+
 def files(value: Any, registry: Lookup, path: Path = ()) -> Iterator[tuple[Path, FilePath]]:
     """The files and folders that options name, with their places, and those that the options of nested uses name."""
     if isinstance(value, Use):
@@ -141,6 +160,13 @@ def files(value: Any, registry: Lookup, path: Path = ()) -> Iterator[tuple[Path,
             yield from files(item, registry, (*path, i))
     elif isinstance(value, FilePath):
         yield path, value
+
+
+def unreadable(path: FilePath) -> str:
+    """Says why a file or folder that options name cannot be read; empty where it can."""
+    if not path.exists():
+        return f"{path}: there is no such file or folder"
+    return "" if os.access(path, os.R_OK) else f"{path}: it must not be read (permission denied)"
 
 
 def _resolve(value: Any, registry: Lookup, path: Path, collected: list[Problem]) -> Any:

@@ -8,9 +8,9 @@ from typing import Any
 
 from translate.contracts import ComponentKind, NetworkUse, Problem, Use
 from translate.errors import ConfigError, PluginError, Stopped
-from translate.plugins.discovery import BUILTINS, ENGINE, Plugin, discover, plain_names
+from translate.plugins.discovery import BUILTINS, ENGINE, LIBRARIES, Plugin, discover, plain_names
 from translate.plugins.hooks import blame, manager
-from translate.plugins.options import resolve, validate
+from translate.plugins.options import ready, resolve, validate
 from translate.plugins.shapes import KINDS
 from translate.plugins.switches import OFF, off_by_environment, switches
 from translate.text import suggest
@@ -38,6 +38,7 @@ class Registry:
         self._plain = plain_names(self._plugins)
         self._built_ins: dict[str, Plugin] = {}
         self._loaded: dict[str, Plugin] = {}
+        self._libraries: dict[str, Plugin] = {}
         self._pm = manager(self._trace)
         self.hook = self._pm.hook
         """Calls a hook of all modules that were named so far, built-in ones included: `registry.hook.translate_x()`."""
@@ -71,11 +72,12 @@ class Registry:
         return component(self.config(use.kind, use.uses, options), **kwargs)
 
     def config(self, kind: ComponentKind, name: str, options: Any) -> Any:
-        """`options` as the component's Config. Errors: ConfigError that lists everything wrong with them."""
+        """`options` as the component's Config, what they name being ready for work. Errors: ConfigError that lists
+        everything wrong with them, PluginError."""
         config, wrong = validate(self.get(kind, name).Config, options)
         if wrong:
             raise ConfigError("\n".join(f"{name}: {_dotted(p)}{p.message}" for p in wrong))
-        return config
+        return ready(config, self.build)
 
     def check(self, kind: ComponentKind, name: str, options: Any) -> tuple[Any, list[Problem]]:
         """The component's options with all defaults, as plain data, and what is wrong with them, with paths."""
@@ -88,7 +90,7 @@ class Registry:
             self.load_all()
         names = set(self._built_in(kind).provides[kind])
         names |= {name for name, plugin in self._plain[kind].items() if plugin not in self.off}
-        for plugin in self._loaded.values():
+        for plugin in (*self._loaded.values(), *self._libraries.values()):
             names |= {self.spelt(kind, plugin.name, name) for name in plugin.provides[kind]}
         return sorted(names)
 
@@ -108,9 +110,11 @@ class Registry:
         """Imports and registers one plugin, once. Errors: ConfigError, PluginError; nothing of it stays registered."""
         if name in self._loaded:
             return self._loaded[name]
+        if name in LIBRARIES:
+            return self._library(name)
         same = self._plugins.get(name)
         if not same:
-            raise ConfigError(f"there is no plugin {name!r}{suggest(name, self._plugins)}")
+            raise ConfigError(f"there is no plugin {name!r}{suggest(name, [*self._plugins, *LIBRARIES])}")
         if name in self.off:
             raise ConfigError(f"plugin {name!r} ({same[0].distribution}) is switched off (--no-plugin, {OFF})")
         if len(same) > 1:
@@ -132,6 +136,11 @@ class Registry:
             except (ConfigError, PluginError) as error:
                 failures[name] = str(error)
         return failures
+
+    def load_libraries(self) -> None:
+        """Imports the libraries whose components go by their own names, which takes seconds. Errors: PluginError."""
+        for name in LIBRARIES:
+            self._library(name)
 
     def all_methods(self) -> tuple[dict[str, type[Any]], dict[str, str]]:
         """Every installed method by the name that a pipeline uses, and name -> why for the plugins that failed."""
@@ -179,6 +188,12 @@ class Registry:
             self._built_ins[module] = self._register(Plugin.built_in(kind), module)
         return self._built_ins[module]
 
+    def _library(self, name: str) -> Plugin:
+        """A library (see `discovery.LIBRARIES`). Names of this distribution go before a plugin of the same name."""
+        if name not in self._libraries:
+            self._libraries[name] = self._register(Plugin.library(name), LIBRARIES[name])
+        return self._libraries[name]
+
     def _register(self, plugin: Plugin, name: str) -> Plugin:
         """Imports and checks a plugin, then adds its hooks to those that are called."""
         plugin.load(None if plugin.built_into_engine else self._trace)
@@ -194,11 +209,15 @@ class Registry:
             if name in built_in.provides[kind]:
                 return built_in.provides[kind][name], built_in
             owner, part = self._plain[kind].get(name, name), name
-            if owner not in self._plugins:
+            if owner not in self._plugins and owner not in LIBRARIES:
                 raise ConfigError(f"there is no {singular(kind)} {name!r}{self._near(kind, name)}")
         plugin = self.load(owner)
+        if reason := getattr(plugin.module, "LEFT_OUT", {}).get(part) if owner in LIBRARIES else None:
+            raise ConfigError(f"{name} has no place in a pipeline: it {reason}")
         if part not in plugin.provides[kind]:
-            raise ConfigError(f"{plugin} provides no {singular(kind)} {part!r}; it provides {_provided(plugin)}")
+            listed = "" if owner in LIBRARIES else f"; it provides {_provided(plugin)}"
+            near = suggest(part, plugin.provides[kind]) or listed
+            raise ConfigError(f"{plugin} provides no {singular(kind)} {part!r}{near}")
         return plugin.provides[kind][part], plugin
 
     def _near(self, kind: ComponentKind, name: str) -> str:
@@ -211,7 +230,7 @@ class Registry:
 
 def singular(kind: ComponentKind) -> str:
     """One component of this kind: `loss`, `network`."""
-    return "loss" if kind == "losses" else kind.removesuffix("s")
+    return "loss" if kind == "losses" else kind.removesuffix("s").replace("_", " ")
 
 
 def _listed(known: list[str]) -> str:

@@ -13,9 +13,13 @@ from translate.contracts import (
     Config,
     Configured,
     DataKind,
+    DeviceTransform,
     Direction,
     Method,
     Metric,
+    NoOptions,
+    Optimizer,
+    Schedule,
     Sides,
     Source,
     Stage,
@@ -27,14 +31,18 @@ NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]*")
 
 _BASES: Mapping[ComponentKind, type[Any]] = {
     "methods": Method,
+    "optimizers": Optimizer,
+    "schedules": Schedule,
     "metrics": Metric,
     "sources": Source,
     "transforms": Transform,
+    "device_transforms": DeviceTransform,
     "stages": Stage,
 }
 _TORCH_BASES: Mapping[ComponentKind, str] = {
     "networks": "translate.networks:Network",
     "losses": "translate.objectives:LossTerm",
+    "objectives": "translate.objectives:AdversarialLoss",
 }
 _NAMELESS = (
     inspect.Parameter.POSITIONAL_ONLY,
@@ -44,7 +52,7 @@ _NAMELESS = (
 
 
 def base(kind: ComponentKind) -> type[Any]:
-    """The class that every component of this kind derives from. Imports torch for networks and losses."""
+    """The class that every component of this kind derives from. Imports torch for networks, losses and objectives."""
     if kind in _BASES:
         return _BASES[kind]
     module, _, name = _TORCH_BASES[kind].partition(":")
@@ -75,6 +83,9 @@ def validate(kind: ComponentKind, name: Any, component: Any) -> list[str]:
         wrong.append(f"needs a `name` of letters, digits, '-', '_' and '.', not {name!r}")
     if not (isinstance(component.Config, type) and issubclass(component.Config, Config)):
         wrong.append("has a Config that is not a subclass of translate.Config")
+    elif wanted.Config is not NoOptions and not issubclass(component.Config, wanted.Config):
+        # What the engine itself reads of the options: the rate of an optimizer, the unit of a schedule, r1 and r2.
+        wrong.append(f"has a Config that does not derive from translate.{wanted.Config.__name__}")
     if not isinstance(component.revision, int):
         wrong.append(f"has the revision {component.revision!r}, which is not a whole number")
     if inspect.isabstract(component):

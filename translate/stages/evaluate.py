@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from pydantic import Field, NonNegativeInt
@@ -23,6 +24,7 @@ from translate.contracts import (
 )
 from translate.data.dataset import Dataset
 from translate.metrics import Comparison, metric_problems, score_sets, table
+from translate.plugins.options import files, unreadable
 from translate.stages import evaluation
 from translate.stages.evaluation import Evaluated, chosen
 from translate.stages.infer import default_split
@@ -66,7 +68,17 @@ class EvaluateStage(Stage[EvaluateConfig]):
     }
     produces = "scores"
 
+    def inputs(self) -> Iterable[Path]:
+        for _, path in files(self.config, self.registry):
+            if not unreadable(path):
+                yield path
+
     def check(self, parents: Mapping[str, Mapping[str, Any]]) -> Iterable[Problem]:
+        faults = {place: unreadable(path) for place, path in files(self.config, self.registry)}
+        wrong = [Problem(("with", *place), fault) for place, fault in faults.items() if fault]
+        yield from wrong
+        if wrong:
+            return  # a metric that cannot be built without its files would say the same in other words
         images, data = ImagesFacts.of(parents, "images"), DatasetFacts.of(parents, "data")
         if images is None or data is None:
             return

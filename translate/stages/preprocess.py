@@ -23,6 +23,7 @@ from translate.contracts import (
 )
 from translate.data.prepare import Prepared, complete, jobs_of, write_images
 from translate.errors import TranslateError
+from translate.plugins.options import files, unreadable
 
 
 class PreprocessConfig(Config):
@@ -51,9 +52,12 @@ class PreprocessStage(Stage[PreprocessConfig]):
 
     def check(self, parents: Mapping[str, Mapping[str, Any]]) -> Iterable[Problem]:
         for position, use in enumerate(self.config.transforms):
-            if self.registry.get("transforms", use.uses).random:
+            if self.registry.build(use).random:
                 where = ("with", "transforms", position)
                 yield Problem(where, f"`{use.uses}` draws at random; put it under `augment` of the train stage")
+        for place, path in files(self.config.transforms, self.registry, ("with", "transforms")):
+            if fault := unreadable(path):
+                yield Problem(place, fault)
         try:
             facts = self._source().facts()
         except TranslateError as error:
@@ -67,7 +71,8 @@ class PreprocessStage(Stage[PreprocessConfig]):
         return self._facts(self._source().facts()).to_json()
 
     def inputs(self) -> Iterable[Path]:
-        return self._source().inputs()
+        named = [path for _, path in files(self.config.transforms, self.registry)]
+        return [*self._source().inputs(), *(path for path in named if not unreadable(path))]
 
     def run(self, context: StageContext) -> dict[str, Any]:
         source = self._source()

@@ -10,7 +10,7 @@ from translate.contracts import ComponentKind, DatasetFacts, ModelFacts, Need, P
 from translate.inference.directions import routes_with
 from translate.models.bundle import FOLDER, write_bundle
 from translate.models.load import locate
-from translate.plugins.options import used
+from translate.plugins.options import unreadable, used
 from translate.training.build import build_trainer
 from translate.training.check import component_configs, notes, paths, problems
 from translate.training.config import TrainConfig
@@ -39,6 +39,7 @@ class TrainStage(Stage[TrainConfig]):
         "precision": "free",
         "fast": "free",
         "augment": "free",
+        "device_augment": "free",
     }
 
     def uses(self) -> Iterable[tuple[ComponentKind, str]]:
@@ -50,7 +51,7 @@ class TrainStage(Stage[TrainConfig]):
 
     def inputs(self) -> Iterable[Path]:
         for path in paths(self.config, self.registry).values():
-            if path.exists():
+            if not unreadable(path):
                 yield path
         if self.config.init.bundle is not None:
             yield locate(self.config.init.bundle)
@@ -70,7 +71,7 @@ class TrainStage(Stage[TrainConfig]):
         return {"options": options, "losses": losses, "extra_losses": extra}
 
     def notes(self, parents: Mapping[str, Mapping[str, Any]]) -> Iterable[str]:
-        return notes(self.config)
+        return notes(self.config, self.registry)
 
     def promise(self, parents: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
         method = self.registry.get("methods", self.config.method)

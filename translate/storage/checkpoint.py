@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from safetensors.torch import load_file
 
@@ -14,6 +14,8 @@ from translate.storage.atomic import sha256_file
 
 if TYPE_CHECKING:
     from torch import Tensor
+
+T = TypeVar("T")
 
 FORMAT = 1
 TENSORS, STATE, MANIFEST = "tensors.safetensors", "state.json", "MANIFEST.json"
@@ -47,6 +49,6 @@ def read(folder: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
     return tensors, state
 
 
-def state_under(tensors: Mapping[str, Tensor], prefix: str) -> dict[str, Tensor]:
-    """The tensors whose names start with `prefix`, by the rest of their names: a network's state dict, for one."""
+def state_under(tensors: Mapping[str, T], prefix: str) -> dict[str, T]:
+    """The entries whose names start with `prefix`, by the rest of their names: a network's state dict, for one."""
     return {key.removeprefix(prefix): value for key, value in tensors.items() if key.startswith(prefix)}

@@ -13,8 +13,17 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from translate.testing.batches import tiny_batch, tiny_spec
-    from translate.testing.data import assert_source_conforms, assert_transform_conforms
+    from translate.testing.data import (
+        assert_device_transform_conforms,
+        assert_source_conforms,
+        assert_transform_conforms,
+    )
     from translate.testing.method import assert_method_conforms
+    from translate.testing.optimization import (
+        assert_objective_conforms,
+        assert_optimizer_conforms,
+        assert_schedule_conforms,
+    )
     from translate.testing.plugin import check_plugin
     from translate.testing.report import Finding
     from translate.testing.scores import assert_metric_conforms
@@ -23,10 +32,14 @@ if TYPE_CHECKING:
 
 _WHERE = {
     "Finding": "report",
+    "assert_device_transform_conforms": "data",
     "assert_loss_conforms": "terms",
     "assert_method_conforms": "method",
     "assert_metric_conforms": "scores",
     "assert_network_conforms": "terms",
+    "assert_objective_conforms": "optimization",
+    "assert_optimizer_conforms": "optimization",
+    "assert_schedule_conforms": "optimization",
     "assert_source_conforms": "data",
     "assert_stage_conforms": "stage",
     "assert_transform_conforms": "data",
@@ -38,10 +51,14 @@ _WHERE = {
 
 __all__ = [
     "Finding",
+    "assert_device_transform_conforms",
     "assert_loss_conforms",
     "assert_method_conforms",
     "assert_metric_conforms",
     "assert_network_conforms",
+    "assert_objective_conforms",
+    "assert_optimizer_conforms",
+    "assert_schedule_conforms",
     "assert_source_conforms",
     "assert_stage_conforms",
     "assert_transform_conforms",

@@ -9,10 +9,13 @@ from pathlib import PurePosixPath
 from typing import Any
 
 import numpy as np
+import torch
+from torch import Tensor
 
 from translate.contracts import (
     IGNORE,
     Class,
+    DeviceTransform,
     Frames,
     Labels,
     Record,
@@ -24,6 +27,7 @@ from translate.contracts import (
 )
 from translate.data.side_values import checked_value
 from translate.errors import DataError
+from translate.testing.batches import tiny_batch
 from translate.testing.component import ComponentChecks
 from translate.testing.report import check
 
@@ -41,6 +45,13 @@ def assert_source_conforms(cls: type[Source[Any]], *, options: Mapping[str, Any]
 def assert_transform_conforms(cls: type[Transform[Any]], *, options: Mapping[str, Any] | None = None) -> None:
     """Applies the transform to generated images of 8 and 16 bits and to labels. Errors: AssertionError."""
     TransformChecks(cls, options=options).demand()
+
+
+def assert_device_transform_conforms(
+    cls: type[DeviceTransform[Any]], *, options: Mapping[str, Any] | None = None
+) -> None:
+    """Applies the transform to a batch with labels. Errors: AssertionError."""
+    DeviceTransformChecks(cls, options=options).demand()
 
 
 class SourceChecks(ComponentChecks):
@@ -197,7 +208,7 @@ class TransformChecks(ComponentChecks):
         once, again, others = self.applied(self.images()), self.applied(self.images()), []
         if not _equal(once, again):
             yield "it gives other images under the same seed; draw from a generator made of `seed`"
-        if not self.cls.random:
+        if not self.cls(self.config()).random:
             others = [seed for seed in range(2, 10) if not _equal(once, self.applied(self.images(), seed))]
         if others:
             yield "its images depend on the seed, but `random` is False; set `random = True`"
@@ -210,6 +221,52 @@ class TransformChecks(ComponentChecks):
             yield f"it makes a label map {done['label'].shape} for an image {done['image'].shape}; change both alike"
         elif new := sorted({*np.unique(done["label"]).tolist()} - {*np.unique(images["label"]).tolist(), IGNORE}):
             yield f"it makes labels {new[:3]} that were not there; interpolate labels by `nearest`, leave colours alone"
+
+
+class DeviceTransformChecks(ComponentChecks):
+    """A transform of batches does the same to all sides, decided by its seed, and promises the size."""
+
+    kind = "device_transforms"
+
+    def batch(self) -> dict[str, Tensor]:
+        """Two equal images, and labels of two classes that leave a gap, so that a blend of them shows."""
+        images = tiny_batch("single", size=48, seed=0)["image"]
+        blocks = torch.arange(36).reshape(6, 6) % 2 * 3
+        labels = blocks.repeat_interleave(8, 0).repeat_interleave(8, 1).expand(len(images), 48, 48)
+        return {"input": images, "target": images.clone(), "label": labels.contiguous()}
+
+    def applied(self, seed: int = 1) -> dict[str, Tensor]:
+        transform: DeviceTransform[Any] = self.cls(self.config())
+        return transform(self.batch(), seed)
+
+    @check("gives every side the same geometry", "options")
+    def sides(self) -> Iterator[str]:
+        batch, done = self.batch(), self.applied()
+        if set(done) != set(batch):
+            yield f"it returns the sides {', '.join(done)} for {', '.join(batch)}; return each side that it gets"
+            return
+        if not torch.equal(done["input"], done["target"]):
+            yield "it treats two equal images of one call differently; draw once per call"
+        if done["input"].dtype != torch.float32 or done["input"].abs().max() > 1:
+            yield "its images are not float32 in [-1, 1]"
+        if done["label"].dtype != torch.long or done["label"].shape[1:] != done["input"].shape[2:]:
+            yield f"it makes labels {tuple(done['label'].shape)} of {done['label'].dtype}; long, of the images' size"
+        elif new := sorted({*done["label"].flatten().tolist()} - {0, 3, IGNORE}):
+            yield f"it makes labels {new[:3]} that were not there; interpolate labels by `nearest`, leave colours alone"
+
+    @check("draws from its seed alone", "sides")
+    def seeded(self) -> Iterator[str]:
+        torch.manual_seed(1)
+        once = self.applied()
+        torch.manual_seed(2)
+        if not all(map(torch.equal, once.values(), self.applied().values())):
+            yield "it gives other images under the same seed; draw from a torch.Generator made of `seed`"
+
+    @check("promises the size", "sides")
+    def size(self) -> Iterator[str]:
+        promised, after = self.cls(self.config()).size((48, 48)), tuple(self.applied()["input"].shape[2:])
+        if tuple(promised) != after:
+            yield f"size((48, 48)) says {promised}, but the images are {after}"
 
 
 def _key_faults(split: str, side: str, keys: list[str], *, optional: bool) -> Iterator[str]:

@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from translate.contracts import Components, Config, DataSpec, Method, NetworkUse
 from translate.errors import ConfigError
 from translate.plugins import Registry
+from translate.plugins.options import ready
 from translate.seeding import derive
 from translate.testing.batches import tiny_batch, tiny_spec
 from translate.testing.component import configured, smallest
@@ -102,7 +103,8 @@ class MethodHarness:
         """A new instance, as training makes it. Errors: ConfigError for losses outside of the vocabulary."""
         if unknown := sorted({*self.losses} - {*self.cls.losses}):
             raise ConfigError(f"`losses` names {unknown[0]!r}, which is not in the vocabulary of {self.name}")
-        return self.cls(self.config(), self.spec, {**self.cls.losses, **self.losses})
+        config = ready(self.config(), self.registry.build)
+        return self.cls(config, self.spec, {**self.cls.losses, **self.losses})
 
     def built(self, method: Method[Any], seed: int = SEED) -> dict[str, nn.Module]:
         """The method's networks by the real builder, initialised from `seed`."""
@@ -116,7 +118,7 @@ class MethodHarness:
         for net in nets.values():
             net.train()
         config = TrainConfig(method=self.name, fast="off")
-        players = make_players(self.name, method.players, nets, config, 100, fused=False)
+        players = make_players(self.name, method.players, nets, config, self.registry, 100, fused=False)
         return InstrumentedEngine(
             method, nets, players, device="cpu", precision=precision, seed=SEED, checking=checking
         )

@@ -16,8 +16,9 @@ from translate.plugins import KINDS, Registry, validate
 from translate.plugins.discovery import GROUP
 from translate.plugins.registry import singular
 from translate.testing.component import ComponentChecks
-from translate.testing.data import SourceChecks, TransformChecks
+from translate.testing.data import DeviceTransformChecks, SourceChecks, TransformChecks
 from translate.testing.method import MethodChecks
+from translate.testing.optimization import ObjectiveChecks, OptimizerChecks, ScheduleChecks
 from translate.testing.report import GLOBALS, QUIET, Finding, watched
 from translate.testing.scores import MetricChecks
 from translate.testing.stage import StageChecks
@@ -26,7 +27,19 @@ from translate.text import suggest
 
 CHECKS: Mapping[ComponentKind, type[ComponentChecks]] = {
     each.kind: each
-    for each in (MethodChecks, NetworkChecks, LossChecks, MetricChecks, SourceChecks, TransformChecks, StageChecks)
+    for each in (
+        MethodChecks,
+        NetworkChecks,
+        LossChecks,
+        ObjectiveChecks,
+        OptimizerChecks,
+        ScheduleChecks,
+        MetricChecks,
+        SourceChecks,
+        TransformChecks,
+        DeviceTransformChecks,
+        StageChecks,
+    )
 }
 ASSERTS = "assert_{}_conforms"
 
@@ -67,7 +80,8 @@ def check_component(
     wrong = validate(cls.Config, dict(options))[1]
     if not options and wrong and all(p.path == () or p.message == "is required" for p in wrong):
         missing = "; ".join(f"{'.'.join(map(str, p.path))} {p.message}".strip() for p in wrong)
-        advice = f"{missing}: give --set {name}.OPTION=VALUE, or call {ASSERTS.format(singular(kind))} in a test"
+        function = ASSERTS.format(singular(kind).replace(" ", "_"))
+        advice = f"{missing}: give --set {name}.OPTION=VALUE, or call {function} in a test"
         return [Finding(component, "has options to start from", "skipped", advice)]
     more = {"registry": registry} if kind in ("methods", "stages") else {}
     return CHECKS[kind](cls, options=options, component=component, **more).findings()

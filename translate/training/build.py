@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import torch
 from torch import nn
 
-from translate.contracts import Components, Method, Sides, StageContext, Transform
+from translate.contracts import Components, DeviceTransform, Method, Sides, StageContext, Transform
 from translate.data.dataset import Dataset
 from translate.data.loader import Loader, Samples
 from translate.device import cores, precision as precision_on
@@ -36,7 +37,8 @@ def build_trainer(context: StageContext, config: TrainConfig, registry: Componen
     """
     dataset = Dataset(context.inputs["data"].path)
     augment = [registry.build(use) for use in config.augment]
-    method = build_method(config, registry, dataset, augment)
+    device_augment: list[DeviceTransform[Any]] = [registry.build(use) for use in config.device_augment]
+    method = build_method(config, registry, dataset, augment, device_augment)
     sides = Sides.of(method.data)
     samples = Samples(dataset, "train", augment, config.batch_size, derive(context.seed, "loader"), sides)
     length = Length.of(config, samples.steps_per_epoch)
@@ -52,16 +54,33 @@ def build_trainer(context: StageContext, config: TrainConfig, registry: Componen
         better = registry.get("metrics", config.keep.best).better
         best = Best(config.keep.best, validator.curves_of(config.keep.best), better)
     loader = _loader(context, config, samples, first_batch=state.step * config.accumulate)
-    return Trainer(context, config, state, loader, length, validator=validator, best=best, channels_last=channels_last)
+    return Trainer(
+        context,
+        config,
+        state,
+        loader,
+        length,
+        validator=validator,
+        best=best,
+        channels_last=channels_last,
+        device_augment=device_augment,
+    )
 
 
 def build_method(
-    config: TrainConfig, registry: Components, dataset: Dataset, augment: list[Transform[Any]]
+    config: TrainConfig,
+    registry: Components,
+    dataset: Dataset,
+    augment: list[Transform[Any]],
+    device_augment: Sequence[DeviceTransform[Any]] = (),
 ) -> Method[Any]:
     """The method with its options and loss weights, told what the dataset holds once it is augmented."""
     kind = registry.get("methods", config.method)
-    options = kind.Config.model_validate(config.options)
-    spec = dataset.spec(dataset.batch_size_of(augment))
+    options = registry.config("methods", config.method, config.options)
+    size = dataset.batch_size_of(augment)
+    for transform in device_augment:
+        size = transform.size(size)
+    spec = dataset.spec(size)
     method: Method[Any] = kind(options, spec, {**kind.losses, **config.losses})
     return method
 
@@ -114,7 +133,7 @@ def build_engine(
         if channels_last:
             net.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     # after the move: optimizers hold on to the parameters that they are given
-    players = make_players(config.method, method.players, nets, config, whole, fused=fast)
+    players = make_players(config.method, method.players, nets, config, registry, whole, fused=fast)
     extra = bind(config.extra_losses, registry, device, method.weights)
     seed = derive(context.seed, "training")
     return Engine(method, nets, players, device=device, precision=precision, seed=seed, extra=extra, merge=fast)

@@ -7,10 +7,20 @@ from contextlib import suppress
 from pathlib import Path as FilePath
 from typing import Any
 
-from translate.contracts import ComponentKind, Components, Config, DatasetFacts, Method, ModelFacts, Problem, Sides
+from translate.contracts import (
+    ComponentKind,
+    Components,
+    Config,
+    DatasetFacts,
+    Method,
+    ModelFacts,
+    Problem,
+    Schedule,
+    Sides,
+)
 from translate.errors import TranslateError
 from translate.metrics import metric_problems
-from translate.plugins.options import KeyProblem, files
+from translate.plugins.options import KeyProblem, files, unreadable
 from translate.text import suggest
 from translate.training.config import TrainConfig
 from translate.training.extra_losses import binding_problems
@@ -53,20 +63,25 @@ def component_configs(config: TrainConfig, registry: Components) -> Iterator[tup
 
 
 def paths(config: TrainConfig, registry: Components) -> dict[Place, FilePath]:
-    """The files and folders that options of the method and of extra losses name, by place."""
+    """The files and folders that options of the components name, by place: of the method, of extra losses, of metrics
+    and of all others. The model to start from is none of them."""
     named: dict[Place, FilePath] = {}
-    for place, options in component_configs(config, registry):
+    parts: list[tuple[Place, Any]] = [*component_configs(config, registry)]
+    for name, field in TrainConfig.model_fields.items():
+        if name != "init":
+            parts.append(((field.alias or name,), getattr(config, name)))
+    for place, options in parts:
         with suppress(TranslateError):
             named |= files(options, registry, place)
     return named
 
 
-def notes(config: TrainConfig) -> Iterator[str]:
+def notes(config: TrainConfig, registry: Components) -> Iterator[str]:
     """Remarks on options that are odd, but not wrong."""
-    schedule = config.schedule
-    falls = schedule.uses in ("linear-decay", "cosine") and schedule.unit == "epochs"
-    if falls and schedule.start >= config.epochs:
-        yield f"schedule.start {schedule.start} is past the last of {config.epochs} epochs: the rate never falls"
+    schedule: Schedule[Any] = registry.build(config.schedule)
+    # How many updates there will be is not known before the data is.
+    if schedule.config.unit == "epochs" and (note := schedule.note(config.epochs)):
+        yield note
     every = config.validation.every
     if every > config.epochs:
         yield f"validate.every {every:g} is past {config.epochs} epochs: only the last step validates"
@@ -78,8 +93,8 @@ def _method_problems(config: TrainConfig, registry: Components, method: type[Met
     for wrong in registry.check("methods", name, config.options)[1]:
         yield type(wrong)(("with", "options", *wrong.path), wrong.message)
     for place, path in paths(config, registry).items():
-        if not path.exists():
-            yield Problem(("with", *place), f"{path}: there is no such file or folder")
+        if fault := unreadable(path):
+            yield Problem(("with", *place), fault)
     for loss in config.losses:
         if loss not in method.losses:
             yield KeyProblem(("with", "losses", loss), _unknown(f"{name} has no loss", loss, method.losses))
@@ -137,6 +152,9 @@ def data_problems(
         return
     scored = validation.directions or tuple(method.directions)[:1]
     labels = any(method.directions[name].output == "labels" for name in scored if name in method.directions)
+    of_metrics = [path for place, path in paths(config, registry).items() if place[:2] == ("validate", "metrics")]
+    if any(map(unreadable, of_metrics)):
+        return  # that is said already, and a metric cannot be built without its files
     wrong = metric_problems(validation.metrics, data, split, registry, context=True, labels=labels)
     for i, message in wrong:
         yield Problem(("with", "validate", "metrics", i), message)

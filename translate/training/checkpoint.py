@@ -5,6 +5,7 @@ No pickle. The directory is written beside its final name and renamed, so that a
 
 from __future__ import annotations
 
+import math
 import re
 import shutil
 from collections.abc import Iterable, Mapping
@@ -19,6 +20,7 @@ from translate.errors import StageError
 from translate.storage.atomic import replace_dir, sha256_file, write_json
 from translate.storage.checkpoint import FORMAT, MANIFEST, STATE, TENSORS, name_of, read, state_under, steps
 from translate.training.engine import Engine
+from translate.training.players import Player
 
 __all__ = ["name_of", "prune", "read", "restore", "save", "steps"]
 
@@ -35,15 +37,18 @@ def save(folder: Path, engine: Engine, ema: Mapping[str, nn.Module], progress: M
         tensors.update({f"net/{name}/{k}": v for k, v in net.state_dict().items()})
     for name, net in ema.items():
         tensors.update({f"ema/{name}/{k}": v for k, v in net.state_dict().items()})
+    numbers: dict[str, Any] = {}
     for name, player in engine.players.items():
-        for index, values in player.optimizer.state_dict()["state"].items():
-            tensors.update({f"opt/{name}/{index}/{k}": v for k, v in values.items() if isinstance(v, Tensor)})
+        own_tensors, own_numbers = optimizer_state(player.optimizer)
+        tensors.update({f"opt/{name}/{key}": value for key, value in own_tensors.items()})
+        numbers.update({f"{name}/{key}": value for key, value in own_numbers.items()})
     tensors.update({f"meter/{name}": v for name, v in engine.meters.items()})
     state = {
         "format": FORMAT,
         "step": engine.index,
         "updates": {name: p.done for name, p in engine.players.items()},
         "progress": dict(progress),
+        **({"optimizers": numbers} if numbers else {}),
     }
     final = folder / name_of(engine.index)
     partial = folder / f"{final.name}.partial"
@@ -61,25 +66,64 @@ def save(folder: Path, engine: Engine, ema: Mapping[str, nn.Module], progress: M
 def restore(folder: Path, engine: Engine, ema: Mapping[str, nn.Module]) -> dict[str, Any]:
     """Puts the state of a checkpoint into the engine and the averaged networks; returns the trainer's own progress."""
     tensors, state = read(folder)
+    numbers: dict[str, Any] = state.get("optimizers", {})
     for name, net in engine.nets.items():
         _load(net, state_under(tensors, f"net/{name}/"), folder, name)
     for name, net in ema.items():
         _load(net, state_under(tensors, f"ema/{name}/"), folder, name)
     for name, player in engine.players.items():
-        per_param: dict[int, dict[str, Tensor]] = {}
-        for key, value in state_under(tensors, f"opt/{name}/").items():
-            index, _, slot = key.partition("/")
-            like = player.params[int(index)]
-            # fused kernels walk memory in order: a moment has to lie like its parameter (channels-last)
-            moment = value if slot == "step" else torch.empty_like(like).copy_(value)
-            per_param.setdefault(int(index), {})[slot] = moment
-        groups = player.optimizer.state_dict()["param_groups"]
-        player.optimizer.load_state_dict({"state": per_param, "param_groups": groups})
+        restore_optimizer(player, state_under(tensors, f"opt/{name}/"), state_under(numbers, f"{name}/"))
         player.done = state["updates"][name]
     engine.meters = {k: v.to(engine.device) for k, v in state_under(tensors, "meter/").items()}
     engine.index = state["step"]
     progress: dict[str, Any] = state["progress"]
     return progress
+
+
+def optimizer_state(optimizer: torch.optim.Optimizer) -> tuple[dict[str, Tensor], dict[str, Any]]:
+    """What an optimizer keeps: tensors and plain numbers by `INDEX/SLOT` of its parameters, and, as `group/NAME`, those
+    of its group that it has changed itself (the engine sets the learning rate)."""
+    tensors: dict[str, Tensor] = {}
+    numbers: dict[str, Any] = {}
+    for index, values in optimizer.state_dict()["state"].items():
+        tensors.update({f"{index}/{k}": v for k, v in values.items() if isinstance(v, Tensor)})
+        numbers.update({f"{index}/{k}": v for k, v in values.items() if _plain(v)})
+    for key, value in optimizer.param_groups[0].items():
+        if key not in ("params", "lr", "initial_lr") and _plain(value) and value != optimizer.defaults.get(key):
+            numbers[f"group/{key}"] = value
+    return tensors, numbers
+
+
+def restore_optimizer(player: Player, tensors: Mapping[str, Tensor], numbers: Mapping[str, Any]) -> None:
+    """Puts back what `optimizer_state` gave."""
+    per_param: dict[int, dict[str, Any]] = {}
+    for key, value in tensors.items():
+        index, _, slot = key.partition("/")
+        like = player.params[int(index)]
+        # fused kernels walk memory in order: a moment has to lie like its parameter (channels-last)
+        alike = slot != "step" and value.shape == like.shape and value.dtype == like.dtype
+        per_param.setdefault(int(index), {})[slot] = torch.empty_like(like).copy_(value) if alike else value
+    optimizer = player.optimizer
+    groups = optimizer.state_dict()["param_groups"]
+    for key, value in numbers.items():
+        place, _, slot = key.partition("/")
+        if place == "group":
+            groups[0][slot] = value
+        else:
+            per_param.setdefault(int(place), {})[slot] = value
+    optimizer.load_state_dict({"state": per_param, "param_groups": groups})
+    for number, values in per_param.items():
+        param = player.params[number]
+        slots = optimizer.state[param]
+        for slot, value in values.items():
+            if isinstance(value, Tensor) and slots[slot].dtype != value.dtype:
+                # torch makes floats of all that a floating parameter has, of counters and masks too
+                slots[slot] = value.to(param.device)
+
+
+def _plain(value: Any) -> bool:
+    """Whether a value is one that JSON gives back as it is."""
+    return isinstance(value, bool | int | str) or (isinstance(value, float) and math.isfinite(value))
 
 
 def _load(net: nn.Module, state: Mapping[str, Tensor], folder: Path, name: str) -> None:

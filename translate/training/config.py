@@ -5,55 +5,17 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import Field, NonNegativeFloat, NonNegativeInt, PositiveFloat, PositiveInt, model_validator
+from pydantic import Field, NonNegativeInt, PositiveFloat, PositiveInt, model_validator
 
-from translate.contracts import Config, MetricUse, TransformUse
-
-Momentum = Annotated[float, Field(ge=0, lt=1)]
-
-
-class OptimizerConfig(Config):
-    """A torch optimizer. Options that the chosen one does not have are left unread."""
-
-    uses: Literal["adam", "adamw", "rmsprop", "sgd"] = "adam"
-    """The algorithm: `adam` (the default of GAN papers), `adamw`, `rmsprop` (WGAN), or `sgd`."""
-    lr: PositiveFloat = 2e-4
-    """Learning rate at the start; a schedule multiplies it. The default is that of DCGAN, pix2pix and CycleGAN."""
-    betas: tuple[Momentum, Momentum] = (0.5, 0.999)
-    """Decay rates of the two running averages of adam and adamw. GANs take 0.5 where torch has 0.9 (DCGAN)."""
-    momentum: Momentum = 0.0
-    """Momentum of sgd and rmsprop."""
-    alpha: Momentum = 0.99
-    """Decay rate of the running average of squared gradients of rmsprop."""
-    eps: PositiveFloat = 1e-8
-    """Added to the denominator of adam, adamw and rmsprop, so that nothing is divided by zero."""
-    weight_decay: NonNegativeFloat = 0.0
-    """Weight of the L2 penalty; of adamw, the share of a weight that each step takes off, times `lr`."""
-
-
-class ScheduleConfig(Config):
-    """The learning rate over time, as a factor of `lr`. Example: `{uses: linear-decay, start: 100}`."""
-
-    uses: Literal["constant", "linear-decay", "cosine", "step"] = "constant"
-    """Shape of the curve: `constant`; `linear-decay`, a line from 1 at `start` down to 0 at the end; `cosine`, half a
-    cosine wave from 1 at `start` down to 0 at the end; `step`, times `gamma` after every `every`."""
-    start: NonNegativeInt = 0
-    """Where `linear-decay` and `cosine` begin, in `unit`; before it the factor is 1. CycleGAN: 100 of 200 epochs."""
-    every: PositiveInt = 50
-    """Length of a step of `step`, in `unit`."""
-    gamma: PositiveFloat = 0.1
-    """Factor of each step of `step`."""
-    unit: Literal["epochs", "updates"] = "epochs"
-    """Unit of `start` and `every`: `epochs`, or `updates`, the optimizer steps of the player. With `updates` the end is
-    the number of training steps."""
+from translate.contracts import Config, DeviceTransformUse, MetricUse, OptimizerUse, ScheduleUse, TransformUse
 
 
 class PlayerConfig(Config):
     """Options of one player that differ from those of all: `players: {D: {optimizer: {uses: adam, lr: 4e-4}}}`."""
 
-    optimizer: OptimizerConfig | None = None
+    optimizer: OptimizerUse | None = None
     """Optimizer of this player; `null` takes the one of all."""
-    schedule: ScheduleConfig | None = None
+    schedule: ScheduleUse | None = None
     """Schedule of this player; `null` takes the one of all."""
     clip: PositiveFloat | None = None
     """Largest norm of this player's gradient; `null` takes the one of all."""
@@ -145,10 +107,13 @@ class TrainConfig(Config):
     """Loss terms that are added to the method's own, in a list."""
     augment: tuple[TransformUse, ...] = ()
     """Transforms of each training image, drawn anew in each epoch: `[{uses: random-crop, size: 256}]`."""
-    optimizer: OptimizerConfig = OptimizerConfig()
-    """Optimizer of all players."""
-    schedule: ScheduleConfig = ScheduleConfig()
-    """Learning rate over time, of all players."""
+    device_augment: tuple[DeviceTransformUse, ...] = ()
+    """Transforms of each batch on the device, after `augment`, drawn anew in each step:
+    `[{uses: kornia/RandomAffine, degrees: 10}]`."""
+    optimizer: OptimizerUse = OptimizerUse(uses="adam")
+    """Optimizer of all players: `{uses: adam, lr: 2e-4}`."""
+    schedule: ScheduleUse = ScheduleUse(uses="constant")
+    """Learning rate over time, of all players, as a factor of `lr`: `{uses: linear-decay, start: 100}`."""
     players: dict[str, PlayerConfig] = {}
     """Options of single players by name, where they differ: `{D: {optimizer: {uses: adam, lr: 4e-4}}}`."""
     epochs: PositiveInt = 100

@@ -9,9 +9,9 @@ from typing import Any
 import torch
 from torch import nn
 
+from translate.contracts import Components, Optimizer, Schedule
 from translate.errors import ContractError
-from translate.training.config import OptimizerConfig, ScheduleConfig, TrainConfig
-from translate.training.schedule import factor
+from translate.training.config import TrainConfig
 
 
 @dataclass
@@ -22,7 +22,7 @@ class Player:
     params: list[nn.Parameter]
     optimizer: torch.optim.Optimizer
     lr: float
-    schedule: ScheduleConfig
+    schedule: Schedule[Any]
     clip: float | None
     epochs: int
     updates: int
@@ -30,9 +30,9 @@ class Player:
 
     def set_rate(self, epoch: int) -> float:
         """Sets and returns the learning rate for the next update."""
-        by_epoch = self.schedule.unit == "epochs"
+        by_epoch = self.schedule.config.unit == "epochs"
         position, total = (epoch, self.epochs) if by_epoch else (self.done, self.updates)
-        rate = self.lr * factor(self.schedule, position, total)
+        rate = self.lr * self.schedule.factor(position, total)
         for group in self.optimizer.param_groups:
             group["lr"] = rate
         return rate
@@ -43,6 +43,7 @@ def make_players(
     roles: Mapping[str, tuple[str, ...]],
     nets: Mapping[str, nn.Module],
     config: TrainConfig,
+    registry: Components,
     total_steps: int,
     fused: bool,
 ) -> dict[str, Player]:
@@ -58,20 +59,11 @@ def make_players(
         if not params:
             raise ContractError(f"method {method}: player {name} has no trainable parameters in {', '.join(members)}")
         own = config.players.get(name)
-        optimizer = (own and own.optimizer) or config.optimizer
-        schedule = (own and own.schedule) or config.schedule
+        optimizer: Optimizer[Any] = registry.build((own and own.optimizer) or config.optimizer)
+        schedule: Schedule[Any] = registry.build((own and own.schedule) or config.schedule)
         clip = (own and own.clip) or config.clip
-        torch_optimizer = make_optimizer(optimizer, params, fused)
-        players[name] = Player(name, params, torch_optimizer, optimizer.lr, schedule, clip, config.epochs, total_steps)
+        torch_optimizer = optimizer.build(params, fused=fused)
+        players[name] = Player(
+            name, params, torch_optimizer, optimizer.config.lr, schedule, clip, config.epochs, total_steps
+        )
     return players
-
-
-def make_optimizer(config: OptimizerConfig, params: list[nn.Parameter], fused: bool) -> torch.optim.Optimizer:
-    """A torch optimizer; `fused` picks torch's fused kernels where the optimizer has them."""
-    common: dict[str, Any] = {"lr": config.lr, "weight_decay": config.weight_decay}
-    if config.uses in ("adam", "adamw"):
-        cls = torch.optim.Adam if config.uses == "adam" else torch.optim.AdamW
-        return cls(params, betas=config.betas, eps=config.eps, fused=True if fused else None, **common)
-    if config.uses == "rmsprop":
-        return torch.optim.RMSprop(params, alpha=config.alpha, eps=config.eps, momentum=config.momentum, **common)
-    return torch.optim.SGD(params, momentum=config.momentum, fused=True if fused else None, **common)

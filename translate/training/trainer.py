@@ -13,11 +13,12 @@ from typing import Any
 import torch
 from torch import nn
 
-from translate.contracts import StageContext
-from translate.data.loader import Batch, Loader, to_device
+from translate.contracts import DeviceTransform, StageContext
+from translate.data.loader import Batch, Loader, augmented, to_device
 from translate.errors import Stopped
 from translate.imaging.grid import save_picture
 from translate.metrics import evaluate_sets
+from translate.seeding import derive
 from translate.training import checkpoint
 from translate.training.best import Best
 from translate.training.config import TrainConfig
@@ -79,10 +80,12 @@ class Trainer:
         validator: Validator | None = None,
         best: Best | None = None,
         channels_last: bool = False,
+        device_augment: Sequence[DeviceTransform[Any]] = (),
     ) -> None:
         self.context, self.config, self.loader, self.length = context, config, loader, length
         self.state, self.engine, self.method = state, state.engine, state.engine.method
         self.validator, self.best, self.channels_last = validator, best, channels_last
+        self.device_augment = device_augment
         self.folder = context.folder / "checkpoints"
         self.diagnostics = Diagnostics(context.console)
         self.log_every = 1 if context.debug else config.log_every
@@ -145,6 +148,10 @@ class Trainer:
 
     def _to_device(self, batch: Batch) -> Mapping[str, torch.Tensor]:
         images = to_device(batch, self.engine.device, self.engine.method.spec.sides)
+        if self.device_augment:
+            # by the batch's own number, so that a restart, or another number of workers, draws the same
+            seed = derive(self.context.seed, "device_augment", batch.step)
+            images = augmented(images, self.loader.samples.groups, self.device_augment, seed)
         if not self.channels_last:
             return images
         # labels have three dimensions and no channels to lay last
