@@ -94,6 +94,39 @@ def test_required_with_is_required() -> None:
     assert mistakes("version: 1\nname: x\nstages: {a: {}}\n") == ["stages.a: 'uses' is a required property"]
 
 
+EXTENDING: dict[str, tuple[str, str]] = {
+    "name alone": ("name: x\n", ""),
+    "part of a stage": ("stages: {train: {with: {optimizer: {lr: 1e-3}, epochs: 3}}}\n", ""),
+    "nulls": (
+        "seed: null\nstages: {score: null, train: {needs: {init: null}, with: {optimizer: {lr: null}}, matrix: null}}\n"
+        "profiles: {quick: null}\n",
+        "",
+    ),
+    "wrong option": ("stages: {train: {with: {epocks: 3}}}\n", "stages.train: "),
+    "wrong key": ("sead: 3\n", "'sead' was unexpected"),
+    "wrong kind": ("stages: {train: {uses: trian}}\n", "stages.train: "),
+    "wrong path": ("seed: 1\n", "extends: 3 is not valid"),
+}
+"""The rest of a file that extends another one, and what the validator says; nothing for no mistake."""
+
+
+@pytest.mark.parametrize("case", EXTENDING)
+def test_a_file_that_extends_another_says_what_differs(case: str) -> None:
+    text, says = EXTENDING[case]
+    found = mistakes(f"extends: {3 if case == 'wrong path' else 'base.yaml'}\n{text}")
+    assert any(says in each for each in found) if says else found == []
+
+
+def test_a_matrix_gives_options_that_are_required(registry: Callable[[], Registry]) -> None:
+    head = "version: 1\nname: x\nstages:\n  a: {uses: train, needs: {data: b}"
+    assert mistakes(f"{head}, matrix: {{method: [pix2pix, cyclegan], seed: {{one: 1}}}}}}\n") == []
+    assert any(
+        "'epoch' was unexpected" in each for each in mistakes(f"{head}, with: {{epoch: 1}}, matrix: {{seed: [1]}}}}\n")
+    )
+    assert any("matrix" in each for each in mistakes(f"{head}, with: {{method: pix2pix}}, matrix: {{seed: 1}}}}\n"))
+    assert mistakes(f"{head}}}\n") == ["stages.a: 'with' is a required property"]
+
+
 def test_editors_are_told_of_everything_that_is_installed() -> None:
     registry = Registry()
     registry.load_all()

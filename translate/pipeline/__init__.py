@@ -12,6 +12,7 @@ from translate.console import console as make_console
 from translate.contracts import Console
 from translate.pipeline import schema
 from translate.pipeline.checker import Checked, check as check_stages
+from translate.pipeline.document import read
 from translate.pipeline.fingerprint import plugin_sources
 from translate.pipeline.location import Issue, PipelineError
 from translate.pipeline.outline import outline
@@ -37,13 +38,14 @@ def check(
 
     Errors: PipelineError (a ConfigError) that lists every mistake as `file:line:column: path: message`.
     """
-    first = schema.load(Path(file), profile, set)
+    document = read(Path(file))
+    first = schema.load(document, profile, set)
     profiles = (profile,) if profile else (None, *first.profiles)
     issues: list[Issue] = []
     notes: dict[str, None] = {}
     for each in profiles:
         try:
-            planner, _ = _planner(schema.load(Path(file), each, set), registry or Registry())
+            planner, _ = _planner(schema.load(document, each, set), registry or Registry())
         except PipelineError as error:
             issues += error.issues
         else:
@@ -92,20 +94,20 @@ def run(
     """Runs the stages of a pipeline that are not current; outputs lie in `runs/<pipeline>[@<profile>]/<stage>`.
 
     `set` holds texts such as `stages.train.with.epochs=5`; `force` names stages that run again; `until` the last one;
-    `continue_` one that goes on from its previous result although its options changed. `device` is auto, cpu,
+    the name of a stage with a matrix stands for all that it became. `continue_` is one that goes on from its previous
+    result although its options changed. `device` is auto, cpu,
     cuda, cuda:N or mps. Errors: ConfigError before anything ran; StageError naming stage and cause; SystemExit(75) on
     SIGTERM.
     """
     registry = registry or Registry()
     planner, checked = _planner(schema.load(Path(file), profile, set), registry)
     names = planner.select(until)
-    for name in force:
-        planner.known(name, "--force", names)
+    forced = {member for name in force for member in planner.members(name, "--force", names)}
     if continue_:
-        planner.known(continue_, "--continue", names)
+        continue_ = planner.member(continue_, "--continue", names)
     with Lock(planner.folder / ".lock"):
         out = console or make_console()
-        runner = Runner(planner, checked, registry, out, frozenset(force), continue_, device, debug)
+        runner = Runner(planner, checked, registry, out, frozenset(forced), continue_, device, debug)
         return runner.run(names)
 
 
@@ -113,7 +115,7 @@ def _planner(pipeline: Pipeline, registry: Registry) -> tuple[Planner, dict[str,
     """The planner of a pipeline whose stages were all checked, and these stages. Errors: PipelineError."""
     with _without_collecting():
         checked = check_stages(pipeline, registry)
-        outlines = {name: outline(stage, pipeline.seed, registry) for name, stage in checked.items()}
+        outlines = {name: outline(stage, registry) for name, stage in checked.items()}
     return Planner(pipeline, outlines, RUNS), checked
 
 

@@ -27,6 +27,8 @@ class Checked:
     needs: dict[str, str]
     options: dict[str, Any]
     stage: Stage[Any]
+    seed: int
+    """The stage's own seed, else the pipeline's."""
     promise: dict[str, Any] | None = None
     """None where the stage, or one that it needs, has mistakes."""
     notes: tuple[str, ...] = ()
@@ -146,10 +148,12 @@ class _Check:
             self.issues.append(node.issue(("with", *p.path), p.message, at_key=isinstance(p, KeyProblem)))
         if problems:
             return None
-        make = partial(kind, config, self.registry, derive(self.pipeline.seed, "stage", name))
+        own = node.step("seed")
+        seed = own.value if own and isinstance(own.value, int) else self.pipeline.seed
+        make = partial(kind, config, self.registry, derive(seed, "stage", name))
         stage = self._try(partial(self._guarded, name, make), node, ("with",))
         uses = str(node.children()["uses"].value)
-        return Checked(name, uses, kind, node, needs, options, stage) if stage else None
+        return Checked(name, uses, kind, node, needs, options, stage, seed) if stage else None
 
     def _ask(self, checked: Checked) -> None:
         """Asks the stage for its mistakes, and if it has none for its promise; not where a parent has made none."""

@@ -78,14 +78,14 @@ class StatCache:
         return self._entries
 
 
-def recipe(checked: Checked, seed: int, registry: Registry) -> dict[str, Any]:
+def recipe(checked: Checked, registry: Registry) -> dict[str, Any]:
     """All that is known before anything ran: kind, options but the neutral ones, seed, and who provides the code."""
     options = {key: value for key, value in checked.options.items() if key not in checked.kind.neutral}
     providers = {}
     for kind, name in sorted({*_components(checked, registry)}):
         provider = registry.provider(kind, name)
         providers[f"{kind}/{name}"] = {key: provider[key] for key in ("distribution", "version", "revision")}
-    return {"uses": checked.uses, "with": options, "seed": seed, "providers": providers}
+    return {"uses": checked.uses, "with": options, "seed": checked.seed, "providers": providers}
 
 
 def complete(

@@ -78,13 +78,29 @@ class _Writer:
                 self._train(self.defs[_key("stages", name)])
         self.defs[self.refs[StageFrame]] = self._stage()
         self.defs[self.refs[StagePatch]] = self._patch()
-        root = self.defs.pop(self.refs[Frame])
-        root["properties"]["name"]["pattern"] = f"^{SLUG.pattern}$"
-        for key in ("stages", "profiles"):
-            root["properties"][key]["propertyNames"] = {"pattern": f"^{SLUG.pattern}$"}
-        root["properties"]["plugins"]["items"] = {"enum": self.plugins}
-        whole = {"$schema": _DIALECT, **root, "title": "translate pipeline", "$defs": self._named(self.defs)}
+        whole = {"$schema": _DIALECT, **self._root(), "title": "translate pipeline", "$defs": self._named(self.defs)}
         return {**whole, "$defs": _needed(whole)}
+
+    def _root(self) -> Schema:
+        """The file. One that extends another may leave everything out, change a stage in part, and say null."""
+        root = self.defs.pop(self.refs[Frame])
+        properties = root["properties"]
+        properties["name"]["pattern"] = f"^{SLUG.pattern}$"
+        for key in ("stages", "profiles"):
+            properties[key]["propertyNames"] = {"pattern": f"^{SLUG.pattern}$"}
+        properties["plugins"]["items"] = {"enum": self.plugins}
+        extends = properties.pop("extends")
+        changes = {key: _nullable(value) for key, value in properties.items()}
+        changes["stages"] = deepcopy(
+            {key: value for key, value in properties["stages"].items() if key != "minProperties"}
+        )
+        changes["stages"]["additionalProperties"] = _nullable(self._change())
+        changes["profiles"] = deepcopy(properties["profiles"])
+        changes["profiles"]["additionalProperties"] = _nullable(properties["profiles"]["additionalProperties"])
+        words = {key: {"description": value["description"]} for key, value in properties.items()}
+        whole = {"properties": properties, "required": root.pop("required")}
+        root |= {"if": {"required": ["extends"]}, "then": {"properties": changes}, "else": whole}
+        return {**root, "properties": {"extends": extends, **words}}
 
     def _component(self, name: str, component: type[Any], *, named: bool) -> Schema:
         """The options of a component; `named`: with `uses: NAME` beside them."""
@@ -140,16 +156,19 @@ class _Writer:
         stages = self.components["stages"]
         frame = deepcopy(self.defs[self.refs[StageFrame]])
         frame["properties"]["uses"] = {"enum": list(stages)}
-        frame["allOf"] = [_when("uses", name, self._rules(name, stage)) for name, stage in stages.items()]
-        return frame
+        whole = [_when("uses", name, self._rules(name, stage)) for name, stage in stages.items()]
+        part = [_when("uses", name, self._rules(name, stage, part=True)) for name, stage in stages.items()]
+        frame["if"] = {"required": ["matrix"], "properties": {"matrix": {"type": "object"}}}
+        return {**frame, "then": {"allOf": part}, "else": {"allOf": whole}}
 
-    def _rules(self, name: str, stage: type[Stage[Any]]) -> Schema:
-        """The keys that may stand beside `uses: NAME`."""
+    def _rules(self, name: str, stage: type[Stage[Any]], *, part: bool = False) -> Schema:
+        """The keys that may stand beside `uses: NAME`; `part`: where a matrix gives some of the options."""
         needed = [need for need, declared in stage.needs.items() if not declared.optional]
         needs = {"properties": {need: {"type": "string"} for need in stage.needs}, "additionalProperties": False}
-        required = ["with"] if self.defs[_key("stages", name)].get("required") else []
+        key = self._part(_key("stages", name)) if part else _key("stages", name)
+        required = ["with"] if self.defs[key].get("required") else []
         required += ["needs"] if needed else []
-        rules: Schema = {"properties": {"with": _ref(_key("stages", name)), "needs": {**needs, "required": needed}}}
+        rules: Schema = {"properties": {"with": _ref(key), "needs": {**needs, "required": needed}}}
         return {**rules, "required": required} if required else rules
 
     def _patch(self) -> Schema:
@@ -159,6 +178,17 @@ class _Writer:
         patch["properties"]["uses"] = {"enum": list(stages)}
         patch["properties"]["with"] = {"anyOf": [_ref(self._part(_key("stages", name))) for name in stages]}
         return patch
+
+    def _change(self) -> Schema:
+        """The changes that an extending file makes to a stage: as a profile, and null takes a need or a key out."""
+        change = deepcopy(self.defs[self.refs[StagePatch]])
+        for key, inner in (
+            ("needs", change["properties"]["needs"]),
+            ("matrix", change["properties"]["matrix"]["anyOf"][0]),
+        ):
+            assert "additionalProperties" in inner, key
+            inner["additionalProperties"] = _nullable(inner["additionalProperties"])
+        return change
 
     def _part(self, name: str) -> str:
         """The name of a definition like `name` of which nothing is required, down to the last mapping."""
@@ -175,7 +205,8 @@ class _Writer:
             return {**schema, "$ref": f"#/$defs/{self._part(schema['$ref'].removeprefix('#/$defs/'))}"}
         loose = {key: value for key, value in schema.items() if key not in ("required", "allOf")}
         if "properties" in loose:
-            loose["properties"] = {key: self._loose(value) for key, value in loose["properties"].items()}
+            # Null takes an option out where a file extends another.
+            loose["properties"] = {key: _nullable(self._loose(value)) for key, value in loose["properties"].items()}
         for either in {"anyOf", "oneOf"} & loose.keys():
             loose["anyOf"] = [self._loose(each) for each in loose.pop(either)]
         return loose
@@ -210,6 +241,12 @@ def _key(kind: ComponentKind, name: str) -> str:
 
 def _ref(name: str) -> Schema:
     return {"$ref": f"#/$defs/{name}"}
+
+
+def _nullable(schema: Schema) -> Schema:
+    """The same schema with null allowed; its words stay where an editor looks for them."""
+    words: Schema = {key: schema[key] for key in ("title", "description") if key in schema}
+    return {**words, "anyOf": [schema, {"type": "null"}]}
 
 
 def _when(key: str, value: str, then: Schema) -> Schema:

@@ -24,9 +24,9 @@ class Place:
         return f"{self.file}:{self.line}:{self.column}" if self.line else self.file
 
     @property
-    def order(self) -> tuple[bool, Place]:
-        """Sorts files before the command line."""
-        return (not self.line, self)
+    def order(self) -> tuple[bool, str, Place]:
+        """Sorts files before the command line, each file by itself."""
+        return (not self.line, self.file, self)
 
 
 @dataclass(frozen=True)
@@ -37,6 +37,8 @@ class Node:
     place: Place
     path: Path = ()
     key: Place | None = None
+    key_path: Path | None = None
+    """The path of the key, where the value stands elsewhere: below `matrix`, one of several."""
 
     def plain(self) -> Any:
         """The value as dicts, lists and scalars."""
@@ -64,6 +66,8 @@ class Node:
         while rest and (child := node.step(rest[0])):
             node, rest = child, rest[1:]
         place = node.key if node.key and (at_key or rest or node.value is None) else node.place
+        if at_key and not rest and node.key_path is not None:
+            return Issue(place, node.key_path, message)
         return Issue(place, (*node.path, *rest), message)
 
 
@@ -83,7 +87,7 @@ class Issue:
 
 
 class PipelineError(ConfigError):
-    """A pipeline file with mistakes: all of them, one line each, in the order in which they stand in the file."""
+    """A pipeline file with mistakes: all of them, one line each, by file and in the order in which they stand there."""
 
     def __init__(self, issues: Iterable[Issue]) -> None:
         self.issues = sorted(set(issues), key=lambda issue: (issue.place.order, str(issue)))

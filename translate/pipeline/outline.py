@@ -32,9 +32,9 @@ class Outline:
     """The hash of each plugin package behind it."""
 
 
-def outline(checked: Checked, seed: int, registry: Registry) -> Outline:
-    """The outline of a checked stage of a pipeline with this seed."""
-    static = recipe(checked, seed, registry)
+def outline(checked: Checked, registry: Registry) -> Outline:
+    """The outline of a checked stage."""
+    static = recipe(checked, registry)
     return Outline(
         name=checked.name,
         uses=checked.uses,

@@ -76,19 +76,32 @@ class Planner:
         """The stages up to `until` with all that they need, or all. Errors: ConfigError for a name that is none."""
         if until is None:
             return list(self.outlines)
-        self.known(until, "--until", self.outlines)
-        selected = {until}
+        selected = set(self.members(until, "--until", self.outlines))
         for name in reversed(list(self.outlines)):  # parents stand before the stages that need them
             if name in selected:
                 selected.update(self.outlines[name].needs.values())
         return [name for name in self.outlines if name in selected]
 
-    def known(self, name: str, option: str, stages: Iterable[str]) -> None:
-        """Errors: ConfigError when `name` is not one of the `stages` of this run."""
+    def members(self, name: str, option: str, stages: Iterable[str]) -> tuple[str, ...]:
+        """The stages that a name means: one of the `stages` of this run, or all those of them that a matrix made of it.
+
+        Errors: ConfigError when it is none of them.
+        """
         stages = list(stages)
-        if name not in stages:
+        if name in stages:
+            return (name,)
+        members = tuple(member for member in self.pipeline.unfolded.get(name, ()) if member in stages)
+        if not members:
             near = suggest(name, stages) or f"; the stages are {', '.join(stages)}"
             raise ConfigError(f"{option} {name}: there is no such stage in this run{near}")
+        return members
+
+    def member(self, name: str, option: str, stages: Iterable[str]) -> str:
+        """The one stage that a name means. Errors: ConfigError when it is none, or stands for several."""
+        members = self.members(name, option, stages)
+        if len(members) > 1:
+            raise ConfigError(f"{option} {name}: its matrix makes several stages of it; name one: {', '.join(members)}")
+        return members[0]
 
     def plan(self, names: Sequence[str], again: frozenset[str] = frozenset()) -> list[Planned]:
         """Every stage in turn; one whose parents have to run first waits. Stages in `again` run whatever is there."""

@@ -137,11 +137,12 @@ class PrefixedTracker:
 
 
 def resolved(planner: Planner) -> str:
-    """The pipeline as YAML, with profile, `--set` and all defaults in it."""
+    """The pipeline as YAML, with extended files, profile, `--set`, unfolded stages and all defaults in it."""
     pipeline = planner.pipeline
-    stages = {
-        name: {"uses": stage.uses, "needs": stage.needs, "with": stage.options}
-        for name, stage in planner.outlines.items()
-    }
+    stages = {}
+    for name, stage in planner.outlines.items():
+        stages[name] = {"uses": stage.uses, "needs": stage.needs, "with": stage.options}
+        if stage.recipe["seed"] != pipeline.seed:
+            stages[name]["seed"] = stage.recipe["seed"]
     content = {"version": 1, "name": pipeline.name, "profile": pipeline.profile, "seed": pipeline.seed}
     return yaml.safe_dump({**content, "stages": stages}, sort_keys=False, allow_unicode=True)

@@ -1,10 +1,10 @@
-"""The frame of a pipeline file, and how a profile and `--set` change it before anything is checked."""
+"""The frame of a pipeline file, and how it becomes the pipeline that runs, before the stages are checked."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -12,10 +12,12 @@ from pydantic import AfterValidator, Field, NonNegativeInt
 
 from translate.contracts import Config
 from translate.errors import ConfigError
-from translate.pipeline import yamlfile
+from translate.pipeline import overlay, yamlfile
+from translate.pipeline.document import Document, read
 from translate.pipeline.location import Issue, Node, PipelineError, Place
+from translate.pipeline.matrix import unfold
+from translate.pipeline.overlay import How
 from translate.plugins import KeyProblem, validate
-from translate.plugins.options import show
 from translate.text import suggest
 
 SLUG = re.compile(r"[a-z0-9][a-z0-9_-]*")
@@ -39,6 +41,12 @@ class StageFrame(Config):
     """Options of the stage; each kind has its own."""
     needs: dict[str, str] = {}
     """Stages whose results it takes, by what it calls them: `{model: train, data: prepare}`."""
+    seed: NonNegativeInt | None = None
+    """Another seed for this stage alone; `null` takes the pipeline's."""
+    matrix: dict[str, list[Any] | dict[str, Any]] | None = None
+    """Options and the values that they take in turn: `{direction: [a_to_b, b_to_a]}` makes the stages `NAME-a_to_b` and
+    `NAME-b_to_a`. A key is a path below `with`, such as `optimizer.lr`, or `seed`, or `with` for all options at once; a
+    mapping in place of the list names its values: `{losses: {strong: {cycle: 20}, weak: {cycle: 5}}}`."""
 
 
 class StagePatch(Config):
@@ -50,6 +58,10 @@ class StagePatch(Config):
     """Options that differ; mappings merge, lists and single values replace."""
     needs: dict[str, str] = {}
     """Needs that differ."""
+    seed: NonNegativeInt | None = None
+    """Another seed for this stage; `null` takes the pipeline's."""
+    matrix: dict[str, list[Any] | dict[str, Any]] | None = None
+    """Values that differ; `null` unfolds nothing."""
 
 
 class Profile(Config):
@@ -70,6 +82,9 @@ class Profile(Config):
 class Frame(Config):
     """A pipeline file. Options below `with` are checked later, against the stage that `uses` names."""
 
+    extends: str | None = None
+    """Another pipeline file, by its path relative to this one. What this file says is added to it or replaces it, and
+    `null` takes a key or a stage out; `version`, `name` and `seed` are inherited too."""
     version: Literal[1]
     """Version of the file's format: 1."""
     name: Slug
@@ -91,9 +106,10 @@ class Frame(Config):
 
 @dataclass(frozen=True)
 class Pipeline:
-    """A pipeline file with its profile and `--set` applied. `issues` is what is wrong with its frame.
+    """A pipeline with its profile and `--set` applied and its matrices unfolded.
 
-    Where the frame is broken, the attributes hold what could be read, so that the stages can still be checked.
+    `issues` is what is wrong with its frame. Where the frame is broken, the attributes hold what could be read, so that
+    the stages can still be checked.
     """
 
     file: str
@@ -105,6 +121,8 @@ class Pipeline:
     seed: int = 0
     tracking: Literal["mlflow", "none"] = "mlflow"
     plugins: tuple[str, ...] = ()
+    unfolded: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    """A stage with a matrix, and the stages that it became."""
 
     @property
     def title(self) -> str:
@@ -118,31 +136,61 @@ class Pipeline:
                 yield name, node
 
 
-def load(file: Path, profile: str | None = None, sets: Sequence[str] = ()) -> Pipeline:
-    """Reads a pipeline file: class defaults < file < profile < `--set`.
+def load(source: Path | Document, profile: str | None = None, sets: Sequence[str] = ()) -> Pipeline:
+    """A pipeline as it runs: class defaults < extended files < file < profile < `--set`, matrices unfolded.
 
-    Mappings merge, lists and scalars replace; a mapping that names another `uses` replaces the whole component.
-    Errors: ConfigError for a file, profile or `--set` that cannot be understood; PipelineError for YAML mistakes.
+    Mappings merge, lists and scalars replace; a mapping that names another `uses` replaces the whole component. A
+    profile and `--set` may name unfolded stages too; these changes come last.
+    Errors: ConfigError for a file, profile or `--set` that cannot be understood; PipelineError for YAML mistakes and
+    for matrices that cannot be unfolded.
     """
-    root = yamlfile.read(file)
-    issues: list[Issue] = []
+    document = source if isinstance(source, Document) else read(source)
+    root = document.root
+    issues = list(document.issues)
     profiles = (root.step("profiles") or Node(None, root.place)).children()
-    if profile is not None:
-        if profile not in profiles:
-            others = f"; the profiles are {', '.join(profiles)}" if profiles else "; it has none"
-            raise ConfigError(f"{file} has no profile {profile!r}{suggest(profile, profiles) or others}")
-        root = _overlay(root, profiles[profile], issues)
-    for text in sets:
-        root = _overlay(root, _parse_set(text), issues)
+    changes = [(_profile(document.name, profile, profiles), How.PROFILE)] if profile is not None else []
+    changes += [(_parse_set(text), How.SET) for text in sets]
+    late = []
+    for change, how in changes:
+        early, rest = overlay.split(root, change)
+        root = overlay.apply(root, early, how, issues)
+        late.append((rest, how))
+    mistakes: list[Issue] = []
+    unfolded = unfold(root, mistakes)
+    if mistakes:
+        raise PipelineError([*issues, *mistakes])
+    root = unfolded.root
+    for change, how in late:
+        root = overlay.apply(root, change, how, issues)
     plain = root.plain()
     frame, problems = validate(Frame, plain)
     issues += [root.issue(p.path, p.message, at_key=isinstance(p, KeyProblem)) for p in problems]
+    pipeline = Pipeline(document.name, profile, root, tuple(issues), unfolded=_present(unfolded.names, root))
     if frame is None:
         seed = plain.get("seed", 0)
-        return Pipeline(str(file), profile, root, tuple(issues), seed=seed if isinstance(seed, int) else 0)
-    return Pipeline(
-        str(file), profile, root, tuple(issues), tuple(profiles), frame.name, frame.seed, frame.tracking, frame.plugins
+        return replace(pipeline, seed=seed if isinstance(seed, int) else 0)
+    return replace(
+        pipeline,
+        profiles=tuple(profiles),
+        name=frame.name,
+        seed=frame.seed,
+        tracking=frame.tracking,
+        plugins=frame.plugins,
     )
+
+
+def _present(names: Mapping[str, tuple[str, ...]], root: Node) -> dict[str, tuple[str, ...]]:
+    """The unfolded stages that a profile or `--set` has not taken out."""
+    stages = (root.step("stages") or root).children()
+    present = {group: tuple(name for name in members if name in stages) for group, members in names.items()}
+    return {group: members for group, members in present.items() if members}
+
+
+def _profile(file: str, name: str, profiles: Mapping[str, Node]) -> Node:
+    if name not in profiles:
+        others = f"; the profiles are {', '.join(profiles)}" if profiles else "; it has none"
+        raise ConfigError(f"{file} has no profile {name!r}{suggest(name, profiles) or others}")
+    return profiles[name]
 
 
 def _parse_set(text: str) -> Node:
@@ -151,11 +199,13 @@ def _parse_set(text: str) -> Node:
     parts = key.strip().split(".")
     if not equals or not all(parts):
         raise ConfigError(f"--set {text}: write KEY=VALUE, such as --set stages.train.with.epochs=5")
-    if parts[0] not in ("stages", "seed", "tracking", "plugins", "description"):
+    if parts[0] not in overlay.CHANGEABLE:
         near = suggest(parts[0], ["stages", "seed", "tracking", "plugins"])
         raise ConfigError(
             f"--set {key}: cannot be set from here{near or '; it takes stages, seed, tracking and plugins'}"
         )
+    if parts[0] == "stages" and parts[2:3] == ["matrix"] and len(parts) > 4:
+        parts[3:] = [".".join(parts[3:])]  # a matrix has paths as keys: stages.train.matrix.optimizer.lr=[1e-4, 2e-4]
     place = Place(0, 0, "--set")
     try:
         node = yamlfile.compose(value, "--set") or Node(None, place)
@@ -174,56 +224,3 @@ def _moved(node: Node, place: Place, path: tuple[str | int, ...]) -> Node:
     elif isinstance(value, list):
         value = [_moved(child, place, (*path, i)) for i, child in enumerate(value)]
     return Node(value, place, path, place)
-
-
-def _overlay(root: Node, over: Node, issues: list[Issue]) -> Node:
-    """`root` changed by a profile or a `--set`. A stage set to null is left out; a new one must say what it uses."""
-    entries = dict(root.children())
-    for key, node in over.children().items():
-        if key == "stages" and key in entries:
-            entries[key] = _stages(entries[key], node, issues)
-        elif key in Frame.model_fields and key not in ("version", "name", "profiles"):
-            entries[key] = _merge(entries[key], node, issues) if key in entries else node
-    return Node(entries, root.place, root.path, root.key)
-
-
-def _stages(base: Node, over: Node, issues: list[Issue]) -> Node:
-    stages = dict(base.children())
-    for name, node in over.children().items():
-        if name not in stages and "uses" not in node.children():
-            place = node.key or node.place
-            issues.append(Issue(place, node.path, f"there is no stage {name!r}{suggest(name, stages)}"))
-        elif node.value is None:
-            del stages[name]
-        else:
-            stages[name] = _merge(stages[name], node, issues) if name in stages else node
-    return Node(stages, base.place, base.path, base.key) if isinstance(base.value, dict) else base
-
-
-def _merge(base: Node, over: Node, issues: list[Issue]) -> Node:
-    old, new = base.value, over.value
-    if isinstance(old, list) and isinstance(new, dict) and not over.place.line:
-        return _items(base, new, issues)
-    if not (isinstance(old, dict) and isinstance(new, dict)):
-        if isinstance(new, dict) and not over.place.line and old is not None:
-            issues.append(Issue(over.place, over.path, f"is {show(base.plain())} in the file and has no keys to set"))
-            return base
-        return over
-    if "uses" in old and "uses" in new and old["uses"].value != new["uses"].value:
-        return over
-    entries = dict(old)
-    for name, node in new.items():
-        entries[name] = _merge(old[name], node, issues) if name in old else node
-    return Node(entries, base.place, base.path, base.key)
-
-
-def _items(base: Node, new: dict[str, Node], issues: list[Issue]) -> Node:
-    """A list of the file with the items replaced that `--set` names by number, from 0."""
-    assert isinstance(base.value, list)
-    items = list(base.value)
-    for name, node in new.items():
-        if name.isdigit() and int(name) < len(items):
-            items[int(name)] = _merge(items[int(name)], node, issues)
-        else:
-            issues.append(Issue(node.place, node.path, f"the list has items 0 to {len(items) - 1}"))
-    return Node(items, base.place, base.path, base.key)
