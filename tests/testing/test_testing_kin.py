@@ -61,6 +61,7 @@ OPTIONS: dict[str, dict[str, Any]] = {
     "generated-maps": {"size": 32, "train": 4, "val": 2, "test": 2},
     "generated-hats": {"size": 32, "train": 4, "val": 2, "test": 2},
     "portraits": {"size": 32, "train": 4, "val": 2, "test": 2},
+    "generated-digits": {"size": 16, "train": 10, "val": 2, "test": 2},
     "generated-sketches": {"size": 32, "train": 4, "val": 2, "test": 2},
     **{
         name: {"filters": 4} for name in ("resnet", "unet", "patchgan", "pixel", "srresnet", "zhang", "random-features")

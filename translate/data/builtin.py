@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from translate.contracts import DeviceTransform, Source, Transform
+from translate.data.generated.digits import GeneratedDigits
 from translate.data.generated.maps import GeneratedMaps
 from translate.data.generated.portrait_attributes import Portraits
 from translate.data.generated.portraits import GeneratedHats
@@ -35,6 +36,7 @@ def translate_sources() -> Iterable[type[Source[Any]]]:
         GeneratedHats,
         Portraits,
         GeneratedSketches,
+        GeneratedDigits,
     )
 
 
