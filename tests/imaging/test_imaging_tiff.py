@@ -15,7 +15,7 @@ from PIL import Image as Pillow
 
 from translate.errors import DataError
 from translate.imaging.formats.tiff_directory import read_directory
-from translate.imaging.io import Image, Limits, decode, encode, probe, read_colours, write
+from translate.imaging.io import Bands, Image, Limits, decode, encode, probe, read_samples, write
 from translate.imaging.pixels import to16
 
 Array = np.ndarray[Any, Any]
@@ -245,13 +245,27 @@ def test_other_formats_get_fewer_bits() -> None:
         encode(samples(5), ".png", name="x")
 
 
-def test_datasets_hold_colours_alone(tmp_path: Path) -> None:
-    for array in (samples(5), samples(3, np.float32)):
-        write(tmp_path / "x.tif", array)
-        with pytest.raises(DataError, match=r"x.tif: \d bands of .*; datasets hold grey or RGB"):
-            read_colours(tmp_path / "x.tif")
-    write(tmp_path / "x.tif", samples(4))
-    assert np.array_equal(read_colours(tmp_path / "x.tif"), samples(4))
+def test_datasets_tell_bands_from_alpha(tmp_path: Path) -> None:
+    path = tmp_path / "x.tif"
+    for kind in (np.uint8, np.uint16, np.float32):
+        for channels in (2, 4, 6):
+            write(path, Image(samples(channels, kind), mode="bands"))
+            array = read_samples(path)
+            assert isinstance(array, Bands) and isinstance(array[:, 3:], Bands) and array.dtype == kind
+            assert np.array_equal(array, samples(channels, kind))
+    write(path, samples(4))
+    assert np.array_equal(read_samples(path), samples(4)) and not isinstance(read_samples(path), Bands)
+    write(path, Image(samples(5), np.zeros((37, 41), np.uint16), mode="bands"))
+    assert np.array_equal(read_samples(path), np.full((37, 41, 5), 65535))
+
+
+def test_datasets_hold_32_bits_as_floats_where_nothing_is_lost(tmp_path: Path) -> None:
+    path = tmp_path / "x.tif"
+    write(path, np.array([[0, 1 << 24]], np.uint32))
+    assert read_samples(path).dtype == np.float32 and read_samples(path).ravel().tolist() == [0, 1 << 24]
+    write(path, np.array([[0, 1 << 30]], np.uint32))
+    with pytest.raises(DataError, match=r"x.tif: uint32 samples from 0 to 1,073,741,824; beyond 16,777,216"):
+        read_samples(path)
 
 
 def directory(entries: list[tuple[int, int, int, int]], following: int = 0, tail: bytes = b"") -> bytes:

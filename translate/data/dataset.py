@@ -29,6 +29,7 @@ from translate.contracts import (
     Vector,
 )
 from translate.errors import ContractError, DataError
+from translate.imaging.convert import scaled
 from translate.imaging.io import read
 from translate.storage.atomic import write_json
 
@@ -46,8 +47,7 @@ def normalise(values: Tensor, side: Side = _PLAIN) -> Tensor:
     if ranges is None:
         half = 127.5 if values.dtype == torch.uint8 else 32767.5
         return values.to(torch.float32).div_(half).sub_(1.0)
-    low, high = (torch.tensor(ends, device=values.device).view(-1, 1, 1) for ends in zip(*ranges, strict=True))
-    return values.to(torch.float32).sub(low).div_((high - low) / 2).sub_(1.0).clamp_(-1, 1)
+    return scaled(values, ranges)
 
 
 def _spans_its_type(side: Image | Frames) -> bool:

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Any
 
@@ -14,7 +14,6 @@ import numpy as np
 from translate.contracts import (
     Class,
     Console,
-    DatasetFacts,
     Frames,
     Image,
     Labels,
@@ -28,16 +27,12 @@ from translate.contracts import (
 )
 from translate.contracts.sides import side_in_words
 from translate.data import labels
-from translate.data.dataset import write_index
 from translate.data.frames import joined_frames, split_frames
 from translate.data.side_files import (
-    Format,
     Place,
     Written,
     as_written,
     dtype_of,
-    rewrite,
-    side_formats,
     write_side,
     written_files,
 )
@@ -45,10 +40,10 @@ from translate.data.side_values import checked_value
 from translate.data.sources.listing import matched
 from translate.data.transforms import apply
 from translate.errors import DataError
+from translate.imaging.io import Bands
 from translate.imaging.pixels import over_white
 from translate.seeding import derive
 from translate.storage.file_names import refused_name
-from translate.text import examples
 from translate.threads import ordered_map
 
 Array = np.ndarray[Any, Any]
@@ -74,31 +69,6 @@ class Value:
     """A class, by its index, or the numbers of a vector: they are kept in the index of the dataset."""
 
     value: int | list[float]
-
-
-@dataclass(frozen=True)
-class Prepared:
-    """A dataset that is complete on disk.
-
-    `images` by place; `extent` by split: smallest and largest [height, width], each axis on its own.
-    """
-
-    facts: DatasetFacts
-    images: Mapping[Place, Written]
-    extent: Mapping[str, list[list[int]]]
-
-    def remarks(self) -> Iterator[str]:
-        """Sentences on images that were changed so that a side, or the whole dataset, has one format."""
-        sides = self.facts.sides
-        if transparent := [f"{split}/{side}/{key}" for (split, side, key), w in self.images.items() if w.alpha]:
-            yield f"{len(transparent):,} images have transparency, laid over white: {examples(transparent)}"
-        for side, most in self.facts.channels.items():
-            of_side = [(f"{split}/{key}", w) for (split, other, key), w in self.images.items() if other == side]
-            if grey := [name for name, w in of_side if w.channels < most]:
-                yield f"side {side} mixes grey and colour; {len(grey):,} grey images became RGB: {examples(grey)}"
-        pictures = [(place, written) for place, written in self.images.items() if sides[place[1]].type != "labels"]
-        if narrow := [f"{split}/{side}/{key}" for (split, side, key), w in pictures if w.bits < self.facts.bits]:
-            yield f"8 and 16 bits are mixed; {len(narrow):,} images became 16 bits: {examples(narrow)}"
 
 
 def jobs_of(source: Source[Any], facts: SourceFacts, split: str, *, swap: bool) -> list[Job]:
@@ -167,7 +137,7 @@ def write_images(
         except DataError as error:
             return job, error
 
-    threads = workers or min(8, os.cpu_count() or 1)
+    threads = threads_for(workers)
     with ThreadPoolExecutor(threads) as pool, console.progress("preprocess", total) as progress:
         for job, outcome in ordered_map(pool, work, jobs, 4 * threads):
             progress.advance(len(job.group))
@@ -184,61 +154,9 @@ def write_images(
     return images
 
 
-def complete(folder: Path, promised: DatasetFacts, content: Mapping[Place, Written | Value]) -> Prepared:
-    """Gives every side one format, and writes the index, last of all: a folder that has one is complete."""
-    images = {place: written for place, written in content.items() if isinstance(written, Written)}
-    formats = side_formats(promised.data, images)
-    _unify(folder, images, formats, promised.data)
-    keys: dict[str, dict[str, list[str]]] = {}
-    counts: dict[str, dict[str, int]] = {}
-    extent: dict[str, list[list[int]]] = {}
-    for split in promised.splits:
-        keys[split] = {side: _keys(content, split, side) for side in promised.data}
-        counts[split] = {side: len(of_side) for side, of_side in keys[split].items()}
-        heights = [written.height for place, written in images.items() if place[0] == split]
-        widths = [written.width for place, written in images.items() if place[0] == split]
-        extent[split] = [[min(heights), min(widths)], [max(heights), max(widths)]]
-    sizes = {(written.height, written.width) for written in images.values()}
-    bits = [8 * np.dtype(form.dtype).itemsize for form in formats.values() if form.is_plain]
-    facts = replace(
-        promised,
-        types=_types(promised.data, formats, content),
-        channels={side: form.channels for side, form in formats.items()},
-        counts=counts,
-        size=sizes.pop() if len(sizes) == 1 else None,
-        bits=max(bits, default=8),
-    )
-    write_index(folder, facts.to_json(), keys, extent, _values(content))
-    return Prepared(facts, images, extent)
-
-
-def _types(data: Sides, formats: Mapping[str, Format], content: Mapping[Place, Written | Value]) -> dict[str, Side]:
-    """The types of sides of which the declaration and the bits of the dataset do not tell all."""
-    types: dict[str, Side] = {}
-    for name, side in data.types.items():
-        form = formats.get(name)
-        if (isinstance(side, Frames) and form) or (isinstance(side, Image) and form and not form.is_plain):
-            types[name] = replace(side, channels=form.channels, dtype=form.dtype)
-        elif isinstance(side, Vector) and side.size is None:
-            vectors = [entry.value for place, entry in content.items() if place[1] == name and isinstance(entry, Value)]
-            types[name] = replace(side, size=_common_size(name, vectors))
-    return types
-
-
-def _common_size(side: str, vectors: Sequence[Any]) -> int:
-    sizes = sorted({len(vector) for vector in vectors})
-    if len(sizes) != 1:
-        raise DataError(f"side {side!r} has vectors of {sizes[0]} to {sizes[-1]} numbers; all need as many")
-    return sizes[0]
-
-
-def _values(content: Mapping[Place, Written | Value]) -> dict[str, dict[str, dict[str, Any]]]:
-    """Classes and vectors by split, side and key."""
-    values: dict[str, dict[str, dict[str, Any]]] = {}
-    for (split, side, key), entry in content.items():
-        if isinstance(entry, Value):
-            values.setdefault(split, {}).setdefault(side, {})[key] = entry.value
-    return values
+def threads_for(workers: int | None) -> int:
+    """How many threads decode and write where `workers` are asked for; None: by the cores."""
+    return workers or min(8, os.cpu_count() or 1)
 
 
 def _prepare(
@@ -294,11 +212,12 @@ def _described(value: Any) -> str:
 
 
 def _for_transforms(array: Array, side: Side) -> Array:
-    """A label map H x W; an image without transparency."""
+    """A label map H x W; an image without transparency, which two or four channels have unless they are bands."""
     if isinstance(side, Labels):
         return array[..., 0]
-    if array.ndim != 3 or array.shape[2] not in (2, 4):
-        return array
+    bands = isinstance(array, Bands) or (isinstance(side, Image) and side.channels == array.shape[-1])
+    if bands or array.ndim != 3 or array.shape[2] not in (2, 4):
+        return array.view(np.ndarray)
     return over_white(array[..., :-1], array[..., -1])
 
 
@@ -309,15 +228,3 @@ def _check_key(key: str) -> None:
         raise DataError(f"{key!r} cannot name an image of a dataset: keys are relative paths")
     if part := refused_name(f"{key}.png"):
         raise DataError(f"{key!r} cannot name an image of a dataset: this system cannot store the name {part!r}")
-
-
-def _unify(folder: Path, images: Mapping[Place, Written], formats: Mapping[str, Format], data: Sides) -> None:
-    """Rewrites the images that have fewer channels or bits than their side has."""
-    for (split, side, key), written in images.items():
-        form = formats.get(side)
-        if form is not None and (written.channels != form.channels or written.dtype != form.dtype):
-            rewrite(folder / split / side, key, data[side], written, form)
-
-
-def _keys(content: Iterable[Place], split: str, side: str) -> list[str]:
-    return sorted(key for in_split, of_side, key in content if (in_split, of_side) == (split, side))

@@ -22,10 +22,11 @@ from translate.imaging.formats.jpeg import jpeg_info
 from translate.imaging.formats.kind import CHECKS, kind_of
 from translate.imaging.formats.npy import NpyHeader, decode_npy, npy_header
 from translate.imaging.formats.png import png_chunk, png_header, png_prelude
+from translate.imaging.formats.samples import exact_floats
 from translate.imaging.formats.tiff import decode_tiff
 from translate.imaging.formats.tiff_directory import EXACT, Directory, read_directory
 from translate.imaging.formats.webp_gif_bmp import gif_info, webp_info
-from translate.imaging.image import FRAMES, LIMITS, Header, Image, Limits
+from translate.imaging.image import FRAMES, LIMITS, Bands, Header, Image, Limits
 from translate.imaging.pixels import colour_key, upright
 
 Array = np.ndarray[Any, Any]
@@ -56,14 +57,16 @@ def read(path: Path, *, limits: Limits = LIMITS, indices: bool = False) -> Image
     return decode(contents(path, limits), str(path), limits=limits, indices=indices)
 
 
-def read_colours(path: Path) -> Array:
-    """An image as datasets hold them: H x W x C, uint8 or uint16, C of 1 (grey), 2, 3 (RGB) or 4, where the last of 2
-    or 4 is alpha. Errors: DataError, for other bands and samples as well."""
+def read_samples(path: Path) -> Array:
+    """An image as datasets hold them: H x W x C, uint8, uint16 or float32; C is 1 (grey), 3 (RGB), 2 or 4, whose last
+    channel is alpha, or any number of `Bands`, over white where the file has alpha. Errors: DataError.
+
+    uint32 becomes float32 as far as that is exact.
+    """
     image = read(path)
-    if image.mode == "bands" or image.bits == 32:
-        what = f"{image.pixels.shape[2]} bands of {image.pixels.dtype}"
-        raise DataError(f"{path}: {what}; datasets hold grey or RGB images of 8 or 16 bits")
-    return image.array
+    if image.bits == 32 and image.pixels.dtype.kind == "u":
+        image = replace(image, pixels=exact_floats(image.over_white(), str(path)), alpha=None)
+    return image.over_white().view(Bands) if image.mode == "bands" else image.array
 
 
 def decode(data: bytes, name: str, *, limits: Limits = LIMITS, indices: bool = False) -> Image:

@@ -13,6 +13,11 @@ from translate.imaging.pixels import over_white, stretched, to8, top, within_uni
 
 Array = np.ndarray[Any, Any]
 
+
+class Bands(np.ndarray[Any, Any]):
+    """An array H x W x C none of whose channels is alpha, however many there are. Slices of it are the same."""
+
+
 SUFFIXES = (".png", ".jpg", ".jpeg", ".webp", ".tif", ".tiff", ".bmp", ".npy")
 """Suffixes that can be written, in lower case."""
 

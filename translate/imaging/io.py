@@ -33,14 +33,15 @@ Fewer bits are rounded to the nearest; floats outside [0, 1] are refused where t
 
 from __future__ import annotations
 
-from translate.imaging.decode import decode, probe, read, read_colours
+from translate.imaging.decode import decode, probe, read, read_samples
 from translate.imaging.encode import encode, write
 from translate.imaging.files import contents
-from translate.imaging.image import READABLE, SUFFIXES, Header, Image, Limits
+from translate.imaging.image import READABLE, SUFFIXES, Bands, Header, Image, Limits
 
 __all__ = [
     "READABLE",
     "SUFFIXES",
+    "Bands",
     "Header",
     "Image",
     "Limits",
@@ -49,6 +50,6 @@ __all__ = [
     "encode",
     "probe",
     "read",
-    "read_colours",
+    "read_samples",
     "write",
 ]

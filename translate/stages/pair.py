@@ -22,8 +22,9 @@ from translate.contracts import (
     StageContext,
 )
 from translate.conversion.dataset_split import IMAGES
+from translate.data.completion import complete
 from translate.data.dataset import Dataset
-from translate.data.prepare import complete, jobs_of, write_images
+from translate.data.prepare import jobs_of, write_images
 from translate.errors import DataError
 from translate.imaging.io import read
 from translate.metrics import by_key

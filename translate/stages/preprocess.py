@@ -21,7 +21,9 @@ from translate.contracts import (
     StageContext,
     TransformUse,
 )
-from translate.data.prepare import Prepared, complete, jobs_of, write_images
+from translate.data.completion import Prepared, complete
+from translate.data.prepare import jobs_of, write_images
+from translate.data.ranges.normalise import NormaliseConfig, unknown_sides
 from translate.errors import TranslateError
 from translate.plugins.options import files, unreadable
 
@@ -33,6 +35,9 @@ class PreprocessConfig(Config):
     """Where the images come from: `{uses: folders, a: photos/train, b: drawings/train}`."""
     transforms: tuple[TransformUse, ...] = ()
     """Transforms that draw nothing at random; what they make is kept on disk: `[{uses: resize, size: 286}]`."""
+    normalise: dict[str, NormaliseConfig] = {}
+    """Values that become -1 and 1, by side: `{input: {percentiles: [1, 99]}, target: {range: [0, 4000]}}`. Without it
+    integers span their type, and floats go from their smallest to their largest value, `{percentiles: [0, 100]}`."""
     direction: Literal["a_to_b", "b_to_a"] = "a_to_b"
     """Of paired data: `a_to_b` makes side a the input, `b_to_a` makes it the target."""
     workers: PositiveInt | None = None
@@ -63,6 +68,9 @@ class PreprocessStage(Stage[PreprocessConfig]):
         except TranslateError as error:
             yield Problem(("with", "source"), str(error))
             return
+        for name in unknown_sides(self.config.normalise, facts.data):
+            sides = ", ".join(facts.data.images()) or "none"
+            yield Problem(("with", "normalise", name), f"there is no side of images {name!r}; there are {sides}")
         if self.config.direction == "b_to_a" and facts.kind != "paired":
             message = f"only paired data has a direction, and this source is {facts.kind or facts.data.in_words()}"
             yield Problem(("with", "direction"), f"{message}; translate in both with the model")
@@ -89,8 +97,10 @@ class PreprocessStage(Stage[PreprocessConfig]):
             workers=self.config.workers,
             console=context.console,
         )
-        prepared = complete(context.folder, self._facts(facts), content)
+        prepared = complete(context.folder, self._facts(facts), content, self.config.normalise)
         self._report(context, prepared)
+        for sentence in prepared.ranges:
+            context.console.say(sentence)
         for remark in (*source.notes(), *prepared.remarks()):
             context.console.warn(remark)
         return prepared.facts.to_json()
@@ -133,4 +143,5 @@ class PreprocessStage(Stage[PreprocessConfig]):
 def _bits(facts: DatasetFacts, side: str) -> int:
     """Bits per channel of a side; label maps count as the images of the dataset."""
     types = facts.types.get(side)
-    return 32 if isinstance(types, Image | Frames) and types.dtype == "float32" else facts.bits
+    stated = types.dtype if isinstance(types, Image | Frames) else None
+    return {"uint8": 8, "uint16": 16, "float32": 32}[stated] if stated else facts.bits

@@ -14,7 +14,7 @@ from translate.contracts import SIDES, Config, DataKind, Record, SourceFacts
 from translate.data.sources.folders import SPLITS, FileSource, P, Picking, existing
 from translate.data.sources.listing import on_disk, read_text, require_folder
 from translate.errors import DataError
-from translate.imaging.io import read_colours
+from translate.imaging.io import read_samples
 from translate.imaging.pixels import match
 from translate.text import suggest
 
@@ -74,7 +74,7 @@ class _Attributes(FileSource[P]):
 
 
 def _read(path: Path, colour: bool) -> Array:
-    pixels = read_colours(path)
+    pixels = read_samples(path)
     return match(pixels, 3, 8) if colour and pixels.shape[2] == 1 else pixels
 
 

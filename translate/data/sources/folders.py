@@ -14,7 +14,7 @@ from pydantic import NonNegativeInt, model_validator
 from translate.contracts import SIDES, Config, DataKind, Record, Source, SourceFacts
 from translate.data.sources.listing import Listing, list_images, matched, on_disk, require_folder
 from translate.errors import DataError
-from translate.imaging.io import read_colours
+from translate.imaging.io import read_samples
 from translate.storage.archives import folder_exists
 from translate.text import examples
 
@@ -85,7 +85,7 @@ class FileSource(Source[P]):
 
 
 def _file(key: str, side: str, path: Path) -> Record:
-    return Record(key, side, str(path), lambda: read_colours(path))
+    return Record(key, side, str(path), lambda: read_samples(path))
 
 
 class Sides(Config):
@@ -277,7 +277,7 @@ def _half(key: str, side: str, path: Path, half: int, halves: Any) -> Record:
 
 def read_halves(path: Path) -> tuple[Array, Array]:
     """The left and the right half of an image, each H x W/2 x C. Errors: DataError for an odd width."""
-    array = read_colours(path)
+    array = read_samples(path)
     width = array.shape[1]
     if width % 2:
         raise DataError(f"{path}: an odd width of {width} pixels cannot hold two images side by side")

@@ -15,7 +15,7 @@ from translate.contracts import IGNORE, SIDES, Config, Record, SourceFacts
 from translate.data.sources.folders import SPLITS, FileSource, Picking, existing
 from translate.data.sources.listing import matched, on_disk, read_text, require_folder
 from translate.errors import DataError
-from translate.imaging.io import read, read_colours
+from translate.imaging.io import read, read_samples
 from translate.imaging.palette import Colour, default_palette
 from translate.text import examples
 
@@ -128,7 +128,7 @@ class Labelled(FileSource[LabelledConfig]):
     def _record(self, key: str, side: str, path: Path) -> Record:
         if side == "label":
             return Record(key, side, str(path), lambda: read_labels(path, self.config.ignore))
-        return Record(key, side, str(path), lambda: read_colours(path))
+        return Record(key, side, str(path), lambda: read_samples(path))
 
     def inputs(self) -> Iterable[Path]:
         listed = self.config.classes

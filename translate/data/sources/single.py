@@ -13,7 +13,7 @@ from translate.contracts import SIDES, Record, SourceFacts
 from translate.data.sources.folders import SPLITS, FileSource, Picking
 from translate.data.sources.listing import on_disk, require_folder
 from translate.errors import DataError
-from translate.imaging.io import read_colours
+from translate.imaging.io import read_samples
 from translate.storage.archives import folder_exists
 from translate.text import examples
 
@@ -105,7 +105,7 @@ class Single(FileSource[SingleConfig]):
                 )
             files |= {f"{prefix}{key}": path for key, path in matching.items()}
         for key in self._pick(split, files):
-            yield Record(key, side, str(files[key]), lambda path=files[key]: read_colours(path))  # type: ignore[misc]
+            yield Record(key, side, str(files[key]), lambda path=files[key]: read_samples(path))  # type: ignore[misc]
 
     def inputs(self) -> Iterable[Path]:
         return on_disk(_split(place)[0] for place in chain.from_iterable(map(self.places, self.splits())))

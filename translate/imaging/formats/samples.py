@@ -40,13 +40,8 @@ def as_samples(array: Array, name: str, nodata: float | None = None) -> Array:
     """
     if array.dtype.kind == "u":
         return np.ascontiguousarray(array, array.dtype.newbyteorder("="))
-    if array.dtype.kind == "i" and array.dtype.itemsize == 4 and array.size:
-        low, high = int(array.min()), int(array.max())
-        if low < -_EXACT or high > _EXACT:
-            raise DataError(
-                f"{name}: int32 samples from {low:,} to {high:,}; beyond {_EXACT:,} a float32 cannot tell them apart: "
-                "subtract what they have in common, or divide them"
-            )
+    if array.dtype.kind == "i":
+        return _with_data(exact_floats(array, name), name, nodata)
     with np.errstate(over="ignore"):  # a float64 that is too large becomes infinite, and is refused as such below
         samples = np.ascontiguousarray(array, np.float32)
     lacking = int(samples.size - np.isfinite(samples).sum())
@@ -55,6 +50,22 @@ def as_samples(array: Array, name: str, nodata: float | None = None) -> Array:
             f"{name}: {lacking:,} of {samples.size:,} samples are NaN, infinite or too large for float32: fill them "
             "in, or cut the image to where there is data"
         )
+    return _with_data(samples, name, nodata)
+
+
+def exact_floats(array: Array, name: str) -> Array:
+    """Integers as float32. Errors: DataError, where that would not be exact."""
+    low, high = int(array.min()), int(array.max())
+    if low < -_EXACT or high > _EXACT:
+        raise DataError(
+            f"{name}: {array.dtype.name} samples from {low:,} to {high:,}; beyond {_EXACT:,} a float32 cannot tell "
+            "them apart: subtract what they have in common, or divide them"
+        )
+    return np.ascontiguousarray(array, np.float32)
+
+
+def _with_data(samples: Array, name: str, nodata: float | None) -> Array:
+    """The samples. Errors: DataError where some are those that stand for no data."""
     if nodata is None:
         return samples
     with np.errstate(over="ignore"):
