@@ -26,6 +26,7 @@ import yaml
 from translate.console import duration, number
 from translate.imaging.io import encode, read
 from translate.imaging.thumbnail import shrink
+from translate.pipeline.schema import load
 from translate.storage import manifest
 
 HERE = Path(__file__).parent
@@ -39,7 +40,7 @@ class Run:
         self, work: Path, file: str, profile: str | None = None, root: str | None = None, machine: str = ""
     ) -> None:
         self.work, self.file, self.profile, self.root, self.machine = work, HERE.parent / file, profile, root, machine
-        self.recipe = yaml.safe_load(self.file.read_text())
+        self.recipe = load(self.file).root.plain()
         name = self.recipe["name"]
         self.folder = work / "runs" / (f"{name}@{profile}" if profile else name)
 

@@ -6,7 +6,6 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-import yaml
 
 from translate.data.generated.portraits import BASE, CORE, PLACE, GeneratedHats, make_portrait
 from translate.data.generated.sketches import GeneratedSketches, make_shoe, shoe_of
@@ -16,6 +15,7 @@ from translate.data.sources.folders import SideBySide
 from translate.data.transforms import ThickenLines
 from translate.errors import ConfigError, DataError
 from translate.imaging.io import write
+from translate.pipeline.schema import load
 
 SIZE = 64
 
@@ -89,9 +89,9 @@ def test_the_truth_of_an_exchange_is_in_the_test_split() -> None:
 
 
 def test_the_pipelines_name_the_place_of_the_hats() -> None:
-    recipe = yaml.safe_load((Path(__file__).parents[2] / "pipelines" / "faces_genegan.yaml").read_text())
+    recipe = Path(__file__).parents[2] / "pipelines" / "faces_genegan.yaml"
     for profile in ("quick", "hats"):
-        stages = recipe["profiles"][profile]["stages"]
+        stages = load(recipe, profile).root.plain()["stages"]
         metrics = [m for name in ("score", "score_remove") for m in stages[name]["with"]["metrics"]]
         for metric in (m for m in metrics if isinstance(m, dict)):
             assert tuple(metric["place"]) == (CORE if metric["uses"] == "colourful-place" else PLACE)

@@ -39,7 +39,7 @@ def make(folder: Path) -> None:
 
 def tiny(recipe: Path) -> dict[str, Any]:
     """A recipe whose every profile is the quick one, with a few images and two steps."""
-    pipeline = yaml.safe_load(recipe.read_text("utf-8"))
+    pipeline = load(recipe).root.plain()
     stages = {name: stage.plain() for name, stage in load(recipe, "quick").stages()}
     for stage in stages.values():
         if stage["uses"] == "preprocess":

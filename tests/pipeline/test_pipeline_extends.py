@@ -245,7 +245,34 @@ def test_set_and_profile_cannot_change_the_chain(work: Path, registry: Fresh) ->
     with pytest.raises(ConfigError, match="--set extends: cannot be set from here"):
         check("toy.yaml", None, ["extends=other.yaml"], registry=registry())
     write("child.yaml", "extends: toy.yaml\nprofiles: {quick: {extends: toy.yaml}}\n")
-    assert "child.yaml:2:20: profiles.quick.extends: unknown key" in mistakes("child.yaml", registry)
+    assert mistakes("child.yaml", registry) == "child.yaml:2:29: profiles.quick.extends: there is no profile 'toy.yaml'"
+
+
+def test_a_profile_builds_on_another_one(work: Path, registry: Fresh) -> None:
+    more = """\
+  base: {seed: 4, stages: {prepare: {with: {size: 1, text: base}}, score: null}}
+  middle: {extends: base, stages: {prepare: {with: {text: middle}}}}
+  last: {extends: middle, stages: {score: {uses: toy/make}, prepare: {with: {size: 9}}}}
+"""
+    write("toy.yaml", Path("toy.yaml").read_text() + more)
+    tree = resolved("toy.yaml", "last")
+    assert tree["stages"]["prepare"]["with"] == {"text": "middle", "size": 9}
+    assert (tree["seed"], tree["stages"]["score"]) == (4, {"uses": "toy/make"})
+    assert check("toy.yaml", registry=registry()) == []
+    write("child.yaml", "extends: toy.yaml\nname: child\nprofiles: {mine: {extends: last, seed: 5}}\n")
+    assert resolved("child.yaml", "mine")["stages"]["prepare"]["with"] == {"text": "middle", "size": 9}
+
+
+def test_profiles_that_cannot_be_put_together(work: Path, registry: Fresh) -> None:
+    text = Path("toy.yaml").read_text()
+    write("toy.yaml", text + "  a: {extends: b}\n  b: {extends: c}\n  c: {extends: b}\n  d: {extends: quik}\n")
+    assert mistakes("toy.yaml", registry) == (
+        "toy.yaml:28:16: profiles.b.extends: the profiles extend each other in a circle: c -> b -> c\n"
+        "toy.yaml:29:16: profiles.c.extends: the profiles extend each other in a circle: b -> c -> b\n"
+        "toy.yaml:30:16: profiles.d.extends: there is no profile 'quik'; did you mean 'quick'?"
+    )
+    write("toy.yaml", text + "  a: {extends: [quick]}\n")
+    assert "toy.yaml:27:16: profiles.a.extends: must be text, not a list" in mistakes("toy.yaml", registry)
 
 
 def test_a_change_in_any_file_of_the_chain_is_planned_anew(work: Path, registry: Fresh) -> None:

@@ -98,7 +98,8 @@ EXTENDING: dict[str, tuple[str, str]] = {
     "name alone": ("name: x\n", ""),
     "part of a stage": ("stages: {train: {with: {optimizer: {lr: 1e-3}, epochs: 3}}}\n", ""),
     "nulls": (
-        "seed: null\nstages: {score: null, train: {needs: {init: null}, with: {optimizer: {lr: null}}, matrix: null}}\n"
+        "seed: null\nstages:\n  score: null\n"
+        "  train: {needs: {init: null}, with: {optimizer: {lr: null}, losses: {cycle: null}}, matrix: null}\n"
         "profiles: {quick: null}\n",
         "",
     ),

@@ -10,9 +10,9 @@ import time
 from pathlib import Path
 
 import pytest
-import yaml
 
 import translate
+from translate.pipeline.schema import load
 
 RECIPES = sorted((Path(__file__).parents[2] / "pipelines").glob("*.yaml"))
 SMALL = ["train=8", "val=2", "test=4"]
@@ -32,8 +32,8 @@ def translate_command(folder: Path, *arguments: str, **environment: str) -> subp
 
 def quick(recipe: Path) -> list[str]:
     sizes = [a for size in SMALL for a in ("--set", f"stages.prepare.with.source.{size}")]
-    stages = yaml.safe_load(recipe.read_text())["stages"]
-    trained = [name for name, stage in stages.items() if stage["uses"] == "train"]
+    stages = dict(load(recipe).stages())
+    trained = [name for name, stage in stages.items() if stage.plain()["uses"] == "train"]
     short = [a for name in trained for a in ("--set", f"stages.{name}.with.max_steps=2")]
     return [str(recipe), "--profile", "quick", *short, *sizes]
 

@@ -207,6 +207,8 @@ class _Writer:
         if "properties" in loose:
             # Null takes an option out where a file extends another.
             loose["properties"] = {key: _nullable(self._loose(value)) for key, value in loose["properties"].items()}
+        if isinstance(loose.get("additionalProperties"), Mapping):
+            loose["additionalProperties"] = _nullable(self._loose(loose["additionalProperties"]))
         for either in {"anyOf", "oneOf"} & loose.keys():
             loose["anyOf"] = [self._loose(each) for each in loose.pop(either)]
         return loose

@@ -69,6 +69,8 @@ class Profile(Config):
 
     description: str = ""
     """A sentence about the variant, for readers."""
+    extends: str | None = None
+    """Another profile of the file, whose changes come before those of this one."""
     seed: NonNegativeInt | None = None
     """Another seed; `null` keeps the file's."""
     stages: dict[str, StagePatch | None] = {}
@@ -148,7 +150,8 @@ def load(source: Path | Document, profile: str | None = None, sets: Sequence[str
     root = document.root
     issues = list(document.issues)
     profiles = (root.step("profiles") or Node(None, root.place)).children()
-    changes = [(_profile(document.name, profile, profiles), How.PROFILE)] if profile is not None else []
+    layers = _profile(document.name, profile, profiles) if profile is not None else []
+    changes = [(layer, How.PROFILE) for layer in layers]
     changes += [(_parse_set(text), How.SET) for text in sets]
     late = []
     for change, how in changes:
@@ -186,11 +189,22 @@ def _present(names: Mapping[str, tuple[str, ...]], root: Node) -> dict[str, tupl
     return {group: members for group, members in present.items() if members}
 
 
-def _profile(file: str, name: str, profiles: Mapping[str, Node]) -> Node:
+def _profile(file: str, name: str, profiles: Mapping[str, Node]) -> list[Node]:
+    """The changes of a profile, those of the profiles that it extends before its own."""
     if name not in profiles:
         others = f"; the profiles are {', '.join(profiles)}" if profiles else "; it has none"
         raise ConfigError(f"{file} has no profile {name!r}{suggest(name, profiles) or others}")
-    return profiles[name]
+    names = [name]
+    while (entry := profiles[names[-1]].step("extends")) and isinstance(entry.value, str):
+        if entry.value not in profiles:
+            raise PipelineError(
+                [entry.issue((), f"there is no profile {entry.value!r}{suggest(entry.value, profiles)}")]
+            )
+        if entry.value in names:
+            circle = [*names[names.index(entry.value) :], entry.value]
+            raise PipelineError([entry.issue((), f"the profiles extend each other in a circle: {' -> '.join(circle)}")])
+        names.append(entry.value)
+    return [profiles[each] for each in reversed(names)]
 
 
 def _parse_set(text: str) -> Node:
