@@ -8,13 +8,14 @@ import random
 import tarfile
 import zipfile
 import zlib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
 import pytest
 from data_images import picture, saved
+from data_prepared import packed, png
 
 from translate.data.sources.folders import Folders, Pairs, SideBySide
 from translate.data.sources.labelled import Labelled
@@ -28,25 +29,6 @@ from translate.storage.archives.paths import open_archive
 
 Pack = Callable[..., Path]
 FORMATS = ("zip", "tar", "tar.gz")
-
-
-def packed(path: Path, files: Mapping[str, bytes]) -> Path:
-    """An archive as Python's own writers make it."""
-    if path.name.endswith(".zip"):
-        with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
-            for name, data in files.items():
-                archive.writestr(name, data)
-        return path
-    with tarfile.open(path, "w:gz" if path.name.endswith("gz") else "w") as tar:
-        for name, data in files.items():
-            info = tarfile.TarInfo(name)
-            info.size = len(data)
-            tar.addfile(info, io.BytesIO(data))
-    return path
-
-
-def png(seed: int, height: int = 6, width: int = 8) -> bytes:
-    return saved(picture(height, width, seed=seed), "PNG")
 
 
 @pytest.fixture

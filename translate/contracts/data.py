@@ -138,6 +138,8 @@ class Record:
     """Reads it. An image: H x W x C, uint8, uint16 or float32, already upright; C = 1 (grey, class indices), 2 (grey,
     alpha), 3 (RGB), 4 (RGBA), or any number of bands. Frames: the same with the number of frames in front. A class: its
     index or its name. A vector: its numbers. Errors: DataError. It may run in any thread."""
+    group: str = ""
+    """What it must stay together with in random splits, such as a patient; empty: nothing but its key."""
 
 
 class Source(Configured[C], ABC):

@@ -13,9 +13,13 @@ from translate.data.generated.portraits import GeneratedHats
 from translate.data.generated.sketches import GeneratedSketches
 from translate.data.sources.attribute import Attribute, AttributeList
 from translate.data.sources.card_source import DatasetSource
+from translate.data.sources.domains import Domains
 from translate.data.sources.folders import Folders, Pairs, SideBySide
+from translate.data.sources.huggingface import HuggingFace
 from translate.data.sources.labelled import Labelled
 from translate.data.sources.single import Single
+from translate.data.sources.table import TableSource
+from translate.data.sources.webdataset import WebDataset
 from translate.data.transforms import TRANSFORMS
 from translate.markers import hookimpl
 
@@ -37,6 +41,10 @@ def translate_sources() -> Iterable[type[Source[Any]]]:
         Portraits,
         GeneratedSketches,
         GeneratedDigits,
+        TableSource,
+        Domains,
+        HuggingFace,
+        WebDataset,
     )
 
 

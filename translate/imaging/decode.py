@@ -63,9 +63,13 @@ def read_samples(path: Path) -> Array:
 
     uint32 becomes float32 as far as that is exact.
     """
-    image = read(path)
+    return as_samples(read(path), str(path))
+
+
+def as_samples(image: Image, name: str) -> Array:
+    """The array of an image that was read, as `read_samples` gives it; `name` is what errors call it."""
     if image.bits == 32 and image.pixels.dtype.kind == "u":
-        image = replace(image, pixels=exact_floats(image.over_white(), str(path)), alpha=None)
+        image = replace(image, pixels=exact_floats(image.over_white(), name), alpha=None)
     return image.over_white().view(Bands) if image.mode == "bands" else image.array
 
 

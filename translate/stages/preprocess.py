@@ -24,6 +24,7 @@ from translate.contracts import (
 from translate.data.completion import Prepared, complete
 from translate.data.prepare import jobs_of, write_images
 from translate.data.ranges.normalise import NormaliseConfig, unknown_sides
+from translate.data.sources.splits import SplitOptions, SplitSource
 from translate.errors import TranslateError
 from translate.plugins.options import files, unreadable
 
@@ -33,6 +34,8 @@ class PreprocessConfig(Config):
 
     source: SourceUse
     """Where the images come from: `{uses: folders, a: photos/train, b: drawings/train}`."""
+    split: SplitOptions | None = None
+    """Random splits of a source that has none of its own: `{val: 0.1, test: 0.1}`, or `{folds: 5, fold: 2}`."""
     transforms: tuple[TransformUse, ...] = ()
     """Transforms that draw nothing at random; what they make is kept on disk: `[{uses: resize, size: 286}]`."""
     normalise: dict[str, NormaliseConfig] = {}
@@ -99,6 +102,8 @@ class PreprocessStage(Stage[PreprocessConfig]):
         )
         prepared = complete(context.folder, self._facts(facts), content, self.config.normalise)
         self._report(context, prepared)
+        if isinstance(source, SplitSource):
+            context.console.say(source.summary())
         for sentence in prepared.ranges:
             context.console.say(sentence)
         for remark in (*source.notes(), *prepared.remarks()):
@@ -107,7 +112,7 @@ class PreprocessStage(Stage[PreprocessConfig]):
 
     def _source(self) -> Source[Any]:
         source: Source[Any] = self.registry.build(self.config.source, seed=self.seed)
-        return source
+        return source if self.config.split is None else SplitSource(source, self.config.split)
 
     def _facts(self, source: SourceFacts) -> DatasetFacts:
         """The facts of the dataset that are known from its source."""

@@ -67,11 +67,12 @@ class FileSource(Source[P]):
     def notes(self) -> Iterable[str]:
         return list(self._notes)
 
-    def _pick(self, split: str, keys: Iterable[str]) -> list[str]:
+    def _pick(self, split: str, keys: Iterable[str], part: str = "") -> list[str]:
+        """The keys to read, sorted; `part` is what a note calls them where they are but a part of the split."""
         ordered = sorted(keys)
         limit = self.config.limit.get(split, len(ordered))
         if limit < len(ordered):
-            self._note(f"{split}: the first {limit:,} of {len(ordered):,} images by name (limit)")
+            self._note(f"{part or split}: the first {limit:,} of {len(ordered):,} images by name (limit)")
         return ordered[:limit]
 
     def _listed(self, folder: Path) -> Listing:

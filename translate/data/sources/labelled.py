@@ -138,7 +138,11 @@ class Labelled(FileSource[LabelledConfig]):
 
 def read_labels(path: Path, ignore: int) -> np.ndarray[Any, Any]:
     """The label map in a PNG, H x W x 1 uint8, with `IGNORE` for the value `ignore`. Errors: DataError."""
-    values = read(path, indices=True).pixels
+    return as_labels(read(path, indices=True).pixels, ignore)
+
+
+def as_labels(values: np.ndarray[Any, Any], ignore: int) -> np.ndarray[Any, Any]:
+    """The label map, changed in place: `IGNORE` for the value `ignore`."""
     values[values == ignore] = IGNORE
     return values
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -12,6 +12,13 @@ from translate.imaging.image import LIMITS
 from translate.imaging.io import READABLE
 from translate.storage.archives import archive_at, archive_file, files_below, folder_exists, folders_in
 from translate.text import examples
+
+SPLIT_NAMES: Mapping[str, str] = {
+    **dict.fromkeys(("train", "training"), "train"),
+    **dict.fromkeys(("val", "valid", "validation", "dev"), "val"),
+    **dict.fromkeys(("test", "testing"), "test"),
+}
+"""Names that people give to a split, and the one that a pipeline uses."""
 
 
 @dataclass(frozen=True)

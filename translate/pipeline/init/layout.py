@@ -8,21 +8,14 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 
-from translate.data.sources.listing import list_images, require_folder
+from translate.data.sources.listing import SPLIT_NAMES, list_images, require_folder
 from translate.errors import DataError
 from translate.imaging.io import READABLE, Header, probe
-
-SPLITS: Mapping[str, str] = {
-    **dict.fromkeys(("train", "training"), "train"),
-    **dict.fromkeys(("val", "valid", "validation", "dev"), "val"),
-    **dict.fromkeys(("test", "testing"), "test"),
-}
-"""Names that people give to a split, and the one that a pipeline uses."""
 
 PROBED = 100
 """So many images of a folder are looked at, spread evenly."""
 
-_SPLIT_FIRST = re.compile(rf"({'|'.join(sorted(SPLITS, key=len, reverse=True))})[-_ ]?(.*)", re.IGNORECASE)
+_SPLIT_FIRST = re.compile(rf"({'|'.join(sorted(SPLIT_NAMES, key=len, reverse=True))})[-_ ]?(.*)", re.IGNORECASE)
 
 
 @dataclass(frozen=True)
@@ -122,7 +115,7 @@ def _splits_first(there: Mapping[str, Path]) -> dict[str, dict[str, Path]]:
         match = _SPLIT_FIRST.fullmatch(name)
         if not match:
             return {}
-        split, side = SPLITS[match[1].lower()], match[2]
+        split, side = SPLIT_NAMES[match[1].lower()], match[2]
         inner = _folders_of_images(path)
         # `train` alone holds the sides as folders; `trainA` is one side, whatever folders it has.
         below = inner if inner and not side else {side: path}
@@ -136,8 +129,8 @@ def _sides_first(there: Mapping[str, Path]) -> dict[str, dict[str, Path]]:
     for side, path in there.items():
         inner = _folders_of_images(path)
         splits = {"train": path}  # a side without folders of splits is all for training
-        if inner and all(name.lower() in SPLITS for name in inner):
-            splits = {SPLITS[name.lower()]: below for name, below in inner.items()}
+        if inner and all(name.lower() in SPLIT_NAMES for name in inner):
+            splits = {SPLIT_NAMES[name.lower()]: below for name, below in inner.items()}
         for split, below in splits.items():
             folders.setdefault(split, {})[side] = below
     return _in_order(folders)

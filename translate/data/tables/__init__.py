@@ -1,0 +1,1 @@
+"""Tables of images: rows of files, classes and numbers, from text, Parquet and shards."""
