@@ -17,7 +17,7 @@ from pydantic import ValidationError
 from translate.contracts import Class, Image, Sides, Source
 from translate.data.sources.domains import DomainsConfig
 from translate.data.tables.shards import expanded
-from translate.errors import DataError
+from translate.errors import ConfigError, DataError
 
 HAIR = ("blond", "brown", "grey")
 
@@ -84,6 +84,42 @@ def test_what_is_wrong_with_folders_of_classes(tmp_path: Path) -> None:
     ):
         with pytest.raises(ValidationError, match=message):
             DomainsConfig.model_validate(wrong)
+
+
+# -------------------------------------------------------------------------------------------------------------- cards
+
+
+def test_a_card_of_classes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    write_files(tmp_path, {**tree(("train/",), ("cat", "dog", "wild")), **tree(("val/",), ("cat", "dog", "wild"), 1)})
+    built = source({"uses": "dataset", "name": "afhq", "root": tmp_path})
+    assert built.facts().data["domain"] == Class(("cat", "dog", "wild")) and built.facts().splits == ("train", "val")
+    assert classes(built, "val") == [0, 1, 2] and list(built.notes()) == []
+    some = source({"uses": "dataset", "name": "afhq", "root": tmp_path, "domains": ["wild", "cat"]})
+    assert keys(some, "val") == ["wild/0", "cat/0"] and classes(some, "val") == [0, 1]
+    with pytest.raises(ConfigError, match="dataset 'afhq' can only be `kind: domains`"):
+        source({"uses": "dataset", "name": "afhq", "root": tmp_path, "kind": "paired"})
+
+
+def test_attributes_of_a_card_as_domains(tmp_path: Path) -> None:
+    write_files(tmp_path, {f"img_align_celeba/{n}.png": png(n) for n in range(6)})
+    table = (
+        "6\nBlack Hat Blond\n0.png 1 1 -1\n1.png -1 1 1\n2.png 1 -1 1\n3.png -1 -1 -1\n4.png 1 -1 -1\n5.png -1 1 1\n"
+    )
+    partition = "".join(f"{n}.png {n // 4}\n" for n in range(6))
+    write_files(tmp_path, {"list_attr_celeba.txt": table, "list_eval_partition.txt": partition})
+    stated = {"uses": "dataset", "name": "celeba", "root": tmp_path, "domains": ["Blond", "Black"]}
+    built = source(stated)
+    assert built.facts().data["domain"] == Class(("Blond", "Black")) and built.facts().splits == ("train", "val")
+    assert (keys(built, "train"), classes(built, "train")) == (["1", "0"], [0, 1])
+    assert (keys(built, "val"), classes(built, "val")) == (["5", "4"], [0, 1])
+    notes = list(built.notes())
+    assert "2 images have none or several of Blond, Black: 2.png, 3.png" in notes
+    with pytest.raises(DataError, match=r"list_attr_celeba.txt: no attribute 'Blnd'; did you mean 'Blond'"):
+        source(stated | {"domains": ["Blnd", "Black"]}).facts()
+    with pytest.raises(ConfigError, match="needs `domains`, the attributes that an image has one of"):
+        source(stated | {"domains": [], "kind": "domains"})
+    with pytest.raises(ConfigError, match="has no use for `domains`: its layout is side-by-side"):
+        source({"uses": "dataset", "name": "maps", "domains": ["a", "b"], "kind": "paired"})
 
 
 # ------------------------------------------------------------------------------------------------------- Hugging Face

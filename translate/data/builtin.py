@@ -12,6 +12,7 @@ from translate.data.generated.portrait_attributes import Portraits
 from translate.data.generated.portraits import GeneratedHats
 from translate.data.generated.sketches import GeneratedSketches
 from translate.data.sources.attribute import Attribute, AttributeList
+from translate.data.sources.attribute_domains import AttributeDomains
 from translate.data.sources.card_source import DatasetSource
 from translate.data.sources.domains import Domains
 from translate.data.sources.folders import Folders, Pairs, SideBySide
@@ -43,6 +44,7 @@ def translate_sources() -> Iterable[type[Source[Any]]]:
         GeneratedDigits,
         TableSource,
         Domains,
+        AttributeDomains,
         HuggingFace,
         WebDataset,
     )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import cached_property
 from itertools import chain
 from pathlib import Path
@@ -160,25 +160,34 @@ class AttributeList(_Attributes[AttributeListConfig]):
     @cached_property
     def _signs(self) -> dict[str, str]:
         """File name to 1 or -1."""
-        path = self.config.root / self.config.attributes
-        lines = _rows(path)
-        names, rows = lines[1] if len(lines) > 1 else [], lines[2:]
-        if self.config.attribute not in names:
-            hint = suggest(self.config.attribute, names) or f"; there are {', '.join(names) or 'none'}"
-            raise DataError(f"{path}: no attribute {self.config.attribute!r}{hint}")
-        column = names.index(self.config.attribute) + 1
-        signs = {row[0]: row[column] for row in rows if len(row) == len(names) + 1}
-        if not signs:
-            raise DataError(f"{path}: no line has a file and {len(names)} values")
-        return signs
+        signs = read_attributes(self.config.root / self.config.attributes, (self.config.attribute,))
+        return {file: values[0] for file, values in signs.items()}
 
     @cached_property
     def _partition(self) -> list[list[str]]:
-        path = self.config.root / self.config.partition
-        rows = [row for row in _rows(path) if row]
-        if wrong := next((row for row in rows if len(row) != 2 or row[1] not in ("0", "1", "2")), None):
-            raise DataError(f"{path}: `{' '.join(wrong)}` is no line of a file and 0, 1 or 2")
-        return rows
+        return read_partition(self.config.root / self.config.partition)
+
+
+def read_attributes(path: Path, wanted: Sequence[str]) -> dict[str, list[str]]:
+    """File name to the 1 or -1 of each wanted attribute. Errors: DataError, for an attribute that is absent as well."""
+    lines = _rows(path)
+    names, rows = lines[1] if len(lines) > 1 else [], lines[2:]
+    if absent := [name for name in wanted if name not in names]:
+        hint = suggest(absent[0], names) or f"; there are {', '.join(names) or 'none'}"
+        raise DataError(f"{path}: no attribute {absent[0]!r}{hint}")
+    columns = [names.index(name) + 1 for name in wanted]
+    signs = {row[0]: [row[column] for column in columns] for row in rows if len(row) == len(names) + 1}
+    if not signs:
+        raise DataError(f"{path}: no line has a file and {len(names)} values")
+    return signs
+
+
+def read_partition(path: Path) -> list[list[str]]:
+    """Lines of a file name and the number of its split. Errors: DataError."""
+    rows = [row for row in _rows(path) if row]
+    if wrong := next((row for row in rows if len(row) != 2 or row[1] not in ("0", "1", "2")), None):
+        raise DataError(f"{path}: `{' '.join(wrong)}` is no line of a file and 0, 1 or 2")
+    return rows
 
 
 def _rows(path: Path) -> list[list[str]]:

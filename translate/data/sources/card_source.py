@@ -6,9 +6,11 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any, Literal
 
-from translate.contracts import DataKind, Record, Source, SourceFacts
+from translate.contracts import Class, Image, Record, Sides, Source, SourceFacts
 from translate.data.sources.attribute import Attribute, AttributeConfig, AttributeList, AttributeListConfig
+from translate.data.sources.attribute_domains import AttributeDomains, AttributeDomainsConfig
 from translate.data.sources.cards import data_root, load_card
+from translate.data.sources.domains import Domains, DomainsConfig
 from translate.data.sources.folders import FileSource, Folders, FoldersConfig, Picking, SideBySide, SideBySideConfig
 from translate.data.sources.labelled import Labelled, LabelledConfig
 from translate.data.sources.single import Single, SingleConfig
@@ -23,10 +25,14 @@ class DatasetConfig(Picking):
     """Name of a card, such as `facades`; `translate datasets list` shows all."""
     root: Path | None = None
     """Folder of a local copy; `null` looks where `translate datasets fetch` puts it."""
-    kind: Literal["paired", "unpaired", "labelled", "single", "attribute"] | None = None
-    """Kind of data to use it as, where its layout allows it; `null` takes the first that the card names."""
+    kind: Literal["paired", "unpaired", "labelled", "single", "attribute", "domains"] | None = None
+    """Kind of data to use it as, where its layout allows it; `null` takes the first that the card names, or `domains`
+    where these are given."""
     attribute: str | None = None
     """Column of a table of attributes that tells the sides apart, such as `Eyeglasses`, for cards that have one."""
+    domains: tuple[str, ...] = ()
+    """Columns of a table of attributes that are several domains, `[Black_Hair, Blond_Hair]`, or the folders of classes
+    to read, of cards that have one or the other; empty: all folders."""
     colour: bool = False
     """Whether grey images become RGB, for data of kind `attribute` whose sides mix both."""
     disjoint: bool = False
@@ -42,7 +48,8 @@ class DatasetSource(Source[DatasetConfig]):
         super().__init__(config, seed)
         self.card = load_card(config.name)
         self.root = data_root() / config.name if config.root is None else config.root
-        self.kind: DataKind = config.kind or self.card.kinds[0]
+        natural = "domains" if config.domains else self.card.kinds[0]
+        self.kind: str = config.kind or natural
         if self.kind not in self.card.kinds:
             raise ConfigError(f"dataset {config.name!r} can only be `kind: {' or '.join(self.card.kinds)}`")
         self._files = self._source()
@@ -52,7 +59,8 @@ class DatasetSource(Source[DatasetConfig]):
         splits = tuple(s for s in there if self.config.splits is None or s in self.config.splits)
         apart = {"train"} if self.config.disjoint else set()
         pairs = frozenset(self.card.pairs) & frozenset(splits) - apart
-        return SourceFacts(self.kind, splits, pairs, self.card.classes, self.card.palette)
+        data = self._domains() if self.kind == "domains" else Sides.of(self.kind)
+        return SourceFacts(data, splits, pairs, self.card.classes, self.card.palette)
 
     def records(self, split: str) -> Iterator[Record]:
         yield from self._local().records(split)
@@ -67,14 +75,27 @@ class DatasetSource(Source[DatasetConfig]):
             notes.append(f"{self.root}: this copy lacks the splits {', '.join(absent)} of {self.card.name}")
         return notes
 
+    def _domains(self) -> Sides:
+        """The sides of several domains, whose names are known without the images where they are columns."""
+        if self.card.layout == "domains":
+            return self._files.facts().data
+        return Sides({"image": Image(), "domain": Class(self.config.domains)}, together=(("image", "domain"),))
+
     def _source(self) -> FileSource[Any]:
         c = self.config
         picked: dict[str, Any] = {"splits": c.splits, "limit": c.limit}
         layout = self.card.layout
         takes = {"attribute": layout == "attribute-list", "colour": layout == "with-without"}
+        takes["domains"] = "domains" in self.card.kinds
         for option, fits in {**takes, "disjoint": layout == "side-by-side"}.items():
             if getattr(c, option) and not fits:
                 raise ConfigError(f"dataset {c.name!r} has no use for `{option}`: its layout is {layout}")
+        if layout == "domains":
+            return Domains(DomainsConfig(root=self.root, names=c.domains, **picked), self.seed)
+        if self.kind == "domains":
+            if len(c.domains) < 2:
+                raise ConfigError(f"dataset {c.name!r} needs `domains`, the attributes that an image has one of")
+            return AttributeDomains(AttributeDomainsConfig(root=self.root, domains=c.domains, **picked), self.seed)
         if layout == "attribute-list" and not c.attribute:
             raise ConfigError(f"dataset {c.name!r} needs `attribute`, the one that tells the sides apart")
         if layout == "side-by-side":

@@ -9,7 +9,7 @@ from typing import Annotated, Literal
 import yaml
 from pydantic import Field, NonNegativeInt, PositiveInt, ValidationError, model_validator
 
-from translate.contracts import IGNORE, Config, Console, DataKind
+from translate.contracts import IGNORE, Config, Console
 from translate.data.sources.download import download, extract
 from translate.errors import ConfigError
 from translate.text import suggest
@@ -58,7 +58,7 @@ class Card(Config):
     """The terms of use, shown before anything is fetched."""
     citation: str
     """The publication to cite."""
-    layout: Literal["side-by-side", "split-side", "split-annot", "single", "with-without", "attribute-list"]
+    layout: Literal["side-by-side", "split-side", "split-annot", "single", "with-without", "attribute-list", "domains"]
     """How the images lie. `side-by-side`: both sides of a pair in one file, left a and right b, in folders named after
     the splits. `split-side`: `trainA`, `trainB`, `testA`, ... `split-annot`: `train`, `trainannot`, ..., where a is the
     image and b its label map. `single`: the folders that `folders` names. `with-without`: `train_with`,
@@ -94,11 +94,15 @@ class Card(Config):
         return self
 
     @property
-    def kinds(self) -> tuple[DataKind, ...]:
-        """The kinds of data that it can serve as, the natural one first."""
+    def kinds(self) -> tuple[str, ...]:
+        """The kinds of data that it can serve as, the natural one first; `domains` are images with a class each."""
+        if self.layout == "domains":
+            return ("domains",)
         if self.layout in ("split-annot", "single"):
             return ("labelled",) if self.layout == "split-annot" else ("single",)
-        if self.layout in ("with-without", "attribute-list"):
+        if self.layout == "attribute-list":
+            return ("attribute", "domains")
+        if self.layout == "with-without":
             return ("attribute",)
         return ("paired", "unpaired") if self.layout == "side-by-side" else ("unpaired",)
 
