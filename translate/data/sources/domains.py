@@ -96,7 +96,8 @@ class Domains(FileSource[DomainsConfig]):
         first = "train" if "train" in splits else splits[0]
         names = tuple(self.folders[first])
         if len(names) < 2:
-            raise DataError(f"{self.place()}: {len(names)} folders of classes in {first!r}; two or more are due")
+            there = f"only {names[0]}" if names else "none"
+            raise DataError(f"{self.place()}: {there} in {first!r}; two or more classes are due, each in its folder")
         for split, folders in self.folders.items():
             if odd := [name for name in folders if name not in names]:
                 raise DataError(f"{folders[odd[0]]}: class {odd[0]!r} of {split!r} is none of {first!r}")

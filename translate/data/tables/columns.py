@@ -91,7 +91,8 @@ class SideColumn:
         Errors: CellError.
         """
         cells = [row.cells.get(column) for column in self.column.columns]
-        if all(cell is None or cell == "" for cell in cells):
+        unknown = isinstance(self.side, Class) and cells[0] == -1  # how Hugging Face writes a class that is not known
+        if unknown or all(cell is None or cell == "" for cell in cells):
             if self.side.optional:
                 return None
             raise CellError(f"no value in column {examples(self.column.columns)} (side {self.name!r})")
