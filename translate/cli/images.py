@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import click
 
@@ -42,20 +42,28 @@ def models() -> None:
 
 @models.command("show")
 @click.argument("ref")
+@click.option(
+    "--weights", type=click.Choice(["best", "last", "raw"]), help="Of a train stage's checkpoints, as in `convert`."
+)
 @as_json
-def show_model(ref: str, as_json: bool) -> None:
-    """The facts of the model REF: method, plugin, directions, channels, scores."""
-    from translate.models.bundle import read_bundle
-    from translate.models.load import locate
+def show_model(ref: str, weights: Literal["best", "last", "raw"] | None, as_json: bool) -> None:
+    """The facts of the model REF: method, plugin, directions, channels, scores.
+
+    Of a training that was interrupted: its checkpoints, and the best of them.
+    """
+    from translate.models.load import describe
     from translate.tracking.models import fetch_model
 
-    bundle = read_bundle(locate(ref, fetch_model))
+    facts = describe(ref, weights, fetch_model)
     if as_json:
-        print_json(bundle.facts.to_json())
+        print_json(facts)
         return
     import yaml
 
-    console().say(yaml.safe_dump(bundle.facts.to_json(), sort_keys=False, allow_unicode=True).rstrip())
+    out = console()
+    out.say(yaml.safe_dump(facts, sort_keys=False, allow_unicode=True).rstrip())
+    if "unfinished" in facts:
+        out.warn("this training is not finished: --weights best or --weights last takes one of its checkpoints")
 
 
 @models.command("import")

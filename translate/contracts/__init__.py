@@ -41,12 +41,14 @@ from translate.contracts.sides import (
 from translate.contracts.stage import (
     Components,
     Console,
+    Effect,
     Need,
     Problem,
     Progress,
     Stage,
     StageContext,
     Tracker,
+    effect_of,
 )
 
 __all__ = [
@@ -71,6 +73,7 @@ __all__ = [
     "DeviceTransform",
     "DeviceTransformUse",
     "Direction",
+    "Effect",
     "EvaluationContext",
     "Facts",
     "Frames",
@@ -112,4 +115,5 @@ __all__ = [
     "Update",
     "Use",
     "Vector",
+    "effect_of",
 ]

@@ -161,6 +161,20 @@ class StageContext:
     """True with `--debug`: slower, and finds the operation that made a value not finite."""
 
 
+Effect = Literal["free", "schedule", "structural"]
+"""The meaning of a changed option for a result that is continued; see `Stage.continuable`."""
+
+
+def effect_of(continuable: Mapping[str, Literal["free", "schedule"]], option: str) -> Effect:
+    """The effect of an option, by its dotted path below `with`: that of the longest path which leads to it."""
+    path = option
+    while path:
+        if path in continuable:
+            return continuable[path]
+        path = path.rpartition(".")[0]
+    return "structural"
+
+
 class Stage(Configured[C], ABC):
     """A step of a pipeline that turns artifacts into an artifact, in a folder of its own.
 
@@ -179,7 +193,8 @@ class Stage(Configured[C], ABC):
     """Options that `run --continue STAGE` may change and go on from the earlier result, by their dotted path below
     `with` (`optimizer.lr`; a path stands for all below it). `free`: they act from here on, whatever came before.
     `schedule`: they lengthen or reshape a plan of which a part is done. Every other option is structural: it needs a
-    fresh start. A stage that names some finds the earlier result in `context.previous`."""
+    fresh start. A stage that names some finds the earlier result in `context.previous`; what an interrupted start left
+    it finds in `context.folder`, as after any interruption."""
 
     def __init__(self, config: C, registry: Components, seed: int = 0) -> None:
         self.config = config
@@ -187,17 +202,12 @@ class Stage(Configured[C], ABC):
         self.seed = seed
 
     @classmethod
-    def effect_of(cls, option: str) -> Literal["free", "schedule", "structural"]:
+    def effect_of(cls, option: str) -> Effect:
         """Says what the change of an option, by its dotted path below `with`, means for a result that is continued.
 
         The longest path in `continuable` that leads to the option decides.
         """
-        path = option
-        while path:
-            if path in cls.continuable:
-                return cls.continuable[path]
-            path = path.rpartition(".")[0]
-        return "structural"
+        return effect_of(cls.continuable, option)
 
     def check(self, parents: Mapping[str, Mapping[str, Any]]) -> Iterable[Problem]:
         """Mistakes that show before anything runs. It is asked often: read no images, and train nothing.
@@ -231,6 +241,14 @@ class Stage(Configured[C], ABC):
     def uses(self) -> Iterable[tuple[ComponentKind, str]]:
         """Components that options name outside of `Use` fields, as (kind, name): their revisions are fingerprinted."""
         return ()
+
+    def check_takeover(self, folder: Path, inputs: Mapping[str, Artifact]) -> None:
+        """Refuses to go on from the interrupted start in `folder`, which had other options; asked by `run --continue`.
+
+        All that changed is `continuable`. The folder becomes that of the new start afterwards, and stays as it is where
+        this raises. `inputs` are the finished artifacts of the needs.
+        Errors: a TranslateError with the reason, such as a folder from which nothing can be taken up.
+        """
 
     @abstractmethod
     def run(self, context: StageContext) -> dict[str, Any]:

@@ -61,15 +61,53 @@ def write_bundle(
     the model card, copied beside it where they lie elsewhere.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    used: set[str] = set()
-    for direction in method.directions.values():
-        used.update(direction.nets)
     tensors = {}
-    for net in sorted(used):
+    for net in _used(method):
         for key, value in nets[net].state_dict().items():
             tensors[f"{net}.{key}"] = value.detach().cpu().contiguous().clone()
     write_bytes(folder / TENSORS, safetensors.torch.save(tensors, {"format": "pt"}))
-    facts = {
+    files = {TENSORS: sha256_file(folder / TENSORS)}
+    facts = _facts(method, method_name, nets, provider, files, info)
+    names = _copy_samples(folder, samples)
+    write_text(folder / CARD, model_card(BundleFacts.from_json(facts), names))
+    write_json(folder / FACTS, facts)
+
+
+def write_unfinished(
+    folder: Path,
+    *,
+    method: Method[Any],
+    method_name: str,
+    nets: Mapping[str, nn.Module],
+    provider: Mapping[str, str],
+    info: Mapping[str, Any],
+) -> None:
+    """Writes what using a model needs beside its weights, at the start of its training; see `write_bundle`.
+
+    `translator.json` then lists no files: the weights are those of the checkpoints, until the bundle is written.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    write_json(folder / FACTS, _facts(method, method_name, nets, provider, {}, info))
+
+
+def _used(method: Method[Any]) -> list[str]:
+    """The networks of all directions, sorted."""
+    used: set[str] = set()
+    for direction in method.directions.values():
+        used.update(direction.nets)
+    return sorted(used)
+
+
+def _facts(
+    method: Method[Any],
+    method_name: str,
+    nets: Mapping[str, nn.Module],
+    provider: Mapping[str, str],
+    files: Mapping[str, str],
+    info: Mapping[str, Any],
+) -> dict[str, Any]:
+    """The content of `translator.json`."""
+    return {
         "format": FORMAT,
         "contract": CONTRACT,
         "method": method_name,
@@ -84,18 +122,18 @@ def write_bundle(
             "norm": method.test_time.norm,
             "text": test_time_in_words(method.test_time),
         },
-        "networks": {net: _structure(nets[net]) for net in sorted(used)},
-        "files": {TENSORS: sha256_file(folder / TENSORS)},
+        "networks": {net: _structure(nets[net]) for net in _used(method)},
+        "files": dict(files),
         **info,
         "metrics": {name: json_number(value) for name, value in info.get("metrics", {}).items()},
     }
-    names = _copy_samples(folder, samples)
-    write_text(folder / CARD, model_card(BundleFacts.from_json(facts), names))
-    write_json(folder / FACTS, facts)
 
 
-def read_facts(folder: Path) -> BundleFacts:
-    """A bundle's `translator.json`. Errors: ConfigError (none there, newer format), DataError (damaged)."""
+def read_facts(folder: Path, *, unfinished: bool = False) -> BundleFacts:
+    """A bundle's `translator.json`. With `unfinished` also that of a training that is not finished.
+
+    Errors: ConfigError (none there, newer format, not finished), DataError (damaged).
+    """
     path = folder / FACTS
     try:
         facts: dict[str, Any] = json.loads(path.read_text("utf-8"))
@@ -109,9 +147,15 @@ def read_facts(folder: Path) -> BundleFacts:
             f"translate reads format {FORMAT}, contract {CONTRACT}: use the version that wrote it, or train again"
         )
     try:
-        return BundleFacts.from_json(facts)
+        read = BundleFacts.from_json(facts)
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise DataError(f"{path}: cannot be read: {type(error).__name__}: {error}") from None
+    if not (read.finished or unfinished):
+        raise ConfigError(
+            f"{folder.parent}: this training is not finished; the same `translate run` goes on with it, and "
+            "`translate convert --weights best` or `last` takes one of its checkpoints"
+        )
+    return read
 
 
 def read_bundle(folder: Path) -> Bundle:

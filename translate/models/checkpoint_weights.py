@@ -1,47 +1,95 @@
-"""Other weights of a trained model than its bundle holds: those of the checkpoints that its training kept."""
+"""Other weights of a trained model than its bundle holds: those of the checkpoints that its training kept.
+
+A training that is not finished has those alone: its `translator.json` was written when it began, and lists no file.
+"""
 
 from __future__ import annotations
 
-from dataclasses import replace
-from typing import Literal
+from pathlib import Path
+from typing import Any, Literal
 
 from translate.errors import ConfigError
-from translate.models.bundle import Bundle
+from translate.models.bundle import Bundle, read_facts
+from translate.models.facts import BundleFacts
 from translate.storage import checkpoint
 
 Weights = Literal["best", "last", "raw"]
-FOLDER = "checkpoints"
 _AVERAGE = "module."
 """Where `AveragedModel` keeps the network."""
 
 
-def with_weights(bundle: Bundle, which: Weights) -> Bundle:
-    """The same model with the weights of its `best` or its `last` checkpoint (averaged where the training averaged),
-    or with those of the bundle's own step before averaging (`raw`).
+def read_weights(folder: Path, which: Weights) -> Bundle:
+    """The model of a bundle's folder with the weights of its `best` or its `last` checkpoint (averaged where the
+    training averaged), or with those of the bundle's own step before averaging (`raw`).
 
-    Errors: ConfigError (no such checkpoint), StageError (a damaged one).
+    For a training that is not finished `raw` is the last checkpoint before averaging.
+    Errors: ConfigError (no such checkpoint), StageError (a damaged one), and as `read_facts`.
     """
-    folder = bundle.folder.parent / FOLDER
-    steps = checkpoint.steps(folder)
-    if not steps:
-        raise ConfigError(
-            f"{bundle.folder}: no checkpoints beside this model, which has its own weights alone; "
-            "name the folder of the train stage (runs/NAME/train), or leave out the choice of weights"
-        )
-    step = steps[-1] if which == "last" else bundle.facts.step
-    if which == "best":
-        best = checkpoint.read(folder / checkpoint.name_of(steps[-1]))[1]["progress"]["best"]
-        if best is None:
-            raise ConfigError(f"{bundle.folder}: this training watched no metric (`keep.best`): there is no best")
-        step = best["step"]
-    if step is None or step not in steps:
-        listed = ", ".join(map(str, steps))
-        raise ConfigError(f"{folder}: the {which} weights are those of step {step}, and only {listed} were kept")
-    tensors, _ = checkpoint.read(folder / checkpoint.name_of(step))
+    facts = read_facts(folder, unfinished=True)
+    checkpoints = folder.parent / checkpoint.FOLDER
+    step, progress = _choose(folder, facts, checkpoints, which)
+    place = checkpoints / checkpoint.name_of(step)
+    tensors, _ = checkpoint.read(place)
     weights = {}
-    for net in bundle.facts.networks:
+    for net in facts.networks:
         averaged = {} if which == "raw" else checkpoint.state_under(tensors, f"ema/{net}/{_AVERAGE}")
         state = averaged or checkpoint.state_under(tensors, f"net/{net}/")
         weights.update({f"{net}.{key}": value for key, value in state.items()})
-    facts = bundle.facts.with_weights_of(which, step, ema=which != "raw" and bundle.facts.ema)
-    return replace(bundle, facts=facts, tensors=weights)
+    # A conversion knows a model by the hash of its file.
+    files = facts.files or {f"{place.name}/{name}": value for name, value in checkpoint.hashes(place).items()}
+    facts = facts.with_weights_of(
+        which, step, ema=which != "raw" and facts.ema, metrics=_scores(progress, step), files=files
+    )
+    return Bundle(folder, facts, weights)
+
+
+def describe_unfinished(folder: Path) -> dict[str, Any]:
+    """How far a training came that is not finished: its `checkpoints` and the `total` of its steps, and the `best`.
+
+    `folder` is that of its `translator.json`.
+    """
+    checkpoints = folder.parent / checkpoint.FOLDER
+    reached = checkpoint.reached(checkpoints)
+    steps = checkpoint.steps(checkpoints)
+    best = checkpoint.read_state(checkpoints / checkpoint.name_of(steps[-1]))["progress"]["best"] if steps else None
+    return {"checkpoints": steps, "total": reached.total if reached else None, "best": best}
+
+
+def _choose(folder: Path, facts: BundleFacts, checkpoints: Path, which: Weights) -> tuple[int, dict[str, Any]]:
+    """The step of the checkpoint that is meant, and the history of the training. Errors: as `read_weights`."""
+    steps = checkpoint.steps(checkpoints)
+    if not steps and not facts.finished:
+        raise ConfigError(
+            f"{folder.parent}: this training has no checkpoint yet; the same `translate run` goes on with it, and "
+            "`checkpoint: {minutes: N}` or `{steps: N}` says how often it saves"
+        )
+    if not steps:
+        raise ConfigError(
+            f"{folder}: no checkpoints beside this model, which has its own weights alone; "
+            "name the folder of the train stage (runs/NAME/train), or leave out the choice of weights"
+        )
+    progress: dict[str, Any] = checkpoint.read_state(checkpoints / checkpoint.name_of(steps[-1]))["progress"]
+    step = steps[-1] if which == "last" or not facts.finished else facts.step
+    if which == "best":
+        step = _best(folder, facts, progress)
+    if step is None or step not in steps:
+        listed = ", ".join(map(str, steps))
+        raise ConfigError(f"{checkpoints}: the {which} weights are those of step {step}, and only {listed} were kept")
+    return step, progress
+
+
+def _best(folder: Path, facts: BundleFacts, progress: dict[str, Any]) -> int:
+    if progress["best"] is None and facts.finished:
+        raise ConfigError(f"{folder}: this training watched no metric (`keep.best`): there is no best")
+    if progress["best"] is None:
+        raise ConfigError(
+            f"{folder.parent}: no checkpoint is the best yet: this training watches no metric (`keep.best`), or was "
+            "not validated before its last checkpoint, which is there (`last`)"
+        )
+    return int(progress["best"]["step"])
+
+
+def _scores(progress: dict[str, Any], step: int) -> dict[str, Any]:
+    """The scores of the validation at a step, by curve; none where there was no validation."""
+    entry: dict[str, Any] = next((e for e in progress["validations"] if e["step"] == step), {})
+    return {curve: value for curve, value in entry.items() if curve != "step"}

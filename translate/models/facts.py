@@ -121,10 +121,24 @@ class BundleFacts:
         """The mapping that is on disk."""
         return dict(self.recorded)
 
-    def with_weights_of(self, weights: str, step: int, ema: bool) -> Self:
+    @property
+    def finished(self) -> bool:
+        """False where the training that writes this model goes on, or was interrupted: it has no weights yet."""
+        return bool(self.files)
+
+    def with_weights_of(
+        self, weights: str, step: int, *, ema: bool, metrics: Mapping[str, float | str], files: Mapping[str, str]
+    ) -> Self:
         """The same facts for other weights of the same training."""
-        recorded = {**self.recorded, "weights": weights, "step": step, "ema": ema}
-        return replace(self, weights=weights, step=step, ema=ema, recorded=recorded)
+        recorded = {
+            **self.recorded,
+            "weights": weights,
+            "step": step,
+            "ema": ema,
+            "metrics": dict(metrics),
+            "files": dict(files),
+        }
+        return replace(self, weights=weights, step=step, ema=ema, metrics=metrics, files=files, recorded=recorded)
 
 
 @dataclass(frozen=True)

@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+import glob
+import re
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 from translate import device as devices
 from translate.contracts import Components
 from translate.errors import ConfigError
 from translate.inference.streaming import Tile
 from translate.inference.translator import Translator
-from translate.models.bundle import FACTS, FOLDER, read_bundle
-from translate.models.checkpoint_weights import Weights, with_weights
+from translate.models.bundle import FACTS, FOLDER, Bundle, read_bundle, read_facts
+from translate.models.checkpoint_weights import Weights, describe_unfinished, read_weights
 from translate.models.onnx.exported import SUFFIX, open_exported
 from translate.models.restore import restore_method, restore_networks
 from translate.plugins import Registry
@@ -62,7 +64,8 @@ def load(
 
     The method comes from an installed plugin by its recorded name, never from the bundle. `seed` decides dropout where
     the method keeps it on; calls with equal images give equal results. `weights`: instead of the bundle's, those of the
-    `best` or the `last` checkpoint, or the bundle's before averaging (`raw`). `runtime="onnx"` takes what was exported
+    `best` or the `last` checkpoint, or the bundle's before averaging (`raw`); a training that was interrupted, or goes
+    on, has checkpoints alone. `runtime="onnx"` takes what was exported
     beside the bundle (an exported file needs no plugin and no torch network). `resolver` finds the folder of a tracking
     server's reference (`runs:/<id>/translator`, `models:/<name>/<version>`). `tell` is told, instead of a Python
     warning, where an image larger than memory is translated in bands that only come near to the whole. Errors:
@@ -81,9 +84,7 @@ def load_model(
     """Loads a trained model as `load` describes it. Errors: as there."""
     if options.exported:
         return _load_exported(options, resolver)
-    bundle = read_bundle(locate(options.ref, resolver))
-    if options.weights:
-        bundle = with_weights(bundle, options.weights)
+    bundle = read_model(locate(options.ref, resolver), options.weights)
     if registry is None:
         registry = Registry()
     method = restore_method(bundle, registry)
@@ -101,6 +102,27 @@ def load_model(
     )
 
 
+def read_model(folder: Path, weights: Weights | None = None) -> Bundle:
+    """Reads the model in a bundle's folder, with its own weights or those of a checkpoint. Errors: as `load`."""
+    return read_bundle(folder) if weights is None else read_weights(folder, weights)
+
+
+def describe(
+    ref: str | Path, weights: Weights | None = None, resolver: Callable[[str], Path] | None = None
+) -> dict[str, Any]:
+    """The facts of a model, as JSON: those in its `translator.json`, or of the `weights` of a checkpoint.
+
+    Of a training that is not finished they have `unfinished` as well: its `checkpoints` (their steps), the `total` of
+    its steps, and its `best` validation so far. Errors: as `load`.
+    """
+    folder = locate(ref, resolver)
+    facts = read_facts(folder, unfinished=True)
+    extra = {} if facts.finished else {"unfinished": describe_unfinished(folder)}
+    if facts.finished or weights is not None:
+        facts = read_model(folder, weights).facts
+    return {**facts.to_json(), **extra}
+
+
 def _load_exported(options: LoadOptions, resolver: Callable[[str], Path] | None) -> Translator:
     if options.precision != "fp32" or options.weights or options.tile not in ("auto", "off"):
         raise ConfigError(f"{options.ref}: an exported model takes whole images, with its own weights, in fp32 alone")
@@ -115,7 +137,10 @@ def portable(options: LoadOptions, resolver: Callable[[str], Path] | None = None
 
 
 def locate(ref: str | Path, resolver: Callable[[str], Path] | None = None) -> Path:
-    """The bundle's folder that a reference means. Errors: ConfigError."""
+    """The bundle's folder that a reference means; where a train stage was never finished, that of its newest start.
+
+    Errors: ConfigError.
+    """
     if isinstance(ref, str) and ref.startswith(TRACKED):
         if resolver is None:
             raise ConfigError(f"{ref}: a reference of a tracking server needs a `resolver`; give a folder instead")
@@ -131,5 +156,19 @@ def locate(ref: str | Path, resolver: Callable[[str], Path] | None = None) -> Pa
     for folder in (path, path / FOLDER):
         if (folder / FACTS).is_file():
             return folder
+    if not path.exists() and (partial := _newest_unfinished(path)):
+        return partial
     what = "has no trained model" if path.is_dir() else "does not exist"
     raise ConfigError(f"{ref}: {what}; give a bundle's folder or a finished train stage, such as runs/NAME/train")
+
+
+def _newest_unfinished(stage: Path) -> Path | None:
+    """The folder with the `translator.json` of a train stage that was interrupted, the newest of several."""
+    folders = [
+        path / FOLDER
+        for path in stage.parent.glob(f"{glob.escape(stage.name)}-*.partial")
+        # The stage `train` and its fingerprint, not the stage `train-more`.
+        if re.fullmatch(r"-[0-9a-f]{8}\.partial", path.name.removeprefix(stage.name))
+        and (path / FOLDER / FACTS).is_file()
+    ]
+    return max(folders, key=lambda folder: (folder / FACTS).stat().st_mtime, default=None)

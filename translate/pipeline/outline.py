@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from translate.pipeline.checker import Checked
 from translate.pipeline.fingerprint import code, recipe
@@ -30,6 +30,8 @@ class Outline:
     """External files and folders, asked anew each time, since an earlier stage may have made them."""
     code: Mapping[str, str]
     """The hash of each plugin package behind it."""
+    continuable: Mapping[str, Literal["free", "schedule"]]
+    """`Stage.continuable`."""
 
 
 def outline(checked: Checked, registry: Registry) -> Outline:
@@ -45,4 +47,5 @@ def outline(checked: Checked, registry: Registry) -> Outline:
         recipe=static,
         inputs=checked.stage.inputs,
         code=code(static, registry),
+        continuable=checked.kind.continuable,
     )

@@ -23,7 +23,7 @@ from translate.plugins.discovery import GROUP
 from translate.storage.atomic import digest, write_json
 from translate.version import __version__
 
-FORMAT = 1
+FORMAT = 2
 _ENGINE = Path(__file__).resolve().parents[1]
 
 
@@ -106,6 +106,7 @@ def _plain(stage: Outline, inputs: Iterable[Path]) -> dict[str, Any]:
         "recipe": stage.recipe,
         "inputs": [os.fspath(path) for path in inputs],
         "code": dict(stage.code),
+        "continuable": dict(stage.continuable),
     }
 
 
@@ -121,4 +122,5 @@ def _outline(name: str, stage: Mapping[str, Any]) -> Outline:
         recipe=stage["recipe"],
         inputs=partial(tuple, paths),
         code=stage["code"],
+        continuable=stage["continuable"],
     )

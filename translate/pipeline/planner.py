@@ -10,6 +10,8 @@ from typing import Any, Literal
 
 from translate.errors import ConfigError
 from translate.pipeline.fingerprint import Change, StatCache, changes, complete, output
+from translate.pipeline.interrupted import starts
+from translate.pipeline.interrupted.starts import Interrupted
 from translate.pipeline.outline import Outline
 from translate.pipeline.schema import Pipeline
 from translate.storage import manifest
@@ -34,6 +36,10 @@ class Planned:
     changed: tuple[Change, ...] = ()
     previous: Path | None = None
     """The result of this stage that was made last, with another fingerprint."""
+    finished: str = ""
+    """The time at which that one was finished, in ISO 8601."""
+    interrupted: tuple[Interrupted, ...] = ()
+    """Its starts with other fingerprints that did not finish, the newest first."""
     manifest: Mapping[str, Any] | None = None
     """The manifest of the result, where the state is done."""
     warnings: tuple[str, ...] = ()
@@ -57,6 +63,7 @@ class Planned:
             "notes": list(self.notes),
             "warnings": list(self.warnings),
             "fingerprint": self.fingerprint or None,
+            "interrupted": [start.to_json() for start in self.interrupted],
         }
 
 
@@ -138,21 +145,48 @@ class Planner:
         previous = self._previous(name)
         old = _manifest(previous, name) if previous else None
         changed = changes(old["recipe"], whole, outline.needs, old["inputs"], listings) if old else []
-        state, reason = self._state(final, _listed([change.text for change in changed]))
-        return planned(state=state, reason=reason, changed=tuple(changed), previous=previous)
+        unfinished = starts.find(self.folder, outline, whole, listings, own=final)
+        finished = old["finished"] if old else ""
+        state, reason = self._state(outline, final, _listed([change.text for change in changed]), unfinished, finished)
+        return planned(
+            state=state,
+            reason=reason,
+            changed=tuple(changed),
+            previous=previous,
+            finished=finished,
+            interrupted=tuple(unfinished),
+        )
 
-    def _state(self, final: Path, difference: str) -> tuple[State, str]:
-        if final.with_name(f"{final.name}.partial").is_dir():
-            return "partial", "did not finish; it resumes where it stopped"
-        return ("stale", difference) if difference else ("absent", "has not run yet")
+    def _state(
+        self, outline: Outline, final: Path, difference: str, unfinished: Sequence[Interrupted], finished: str
+    ) -> tuple[State, str]:
+        """The state of a stage that has to run, and why; `difference` is that to a result of the time `finished`."""
+        working = starts.partial_of(final)
+        if working.is_dir():
+            reached = starts.progress(working)
+            return "partial", f"did not finish; it resumes {f'at {reached}' if reached else 'where it stopped'}"
+        told = starts.told(unfinished, outline, finished)
+        if difference:
+            return "stale", "; ".join([difference, *told])
+        return "absent", "; ".join(["has not run with these options" if told else "has not run yet", *told])
 
     def _waiting(self, name: str, awaited: Sequence[str]) -> Planned:
         outline = self.outlines[name]
         previous = self._previous(name)
         old = _manifest(previous, name) if previous else None
         changed = changes(old["recipe"], outline.recipe, outline.needs, {}, {}) if old else []
-        reason = "; ".join([f"waits for {' and '.join(awaited)}", *(change.text for change in changed)])
-        return Planned(outline, "waits", reason, outline.notes, changed=tuple(changed), previous=previous)
+        unfinished = starts.find(self.folder, outline, outline.recipe, {}, own=None)
+        told = [str(start) for start in unfinished[:1] if start.is_newer_than(old["finished"] if old else "")]
+        reason = "; ".join([f"waits for {' and '.join(awaited)}", *(change.text for change in changed), *told])
+        return Planned(
+            outline,
+            "waits",
+            reason,
+            outline.notes,
+            changed=tuple(changed),
+            previous=previous,
+            interrupted=tuple(unfinished),
+        )
 
     def _previous(self, name: str) -> Path | None:
         """The current result of a stage, else the newest."""

@@ -17,10 +17,12 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any, Literal
 
-from translate.contracts import Artifact, Console, Stage, StageContext
-from translate.errors import ConfigError, ContractError, PluginError, StageError, Stopped, TranslateError
+from translate.contracts import Artifact, Console, StageContext
+from translate.errors import ContractError, PluginError, StageError, Stopped, TranslateError
 from translate.pipeline.checker import Checked
-from translate.pipeline.fingerprint import Change, output
+from translate.pipeline.fingerprint import output
+from translate.pipeline.interrupted import starts
+from translate.pipeline.interrupted.origin import Origin, origin_of, told
 from translate.pipeline.planner import Planned, Planner
 from translate.pipeline.safe_tracker import SafeTracking
 from translate.plugins import ENGINE, Registry
@@ -59,7 +61,7 @@ class Runner:
     console: Console
     force: frozenset[str] = frozenset()
     continued: str | None = None
-    """The stage that continues from its previous result although its options changed (`--continue`)."""
+    """The stage that continues from earlier work although its options changed (`--continue`)."""
     device: str = "auto"
     debug: bool = False
     ran: list[str] = field(default_factory=list)
@@ -70,9 +72,9 @@ class Runner:
         """Runs what has to run of `names`. Errors: StageError, PluginError, ConfigError; SystemExit(75) on SIGTERM."""
         planned = self.planner.plan(names, self.force)
         pending = [p.name for p in planned if p.state != "done" or p.name in self.force]
-        previous = self._previous(planned)
+        origin = self._origin(planned)
         if pending:
-            self._run(names, pending, previous)
+            self._run(names, pending, origin)
         else:
             for p in planned:
                 self._current(p)
@@ -80,7 +82,7 @@ class Runner:
         self._tell_results(planned)
         return Result(self.planner.folder, {name: self.planner.folder / name for name in names}, tuple(self.ran))
 
-    def _run(self, names: Sequence[str], pending: list[str], previous: Path | None) -> None:
+    def _run(self, names: Sequence[str], pending: list[str], origin: Origin | None) -> None:
         from translate.device import resolve
 
         self.device = resolve(self.device)
@@ -91,7 +93,7 @@ class Runner:
         try:
             with _sigterm():
                 emit("run_started", pipeline=title, folder=folder, stages=pending)
-                self._stages(names, previous, tracking)
+                self._stages(names, origin, tracking)
             status = "done"
         except (KeyboardInterrupt, SystemExit):
             status = "stopped"
@@ -101,7 +103,7 @@ class Runner:
             self.unsent = tracking.unsent
             emit("run_finished", pipeline=title, folder=folder, status=status)
 
-    def _stages(self, names: Sequence[str], previous: Path | None, tracking: SafeTracking) -> None:
+    def _stages(self, names: Sequence[str], origin: Origin | None, tracking: SafeTracking) -> None:
         done: dict[str, Planned] = {}
         for name in names:
             planned = self.planner.stage(name, done)
@@ -112,21 +114,26 @@ class Runner:
                 self.console.say(f"{name}: runs, since {'it ' if planned.state in ('absent', 'partial') else ''}{why}")
                 for note in planned.notes:
                     self.console.say(f"{name}: note: {note}")
-                self._stage(planned, done, why, previous if name == self.continued else None, tracking)
+                self._stage(planned, done, why, origin if name == self.continued else None, tracking)
                 planned = self.planner.stage(name, done)
                 if planned.state != "done":
                     raise StageError(f"stage {name} failed: its inputs changed while it ran: {planned.reason}")
             done[name] = planned
 
     def _stage(
-        self, planned: Planned, done: Mapping[str, Planned], why: str, previous: Path | None, tracking: SafeTracking
+        self, planned: Planned, done: Mapping[str, Planned], why: str, origin: Origin | None, tracking: SafeTracking
     ) -> None:
         """Runs one stage in its `.partial` folder, writes the manifest last, and only then gives it its name."""
         folder = self.planner.folder
         final = folder / planned.folder
-        working = final.with_name(f"{final.name}.partial")
+        working = starts.partial_of(final)
         if planned.name in self.force and working.exists():
             shutil.rmtree(working)
+        asked = starts.Asked(planned.name, planned.fingerprint, planned.recipe, planned.listings)
+        continued_from = starts.begin(working, asked, origin.folder.name if origin else None)
+        if origin is not None and origin.interrupted:
+            starts.take_over(origin.folder, working)
+        previous = _result(folder, continued_from)
         working.mkdir(parents=True, exist_ok=True)
         started, clock = _now(), time.monotonic()
         context = self._context(planned, done, working, previous, tracking)
@@ -140,7 +147,7 @@ class Runner:
             "kind": planned.outline.produces,
             "fingerprint": planned.fingerprint,
             "why": why,
-            "continued_from": previous.name if previous else None,
+            "continued_from": continued_from,
             "started": started,
             "finished": _now(),
             "seconds": seconds,
@@ -153,6 +160,7 @@ class Runner:
         }
         manifest.write(working, content)
         replace_dir(working, final)
+        starts.finish(working)
         point(folder / planned.name, planned.folder)
         self.ran.append(planned.name)
         context.emit("stage_finished", folder=final, facts=facts)
@@ -216,23 +224,20 @@ class Runner:
         path = self.planner.folder / planned.folder
         return Artifact(planned.outline.produces, path, planned.manifest["facts"], output(planned.manifest))
 
-    def _previous(self, planned: Sequence[Planned]) -> Path | None:
-        """The result that `--continue` starts from, once every changed option allows it. Errors: ConfigError."""
-        stage = next((p for p in planned if p.name == self.continued), None)
+    def _origin(self, planned: Sequence[Planned]) -> Origin | None:
+        """The earlier work that `--continue` starts from, once every changed option allows it. Errors: ConfigError."""
+        by_name = {p.name: p for p in planned}
+        stage = by_name.get(self.continued or "")
         if stage is None or stage.state == "done":
             return None
-        option = f"--continue {stage.name}"
-        if stage.state == "waits":
-            raise ConfigError(f"{option}: {stage.reason}; run what it waits for first, with --until")
-        if stage.previous is None:
-            raise ConfigError(f"{option}: there is no earlier result; run without --continue")
-        kind = self.checked[stage.name].kind
-        effects = [(change.text, _effect(kind, change)) for change in stage.changed]
-        if fixed := [text for text, effect in effects if effect == "structural"]:
-            raise ConfigError(f"{option}: structural changes need a fresh start: {'; '.join(fixed)}")
-        changed = "; ".join(f"{text} ({effect})" for text, effect in effects)
-        self.console.say(f"{stage.name}: continues from {stage.previous.name}: {changed}")
-        return stage.previous
+        inputs = {}
+        if stage.state != "waits":
+            inputs = {need: self._artifact(by_name[parent]) for need, parent in stage.outline.needs.items()}
+        instance = self.checked[stage.name].stage
+        origin = origin_of(stage, instance, inputs, self.planner.folder)
+        for line in told(origin, instance) if origin is not None else ():
+            self.console.say(f"{stage.name}: {line}")
+        return origin
 
     def _current(self, planned: Planned) -> None:
         link = self.planner.folder / planned.name
@@ -272,10 +277,11 @@ class Runner:
             self.console.warn(str(error))
 
 
-def _effect(kind: type[Stage[Any]], change: Change) -> str:
-    """Says what a change means for a result that is continued: the stage decides on options, all else is structural."""
-    option = change.key.removeprefix("with.")
-    return kind.effect_of(option) if option != change.key else "structural"
+def _result(folder: Path, name: str | None) -> Path | None:
+    """The result of that name from which a stage goes on; None for a start that was taken over, or is gone."""
+    if name is None or name.endswith(starts.PARTIAL):
+        return None
+    return folder / name if (folder / name).is_dir() else None
 
 
 @contextmanager

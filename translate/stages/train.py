@@ -6,12 +6,14 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any, ClassVar, Literal
 
-from translate.contracts import ComponentKind, DatasetFacts, ModelFacts, Need, Problem, Stage, StageContext
+from translate.contracts import Artifact, ComponentKind, DatasetFacts, ModelFacts, Need, Problem, Stage, StageContext
+from translate.data.dataset import Dataset
 from translate.inference.directions import routes_with
-from translate.models.bundle import FOLDER, write_bundle
+from translate.models.bundle import FOLDER, write_bundle, write_unfinished
 from translate.models.load import locate
 from translate.plugins.options import unreadable, used
-from translate.training.build import build_trainer
+from translate.storage import checkpoint
+from translate.training.build import build_trainer, check_resumable
 from translate.training.check import component_configs, notes, paths, problems
 from translate.training.config import TrainConfig
 
@@ -78,8 +80,29 @@ class TrainStage(Stage[TrainConfig]):
         options = method.Config.model_validate(self.config.options)
         return ModelFacts(self.config.method, method.data, routes_with(method, options)).to_json()
 
+    def check_takeover(self, folder: Path, inputs: Mapping[str, Artifact]) -> None:
+        """Refuses a training without a checkpoint, and one that has done more steps than are asked for now."""
+        method = self.registry.get("methods", self.config.method)
+        check_resumable(folder, self.config, Dataset(inputs["data"].path), method)
+
     def run(self, context: StageContext) -> dict[str, Any]:
         trainer = build_trainer(context, self.config, self.registry)
+        provider = self.registry.provider("methods", self.config.method)
+        origin = {
+            "data": context.inputs["data"].hash,
+            "fingerprint": context.fingerprint,
+            "pipeline": context.pipeline,
+        }
+        # From here on the training's checkpoints can be used, also those of one that is interrupted.
+        (context.folder / checkpoint.FOLDER).mkdir(exist_ok=True)
+        write_unfinished(
+            context.folder / FOLDER,
+            method=trainer.method,
+            method_name=self.config.method,
+            nets=trainer.engine.nets,
+            provider=provider,
+            info={"weights": None, "step": None, "ema": self.config.ema is not None, **origin},
+        )
         trainer.run()
         trained = trainer.result()
         info = {
@@ -87,9 +110,7 @@ class TrainStage(Stage[TrainConfig]):
             "step": trained.step,
             "ema": trained.ema,
             "metrics": trained.metrics,
-            "data": context.inputs["data"].hash,
-            "fingerprint": context.fingerprint,
-            "pipeline": context.pipeline,
+            **origin,
         }
         grids = [context.folder / "samples" / d / f"{trained.step:09d}.png" for d in trainer.method.directions]
         write_bundle(
@@ -97,7 +118,7 @@ class TrainStage(Stage[TrainConfig]):
             method=trainer.method,
             method_name=self.config.method,
             nets=trained.nets,
-            provider=self.registry.provider("methods", self.config.method),
+            provider=provider,
             info=info,
             samples=[grid for grid in grids if grid.is_file()],
         )

@@ -25,6 +25,15 @@ class History:
         """Adds the scores of one validation, by curve."""
         self.validations.append({"step": step, **{curve: json_number(value) for curve, value in scores.items()}})
 
+    def forget_best_but(self, metric: str | None) -> None:
+        """Forgets the best validation where it is that of another metric: its value compares with nothing now."""
+        if self.best is not None and self.best["metric"] != metric:
+            self.best = None
+
+    def validated(self, step: int) -> bool:
+        """Tells whether there was a validation at a step."""
+        return any(entry["step"] == step for entry in self.validations)
+
     def scores_at(self, step: int) -> dict[str, float]:
         """The scores by curve of the validation at a step; empty where there was none."""
         entry = next((entry for entry in self.validations if entry["step"] == step), {})

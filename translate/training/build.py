@@ -142,8 +142,10 @@ def build_engine(
 def start(state: TrainingState, context: StageContext, config: TrainConfig, length: Length) -> None:
     """Resumes this folder's training, else continues an earlier one, else begins from `init` or from nothing."""
     say = context.console.say
-    if state.resume(context.folder / "checkpoints"):
+    if state.resume(context.folder / checkpoint.FOLDER):
         say(f"resuming at step {state.step:,}")
+        # `--continue` may have changed the metric of the interrupted start that this folder was.
+        state.history.forget_best_but(config.keep.best)
     elif context.previous is not None:
         _continue(state, context.previous, length)
         say(f"continuing from step {state.step:,} of {context.previous.name}")
@@ -157,7 +159,7 @@ def start(state: TrainingState, context: StageContext, config: TrainConfig, leng
 
 def _continue(state: TrainingState, previous: Path, length: Length) -> None:
     """Takes over the last checkpoint of an earlier result. Errors: StageError where that leaves nothing to do."""
-    folder = previous / "checkpoints"
+    folder = previous / checkpoint.FOLDER
     steps = checkpoint.steps(folder)
     if not steps:
         raise StageError(f"nothing to continue from: {folder} holds no complete checkpoint")
@@ -167,6 +169,20 @@ def _continue(state: TrainingState, previous: Path, length: Length) -> None:
         raise StageError(
             f"nothing is left to train: {previous.name} has done {state.step:,} steps, and {length.total:,} "
             "are asked for; raise `epochs` (or `max_steps`), or run without --continue"
+        )
+
+
+def check_resumable(folder: Path, config: TrainConfig, dataset: Dataset, method: type[Method[Any]]) -> None:
+    """Errors: StageError where a training with these options cannot go on from the interrupted one in `folder`."""
+    reached = checkpoint.reached(folder / checkpoint.FOLDER)
+    if reached is None:
+        raise StageError(f"nothing to continue from: {folder.name} holds no complete checkpoint")
+    samples = Samples(dataset, "train", [], config.batch_size, 0, Sides.of(method.data))
+    total = Length.of(config, samples.steps_per_epoch).total
+    if reached.step > total:
+        raise StageError(
+            f"nothing is left to train: {folder.name} has done {reached.step:,} steps, and {total:,} are asked for; "
+            "raise `epochs` (or `max_steps`)"
         )
 
 

@@ -18,19 +18,37 @@ from torch import Tensor, nn
 
 from translate.errors import StageError
 from translate.storage.atomic import replace_dir, sha256_file, write_json
-from translate.storage.checkpoint import FORMAT, MANIFEST, STATE, TENSORS, name_of, read, state_under, steps
+from translate.storage.checkpoint import (
+    FOLDER,
+    FORMAT,
+    MANIFEST,
+    STATE,
+    TENSORS,
+    name_of,
+    reached,
+    read,
+    state_under,
+    steps,
+)
 from translate.training.engine import Engine
 from translate.training.players import Player
 
-__all__ = ["name_of", "prune", "read", "restore", "save", "steps"]
+__all__ = ["FOLDER", "name_of", "prune", "reached", "read", "restore", "save", "steps"]
 
 _OURS = re.compile(r"\.?\d{9,}(\..+)?")
 
 
-def save(folder: Path, engine: Engine, ema: Mapping[str, nn.Module], progress: Mapping[str, Any]) -> Path:
+def save(
+    folder: Path,
+    engine: Engine,
+    ema: Mapping[str, nn.Module],
+    progress: Mapping[str, Any],
+    total: int | None = None,
+) -> Path:
     """Writes the whole state of a training after `engine.index` steps; returns the new directory.
 
-    `progress` is what the trainer keeps beside the engine (best value, history); it has to be JSON.
+    `progress` is what the trainer keeps beside the engine (best value, history); it has to be JSON. `total` is the step
+    at which the training ends; it is for reading alone (`translate plan`).
     """
     tensors: dict[str, Tensor] = {}
     for name, net in engine.nets.items():
@@ -46,6 +64,7 @@ def save(folder: Path, engine: Engine, ema: Mapping[str, nn.Module], progress: M
     state = {
         "format": FORMAT,
         "step": engine.index,
+        "total": total,
         "updates": {name: p.done for name, p in engine.players.items()},
         "progress": dict(progress),
         **({"optimizers": numbers} if numbers else {}),
@@ -58,8 +77,7 @@ def save(folder: Path, engine: Engine, ema: Mapping[str, nn.Module], progress: M
     save_file({k: v.detach().cpu().contiguous().clone() for k, v in tensors.items()}, partial / TENSORS)
     write_json(partial / STATE, state)
     write_json(partial / MANIFEST, {f: sha256_file(partial / f) for f in (TENSORS, STATE)})
-    shutil.rmtree(final, ignore_errors=True)
-    replace_dir(partial, final)
+    replace_dir(partial, final)  # a checkpoint of the same step goes when this one is there
     return final
 
 

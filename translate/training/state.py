@@ -39,9 +39,12 @@ class TrainingState:
         """Takes over a checkpoint, but keeps the history of validations."""
         checkpoint.restore(folder, self.engine, self.averages.nets)
 
-    def save(self, checkpoints: Path, keep_last: int) -> Path:
-        """Writes a checkpoint, then removes all but the last few and the best one; returns the new folder."""
-        folder = checkpoint.save(checkpoints, self.engine, self.averages.nets, vars(self.history))
+    def save(self, checkpoints: Path, keep_last: int, total: int) -> Path:
+        """Writes a checkpoint, then removes all but the last few and the best one; returns the new folder.
+
+        `total` is the step at which the training ends.
+        """
+        folder = checkpoint.save(checkpoints, self.engine, self.averages.nets, vars(self.history), total)
         keep = checkpoint.steps(checkpoints)[-keep_last:]
         if self.history.best:
             keep = [*keep, self.history.best["step"]]

@@ -86,7 +86,7 @@ class Trainer:
         self.state, self.engine, self.method = state, state.engine, state.engine.method
         self.validator, self.best, self.channels_last = validator, best, channels_last
         self.device_augment = device_augment
-        self.folder = context.folder / "checkpoints"
+        self.folder = context.folder / checkpoint.FOLDER
         self.diagnostics = Diagnostics(context.console)
         self.log_every = 1 if context.debug else config.log_every
         self.signal: int | None = None
@@ -128,6 +128,10 @@ class Trainer:
                 progress.advance(images, **shown)
                 if stop:
                     self._stop()
+        if start == total and self.validator is not None and not self.state.history.validated(total):
+            # an interrupted training that `--continue` shortened to what is done
+            self._validate(total)
+            self._save()
         if self.signal is not None:  # it came during the last save
             self._stop()
         self.loader.close()
@@ -225,7 +229,7 @@ class Trainer:
         self.engine.check_finite(self._files)
         # curves first: a checkpoint never is ahead of what the tracker has on disk
         self.context.tracker.flush()
-        folder = self.state.save(self.folder, self.config.keep.last)
+        folder = self.state.save(self.folder, self.config.keep.last, self.length.total)
         self.context.emit("checkpoint_saved", step=self.state.step, folder=folder)
 
     def _report_speed(self, images: int, seconds: float, waited: float) -> None:
