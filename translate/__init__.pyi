@@ -65,6 +65,12 @@ from .errors import (
     StageError as StageError,
     TranslateError as TranslateError,
 )
+from .imaging.image import (
+    DecodedImage as DecodedImage,
+)
+from .imaging.image_format import (
+    ImageFormat as ImageFormat,
+)
 from .inference.translator import (
     Translator as Translator,
 )
@@ -77,6 +83,10 @@ from .metrics import (
     mean_score as mean_score,
     paired_images as paired_images,
     train_classifier as train_classifier,
+)
+from .models.exporter import (
+    Exported as Exported,
+    Exporter as Exporter,
 )
 from .models.load import (
     load as load,

@@ -18,6 +18,8 @@ from typing import TYPE_CHECKING, Any, TypeVar, Union
 from translate.markers import hookspec
 
 if TYPE_CHECKING:
+    from click import Command
+
     from translate.contracts import (
         DeviceTransform,
         Method,
@@ -29,6 +31,8 @@ if TYPE_CHECKING:
         Tracker,
         Transform,
     )
+    from translate.imaging.image_format import ImageFormat
+    from translate.models.exporter import Exporter
     from translate.networks import Network
     from translate.objectives import AdversarialLoss, LossTerm
 
@@ -149,6 +153,41 @@ def translate_stages() -> Classes[Stage[Any]]:
     """Kinds of stages, subclasses of `translate.Stage`, for `uses:` of a stage in a pipeline file.
 
     :return: classes that say what they need and produce.
+    """
+    raise AssertionError
+
+
+@hookspec
+def translate_formats() -> Classes[ImageFormat]:
+    """Formats of image files, subclasses of `translate.ImageFormat`, read and written by suffix and signature.
+
+    They are in use where the plugin is named: `plugins: [acme]` in a pipeline file, `translate --plugin acme convert
+    ...`. Built-in formats go first. Where anybody's images are converted, they read in a process that can be killed.
+
+    :return: classes with `suffixes`, `signatures`, `read`, and `write` unless they are for reading alone.
+    """
+    raise AssertionError
+
+
+@hookspec
+def translate_exporters() -> Classes[Exporter[Any]]:
+    """Formats of trained models for other programs, subclasses of `translate.Exporter`, for
+    `translate models export REF --format NAME`.
+
+    :return: classes whose `export` writes files.
+    """
+    raise AssertionError
+
+
+@hookspec
+def translate_commands() -> Iterable[Command] | Mapping[str, Command]:
+    """Commands of click, for the command line: `translate NAME`.
+
+    The package says which plugin brings them, so that `translate --help` lists them and imports nothing:
+    `gallery = "acme"` under `[project.entry-points."translate.commands"]`. Without that line a command is called by
+    `translate acme/gallery`, and one of the plugin's own name by that name. A built-in command goes first.
+
+    :return: `click.Command` objects, each under its own name, or a mapping of names to them.
     """
     raise AssertionError
 

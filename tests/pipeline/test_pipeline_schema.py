@@ -14,8 +14,8 @@ from jsonschema import Draft202012Validator
 
 from translate.cli import main
 from translate.pipeline import yamlfile
-from translate.pipeline.json_schema import pipeline_schema
-from translate.plugins import KINDS, Registry
+from translate.pipeline.json_schema import NAMED, pipeline_schema
+from translate.plugins import Registry
 
 RECIPES = sorted((Path(__file__).parents[2] / "pipelines").glob("*.yaml"))
 RECIPE = next(path for path in RECIPES if path.stem == "facades_pix2pix")
@@ -132,7 +132,7 @@ def test_editors_are_told_of_everything_that_is_installed() -> None:
     registry = Registry()
     registry.load_all()
     known = json.dumps(schema())
-    assert not [name for kind in KINDS for name in registry.names(kind) if json.dumps(name) not in known]
+    assert not [name for kind in NAMED for name in registry.names(kind) if json.dumps(name) not in known]
     about = (registry.get("methods", "pix2pix").__doc__ or "").partition("\n")[0]
     assert about
     assert schema()["$defs"]["methods.pix2pix"]["description"].startswith(about)

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, ClassVar
 
+import click
 import numpy as np
 import torch
 from torch import Tensor, nn
@@ -15,8 +16,13 @@ from translate import (
     AdversarialLoss,
     Build,
     Config,
+    DataError,
+    DecodedImage,
     DeviceTransform,
     Direction,
+    Exported,
+    Exporter,
+    ImageFormat,
     LossTerm,
     Method,
     Metric,
@@ -37,6 +43,7 @@ from translate import (
     StageContext,
     Step,
     Transform,
+    Translator,
     Update,
     hookimpl,
 )
@@ -215,6 +222,70 @@ class Weigh(Stage[NoOptions]):
         return {"bytes": file.stat().st_size}
 
 
+class Pgm(ImageFormat):
+    """Portable grey maps of 8 bits (P5)."""
+
+    name = "pgm"
+    suffixes = (".pgm",)
+    signatures = (b"P5",)
+
+    def read(self, data: bytes) -> np.ndarray[Any, Any]:
+        _, size, top, body = data.split(b"\n", 3)
+        width, height = map(int, size.split())
+        if top != b"255" or len(body) != width * height:
+            raise DataError("a PGM of 8 bits ends too early")
+        return np.frombuffer(body, np.uint8).reshape(height, width, 1)
+
+    def write(self, image: DecodedImage) -> bytes:
+        array = image.array
+        if array.shape[2] == 3 and array.dtype == np.uint8:
+            array = array.mean(2, keepdims=True).astype(np.uint8)
+        if array.shape[2] != 1 or array.dtype != np.uint8:
+            raise DataError(f"PGM holds grey of 8 bits, not {array.shape} {array.dtype}")
+        height, width, _ = array.shape
+        return b"P5\n%d %d\n255\n" % (width, height) + array.tobytes()
+
+
+class CountConfig(Config):
+    """Options of `counts`."""
+
+    title: str = "parameters"
+    """The first line."""
+
+
+class Counts(Exporter[CountConfig]):
+    """How many parameters the networks of each direction have, as text."""
+
+    name = "counts"
+    suffix = ".txt"
+
+    def export(self, model: Translator, files: Mapping[str, Path]) -> Iterator[Exported]:
+        for direction, file in files.items():
+            nets = model.route(direction).nets
+            count = sum(p.numel() for net in nets for p in model.nets[net].parameters())
+            file.write_text(f"{self.config.title}\n{count}\n")
+            yield Exported(direction, file, f"{count} parameters", ("it is a number",), {"count": count})
+
+
+@click.command("greet", short_help="Say hello.")
+@click.argument("who")
+@click.option("--loud", is_flag=True)
+def greet(who: str, loud: bool) -> None:
+    """Say hello to WHO."""
+    click.echo(f"hello {who}".upper() if loud else f"hello {who}")
+
+
+@click.group("acme")
+def own() -> None:
+    """Commands of acme."""
+
+
+@own.command()
+def fail() -> None:
+    """Fail."""
+    raise DataError("no image here")
+
+
 class Notebook:
     """A tracker that keeps metrics in memory."""
 
@@ -290,6 +361,21 @@ def translate_device_transforms() -> list[type[DeviceTransform[Any]]]:
 @hookimpl
 def translate_stages() -> list[type[Stage[Any]]]:
     return [Weigh]
+
+
+@hookimpl
+def translate_formats() -> list[type[ImageFormat]]:
+    return [Pgm]
+
+
+@hookimpl
+def translate_exporters() -> list[type[Exporter[Any]]]:
+    return [Counts]
+
+
+@hookimpl
+def translate_commands() -> list[click.Command]:
+    return [greet, own]
 
 
 @hookimpl

@@ -14,6 +14,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any, NamedTuple
 
+import numpy as np
 import pytest
 import torch
 
@@ -21,7 +22,9 @@ from translate.console import PlainConsole
 from translate.contracts import LossUse, NetworkUse, Step
 from translate.data.dataset import Dataset
 from translate.errors import PluginError, Stopped
-from translate.imaging.io import read
+from translate.imaging.image_format import FORMATS
+from translate.imaging.io import probe, read, write
+from translate.models.export_model import export_model
 from translate.objectives import Objective
 from translate.pipeline import run
 from translate.plugins import Registry, resolve, switched
@@ -82,6 +85,7 @@ def told(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Told]:
             result = run("acme.yaml", device="cpu", console=PlainConsole(), registry=registry)
         yield Told(work / result.folder, importlib.import_module("acme_everything"), registry, trace)
     sys.modules.pop("acme_everything", None)
+    FORMATS.pop("acme_everything:Pgm", None)
 
 
 # ------------------------------------------------------------------------------------------------------ registration
@@ -164,6 +168,30 @@ def test_translate_stages(told: Told) -> None:
     file = told.folder / "train" / "translator" / "model.safetensors"
     assert manifest["facts"] == {"bytes": file.stat().st_size}
     assert manifest["uses"] == "acme/weigh"
+
+
+def test_translate_formats(told: Told, tmp_path: Path) -> None:
+    """Where its plugin was named, every function that reads and writes images knows it."""
+    grey = np.arange(12, dtype=np.uint8).reshape(3, 4, 1)
+    write(tmp_path / "grey.pgm", grey)
+    assert (tmp_path / "grey.pgm").read_bytes().startswith(b"P5\n4 3\n255\n")
+    assert np.array_equal(read(tmp_path / "grey.pgm").pixels, grey)
+    header = probe(tmp_path / "grey.pgm")
+    assert (header.format, header.width, header.height, header.channels, header.bits) == ("pgm", 4, 3, 1, 8)
+    recipe = json.loads((told.folder / "prepare" / "MANIFEST.json").read_text())["recipe"]
+    assert recipe["providers"]["formats/acme/pgm"]["revision"] == "1"
+
+
+def test_translate_exporters(told: Told, tmp_path: Path) -> None:
+    options = told.registry.config("exporters", "acme/counts", {"title": "how many"})
+    exporter = told.registry.get("exporters", "acme/counts")(options)
+    (export,) = export_model(told.folder / "train", exporter, tmp_path / "out", registry=told.registry)
+    assert export.file.read_text() == f"how many\n{3 * 3 * 9 + 3}\n"
+
+
+def test_translate_commands(told: Told) -> None:
+    commands = told.registry.load("acme").commands
+    assert {*commands} == {"greet", "acme"} and commands["greet"] is told.plugin.greet
 
 
 # ------------------------------------------------------------------------------------------------- tracker and events

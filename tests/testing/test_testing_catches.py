@@ -9,6 +9,7 @@ from difflib import SequenceMatcher
 from pathlib import Path
 
 import faulty_data
+import faulty_formats
 import faulty_terms
 import faulty_training
 import numpy as np
@@ -77,7 +78,7 @@ LEAST, SHARED = 9, 26
 
 
 def test_every_sentence_of_the_kit_is_expected_of_a_fault() -> None:
-    faults = {**FAULTS, **faulty_terms.FAULTS, **faulty_data.FAULTS, **faulty_training.FAULTS}
+    faults = {**FAULTS, **faulty_terms.FAULTS, **faulty_data.FAULTS, **faulty_training.FAULTS, **faulty_formats.FAULTS}
     messages = [re.sub(r"\\(.)", r"\1", message) for _, message in faults.values()]
     messages.append((Path(__file__).parent / "test_testing_kin.py").read_text("utf-8"))
 

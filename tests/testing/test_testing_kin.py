@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import faulty_data
+import faulty_formats
 import faulty_terms
 import faulty_training
 import pytest
@@ -15,6 +16,7 @@ import pytest
 from translate import (
     AdversarialLoss,
     DeviceTransform,
+    ImageFormat,
     LossTerm,
     Metric,
     Network,
@@ -29,6 +31,7 @@ from translate.plugins import Registry
 from translate.plugins.discovery import ENGINE, builtins
 from translate.testing import (
     assert_device_transform_conforms,
+    assert_format_conforms,
     assert_loss_conforms,
     assert_metric_conforms,
     assert_network_conforms,
@@ -40,7 +43,7 @@ from translate.testing import (
     assert_transform_conforms,
 )
 
-FAULTS = {**faulty_terms.FAULTS, **faulty_data.FAULTS, **faulty_training.FAULTS}
+FAULTS = {**faulty_terms.FAULTS, **faulty_data.FAULTS, **faulty_training.FAULTS, **faulty_formats.FAULTS}
 ASSERTS: dict[type[Any], Callable[..., None]] = {
     LossTerm: assert_loss_conforms,
     Metric: assert_metric_conforms,
@@ -52,6 +55,7 @@ ASSERTS: dict[type[Any], Callable[..., None]] = {
     Optimizer: assert_optimizer_conforms,
     Schedule: assert_schedule_conforms,
     DeviceTransform: assert_device_transform_conforms,
+    ImageFormat: assert_format_conforms,
 }
 OPTIONS: dict[str, dict[str, Any]] = {
     **{name: {"size": 24} for name in ("resize", "resize-shorter", "center-crop", "random-crop")},
@@ -86,9 +90,10 @@ def conforms(cls: type[Any], **more: Any) -> None:
     next(function for kind, function in ASSERTS.items() if issubclass(cls, kind))(cls, **more)
 
 
-@pytest.mark.parametrize(
-    "cls", [*faulty_terms.FINE, *faulty_data.FINE, *faulty_training.FINE], ids=lambda cls: cls.__name__
-)
+FINE = [*faulty_terms.FINE, *faulty_data.FINE, *faulty_training.FINE, *faulty_formats.FINE]
+
+
+@pytest.mark.parametrize("cls", FINE, ids=lambda cls: cls.__name__)
 def test_a_component_without_fault_conforms(cls: type[Any]) -> None:
     conforms(cls)
 

@@ -10,13 +10,14 @@ from typing import Any
 import click
 
 from translate.cli import authoring, catalogue, convert, images, pipelines, plugins, services
+from translate.cli.plugin_commands import PluginCommands
 from translate.errors import TranslateError
 from translate.version import __version__
 
 STOPPED_BY_HAND = 130
 
 
-class Main(click.Group):
+class Main(PluginCommands):
     """Turns errors into one message and an exit code; `--traceback` may stand anywhere on the line."""
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
@@ -58,16 +59,21 @@ def _report(error: Exception, full: bool) -> int:
 @click.group(cls=Main, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
 @click.version_option(__version__, prog_name="translate")
 @click.option("--traceback", is_flag=True, envvar="TRANSLATE_TRACEBACK", help="Show where an error comes from.")
+@click.option("--plugin", multiple=True, metavar="NAME", help="Import a plugin that nothing names: its image formats.")
 @click.option("--no-plugin", multiple=True, metavar="NAME", help="Leave a plugin out, as TRANSLATE_PLUGINS_OFF does.")
 @click.option("--trace-plugins", is_flag=True, help="Show every import of a plugin and every hook call with its time.")
 @click.pass_context
-def main(ctx: click.Context, traceback: bool, no_plugin: tuple[str, ...], trace_plugins: bool) -> None:
+def main(
+    ctx: click.Context, traceback: bool, plugin: tuple[str, ...], no_plugin: tuple[str, ...], trace_plugins: bool
+) -> None:
     """Image-to-image translation: train, convert and score with one pipeline file."""
-    if no_plugin or trace_plugins:
-        from translate.plugins import switched
+    if plugin or no_plugin or trace_plugins:
+        from translate.plugins import Registry, switched
 
         trace = partial(click.echo, err=True) if trace_plugins else None
-        ctx.with_resource(switched(no_plugin, trace))
+        ctx.with_resource(switched(no_plugin, trace, on=plugin))
+        if plugin:
+            Registry()  # takes their formats into use, also for commands that look for no component
 
 
 _GROUPS = (pipelines, convert, images, catalogue, plugins, authoring, services)

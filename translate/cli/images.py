@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Literal
 
 import click
 
 from translate.cli.common import as_json, console, print_json
+from translate.errors import ConfigError
 
 
 @click.command()
@@ -104,43 +106,62 @@ def import_model(checkpoint: Path, output: Path, dropout: bool | None, norm: str
 @models.command("export")
 @click.argument("ref")
 @click.argument("output", required=False, type=click.Path(path_type=Path))
-@click.option("--format", type=click.Choice(["onnx"]), default="onnx", show_default=True)
+@click.option("--format", "format_", metavar="NAME", default="onnx", show_default=True, help="`onnx`, or PLUGIN/NAME.")
 @click.option("--direction", metavar="NAME", help="Only this one; default: all, into OUTPUT/DIRECTION.onnx.")
+@click.option("--set", "options", multiple=True, metavar="OPTION=VALUE", help="An option of the format; repeatable.")
 @click.option(
     "--exporter",
     type=click.Choice(["auto", "dynamo", "torchscript"]),
-    default="auto",
-    show_default=True,
-    help="Of torch. auto: dynamo, 5 to 30 seconds a direction; where it fails torchscript, one second.",
+    help="For onnx, of torch. auto: dynamo, 5 to 30 seconds a direction; where it fails torchscript, one second.",
 )
 @as_json
 def export_model(
-    ref: str, output: Path | None, format: str, direction: str | None, exporter: str, as_json: bool
+    ref: str,
+    output: Path | None,
+    format_: str,
+    direction: str | None,
+    options: tuple[str, ...],
+    exporter: str | None,
+    as_json: bool,
 ) -> None:
-    """Write the model REF as ONNX files with a card each, after comparing them with torch.
+    """Write the model REF for other programs: as ONNX files with a card each, after comparing them with torch, or in a
+    format that a plugin brings.
 
-    OUTPUT is a folder (default: `onnx` in the model's own, where `convert --runtime onnx` looks), or the file for one
-    direction. Any batch, height and width; what has to be done to images is in the file's metadata and in the card.
+    OUTPUT is a folder (default: `onnx`, or the format's name, in the model's own, where `convert --runtime onnx`
+    looks), or the file for one direction. An ONNX file takes any batch, height and width; what has to be done to images
+    is in its metadata and in the card.
     """
-    from translate.models.onnx.export import export_onnx
+    from translate.models.export_model import export_model
+    from translate.plugins import Registry
     from translate.tracking.models import fetch_model
 
-    chosen: Any = None if exporter == "auto" else exporter
-    exports = export_onnx(ref, output, direction, exporter=chosen, resolver=fetch_model)
+    registry = Registry()
+    settings = {**_settings(options), **({"exporter": exporter} if exporter else {})}
+    kind = registry.get("exporters", format_)
+    chosen = kind(registry.config("exporters", format_, settings))
+    exports = export_model(ref, chosen, output, direction, registry=registry, resolver=fetch_model)
     if as_json:
         print_json({"files": [export.to_json() for export in exports]})
         return
     out = console()
     for export in exports:
-        sizes = ", ".join(f"{width} x {height}" for height, width in export.sizes)
-        out.say(f"{export.file}: at most {export.difference:.1e} from torch at {sizes}, one image and two")
-        if export.reason:
-            out.warn(f"{export.direction}: by the exporter `torchscript`, since `dynamo` does not do: {export.reason}")
-        if export.decided:
-            lines = ", ".join(export.decided)
-            out.warn(f"{export.direction}: as constants it has what these lines make of tensors or sizes: {lines}")
-        if export.dropout_left_out:
-            out.warn(f"{export.direction}: dropout, which the model keeps on at inference, is off in the file")
+        out.say(f"{export.file}: {export.note}" if export.note else str(export.file))
+        for warning in export.warnings:
+            out.warn(f"{export.direction}: {warning}")
+
+
+def _settings(texts: Sequence[str]) -> dict[str, Any]:
+    """`OPTION=VALUE` as options, the values read as in pipeline files. Errors: ConfigError, PipelineError."""
+    from translate.pipeline import yamlfile
+
+    settings: dict[str, Any] = {}
+    for text in texts:
+        key, equals, value = text.partition("=")
+        if not equals or not key:
+            raise ConfigError(f"--set {text}: write OPTION=VALUE")
+        node = yamlfile.compose(value, "--set")
+        settings[key] = node.plain() if node else None
+    return settings
 
 
 COMMANDS = (evaluate, models)

@@ -11,6 +11,7 @@ import click
 
 from translate.cli.common import as_json, console, print_json
 from translate.errors import ConfigError
+from translate.text import suggest
 
 if TYPE_CHECKING:
     from translate.testing import Finding
@@ -43,7 +44,6 @@ def _findings(plugin: str, options: dict[str, dict[str, Any]]) -> list[Finding]:
     """Errors: ConfigError where there is neither such a plugin nor such a path."""
     from translate.plugins import Registry
     from translate.testing.plugin import check_plugin, importable, with_plugins
-    from translate.text import suggest
 
     path, registry = Path(plugin), Registry()
     names = [each.name for each in registry.plugins()]

@@ -10,7 +10,7 @@ import click
 
 from translate.cli.common import as_json, console, option_table, print_json
 from translate.cli.plugin_check import check_plugins
-from translate.errors import ConfigError
+from translate.errors import ConfigError, PluginError
 
 if TYPE_CHECKING:
     from translate.plugins import Registry
@@ -72,7 +72,6 @@ def show_plugin(name: str, as_json: bool) -> None:
 
 def _described(registry: Registry, name: str) -> dict[str, Any]:
     """A plugin, or the built-in components. Errors: ConfigError where there is no such plugin."""
-    from translate.errors import PluginError
     from translate.plugins.catalogue import describe_builtins, describe_plugin
 
     plugin = next((each for each in registry.plugins() if each.name == name), None)

@@ -22,6 +22,8 @@ ComponentKind = Literal[
     "transforms",
     "device_transforms",
     "stages",
+    "formats",
+    "exporters",
 ]
 
 

@@ -124,6 +124,9 @@ class Components(Protocol):
     def provider(self, kind: ComponentKind, name: str) -> Mapping[str, str]:
         """Who provides a component: `distribution`, `version`, `module`, `plugin` and `revision`."""
 
+    def names(self, kind: ComponentKind) -> Sequence[str]:
+        """The names that can be used: of built-in components, and of what the plugins provide that were named."""
+
     def check(self, kind: ComponentKind, name: str, options: Any) -> tuple[Any, list[Problem]]:
         """The options with all defaults as plain data, and what is wrong with them; they come back as they are then."""
 

@@ -19,7 +19,7 @@ from translate.conversion.plan import Plan, plan
 from translate.conversion.report import write_report
 from translate.conversion.summary import Summary
 from translate.errors import ConfigError, TranslateError
-from translate.imaging.io import SUFFIXES, Image, read
+from translate.imaging.io import Image, read, writable
 from translate.inference.precision import with_probed_precision
 from translate.storage.atomic import digest
 
@@ -111,7 +111,7 @@ def _check_labels(input: Path | Sequence[Path], output: Path, suffix: str | None
     """Errors: ConfigError where another format than PNG is asked for, which alone keeps the values of label maps."""
     single = isinstance(input, Path) and not (input.is_dir() or output.is_dir())
     for wanted in (suffix, output.suffix if single else None):
-        if wanted and wanted.lower() in SUFFIXES and wanted.lower() != ".png":
+        if wanted and wanted.lower() in writable() and wanted.lower() != ".png":
             raise ConfigError(f"label maps are written as PNG alone, which keeps their values; not as {wanted}")
 
 

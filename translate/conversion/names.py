@@ -13,7 +13,7 @@ from dataclasses import replace
 from pathlib import PurePosixPath
 
 from translate.conversion.items import Item
-from translate.imaging.io import SUFFIXES
+from translate.imaging.io import writable
 
 LONGEST = 255
 """Bytes of a file name, at most, on most file systems."""
@@ -79,5 +79,5 @@ def _ending(name: str, wanted: str | None) -> str:
     """The suffix of an input's output."""
     own = PurePosixPath(name).suffix
     if wanted is None:
-        return own if own.lower() in SUFFIXES else ".png"
+        return own if own.lower() in writable() else ".png"
     return own if own.lower() == wanted.lower() else wanted

@@ -12,7 +12,7 @@ from translate.conversion.items import Item
 from translate.conversion.names import named, names_of, order, same
 from translate.conversion.tree import Tree, pattern_of
 from translate.errors import ConfigError
-from translate.imaging.io import READABLE, SUFFIXES
+from translate.imaging.io import readable, writable
 
 RESULTS = "results.jsonl"
 
@@ -55,8 +55,8 @@ def plan(source: Path | Sequence[Path], output: Path, suffix: str | None = None,
     `suffix` (such as `.png`) is that of all outputs; by default each keeps its own where that format can be written,
     else gets `.png`. Errors: ConfigError (nothing there, no images, output inside input).
     """
-    if suffix is not None and suffix.lower() not in SUFFIXES:
-        raise ConfigError(f"no image format is written for {suffix!r}; use one of {' '.join(SUFFIXES)}")
+    if suffix is not None and suffix.lower() not in writable():
+        raise ConfigError(f"no image format is written for {suffix!r}; use one of {' '.join(writable())}")
     if not isinstance(source, Path):
         return _plan_list(source, output, suffix, samples)
     if source.is_dir():
@@ -74,7 +74,7 @@ def plan(source: Path | Sequence[Path], output: Path, suffix: str | None = None,
 
 
 def _plan_file(source: Path, output: Path, suffix: str | None, samples: int) -> Plan:
-    if output.suffix.lower() in READABLE and not output.is_dir():
+    if output.suffix.lower() in readable() and not output.is_dir():
         _one_format(output, suffix)
         item = Item(source.name, source, output.name)
         result = Plan([item], output.parent, source.parent, None, samples, whole=False)
@@ -90,8 +90,8 @@ def _plan_file(source: Path, output: Path, suffix: str | None, samples: int) -> 
 def _one_format(output: Path, suffix: str | None) -> None:
     """Errors: ConfigError where the name of an output file asks for what is not written, or not for `suffix`."""
     own = output.suffix.lower()
-    if own not in SUFFIXES:
-        raise ConfigError(f"{output}: no image format is written for {own!r}; use one of {' '.join(SUFFIXES)}")
+    if own not in writable():
+        raise ConfigError(f"{output}: no image format is written for {own!r}; use one of {' '.join(writable())}")
     if suffix is not None and suffix.lower() != own:
         raise ConfigError(f"{output}: its suffix and the format {suffix!r} differ; give one of them")
 
@@ -116,7 +116,7 @@ def _plan_tree(root: Path, pattern: Sequence[str], output: Path, suffix: str | N
             return result
         ignored += 1
     matching = f"that match {'/'.join(pattern)} " if pattern else ""
-    raise ConfigError(f"{root}: there are no images {matching}({' '.join(READABLE)}) among {ignored} other files")
+    raise ConfigError(f"{root}: there are no images {matching}({' '.join(readable())}) among {ignored} other files")
 
 
 def _outside(root: Path, output: Path) -> Callable[[Iterable[Item]], Iterator[Item]]:

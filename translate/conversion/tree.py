@@ -11,7 +11,7 @@ from pathlib import Path, PurePosixPath
 
 from translate.conversion.items import Item
 from translate.conversion.names import order, same
-from translate.imaging.io import READABLE
+from translate.imaging.io import readable
 
 Folder = tuple[Path, str]
 """A folder, and the prefix of the names in it: empty, or ending with a slash."""
@@ -70,7 +70,7 @@ class Tree:
     def _item(self, entry: os.DirEntry[str], folder: Path, prefix: str) -> Item | None:
         """The item of a directory entry that is no folder, or None for what is passed over."""
         name = prefix + entry.name
-        if entry.name.startswith(".") or Path(entry.name).suffix.lower() not in READABLE:
+        if entry.name.startswith(".") or Path(entry.name).suffix.lower() not in readable():
             return None
         if not matches(name.split("/"), self._pattern):
             return None

@@ -107,18 +107,21 @@ def translate_device_transforms() -> dict[str, type[DeviceTransform[Any]]]:
     return classes
 
 
-def _library() -> Any:
-    """The module, which takes a second to import."""
-    from kornia import augmentation
+def _kornia() -> Any:
+    """The package, which takes a second to import."""
+    import kornia.augmentation
 
-    return augmentation
+    return kornia
+
+
+def _library() -> Any:
+    """The module of augmentations."""
+    return _kornia().augmentation
 
 
 def _nearest() -> Any:
     """The library's word for an interpolation that makes no new values."""
-    from kornia.constants import Resample
-
-    return Resample.get("nearest")
+    return _kornia().constants.Resample.get("nearest")
 
 
 def _named(name: str, kind: Any) -> type[Kornia]:

@@ -27,6 +27,7 @@ from translate.imaging.formats.tiff import decode_tiff
 from translate.imaging.formats.tiff_directory import EXACT, Directory, read_directory
 from translate.imaging.formats.webp_gif_bmp import gif_info, webp_info
 from translate.imaging.image import FRAMES, LIMITS, Bands, Header, Image, Limits
+from translate.imaging.image_format import HEAD, ImageFormat, decode_by, format_of, header_by
 from translate.imaging.pixels import colour_key, upright
 
 Array = np.ndarray[Any, Any]
@@ -42,11 +43,22 @@ def probe(path: Path, *, limits: Limits = LIMITS) -> Header:
         with open_regular(path) as file:
             size = os.fstat(file.fileno()).st_size
             limits.check_file(size, str(path))
-            return _open(file, size, str(path), limits).header
+            if format_of(file.read(HEAD), str(path)) is None:
+                file.seek(0)
+                return _open(file, size, str(path), limits).header
     except OSError as error:
-        if leads_into_archive(path, error):
-            return open_header(contents(path, limits), str(path), limits).header
-        raise DataError(f"{path}: {error.strerror or error}") from None
+        if not leads_into_archive(path, error):
+            raise DataError(f"{path}: {error.strerror or error}") from None
+    data = contents(path, limits)
+    if other := format_of(data[:HEAD], str(path)):
+        return header_by(other, data, str(path), limits)
+    return open_header(data, str(path), limits).header
+
+
+def format_at(path: Path) -> ImageFormat | None:
+    """The format of a plugin that a file has. Errors: DataError, OSError."""
+    with open_regular(path) as file:
+        return format_of(file.read(HEAD), str(path))
 
 
 def read(path: Path, *, limits: Limits = LIMITS, indices: bool = False) -> Image:
@@ -76,6 +88,8 @@ def as_samples(image: Image, name: str) -> Array:
 def decode(data: bytes, name: str, *, limits: Limits = LIMITS, indices: bool = False) -> Image:
     """The image in `data`, as `read` gives it; `name` is what errors call it. Errors: DataError."""
     limits.check_file(len(data), name)
+    if other := format_of(data[:HEAD], name):
+        return decode_by(other, data, name, limits, indices=indices)
     return decode_opened(_open(BytesIO(data), len(data), name, limits), data, name, indices=indices)
 
 

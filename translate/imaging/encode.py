@@ -18,7 +18,8 @@ from translate.errors import ConfigError, DataError
 from translate.imaging.decode import matching
 from translate.imaging.formats.npy import encode_npy
 from translate.imaging.formats.tiff import encode_tiff
-from translate.imaging.image import EXACT_SUFFIXES, SUFFIXES, Image
+from translate.imaging.image import EXACT_SUFFIXES, Image
+from translate.imaging.image_format import as_image, encode_by, writable, writer_of
 from translate.imaging.pixels import to8, to16, within_unit
 from translate.storage.atomic import write_bytes
 
@@ -42,11 +43,13 @@ def write(path: Path, image: Image | Array, *, quality: int = 95, compression: i
 def encode(image: Image | Array, suffix: str, *, name: str = "image", quality: int = 95, compression: int = 6) -> bytes:
     """The bytes of an image file; see `write` and the table in `translate.imaging.io`."""
     suffix = suffix.lower()
-    if suffix not in SUFFIXES:
-        raise ConfigError(f"{name}: no image format is written for {suffix!r}; use one of {' '.join(SUFFIXES)}")
-    image = image if isinstance(image, Image) else _from_array(image)
+    if suffix not in writable():
+        raise ConfigError(f"{name}: no image format is written for {suffix!r}; use one of {' '.join(writable())}")
+    image = as_image(image)
     if image.palette and suffix != ".png":
         raise ConfigError(f"{name}: label maps are written as PNG alone, not as {suffix}")
+    if other := writer_of(suffix):
+        return encode_by(other, image, name)
     if suffix not in EXACT_SUFFIXES:
         _check_picture(image, suffix, name)
     if suffix == ".npy":
@@ -110,16 +113,3 @@ def _encode_wide(image: Image, compression: int) -> bytes:
     # A chunk: its length without the kind, the kind and the content, the CRC-32 of both.
     packed = struct.pack(">I", len(chunk) - 4) + chunk + struct.pack(">I", zlib.crc32(chunk))
     return data[:33] + packed + data[33:]  # right behind the header chunk
-
-
-def _from_array(array: Array) -> Image:
-    dtypes = ("uint8", "uint16", "uint32", "float32")
-    assert array.dtype in dtypes, f"images are {', '.join(dtypes)}, not {array.dtype}"
-    array = array[..., None] if array.ndim == 2 else array
-    assert array.ndim == 3 and array.shape[2], f"images are H x W x C, not {array.shape}"
-    channels = array.shape[2]
-    if channels > 4:
-        return Image(array, mode="bands")
-    colours = 1 if channels <= 2 else 3
-    alpha = array[..., -1] if channels in (2, 4) else None
-    return Image(array[..., :colours], alpha, mode="grey" if colours == 1 else "rgb")

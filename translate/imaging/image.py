@@ -140,6 +140,10 @@ class Image:
         return to8(pixels if within_unit(pixels) else stretched(pixels))
 
 
+DecodedImage = Image
+"""What plugins call an image of pixels: `translate.Image` is the type of a side of data."""
+
+
 def distance(a: Image, b: Image) -> float:
     """The mean absolute difference of two images' values in [0, 1]; of label maps the share of pixels that differ."""
     if a.palette:

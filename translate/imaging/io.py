@@ -27,6 +27,9 @@ What is written keeps size, bit depth, alpha and ICC profile where the format ca
 | JPEG | becomes 8 | become 8 | refused | laid over white | yes |
 | BMP | becomes 8 | become 8 | refused | laid over white | no |
 
+Plugins bring further formats (`imaging.image_format`); `readable()` and `writable()` are the suffixes of all that are
+in use.
+
 Fewer bits are rounded to the nearest; floats outside [0, 1] are refused where they would be. A `GuardedReader`
 (`imaging.sandbox`) reads the same for files that nobody vouches for: in a process that can be killed.
 """
@@ -37,6 +40,7 @@ from translate.imaging.decode import as_samples, decode, probe, read, read_sampl
 from translate.imaging.encode import encode, write
 from translate.imaging.files import contents
 from translate.imaging.image import READABLE, SUFFIXES, Bands, Header, Image, Limits
+from translate.imaging.image_format import readable, writable
 
 __all__ = [
     "READABLE",
@@ -52,5 +56,7 @@ __all__ = [
     "probe",
     "read",
     "read_samples",
+    "readable",
+    "writable",
     "write",
 ]

@@ -3,8 +3,8 @@ since a thread cannot be stopped from outside, and a crash takes all threads wit
 
 Ordinary files are decoded where they are, as fast as ever: PNG, JPEG and uncompressed BMP whose structure is checked
 first and whose announced size is in keeping with their bytes. What has a complex decoder (TIFF, WebP, GIF, run-length
-codes), or one that warns where it should refuse (CMYK JPEG), or announces far more than it holds, goes to a worker,
-which reads the file itself and sends the pixels back.
+codes, all formats of plugins), or one that warns where it should refuse (CMYK JPEG), or announces far more than it
+holds, goes to a worker, which reads the file itself and sends the pixels back.
 
 This process and a worker (`imaging.sandbox_worker`) talk through the worker's standard input and output: a request is
 one line of JSON; an answer is one line of JSON, then the raw bytes of the arrays that it announces. A worker is started
@@ -33,6 +33,7 @@ from translate.imaging.files import contents, open_regular
 from translate.imaging.formats.jpeg import jpeg_info
 from translate.imaging.formats.kind import kind_of
 from translate.imaging.image import LIMITS, Header, Image, Limits
+from translate.imaging.image_format import FORMATS, HEAD, format_of
 
 Array = np.ndarray[Any, Any]
 T = TypeVar("T")
@@ -45,6 +46,11 @@ LARGE = 1 << 28
 """Decoded bytes from which on no image is ordinary."""
 SCANS = 20
 """Scans of an ordinary progressive JPEG."""
+
+OF_A_PLUGIN = "plugin"
+"""Stands for the kind of a file that a plugin's format reads: nobody here knows what its decoder does."""
+COMPLEX = ("tiff", "webp", "gif", OF_A_PLUGIN)
+"""Kinds of files that are always decoded by a worker."""
 
 _START = (
     "import json, sys; sys.path[:] = json.loads(sys.argv[1]); "
@@ -84,7 +90,7 @@ class GuardedReader:
 
     def read(self, path: Path) -> Image:
         """The image in a file."""
-        if self._kind(path) in ("tiff", "webp", "gif"):
+        if self._kind(path) in COMPLEX:
             return self._ask("read", path, _Worker.image)
         data, name = contents(path, self.limits), str(path)
         # The bytes that are judged here are the bytes that are decoded: the file is not opened a second time.
@@ -96,14 +102,15 @@ class GuardedReader:
 
     def probe(self, path: Path) -> Header:
         """The header of an image file."""
-        if self._kind(path) in ("tiff", "webp", "gif"):
+        if self._kind(path) in COMPLEX:
             return self._ask("probe", path, lambda _, answer: Header(**answer["header"]))
         return probe(path, limits=self.limits)
 
     def _kind(self, path: Path) -> str:
         try:
             with open_regular(path) as file:
-                return kind_of(file.read(24), str(path))
+                head = file.read(HEAD)
+            return OF_A_PLUGIN if format_of(head, str(path)) else kind_of(head, str(path))
         except OSError as error:
             raise DataError(f"{path}: {error.strerror or error}") from None
 
@@ -194,7 +201,7 @@ class _Worker:
         try:
             assert self._process.stdin
             where = os.path.abspath(path)  # noqa: PTH100 - resolves no links: what is opened is what was named
-            request = {"what": what, "path": where, "name": str(path), "limits": vars(limits)}
+            request = {"what": what, "path": where, "name": str(path), "limits": vars(limits), "formats": [*FORMATS]}
             self._process.stdin.write(json.dumps(request).encode() + b"\n")
             self._process.stdin.flush()
             answer = self._receive()

@@ -12,15 +12,16 @@ import os
 import signal
 import sys
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, BinaryIO
 
 import numpy as np
 
 from translate.errors import DataError
-from translate.imaging.decode import probe, read
+from translate.imaging.decode import format_at, probe, read
 from translate.imaging.image import Limits
+from translate.imaging.image_format import FORMATS, register_places
 
 Array = np.ndarray[Any, Any]
 
@@ -38,6 +39,7 @@ def serve() -> None:
         limits = Limits(**request["limits"])
         _set_alarm(limits.seconds)
         try:
+            _take_formats(request["formats"])
             answer, arrays = _answer(request["what"], Path(request["path"]), limits)
         except DataError as error:
             text = str(error)
@@ -48,14 +50,28 @@ def serve() -> None:
         _clear_alarm()  # it may be a long time before the next image
 
 
+def _take_formats(places: Sequence[str]) -> None:
+    """Imports the formats of plugins that the parent has in use. Errors: DataError."""
+    if {*places} <= {*FORMATS}:
+        return
+    _allow(None)  # what a plugin imports, torch perhaps, is none of the image's
+    try:
+        register_places(places)
+    except Exception as error:
+        raise DataError(f"the plugin of an image format cannot be imported: {type(error).__name__}: {error}") from None
+
+
 def _answer(what: str, path: Path, limits: Limits) -> tuple[dict[str, Any], list[Any]]:
     """The line of an answer and the arrays behind it: pixels, alpha and profile, as far as there are any."""
-    _allow(_ROOM)
+    # A plugin's format may have to decode the image to know its header.
+    plugin = format_at(path)
+    _allow(_ROOM + (2 * path.stat().st_size + 3 * limits.decoded if plugin else 0))
     header = probe(path, limits=limits)
     if what == "probe":
         return {"header": vars(header)}, []
     # Twice the file (as read, and a decoder's copy) and six times the pixels (decoded, in wider arithmetic, upright).
-    _allow(_ROOM + 2 * path.stat().st_size + 6 * header.decoded)
+    if not plugin:
+        _allow(_ROOM + 2 * path.stat().st_size + 6 * header.decoded)
     image = read(path, limits=limits)
     if header.format == "jpeg":
         _check_warnings(path)
@@ -99,8 +115,9 @@ def _say(answers: BinaryIO, answer: Mapping[str, Any], *arrays: Array) -> None:
     answers.flush()
 
 
-def _allow(room: int) -> None:
-    """Lets the address space grow by so many bytes from here on, where the system can limit it (Linux)."""
+def _allow(room: int | None) -> None:
+    """Lets the address space grow by so many bytes from here on (None: by any number), where the system can limit it
+    (Linux)."""
     try:
         import resource  # Unix alone has it
 
@@ -108,6 +125,9 @@ def _allow(room: int) -> None:
     except (ImportError, OSError):
         return
     hard = resource.getrlimit(resource.RLIMIT_AS)[1]
+    if room is None:
+        resource.setrlimit(resource.RLIMIT_AS, (hard, hard))
+        return
     soft = pages * resource.getpagesize() + room
     if hard >= 0:  # a negative one means that there is none
         soft = min(soft, hard)

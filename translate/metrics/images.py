@@ -13,7 +13,7 @@ from torch import Tensor
 
 from translate.errors import ConfigError, DataError
 from translate.imaging.convert import Ranges, to_tensor
-from translate.imaging.io import READABLE, read
+from translate.imaging.io import read, readable
 from translate.imaging.pixels import top, within_unit
 from translate.networks import bicubic
 
@@ -138,12 +138,12 @@ def by_key(folder: Path) -> dict[str, Path]:
         raise ConfigError(f"{folder}: there is no such folder")
     paths: dict[str, Path] = {}
     for path in sorted(folder.rglob("*")):
-        if path.suffix.lower() not in READABLE or path.name.startswith(".") or not path.is_file():
+        if path.suffix.lower() not in readable() or path.name.startswith(".") or not path.is_file():
             continue
         key = path.relative_to(folder).with_suffix("").as_posix()
         if key in paths:
             raise DataError(f"{paths[key]} and {path} have the same name; which one to score is unclear")
         paths[key] = path
     if not paths:
-        raise ConfigError(f"{folder}: there are no images ({' '.join(READABLE)})")
+        raise ConfigError(f"{folder}: there are no images ({' '.join(readable())})")
     return dict(sorted(paths.items()))

@@ -18,6 +18,9 @@ from translate.training.config import ExtraLoss, TrainConfig
 
 Schema = dict[str, Any]
 
+NAMED: tuple[ComponentKind, ...] = tuple(kind for kind in KINDS if kind not in ("formats", "exporters"))
+"""Kinds of components that a pipeline file names."""
+
 _DIALECT = "https://json-schema.org/draft/2020-12/schema"
 _USE = "x-component"
 """Stands in the schema of a `Use` for its kind, until the names of that kind are put in."""
@@ -55,7 +58,7 @@ class _Generator(GenerateJsonSchema):
 class _Writer:
     def __init__(self, registry: Registry) -> None:
         self.components: dict[ComponentKind, dict[str, type[Any]]] = {}
-        for kind in KINDS:
+        for kind in NAMED:
             self.components[kind] = {name: registry.get(kind, name) for name in registry.names(kind)}
         self.plugins = [plugin.name for plugin in registry.plugins()]
         models: dict[type[BaseModel], None] = dict.fromkeys((Frame, StageFrame, StagePatch, ExtraLoss))
@@ -68,7 +71,7 @@ class _Writer:
         self.defs: dict[str, Schema] = whole["$defs"]
 
     def schema(self) -> Schema:
-        for kind in KINDS:
+        for kind in NAMED:
             for name, component in self.components[kind].items():
                 self.defs[_key(kind, name)] = self._component(name, component, named=kind not in ("methods", "stages"))
             self.defs[kind] = self._use(kind)

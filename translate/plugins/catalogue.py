@@ -66,11 +66,7 @@ def describe_plugin(registry: Registry, plugin: Plugin) -> dict[str, Any]:
         "off": plugin.name in registry.off,
         "seconds": None if plugin.seconds is None else round(plugin.seconds, 4),
         "hooks": list(plugin.hooks),
-        "provides": {
-            kind: _components({registry.spelt(kind, plugin.name, name): each for name, each in sorted(classes.items())})
-            for kind, classes in plugin.provides.items()
-            if classes
-        },
+        "provides": _provided(registry, plugin),
     }
 
 
@@ -87,6 +83,28 @@ def describe_builtins() -> dict[str, Any]:
         "hooks": [],
         "provides": {kind: _components(dict(sorted(builtins(kind).items()))) for kind in KINDS},
     }
+
+
+def _provided(registry: Registry, plugin: Plugin) -> dict[str, list[dict[str, Any]]]:
+    """What a plugin provides by kind, with the names that pipelines and the command line use."""
+    provided = {}
+    for kind, classes in plugin.provides.items():
+        if classes:
+            spelt = {registry.spelt(kind, plugin.name, name): each for name, each in sorted(classes.items())}
+            provided[str(kind)] = _components(spelt)
+    if plugin.commands:
+        provided["commands"] = [
+            {
+                "name": name if name == plugin.name else f"{plugin.name}/{name}",
+                "about": command.get_short_help_str(200),
+                "class": f"{type(command).__module__}.{type(command).__qualname__}",
+                "revision": 1,
+                "options": [],
+                "options_about": "",
+            }
+            for name, command in sorted(plugin.commands.items())
+        ]
+    return provided
 
 
 def about(component: type[Any]) -> str:

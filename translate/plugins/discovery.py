@@ -35,6 +35,8 @@ BUILTINS: Mapping[ComponentKind, str] = {
     "transforms": "translate.data.builtin",
     "device_transforms": "translate.data.builtin",
     "stages": "translate.stages.builtin",
+    "formats": "translate.imaging.builtin",
+    "exporters": "translate.models.onnx.exporter",
 }
 """The module whose hooks provide the built-in components of a kind; imported when the kind is first asked for."""
 
@@ -59,6 +61,8 @@ class Plugin:
     version: str
     entry: EntryPoint
     provides: dict[ComponentKind, dict[str, type[Any]]] = field(default_factory=dict)
+    commands: dict[str, Any] = field(default_factory=dict)
+    """Commands of click by name."""
     hooks: tuple[str, ...] = ()
     seconds: float | None = None
     """How long import and registration took; None before."""
@@ -116,6 +120,10 @@ class Plugin:
             results = {kind: getattr(pm.hook, f"translate_{kind}")() for kind in KINDS}
             if lost := [kind for kind in KINDS if f"translate_{kind}" in hooks and not results[kind]]:
                 raise TypeError(f"translate_{lost[0]} returned None, not a list of classes")
+            commands = pm.hook.translate_commands()
+            if "translate_commands" in hooks and not commands:
+                raise TypeError("translate_commands returned None, not a list of commands")
+            self.commands = collect_commands(commands)
             self.provides = {kind: collect(kind, provided) for kind, provided in results.items()}
             self.hooks = tuple(sorted(hooks))
         except (KeyboardInterrupt, Stopped, PluginError):
@@ -182,6 +190,19 @@ def collect(kind: ComponentKind, results: Iterable[Any]) -> dict[str, type[Any]]
                 raise TypeError(f"{what} has the name {name!r}, which {components[name].__name__} has too")
             components[name] = component
     return components
+
+
+def collect_commands(results: Iterable[Any]) -> dict[str, Any]:
+    """Commands by name out of the results of `translate_commands`. Errors: TypeError naming what does not fit."""
+    commands: dict[str, Any] = {}
+    for result in results:
+        for name, command in shapes.named(result):
+            if wrong := shapes.command_faults(name, command):
+                raise TypeError(f"{command!r} in translate_commands {wrong}")
+            if name in commands:
+                raise TypeError(f"translate_commands gives two commands of the name {name!r}")
+            commands[name] = command
+    return commands
 
 
 def _check_contract(module: Any) -> None:

@@ -25,7 +25,8 @@ class Registry:
     pipeline means. Nothing is imported before it is named. Plugins can be switched off (`switched`, and the variable
     `TRANSLATE_PLUGINS_OFF`): then nothing of them is imported, and `off` names them.
 
-    Errors: ConfigError where a plugin that is not installed is switched off.
+    Errors: ConfigError where a plugin that is not installed is switched off or on, PluginError for a broken one that is
+    switched on.
     """
 
     def __init__(self, entries: Iterable[EntryPoint] | None = None) -> None:
@@ -42,6 +43,8 @@ class Registry:
         self._pm = manager(self._trace)
         self.hook = self._pm.hook
         """Calls a hook of all modules that were named so far, built-in ones included: `registry.hook.translate_x()`."""
+        for name in sorted(named.on):
+            self.load(name)
 
     # ------------------------------------------------------------------------------------------------- components
 
@@ -197,6 +200,15 @@ class Registry:
     def _register(self, plugin: Plugin, name: str) -> Plugin:
         """Imports and checks a plugin, then adds its hooks to those that are called."""
         plugin.load(None if plugin.built_into_engine else self._trace)
+        if plugin.provides.get("formats") and not plugin.built_into_engine:
+            # Brings numpy, which most commands do without. The formats are in use in the whole process from here on.
+            from translate.imaging.image_format import register
+
+            try:
+                for kind in plugin.provides["formats"].values():
+                    register(kind)
+            except TypeError as error:
+                raise PluginError(f"{plugin} cannot be registered: {error}") from None
         if not self._pm.is_registered(plugin.module):
             self._pm.register(plugin.module, name=name)
         return plugin
@@ -241,6 +253,7 @@ def _provided(plugin: Plugin) -> str:
     parts: list[str] = []
     for kind in KINDS:
         parts += [f"{singular(kind)} {plugin.name}/{name}" for name in plugin.provides[kind]]
+    parts += [f"command {plugin.name}/{name}" for name in plugin.commands]
     return ", ".join(parts) or "nothing that a pipeline can name"
 
 

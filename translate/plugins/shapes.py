@@ -8,6 +8,8 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Any, get_args
 
+import click
+
 from translate.contracts import (
     ComponentKind,
     Config,
@@ -39,10 +41,12 @@ _BASES: Mapping[ComponentKind, type[Any]] = {
     "device_transforms": DeviceTransform,
     "stages": Stage,
 }
-_TORCH_BASES: Mapping[ComponentKind, str] = {
+_LATE_BASES: Mapping[ComponentKind, str] = {
     "networks": "translate.networks:Network",
     "losses": "translate.objectives:LossTerm",
     "objectives": "translate.objectives:AdversarialLoss",
+    "formats": "translate.imaging.image_format:ImageFormat",
+    "exporters": "translate.models.exporter:Exporter",
 }
 _NAMELESS = (
     inspect.Parameter.POSITIONAL_ONLY,
@@ -52,10 +56,10 @@ _NAMELESS = (
 
 
 def base(kind: ComponentKind) -> type[Any]:
-    """The class that every component of this kind derives from. Imports torch for networks, losses and objectives."""
+    """The class that every component of this kind derives from; what needs torch or numpy is imported for that."""
     if kind in _BASES:
         return _BASES[kind]
-    module, _, name = _TORCH_BASES[kind].partition(":")
+    module, _, name = _LATE_BASES[kind].partition(":")
     component: type[Any] = getattr(importlib.import_module(module), name)
     return component
 
@@ -94,9 +98,32 @@ def validate(kind: ComponentKind, name: Any, component: Any) -> list[str]:
         wrong += [*_game(component), *_views(component), *_directions(component), *_renamed(component)]
     if kind == "losses" and _nameless(component):
         wrong.append("needs a `forward` whose arguments all have names, since `on:` binds views to them")
+    if kind == "formats":
+        wrong += _format(component)
     if kind == "stages" and not isinstance(getattr(component, "produces", None), str):
         wrong.append("does not say what it produces (`produces`)")
     return wrong
+
+
+def command_faults(name: Any, command: Any) -> str:
+    """Says what is wrong with a command of a plugin; empty when it fits."""
+    if not isinstance(command, click.Command):
+        return "is not a click.Command: put @click.command() above the function"
+    if not isinstance(name, str) or not NAME.fullmatch(name):
+        return f"needs a name of letters, digits, '-', '_' and '.', not {name!r}"
+    return ""
+
+
+def _format(component: Any) -> Iterator[str]:
+    suffixes, signatures = getattr(component, "suffixes", None), component.signatures
+    if not isinstance(suffixes, tuple) or not suffixes or not all(map(_is_suffix, suffixes)):
+        yield f"needs `suffixes`, a tuple such as ('.pgm',) in lower case, not {suffixes!r}"
+    if not isinstance(signatures, tuple) or not all(isinstance(each, bytes) and each for each in signatures):
+        yield f"needs `signatures` to be a tuple of bytes, not {signatures!r}"
+
+
+def _is_suffix(value: Any) -> bool:
+    return isinstance(value, str) and value == value.lower() and re.fullmatch(r"\.[^./]+", value) is not None
 
 
 def _nameless(term: Any) -> bool:

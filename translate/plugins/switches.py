@@ -14,23 +14,27 @@ OFF = "TRANSLATE_PLUGINS_OFF"
 
 @dataclass(frozen=True)
 class Switches:
-    """`off`: names given with `--no-plugin`; `trace` gets a line for every import of a plugin and every hook call."""
+    """`off`: names given with `--no-plugin`; `on`: those given with `--plugin`, which every registry loads at once;
+    `trace` gets a line for every import of a plugin and every hook call."""
 
     off: frozenset[str] = frozenset()
+    on: frozenset[str] = frozenset()
     trace: Callable[[str], None] | None = None
 
     def __bool__(self) -> bool:
         """Says whether any of them is set."""
-        return bool(self.off) or self.trace is not None
+        return bool(self.off or self.on) or self.trace is not None
 
 
 _SWITCHES: ContextVar[Switches] = ContextVar("switches")
 
 
 @contextmanager
-def switched(off: Iterable[str] = (), trace: Callable[[str], None] | None = None) -> Iterator[None]:
-    """Registries that are made inside leave out the plugins in `off`, and report to `trace`."""
-    token = _SWITCHES.set(Switches(frozenset(off), trace))
+def switched(
+    off: Iterable[str] = (), trace: Callable[[str], None] | None = None, *, on: Iterable[str] = ()
+) -> Iterator[None]:
+    """Registries that are made inside leave out the plugins in `off`, load those in `on`, and report to `trace`."""
+    token = _SWITCHES.set(Switches(frozenset(off), frozenset(on), trace))
     try:
         yield
     finally:

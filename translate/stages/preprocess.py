@@ -9,6 +9,7 @@ from typing import Any, Literal
 from pydantic import PositiveInt
 
 from translate.contracts import (
+    ComponentKind,
     Config,
     DatasetFacts,
     Frames,
@@ -80,6 +81,12 @@ class PreprocessStage(Stage[PreprocessConfig]):
 
     def promise(self, parents: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
         return self._facts(self._source().facts()).to_json()
+
+    def uses(self) -> Iterable[tuple[ComponentKind, str]]:
+        """The image formats of the plugins that the pipeline names: what they read depends on their revision."""
+        for name in self.registry.names("formats"):
+            if self.registry.provider("formats", name)["plugin"] != "translate":
+                yield "formats", name
 
     def inputs(self) -> Iterable[Path]:
         named = [path for _, path in files(self.config.transforms, self.registry)]

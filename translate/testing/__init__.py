@@ -18,6 +18,7 @@ if TYPE_CHECKING:
         assert_source_conforms,
         assert_transform_conforms,
     )
+    from translate.testing.formats import assert_exporter_conforms, assert_format_conforms
     from translate.testing.method import assert_method_conforms
     from translate.testing.optimization import (
         assert_objective_conforms,
@@ -33,6 +34,8 @@ if TYPE_CHECKING:
 _WHERE = {
     "Finding": "report",
     "assert_device_transform_conforms": "data",
+    "assert_exporter_conforms": "formats",
+    "assert_format_conforms": "formats",
     "assert_loss_conforms": "terms",
     "assert_method_conforms": "method",
     "assert_metric_conforms": "scores",
@@ -52,6 +55,8 @@ _WHERE = {
 __all__ = [
     "Finding",
     "assert_device_transform_conforms",
+    "assert_exporter_conforms",
+    "assert_format_conforms",
     "assert_loss_conforms",
     "assert_method_conforms",
     "assert_metric_conforms",

@@ -17,6 +17,7 @@ from translate.plugins.discovery import GROUP
 from translate.plugins.registry import singular
 from translate.testing.component import ComponentChecks
 from translate.testing.data import DeviceTransformChecks, SourceChecks, TransformChecks
+from translate.testing.formats import ExporterChecks, FormatChecks
 from translate.testing.method import MethodChecks
 from translate.testing.optimization import ObjectiveChecks, OptimizerChecks, ScheduleChecks
 from translate.testing.report import GLOBALS, QUIET, Finding, watched
@@ -39,6 +40,8 @@ CHECKS: Mapping[ComponentKind, type[ComponentChecks]] = {
         TransformChecks,
         DeviceTransformChecks,
         StageChecks,
+        FormatChecks,
+        ExporterChecks,
     )
 }
 ASSERTS = "assert_{}_conforms"

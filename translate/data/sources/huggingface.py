@@ -15,7 +15,7 @@ from translate.data.tables.parquet import read_parquet
 from translate.data.tables.rows import Row, Rows
 from translate.data.tables.source import RowOptions, RowSource
 from translate.errors import DataError
-from translate.imaging.io import READABLE
+from translate.imaging.io import readable
 from translate.storage.archives import files_below
 
 METADATA = ("metadata.csv", "metadata.jsonl", "metadata.parquet")
@@ -108,7 +108,7 @@ class HuggingFace(RowSource[HuggingFaceConfig]):
         """A row for each image, with its folder as its class."""
         rows = []
         for file in self._files:
-            if file.suffix.lower() in READABLE:
+            if file.suffix.lower() in readable():
                 cells = {"image": str(file), "label": file.parent.name}
                 *folders, _ = file.relative_to(self.config.root).parts
                 inner = [name for name in folders if name.lower() not in SPLIT_NAMES]

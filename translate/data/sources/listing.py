@@ -9,7 +9,7 @@ from pathlib import Path
 from translate.errors import DataError
 from translate.imaging.files import contents
 from translate.imaging.image import LIMITS
-from translate.imaging.io import READABLE
+from translate.imaging.io import readable
 from translate.storage.archives import archive_at, archive_file, files_below, folder_exists, folders_in
 from translate.text import examples
 
@@ -68,7 +68,7 @@ def list_images(folder: Path) -> Listing:
     for path in files_below(folder):
         relative = path.relative_to(folder)
         key = relative.with_suffix("").as_posix()
-        if path.suffix.lower() not in READABLE:
+        if path.suffix.lower() not in readable():
             others.append(relative.as_posix())
         elif key in files:
             twice.append(f"{files[key].name} and {path.name}")
@@ -78,7 +78,7 @@ def list_images(folder: Path) -> Listing:
         raise DataError(f"{folder}: {len(twice)} names stand for two images each ({examples(twice)}); keep one of each")
     if not files:
         content = f"only other files ({examples(others)})" if others else "nothing"
-        raise DataError(f"{folder}: no images; it holds {content}. Images end in {' '.join(READABLE)}")
+        raise DataError(f"{folder}: no images; it holds {content}. Images end in {' '.join(readable())}")
     return Listing(folder, dict(sorted(files.items())), others)
 
 

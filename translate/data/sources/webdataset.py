@@ -13,7 +13,7 @@ from translate.data.tables.rows import Row, Rows
 from translate.data.tables.shards import expanded, read_shards
 from translate.data.tables.source import RowOptions, RowSource
 from translate.errors import DataError
-from translate.imaging.io import READABLE
+from translate.imaging.io import readable
 
 Patterns = tuple[str, ...]
 
@@ -64,7 +64,7 @@ class WebDataset(RowSource[WebDatasetConfig]):
     def columns(self) -> Mapping[str, Column]:
         if self.config.columns:
             return self.config.columns
-        images = [name for name in self.rows.columns if f".{name}".endswith(READABLE)]
+        images = [name for name in self.rows.columns if f".{name}".endswith(readable())]
         chosen = {"image": Column(column=images[0])} if images else {}
         if "cls" in self.rows.columns:
             chosen["domain"] = Column(column="cls", type="class")

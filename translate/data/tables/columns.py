@@ -17,7 +17,7 @@ from translate.contracts import IGNORE, Class, Config, Frames, Image, Labels, Si
 from translate.data.sources.labelled import as_labels
 from translate.data.tables.rows import Embedded, Row, Rows
 from translate.errors import DataError
-from translate.imaging.io import READABLE, as_samples, decode, read
+from translate.imaging.io import as_samples, decode, read, readable
 from translate.imaging.palette import Colour, default_palette
 from translate.storage.archives import archive_at, file_exists
 from translate.text import examples, suggest
@@ -267,7 +267,7 @@ def _found_names(cells: Sequence[Any]) -> tuple[str, ...]:
 
 
 def _names_image(cell: Any) -> bool:
-    return isinstance(cell, str) and cell.lower().endswith(READABLE)
+    return isinstance(cell, str) and cell.lower().endswith(readable())
 
 
 def _is_number(cell: Any) -> bool:

@@ -58,6 +58,16 @@ def kind_of(head: bytes, name: str) -> str:
     raise DataError(f"{name}: not an image of a known format (PNG, JPEG, WebP, TIFF, BMP, GIF, NPY)")
 
 
+def is_built_in(head: bytes) -> bool:
+    """Whether the first 16 bytes are those of a format that is read here."""
+    return head.startswith(tuple(magic for magic, _ in _FORMATS)) or (head[:4], head[8:12]) == (b"RIFF", b"WEBP")
+
+
+def signatures_of(kind: str) -> tuple[bytes, ...]:
+    """The bytes that open files of a format. Those of WebP stand apart: `RIFF`, a length, and the name of the form."""
+    return tuple(magic for magic, of in _FORMATS if of == kind)
+
+
 CHECKS: Mapping[str, Callable[[bytes, str], None]] = MappingProxyType(
     {"png": check_png, "jpeg": check_jpeg, "bmp": check_bmp, "tiff": check_tiff}
 )

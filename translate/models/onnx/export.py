@@ -87,22 +87,29 @@ def export_onnx(
     takes its place, and the result says why, where that does not follow the networks or its file differs from torch.
     Errors: ConfigError (nothing there, packages missing), ContractError (the method cannot be exported; why).
     """
-    for package in ("onnx", "onnxruntime"):
-        needed(package)
+    check_packages()
     folder = locate(ref, resolver)
     translator = load(folder, "cpu", tile="off")
     one = output is not None and output.suffix.lower() == SUFFIX
     names = [translator.route(direction).name] if one or direction else list(translator.routes)
     target = output or folder / FOLDER
-    exports = []
-    for name in names:
-        file = target if one else target / f"{name}{SUFFIX}"
-        data, export = exported(translator, name, file, exporter)
-        file.parent.mkdir(parents=True, exist_ok=True)
-        write_bytes(file, data)
-        write_text(file.with_suffix(".md"), export_card(facts_of(translator, name), name, file.name, export.difference))
-        exports.append(export)
-    return exports
+    files = {name: target if one else target / f"{name}{SUFFIX}" for name in names}
+    return [write_direction(translator, name, file, exporter) for name, file in files.items()]
+
+
+def check_packages() -> None:
+    """Errors: ConfigError where a package is missing."""
+    for package in ("onnx", "onnxruntime"):
+        needed(package)
+
+
+def write_direction(translator: Translator, name: str, file: Path, exporter: Exporter | None = None) -> Export:
+    """Writes one direction into `file`, with a card beside it. Errors: as `export_onnx`."""
+    data, export = exported(translator, name, file, exporter)
+    file.parent.mkdir(parents=True, exist_ok=True)
+    write_bytes(file, data)
+    write_text(file.with_suffix(".md"), export_card(facts_of(translator, name), name, file.name, export.difference))
+    return export
 
 
 def exported(

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from translate.data.sources.listing import SPLIT_NAMES, list_images, require_folder
 from translate.errors import DataError
-from translate.imaging.io import READABLE, Header, probe
+from translate.imaging.io import Header, probe, readable
 
 PROBED = 100
 """So many images of a folder are looked at, spread evenly."""
@@ -148,7 +148,7 @@ def _folders_of_images(path: Path) -> dict[str, Path]:
 def _holds_images(path: Path) -> bool:
     if not path.is_dir() or path.name.startswith("."):
         return False
-    return any(each.suffix.lower() in READABLE or _holds_images(each) for each in path.iterdir())
+    return any(each.suffix.lower() in readable() or _holds_images(each) for each in path.iterdir())
 
 
 def _pile(path: Path) -> Pile:

@@ -1,0 +1,192 @@
+"""Formats of image files that plugins bring, and the table of those that are in use."""
+
+from __future__ import annotations
+
+import importlib
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterable
+from itertools import chain
+from pathlib import PurePath
+from typing import Any, ClassVar
+
+import numpy as np
+
+from translate.contracts import Configured, NoOptions
+from translate.errors import DataError
+from translate.imaging.formats.kind import is_built_in
+from translate.imaging.image import BANDS, READABLE, SUFFIXES, Header, Image, Limits
+
+Array = np.ndarray[Any, Any]
+
+HEAD = 4096
+"""Bytes at the start of a file in which signatures are looked for."""
+_TYPES = ("uint8", "uint16", "uint32", "float32")
+
+
+class ImageFormat(Configured[NoOptions], ABC):
+    """A format of image files, by suffix and signature: how the bytes of a file become an image, and the other way
+    round.
+
+    It is in use in every process in which its plugin was named (`plugins: [acme]` in a pipeline file, `translate
+    --plugin acme convert ...`). A file is of this format if it starts with one of the `signatures`; without any, if it
+    has one of the `suffixes` and no built-in format knows its bytes. When a folder is walked, files of these suffixes
+    are images. `translate convert` reads files in a process that can be killed, and so it does these.
+    """
+
+    suffixes: ClassVar[tuple[str, ...]]
+    """Suffixes of its files, in lower case, such as `(".pgm",)`; none that a built-in format has."""
+    signatures: ClassVar[tuple[bytes, ...]] = ()
+    """The first bytes of its files, any of them, such as `(b"P5",)`."""
+
+    def __init__(self, config: NoOptions | None = None) -> None:
+        self.config = config or NoOptions()
+
+    @abstractmethod
+    def read(self, data: bytes) -> Image | Array:
+        """The image in the bytes of a file, upright.
+
+        As an array: H x W x C, uint8, uint16, uint32 or float32, with C of 1 (grey), 2 (grey, alpha), 3 (RGB), 4 (RGB,
+        alpha) or more (bands). Errors: DataError for damaged bytes; whatever else it raises counts as damage.
+        """
+
+    def header(self, data: bytes) -> Header:
+        """The size and form of the image. By default it is decoded for that; a format that knows its own header says
+        what the file announces, so that one which announces too much is refused before it is decoded."""
+        return header_of(self.name, as_image(self.read(data)))
+
+    def write(self, image: Image) -> bytes:
+        """The bytes of a file with this image: `image.array` is H x W x C with alpha as the last channel. A format that
+        leaves this out is read alone. Errors: DataError for an image that it cannot hold."""
+        raise NotImplementedError
+
+
+FORMATS: dict[str, ImageFormat] = {}
+"""The formats of plugins that are in use, by the place of their class (`acme.formats:Pgm`). One table for the process:
+images are read in many places and threads, and none of them should read other files than its neighbour."""
+
+
+def register(kind: type[ImageFormat]) -> None:
+    """Takes a format into use. Errors: TypeError where it has no suffix of its own."""
+    place = f"{kind.__module__}:{kind.__qualname__}"
+    others: dict[str, str] = {}
+    for at, each in FORMATS.items():
+        if at != place:
+            others |= dict.fromkeys(each.suffixes, at)
+    for suffix in kind.suffixes:
+        if suffix in READABLE:
+            raise TypeError(f"{kind.__name__} is for {suffix}, which is built in; built-in formats go first")
+        if suffix in others:
+            raise TypeError(f"{kind.__name__} is for {suffix}, which {others[suffix]} is for as well")
+    FORMATS[place] = kind()
+
+
+def register_places(places: Iterable[str]) -> None:
+    """Takes into use in this process what `FORMATS` of another one names."""
+    for place in places:
+        if place not in FORMATS:
+            module, _, name = place.partition(":")
+            register(getattr(importlib.import_module(module), name))
+
+
+def readable() -> tuple[str, ...]:
+    """Suffixes of files that are taken for images when a folder is walked, in lower case."""
+    return (*READABLE, *chain.from_iterable(each.suffixes for each in FORMATS.values()))
+
+
+def writable() -> tuple[str, ...]:
+    """Suffixes that can be written, in lower case."""
+    return (*SUFFIXES, *chain.from_iterable(each.suffixes for each in FORMATS.values() if _writes(each)))
+
+
+def writer_of(suffix: str) -> ImageFormat | None:
+    """The format of a plugin that writes files of a suffix."""
+    return next((each for each in FORMATS.values() if suffix in each.suffixes and _writes(each)), None)
+
+
+def format_of(head: bytes, name: str) -> ImageFormat | None:
+    """The format of a plugin that a file has, by its first `HEAD` bytes and its name; None for a built-in one, and for
+    one that nobody knows."""
+    if not FORMATS or is_built_in(head):
+        return None
+    for each in FORMATS.values():
+        if each.signatures and head.startswith(each.signatures):
+            return each
+    suffix = PurePath(name).suffix.lower()
+    return next((each for each in FORMATS.values() if not each.signatures and suffix in each.suffixes), None)
+
+
+def header_by(kind: ImageFormat, data: bytes, name: str, limits: Limits) -> Header:
+    """The header of a file of a plugin's format, within the limits. Errors: DataError."""
+    header: Header = _asked(kind, name, lambda: kind.header(data))
+    limits.check(header, len(data), name)
+    return header
+
+
+def decode_by(kind: ImageFormat, data: bytes, name: str, limits: Limits, *, indices: bool = False) -> Image:
+    """The image in a file of a plugin's format, within the limits; with `indices` it has to be one of classes, H x W x
+    1 of 8 bits. Errors: DataError."""
+    if type(kind).header is not ImageFormat.header:
+        header_by(kind, data, name, limits)
+    image: Image = _asked(kind, name, lambda: as_image(kind.read(data)))
+    limits.check(header_of(kind.name, image), len(data), name)
+    if indices and (image.pixels.dtype != np.uint8 or image.array.shape[2] != 1):
+        raise DataError(f"{name}: a label map is H x W x 1 of 8 bits, and this is {image.array.shape}")
+    return image
+
+
+def encode_by(kind: ImageFormat, image: Image, name: str) -> bytes:
+    """The bytes of an image in a plugin's format. Errors: DataError."""
+    try:
+        data = kind.write(image)
+    except DataError as error:
+        raise DataError(f"{name}: {error}") from None
+    except Exception as error:
+        height, width = image.pixels.shape[:2]
+        what = f"{width} x {height} pixels of {image.pixels.dtype}"
+        raise DataError(f"{name}: {what} cannot be written as {kind.name}: {_words(error)}") from None
+    if not isinstance(data, bytes | bytearray):
+        raise DataError(f"{name}: the format {kind.name} gives {type(data).__name__} and not bytes")
+    return bytes(data)
+
+
+def as_image(value: Image | Array) -> Image:
+    """The image of an array as formats and callers give it. Errors: TypeError for other shapes and types."""
+    if isinstance(value, Image):
+        return value
+    array = np.asarray(value)
+    array = array[..., None] if array.ndim == 2 else array
+    if array.dtype.name not in _TYPES or array.ndim != 3 or not 1 <= array.shape[2] <= BANDS:
+        raise TypeError(f"images are H x W x C, {', '.join(_TYPES)}, not {array.shape} {array.dtype}")
+    channels = array.shape[2]
+    if channels > 4:
+        return Image(array, mode="bands")
+    colours = 1 if channels <= 2 else 3
+    alpha = array[..., -1] if channels in (2, 4) else None
+    return Image(array[..., :colours], alpha, mode="grey" if colours == 1 else "rgb")
+
+
+def header_of(name: str, image: Image) -> Header:
+    """The header that a decoded image has."""
+    height, width, channels = image.pixels.shape
+    floats = image.pixels.dtype.kind == "f"
+    return Header(name, width, height, channels, image.bits, image.alpha is not None, image.mode, floats)
+
+
+def _writes(kind: ImageFormat) -> bool:
+    return type(kind).write is not ImageFormat.write
+
+
+def _asked(kind: ImageFormat, name: str, call: Callable[[], Any]) -> Any:
+    """What a format says. Errors: DataError for whatever it raises, with the file's name."""
+    try:
+        return call()
+    except DataError as error:
+        raise DataError(f"{name}: {error}") from None
+    except MemoryError:
+        raise
+    except Exception as error:
+        raise DataError(f"{name}: damaged or truncated {kind.name}: {_words(error)}") from None
+
+
+def _words(error: Exception) -> str:
+    return f"{type(error).__name__}: {error}"

@@ -1,0 +1,45 @@
+"""Exports a model, whatever the format: finds it, chooses directions and files, and lets the exporter write."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from translate.contracts import Components
+from translate.errors import ContractError
+from translate.models.exporter import Exported, Exporter
+from translate.models.load import load, locate
+
+
+def export_model(
+    ref: str | Path,
+    exporter: Exporter[Any],
+    output: Path | None = None,
+    direction: str | None = None,
+    *,
+    registry: Components | None = None,
+    resolver: Callable[[str], Path] | None = None,
+) -> list[Exported]:
+    """Writes the directions of a model (or one of them) as `OUTPUT/DIRECTION` with the exporter's suffix.
+
+    `output` defaults to a folder of the exporter's name in the bundle; with the exporter's suffix it is the file for
+    `direction` (default: the first). Errors: ConfigError (nothing there), and those of the exporter.
+    """
+    folder = locate(ref, resolver)
+    model = load(folder, "cpu", registry, tile="off")
+    one = output is not None and exporter.suffix != "" and output.suffix.lower() == exporter.suffix
+    names = [model.route(direction).name] if one or direction else list(model.routes)
+    target = output or folder / exporter.name
+    files = {name: target if one else target / f"{name}{exporter.suffix}" for name in names}
+    for file in files.values():
+        file.parent.mkdir(parents=True, exist_ok=True)
+    exports = list(exporter.export(model, files))
+    for export in exports:
+        if not isinstance(export, Exported):
+            raise ContractError(
+                f"exporter {exporter.name}: export() yields {type(export).__name__}; yield translate.Exported"
+            )
+        if not export.file.exists():
+            raise ContractError(f"exporter {exporter.name}: it names {export.file}, and there is no such file")
+    return exports
