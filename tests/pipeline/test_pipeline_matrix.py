@@ -293,7 +293,7 @@ BAD: dict[str, tuple[str, str]] = {
     ),
     "values that are not there": (
         "matrix: {seed: [1, 2]}}\n  two: {uses: toy/fit, needs: {data: make, init: fit}, matrix: {seed: [2, 3]}",
-        "7:75: stages.two.matrix.seed.1: 'fit', which this stage needs, is not unfolded over '3' but 1, 2",
+        "7:75: stages.two.matrix.seed.1: 'fit', which this stage needs, is unfolded over seed as 1, 2, without '3'",
     ),
     "parents that differ": (
         "matrix: {seed: [1, 2]}}\n  fat: {uses: toy/make, matrix: {seed: [1, 3]}}\n"

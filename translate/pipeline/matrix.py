@@ -121,7 +121,8 @@ class _Axes:
     def _check_own(self, own: Axis, axis: Axis, parent: str) -> None:
         for value, node in own.values.items():
             if value not in axis.values and node is not None:
-                text = f"{parent!r}, which this stage needs, is not unfolded over {value!r} but {_listed(axis)}"
+                text = f"{parent!r}, which this stage needs, is unfolded over {axis.key} as {_listed(axis)}, "
+                text += f"without {value!r}"
                 self.issues.append(node.issue((), text))
 
     def _own(self, node: Node) -> Iterator[Axis]:
