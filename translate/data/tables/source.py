@@ -6,7 +6,7 @@ from abc import abstractmethod
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import TypeVar
 
 from translate.contracts import Class, Image, Labels, Record, Sides, SourceFacts, Vector
@@ -180,7 +180,8 @@ class RowSource(FileSource[R]):
             text = row.key
         else:
             text = _name_of_file(row, sides)
-        parts = [part for part in PurePosixPath(text.replace("\\", "/")).parts if part not in ("/", "..")]
+        # Text, not paths: a table may have a million rows.
+        parts = [part for part in text.replace("\\", "/").split("/") if part not in ("", ".", "..")]
         if not parts:
             raise CellError(f"{text!r} cannot be the name of an image")
         return "/".join(parts)
@@ -191,7 +192,9 @@ def _name_of_file(row: Row, sides: Iterable[SideColumn]) -> str:
     for side in sides:
         cell = row.cells.get(side.column.columns[0])
         if isinstance(side.side, Image | Labels) and isinstance(cell, str):
-            return PurePosixPath(cell).with_suffix("").as_posix() if PurePosixPath(cell).name else cell
+            folder, slash, name = cell.rpartition("/")
+            stem = name.rpartition(".")[0] or name
+            return f"{folder}{slash}{stem}"
     place = row.place.rpartition(":")[2].strip()
     return f"row-{place}" if place.isdigit() else place
 
