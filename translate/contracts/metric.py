@@ -6,7 +6,7 @@ import functools
 import inspect
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from translate.contracts.data import DataSpec
@@ -17,6 +17,10 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 
+def _no_values(side: str) -> Sequence[Any]:
+    raise ContractError(f"the values of side {side!r} are not known here")
+
+
 @dataclass(frozen=True)
 class EvaluationContext:
     """Everything about an evaluation beyond outputs and references. All images are as `Metric` describes them.
@@ -25,8 +29,10 @@ class EvaluationContext:
     `keys` names the outputs. `inputs` are the images that were translated and `exemplars` the second inputs of the
     direction (where it has one input alone: that input), one for each output. `counterparts` are the exemplars as they
     look on the source side, in splits with true pairs, else None. `training_images(side)` gives all real images of a
-    side that the model was trained on. `spec` describes the data. `device` is where networks of a metric should run:
-    `cpu`, `cuda:0`; images come on the CPU.
+    side that the model was trained on, and `training_values(side)` the classes (indices) or vectors of such a side, in
+    the order of the images that it belongs together with. `values` are the classes and vectors that the direction got
+    beside its images, by the name of the input, one for each output. `spec` describes the data. `device` is where
+    networks of a metric should run: `cpu`, `cuda:0`; images come on the CPU.
     """
 
     target_side: str
@@ -38,6 +44,8 @@ class EvaluationContext:
     counterparts: Sequence[Tensor] | None = None
     spec: DataSpec | None = None
     device: str = "cpu"
+    values: Mapping[str, Sequence[Any]] = field(default_factory=dict)
+    training_values: Callable[[str], Sequence[Any]] = _no_values
 
 
 class Metric(Configured[C], ABC):

@@ -25,6 +25,7 @@ from translate.metrics.scores import (
 )
 from translate.metrics.segmentation import ClassAccuracy, MeanIoU, PaletteAccuracy, PixelAccuracy
 from translate.metrics.two_sample import SWD
+from translate.metrics.wanted_class import WantedClass
 
 __all__ = [
     "C2ST",
@@ -44,6 +45,7 @@ __all__ = [
     "PaletteAccuracy",
     "PixelAccuracy",
     "Score",
+    "WantedClass",
     "by_key",
     "decibel",
     "evaluate_sets",
@@ -72,4 +74,5 @@ def translate_metrics() -> Iterable[type[Metric[Any]]]:
         PixelAccuracy,
         ClassAccuracy,
         C2ST,
+        WantedClass,
     ]

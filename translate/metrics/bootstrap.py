@@ -48,6 +48,7 @@ def drawn_context(context: EvaluationContext | None, places: Sequence[int]) -> E
         inputs=Drawn(context.inputs, places),
         exemplars=Drawn(context.exemplars, places),
         counterparts=None if context.counterparts is None else Drawn(context.counterparts, places),
+        values={name: Drawn(values, places) for name, values in context.values.items()},
     )
 
 

@@ -10,10 +10,13 @@ from typing import Any, overload
 import torch
 from torch import Tensor
 
-from translate.contracts import IGNORE, DataSpec, EvaluationContext, Metric
+from translate.contracts import IGNORE, Class, DataSpec, EvaluationContext, Image, Metric, Sides
+from translate.errors import ConfigError
 from translate.testing.batches import tiny_batch, tiny_spec
 from translate.testing.component import ComponentChecks
 from translate.testing.report import check
+
+CLASSIFIED = Sides({"image": Image(), "class": Class()}, together=(("image", "class"),))
 
 
 def assert_metric_conforms(
@@ -74,16 +77,25 @@ class MetricChecks(ComponentChecks):
         return metric.score(outputs, references, context), metric.details(outputs, references, context)
 
     def spec(self) -> DataSpec:
-        """Data with labels, or with two sides and a palette, so that any metric of images finds what it asks for."""
+        """Data with labels; or with two sides and a palette, so that any metric of images finds what it asks for; or,
+        where the metric does not take that, with images of two classes."""
         labelled = tiny_spec("labelled", size=self.size)
         if self.cls.reads == "labels":
             return labelled
-        return replace(tiny_spec("attribute", size=self.size), classes=labelled.classes, palette=labelled.palette)
+        two_sides = replace(tiny_spec("attribute", size=self.size), classes=labelled.classes, palette=labelled.palette)
+        try:
+            self.cls(self.config(), two_sides)
+        except ConfigError:
+            return tiny_spec(CLASSIFIED, size=self.size, classes=2)
+        return two_sides
 
     def context(self, count: int, spec: DataSpec) -> EvaluationContext:
-        """The context that `evaluate` would give a metric for `count` outputs."""
+        """The context that `evaluate` would give a metric for `count` outputs.
+
+        Images of classes: those of the second are half as bright, and every output was asked for the first.
+        """
         inputs = Lazy(list(self.images(2))[:count])
-        return EvaluationContext(
+        context = EvaluationContext(
             target_side="with",
             source_side="without",
             keys=[str(n) for n in range(count)],
@@ -91,6 +103,16 @@ class MetricChecks(ComponentChecks):
             exemplars=inputs,
             training_images=lambda side: self.images(3 + (side == "with")),
             spec=spec,
+        )
+        if "class" not in spec.sides:
+            return context
+        return replace(
+            context,
+            target_side="image",
+            source_side="image",
+            training_images=lambda side: Lazy([*self.images(3), *self.images(4, 0.5)]),
+            values={"class": [0] * count},
+            training_values=lambda side: [0] * self.count + [1] * self.count,
         )
 
     @check("gives a number", "options")
