@@ -96,6 +96,12 @@ def test_a_card_of_classes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> N
     assert classes(built, "val") == [0, 1, 2] and list(built.notes()) == []
     some = source({"uses": "dataset", "name": "afhq", "root": tmp_path, "domains": ["wild", "cat"]})
     assert keys(some, "val") == ["wild/0", "cat/0"] and classes(some, "val") == [0, 1]
+    assert list(
+        source({"uses": "dataset", "name": "afhq", "root": tmp_path, "sides": ["image", "class"]}).facts().data
+    ) == [
+        "image",
+        "class",
+    ]
     with pytest.raises(ConfigError, match="dataset 'afhq' can only be `kind: domains`"):
         source({"uses": "dataset", "name": "afhq", "root": tmp_path, "kind": "paired"})
 
@@ -114,6 +120,11 @@ def test_attributes_of_a_card_as_domains(tmp_path: Path) -> None:
     assert (keys(built, "val"), classes(built, "val")) == (["5", "4"], [0, 1])
     notes = list(built.notes())
     assert "2 images have none or several of Blond, Black: 2.png, 3.png" in notes
+    renamed = source({**stated, "sides": ["photo", "class"]})
+    assert list(renamed.facts().data) == ["photo", "class"]
+    assert {record.side for record in renamed.records("train")} == {"photo", "class"}
+    with pytest.raises(ConfigError, match="calls both sides 'image'"):
+        source({**stated, "sides": ["image", "image"]}).facts()
     with pytest.raises(DataError, match=r"list_attr_celeba.txt: no attribute 'Blnd'; did you mean 'Blond'"):
         source(stated | {"domains": ["Blnd", "Black"]}).facts()
     with pytest.raises(ConfigError, match="needs `domains`, the attributes that an image has one of"):

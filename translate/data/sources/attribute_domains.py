@@ -12,6 +12,7 @@ from translate.contracts import Class, Image, Record, Sides, SourceFacts
 from translate.data.sources.attribute import read_attributes, read_partition
 from translate.data.sources.folders import SPLITS, FileSource, Picking
 from translate.data.sources.listing import on_disk, require_folder
+from translate.errors import ConfigError
 from translate.imaging.io import read_samples
 from translate.text import examples
 
@@ -23,6 +24,8 @@ class AttributeDomainsConfig(Picking):
     """Folder of the images and of both tables."""
     domains: tuple[str, ...]
     """Attributes that are the domains, in the order of their index: `[Black_Hair, Blond_Hair, Brown_Hair]`."""
+    sides: tuple[str, str] = ("image", "domain")
+    """Names of the two sides: the images, and the class of each."""
     images: str = "img_align_celeba"
     """Folder of the images, in `root`."""
     attributes: str = "list_attr_celeba.txt"
@@ -55,16 +58,16 @@ class AttributeDomains(FileSource[AttributeDomainsConfig]):
         return tuple(split for split in SPLITS if split in self._files)
 
     def facts(self) -> SourceFacts:
-        sides = Sides({"image": Image(), "domain": Class(self.config.domains)}, together=(("image", "domain"),))
-        return SourceFacts(sides, self.splits())
+        return SourceFacts(domain_sides(self.config.sides, self.config.domains), self.splits())
 
     def records(self, split: str) -> Iterator[Record]:
+        image, side = self.config.sides
         for index, domain in enumerate(self.config.domains):
             files = self._files[split].get(index, {})
             for key in self._pick(split, files, f"{split}/{domain}"):
                 path = files[key]
-                yield Record(key, "image", str(path), partial(read_samples, path))
-                yield Record(key, "domain", str(path), lambda index=index: index)  # type: ignore[misc]
+                yield Record(key, image, str(path), partial(read_samples, path))
+                yield Record(key, side, str(path), lambda index=index: index)  # type: ignore[misc]
 
     def inputs(self) -> Iterable[Path]:
         c = self.config
@@ -88,3 +91,11 @@ class AttributeDomains(FileSource[AttributeDomainsConfig]):
         if outside:
             self._note(f"{len(outside):,} images have none or several of {', '.join(c.domains)}: {examples(outside)}")
         return files
+
+
+def domain_sides(names: tuple[str, str], classes: tuple[str, ...]) -> Sides:
+    """Images, and beside each the class that it is of, under these names. Errors: ConfigError where both are equal."""
+    image, side = names
+    if image == side:
+        raise ConfigError(f"`sides` calls both sides {image!r}")
+    return Sides({image: Image(), side: Class(classes)}, together=(names,))

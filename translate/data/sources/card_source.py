@@ -6,9 +6,9 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any, Literal
 
-from translate.contracts import Class, Image, Record, Sides, Source, SourceFacts
+from translate.contracts import Record, Sides, Source, SourceFacts
 from translate.data.sources.attribute import Attribute, AttributeConfig, AttributeList, AttributeListConfig
-from translate.data.sources.attribute_domains import AttributeDomains, AttributeDomainsConfig
+from translate.data.sources.attribute_domains import AttributeDomains, AttributeDomainsConfig, domain_sides
 from translate.data.sources.cards import data_root, load_card
 from translate.data.sources.domains import Domains, DomainsConfig
 from translate.data.sources.folders import FileSource, Folders, FoldersConfig, Picking, SideBySide, SideBySideConfig
@@ -33,6 +33,8 @@ class DatasetConfig(Picking):
     domains: tuple[str, ...] = ()
     """Columns of a table of attributes that are several domains, `[Black_Hair, Blond_Hair]`, or the folders of classes
     to read, of cards that have one or the other; empty: all folders."""
+    sides: tuple[str, str] = ("image", "domain")
+    """With `kind: domains`: names of the two sides, the images and the class of each."""
     colour: bool = False
     """Whether grey images become RGB, for data of kind `attribute` whose sides mix both."""
     disjoint: bool = False
@@ -79,7 +81,7 @@ class DatasetSource(Source[DatasetConfig]):
         """The sides of several domains, whose names are known without the images where they are columns."""
         if self.card.layout == "domains":
             return self._files.facts().data
-        return Sides({"image": Image(), "domain": Class(self.config.domains)}, together=(("image", "domain"),))
+        return domain_sides(self.config.sides, self.config.domains)
 
     def _source(self) -> FileSource[Any]:
         c = self.config
@@ -91,11 +93,12 @@ class DatasetSource(Source[DatasetConfig]):
             if getattr(c, option) and not fits:
                 raise ConfigError(f"dataset {c.name!r} has no use for `{option}`: its layout is {layout}")
         if layout == "domains":
-            return Domains(DomainsConfig(root=self.root, names=c.domains, **picked), self.seed)
+            return Domains(DomainsConfig(root=self.root, names=c.domains, sides=c.sides, **picked), self.seed)
         if self.kind == "domains":
             if len(c.domains) < 2:
                 raise ConfigError(f"dataset {c.name!r} needs `domains`, the attributes that an image has one of")
-            return AttributeDomains(AttributeDomainsConfig(root=self.root, domains=c.domains, **picked), self.seed)
+            attributes = AttributeDomainsConfig(root=self.root, domains=c.domains, sides=c.sides, **picked)
+            return AttributeDomains(attributes, self.seed)
         if layout == "attribute-list" and not c.attribute:
             raise ConfigError(f"dataset {c.name!r} needs `attribute`, the one that tells the sides apart")
         if layout == "side-by-side":
