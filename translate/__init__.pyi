@@ -15,6 +15,8 @@ from .contracts import (
     DeviceTransform as DeviceTransform,
     DeviceTransformUse as DeviceTransformUse,
     Direction as Direction,
+    DirectionCall as DirectionCall,
+    Draw as Draw,
     EvaluationContext as EvaluationContext,
     Frames as Frames,
     Image as Image,

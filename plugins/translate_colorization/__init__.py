@@ -18,6 +18,8 @@ from translate import (
     Build,
     Config,
     Direction,
+    DirectionCall,
+    Draw,
     Method,
     Metric,
     Nets,
@@ -87,11 +89,11 @@ class Colorization(Method[ColorizationConfig]):
             "prior": Prior(len(ab_bins())),
         }
 
-    def degrade(self, target: Tensor, direction: str, rng: torch.Generator) -> Tensor:
+    def degrade(self, target: Tensor, direction: DirectionCall, rng: torch.Generator) -> Tensor:
         L, ab = to_lab(target)
         return to_rgb(L, torch.zeros_like(ab))
 
-    def translate(self, nets: Nets, inputs: Mapping[str, Tensor], direction: str) -> Tensor:
+    def translate(self, nets: Nets, inputs: Mapping[str, Tensor], direction: DirectionCall, draw: Draw) -> Tensor:
         L = seen = to_lab(inputs["image"])[0]
         side, resolution = min(L.shape[-2:]), self.config.resolution
         if resolution is not None and side > resolution:

@@ -17,6 +17,8 @@ from translate import (
     Config,
     ConfigError,
     Direction,
+    DirectionCall,
+    Draw,
     Method,
     Nets,
     NetworkUse,
@@ -140,7 +142,7 @@ class CUT(Method[CUTConfig]):
             losses.append(patch_nce(x, y, c.temperature))
         return torch.stack(losses).mean(0).view(sets, -1).mean(1)
 
-    def translate(self, nets: Nets, inputs: Mapping[str, Tensor], direction: str) -> Tensor:
+    def translate(self, nets: Nets, inputs: Mapping[str, Tensor], direction: DirectionCall, draw: Draw) -> Tensor:
         fake: Tensor = nets.gen(inputs["image"])
         return fake
 

@@ -17,6 +17,8 @@ from translate import (
     Config,
     ConfigError,
     Direction,
+    DirectionCall,
+    Draw,
     ImagePool,
     Method,
     Nets,
@@ -128,7 +130,7 @@ class CycleGAN(Method[CycleGANConfig]):
         yield Update("D", {"critic_a": critic_a, "critic_b": critic_b}, views)
         objective.constrain(nets.D_a, nets.D_b)
 
-    def translate(self, nets: Nets, inputs: Mapping[str, Tensor], direction: str) -> Tensor:
+    def translate(self, nets: Nets, inputs: Mapping[str, Tensor], direction: DirectionCall, draw: Draw) -> Tensor:
         fake: Tensor = nets["G_ab" if direction == "a_to_b" else "G_ba"](inputs["image"])
         return fake
 

@@ -11,7 +11,7 @@ from pydantic import Field, NonNegativeInt
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from translate import Build, Config, Direction, Method, Nets, Objective, Step, Update, hookimpl
+from translate import Build, Config, Direction, DirectionCall, Draw, Method, Nets, Objective, Step, Update, hookimpl
 from translate_discogan.networks import DiscoConfig, DiscoCritic, DiscoGenerator
 
 Share = Annotated[float, Field(ge=0, le=1)]
@@ -126,7 +126,7 @@ class DiscoGAN(Method[DiscoGANConfig]):
         adversarial = self.config.objective.generator(critic, fake, real, step)
         return adversarial, feature_matching([f.detach() for f in D.judge(real)[1]], seen[-1])
 
-    def translate(self, nets: Nets, inputs: Mapping[str, Tensor], direction: str) -> Tensor:
+    def translate(self, nets: Nets, inputs: Mapping[str, Tensor], direction: DirectionCall, draw: Draw) -> Tensor:
         fake: Tensor = nets["G_ab" if direction == "a_to_b" else "G_ba"](inputs["image"])
         return fake
 

@@ -11,7 +11,21 @@ from pydantic import Field, NonNegativeInt, PositiveInt, model_validator
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from translate import Build, Config, Direction, Method, Metric, Nets, Objective, Step, Update, batched, hookimpl
+from translate import (
+    Build,
+    Config,
+    Direction,
+    DirectionCall,
+    Draw,
+    Method,
+    Metric,
+    Nets,
+    Objective,
+    Step,
+    Update,
+    batched,
+    hookimpl,
+)
 from translate_genegan.metrics import AttributeAccuracy, ColourfulPlace, ExemplarRetrieval, PlaceL1
 from translate_genegan.networks import CodeNorm, Critic, Joiner, Norm, PartConfig, Splitter
 
@@ -138,7 +152,7 @@ class GeneGAN(Method[GeneGANConfig]):
         bursts = updates // c.burst_every + 1 if c.burst else 0
         return c.critic_steps * (updates + 1) + max(0, c.burst - c.critic_steps) * bursts
 
-    def translate(self, nets: Nets, inputs: Mapping[str, Tensor], direction: str) -> Tensor:
+    def translate(self, nets: Nets, inputs: Mapping[str, Tensor], direction: DirectionCall, draw: Draw) -> Tensor:
         background, own = self._parts(nets.splitter(inputs["image"]))
 
         def join(code: Tensor) -> Tensor:

@@ -18,6 +18,8 @@ from translate import (
     Build,
     Config,
     Direction,
+    DirectionCall,
+    Draw,
     Method,
     Metric,
     Nets,
@@ -94,11 +96,11 @@ class Inpainting(Method[InpaintingConfig]):
         x = torch.arange(width, device=device).view(1, 1, 1, -1) - ((width - wide) * left).round()
         return ((y >= 0) & (y < high) & (x >= 0) & (x < wide)).to(images.dtype)
 
-    def degrade(self, target: Tensor, direction: str, rng: torch.Generator) -> Mapping[str, Tensor]:
+    def degrade(self, target: Tensor, direction: DirectionCall, rng: torch.Generator) -> Mapping[str, Tensor]:
         mask = self.holes(target, rng)
         return {"image": covered(target, mask), "mask": 2 * mask - 1}
 
-    def translate(self, nets: Nets, inputs: Mapping[str, Tensor], direction: str) -> Tensor:
+    def translate(self, nets: Nets, inputs: Mapping[str, Tensor], direction: DirectionCall, draw: Draw) -> Tensor:
         x, mask = inputs["image"], (inputs["mask"][:, :1] > 0).to(inputs["image"].dtype)
         return torch.where(mask > 0, self.whole(nets, x, mask).float(), x)
 

@@ -9,7 +9,21 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from translate import Build, Config, Direction, Method, Nets, NetworkUse, Objective, Step, TestTime, Update, hookimpl
+from translate import (
+    Build,
+    Config,
+    Direction,
+    DirectionCall,
+    Draw,
+    Method,
+    Nets,
+    NetworkUse,
+    Objective,
+    Step,
+    TestTime,
+    Update,
+    hookimpl,
+)
 
 
 class Pix2PixConfig(Config):
@@ -73,7 +87,7 @@ class Pix2Pix(Method[Pix2PixConfig]):
         shown = {"fake": fake, "input": x, "output": fake, "target": y, "generator": nets.gen}
         yield Update("G", losses, views | shown)
 
-    def translate(self, nets: Nets, inputs: Mapping[str, Tensor], direction: str) -> Tensor:
+    def translate(self, nets: Nets, inputs: Mapping[str, Tensor], direction: DirectionCall, draw: Draw) -> Tensor:
         fake: Tensor = nets.gen(inputs["image"])
         return fake
 

@@ -20,6 +20,8 @@ from translate import (
     Config,
     ConfigError,
     Direction,
+    DirectionCall,
+    Draw,
     MedianFrequency,
     Method,
     Nets,
@@ -82,7 +84,7 @@ class Segmentation(Method[SegmentationConfig]):
             weight = nets.frequency(y) if weights == "median-frequency" else logits.new_tensor(weights)
         return {"cross_entropy": cross_entropy(logits, y, weight), "dice": dice_loss(logits, y)}
 
-    def translate(self, nets: Nets, inputs: Mapping[str, Tensor], direction: str) -> Tensor:
+    def translate(self, nets: Nets, inputs: Mapping[str, Tensor], direction: DirectionCall, draw: Draw) -> Tensor:
         return self.full(nets.seg(inputs["image"]), inputs["image"])
 
 
@@ -197,7 +199,7 @@ class Colours(Method[ColoursConfig]):
         losses = {"adversarial": objective.generator(critic, fake, y, step), "l1": l1}
         yield Update("G", losses, views | {"fake": fake, "input": x, "output": fake, "target": y})
 
-    def translate(self, nets: Nets, inputs: Mapping[str, Tensor], direction: str) -> Tensor:
+    def translate(self, nets: Nets, inputs: Mapping[str, Tensor], direction: DirectionCall, draw: Draw) -> Tensor:
         painted = nets.gen(inputs["image"]).float()
         near = torch.stack([-(painted - c.view(1, 3, 1, 1)).square().sum(1) for c in self.palette(painted)], 1)
         return F.interpolate(near, inputs["image"].shape[-2:], mode="nearest")

@@ -16,7 +16,10 @@ from translate import (
     Build,
     Config,
     ConfigError,
+    DataSpec,
     Direction,
+    DirectionCall,
+    Draw,
     Method,
     Nets,
     NetworkUse,
@@ -48,10 +51,10 @@ class SuperResolution(Method[C]):
     directions = {"enlarge": Direction(nets=("G",), scale=4)}
 
     @classmethod
-    def directions_with(cls, config: C) -> Mapping[str, Direction]:
+    def directions_with(cls, config: C, spec: DataSpec | None) -> Mapping[str, Direction]:
         return {"enlarge": Direction(nets=("G",), scale=config.scale)}
 
-    def degrade(self, target: Tensor, direction: str, rng: torch.Generator) -> Tensor:
+    def degrade(self, target: Tensor, direction: DirectionCall, rng: torch.Generator) -> Tensor:
         s, (height, width) = self.config.scale, target.shape[-2:]
         if height % s or width % s:
             raise ConfigError(
@@ -75,7 +78,7 @@ class SuperResolution(Method[C]):
         distance = F.mse_loss if self.config.pixel == "mse" else F.l1_loss
         return distance(fake.float(), real)
 
-    def translate(self, nets: Nets, inputs: Mapping[str, Tensor], direction: str) -> Tensor:
+    def translate(self, nets: Nets, inputs: Mapping[str, Tensor], direction: DirectionCall, draw: Draw) -> Tensor:
         fake: Tensor = nets.G(inputs["image"])
         return fake
 

@@ -55,7 +55,7 @@ class Paste(Method[NoOptions]):
     def step(self, nets: Any, batch: Any, step: Any) -> Any:
         yield
 
-    def translate(self, nets: Any, inputs: Mapping[str, Tensor], direction: str) -> Tensor:
+    def translate(self, nets: Any, inputs: Mapping[str, Tensor], direction: str, draw: Any) -> Tensor:
         image = inputs["image"]
         if direction == "same":
             return image

@@ -165,7 +165,7 @@ def test_nothing_to_do_is_said(tmp_path, make, told):
 
 def test_a_network_that_fails_on_one_image_fails_that_one_alone(tmp_path, make, told, tiny):
     class Picky(tiny):
-        def translate(self, nets, inputs, direction):
+        def translate(self, nets, inputs, direction, draw):
             if inputs["image"].shape[-1] > 16:
                 raise IndexError("too wide")
             return nets.gen(inputs["image"])

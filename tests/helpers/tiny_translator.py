@@ -48,7 +48,7 @@ class Tiny(Method[TinyConfig]):
     def step(self, nets: Any, batch: Mapping[str, Tensor], step: Step) -> Iterator[Update]:
         yield Update("G", {"l1": (nets.gen(batch["input"]) - batch["target"]).abs().mean()})
 
-    def translate(self, nets: Any, inputs: Mapping[str, Tensor], direction: str) -> Tensor:
+    def translate(self, nets: Any, inputs: Mapping[str, Tensor], direction: str, draw: Any) -> Tensor:
         return nets.gen(inputs["image"])
 
 

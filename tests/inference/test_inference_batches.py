@@ -65,7 +65,7 @@ def test_images_of_a_batch_come_out_as_alone(lively, name):
     ]
     passes = []
     run = model.method.translate
-    model.method.translate = lambda nets, inputs, d: passes.append(len(inputs["image"])) or run(nets, inputs, d)
+    model.method.translate = lambda nets, inputs, *more: passes.append(len(inputs["image"])) or run(nets, inputs, *more)
     made = model.translate_images(images)
     assert passes == [4]
     for image, found in zip(images, made, strict=True):
@@ -79,7 +79,7 @@ def test_labels_inputs_of_other_sizes_and_what_composes(make, tiny):
     class Mixed(tiny):
         directions = {"mix": Direction(nets=("gen",), inputs=("image", "other"))}
 
-        def translate(self, nets, inputs, direction):
+        def translate(self, nets, inputs, direction, draw):
             return F.instance_norm(nets.gen(torch.cat((inputs["image"], inputs["other"]), 1))) / 3
 
         def compose(self, output, original, direction):
@@ -106,12 +106,12 @@ def test_labels_inputs_of_other_sizes_and_what_composes(make, tiny):
         assert len(np.unique(made.pixels)) > 1
 
 
-def test_where_dropout_stays_on_each_draws_by_its_key(make):
+def test_where_dropout_stays_on_each_draws_by_its_values(make):
     model = make(nets={"gen": nn.Sequential(nn.Dropout(0.5))}, test_time=TestTime(dropout=True))
-    images, keys = [picture(16, 16) for _ in range(3)], ["x", "y", "z"]
-    made = model.translate_images(images, keys=keys)
-    for image, key, found in zip(images, keys, made, strict=True):
-        same(found, model.translate_image(image, key=key), 0)
+    images = [picture(16, 16) for _ in range(3)]
+    for image, output in zip(images, model.translate_images(images), strict=True):
+        same(output, model.translate_image(image), 0)
+        assert not np.array_equal(output.pixels, model.translate_image(image, sample=1).pixels)
     assert model.batch_size(None, (16, 16)) == 1
     plain = model.without_dropout().translate_images(images)
     assert all(np.array_equal(output.pixels, image.pixels) for output, image in zip(plain, images, strict=True))
@@ -132,11 +132,11 @@ def test_a_batch_that_does_not_fit_is_halved_then_goes_in_strips_and_that_is_rem
     images = [picture(32, 32) for _ in range(5)]
     wanted, tried = [model.translate_image(image) for image in images], []
 
-    def full(program, route, each, key=""):
+    def full(program, route, each, sample=0):
         tried.append(len(each))
         raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 9 GiB")
 
-    monkeypatch.setattr(Program, "together", full)
+    monkeypatch.setattr(Program, "outputs", full)
     for _ in range(2):
         for made, whole in zip(model.translate_images(images), wanted, strict=True):
             same(made, whole)
@@ -145,17 +145,17 @@ def test_a_batch_that_does_not_fit_is_halved_then_goes_in_strips_and_that_is_rem
 
 def test_only_as_much_is_halved_as_has_to_be(monkeypatch, lively):
     model, tried = translator(lively(ResNet, filters=4, blocks=1)), []
-    together = Program.together
+    together = Program.outputs
 
-    def narrow(program, route, each, key=""):
+    def narrow(program, route, each, sample=0):
         tried.append(len(each))
         if len(each) > 2:
             raise RuntimeError("DefaultCPUAllocator: can't allocate memory: you tried to allocate 9 bytes")
-        return together(program, route, each, key)
+        return together(program, route, each, sample)
 
     images = [picture(32, 32) for _ in range(4)]
     wanted = [model.translate_image(image) for image in images]
-    monkeypatch.setattr(Program, "together", narrow)
+    monkeypatch.setattr(Program, "outputs", narrow)
     for _ in range(2):
         for made, alone in zip(model.translate_images(images), wanted, strict=True):
             same(made, alone)
@@ -185,13 +185,13 @@ def test_networks_that_mix_the_images_of_a_batch_go_one_by_one(make):
 def test_a_list_takes_batches_and_keeps_its_order(lively, monkeypatch):
     model = translator(lively(ResNet, filters=4, blocks=1))
     monkeypatch.setattr(model.streamer, "batch_size", lambda route, pixels: 2)
-    together, passes = Program.together, []
+    together, passes = Program.outputs, []
 
-    def counted(program, route, each, key=""):
+    def counted(program, route, each, sample=0):
         passes.append(len(each))
-        return together(program, route, each, key)
+        return together(program, route, each, sample)
 
-    monkeypatch.setattr(Program, "together", counted)
+    monkeypatch.setattr(Program, "outputs", counted)
     small = [DRAW.integers(0, 256, (16, 16, 3), dtype=np.uint8) for _ in range(5)]
     large = DRAW.integers(0, 256, (40, 20, 3), dtype=np.uint8)
     given = [*small[:3], large, small[3], torch.zeros(3, 16, 16), small[4]]

@@ -40,7 +40,7 @@ def test_scale_multiplies_the_size_and_alpha_follows(make, tiny):
     class Twice(tiny):
         directions = {"up": Direction(nets=("gen",), scale=2)}
 
-        def translate(self, nets, inputs, direction):
+        def translate(self, nets, inputs, direction, draw):
             return nn.functional.interpolate(nets.gen(inputs["image"]), scale_factor=2)
 
     image = np.random.default_rng(0).integers(0, 256, (13, 9, 3), dtype=np.uint8)
@@ -49,17 +49,20 @@ def test_scale_multiplies_the_size_and_alpha_follows(make, tiny):
     assert np.array_equal(make(Twice)(opaque)[..., 3], np.full((26, 18), 255))
 
 
-def test_dropout_depends_on_seed_and_key_alone(make, rng):
+def test_dropout_depends_on_the_seed_the_image_and_the_sample_alone(make, rng):
     image = torch.rand(3, 3, 16, 16, generator=rng)
     on = make(nets={"gen": Noisy()}, test_time=TestTime(dropout=True), seed=1)
     before = torch.get_rng_state()
-    batch = on.translate_tensor(image, keys=["a", "b", "c"])
+    batch = on.translate_tensor(image)
     assert torch.equal(torch.get_rng_state(), before)
-    single = on.translate_tensor(image[1:2], keys=["b"])
+    single = on.translate_tensor(image[1:2])
     assert torch.equal(batch[1:2], single) and not torch.equal(single, image[1:2])
-    assert not torch.equal(on.translate_tensor(image[1:2], keys=["other"]), single)
+    assert not torch.equal(on.translate_tensor(image[1:2], sample=1), single)
     again = make(nets={"gen": Noisy()}, test_time=TestTime(dropout=True), seed=2)
-    assert not torch.equal(again.translate_tensor(image[1:2], keys=["b"]), single)
+    assert not torch.equal(again.translate_tensor(image[1:2]), single)
+    assert torch.equal(again(image[1:2], seed=1), single) and torch.equal(
+        again(image[1], seed=1, samples=2)[0], single[0]
+    )
     off = make(nets={"gen": Noisy()}).translate_tensor(image)
     assert torch.equal(off, image)
 
@@ -145,7 +148,7 @@ def test_further_inputs_of_a_list_are_one_for_all_or_as_many(make, tiny):
     class Mixed(tiny):
         directions = {"mix": Direction(nets=("gen",), inputs=("image", "exemplar"))}
 
-        def translate(self, nets, inputs, direction):
+        def translate(self, nets, inputs, direction, draw):
             return torch.cat((inputs["image"], inputs["exemplar"]), 1).mean(1, keepdim=True).expand(-1, 3, -1, -1)
 
     black, white, grey = (np.full((8, 8, 3), v, np.uint8) for v in (0, 254, 100))
@@ -158,29 +161,33 @@ def test_further_inputs_of_a_list_are_one_for_all_or_as_many(make, tiny):
     assert torch.equal(made, torch.zeros(2, 3, 8, 8))
 
 
-def test_images_of_a_batch_and_of_a_list_draw_each_their_own(make):
+def test_images_of_a_batch_and_of_a_list_draw_what_each_draws_alone(make, rng):
     model = make(nets={"gen": Noisy()}, test_time=TestTime(dropout=True))
-    batch = model(torch.ones(2, 3, 16, 16))
-    assert not torch.equal(batch[0], batch[1])
-    first, second = model([torch.ones(3, 16, 16)] * 2)
-    assert torch.equal(first, batch[0]) and torch.equal(second, batch[1])
+    images = torch.rand(2, 3, 16, 16, generator=rng)
+    batch = model(images)
+    first, second = model([images[0], images[1]])
+    assert torch.equal(first, batch[0]) and torch.equal(second, batch[1]) and torch.equal(model(images[1]), second)
+    pairs = model([images[0], images[1]], samples=2)
+    assert torch.equal(pairs[1][0], second) and not torch.equal(*pairs[1])
     plain = model.without_dropout()
     assert not plain.stochastic and torch.equal(plain(torch.ones(3, 16, 16)), torch.ones(3, 16, 16))
-    assert model.stochastic and torch.equal(model(torch.ones(2, 3, 16, 16)), batch)
+    assert model.stochastic and torch.equal(model(images), batch)
 
 
 def test_further_inputs_come_by_name_and_in_the_size_of_the_first(make, tiny):
     class Mixed(tiny):
         directions = {"mix": Direction(nets=("gen",), inputs=("image", "exemplar"))}
 
-        def translate(self, nets, inputs, direction):
+        def translate(self, nets, inputs, direction, draw):
             return (inputs["image"] + inputs["exemplar"]) / 2
 
     translator = make(Mixed)
     black, white = np.zeros((10, 6, 3), np.uint8), np.full((31, 17), 254, np.uint8)
     assert np.array_equal(translator(black, exemplar=white), np.full((10, 6, 3), 127))
-    for others in ({}, {"exemplar": white, "hat": white}, {"hat": white}):
-        with pytest.raises(ConfigError, match="the further inputs exemplar; given"):
+    with pytest.raises(ConfigError, match=r"the further inputs exemplar; given: \(none\)"):
+        translator(black)
+    for others in ({"exemplar": white, "hat": white}, {"hat": white}):
+        with pytest.raises(ConfigError, match=r"takes no 'hat'; it takes inputs exemplar, options \(none\)"):
             translator(black, **others)
 
 

@@ -186,7 +186,7 @@ def test_networks_of_the_registry_are_built_by_it(tmp_path, tiny):
             small = build("resnet_6", in_channels=1, out_channels=1, filters=4)
             return {"gen": small, "critic": build(NetworkUse(uses="pixel"), in_channels=1)}
 
-        def translate(self, nets, inputs, direction):
+        def translate(self, nets, inputs, direction, draw):
             return nets.gen(inputs["image"])
 
     class Known(Registry):

@@ -20,6 +20,8 @@ from translate import (
     DecodedImage,
     DeviceTransform,
     Direction,
+    DirectionCall,
+    Draw,
     Exported,
     Exporter,
     ImageFormat,
@@ -89,7 +91,7 @@ class Plain(Method[PlainConfig]):
         views = {"input": batch["input"], "output": fake, "target": batch["target"]}
         yield Update("G", {"l1": F.l1_loss(fake.float(), batch["target"])}, views)
 
-    def translate(self, nets: Nets, inputs: Mapping[str, Tensor], direction: str) -> Tensor:
+    def translate(self, nets: Nets, inputs: Mapping[str, Tensor], direction: DirectionCall, draw: Draw) -> Tensor:
         output: Tensor = nets.gen(inputs["image"])
         return output
 

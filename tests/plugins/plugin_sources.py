@@ -12,7 +12,7 @@ class {name}(Method[NoOptions]):
     directions = {{"a_to_b": Direction(nets=("gen",))}}
     def networks(self, build): return {{}}
     def step(self, nets, batch, step): yield
-    def translate(self, nets, inputs, direction): return inputs["image"]
+    def translate(self, nets, inputs, direction, draw): return inputs["image"]
 
 @hookimpl
 def translate_methods():

@@ -47,7 +47,7 @@ class Doubling(Method[NoOptions]):
         mask = (torch.rand(target.shape[-2:], generator=rng) < 0.5).float()[None, None] * 2 - 1
         return {"image": torch.where(mask > 0, 0.0, target), "mask": mask}
 
-    def translate(self, nets: Any, inputs: Any, direction: str) -> Tensor:
+    def translate(self, nets: Any, inputs: Any, direction: str, draw: Any) -> Tensor:
         if direction == "enlarge":
             return nets.net(inputs["image"])
         return torch.where(inputs["mask"][:, :1] > 0, 1.0, inputs["image"])

@@ -42,7 +42,7 @@ class Negative(Method):
     def step(self, nets, batch, step):
         yield
 
-    def translate(self, nets, inputs, direction):
+    def translate(self, nets, inputs, direction, draw):
         if direction == "blend":
             return (inputs["image"] + inputs["exemplar"]) / 2
         return nets.net(inputs["image"])
@@ -294,7 +294,7 @@ class Hidden(Negative):
     directions = {name: Negative.directions[name] for name in ("a_to_b", "b_to_a")}
     LEVEL = 0.4 / 127.5  # below half a step of 8 bits
 
-    def translate(self, nets, inputs, direction):
+    def translate(self, nets, inputs, direction, draw):
         image, grey = inputs["image"], 1 / 255  # exactly the pixel value 128
         if direction == "a_to_b":
             return grey + self.LEVEL * image

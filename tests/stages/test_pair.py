@@ -65,7 +65,7 @@ def test_made_images_and_their_originals_become_pairs(
     runs = home(tmp_path, recipe(made=made))
     pairs, data = Dataset(runs / "pairs"), Dataset(runs / "prepare")
     other = "target" if made == "input" else "input"
-    assert (pairs.kind, pairs.splits, pairs.facts.pairs) == ("paired", ("train", "val", "test"), pairs.splits)
+    assert (pairs.facts.kind, pairs.splits, pairs.facts.pairs) == ("paired", ("train", "val", "test"), pairs.splits)
     keys = data.keys("train", "b")
     assert pairs.keys("train", "input") == pairs.keys("train", "target") == keys
     for key in keys:

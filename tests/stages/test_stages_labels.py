@@ -44,7 +44,7 @@ class Brightest(Method):
     def step(self, nets, batch, step):
         yield
 
-    def translate(self, nets, inputs, direction):
+    def translate(self, nets, inputs, direction, draw):
         return nets.net(inputs["image"])
 
 

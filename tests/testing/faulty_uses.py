@@ -173,9 +173,9 @@ class SetsEnvironment(Fine):
 
 @fault("it changes torch's default dtype")
 class DefaultDouble(Fine):
-    def translate(self, nets, inputs, direction):
+    def translate(self, nets, inputs, direction, draw):
         torch.set_default_dtype(torch.float64)
-        return super().translate(nets, inputs, direction)
+        return super().translate(nets, inputs, direction, draw)
 
 
 @fault("it changes the working directory")
@@ -187,69 +187,69 @@ class Moves(Fine):
 
 @fault("translate\\(\\) in direction a_to_b returns shape \\(2, 3, 16, 18\\) for inputs of 32 x 36")
 class HalfSize(Fine):
-    def translate(self, nets, inputs, direction):
-        return F.avg_pool2d(super().translate(nets, inputs, direction), 2)
+    def translate(self, nets, inputs, direction, draw):
+        return F.avg_pool2d(super().translate(nets, inputs, direction, draw), 2)
 
 
 @fault("returns shape \\(2, 1, 32, 36\\) for inputs of 32 x 36, not \\(2, 3, 32, 36\\)")
 class Grey(Fine):
-    def translate(self, nets, inputs, direction):
-        return super().translate(nets, inputs, direction)[:, :1]
+    def translate(self, nets, inputs, direction, draw):
+        return super().translate(nets, inputs, direction, draw)[:, :1]
 
 
 @fault("translate\\(\\) in direction a_to_b returns NoneType; it has to return a tensor")
 class NothingBack(Fine):
-    def translate(self, nets, inputs, direction):
+    def translate(self, nets, inputs, direction, draw):
         return None
 
 
 @fault("returns values from -.* to .*; images are in \\[-1, 1\\]")
 class Bytes(Fine):
-    def translate(self, nets, inputs, direction):
-        return super().translate(nets, inputs, direction) * 255
+    def translate(self, nets, inputs, direction, draw):
+        return super().translate(nets, inputs, direction, draw) * 255
 
 
 @fault("returns no value below 0; images are in \\[-1, 1\\], not in \\[0, 1\\]: return 2 \\* y - 1")
 class ZeroToOne(Fine):
-    def translate(self, nets, inputs, direction):
-        return (super().translate(nets, inputs, direction) + 1) / 2
+    def translate(self, nets, inputs, direction, draw):
+        return (super().translate(nets, inputs, direction, draw) + 1) / 2
 
 
 @fault("translate\\(\\) in direction a_to_b returns torch.int64; images and logits are floats")
 class WholeNumbers(Fine):
-    def translate(self, nets, inputs, direction):
-        return super().translate(nets, inputs, direction).round().long()
+    def translate(self, nets, inputs, direction, draw):
+        return super().translate(nets, inputs, direction, draw).round().long()
 
 
 @fault("returns values that are not finite")
 class Infinite(Fine):
-    def translate(self, nets, inputs, direction):
-        return super().translate(nets, inputs, direction) / 0
+    def translate(self, nets, inputs, direction, draw):
+        return super().translate(nets, inputs, direction, draw) / 0
 
 
 @fault("gives an image another output in a batch than alone; take no statistics over the batch")
 class CouplesImages(Fine):
-    def translate(self, nets, inputs, direction):
+    def translate(self, nets, inputs, direction, draw):
         return nets.gen(inputs["image"] - inputs["image"].mean(0, keepdim=True))
 
 
 @fault("gives another output each time; draw noise from a generator seeded by a constant")
 class Noisy(Fine):
-    def translate(self, nets, inputs, direction):
-        return super().translate(nets, inputs, direction) + torch.randn(()) / 10
+    def translate(self, nets, inputs, direction, draw):
+        return super().translate(nets, inputs, direction, draw) + torch.randn(()) / 10
 
 
 @fault("translate\\(\\) changes inputs\\['image'\\] in place in direction a_to_b")
 class ChangesInputs(Fine):
-    def translate(self, nets, inputs, direction):
+    def translate(self, nets, inputs, direction, draw):
         inputs["image"].clamp_(0, 1)
-        return super().translate(nets, inputs, direction)
+        return super().translate(nets, inputs, direction, draw)
 
 
 @fault("translate\\(\\) changes self.last; keep state in buffers")
 class KeepsOutput(Fine):
-    def translate(self, nets, inputs, direction):
-        self.last = super().translate(nets, inputs, direction)
+    def translate(self, nets, inputs, direction, draw):
+        self.last = super().translate(nets, inputs, direction, draw)
         return self.last
 
 
@@ -264,16 +264,16 @@ class Halving(nn.Module):
 
 @fault("direction a_to_b fails on 35 x 39 pixels \\(32 x 36 pixels, no others\\); declare `multiple`")
 class OneSizeAlone(Fine):
-    def translate(self, nets, inputs, direction):
+    def translate(self, nets, inputs, direction, draw):
         if inputs["image"].shape[-2:] != (32, 36):
             raise ValueError("32 x 36 pixels, no others")
-        return super().translate(nets, inputs, direction)
+        return super().translate(nets, inputs, direction, draw)
 
 
 @fault("direction a_to_b fails on 35 x 39 pixels .*; declare `multiple`")
 class Crops(Fine):
-    def translate(self, nets, inputs, direction):
-        return super().translate(nets, inputs, direction)[..., :36]
+    def translate(self, nets, inputs, direction, draw):
+        return super().translate(nets, inputs, direction, draw)[..., :36]
 
 
 @fault("mend it, or say `scale`, `tiles`, `output` or `multiple` in the Direction")
@@ -284,10 +284,10 @@ class HiddenMultiple(Fine):
 
 @fault("translates in every direction: .*no network 'disc'; there are gen")
 class ForgottenNetwork(Fine):
-    def translate(self, nets, inputs, direction):
+    def translate(self, nets, inputs, direction, draw):
         with contextlib.suppress(ZeroDivisionError):
             nets.disc(inputs["image"])
-        return super().translate(nets, inputs, direction)
+        return super().translate(nets, inputs, direction, draw)
 
 
 class PlainAttribute(nn.Module):
@@ -307,10 +307,10 @@ class TensorAttribute(Fine):
         return {**super().networks(build), "gen": PlainAttribute()}
 
 
-@fault("directions_with\\(\\) returns other names than `directions`")
+@fault("directions_with\\(\\) leaves out one of `directions`")
 class NewDirections(Fine):
     @classmethod
-    def directions_with(cls, config):
+    def directions_with(cls, config, spec):
         return {"forth": Direction(nets=("gen",))}
 
 

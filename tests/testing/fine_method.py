@@ -7,15 +7,7 @@ from collections.abc import Iterator, Mapping
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from translate import (
-    Build,
-    Config,
-    Direction,
-    Method,
-    Nets,
-    Step,
-    Update,
-)
+from translate import Build, Config, Direction, DirectionCall, Draw, Method, Nets, Step, Update
 
 
 class FineConfig(Config):
@@ -52,5 +44,5 @@ class Fine(Method[FineConfig]):
     def adversarial(self, nets: Nets, fake: Tensor) -> Tensor:
         return (1 - nets.disc(fake).float()).square().mean()
 
-    def translate(self, nets: Nets, inputs: Mapping[str, Tensor], direction: str) -> Tensor:
+    def translate(self, nets: Nets, inputs: Mapping[str, Tensor], direction: DirectionCall, draw: Draw) -> Tensor:
         return nets.gen(inputs["image"])

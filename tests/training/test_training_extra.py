@@ -120,7 +120,7 @@ class Game(Method[NoOptions]):
 
     directions = {}
 
-    def translate(self, nets: Any, inputs: Any, direction: str) -> Tensor:
+    def translate(self, nets: Any, inputs: Any, direction: str, draw: Any) -> Tensor:
         raise AssertionError
 
 

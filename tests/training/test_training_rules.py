@@ -34,7 +34,7 @@ class Game(Method[NoOptions]):
         yield Update("D", {"critic": nets.disc(fake.detach()).mean() - nets.disc(batch["target"]).mean()})
         yield Update("G", {"adversarial": -nets.disc(fake).mean(), "l1": F.l1_loss(fake, batch["target"])})
 
-    def translate(self, nets: Any, inputs: Any, direction: str) -> Tensor:
+    def translate(self, nets: Any, inputs: Any, direction: str, draw: Any) -> Tensor:
         return nets.gen(inputs["image"])
 
 

@@ -58,7 +58,7 @@ class Duel(Method[NoOptions]):
             there, back = nets.there(batch["a"]), nets.back(batch["b"])
             yield Update("G", {"l1": F.l1_loss(there, batch["b"]) + F.l1_loss(back, batch["a"])}, {"output": there})
 
-    def translate(self, nets: Any, inputs: Any, direction: str) -> Tensor:
+    def translate(self, nets: Any, inputs: Any, direction: str, draw: Any) -> Tensor:
         return nets["there" if direction == "a_to_b" else "back"](inputs["image"])
 
 

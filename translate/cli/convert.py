@@ -35,7 +35,12 @@ class Shard(click.ParamType[tuple[int, int]]):
     "--model", required=True, metavar="REF", help="A bundle, a train stage, an .onnx file, runs:/... or models:/..."
 )
 @click.option("--direction", metavar="NAME", help="One of the method's directions; default: its first.")
-@click.option("--with", "others", multiple=True, metavar="NAME=FILE", help="A further input of the direction.")
+@click.option(
+    "--with", "others", multiple=True, metavar="NAME=VALUE", help="A further input: a file, a class's name, numbers."
+)
+@click.option(
+    "--set", "settings", multiple=True, metavar="NAME=VALUE", help="An option of the direction, such as steps=50."
+)
 @click.option("--dry-run", is_flag=True, help="Print which file would go where, and write nothing.")
 @click.option("--overwrite", is_flag=True, help="Convert again what is there, whoever wrote it.")
 @click.option("--retry-failed", is_flag=True, help="Try again what failed before.")
@@ -43,7 +48,8 @@ class Shard(click.ParamType[tuple[int, int]]):
 @click.option("--format", metavar="SUFFIX", help="png, jpg, ...; default: that of each input.")
 @click.option("--quality", default=95, show_default=True, type=click.IntRange(1, 100), help="Of JPEG and WebP.")
 @click.option("--samples", default=1, type=click.IntRange(1), metavar="N", help="Answers to each image: NAME.1.png ...")
-@click.option("--seed", default=0, show_default=True, help="Of dropout, where the method keeps it on.")
+@click.option("--seed", default=0, show_default=True, help="Of what the model draws: noise, dropout.")
+@click.option("--no-dropout", is_flag=True, help="Off also where the method keeps it on, so that strips are possible.")
 @click.option(
     "--weights",
     type=click.Choice(["best", "last", "raw"]),

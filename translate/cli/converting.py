@@ -14,6 +14,7 @@ from typing import Any, Literal
 import click
 
 from translate.cli.common import console, print_json
+from translate.cli.direction_inputs import direction_inputs
 from translate.contracts import Console
 from translate.conversion import convert as conversions
 from translate.conversion.items import Item, Row
@@ -23,7 +24,6 @@ from translate.conversion.options import ConvertOptions
 from translate.conversion.plan import read_list
 from translate.conversion.summary import Summary
 from translate.errors import ConfigError
-from translate.imaging.convert import as_image
 from translate.imaging.io import Limits
 from translate.inference.streaming import parse_tile
 from translate.models.load import LoadOptions, load_model, portable
@@ -45,6 +45,8 @@ def run_convert(
     loading = _load_options(**values)
     options, sources = _convert_options(loading, **values), _inputs(inputs)
     translator = load_model(loading, resolver=fetch_model, tell=out.warn)
+    given, knobs = direction_inputs(translator, options.direction, values["others"], values["settings"])
+    options = replace(options, others=given, options=knobs)
     if values["engine"] == "ray":
         options = replace(options, model=portable(loading, fetch_model))
     if dry_run:
@@ -71,18 +73,18 @@ def _load_options(
     weights: Literal["best", "last", "raw"] | None,
     runtime: Literal["torch", "onnx"],
     tile: str,
+    no_dropout: bool,
     **others: Any,
 ) -> LoadOptions:
 
     exact = "fp32" if precision == "auto" else precision
-    return LoadOptions(model, device, exact, seed, weights, runtime, parse_tile(tile))
+    return LoadOptions(model, device, exact, seed, weights, runtime, parse_tile(tile), dropout=not no_dropout)
 
 
 def _convert_options(
     loading: LoadOptions,
     *,
     precision: str,
-    others: tuple[str, ...],
     max_pixels: int | None,
     max_bytes: int | None,
     max_seconds: float | None,
@@ -90,9 +92,9 @@ def _convert_options(
 ) -> ConvertOptions:
 
     limits: dict[str, Any] = {"pixels": max_pixels, "bytes": max_bytes, "seconds": max_seconds}
-    own = {field.name for field in fields(ConvertOptions)} - {"model"}  # the rest of the command line is for loading
+    # The rest of the command line is for loading; further inputs and options wait for the model.
+    own = {field.name for field in fields(ConvertOptions)} - {"model", "others", "options"}
     return ConvertOptions(
-        others={name: as_image(path) for name, path in map(_pair, others)},
         precision="auto" if precision == "auto" else None,
         limits=Limits(**{name: value for name, value in limits.items() if value is not None}),
         model=loading,
@@ -114,13 +116,6 @@ def _inputs(inputs: tuple[str, ...]) -> Path | list[Path]:
         except OSError as error:
             raise ConfigError(f"{text[1:]}: the list cannot be read: {error.strerror or error}") from None
     return Path(text)
-
-
-def _pair(text: str) -> tuple[str, Path]:
-    name, equals, path = text.partition("=")
-    if not (name and equals and path):
-        raise ConfigError(f"--with {text}: write NAME=FILE, such as --with exemplar=hat.png")
-    return name, Path(path)
 
 
 def _print_preview(rows: Iterable[tuple[Item, Row | None]], samples: int, out: Console, as_json: bool) -> None:

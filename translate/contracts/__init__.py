@@ -3,7 +3,8 @@
 from translate.contracts.artifacts import Artifact, DatasetFacts, Facts, ImagesFacts, ModelFacts, Route, ScoresFacts
 from translate.contracts.data import DataSpec, Record, Source, SourceFacts, Transform
 from translate.contracts.device_transform import DeviceTransform
-from translate.contracts.method import Build, Direction, Method, Nets, Step, TestTime, Update
+from translate.contracts.direction import Direction, DirectionCall, Draw, Output, TestTime
+from translate.contracts.method import Build, Method, Nets, Step, Update
 from translate.contracts.metric import EvaluationContext, Metric
 from translate.contracts.optimization import Optimizer, OptimizerConfig, Schedule, ScheduleConfig
 from translate.contracts.options import (
@@ -73,6 +74,8 @@ __all__ = [
     "DeviceTransform",
     "DeviceTransformUse",
     "Direction",
+    "DirectionCall",
+    "Draw",
     "Effect",
     "EvaluationContext",
     "Facts",
@@ -92,6 +95,7 @@ __all__ = [
     "Optimizer",
     "OptimizerConfig",
     "OptimizerUse",
+    "Output",
     "Problem",
     "Progress",
     "Record",

@@ -9,11 +9,13 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any, ClassVar, Literal, Self
+from typing import Any, ClassVar, Self
 
 from translate.contracts.data import DataSpec
+from translate.contracts.direction import DirectionCall, Output
+from translate.contracts.options import Config, NoOptions
 from translate.contracts.sides import FULL, Frames, Image, Labels, Side, Sides, side_from_json, side_to_json
 from translate.errors import ContractError
 
@@ -163,18 +165,51 @@ class DatasetFacts(Facts):
 class Route:
     """A direction of a method with every default filled in.
 
-    Side i of the data is what plays input i; `target` is the side that the output imitates, None without one. `scale`
-    multiplies height and width; `tiles` (rows, columns) is how many pictures one output joins.
+    Side i of the data is what plays input i, None where no side does; `types` has the type of each input by name.
+    `target` is the side that the output imitates, None without one. `scale` multiplies height and width; `tiles` (rows,
+    columns) is how many pictures one output joins. `draws` and `further` are as in `Direction`. `options` are those of
+    a call; they are not recorded.
     """
 
     name: str
     nets: tuple[str, ...]
     inputs: tuple[str, ...]
-    sides: tuple[str, ...]
+    sides: tuple[str | None, ...]
     target: str | None
-    output: Literal["image", "labels"]
+    output: Output
     scale: int
     tiles: tuple[int, int] = (1, 1)
+    types: Mapping[str, Side] = field(default_factory=dict)
+    draws: bool = False
+    further: Mapping[str, Output] = field(default_factory=dict)
+    options: Config = field(default_factory=NoOptions)
+
+    @property
+    def main(self) -> str | None:
+        """The input that is converted: the first that is an image, a label map or frames; None without one."""
+        for name in self.inputs:
+            if isinstance(self.types.get(name, Image()), Image | Labels | Frames):
+                return name
+        return None
+
+    @property
+    def others(self) -> tuple[str, ...]:
+        """The inputs that are given beside the one that is converted."""
+        return tuple(name for name in self.inputs if name != self.main)
+
+    @property
+    def call(self) -> DirectionCall:
+        """The direction as `Method.translate` gets it."""
+        return DirectionCall(self.name, self.options)
+
+    @property
+    def source(self) -> str | None:
+        """The side that plays the main input."""
+        return self.side_of(self.main) if self.main else None
+
+    def side_of(self, name: str) -> str | None:
+        """The side that plays an input; None where no side does."""
+        return self.sides[self.inputs.index(name)]
 
     @classmethod
     def from_json(cls, name: str, value: Mapping[str, Any]) -> Self:
@@ -189,11 +224,28 @@ class Route:
             output=value["output"],
             scale=value["scale"],
             tiles=(rows, columns),
+            types={input: side_from_json(entry) for input, entry in value.get("types", {}).items()},
+            draws=bool(value.get("draws", False)),
+            further=dict(value.get("further", {})),
         )
 
     def to_json(self) -> dict[str, Any]:
-        """The fields but the name, with lists for tuples: an entry of `directions` in promises and bundles."""
-        return {k: list(v) if isinstance(v, tuple) else v for k, v in asdict(self).items() if k != "name"}
+        """The fields but name and options: an entry of `directions` in promises and bundles.
+
+        Inputs that are images, as most are, have no entry in `types`: the data tells their format.
+        """
+        types = {name: side_to_json(side) for name, side in self.types.items() if not isinstance(side, Image)}
+        more = {"types": types, "draws": self.draws, "further": dict(self.further)}
+        return {
+            "nets": list(self.nets),
+            "inputs": list(self.inputs),
+            "sides": list(self.sides),
+            "target": self.target,
+            "output": self.output,
+            "scale": self.scale,
+            "tiles": list(self.tiles),
+            **{key: value for key, value in more.items() if value},
+        }
 
 
 @dataclass(frozen=True)

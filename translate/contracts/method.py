@@ -5,53 +5,16 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, ClassVar, Literal, Protocol
+from typing import TYPE_CHECKING, Any, ClassVar, Protocol
 
 from translate.contracts.data import DataSpec
+from translate.contracts.direction import Direction, DirectionCall, Draw, TestTime
 from translate.contracts.options import C, Configured, NetworkUse
 from translate.contracts.sides import DataKind, Sides
 
 if TYPE_CHECKING:
     import torch
     from torch import Tensor, nn
-
-
-@dataclass(frozen=True)
-class Direction:
-    """One way to use a trained method, such as `a_to_b`."""
-
-    nets: tuple[str, ...]
-    """Networks that it needs, by their names in `Method.networks`. They alone go into the bundle."""
-    inputs: tuple[str, ...] = ("image",)
-    """Names of its images in `Method.translate`; the first is the one that is converted."""
-    output: Literal["image", "labels"] = "image"
-    """`image`: N x C x H x W in [-1, 1]. `labels`: logits, N x classes x H x W."""
-    scale: int = 1
-    """Factor of height and width: 4 for super-resolution by four."""
-    multiple: int | None = None
-    """Inputs are padded by reflection to multiples of so many pixels, and outputs cropped again. None: what the
-    networks declare together as `net.multiple`, else 4."""
-    sides: tuple[str, ...] = ()
-    """Sides of the data that play its inputs in validation and in `infer`, one each. Empty: the first sides of the kind
-    of data; for `single` data all inputs are made from the image."""
-    target: str | None = None
-    """Side that its output is compared with. None: the next side that is no input; for `single` data `image`."""
-    tiles: tuple[int, int] = (1, 1)
-    """(rows, columns) of pictures that one output joins without gaps, each of the size of the scaled input. Padding is
-    cropped off each of them, and no side of the data is its target."""
-
-
-@dataclass(frozen=True)
-class TestTime:
-    """How networks behave at inference. The default is the usual evaluation mode."""
-
-    __test__ = False  # not a pytest class
-    dropout: bool = False
-    """True: dropout stays on and is the noise of the model (pix2pix, Isola et al. 2017, section 3.2), seeded per image.
-    """
-    norm: Literal["running", "image"] = "running"
-    """Batch norms use their `running` averages, or the statistics of each `image` alone, which is what train mode does
-    at batch size 1."""
 
 
 @dataclass(frozen=True)
@@ -159,11 +122,14 @@ class Method(Configured[C], ABC):
         self.config = config
         self.spec = spec
         self.weights = weights
-        self.directions = self.directions_with(config)
+        self.directions = self.directions_with(config, spec)
 
     @classmethod
-    def directions_with(cls, config: C) -> Mapping[str, Direction]:
-        """The directions under these options, by the same names: a scale may be an option. Default: `directions`."""
+    def directions_with(cls, config: C, spec: DataSpec | None) -> Mapping[str, Direction]:
+        """The directions under these options for this data: those of `directions`, of which a scale may be an option,
+        and further ones, such as one for each class. `spec` is None where nothing is known of the data yet, and may
+        know the names of classes before it knows channels and sizes. Default: `directions`.
+        """
         return cls.directions
 
     @abstractmethod
@@ -184,15 +150,18 @@ class Method(Configured[C], ABC):
         """
 
     @abstractmethod
-    def translate(self, nets: Nets, inputs: Mapping[str, Tensor], direction: str) -> Tensor:
-        """Inference in one direction.
+    def translate(
+        self, nets: Nets, inputs: Mapping[str, Tensor], direction: DirectionCall, draw: Draw
+    ) -> Tensor | Mapping[str, Tensor]:
+        """Inference in one direction, whose name `direction` is; `direction.options` has the options of the call.
 
-        `nets` has the networks that the direction names, `inputs` its images by name, each N x C x H x W in [-1, 1],
-        with H and W multiples of what the networks need. Returns images likewise (H and W times `scale`), or logits
-        N x classes x H x W. The output for an image does not depend on the others of its batch.
+        `nets` has the networks that the direction names, `inputs` its inputs by name, each as in a batch, with H and W
+        multiples of what the networks need. Returns an output in the direction's form (images with H and W times
+        `scale`), or several by name. All noise comes from `draw`. The output for an image does not depend on the others
+        of its batch.
         """
 
-    def degrade(self, target: Tensor, direction: str, rng: torch.Generator) -> Tensor | Mapping[str, Tensor]:
+    def degrade(self, target: Tensor, direction: DirectionCall, rng: torch.Generator) -> Tensor | Mapping[str, Tensor]:
         """Makes the input of a direction from a prepared image, for data of kind `single`, which holds only targets.
 
         `target` is N x C x H x W in [-1, 1], and so is the result (H and W divided by `scale`); the engine rounds it to
@@ -202,7 +171,7 @@ class Method(Configured[C], ABC):
         """
         return target
 
-    def compose(self, output: Tensor, original: Tensor, direction: str) -> Tensor:
+    def compose(self, output: Tensor, original: Tensor, direction: DirectionCall) -> Tensor:
         """Joins output and original at full resolution, such as new colours with the old brightness.
 
         Both are 1 x C x H x W in [-1, 1], and so is the result. Default: the output.

@@ -7,7 +7,7 @@ from typing import Any, ClassVar, Generic, Literal, Self, TypeVar, get_args, get
 
 from pydantic import BaseModel, ConfigDict, model_serializer, model_validator
 
-CONTRACT = 1
+CONTRACT = 2
 """The version of this contract. It is raised when a plugin written for the previous one would no longer work."""
 
 ComponentKind = Literal[

@@ -112,7 +112,8 @@ def batches(
 
 def _common(entry: Entry, header: Header, translator: Translator, options: ConvertOptions) -> Any:
     """What images of one batch have in common, or `ALONE`."""
-    if translator.stochastic or entry.item.others or options.samples > 1:
+    item = entry.item
+    if translator.draws(options.direction) or item.others or item.values or options.samples > 1:
         return ALONE
     return translator.padded_key(options.direction, (header.height, header.width), header.channels)
 

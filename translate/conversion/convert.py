@@ -71,7 +71,8 @@ def convert_items(work: Plan, translator: Translator, options: ConvertOptions, *
     """Converts items that are already planned. There is no page of pictures, and no settings are written."""
     options = replace(options, samples=work.samples)
     for item in islice(work.items, 1):
-        translator.check(options.direction, {*options.others, *(item.others if item else ())})
+        of_item = {*item.others, *item.values} if item else set()
+        translator.check(options.direction, {*options.others, *of_item})
     return Conversion(work, translator, options, console).run()
 
 
@@ -89,6 +90,7 @@ def prepare(
     Errors: ConfigError.
     """
     suffix = options.suffix
+    options = replace(options, direction=translator.call(options.direction, options.options))
     if translator.route(options.direction).output == "labels":
         _check_labels(input, output, suffix)
         suffix = ".png"
@@ -117,7 +119,7 @@ def _check_labels(input: Path | Sequence[Path], output: Path, suffix: str | None
 
 def _check_samples(translator: Translator, options: ConvertOptions) -> None:
     """Errors: ConfigError where several samples would all be the same."""
-    if options.samples == 1 or translator.stochastic:
+    if options.samples == 1 or translator.draws(options.direction):
         return
     name = translator.info.get("method", translator.method.name)
     which = f"method {name!r}" if translator.nets else "an exported model"
@@ -126,7 +128,12 @@ def _check_samples(translator: Translator, options: ConvertOptions) -> None:
     )
 
 
-def _images(work: Plan, options: ConvertOptions) -> Iterator[tuple[Image, Mapping[str, Image]]]:
+def _fingerprint(value: Any) -> str:
+    """What stands for a further input in the settings: a hash of an image, a class or numbers as they are."""
+    return hashlib.sha256(value.array.tobytes()).hexdigest() if isinstance(value, Image) else repr(value)
+
+
+def _images(work: Plan, options: ConvertOptions) -> Iterator[tuple[Image, Mapping[str, Any]]]:
     """The images that can be read, each with its further inputs."""
     for item in work.items:
         if item and not item.reason:
@@ -138,15 +145,18 @@ def _settings(work: Plan, translator: Translator, options: ConvertOptions, suffi
     """What decides the outputs, as it is compared with that of an earlier conversion into the same folder."""
     facts = translator.info
     weights = facts.get("weights") if not translator.nets else (facts.get("files"), facts.get("step"), facts.get("ema"))
-    others = {n: hashlib.sha256(image.array.tobytes()).hexdigest() for n, image in options.others.items()}
+    others = {name: _fingerprint(value) for name, value in options.others.items()}
+    route = translator.route(options.direction)
+    chosen = route.options.model_dump(mode="json")
     return {
         "input": str(work.root.resolve()),
         "model": digest([facts.get("method"), facts.get("options"), weights]),
-        "direction": translator.route(options.direction).name,
+        "direction": route.name,
+        **({"options": chosen} if chosen else {}),
         "with": digest(others) if others else None,
         "precision": translator.precision,
         "samples": options.samples,
-        "seed": translator.seed if translator.stochastic else None,
+        "seed": translator.seed if translator.draws(options.direction) else None,
         "format": suffix,
         "quality": options.quality,
     }

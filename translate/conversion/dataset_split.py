@@ -14,7 +14,7 @@ from translate.conversion.items import Item
 from translate.conversion.names import order
 from translate.conversion.plan import Plan
 from translate.data.dataset import Dataset
-from translate.data.exemplars import exemplar_keys
+from translate.data.exemplars import picture_keys, value_inputs
 from translate.imaging.convert import to_array
 from translate.imaging.grid import enlarged, mosaic, picture_of
 from translate.imaging.io import write
@@ -50,28 +50,29 @@ def _plan(items: Iterable[Item], folder: Path) -> Plan:
 
 
 def _stored(dataset: Dataset, split: str, route: Route) -> Iterator[Item]:
-    """The images of a side; further inputs come from other sides, by the rule that pairs them up."""
-    source, further = route.sides[0], list(zip(route.inputs[1:], route.sides[1:], strict=True))
-    for key in dataset.keys(split, source):
-        keys = exemplar_keys(dataset, split, route.sides, key)
-        others = {name: dataset.path(split, side, k) for (name, side), k in zip(further, keys, strict=True)}
-        yield Item(key, dataset.path(split, source, key), f"{key}.png", others=others)
+    """The images of a side; further pictures come from other sides, by the rule that pairs them up."""
+    for key in dataset.keys(split, route.source or ""):
+        pictures = picture_keys(dataset, split, route, key)
+        paths = {name: dataset.path(split, side, k) for name, (side, k) in pictures.items()}
+        source = paths.pop(route.main or "")
+        yield Item(key, source, f"{key}.png", others=paths, values=value_inputs(dataset, split, route, key))
 
 
 def _degraded(
     dataset: Dataset, split: str, route: Route, translator: Translator, folder: Path, seed: int
 ) -> Iterator[Item]:
     """Writes the inputs that the method makes of each target, and plans to translate those."""
-    first = route.inputs[0]
-    for key in dataset.keys(split, route.sides[0]):
-        target = dataset.tensor(split, route.sides[0], key)
+    first, source = route.main, route.source
+    assert source is not None, "what is degraded has an image"
+    for key in dataset.keys(split, source):
+        target = dataset.tensor(split, source, key)
         paths = {}
         for name, image in degraded_inputs(translator.method, route, target, seed, key).items():
             place = INPUTS if name == first else f"{OTHERS}/{name}"
             paths[name] = folder / place / f"{key}.png"
             paths[name].parent.mkdir(parents=True, exist_ok=True)
             write(paths[name], to_array(image[None], np.dtype(np.uint8)))
-        yield Item(key, paths.pop(first), f"{key}.png", others=paths)
+        yield Item(key, paths.pop(first or ""), f"{key}.png", others=paths)
 
 
 def contact_sheet(work: Plan, dataset: Dataset | None, facts: ImagesFacts, route: Route) -> np.ndarray[Any, Any]:

@@ -17,7 +17,8 @@ Origin = Literal["new", "kept", "other"]
 class Item:
     """One input: its `name` below the input folder, its `source`, and its `target` below the output folder.
 
-    `reason` tells why it cannot be converted, known before it is read. `others` are further inputs of its own by name.
+    `reason` tells why it cannot be converted, known before it is read. `others` are further inputs of its own by name
+    that are images, `values` those that are classes and vectors.
     """
 
     name: str
@@ -25,6 +26,7 @@ class Item:
     target: str = ""
     reason: str = ""
     others: Mapping[str, Path] = field(default_factory=dict)
+    values: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

@@ -38,11 +38,6 @@ def names_of(target: str, samples: int) -> list[str]:
     return [str(path.with_suffix(f".{number}{path.suffix}")) for number in range(1, samples + 1)]
 
 
-def key_of(name: str, sample: int) -> str:
-    """What seeds a sample (counted from 0): the first is the one that a conversion without samples gives."""
-    return name if sample == 0 else f"{name}#{sample + 1}"
-
-
 def named(items: Sequence[Item], suffix: str | None, samples: int = 1, taken: Iterable[str] = ()) -> list[Item]:
     """Gives each item of one folder its output name; `taken` are names that nothing may have.
 

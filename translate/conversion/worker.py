@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from translate.conversion.batches import Batch, Task, batches, diversity
 from translate.conversion.items import Entry, Outcome, make_row
-from translate.conversion.names import key_of, names_of
+from translate.conversion.names import names_of
 from translate.conversion.options import ConvertOptions
 from translate.device import cores
 from translate.errors import StageError
@@ -112,10 +112,9 @@ class Worker:
         for task in tasks:
             with task.step():
                 assert task.image is not None
-                others = {**self._options.others, **task.others}
+                others = {**self._options.others, **task.entry.item.values, **task.others}
                 for number in range(self._options.samples):
-                    key = key_of(task.entry.item.name, number)
-                    output = self._translator.translate_image(task.image, self._options.direction, others, key)
+                    output = self._translator.translate_image(task.image, self._options.direction, others, number)
                     task.outputs.append(output)
             task.image, task.others = None, {}  # decoded images are large, and encoding takes a while
         return batch
@@ -128,7 +127,6 @@ class Worker:
                 [task.image for task in tasks if task.image is not None],
                 self._options.direction,
                 [self._options.others] * len(tasks),
-                [key_of(task.entry.item.name, 0) for task in tasks],
             )
         except Exception:
             return False

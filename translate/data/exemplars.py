@@ -1,4 +1,4 @@
-"""Which further images a direction gets for an image of the data: exemplars by position, partners by name."""
+"""What a direction gets beside an image of the data: exemplars by position, partners by name, other classes."""
 
 from __future__ import annotations
 
@@ -6,7 +6,12 @@ from bisect import bisect_left
 from collections.abc import Sequence
 from itertools import groupby
 from pathlib import PurePosixPath
+from typing import Any
 
+import numpy as np
+from torch import Tensor
+
+from translate.contracts import Class, Route, Vector
 from translate.data.dataset import Dataset
 from translate.seeding import derive
 
@@ -30,6 +35,57 @@ def exemplar_keys(dataset: Dataset, split: str, sides: Sequence[str], key: str, 
             place = bisect_left(dataset.keys(split, sides[0]), key)
             chosen.append(keys[(place + number) % len(keys)])
     return chosen
+
+
+def picture_inputs(route: Route) -> tuple[str, ...]:
+    """The inputs that are pictures of some kind, the main one first."""
+    further = [name for name in route.others if not isinstance(route.types[name], Class | Vector)]
+    return (route.main, *further) if route.main else ()
+
+
+def picture_keys(dataset: Dataset, split: str, route: Route, key: str) -> dict[str, tuple[str, str]]:
+    """(side, key) of each input that is a picture, for image `key` of the side that plays the main input."""
+    names = picture_inputs(route)
+    sides = [side for side in map(route.side_of, names) if side is not None]
+    keys = [key, *exemplar_keys(dataset, split, sides, key)] if sides else []
+    return {name: (side, k) for name, side, k in zip(names, sides, keys, strict=True)}
+
+
+def value_inputs(dataset: Dataset, split: str, route: Route, key: str) -> dict[str, Any]:
+    """The inputs of a direction that are classes (indices) or vectors (numbers), for an image of the data.
+
+    A class that says what the image itself is becomes another one, which depends on the key alone, since a translation
+    into its own class would show nothing; a direction without images gets the image's own.
+    """
+    values: dict[str, Any] = {}
+    for name in route.others:
+        kind, side = route.types[name], route.side_of(name)
+        if not isinstance(kind, Class | Vector):
+            continue
+        own = dataset.value(split, side, key) if side is not None else None
+        if isinstance(kind, Class):
+            values[name] = _class_for(kind, None if own is None else int(own), key, other=route.main is not None)
+        else:
+            values[name] = _vector_for(kind, own, key)
+    return values
+
+
+def _class_for(kind: Class, own: int | None, key: str, *, other: bool) -> int:
+    """A class for an image: its own, or another one of those that there are."""
+    count = max(1, len(kind.names))
+    if own is None or own < 0:
+        return derive(0, "class", key) % count
+    if not other or count == 1:
+        return own
+    return (own + 1 + derive(0, "class", key) % (count - 1)) % count
+
+
+def _vector_for(kind: Vector, own: Tensor | None, key: str) -> list[float]:
+    """The numbers of an image; standard normal ones, by its key, where it has none."""
+    if own is not None and not bool(own.isnan().any()):
+        return [float(value) for value in own]
+    rng = np.random.default_rng(derive(0, "vector", key))
+    return [float(value) for value in rng.standard_normal(kind.size or 1)]
 
 
 def family(key: str) -> str:

@@ -9,27 +9,40 @@ from typing import Any, Protocol
 import numpy as np
 from torch import Tensor
 
+from translate.contracts import Route
 from translate.errors import ConfigError
-from translate.imaging.convert import as_image, to_tensor
+from translate.imaging.convert import as_image
 from translate.imaging.io import Image
 
 
 class ImageTranslator(Protocol):
     """What is asked of a translator here; see `Translator` for each method."""
 
+    def route(self, direction: str | None = None) -> Route:
+        """A direction with its defaults filled in."""
+
+    def translate_image(
+        self, image: Image, direction: str | None = None, others: Mapping[str, Any] = ..., sample: int = 0
+    ) -> Image:
+        """Translates an image."""
+
+    def translate_outputs(
+        self, image: Image, direction: str | None = None, others: Mapping[str, Any] = ..., sample: int = 0
+    ) -> dict[str, Any]:
+        """All outputs of a direction by name."""
+
     def translate_images(
-        self,
-        images: Sequence[Image],
-        direction: str | None = None,
-        others: Sequence[Mapping[str, Image]] = (),
-        keys: Sequence[str] | None = None,
+        self, images: Sequence[Image], direction: str | None = None, others: Sequence[Mapping[str, Any]] = ()
     ) -> list[Image]:
         """Translates images of one padded size."""
 
     def translate_tensor(
-        self, images: Tensor, direction: str | None = None, *, keys: Sequence[str] | None = None, **others: Any
+        self, images: Tensor, direction: str | None = None, *, sample: int = 0, **others: Any
     ) -> Tensor:
         """Translates a batch N x C x H x W in [-1, 1]."""
+
+    def draws(self, direction: str | None = None) -> bool:
+        """Whether an image has many answers."""
 
     def padded_key(self, direction: str | None, size: tuple[int, int], channels: int) -> tuple[int, int, int]:
         """What images that may share a batch have in common."""
@@ -38,10 +51,12 @@ class ImageTranslator(Protocol):
         """The number of images of a size to translate at once."""
 
 
-def called(translator: ImageTranslator, image: Any, direction: str | None, others: Mapping[str, Any]) -> Any:
-    """What `translator(image, direction, **others)` gives."""
+def called(
+    translator: ImageTranslator, image: Any, direction: str | None, others: Mapping[str, Any], sample: int = 0
+) -> Any:
+    """What `translator(image, direction, **others)` gives; `sample` is its number among the answers to an image."""
     if not isinstance(image, list | tuple):
-        return _each(translator, [image], direction, [others])[0]
+        return _each(translator, [image], direction, [others], sample)[0]
     for name, other in others.items():
         if isinstance(other, list | tuple) and len(other) != len(image):
             raise ConfigError(f"{len(image)} images, but {len(other)} of {name!r}: give one for all, or as many")
@@ -49,64 +64,82 @@ def called(translator: ImageTranslator, image: Any, direction: str | None, other
         {name: other[number] if isinstance(other, list | tuple) else other for name, other in others.items()}
         for number in range(len(image))
     ]
-    return _each(translator, image, direction, each)
+    return _each(translator, image, direction, each, sample)
 
 
 def _each(
-    translator: ImageTranslator, images: Sequence[Any], direction: str | None, others: Sequence[Mapping[str, Any]]
+    translator: ImageTranslator,
+    images: Sequence[Any],
+    direction: str | None,
+    others: Sequence[Mapping[str, Any]],
+    sample: int,
 ) -> list[Any]:
     """Pictures in a row that may share a batch share it; tensors go one by one, as they are given."""
+    route = translator.route(direction)
+    # What has many answers, or several outputs, goes one by one in any case.
+    alone = translator.draws(direction) or bool(route.further) or route.output not in ("image", "labels")
     results: list[Any] = []
-    waiting: list[tuple[Any, Image, dict[str, Image]]] = []
+    waiting: list[tuple[Any, Image, Mapping[str, Any]]] = []
     batch: tuple[int, int, int] | None = None
 
     def flush() -> None:
         pictures, further = [image for _, image, _ in waiting], [more for *_, more in waiting]
-        keys = [str(len(results) + n) for n in range(len(waiting))]
-        made = translator.translate_images(pictures, direction, further, keys) if waiting else []
+        made = translator.translate_images(pictures, direction, further) if waiting else []
         results.extend(_like(given, image) for (given, *_), image in zip(waiting, made, strict=True))
         waiting.clear()
 
     for one, more in zip(images, others, strict=True):
         if isinstance(one, Tensor):
             flush()
-            results.append(_tensor(translator, one, direction, more, len(results)))
+            results.append(_tensor(translator, one, direction, more, sample))
             continue
         image = as_image(one)
+        if alone:
+            results.append(_alone(translator, one, image, direction, more, sample))
+            continue
         size, channels = image.pixels.shape[:2], image.pixels.shape[2]
         key = translator.padded_key(direction, size, channels)
         if waiting and (key != batch or len(waiting) >= translator.batch_size(direction, size)):
             flush()
         batch = key
-        waiting.append((one, image, {name: as_image(other) for name, other in more.items()}))
+        waiting.append((one, image, more))
     flush()
     return results
 
 
+def _alone(
+    translator: ImageTranslator,
+    given: Any,
+    image: Image,
+    direction: str | None,
+    others: Mapping[str, Any],
+    sample: int,
+) -> Any:
+    """One image with one of its answers: an image, or all outputs by name."""
+    if not translator.route(direction).further:
+        return _like(given, translator.translate_image(image, direction, others, sample))
+    outputs = translator.translate_outputs(image, direction, others, sample)
+    return {name: _like(given, output) for name, output in outputs.items()}
+
+
 def _tensor(
-    translator: ImageTranslator, image: Tensor, direction: str | None, others: Mapping[str, Any], number: int
+    translator: ImageTranslator, image: Tensor, direction: str | None, others: Mapping[str, Any], sample: int
 ) -> Tensor:
     if image.ndim not in (3, 4) or not image.is_floating_point():
         shape = " x ".join(map(str, image.shape))
         raise ConfigError(f"a tensor is C x H x W or N x C x H x W of float in [-1, 1], not {shape} of {image.dtype}")
-    more: Any = {n: _batch(o) if isinstance(o, Tensor) else _seen(o) for n, o in others.items()}
-    keys = [str(number + n) for n in range(len(_batch(image)))]
-    made = translator.translate_tensor(_batch(image), direction, keys=keys, **more)
+    more: Any = {name: _batch(other) if isinstance(other, Tensor) else other for name, other in others.items()}
+    made = translator.translate_tensor(_batch(image), direction, sample=sample, **more)
     return made if image.ndim == 4 else made[0]
 
 
-def _batch(images: Tensor) -> Tensor:
-    return images if images.ndim == 4 else images[None]
+def _batch(values: Tensor) -> Tensor:
+    return values[None] if values.ndim == 3 else values
 
 
-def _seen(image: Any) -> Tensor:
-    """What the networks see of an image in any form but a tensor's."""
-    return to_tensor(as_image(image).over_white())
-
-
-def _like(given: Any, made: Image) -> Any:
-    """A result in the form in which its image was given."""
-    if isinstance(given, Image):
+def _like(given: Any, made: Any) -> Any:
+    """A result in the form in which its image was given; a class or a vector as it is."""
+    if isinstance(given, Image) or not isinstance(made, Image):
         return made
     array = made.array
     flat = array[..., 0] if array.shape[2] == 1 else array

@@ -28,7 +28,7 @@ def degraded_inputs(method: Method[Any], route: Route, target: Tensor, seed: int
     # The word "observe" seeds the draws: another one would make other inputs of the same data.
     rng = torch.Generator().manual_seed(derive(seed, "observe", key))
     with torch.no_grad():
-        degraded = method.degrade(target[None], route.name, rng)
+        degraded = method.degrade(target[None], route.call, rng)
     inputs = {route.inputs[0]: degraded} if isinstance(degraded, Tensor) else dict(degraded)
     _check(method, route, target, inputs)
     return {name: round_to_8_bits(inputs[name][0]) for name in route.inputs}

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Collection, Mapping
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from translate.contracts import Config, DataKind, Direction, Image, Method, Route, Sides
+from pydantic import ValidationError
+
+from translate.contracts import Config, DataSpec, Direction, Image, Method, Route, Sides
 from translate.errors import ConfigError, ContractError
 from translate.text import suggest
 
@@ -14,50 +17,102 @@ if TYPE_CHECKING:
     from torch import nn
 
 
-def resolve(name: str, direction: Direction, data: DataKind | Sides) -> Route:
-    """Fills in `sides` (the first of the data) and `target` (the first of its kind that is no input; None without one).
-
-    Data of one image side has every input made from it, and it is the target too.
+def resolve(name: str, direction: Direction, declared: Sides, known: Sides | None = None) -> Route:
+    """Fills in `sides`, the `types` of inputs, and `target`; `known` says more of the declared sides, where data is
+    there. See `Direction`.
 
     Errors: ContractError when the direction has more inputs than the data has sides.
     """
-    declared = Sides.of(data)
-    names = list(declared)
+    names, d = list(declared), direction
+    played = [each for each in d.inputs if each not in d.types]
     single = len(names) == 1 and isinstance(declared[names[0]], Image)
-    sides = direction.sides or tuple(names * len(direction.inputs) if single else names[: len(direction.inputs)])
-    if len(sides) != len(direction.inputs) or not set(sides) <= set(names):
+    by_name = tuple(played) if set(played) <= set(names) else tuple(names[: len(played)])
+    sides = d.sides or (tuple(names * len(played)) if single else by_name)
+    if len(sides) != len(played) or not set(sides) <= set(names):
         raise ContractError(
-            f"direction {name!r} has the inputs {', '.join(direction.inputs)}, but its sides are {', '.join(sides)}; "
+            f"direction {name!r} has the inputs {', '.join(played)}, but its sides are {', '.join(sides)}; "
             f"give it one side of {declared.kind or 'its'} data ({', '.join(names)}) per input"
         )
-    free = [side for side in names if single or side not in sides]
-    target = direction.target or (free[0] if free else None) if direction.tiles == (1, 1) else None
-    d = direction
-    return Route(name, d.nets, d.inputs, tuple(sides), target, d.output, d.scale, d.tiles)
+    side_of = dict(zip(played, sides, strict=True))
+    types = {**d.types, **{each: (known or declared).get(side, declared[side]) for each, side in side_of.items()}}
+    free = [side for side in names if (single or side not in sides) and _forms[declared[side].type] == d.output]
+    target = d.target or (free[0] if free else None) if d.tiles == (1, 1) else None
+    return Route(
+        name,
+        d.nets,
+        d.inputs,
+        tuple(side_of.get(each) for each in d.inputs),
+        target,
+        d.output,
+        d.scale,
+        d.tiles,
+        types,
+        d.draws,
+        d.further,
+        default_options(name, d),
+    )
 
 
-def routes(method: type[Method[Any]] | Method[Any]) -> dict[str, Route]:
-    """All directions of a method, in its order; the first is the default. A class: under its default options."""
-    return {name: resolve(name, direction, method.data) for name, direction in method.directions.items()}
+_forms: Mapping[str, str] = {
+    "image": "image",
+    "frames": "image",
+    "labels": "labels",
+    "class": "class",
+    "vector": "vector",
+}
+"""The form of an output that imitates a side of each type."""
 
 
-def routes_with(method: type[Method[Any]], options: Config) -> dict[str, Route]:
-    """All directions of a method under these options, in its order."""
-    directions = method.directions_with(options)
-    return {name: resolve(name, direction, method.data) for name, direction in directions.items()}
+def default_options(name: str, direction: Direction) -> Config:
+    """The options of a direction where a call says nothing. Errors: ContractError where one has no default."""
+    try:
+        return direction.options()
+    except ValueError as error:
+        raise ContractError(f"direction {name!r}: every one of its options needs a default: {error}") from None
+
+
+def routes(method: Method[Any]) -> dict[str, Route]:
+    """All directions of a method that knows its data, in its order; the first is the default."""
+    declared, known = Sides.of(method.data), method.spec.sides
+    return {name: resolve(name, direction, declared, known) for name, direction in method.directions.items()}
+
+
+def routes_with(method: type[Method[Any]], options: Config, spec: DataSpec | None) -> dict[str, Route]:
+    """All directions of a method under these options for data of which `spec` is known, in its order."""
+    declared, known = Sides.of(method.data), spec.sides if spec else None
+    directions = method.directions_with(options, spec)
+    return {name: resolve(name, direction, declared, known) for name, direction in directions.items()}
 
 
 def describe(method: type[Method[Any]], options: Config | None = None) -> dict[str, dict[str, Any]]:
     """The directions as a training stage promises them: names to inputs, sides, target, output and scale."""
-    return {name: route.to_json() for name, route in routes_with(method, options or method.Config()).items()}
+    return {name: route.to_json() for name, route in routes_with(method, options or method.Config(), None).items()}
+
+
+def with_options(route: Route, direction: Direction, given: Mapping[str, Any]) -> Route:
+    """The route with the options of a call, as YAML, a command line or Python has them.
+
+    Errors: ConfigError naming the option, what is wrong, and those that there are.
+    """
+    fields = direction.options.model_fields
+    for name in given:
+        if name not in fields:
+            there = suggest(name, fields) or f"; its options are {', '.join(fields) or 'none'}"
+            raise ConfigError(f"direction {route.name!r} has no option {name!r}{there}")
+    try:
+        return replace(route, options=direction.options.model_validate(dict(given)))
+    except ValidationError as error:
+        first = error.errors()[0]
+        place = ".".join(map(str, first["loc"]))
+        raise ConfigError(f"option {place!r} of direction {route.name!r}: {first['msg']}") from None
 
 
 def check_inputs(route: Route, others: Collection[str]) -> None:
-    """Errors: ConfigError, where these are not exactly the inputs that a direction takes beside the first."""
-    if set(others) != set(route.inputs[1:]):
+    """Errors: ConfigError, where these are not exactly the inputs that a direction takes beside the main one."""
+    if set(others) != set(route.others):
         raise ConfigError(
-            f"direction {route.name!r} takes {route.inputs[0]!r} and the further inputs "
-            f"{', '.join(route.inputs[1:]) or '(none)'}; given: {', '.join(others) or '(none)'}"
+            f"direction {route.name!r} takes {repr(route.main) if route.main else 'no image'} and the further inputs "
+            f"{', '.join(route.others) or '(none)'}; given: {', '.join(others) or '(none)'}"
         )
 
 
@@ -70,6 +125,12 @@ def choose(names: Mapping[str, Any], wanted: str | None) -> str:
             f"there is no direction {wanted!r}; this model has {', '.join(names)}{suggest(wanted, names)}"
         )
     return wanted
+
+
+def channels_of(spec: DataSpec, route: Route, name: str) -> int:
+    """The number of channels of an input that is an image."""
+    fixed = getattr(route.types.get(name), "channels", None)
+    return int(fixed or spec.channels.get(route.side_of(name) or name, 3))
 
 
 def multiple_of(direction: Direction, nets: Mapping[str, nn.Module]) -> int:

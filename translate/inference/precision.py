@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import suppress
 from itertools import islice
+from typing import Any
 
 from translate.contracts import Console
 from translate.device import Precision, precision
@@ -21,7 +22,7 @@ ALLOWED = 1 / 255
 
 def with_probed_precision(
     translator: Translator,
-    samples: Iterable[tuple[Image, Mapping[str, Image]]],
+    samples: Iterable[tuple[Image, Mapping[str, Any]]],
     console: Console,
     direction: str | None = None,
 ) -> Translator:
@@ -53,8 +54,8 @@ def with_probed_precision(
 
 
 def _translated(
-    translator: Translator, samples: Iterable[tuple[Image, Mapping[str, Image]]], direction: str | None
-) -> Iterator[tuple[Image, Mapping[str, Image], Image]]:
+    translator: Translator, samples: Iterable[tuple[Image, Mapping[str, Any]]], direction: str | None
+) -> Iterator[tuple[Image, Mapping[str, Any], Image]]:
     """The samples with what comes out; without those that cannot be translated, of which the conversion will tell."""
     for image, others in samples:
         with suppress(TranslateError):

@@ -12,21 +12,27 @@ import torch
 from torch import Tensor, nn
 from torch.nn.modules.dropout import _DropoutNd
 
-from translate.contracts import Method, Nets, Route
-from translate.inference.directions import multiple_of, routes
+from translate.contracts import Class, Draw, Frames, Labels, Method, Nets, Route, Side, Vector
+from translate.errors import ContractError
+from translate.inference.directions import channels_of, multiple_of, routes
+from translate.inference.draw import NoDraw, SeededDraw, image_key, seed_of
 from translate.inference.fast_kernels import LOW, optimized, without_dropout
 from translate.inference.padding import crop, pad
 from translate.networks import prepare_for_inference
 from translate.networks.inference import independent
 from translate.seeding import derive
 
+MAIN = "output"
+"""The name of the main output among several."""
+
 
 @dataclass(frozen=True, eq=False)
 class Program:
     """A `method`, its networks `nets` in float32 and inference mode on `device`, and how they compute.
 
-    `precision` is `fp32`, `bf16` or `fp16`. `seed` decides dropout where it stays on at inference: each image draws
-    from (seed, its key). A program is not changed: `with_precision` and its kin return new ones, which share weights.
+    `precision` is `fp32`, `bf16` or `fp16`. `seed` decides noise and dropout at inference: each image draws from
+    (seed, its values, the number of the sample). A program is not changed: `with_precision` and its kin return new
+    ones, which share weights.
     """
 
     method: Method[Any]
@@ -53,6 +59,10 @@ class Program:
         nets = {name: without_dropout(net, self._dropouts()) for name, net in self.nets.items()}
         return replace(self, nets=Nets(nets))
 
+    def with_seed(self, seed: int) -> Self:
+        """The same program that draws otherwise."""
+        return replace(self, seed=seed)
+
     def refreshed(self) -> Self:
         """The same program after the weights of `nets` were changed in place, as a training does between validations:
         `optimized_nets` hold copies of some of them, which are made anew."""
@@ -76,14 +86,22 @@ class Program:
         return type(self.method).compose is not Method.compose
 
     @cached_property
-    def stochastic(self) -> bool:
-        """Whether dropout stays on, so that an image has many answers."""
+    def drops(self) -> bool:
+        """Whether dropout stays on."""
         return any(layer.p > 0 for layer in self._dropouts())
+
+    def stochastic(self, route: Route) -> bool:
+        """Whether an image has many answers: the direction draws noise, or dropout stays on."""
+        return route.draws or self.drops
 
     @cached_property
     def independent(self) -> bool:
         """Whether the images of a batch have nothing to do with each other."""
         return all(map(independent, self.nets.values()))
+
+    def channels(self, route: Route, name: str) -> int:
+        """The number of channels that the networks take of an input."""
+        return channels_of(self.method.spec, route, name)
 
     def multiple(self, route: Route) -> int:
         """The number of pixels that height and width of inputs have to be a multiple of."""
@@ -103,33 +121,93 @@ class Program:
         low = LOW.get(self.precision)
         return torch.autocast(self.device.type, low) if low else nullcontext()
 
-    def whole(self, route: Route, inputs: Mapping[str, Tensor], key: str) -> Tensor:
-        """The output for inputs N x C x H x W of one size, with the channels that the networks take, in one pass."""
-        count = range(len(inputs[route.inputs[0]]))
-        each = [{name: image[n : n + 1] for name, image in inputs.items()} for n in count]
-        return torch.cat(self.together(route, each, key))
+    def whole(self, route: Route, inputs: Mapping[str, Tensor], sample: int = 0) -> Tensor:
+        """The output for inputs of one size, as `outputs` takes them, N of each, in one pass."""
+        count = range(len(next(iter(inputs.values()))))
+        each = [{name: values[n : n + 1] for name, values in inputs.items()} for n in count]
+        return torch.cat([outputs[MAIN] for outputs in self.outputs(route, each, sample)])
 
     @torch.inference_mode()
-    def together(self, route: Route, each: Sequence[Mapping[str, Tensor]], key: str = "") -> list[Tensor]:
-        """The output of each image, whose inputs are 1 x C x H x W, by one pass of all of them, of one padded size."""
-        multiple = self.multiple(route)
-        padded = {name: torch.cat([pad(inputs[name], multiple) for inputs in each]) for name in route.inputs}
-        with self.autocast(), self._seeded(key):
-            sheets = self.method.translate(self.optimized_nets, padded, route.name).float()
+    def outputs(self, route: Route, each: Sequence[Mapping[str, Tensor]], sample: int = 0) -> list[dict[str, Tensor]]:
+        """The outputs of each image by name, the main one under `output`, by one pass of all of them.
+
+        The inputs of an image are as in a batch of one, with the channels that the networks take; images are of one
+        padded size. `sample` numbers the answers to an image where it has many.
+        """
+        multiple, main = self.multiple(route), route.main
+        assert main is not None, "a direction without images is sampled"
+        padded = {
+            name: torch.cat([_padded(inputs[name], route.types[name], multiple) for inputs in each])
+            for name in route.inputs
+        }
+        drawing = route.draws or self.drops
+        keys = [image_key(inputs[main]) for inputs in each] if drawing else []
+        size = (padded[main].shape[-2], padded[main].shape[-1])
+        results = self._translated(route, padded, [seed_of(self.seed, key, sample) for key in keys], len(each), size)
         outputs = []
-        for inputs, sheet in zip(each, torch.split(sheets, 1), strict=True):
-            original = inputs[route.inputs[0]]
-            output = crop(sheet, (original.shape[-2] * route.scale, original.shape[-1] * route.scale), route.tiles)
-            outputs.append(self.method.compose(output, original, route.name) if self.composes else output)
+        for n, inputs in enumerate(each):
+            original = inputs[main]
+            of_image = {
+                name: self._cropped(route, name, values[n : n + 1], original) for name, values in results.items()
+            }
+            if self.composes:
+                of_image[MAIN] = self.method.compose(of_image[MAIN], original, route.call)
+            outputs.append(of_image)
         return outputs
 
+    @torch.inference_mode()
+    def sampled(
+        self, route: Route, inputs: Mapping[str, Tensor], keys: Sequence[str], size: tuple[int, int]
+    ) -> dict[str, Tensor]:
+        """The outputs of a direction without images, by name: one for each key, which decides its noise.
+
+        `inputs` are classes and vectors, one of each for a key. `size` is (height, width) before any `scale`.
+        """
+        return self._translated(route, inputs, [seed_of(self.seed, key, 0) for key in keys], len(keys), size)
+
+    def _translated(
+        self, route: Route, inputs: Mapping[str, Tensor], seeds: Sequence[int], count: int, size: tuple[int, int]
+    ) -> dict[str, Tensor]:
+        """What the method returns, by name, in float32."""
+        draw: Draw = NoDraw(route.name, count, size)
+        if route.draws:
+            draw = SeededDraw(seeds, size, self.device)
+        with self.autocast(), self._seeded(seeds):
+            result = self.method.translate(self.optimized_nets, inputs, route.call, draw)
+        named = {MAIN: result} if isinstance(result, Tensor) else dict(result)
+        if set(named) != {MAIN, *route.further}:
+            wanted = ", ".join([MAIN, *route.further])
+            raise ContractError(f"direction {route.name!r} returns {', '.join(named)}, and its outputs are {wanted}")
+        return {name: values.float() for name, values in named.items()}
+
+    def _cropped(self, route: Route, name: str, output: Tensor, original: Tensor) -> Tensor:
+        """An output without the padding of its input; classes and vectors have none."""
+        form = route.output if name == MAIN else route.further[name]
+        if form not in ("image", "labels"):
+            return output
+        size = (original.shape[-2] * route.scale, original.shape[-1] * route.scale)
+        return crop(output, size, route.tiles if name == MAIN else (1, 1))
+
     @contextmanager
-    def _seeded(self, key: str) -> Iterator[None]:
+    def _seeded(self, seeds: Sequence[int]) -> Iterator[None]:
         """Dropout has no generator argument: the global one is lent for one image and put back."""
-        if not self.stochastic:
+        if not self.drops:
             yield
             return
+        assert len(seeds) == 1, "images go one by one where dropout stays on"
         gpu = [self.device] if self.device.type == "cuda" else []
         with torch.random.fork_rng(gpu):
-            torch.manual_seed(derive(self.seed, "dropout", key))
+            torch.manual_seed(derive(seeds[0], "dropout"))
             yield
+
+
+def _padded(values: Tensor, kind: Side, multiple: int) -> Tensor:
+    """An image, a label map or frames in a size that networks take; a class or a vector as it is."""
+    if isinstance(kind, Class | Vector):
+        return values
+    if isinstance(kind, Labels):
+        return pad(values[:, None], multiple)[:, 0]
+    if isinstance(kind, Frames):
+        each = pad(values.flatten(0, 1), multiple)
+        return each.view(*values.shape[:2], *each.shape[1:])
+    return pad(values, multiple)

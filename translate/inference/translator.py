@@ -7,18 +7,22 @@ from dataclasses import replace
 from types import MappingProxyType
 from typing import Any
 
-import numpy as np
 import torch
 from torch import Tensor, nn
 
-from translate.contracts import Method, Nets, Route
-from translate.imaging.convert import Array, label_map, largest, match_channels, resize, to_array, to_tensor, with_alpha
+from translate.contracts import DirectionCall, Method, Nets, Route
+from translate.errors import ConfigError
+from translate.imaging.convert import Array
 from translate.imaging.io import Image
 from translate.inference.adapters import called
-from translate.inference.directions import check_inputs, choose
+from translate.inference.directions import check_inputs, choose, with_options
+from translate.inference.inputs import inputs_of, tensors_of
+from translate.inference.outputs import array_of, finished, flat, output_of
 from translate.inference.padding import padded_size
-from translate.inference.program import Program
+from translate.inference.program import MAIN, Program
+from translate.inference.sampling import sampled
 from translate.inference.streaming import Streamer, Tile
+from translate.text import suggest
 
 NONE: Mapping[str, Any] = MappingProxyType({})
 
@@ -28,8 +32,8 @@ class Translator:
 
     `nets` belong to the translator from here on: they are moved to `device` (`cpu`, `cuda:0`) and switched to inference
     as the method's `test_time` says. `precision` is `fp32`, `bf16` or `fp16`. `provider` and `info` are kept for
-    whoever asks where the model comes from. `seed` decides dropout where it stays on at inference: each image draws
-    from (seed, its key), whatever it is batched with.
+    whoever asks where the model comes from. `seed` decides noise, and dropout where it stays on at inference: each
+    image draws from (seed, its values, the number of the sample), whatever it is batched with and called.
 
     `tile` says which images go through the networks in strips of rows, which gives the same result (see `Streamer`):
     those that would not fit into the memory (`auto`), none (`off`), or all, in strips of so many rows. `tell` is called
@@ -69,8 +73,12 @@ class Translator:
         return self if precision == self.precision else self._with(self.program.with_precision(precision))
 
     def without_dropout(self) -> Translator:
-        """A translator with the same weights that draws nothing: every image has one answer."""
-        return self._with(self.program.without_dropout()) if self.stochastic else self
+        """A translator with the same weights and no dropout."""
+        return self._with(self.program.without_dropout()) if self.program.drops else self
+
+    def with_seed(self, seed: int) -> Translator:
+        """A translator with the same weights that draws otherwise."""
+        return self if seed == self.seed else self._with(self.program.with_seed(seed))
 
     def refreshed(self) -> Translator:
         """A translator for weights that were changed in place; see `Program.refreshed`."""
@@ -98,7 +106,7 @@ class Translator:
 
     @property
     def seed(self) -> int:
-        """The seed of dropout."""
+        """The seed of noise and dropout."""
         return self.program.seed
 
     @property
@@ -108,15 +116,30 @@ class Translator:
 
     @property
     def stochastic(self) -> bool:
-        """Whether dropout stays on, so that an image has many answers."""
-        return self.program.stochastic
+        """Whether an image has many answers in some direction."""
+        return any(self.program.stochastic(route) for route in self.routes.values())
+
+    def draws(self, direction: str | None = None) -> bool:
+        """Whether an image has many answers in a direction: it draws noise, or dropout stays on."""
+        return self.program.stochastic(self.route(direction))
 
     def route(self, direction: str | None = None) -> Route:
-        """A direction with its inputs, sides and target. Errors: ConfigError with a suggestion."""
-        return self.routes[choose(self.routes, direction)]
+        """A direction with its inputs, sides and target, and the options of the call if `direction` is one (`call`).
+
+        Errors: ConfigError with a suggestion.
+        """
+        route = self.routes[choose(self.routes, direction)]
+        return replace(route, options=direction.options) if isinstance(direction, DirectionCall) else route
+
+    def call(self, direction: str | None = None, options: Mapping[str, Any] = NONE) -> DirectionCall:
+        """A direction with options, to be given wherever a direction's name is. Errors: ConfigError."""
+        route = self.route(direction)
+        if not options:
+            return route.call
+        return with_options(route, self.method.directions[route.name], options).call
 
     def check(self, direction: str | None, others: Collection[str]) -> Route:
-        """The direction, if it takes exactly these inputs beside the first. Errors: ConfigError."""
+        """The direction, if it takes exactly these inputs beside the main one. Errors: ConfigError."""
         route = self.route(direction)
         check_inputs(route, others)
         return route
@@ -126,84 +149,98 @@ class Translator:
         images: Tensor,
         direction: str | None = None,
         *,
-        keys: Sequence[str] | None = None,
+        sample: int = 0,
         tile: Tile | None = None,
-        **others: Tensor,
+        **others: Any,
     ) -> Tensor:
-        """Images N x C x H x W in [-1, 1] of any size to the direction's output, likewise, on the translator's device.
+        """The main input of a direction as in a batch, images N x C x H x W in [-1, 1] of any size, to its output,
+        likewise, on the translator's device.
 
         Grey and colour are converted to what the networks take. Images are padded by reflection and cropped again;
-        `others` are the direction's further inputs, resized to the first one's size where it differs. `keys` seed the
-        dropout of each image (default: its number). `tile`: instead of the translator's. Errors: ConfigError
-        (direction, inputs, channels; no room for the scratch of an image in strips).
+        `others` are the direction's further inputs, resized to the first one's size where it differs. `sample` numbers
+        the answers to an image where it has many. `tile`: instead of the translator's. Errors: ConfigError (direction,
+        inputs, channels; no room for the scratch of an image in strips).
         """
-        keys = keys or [str(n) for n in range(len(images))]
-        route = self.route(direction)
-        return self._in_parts(route, self._inputs(route, images, others), keys, tile)
+        route = self.check(direction, others)
+        return self._in_parts(route, tensors_of(self.program, route, images, others), sample, tile)
 
     def translate_image(
         self,
         image: Image,
         direction: str | None = None,
-        others: Mapping[str, Image] = NONE,
-        key: str = "0",
+        others: Mapping[str, Any] = NONE,
+        sample: int = 0,
         *,
         tile: Tile | None = None,
-    ) -> Image:
+    ) -> Any:
         """An image to one of the same bit depth, colour profile and (times the direction's `scale`) size.
 
         Alpha goes around the networks, which see the image over white. How many colour channels come out is up to the
         network. A direction that gives labels makes a label map: the indices of the classes with the largest logits,
         uint8, and the palette in which they are shown. In strips (`tile`: instead of the translator's) only one strip
-        at a time is more than bytes. Errors: ConfigError (wrong inputs; no room for the scratch of an image in strips).
+        at a time is more than bytes. `sample` numbers the answers where there are many. Errors: ConfigError (wrong
+        inputs; no room for the scratch of an image in strips).
         """
         route = self.check(direction, others)
+        if route.further or route.output not in ("image", "labels"):
+            return self.translate_outputs(image, direction, others, sample)[MAIN]
 
         def whole() -> Array:
-            return self._array(route, image, self.program.whole(route, self._given(route, image, others), key))
+            inputs = inputs_of(self.program, route, image, others)
+            return array_of(route, image, self.program.whole(route, inputs, sample))
 
         def in_strips() -> Array:
-            return self.streamer.image(route, image, others, key, tile)
+            return self.streamer.image(route, image, others, tile)
 
         area = image.pixels.shape[0] * image.pixels.shape[1]
         output = self.streamer.choose(route, area, tile, whole, in_strips)
-        return self._finished(route, image, output)
+        return finished(self.program, route, image, output)
+
+    def translate_outputs(
+        self, image: Image, direction: str | None = None, others: Mapping[str, Any] = NONE, sample: int = 0
+    ) -> dict[str, Any]:
+        """All outputs of a direction by name, the main one under `output`.
+
+        Images and label maps are as `translate_image` makes them, a class is its name (or index, where classes have no
+        names), a vector a list of numbers. Errors: as `translate_image`.
+        """
+        route = self.check(direction, others)
+        (tensors,) = self.program.outputs(route, [inputs_of(self.program, route, image, others)], sample)
+        return {name: output_of(self.program, route, name, image, tensor) for name, tensor in tensors.items()}
 
     def translate_images(
         self,
         images: Sequence[Image],
         direction: str | None = None,
-        others: Sequence[Mapping[str, Image]] = (),
-        keys: Sequence[str] | None = None,
+        others: Sequence[Mapping[str, Any]] = (),
         *,
         tile: Tile | None = None,
     ) -> list[Image]:
         """Images of one `padded_key` in one batch, each to what `translate_image` makes of it, up to rounding.
 
-        Each keeps its own size, bit depth, alpha and profile. `others`: the further inputs of each; `keys` (default:
-        the numbers): where dropout stays on, which makes them one by one. A batch that does not fit into the memory is
-        halved, down to single images, which may go in strips then; the streamer remembers. An error of one is one of
-        all. Errors: as `translate_image`.
+        Each keeps its own size, bit depth, alpha and profile. `others`: the further inputs of each. Where an image
+        has many answers, they go one by one. A batch that does not fit into the memory is halved, down to single
+        images, which may go in strips then; the streamer remembers. An error of one is one of all. Errors: as
+        `translate_image`.
         """
-        others, keys = others or [NONE] * len(images), keys or [str(n) for n in range(len(images))]
-        assert len(images) == len(others) == len(keys), f"{len(images)} images, {len(others)} others, {len(keys)} keys"
-        if len(images) < 2 or self.stochastic:
-            each = zip(images, others, keys, strict=True)
-            return [self.translate_image(image, direction, more, key, tile=tile) for image, more, key in each]
-        route = self.check(direction, others[0])
+        others = others or [NONE] * len(images)
+        assert len(images) == len(others), f"{len(images)} images, {len(others)} others"
+        route = self.check(direction, others[0] if others else ())
+        if len(images) < 2 or self.program.stochastic(route) or route.further:
+            each = zip(images, others, strict=True)
+            return [self.translate_image(image, direction, more, tile=tile) for image, more in each]
         sizes = {self.padded_key(direction, image.pixels.shape[:2], image.pixels.shape[2]) for image in images}
         assert len(sizes) == 1, f"images of one batch are of one padded size, not {sizes}"
         (height, width, _), half = sizes.pop(), len(images) // 2
 
         def whole() -> list[Image]:
-            given = [self._given(route, image, more) for image, more in zip(images, others, strict=True)]
-            made = zip(images, self.program.together(route, given), strict=True)
-            return [self._finished(route, image, self._array(route, image, output)) for image, output in made]
+            inputs = [inputs_of(self.program, route, image, more) for image, more in zip(images, others, strict=True)]
+            results = zip(images, self.program.outputs(route, inputs), strict=True)
+            return [output_of(self.program, route, MAIN, image, outputs[MAIN]) for image, outputs in results]
 
         def halves() -> list[Image]:
-            parts = (slice(half), slice(half, None))
-            made = [self.translate_images(images[p], direction, others[p], keys[p], tile=tile) for p in parts]
-            return made[0] + made[1]
+            first = self.translate_images(images[:half], direction, others[:half], tile=tile)
+            return first + self.translate_images(images[half:], direction, others[half:], tile=tile)
 
         return self.streamer.choose(route, len(images) * height * width, tile, whole, halves)
 
@@ -219,28 +256,20 @@ class Translator:
         Depends on the model, the precision, the device and the size alone, so that a later run makes equal batches.
         """
         route = self.route(direction)
-        if self.stochastic or not self.program.independent:
+        if self.program.stochastic(route) or not self.program.independent:
             return 1
         height, width, _ = self.padded_key(direction, size, 0)
         return self.streamer.batch_size(route, height * width)
 
-    def _given(self, route: Route, image: Image, others: Mapping[str, Image]) -> dict[str, Tensor]:
-        further = {name: to_tensor(other.over_white()) for name, other in others.items()}
-        return self._inputs(route, to_tensor(image.over_white()), further)
-
-    def _array(self, route: Route, image: Image, output: Tensor) -> Array:
-        return largest(output) if route.output == "labels" else to_array(output, image.pixels.dtype)
-
-    def _finished(self, route: Route, image: Image, made: Array) -> Image:
-        """An output with what goes around the networks: alpha and profile, or the palette of labels."""
-        if route.output == "labels":
-            return label_map(made, self.method.spec.palette)
-        alpha = None if image.alpha is None else np.tile(image.alpha, route.tiles)
-        if alpha is not None and route.scale != 1:
-            alpha = to_array(resize(to_tensor(alpha[..., None]), made.shape[:2]), alpha.dtype)[..., 0]
-        return replace(with_alpha(made, alpha, image.mode == "bands" and made.shape[2] != 3), icc=image.icc)
-
-    def __call__(self, image: Any, direction: str | None = None, **others: Any) -> Any:
+    def __call__(
+        self,
+        image: Any,
+        direction: str | None = None,
+        *,
+        seed: int | None = None,
+        samples: int | None = None,
+        **given: Any,
+    ) -> Any:
         """One image to one image of the same form, or several to as many.
 
         | given | values | comes back |
@@ -254,39 +283,69 @@ class Translator:
 
         C is 1 (grey), 3 (RGB), and in arrays also 2 and 4, whose last channel is alpha; grey and colour are converted
         to what the networks take. A direction that gives labels makes logits of a tensor, class indices H x W of an
-        array or a path, and a palette image of a PIL image. `others` are the direction's further inputs by name in any
-        of these forms; with a list, one for all or a list of as many. Where dropout stays on, each image of a list or
-        a batch draws its own. Errors: ConfigError (not of these forms), DataError (an unreadable file).
-        """
-        return called(self, image, direction, others)
+        array or a path, and a palette image of a PIL image; a class comes as its name, a vector as a list of numbers,
+        and several outputs as a mapping of names to them.
 
-    def _in_parts(self, route: Route, given: Mapping[str, Tensor], keys: Sequence[str], tile: Tile | None) -> Tensor:
+        `given` are the direction's options (`steps=50`) and its further inputs by name: images in any of these forms,
+        classes by name or index, rows of numbers; with a list, one for all or a list of as many. `seed` replaces the
+        translator's. `samples`: so many answers to each image, as a list in the place of the one. Errors: ConfigError
+        (not of these forms, no such option or input), DataError (an unreadable file).
+        """
+        call, others = self.told_apart(direction, given)
+        translator = self if seed is None else self.with_seed(seed)
+        if samples is None:
+            return called(translator, image, call, others)
+        answers = [called(translator, image, call, others, sample) for sample in range(samples)]
+        return [list(of_one) for of_one in zip(*answers, strict=True)] if isinstance(image, list | tuple) else answers
+
+    def sample(
+        self,
+        count: int = 1,
+        direction: str | None = None,
+        *,
+        size: tuple[int, int] | None = None,
+        seed: int | None = None,
+        **given: Any,
+    ) -> list[Any]:
+        """Images from nothing, as arrays H x W x C uint8 (label maps: H x W): samples 0 to count - 1 of a seed.
+
+        `size` is (height, width), by default that of the training. `given` are options and inputs of the direction,
+        each for all samples, or a list of as many. Errors: ConfigError (a direction that converts images, wrong
+        inputs).
+        """
+        call, others = self.told_apart(direction, given)
+        translator = self if seed is None else self.with_seed(seed)
+        return [
+            flat(image)
+            for image in sampled(translator.program, range(count), translator.check(call, others), others, size)
+        ]
+
+    def told_apart(self, direction: str | None, given: Mapping[str, Any]) -> tuple[DirectionCall, dict[str, Any]]:
+        """A direction with the options among `given`, and the further inputs that are left. Errors: ConfigError."""
+        route = self.route(direction)
+        fields = self.method.directions[route.name].options.model_fields
+        options = {name: value for name, value in given.items() if name in fields and name not in route.inputs}
+        if wrong := [name for name in given if name not in options and name not in route.inputs]:
+            there = suggest(wrong[0], [*fields, *route.others])
+            names = f"inputs {', '.join(route.others) or '(none)'}, options {', '.join(fields) or '(none)'}"
+            raise ConfigError(f"direction {route.name!r} takes no {wrong[0]!r}{there or f'; it takes {names}'}")
+        others = {name: value for name, value in given.items() if name not in options}
+        return (self.call(direction, options) if options else route.call), others
+
+    def _in_parts(self, route: Route, inputs: Mapping[str, Tensor], sample: int, tile: Tile | None) -> Tensor:
         """All at once, or half after half where that does not fit, down to strips of a single image."""
-        images = given[route.inputs[0]]
+        images = inputs[route.main or route.inputs[0]]
         half = len(images) // 2
 
         def parts() -> Tensor:
             if not half:
-                return self.streamer.tensor(route, given, keys[0], tile)
-            halves = [(slice(half), keys[:half]), (slice(half, None), keys[half:])]
-            return torch.cat([self._in_parts(route, {k: v[h] for k, v in given.items()}, n, tile) for h, n in halves])
+                return self.streamer.tensor(route, inputs, tile)
+            halves = [
+                {name: values[part] for name, values in inputs.items()} for part in (slice(half), slice(half, None))
+            ]
+            return torch.cat([self._in_parts(route, each, sample, tile) for each in halves])
 
-        if half and self.stochastic:
+        if half and self.program.drops:
             return parts()
         pixels = len(images) * images.shape[-2] * images.shape[-1]
-        return self.streamer.choose(route, pixels, tile, lambda: self.program.whole(route, given, keys[0]), parts)
-
-    def _inputs(self, route: Route, images: Tensor, others: Mapping[str, Tensor]) -> dict[str, Tensor]:
-        """All inputs of a direction by name, on the device, with the right channels and one size."""
-        check_inputs(route, others)
-        result = {}
-        for name, side in zip(route.inputs, route.sides, strict=True):
-            image = images if name == route.inputs[0] else others[name]
-            ready = match_channels(image.to(self.device, torch.float32), self.method.spec.channels[side])
-            ready = ready if _size(ready) == _size(images) else resize(ready, _size(images))
-            result[name] = ready.expand(len(images), -1, -1, -1)
-        return result
-
-
-def _size(images: Tensor) -> tuple[int, int]:
-    return images.shape[-2], images.shape[-1]
+        return self.streamer.choose(route, pixels, tile, lambda: self.program.whole(route, inputs, sample), parts)

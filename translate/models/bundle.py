@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING, Any
 import safetensors
 import safetensors.torch
 
-from translate.contracts import CONTRACT, Method
+from translate.contracts import CONTRACT, Frames, Image, Method
 from translate.errors import ConfigError, DataError
-from translate.inference.directions import multiple_of, routes
+from translate.inference.directions import channels_of, multiple_of, routes
 from translate.models.card import model_card, test_time_in_words
 from translate.models.facts import BundleFacts
 from translate.storage.atomic import digest, sha256_file, write_bytes, write_json, write_text
@@ -174,7 +174,8 @@ def read_bundle(folder: Path) -> Bundle:
 def _directions(method: Method[Any], nets: Mapping[str, nn.Module]) -> dict[str, Any]:
     directions = {}
     for name, route in routes(method).items():
-        channels = {i: method.spec.channels[side] for i, side in zip(route.inputs, route.sides, strict=True)}
+        pictures = [each for each in route.inputs if isinstance(route.types[each], Image | Frames)]
+        channels = {each: channels_of(method.spec, route, each) for each in pictures}
         multiple = multiple_of(method.directions[name], nets)
         directions[name] = {**route.to_json(), "multiple": multiple, "channels": channels}
     return directions

@@ -23,7 +23,9 @@ def model_card(facts: BundleFacts, samples: Sequence[str]) -> str:
     spec, recorded = facts.spec, facts.recorded
     source = plugin_in_words(facts.plugin) or "unknown"
     if facts.imported is None:
-        origin = [f"| trained on | {spec.kind} images at {spec.size[0]} x {spec.size[1]} (height x width) |"]
+        height, width = spec.size
+        data = f"{spec.kind} images" if spec.kind else spec.data.in_words()
+        origin = [f"| trained on | {data} at {height} x {width} (height x width) |"]
     else:
         origin = [f"| found and assumed | {note} |" for note in facts.imported.notes]
     lines = [
@@ -44,10 +46,11 @@ def model_card(facts: BundleFacts, samples: Sequence[str]) -> str:
         "",
     ]
     for name, direction in facts.directions.items():
-        extra = "".join(f" --with {other}=FILE" for other in direction.inputs[1:])
+        extra = "".join(f" --with {other}=FILE" for other in direction.others)
         target = direction.target or "an image"
+        sides = ", ".join(side for side in direction.sides if side) or "nothing"
         lines += [
-            f"`{name}`: {', '.join(direction.sides)} to {target}, size times {direction.scale}",
+            f"`{name}`: {sides} to {target}, size times {direction.scale}",
             "",
             f"    translate convert INPUT OUTPUT --model . --direction {name}{extra}",
             "",

@@ -22,6 +22,9 @@ class ModelDirection(Route):
         route = super().from_json(name, value)
         return replace(route, multiple=value["multiple"], channels=dict(value["channels"]))
 
+    def to_json(self) -> dict[str, Any]:
+        return {**super().to_json(), "multiple": self.multiple, "channels": dict(self.channels)}
+
 
 @dataclass(frozen=True)
 class NetworkFacts:

@@ -34,6 +34,7 @@ class LoadOptions:
     weights: Weights | None = None
     runtime: Literal["torch", "onnx"] = "torch"
     tile: Tile = "auto"
+    dropout: bool = True
 
     @property
     def exported(self) -> bool:
@@ -89,7 +90,7 @@ def load_model(
         registry = Registry()
     method = restore_method(bundle, registry)
     nets = restore_networks(bundle, method, registry)
-    return Translator(
+    translator = Translator(
         method,
         nets,
         bundle.facts.plugin,
@@ -100,6 +101,7 @@ def load_model(
         tile=options.tile,
         tell=tell,
     )
+    return translator if options.dropout else translator.without_dropout()
 
 
 def read_model(folder: Path, weights: Weights | None = None) -> Bundle:

@@ -8,7 +8,20 @@ from typing import Literal
 from pydantic import PositiveInt
 from torch import Tensor, nn
 
-from translate.contracts import Build, Config, DataSpec, Direction, Method, Nets, NetworkUse, Step, TestTime, Update
+from translate.contracts import (
+    Build,
+    Config,
+    DataSpec,
+    Direction,
+    DirectionCall,
+    Draw,
+    Method,
+    Nets,
+    NetworkUse,
+    Step,
+    TestTime,
+    Update,
+)
 from translate.errors import ContractError
 
 
@@ -48,6 +61,6 @@ class SingleNetwork(Method[SingleNetworkConfig]):
     def step(self, nets: Nets, batch: Mapping[str, Tensor], step: Step) -> Iterator[Update]:
         raise ContractError(f"{self.name} is for inference alone")
 
-    def translate(self, nets: Nets, inputs: Mapping[str, Tensor], direction: str) -> Tensor:
+    def translate(self, nets: Nets, inputs: Mapping[str, Tensor], direction: DirectionCall, draw: Draw) -> Tensor:
         output: Tensor = nets.net(inputs["image"])
         return output

@@ -7,18 +7,31 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
-from pydantic import Field
+from pydantic import Field, PositiveInt
 
-from translate.contracts import Config, DatasetFacts, ImagesFacts, ModelFacts, Need, Problem, Route, Stage, StageContext
+from translate.contracts import (
+    Class,
+    Config,
+    DatasetFacts,
+    ImagesFacts,
+    ModelFacts,
+    Need,
+    Problem,
+    Route,
+    Stage,
+    StageContext,
+    Vector,
+)
 from translate.conversion.convert import convert_items
 from translate.conversion.dataset_split import CONTACT, IMAGES, RESULTS, contact_sheet, plan_earlier, plan_split
 from translate.conversion.options import ConvertOptions
 from translate.conversion.plan import plan
 from translate.data.dataset import Dataset
-from translate.errors import ConfigError, StageError
+from translate.errors import ConfigError, StageError, TranslateError
 from translate.imaging.io import read, write
-from translate.inference.directions import choose
+from translate.inference.directions import choose, with_options
 from translate.models.load import load
+from translate.plugins.options import KeyProblem
 from translate.seeding import derive
 
 if TYPE_CHECKING:
@@ -40,8 +53,17 @@ class InferConfig(Config):
     """Direction of the method, such as `b_to_a`; `null` takes its first."""
     input: Path | None = None
     """Image, folder or pattern to translate instead of a split: `photos/**/*.jpg`."""
-    others: dict[str, Path] = {}
-    """Files for the further inputs of the direction, together with `input`: `{exemplar: hat.png}`."""
+    others: dict[str, str | float | tuple[float, ...]] = {}
+    """Further inputs of the direction, together with `input`: files (`{exemplar: hat.png}`), classes by name
+    (`{class: blond}`), numbers (`{code: [0.5, 1]}`). Classes and numbers may stand here beside a split, too, and then
+    count for all of its images."""
+    options: dict[str, Any] = {}
+    """Options of the direction, such as `{steps: 50}`; `translate models show` lists them."""
+    seed: int | None = None
+    """Seed of what a model draws: noise, and dropout that stays on; `null` derives it from the pipeline's seed. Equal
+    seeds give an image the same answer here, in `translate convert` and in Python."""
+    samples: PositiveInt = 1
+    """So many answers to each image, where the model draws: `KEY.1.png`, `KEY.2.png`, ..."""
     precision: Literal["fp32", "bf16"] = "fp32"
     """Number format of the networks' calculations; bf16 is faster on some devices and differs a little."""
     bits: Literal[16] | None = None
@@ -67,7 +89,8 @@ class InferStage(Stage[InferConfig]):
     produces = "images"
 
     def inputs(self) -> Iterable[Path]:
-        return [*([self.config.input] if self.config.input else []), *self.config.others.values()]
+        files = [Path(value) for value in self.config.others.values() if isinstance(value, str)]
+        return [*([self.config.input] if self.config.input else []), *(path for path in files if path.is_file())]
 
     def check(self, parents: Mapping[str, Mapping[str, Any]]) -> Iterable[Problem]:
         c, model = self.config, ModelFacts.of(parents, "model")
@@ -80,8 +103,6 @@ class InferStage(Stage[InferConfig]):
             yield Problem(("with", "split"), "`split` goes with data; the images bring their own")
         if c.input is not None and not c.input.exists():
             yield Problem(("with", "input"), f"{c.input}: there is no such file or folder")
-        if data is not None and c.others:
-            yield Problem(("with", "others"), "`others` goes with `input`; here further inputs come from the data")
         if data is not None and self._split(data) not in data.splits:
             names = repr(c.split) if c.split else "'test' or 'val'"
             yield Problem(("with", "split"), f"the data has no split {names}; it has {', '.join(data.splits)}")
@@ -96,15 +117,42 @@ class InferStage(Stage[InferConfig]):
         except ConfigError as error:
             yield Problem(("with", "direction"), str(error))
             return
-        further = ", ".join(route.inputs[1:]) or "none"
-        if data is None and set(self.config.others) != set(route.inputs[1:]):
-            yield Problem(("with", "others"), f"{route.name} needs files for these further inputs: {further}")
-        if images is not None and images.target_side != route.sides[0]:
-            message = f"{route.name} translates side {route.sides[0]!r}, and these are of {images.target_side!r}"
+        yield from self._check_others(route, data)
+        try:
+            self._options(model, route)
+        except TranslateError as error:
+            yield Problem(("with", "options"), str(error))
+        if self.config.samples > 1 and data is not None:
+            yield Problem(("with", "samples"), "several answers to an image of the data cannot be scored; give `input`")
+        if images is not None and images.target_side != route.source:
+            message = f"{route.name} translates side {route.source!r}, and these are of {images.target_side!r}"
             yield Problem(("needs", "images"), message)
         if data is not None and (why := model.data.mismatch(data.sides)):
             message = f"{model.method} translates {model.data.in_words()}, and here is {data.data.in_words()}: {why}"
             yield Problem(("needs", "data"), message)
+
+    def _check_others(self, route: Route, data: DatasetFacts | None) -> Iterable[Problem]:
+        """Further inputs that are missing, too many, or taken from the data."""
+        given, further = set(self.config.others), ", ".join(route.others) or "none"
+        if data is None and given != set(route.others):
+            yield Problem(("with", "others"), f"{route.name} needs files for these further inputs: {further}")
+        for name in given if data is not None else ():
+            if name not in route.others:
+                yield KeyProblem(("with", "others", name), f"{route.name} has no such input; it has {further}")
+            elif not isinstance(route.types.get(name), Class | Vector):
+                message = "`others` goes with `input`; here further inputs come from the data"
+                yield KeyProblem(("with", "others", name), message)
+
+    def _options(self, model: ModelFacts, route: Route) -> Route:
+        """The direction with the options of the pipeline. Errors: ConfigError, or what a broken plugin raises."""
+        if not self.config.options:
+            return route
+        method = self.registry.get("methods", model.method)
+        directions = method.directions
+        if route.name not in directions:
+            # A direction that depends on the data has the options of those that its class names, if they agree.
+            raise ConfigError(f"direction {route.name!r} depends on the data and takes no options here")
+        return with_options(route, directions[route.name], self.config.options)
 
     def promise(self, parents: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
         return self._facts(parents).to_json()
@@ -125,9 +173,9 @@ class InferStage(Stage[InferConfig]):
         return ImagesFacts(
             direction=route.name,
             split=split,
-            source_side=route.sides[0],
+            source_side=route.source or route.target or "",
             target_side=route.target,
-            pairs=data is not None and (split in data.pairs or route.target == route.sides[0]),
+            pairs=data is not None and (split in data.pairs or route.target == route.source),
             data=data.data if data else None,
         )
 
@@ -144,20 +192,30 @@ class InferStage(Stage[InferConfig]):
             context.device,
             context.registry,
             precision=self.config.precision,
-            seed=derive(context.seed, "infer"),
+            seed=derive(context.seed, "infer") if self.config.seed is None else self.config.seed,
             tell=context.console.warn,
         )
         dataset = Dataset(context.inputs["data"].path) if "data" in context.inputs else None
         work = self._plan(context, dataset, facts, translator)
         options = ConvertOptions(
             direction=facts.direction,
-            others={name: read(path) for name, path in self.config.others.items()},
+            options=self.config.options,
+            others=self._others(translator.route(facts.direction)),
             quality=self.config.quality,
             deep=self.config.bits == 16,
         )
+        options = replace(options, direction=translator.call(facts.direction, self.config.options))
         summary = convert_items(work, translator, options, console=context.console)
         self._report(context, work, dataset, facts, summary)
         return replace(facts, count=summary.done).to_json()
+
+    def _others(self, route: Route) -> dict[str, Any]:
+        """Further inputs: images are read, classes and numbers taken as they are."""
+        values: dict[str, Any] = {}
+        for name, given in self.config.others.items():
+            plain = isinstance(route.types.get(name), Class | Vector)
+            values[name] = given if plain else read(Path(str(given)))
+        return values
 
     def _plan(self, context: StageContext, dataset: Dataset | None, facts: ImagesFacts, translator: Translator) -> Plan:
         """The images to translate: of another stage, of the user's own folder, or of a split of the data."""
@@ -167,7 +225,7 @@ class InferStage(Stage[InferConfig]):
             route = translator.route(facts.direction)
             return plan_split(dataset, facts.split, route, translator, context.folder, context.seed)
         assert self.config.input is not None  # `check` has seen to it
-        work = plan(self.config.input, context.folder / IMAGES, ".png")
+        work = plan(self.config.input, context.folder / IMAGES, ".png", self.config.samples)
         items = [item for item in work.items if item]
         return replace(work, items=items, output=context.folder / IMAGES, journal=context.folder / RESULTS)
 

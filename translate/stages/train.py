@@ -78,7 +78,9 @@ class TrainStage(Stage[TrainConfig]):
     def promise(self, parents: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
         method = self.registry.get("methods", self.config.method)
         options = method.Config.model_validate(self.config.options)
-        return ModelFacts(self.config.method, method.data, routes_with(method, options)).to_json()
+        data = DatasetFacts.of(parents, "data")
+        spec = data.spec() if data else None
+        return ModelFacts(self.config.method, method.data, routes_with(method, options, spec)).to_json()
 
     def check_takeover(self, folder: Path, inputs: Mapping[str, Artifact]) -> None:
         """Refuses a training without a checkpoint, and one that has done more steps than are asked for now."""
@@ -123,4 +125,4 @@ class TrainStage(Stage[TrainConfig]):
             samples=[grid for grid in grids if grid.is_file()],
         )
         context.tracker.model(context.folder / FOLDER)
-        return self.promise({})
+        return self.promise({name: artifact.facts for name, artifact in context.inputs.items()})

@@ -12,20 +12,25 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from translate.contracts import Method, Route
+from translate.contracts import Class, Draw, Frames, Labels, Method, Route, Side, Vector
 from translate.errors import TranslateError
 from translate.inference.degradation import degraded_inputs, degrades
-from translate.inference.directions import multiple_of
+from translate.inference.directions import channels_of, multiple_of
+from translate.inference.draw import NoDraw, SeededDraw
+from translate.inference.program import MAIN
 from translate.inference.translator import Translator
 from translate.models.bundle import write_bundle
 from translate.models.load import load
 from translate.plugins import Registry
 from translate.seeding import derive
-from translate.testing.batches import tiny_batch
+from translate.testing.batches import NUMBERS, tiny_batch
 from translate.testing.game import GameChecks
 from translate.testing.harness import SEED, RegistryWithOverride
 from translate.testing.instrumented_engine import changes, state_of
 from translate.testing.report import check
+
+COUNT = 2
+"""Images of a call."""
 
 OVERSHOOT = 4.0
 """A last layer without tanh may leave [-1, 1] a little before it is trained; the engine clips what it writes."""
@@ -85,23 +90,31 @@ class MethodChecks(GameChecks):
                 inputs[name] = torch.stack([row[name] for row in rows])
             return inputs
         return {
-            name: _noise(count, method.spec.channels[side], size, n)
-            for n, (name, side) in enumerate(zip(route.inputs, route.sides, strict=True))
+            name: _example(route.types[name], channels_of(method.spec, route, name), count, size, n)
+            for n, name in enumerate(route.inputs)
         }
+
+    def draw(self, route: Route, inputs: Mapping[str, Tensor]) -> Draw:
+        """The noise of a call; none for a direction that says it draws none."""
+        main = inputs[route.main] if route.main else None
+        size = self.translator.method.spec.size if main is None else (main.shape[-2], main.shape[-1])
+        count = COUNT if not inputs else len(next(iter(inputs.values())))
+        if not route.draws:
+            return NoDraw(route.name, count, size)
+        return SeededDraw([derive(SEED, n) for n in range(count)], size, torch.device("cpu"))
 
     @check("translates in every direction", "networks")
     def directions(self) -> Iterator[str]:
         method, nets = self.translator.method, self.translator.nets
         before = state_of(method)
-        if not isinstance(self.cls.directions_with(method.config), Mapping) or {*method.directions} != {
-            *self.cls.directions
-        }:
-            yield "directions_with() returns other names than `directions`; options may change a direction, not add one"
+        with_spec = self.cls.directions_with(method.config, method.spec)
+        if not isinstance(with_spec, Mapping) or not {*self.cls.directions} <= {*with_spec}:
+            yield "directions_with() leaves out one of `directions`; it may change them and add further ones"
         for name, route in self.translator.routes.items():
             inputs = self.inputs(route)
             copies = {key: image.clone() for key, image in inputs.items()}
             with torch.inference_mode():
-                output = method.translate(nets, inputs, name)
+                output = method.translate(nets, inputs, route.call, self.draw(route, inputs))
             yield from self._output_faults(route, inputs, output)
             for key, image in copies.items():
                 if not torch.equal(image, inputs[key]):
@@ -168,7 +181,7 @@ class MethodChecks(GameChecks):
                 )
                 continue
             for n in range(len(runs[0])):
-                single = _used(self.translator, route, {k: v[n : n + 1] for k, v in inputs.items()}, str(n))
+                single = _used(self.translator, route, {k: v[n : n + 1] for k, v in inputs.items()})
                 if not torch.allclose(single, runs[0][n : n + 1], rtol=1e-3, atol=1e-4):
                     yield (
                         f"direction {name} gives an image another output in a batch than alone; "
@@ -197,12 +210,30 @@ class MethodChecks(GameChecks):
 _MULTIPLE = "declare `multiple` on the network or in the Direction"
 
 
+def _example(kind: Side, channels: int, count: int, size: tuple[int, int], number: int) -> Tensor:
+    """An input as in a batch."""
+    draw = torch.Generator().manual_seed(derive(SEED, "input", number))
+    if isinstance(kind, Class):
+        return torch.randint(0, len(kind.names) or 2, (count,), generator=draw)
+    if isinstance(kind, Vector):
+        return torch.randn(count, kind.size or NUMBERS, generator=draw)
+    if isinstance(kind, Labels):
+        return torch.randint(0, len(kind.classes) or 2, (count, *size), generator=draw)
+    if isinstance(kind, Frames):
+        return torch.rand(count, kind.count, channels, *size, generator=draw) * 2 - 1
+    return _noise(count, channels, size, number)
+
+
 def _noise(count: int, channels: int, size: tuple[int, int], number: int) -> Tensor:
     draw = torch.Generator().manual_seed(derive(SEED, "input", number))
     return torch.rand(count, channels, *size, generator=draw) * 2 - 1
 
 
-def _used(translator: Translator, route: Route, inputs: Mapping[str, Tensor], *keys: str) -> Tensor:
-    first, *others = route.inputs
-    further: dict[str, Any] = {name: inputs[name] for name in others}
-    return translator.translate_tensor(inputs[first], route.name, keys=keys or None, **further)
+def _used(translator: Translator, route: Route, inputs: Mapping[str, Tensor]) -> Tensor:
+    """The main output for inputs of N, as the translator makes it."""
+    if route.main is None:
+        count = len(next(iter(inputs.values()))) if inputs else COUNT
+        keys = [str(n) for n in range(count)]
+        return translator.program.sampled(route, inputs, keys, translator.method.spec.size)[MAIN]
+    further: dict[str, Any] = {name: inputs[name] for name in route.others}
+    return translator.translate_tensor(inputs[route.main], route.name, **further)

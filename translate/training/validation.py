@@ -12,9 +12,10 @@ from torch import Tensor, nn
 
 from translate.contracts import EvaluationContext, Metric, Route
 from translate.data.dataset import Dataset
-from translate.data.exemplars import exemplar_keys
+from translate.data.exemplars import picture_inputs, picture_keys, value_inputs
 from translate.imaging.grid import enlarged, mosaic, picture
 from translate.inference.degradation import degraded_inputs, degrades
+from translate.inference.sampling import sample_tensor
 from translate.inference.translator import Translator
 from translate.metrics import Deferred
 from translate.metrics.scores import named
@@ -71,7 +72,7 @@ class Validator:
         Where the split has pairs, item i of the one belongs to item i of the other. No target side: no real images.
         """
         route = self.translator.route(direction)
-        keys = self._keys(route.sides, self.config.images)
+        keys = self._keys(route, self.config.images)
         outputs = [self._rounded(self.output(direction, key)) for key in keys]
         if route.target is None:
             return outputs, []
@@ -83,21 +84,22 @@ class Validator:
         route = self.translator.route(direction)
         if route.target is None:
             return None
-        keys = self._keys(route.sides, self.config.images)
+        keys = self._keys(route, self.config.images)
 
         def inputs(place: int) -> list[Tensor]:
             """The first or the second input of every key; the only one where there is one."""
-            rows = [list(self.inputs(direction, key).values()) for key in keys]
+            rows = [list(self.pictures(direction, key).values()) for key in keys]
             return [self._rounded(images[:2][place]) for images in rows]
 
         def counterparts() -> list[Tensor]:
-            first = [exemplar_keys(self.dataset, self.split, route.sides, key)[0] for key in keys]
-            return [self._rounded(self.dataset.tensor(self.split, route.sides[0], key)) for key in first]
+            chosen = [list(picture_keys(self.dataset, self.split, route, key).values())[1][1] for key in keys]
+            return [self._rounded(self.dataset.tensor(self.split, source, key)) for key in chosen]
 
-        paired_exemplars = len(route.sides) > 1 and self.dataset.pairs(self.split)
+        source = route.source or route.target
+        paired_exemplars = len(picture_inputs(route)) > 1 and self.dataset.pairs(self.split)
         return EvaluationContext(
             target_side=route.target,
-            source_side=route.sides[0],
+            source_side=source,
             keys=keys,
             inputs=Deferred(lambda: inputs(0)),
             exemplars=Deferred(lambda: inputs(-1)),
@@ -116,38 +118,57 @@ class Validator:
         """Rows of input | output | target (where pairs are known) for the first `samples` keys; H x W x 3 uint8."""
         route = self.translator.route(direction)
         palette, rows = self.method.spec.palette, []
-        for key in self._keys(route.sides, self.config.samples):
-            inputs = [enlarged(picture(image, palette), route.scale) for image in self.inputs(direction, key).values()]
+        for key in self._keys(route, self.config.samples):
+            pictures = self.pictures(direction, key).values()
+            inputs = [enlarged(picture(image, palette), route.scale) for image in pictures]
             row = [*inputs, picture(self.output(direction, key), palette)]
             if route.target and self._pairs(route):
                 row.append(picture(self.dataset.tensor(self.split, route.target, key), palette))
             rows.append(row)
         return mosaic(rows)
 
-    def inputs(self, direction: str, key: str) -> dict[str, Tensor]:
-        """The inputs of a direction by name for one validation image, each C x H x W in [-1, 1]."""
+    def pictures(self, direction: str, key: str) -> dict[str, Tensor]:
+        """The inputs of a direction that are pictures, by name, for one validation image: C x H x W in [-1, 1]."""
         route = self.translator.route(direction)
-        if degrades(self.method.data, route):
-            target = self.dataset.tensor(self.split, route.sides[0], key)
+        if route.source and degrades(self.method.data, route):
+            target = self.dataset.tensor(self.split, route.source, key)
             return degraded_inputs(self.method, route, target, self.translator.seed, key)
-        keys = [key, *exemplar_keys(self.dataset, self.split, route.sides, key)]
-        return {
-            name: self.dataset.tensor(self.split, side, k)
-            for name, side, k in zip(route.inputs, route.sides, keys, strict=True)
-        }
+        chosen = picture_keys(self.dataset, self.split, route, key)
+        return {name: self.dataset.tensor(self.split, side, k) for name, (side, k) in chosen.items()}
 
     def output(self, direction: str, key: str) -> Tensor:
-        """The translation of one validation image: C x H x W in [-1, 1], or class indices, long H x W."""
-        first, *others = self.inputs(direction, key).items()
-        further: dict[str, Any] = {name: image[None] for name, image in others}
-        output = self.translator.translate_tensor(first[1][None], direction, keys=[key], **further)[0].float().cpu()
-        return output.argmax(0) if self.translator.route(direction).output == "labels" else output
+        """The translation of one validation image: C x H x W in [-1, 1], class indices, long H x W, a class or a
+        vector."""
+        route = self.translator.route(direction)
+        values: dict[str, Any] = value_inputs(self.dataset, self.split, route, self._data_key(route, key))
+        if route.main is None:
+            output = sample_tensor(self.translator.program, key, route, values)
+        else:
+            first, *others = [image[None] for image in self.pictures(direction, key).values()]
+            further: dict[str, Any] = dict(zip(picture_inputs(route)[1:], others, strict=True))
+            output = self.translator.translate_tensor(first, direction, **further, **values)
+        plain = output[0].float().cpu()
+        return plain.argmax(0) if route.output in ("labels", "class") else plain
 
-    def _keys(self, sides: Sequence[str], limit: int) -> list[str]:
-        return self.dataset.keys(self.split, sides[0])[:limit]
+    def _keys(self, route: Route, limit: int | None) -> list[str]:
+        """The images to translate; for a direction without images the numbers of its samples."""
+        if route.source is not None:
+            return self.dataset.keys(self.split, route.source)[:limit]
+        side = route.target or next(iter(self.dataset.sides(self.split)))
+        return [str(number) for number in range(len(self.dataset.keys(self.split, side)[:limit]))]
+
+    def _data_key(self, route: Route, key: str) -> str:
+        """The image whose class or vector is taken: itself, or the one of that number for a sample."""
+        if route.source is not None:
+            return key
+        side = next((side for side in route.sides if side is not None), route.target)
+        keys = self.dataset.keys(self.split, side or next(iter(self.dataset.sides(self.split))))
+        return keys[int(key) % len(keys)]
 
     def _pairs(self, route: Route) -> bool:
-        return self.dataset.pairs(self.split) or route.target == route.sides[0]
+        if route.source is None:
+            return False
+        return self.dataset.pairs(self.split) or route.target == route.source
 
     def _rounded(self, image: Tensor) -> Tensor:
         """[-1, 1] to [0, 1], at the bit depth of the data; labels stay."""

@@ -8,7 +8,7 @@ from typing import Annotated, Any
 from pydantic import Field
 from torch import Tensor, nn
 
-from translate import Build, Config, Direction, Method, Nets, NetworkUse, Step, Update, hookimpl
+from translate import Build, Config, Direction, DirectionCall, Draw, Method, Nets, NetworkUse, Step, Update, hookimpl
 from translate_acme_laplacian.loss import pyramid_distance
 
 
@@ -42,7 +42,7 @@ class Laplacian(Method[LaplacianConfig]):
         losses = {"pyramid": pyramid_distance(output.float(), target.float(), self.config.levels)}
         yield Update("G", losses, {"input": batch["input"], "output": output, "target": target})
 
-    def translate(self, nets: Nets, inputs: Mapping[str, Tensor], direction: str) -> Tensor:
+    def translate(self, nets: Nets, inputs: Mapping[str, Tensor], direction: DirectionCall, draw: Draw) -> Tensor:
         output: Tensor = nets.gen(inputs["image"])
         return output
 

@@ -31,14 +31,13 @@ def execute(
     *,
     device: torch.device,
     dtype: torch.dtype = torch.float32,
-    seed: int = 0,
 ) -> None:
     """Computes the output of a schedule, whose inputs are read and whose output is written strip by strip.
 
-    `dtype` is the type of values on disk, `seed` that of dropout which is on.
+    `dtype` is the type of values on disk.
     """
     statistics: dict[Node, ChannelStatistics] = {}
-    run = _Run(dict(inputs), write, disk, OpContext(statistics, device, seed))
+    run = _Run(dict(inputs), write, disk, OpContext(statistics, device))
     for pass_ in schedule.passes:
         # They are incomplete until the pass has ended: later passes alone read them.
         statistics.update({node: ChannelStatistics() for node in pass_.gathers})

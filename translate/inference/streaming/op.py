@@ -28,11 +28,10 @@ class UnsupportedOp(Exception):  # noqa: N818 (a reason to do something else, wh
 
 @dataclass(frozen=True)
 class OpContext:
-    """Things beside its strips that an op may need: statistics of whole tensors, the device, the seed of dropout."""
+    """Things beside its strips that an op may need: statistics of whole tensors, and the device."""
 
     statistics: Mapping[Node, ChannelStatistics]
     device: torch.device
-    seed: int = 0
 
 
 Need = Callable[[int, int], tuple[Span, ...]]

@@ -1,11 +1,10 @@
-"""Row operations that look at the whole image through its statistics (norms, global means), and dropout."""
+"""Row operations that look at the whole image through its statistics (norms, global means), and dropout that is off."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from typing import Any
 
-import torch
 from torch import Tensor
 from torch.nn import functional as F
 
@@ -20,7 +19,6 @@ from translate.inference.streaming.op import (
     same_rows,
 )
 from translate.inference.streaming.trace import Node
-from translate.seeding import derive
 
 
 @row_op("instance_norm", "batch_norm")
@@ -84,26 +82,9 @@ def global_pool(node: Node) -> RowOp:
 
 @row_op("dropout", "dropout2d", "feature_dropout")
 def dropout(node: Node) -> RowOp:
-    """Pixels or channels set to 0 at random, where the network keeps that on at inference."""
+    """Passes values on where dropout is off. Where it is on, it draws for the whole image. Errors: UnsupportedOp."""
     options = arguments(node, "input", "p", "training")
-    source, p, training = image_argument(options["input"], node), options["p"], options.get("training", True)
-    need = same_rows(node, (source,))
-    if not training or not p:
-        return RowOp(node, (source,), need, lambda strips, start, stop, context: strips[0])
-    whole_channels = node.name != "dropout"
-    shape = (1, source.shape[1], 1, 1 if whole_channels else source.shape[-1])
-
-    def draw(row: int, context: OpContext) -> Tensor:
-        # The seed holds the call and the row: a row that two strips make has the same draws in both, and in each pass.
-        rng = torch.Generator().manual_seed(derive(context.seed, node.place, row))
-        return torch.empty(shape).bernoulli_(1 - p, generator=rng)
-
-    def run(strips: Sequence[Tensor], start: int, stop: int, context: OpContext) -> Tensor:
-        rows = [draw(0 if whole_channels else row, context) for row in range(start, stop)]
-        mask = torch.cat(rows, -2)
-        # As in torch, values that stay are divided by the probability 1 - p of staying: so the expected value of the
-        # output is the input's.
-        output: Tensor = strips[0] * (mask / (1 - p)).to(strips[0])
-        return output
-
-    return RowOp(node, (source,), need, run)
+    if options.get("training", True) and options["p"]:
+        raise UnsupportedOp("dropout that is on")
+    source = image_argument(options["input"], node)
+    return RowOp(node, (source,), same_rows(node, (source,)), lambda strips, start, stop, context: strips[0])

@@ -5,16 +5,17 @@ from __future__ import annotations
 import warnings
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
-from typing import Literal, TypeVar, cast
+from typing import Any, Literal, TypeVar, cast
 
 import torch
 from torch import Tensor
 
-from translate.contracts import Route
+from translate.contracts import Image as InputImage, Route
 from translate.errors import ConfigError
 from translate.imaging.convert import Array, resize, to_tensor
 from translate.imaging.io import Image
 from translate.inference import memory
+from translate.inference.draw import ZeroDraw
 from translate.inference.fast_kernels import LOW
 from translate.inference.padding import padded_size
 from translate.inference.program import Program
@@ -25,7 +26,6 @@ from translate.inference.streaming.op import UnsupportedOp
 from translate.inference.streaming.row_io import ArrayWriter, RowReader, TensorWriter
 from translate.inference.streaming.schedule import Schedule, make_schedule, work
 from translate.inference.streaming.trace import Trace, Untraceable, trace
-from translate.seeding import derive
 
 T = TypeVar("T")
 Tile = Literal["auto", "off"] | int
@@ -41,7 +41,7 @@ class Streamer:
     """Translates images in strips, where they would not fit into the memory otherwise, or where that is asked for.
 
     Where each call of a network is known, the result is that of the whole image, with the statistics of all of it in
-    every norm. (Dropout that stays on draws row by row, and so draws otherwise than for the whole image.) Other
+    every norm. What draws noise, or keeps dropout on, is refused: strips would draw other noise than the whole. Other
     networks go in overlapping bands, and `tell` is called with a message on how near that comes. A size that ran out
     of memory whole is not tried whole again.
     """
@@ -60,7 +60,7 @@ class Streamer:
         """Calls the one that suits an input of so many pixels, and the other one where the first runs out of memory."""
         tile = self._tile(tile)
         # An output that joins several pictures has no rows of its input's: it is made whole.
-        if tile == "off" or route.tiles != (1, 1):
+        if tile == "off" or route.tiles != (1, 1) or route.output not in ("image", "labels"):
             return whole()
         if tile == "auto" and self.fits(route, pixels):
             try:
@@ -85,12 +85,13 @@ class Streamer:
         """Returns how many images of so many pixels, padded, to take at once: at least 1."""
         return memory.batch_size(self._cost(route), pixels, route.scale, self._program.device)
 
-    def image(self, route: Route, image: Image, others: Mapping[str, Image], key: str, tile: Tile | None) -> Array:
+    def image(self, route: Route, image: Image, others: Mapping[str, Any], tile: Tile | None) -> Array:
         """Returns the output for an image, H x W x C of its own type (labels: H x W x 1 class indices, uint8).
 
-        `others` are the direction's further inputs by name, `key` seeds dropout that stays on, and `tile` replaces the
-        streamer's own. Errors: ConfigError where the disk has too little room for what a pass leaves to the next.
+        `others` are the direction's further inputs by name, and `tile` replaces the streamer's own. Errors: ConfigError
+        for what cannot go in strips, and where the disk has too little room for what a pass leaves to the next.
         """
+        self._refuse(route)
         height, width = image.pixels.shape[:2]
         inputs: dict[str, Image | Tensor] = {}
         for name in route.inputs:
@@ -99,42 +100,51 @@ class Streamer:
             inputs[name] = other if same_size else resize(to_tensor(other.over_white()), (height, width))
         size = (height * route.scale, width * route.scale)
         writer = ArrayWriter(size, image.pixels.dtype, route.output == "labels")
-        self._stream(route, inputs, writer.write, key, tile)
+        self._stream(route, inputs, writer.write, tile)
         return writer.array
 
-    def tensor(self, route: Route, inputs: Mapping[str, Tensor], key: str, tile: Tile | None) -> Tensor:
+    def tensor(self, route: Route, inputs: Mapping[str, Tensor], tile: Tile | None) -> Tensor:
         """Returns the output of a direction, 1 x C x H x W in [-1, 1] (labels: logits) on the device.
 
-        `inputs` has all inputs of the direction by name, 1 x C x H x W in [-1, 1], of one size. `key` and `tile`: as
-        for `image`.
+        `inputs` has all inputs of the direction by name, 1 x C x H x W in [-1, 1], of one size. `tile`: as for `image`.
         """
+        self._refuse(route)
         height, width = inputs[route.inputs[0]].shape[-2:]
         writer = TensorWriter((height * route.scale, width * route.scale), self._program.device)
-        self._stream(route, inputs, writer.write, key, tile)
+        self._stream(route, inputs, writer.write, tile)
         return writer.tensor
 
+    def _refuse(self, route: Route) -> None:
+        """Errors: ConfigError where strips cannot give the result of the whole image, and why."""
+        reason = None
+        if self._program.stochastic(route):
+            noise = "draws noise" if route.draws else "keeps dropout on"
+            reason = f"it {noise} for the whole image, and strips would draw other noise"
+        elif route.further:
+            reason = f"it has several outputs ({', '.join(['output', *route.further])})"
+        elif others := [name for name in route.inputs if not isinstance(route.types[name], InputImage)]:
+            reason = f"its input {others[0]!r} is no image"
+        if reason:
+            raise ConfigError(
+                f"direction {route.name!r} takes an image as a whole only: {reason}; use `--tile off` where the image "
+                "fits into the memory, or make it smaller"
+            )
+
     @torch.inference_mode()
-    def _stream(
-        self, route: Route, inputs: Mapping[str, Image | Tensor], write: Write, key: str, tile: Tile | None
-    ) -> None:
+    def _stream(self, route: Route, inputs: Mapping[str, Image | Tensor], write: Write, tile: Tile | None) -> None:
         """Goes in strips, exactly, where each call of the network is known, and else in bands."""
         program, tile = self._program, self._tile(tile)
-        channels = program.method.spec.channels
-        readers = [
-            RowReader(inputs[name], channels[side], program.device)
-            for name, side in zip(route.inputs, route.sides, strict=True)
-        ]
+        readers = [RowReader(inputs[name], program.channels(route, name), program.device) for name in route.inputs]
         dtype = LOW.get(program.precision, torch.float32)
         try:
             recorded = self._trace(route, readers[0].size)
             schedule = self._schedule(recorded, readers[0].size[0], tile, dtype)
         except (Untraceable, UnsupportedOp) as reason:
-            self._stream_bands(route, readers, write, key, tile, str(reason))
+            self._stream_bands(route, readers, write, tile, str(reason))
             return
         reads = list(zip(recorded.inputs, self._reads(route, readers), strict=True))
-        seed = derive(program.seed, "dropout", key)
         with DiskTensors(schedule.disk_bytes) as disk, program.autocast():
-            execute(schedule, reads, write, disk, device=program.device, dtype=dtype, seed=seed)
+            execute(schedule, reads, write, disk, device=program.device, dtype=dtype)
 
     def _schedule(self, recorded: Trace, height: int, tile: Tile, dtype: torch.dtype) -> Schedule:
         """Cuts a trace into passes whose strips fit into memory, or are `tile` rows high. Errors: UnsupportedOp."""
@@ -165,32 +175,33 @@ class Streamer:
         """
         program = self._program
         padded = padded_size(size, self._program.multiple(route))
-        channels = [program.method.spec.channels[side] for side in route.sides]
+        channels = [program.channels(route, name) for name in route.inputs]
         shapes = [(1, count, *padded) for count in channels]
         if program.composes:
             shapes.append((1, channels[0], *size))
+
+        draw = ZeroDraw(1, padded, program.device)  # what draws goes through here for its cost alone
 
         def translate(*inputs: Tensor) -> Tensor:
             # Where the method composes there is one input more, the image without padding, which has no name.
             by_name = dict(zip(route.inputs, inputs, strict=False))
             with program.autocast():
-                output = program.method.translate(program.optimized_nets, by_name, route.name)
+                output = program.method.translate(program.optimized_nets, by_name, route.call, draw)
+            assert isinstance(output, Tensor), "directions of several outputs are refused before"
             # The padding goes, and composing is float32, as for whole images.
             output = output[..., : size[0] * route.scale, : size[1] * route.scale].float()
-            return program.method.compose(output, inputs[-1], route.name) if program.composes else output
+            return program.method.compose(output, inputs[-1], route.call) if program.composes else output
 
         return trace(translate, shapes, program.device, autocast=program.precision != "fp32")
 
-    def _stream_bands(
-        self, route: Route, readers: Sequence[RowReader], write: Write, key: str, tile: Tile, reason: str
-    ) -> None:
+    def _stream_bands(self, route: Route, readers: Sequence[RowReader], write: Write, tile: Tile, reason: str) -> None:
         height, width = readers[0].size
         multiple = self._program.multiple(route)
 
         def translate(first: int, last: int) -> Tensor:
             named = zip(route.inputs, readers, strict=True)
             inputs = {name: reader.read(first, last, None) for name, reader in named}
-            return self._program.whole(route, inputs, key)
+            return self._program.whole(route, inputs)
 
         rows = tile if isinstance(tile, int) else self._band_rows(route, width)
         if route.name not in self._compared and rows < height:

@@ -155,7 +155,7 @@ def facts_of(translator: Translator, direction: str) -> ExportFacts:
             "norm": method.test_time.norm,
             "text": test_time_in_words(type(method.test_time)(False, method.test_time.norm)),
         },
-        "dropout_left_out": translator.stochastic,
+        "dropout_left_out": translator.program.drops,
         "weights": bundle.files[TENSORS],
     }
     return ExportFacts.from_json(facts)
@@ -164,7 +164,7 @@ def facts_of(translator: Translator, direction: str) -> ExportFacts:
 def _cases(translator: Translator, direction: str) -> Iterator[tuple[list[Tensor], Tensor]]:
     """Inputs at three sizes, two of which are padded, and two batch sizes, with torch's outputs."""
     height, width = unit_size(translator, direction)
-    further = translator.route(direction).inputs[1:]
+    further = translator.route(direction).others
     sizes = (height, width), (2 * height - 1, width), (2 * height - 3, 2 * width - 5)
     for (h, w), batch in product(sizes, BATCHES):
         first, *others = images = noise(translator, direction, batch, h, w)
@@ -191,7 +191,7 @@ def compare(data: bytes, direction: str, cases: Cases, remark: str = "") -> floa
     method = exported_of([data], [f"{direction}{SUFFIX}"], "cpu")
     translator = Translator(method, {}, {}, info=method.facts.to_json(), tile="off")
     failed = f"{method.facts.method}: direction {direction!r} cannot be exported to ONNX, nothing is written"
-    further = translator.route(direction).inputs[1:]
+    further = translator.route(direction).others
     worst = 0.0
     for (first, *others), expected in cases:
         where = f"{len(first)} x {first.shape[2]} x {first.shape[3]} (batch, height, width)"

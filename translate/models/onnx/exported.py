@@ -11,7 +11,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from translate.contracts import Direction, Method, Nets, NoOptions, Step, Update
+from translate.contracts import Direction, DirectionCall, Draw, Method, Nets, NoOptions, Step, Update
 from translate.errors import ConfigError, ContractError, DataError
 from translate.models.bundle import TENSORS, read_facts
 from translate.models.facts import ExportFacts, ModelDirection
@@ -41,7 +41,7 @@ class Exported(Method[NoOptions]):
     def step(self, nets: Nets, batch: Mapping[str, Tensor], step: Step) -> Iterator[Update]:
         raise ContractError(f"{self.name} is for inference alone")
 
-    def translate(self, nets: Nets, inputs: Mapping[str, Tensor], direction: str) -> Tensor:
+    def translate(self, nets: Nets, inputs: Mapping[str, Tensor], direction: DirectionCall, draw: Draw) -> Tensor:
         fed = {name: image.contiguous().numpy() for name, image in inputs.items()}
         return torch.from_numpy(self.sessions[direction].run(None, fed)[0])
 
@@ -89,7 +89,7 @@ def exported_of(files: list[bytes], names: list[str], device: str) -> Exported:
         sessions |= dict.fromkeys(other.directions, session)
         facts_by_direction |= dict.fromkeys(other.directions, other)
     facts = first.joined(facts_by_direction)
-    kind = type("Exported", (Exported,), {"data": facts.spec.kind})
+    kind = type("Exported", (Exported,), {"data": facts.spec.data})
     method: Exported = kind(facts, {direction: sessions[direction] for direction in facts.directions})
     return method
 
@@ -124,4 +124,5 @@ def _open(data: bytes, name: str, device: str) -> tuple[Any, ExportFacts]:
 
 def _direction(d: ModelDirection) -> Direction:
     """The direction of a file, which needs no networks."""
-    return Direction((), d.inputs, d.output, d.scale, d.multiple, d.sides, d.target, d.tiles)
+    sides = tuple(side for side in d.sides if side is not None)
+    return Direction((), d.inputs, d.output, d.scale, d.multiple, sides, d.target, d.tiles)

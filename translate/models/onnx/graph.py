@@ -24,6 +24,7 @@ from torch import Tensor, nn
 from torch.jit._trace import TracerWarning
 
 from translate.errors import ContractError
+from translate.inference.draw import NoDraw
 from translate.inference.translator import Translator
 from translate.models.facts import BundleFacts
 from translate.models.onnx.exported import needed
@@ -110,8 +111,11 @@ class _Direction(nn.Module):
     def forward(self, *images: Tensor) -> Tensor:
         method = self.translator.method
         inputs = dict(zip(self.route.inputs, images, strict=True))
-        output = method.translate(self.translator.nets, inputs, self.route.name)
-        return method.compose(output.float(), images[0], self.route.name)
+        size = (images[0].shape[-2], images[0].shape[-1])
+        draw = NoDraw(self.route.name, len(images[0]), size)
+        output = method.translate(self.translator.nets, inputs, self.route.call, draw)
+        assert isinstance(output, Tensor), "directions of several outputs are refused before"
+        return method.compose(output.float(), images[0], self.route.call)
 
 
 def unit_size(translator: Translator, direction: str) -> tuple[int, int]:

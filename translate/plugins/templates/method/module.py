@@ -50,7 +50,7 @@ class MyPlugin(Method[MyPluginConfig]):
         losses = {"adversarial": objective.generator(nets.disc, fake, y, step), "l1": F.l1_loss(fake.float(), y)}
         yield Update("G", losses, {**views, "fake": fake, "input": x, "output": fake, "target": y})
 
-    def translate(self, nets: Nets, inputs: Mapping[str, Tensor], direction: str) -> Tensor:
+    def translate(self, nets: Nets, inputs: Mapping[str, Tensor], direction: DirectionCall, draw: Draw) -> Tensor:
         output: Tensor = nets.gen(inputs["image"])
         return output
 

@@ -1,0 +1,50 @@
+"""The outputs of a direction, from tensors to the forms in which people hold them."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+from torch import Tensor
+
+from translate.contracts import Route
+from translate.imaging.convert import Array, label_map, largest, resize, to_array, to_tensor, with_alpha
+from translate.imaging.io import Image
+from translate.inference.inputs import class_name
+from translate.inference.program import MAIN, Program
+
+
+def output_of(program: Program, route: Route, name: str, image: Image, tensor: Tensor) -> Any:
+    """An output of an image, 1 x ..., in its form.
+
+    An image or a label map becomes an `Image`, a class its name (its index where classes have no names), a vector a
+    list of numbers. `image` is the one that was translated.
+    """
+    form = route.output if name == MAIN else route.further[name]
+    if form == "vector":
+        return [float(value) for value in tensor[0]]
+    if form == "class":
+        return class_name(route, program.method, int(tensor[0].argmax()))
+    plain = route if name == MAIN else replace(route, output=form, tiles=(1, 1), target=None)
+    return finished(program, plain, image, array_of(plain, image, tensor))
+
+
+def array_of(route: Route, image: Image, output: Tensor) -> Array:
+    """An image or a label map 1 x C x H x W as H x W x C, with the type of values of the image."""
+    return largest(output) if route.output == "labels" else to_array(output, image.pixels.dtype)
+
+
+def finished(program: Program, route: Route, image: Image, output: Array) -> Image:
+    """An output with what goes around the networks: alpha and profile, or the palette of labels."""
+    if route.output == "labels":
+        return label_map(output, program.method.spec.palette)
+    alpha = None if image.alpha is None else np.tile(image.alpha, route.tiles)
+    if alpha is not None and route.scale != 1:
+        alpha = to_array(resize(to_tensor(alpha[..., None]), output.shape[:2]), alpha.dtype)[..., 0]
+    return replace(with_alpha(output, alpha, image.mode == "bands" and output.shape[2] != 3), icc=image.icc)
+
+
+def flat(image: Image) -> Array:
+    """An image as people hold arrays: H x W x C, and H x W where it is grey or a label map."""
+    return image.array[..., 0] if image.array.shape[2] == 1 else image.array
