@@ -32,7 +32,7 @@ def game(registry: Registry) -> Make:
         train = TrainConfig.model_validate({"method": name, **config})
         torch.manual_seed(0)
         nets = build_networks(method, registry)
-        players = make_players(name, method.players, nets, train, 100, fused=False)
+        players = make_players(name, method.players, nets, train, registry, 100, fused=False)
         return Engine(method, nets, players, device="cpu", precision="fp32", seed=7, merge=False)
 
     return make

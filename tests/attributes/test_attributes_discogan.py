@@ -82,5 +82,5 @@ def test_critics_play_every_third_step(game, pictures: Pictures) -> None:  # typ
 def test_outputs_are_images(game, pictures: Pictures) -> None:  # type: ignore[no-untyped-def]
     engine = game("discogan", {"width": 4})
     for direction in DiscoGAN.directions:
-        made = engine.method.translate(engine.nets, {"image": pictures(3)}, direction)
+        made = engine.method.translate(engine.nets, {"image": pictures(3)}, direction, None)
         assert made.shape == (2, 3, 64, 64) and float(made.detach().abs().max()) <= 1

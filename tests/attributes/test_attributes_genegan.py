@@ -152,7 +152,7 @@ def test_directions_draw_what_the_codes_say(game, pictures: Pictures) -> None:  
         return drawn
 
     def draw(direction: str, **more: Tensor) -> Tensor:
-        return method.translate(nets, {"image": image, **more}, direction)
+        return method.translate(nets, {"image": image, **more}, direction, None)
 
     add = draw("add", exemplar=others[0])
     assert torch.allclose(add, join(B, codes[0][1]))

@@ -97,7 +97,7 @@ def measure(network: str, files: list[Path], base: Path, args: argparse.Namespac
         with torch.inference_mode(), translator.autocast():
             for first in range(0, len(files), batch):
                 at = [n % len(ready) for n in range(first, min(first + batch, len(files)))]
-                translator.method.translate(translator.program.optimized_nets, {"image": ready[at]}, "translate")
+                translator.method.translate(translator.program.optimized_nets, {"image": ready[at]}, "translate", None)
         if device.type == "cuda":
             torch.cuda.synchronize()
 

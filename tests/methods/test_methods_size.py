@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 PLUGINS = Path(__file__).parents[2] / "plugins"
-LINES = 185
+LINES = 200
 PARTS = {"networks.py", "metrics.py", "classifier.py"}
 """What a plugin owns besides its game."""
 
@@ -25,7 +25,7 @@ def code_lines(path: Path) -> int:
 
 
 @pytest.mark.parametrize("folder", sorted(PLUGINS.glob("translate_*")), ids=lambda folder: folder.name)
-def test_its_game_is_under_185_lines(folder: Path) -> None:
+def test_its_game_is_under_200_lines(folder: Path) -> None:
     counts = {path.name: code_lines(path) for path in folder.glob("*.py") if path.name not in PARTS}
     assert counts["__init__.py"]
     assert sum(counts.values()) < LINES, counts

@@ -111,7 +111,7 @@ def test_painted_colours_become_the_nearest_class(registry):
     method, _ = make(registry, Colours, KINDS["colours"][1])
     painted = torch.randint(0, 256, (1, 3, 4, 6), generator=torch.Generator().manual_seed(5)).float()
     nets = Nets({"gen": lambda x: painted / 127.5 - 1})
-    found = method.translate(nets, {"image": torch.zeros(1, 3, 8, 12)}, "segment").argmax(1)
+    found = method.translate(nets, {"image": torch.zeros(1, 3, 8, 12)}, "segment", None).argmax(1)
     distance = (painted[0, None] - torch.tensor(PALETTE, dtype=torch.float32)[:, :, None, None]).square().sum(1)
     assert torch.equal(found[0], distance.argmin(0).repeat_interleave(2, 0).repeat_interleave(2, 1))
 

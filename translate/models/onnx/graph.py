@@ -112,7 +112,7 @@ class _Direction(nn.Module):
         method = self.translator.method
         inputs = dict(zip(self.route.inputs, images, strict=True))
         size = (images[0].shape[-2], images[0].shape[-1])
-        draw = NoDraw(self.route.name, len(images[0]), size)
+        draw = NoDraw(self.route.name, images[0].shape[0], size)
         output = method.translate(self.translator.nets, inputs, self.route.call, draw)
         assert isinstance(output, Tensor), "directions of several outputs are refused before"
         return method.compose(output.float(), images[0], self.route.call)
