@@ -26,7 +26,7 @@ from translate.data.generated.portraits import CORE, PLACE
 from translate.errors import ConfigError
 from translate.imaging.grid import mosaic
 from translate.imaging.io import Image, read, write
-from translate.inference.directions import describe, routes
+from translate.inference.directions import describe
 from translate.inference.padding import crop
 from translate.inference.translator import Translator
 from translate.models.bundle import write_bundle
@@ -137,8 +137,8 @@ def test_a_sheet_has_the_size_of_its_pictures_together_and_no_target(translator:
     assert made.alpha is not None and made.alpha.shape == made.pixels.shape[:2] == (42, 90)
     first, a, b, c, d = images
     assert np.array_equal(made.pixels, np.vstack([np.hstack([first, a, b]), np.hstack([first, c, d])]))
-    assert routes(Paste)["sheet"].target is None and describe(Paste)["sheet"]["tiles"] == [2, 3]
-    assert routes(Paste)["add"].target == "with"
+    assert describe(Paste)["sheet"]["target"] is None and describe(Paste)["sheet"]["tiles"] == [2, 3]
+    assert describe(Paste)["add"]["target"] == "with"
 
 
 def test_a_folder_is_converted_with_one_exemplar(translator: Translator, tmp_path: Path) -> None:
