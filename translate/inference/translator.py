@@ -329,8 +329,7 @@ class Translator:
             there = suggest(wrong[0], [*fields, *route.others])
             names = f"inputs {', '.join(route.others) or '(none)'}, options {', '.join(fields) or '(none)'}"
             raise ConfigError(f"direction {route.name!r} takes no {wrong[0]!r}{there or f'; it takes {names}'}")
-        others = {name: value for name, value in given.items() if name not in options}
-        return (self.call(direction, options) if options else route.call), others
+        return self.call(direction, options), {name: given[name] for name in given if name not in options}
 
     def _in_parts(self, route: Route, inputs: Mapping[str, Tensor], sample: int, tile: Tile | None) -> Tensor:
         """All at once, or half after half where that does not fit, down to strips of a single image."""
