@@ -50,7 +50,7 @@ from translate import (
     hookimpl,
 )
 
-translate_contract = ">=1,<2"
+translate_contract = ">=2,<3"
 TOLD: list[tuple[str, dict[str, Any]]] = []
 SEEDS: list[int] = []
 

@@ -20,6 +20,7 @@ from translate.conversion.options import ConvertOptions
 from translate.conversion.worker import Worker
 from translate.device import cores
 from translate.errors import ConfigError, TranslateError
+from translate.imaging.image_format import FORMATS, register_places
 from translate.models.load import load_model
 
 if TYPE_CHECKING:
@@ -36,11 +37,14 @@ JOB = 4096
 class Converter:
     """An actor: loads the model once, and converts windows as a local conversion does."""
 
-    def __init__(self, options: ConvertOptions, output: Path, scratch: Path, threads: int) -> None:
+    def __init__(
+        self, options: ConvertOptions, output: Path, scratch: Path, threads: int, formats: Sequence[str] = ()
+    ) -> None:
         import torch
 
         torch.set_num_threads(threads)  # Ray's own choice could round differently from the driver's
         assert options.model is not None
+        register_places(formats)  # of plugins that the driver was told to import
         self._worker = Worker(load_model(options.model), options, output, scratch)
 
     def __call__(self, batch: Mapping[str, Any]) -> dict[str, list[bytes]]:
@@ -65,6 +69,7 @@ def ray_engine(translator: Translator, options: ConvertOptions, output: Path, sc
         "output": output.resolve(),
         "scratch": scratch.resolve(),
         "threads": torch.get_num_threads(),
+        "formats": [*FORMATS],
     }
     gpu = translator.device.type == "cuda"
     resources: dict[str, Any] = {"num_gpus": 1} if gpu else {"num_cpus": cores()}

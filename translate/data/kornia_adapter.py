@@ -1,4 +1,4 @@
-"""Kornia's augmentations, behind this file alone: any of them by its own name with its own options on whole batches,
+"""Kornia's augmentations: any of them by its own name with its own options on whole batches,
 `device_augment: [{uses: kornia/RandomAffine, degrees: 10}]`.
 
 Their parameters are drawn on the CPU, which makes them the same on every device. Images go through them in [0, 1],
@@ -21,6 +21,7 @@ from translate.contracts import IGNORE, Config, DeviceTransform
 from translate.data.signature_options import config_of, values
 from translate.errors import DataError
 from translate.markers import hookimpl
+from translate.networks.kornia_functions import augmentations, nearest
 
 Size = tuple[int, int]
 
@@ -69,7 +70,7 @@ class Kornia(DeviceTransform[Config]):
 
     def _labels(self, labels: Tensor, seed: int) -> Tensor:
         """Label maps under the geometry that images get from the same seed; changes of colour leave them alone."""
-        module, colours = self.module, _library().IntensityAugmentationBase2D
+        module, colours = self.module, augmentations().IntensityAugmentationBase2D
         if type(module).apply_transform_mask is colours.apply_transform_mask:
             return labels
         shifted = torch.where(labels == IGNORE, 0, labels + 1)[:, None].float()
@@ -78,8 +79,8 @@ class Kornia(DeviceTransform[Config]):
             module(shifted, params=params)  # finds the matrix that masks are moved by, where there is one
             matrix = getattr(module, "transform_matrix", None)
             # said here, since not all of the library's own handlers of masks say it
-            nearest = {"resample": _nearest()} if "resample" in module.flags else {}
-            moved = module.transform_masks(shifted, params, module.flags, transform=matrix, **nearest)
+            resample = {"resample": nearest()} if "resample" in module.flags else {}
+            moved = module.transform_masks(shifted, params, module.flags, transform=matrix, **resample)
         indices = moved[:, 0].round().long()
         return torch.where(indices == 0, IGNORE, indices - 1)
 
@@ -98,30 +99,13 @@ class Kornia(DeviceTransform[Config]):
 @hookimpl
 def translate_device_transforms() -> dict[str, type[DeviceTransform[Any]]]:
     """Every augmentation of batches of images that a pipeline file can use, by the library's name for it."""
-    library = _library()
+    library = augmentations()
     classes: dict[str, type[DeviceTransform[Any]]] = {}
     for name, kind in sorted(vars(library).items()):
         usable = inspect.isclass(kind) and issubclass(kind, library.AugmentationBase2D)
         if usable and "Base" not in name and name not in LEFT_OUT:
             classes[name] = _named(name, kind)
     return classes
-
-
-def _kornia() -> Any:
-    """The package, which takes a second to import."""
-    import kornia.augmentation
-
-    return kornia
-
-
-def _library() -> Any:
-    """The module of augmentations."""
-    return _kornia().augmentation
-
-
-def _nearest() -> Any:
-    """The library's word for an interpolation that makes no new values."""
-    return _kornia().constants.Resample.get("nearest")
 
 
 def _named(name: str, kind: Any) -> type[Kornia]:
@@ -144,7 +128,7 @@ def _made(name: str, annotations: Mapping[str, Any], options: Mapping[str, Any])
         if annotation is Tensor and isinstance(arguments.get(key), tuple | float | int):
             arguments[key] = torch.tensor(arguments[key])
     try:
-        return getattr(_library(), name)(**arguments)
+        return getattr(augmentations(), name)(**arguments)
     except (ValueError, TypeError):
         raise
     except Exception as error:  # it checks with assertions and its own exceptions

@@ -10,6 +10,7 @@ from torch import Tensor
 from translate.contracts import EvaluationContext, Metric, NoOptions
 from translate.errors import DataError
 from translate.metrics.pairs import decibel, mean_score, paired_images, size_of
+from translate.networks.kornia_functions import ssim
 
 LEVELS = 65535
 """Grey levels of a histogram: fine enough for 8 and for 16 bits, whose values it meets exactly."""
@@ -105,11 +106,9 @@ class SSIM(Metric[NoOptions]):
     def score(
         self, outputs: Sequence[Tensor], references: Sequence[Tensor], context: EvaluationContext | None = None
     ) -> float:
-        from kornia.metrics import ssim
-
         def one(a: Tensor, b: Tensor) -> float:
             if min(a.shape[-2:]) < 11:
                 raise DataError(f"ssim needs images of at least 11 pixels a side, and one is {size_of(a)}")
-            return float(ssim(a[None].double(), b[None].double(), window_size=11, padding="valid").mean())
+            return float(ssim(a[None].double(), b[None].double(), 11).mean())
 
         return mean_score(one(a, b) for a, b in paired_images(outputs, references))

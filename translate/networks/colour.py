@@ -1,12 +1,11 @@
-"""Colour spaces of images on the device, through kornia: sRGB in [-1, 1] and CIE Lab of D65.
-
-kornia takes a second to import and few methods need colours: it is imported with the first image.
-"""
+"""Colour spaces of images on the device: sRGB in [-1, 1] and CIE Lab of D65."""
 
 from __future__ import annotations
 
 import torch
 from torch import Tensor
+
+from translate.networks.kornia_functions import lab_to_rgb, rgb_to_lab
 
 
 def to_lab(images: Tensor) -> tuple[Tensor, Tensor]:
@@ -15,10 +14,8 @@ def to_lab(images: Tensor) -> tuple[Tensor, Tensor]:
 
     Colours of sRGB have a in [-86.2, 98.2] and b in [-107.9, 94.5]. Grey N x 1 x H x W is taken for R = G = B.
     """
-    from kornia.color import rgb_to_lab
-
     with torch.autocast(images.device.type, enabled=False):
-        lab: Tensor = rgb_to_lab((images.float().expand(-1, 3, -1, -1) + 1) / 2)
+        lab = rgb_to_lab((images.float().expand(-1, 3, -1, -1) + 1) / 2)
     return lab[:, :1], lab[:, 1:]
 
 
@@ -27,8 +24,6 @@ def to_rgb(lightness: Tensor, ab: Tensor) -> Tensor:
 
     Colours outside of sRGB are clipped channel by channel.
     """
-    from kornia.color import lab_to_rgb
-
     with torch.autocast(ab.device.type, enabled=False):
-        rgb: Tensor = lab_to_rgb(torch.cat((lightness.float(), ab.float()), 1), clip=True)
+        rgb = lab_to_rgb(torch.cat((lightness.float(), ab.float()), 1))
     return rgb * 2 - 1

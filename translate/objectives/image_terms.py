@@ -1,7 +1,4 @@
-"""Loss terms that compare two images beyond single pixels: structure, edges, colours, frequencies.
-
-kornia is imported with the first image: most trainings have none of these terms.
-"""
+"""Loss terms that compare two images beyond single pixels: structure, edges, colours, frequencies."""
 
 from __future__ import annotations
 
@@ -14,6 +11,7 @@ from torch.nn import functional as F
 
 from translate.contracts import Config, NoOptions
 from translate.errors import ConfigError
+from translate.networks.kornia_functions import gaussian_mean, slopes, soft_histogram, ssim
 from translate.objectives.penalties import precise
 from translate.objectives.terms import LossTerm
 
@@ -36,21 +34,14 @@ def _expect(name: str, image: Tensor, least: int, advice: str) -> None:
 
 def similarity(x: Tensor, y: Tensor) -> Tensor:
     """The mean SSIM of each image, N, of images in [0, 1] whose window lies inside of the image."""
-    from kornia.metrics import ssim
-
-    values: Tensor = ssim(x, y, WINDOW, max_val=1.0, padding="valid")
-    return values.flatten(1).mean(1)
+    return ssim(x, y, WINDOW).flatten(1).mean(1)
 
 
 def contrast_structure(x: Tensor, y: Tensor) -> Tensor:
     """SSIM without its luminance, (2 s_xy + c) / (s_x^2 + s_y^2 + c) with c = 0.03^2: the mean of each image, N."""
-    from kornia.filters import filter2d_separable, get_gaussian_kernel1d
-
-    kernel = get_gaussian_kernel1d(WINDOW, SIGMA, device=x.device, dtype=x.dtype)
 
     def mean(image: Tensor) -> Tensor:
-        filtered: Tensor = filter2d_separable(image, kernel, kernel, padding="valid")
-        return filtered
+        return gaussian_mean(image, WINDOW, SIGMA)
 
     mx, my, c = mean(x), mean(y), 0.03**2
     both = mean(x * y) - mx * my
@@ -107,10 +98,7 @@ class Edge(LossTerm[NoOptions]):
     name = "edge"
 
     def forward(self, output: Tensor, target: Tensor) -> Tensor:
-        from kornia.filters import spatial_gradient
-
-        slopes: Tensor = spatial_gradient(precise(output) - precise(target))
-        return 2 * slopes.abs().mean()
+        return 2 * slopes(precise(output) - precise(target)).abs().mean()
 
 
 class ColourHistogramConfig(Config):
@@ -139,14 +127,11 @@ class ColourHistogram(LossTerm[ColourHistogramConfig]):
 
     def histogram(self, images: Tensor) -> Tensor:
         """N C x bins, each row of sum 1."""
-        from kornia.enhance import histogram
-
         images, bins = precise(images), self.config.bins
         height, width = (min(n, self.config.size) for n in images.shape[-2:])
         values = F.adaptive_avg_pool2d(images, (height, width)).flatten(0, 1).flatten(1)
         centres = torch.linspace(-1, 1, bins, device=images.device)
-        counts: Tensor = histogram(values, centres, torch.full((), 2 / (bins - 1), device=images.device))
-        return counts
+        return soft_histogram(values, centres, torch.full((), 2 / (bins - 1), device=images.device))
 
 
 class FocalFrequencyConfig(Config):

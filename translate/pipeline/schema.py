@@ -103,7 +103,7 @@ class Frame(Config):
     """Record of a run: `mlflow`, in the store that `MLFLOW_TRACKING_URI` names, by default `mlflow.db` here; `none`
     keeps the report alone and imports no mlflow."""
     plugins: tuple[str, ...] = ()
-    """Plugins that listen to events without being named otherwise: `[acme-notify]`."""
+    """Plugins that are imported without being named otherwise, for their events and image formats: `[acme-notify]`."""
 
 
 @dataclass(frozen=True)
