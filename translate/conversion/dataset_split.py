@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import filecmp
 from collections.abc import Iterable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -46,7 +47,15 @@ def plan_earlier(images: Path, folder: Path) -> Plan:
 
 def _plan(items: Iterable[Item], folder: Path) -> Plan:
     in_order: list[Item] = sorted(items, key=lambda item: order(item.name))
-    return Plan(in_order, folder / IMAGES, journal=folder / RESULTS)
+    return Plan(list(_numbered(in_order)), folder / IMAGES, journal=folder / RESULTS)
+
+
+def _numbered(items: Iterable[Item]) -> Iterator[Item]:
+    """Numbers neighbours with equal inputs. Noise follows from an input's values, and data that holds one several times
+    asks for as many answers to it."""
+    for group in _by_input(items):
+        for number, item in enumerate(group):
+            yield replace(item, sample=number)
 
 
 def _stored(dataset: Dataset, split: str, route: Route) -> Iterator[Item]:
@@ -107,7 +116,7 @@ def _by_input(items: Iterable[Item]) -> list[list[Item]]:
 
 
 def _same_input(a: Item, b: Item) -> bool:
-    if a.others.keys() != b.others.keys():
+    if a.values != b.values or a.others.keys() != b.others.keys():
         return False
     pairs = [(a.source, b.source), *((path, b.others[name]) for name, path in a.others.items())]
     return all(filecmp.cmp(first, second, shallow=False) for first, second in pairs)

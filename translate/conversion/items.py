@@ -18,7 +18,8 @@ class Item:
     """One input: its `name` below the input folder, its `source`, and its `target` below the output folder.
 
     `reason` tells why it cannot be converted, known before it is read. `others` are further inputs of its own by name
-    that are images, `values` those that are classes and vectors.
+    that are images, `values` those that are classes and vectors. `sample` is the number of its first answer, where the
+    method draws: more than 0 for an input that is asked for again.
     """
 
     name: str
@@ -27,6 +28,7 @@ class Item:
     reason: str = ""
     others: Mapping[str, Path] = field(default_factory=dict)
     values: Mapping[str, Any] = field(default_factory=dict)
+    sample: int = 0
 
 
 @dataclass(frozen=True)

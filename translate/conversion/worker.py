@@ -114,7 +114,8 @@ class Worker:
                 assert task.image is not None
                 others = {**self._options.others, **task.entry.item.values, **task.others}
                 for number in range(self._options.samples):
-                    output = self._translator.translate_image(task.image, self._options.direction, others, number)
+                    sample = task.entry.item.sample + number
+                    output = self._translator.translate_image(task.image, self._options.direction, others, sample)
                     task.outputs.append(output)
             task.image, task.others = None, {}  # decoded images are large, and encoding takes a while
         return batch
