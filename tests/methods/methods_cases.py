@@ -14,6 +14,9 @@ SRCRITIC = {"uses": "srgan-critic", "filters": 2, "crop": 32}
 FEATURES = {"uses": "random-features", "filters": 4, "levels": 2}
 BLURRED = {"uses": "resnet_blurred", "blocks": 2, "filters": 4}
 LAYERS = ["stem.pad", "down.0.conv", "blocks.0"]
+TIME_UNET = {"uses": "bridge/unet", "filters": 4, "levels": 1, "blocks": 1}
+CODED_UNET = {"uses": "bicyclegan/unet", "filters": 4, "levels": 3}
+ENCODER = {"uses": "bicyclegan/encoder", "filters": 4, "blocks": 2}
 SMALL_UNET = {"uses": "segmentation/unet", "filters": 4, "levels": 2}
 
 
@@ -39,6 +42,15 @@ CASES = {
     "pix2pix": Case("pix2pix", _game()),
     "pix2pix-dropout": Case("pix2pix", _game({**UNET, "levels": 6}), golden=False),
     "pix2pix-wgan-gp": Case("pix2pix", _game(objective="wgan-gp", norm="instance")),
+    "bicyclegan": Case("bicyclegan", _game(CODED_UNET, encoder=ENCODER)),
+    "bicyclegan-hinge": Case(
+        "bicyclegan", _game(CODED_UNET, encoder=ENCODER, objective="hinge", conditional=False, code=3)
+    ),
+    "bridge": Case("bridge", {"network": TIME_UNET, "steps": 3}),
+    "bridge-unconditional": Case(
+        "bridge", {"network": {**TIME_UNET, "patch": 2}, "conditional": False, "distance": "l1", "variance": 2}
+    ),
+    "bridge-distilled": Case("bridge/distilled", {"network": TIME_UNET, "steps": 3}),
     "cyclegan": Case("cyclegan", _game(RESNET, pool=3)),
     "cyclegan-no-identity": Case("cyclegan", _game(RESNET, pool=0, norm="batch"), {"identity": 0}),
     "cut": Case("cut", _game(BLURRED, layers=LAYERS, patches=12, width=8)),

@@ -222,6 +222,13 @@ CUTTING = {"generator": {"uses": "resnet", "blocks": 1, "filters": 2}, "layers":
 METHODS: dict[str, dict[str, Any]] = {
     "pix2pix": {"generator": FEW, **CRITIC},
     "cyclegan": {"generator": FEW, **CRITIC, "pool": 2},
+    "bicyclegan": {
+        "generator": {"uses": "bicyclegan/unet", "filters": 2, "levels": 3},
+        "encoder": {"uses": "bicyclegan/encoder", "filters": 2},
+        **CRITIC,
+    },
+    "bridge": {"network": {"uses": "bridge/unet", "filters": 2, "levels": 1}},
+    "bridge/distilled": {"network": {"uses": "bridge/unet", "filters": 2, "levels": 1}, "steps": 2},
     "discogan": {"width": 2},
     "genegan": {"width": 4, "burst": 0},
     "segmentation": SEGMENTING,

@@ -108,6 +108,9 @@ class Method(Configured[C], ABC):
     players: ClassVar[Mapping[str, tuple[str, ...]]]
     """Names of the networks of each player, in no order. Networks of no player hold state only (an image pool). Without
     players a method is for inference alone."""
+    fixed: ClassVar[tuple[str, ...]] = ()
+    """Names of networks of no player that never move, such as a teacher, which a training may start from a bundle
+    (`init`)."""
     losses: ClassVar[Mapping[str, float]]
     """The whole vocabulary of loss names, with default weights."""
     directions: Mapping[str, Direction]

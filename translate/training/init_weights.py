@@ -70,8 +70,8 @@ def pairing(
 
 
 def named_networks(method: type[Method[Any]]) -> list[str]:
-    """The networks that a method's players and directions name, which is what is known before it is built."""
-    groups = [*method.players.values(), *(direction.nets for direction in method.directions.values())]
+    """The networks that a method names in its players, directions and `fixed`: what is known before it is built."""
+    groups = [*method.players.values(), *(direction.nets for direction in method.directions.values()), method.fixed]
     return list(dict.fromkeys(net for nets in groups for net in nets))
 
 
