@@ -9,7 +9,7 @@ from typing import Any
 
 import click
 
-from translate.cli import authoring, catalogue, convert, images, pipelines, plugins, services
+from translate.cli import authoring, catalogue, convert, images, pipelines, plugins, sample, services
 from translate.cli.plugin_commands import PluginCommands
 from translate.errors import TranslateError
 from translate.version import __version__
@@ -76,7 +76,7 @@ def main(
             Registry()  # takes their formats into use, also for commands that look for no component
 
 
-_GROUPS = (pipelines, convert, images, catalogue, plugins, authoring, services)
+_GROUPS = (pipelines, convert, sample, images, catalogue, plugins, authoring, services)
 
 for group in _GROUPS:
     for command in group.COMMANDS:

@@ -54,6 +54,52 @@ class SeededDraw:
         return torch.stack([one(generator) for generator in self._generators]).to(self.device)
 
 
+class MixedDraw:
+    """Noise that mixes the noise of other calls: `mixtures` has the (seed, weight) of what each image is made of.
+
+    Normal noise is summed by weights and brought back to variance 1: with the weights cos t and sin t it goes along the
+    arc from one noise to the other, with 1, -1, 1 it is the arithmetic of Radford et al. (ICLR 2016, section 6.3).
+    Uniform noise takes the same way through the normal distribution; whole numbers are those of the largest weight.
+    """
+
+    def __init__(
+        self, mixtures: Sequence[Sequence[tuple[int, float]]], size: tuple[int, int], device: torch.device
+    ) -> None:
+        self.size, self.device = size, device
+        self._parts = [[(SeededDraw([seed], size, device), weight) for seed, weight in parts] for parts in mixtures]
+
+    @property
+    def count(self) -> int:
+        """The number of images."""
+        return len(self._parts)
+
+    def normal(self, *shape: int) -> Tensor:
+        """Mixed standard normal noise."""
+        return torch.cat([_mixed([(draw.normal(*shape), weight) for draw, weight in parts]) for parts in self._parts])
+
+    def uniform(self, *shape: int, low: float = 0.0, high: float = 1.0) -> Tensor:
+        """Mixed numbers in [low, high)."""
+        rows = []
+        for parts in self._parts:
+            normal = [(torch.special.ndtri(draw.uniform(*shape).clamp(1e-6, 1 - 1e-6)), w) for draw, w in parts]
+            rows.append(torch.special.ndtr(_mixed(normal)) * (high - low) + low)
+        return torch.cat(rows)
+
+    def integers(self, high: int, *shape: int) -> Tensor:
+        """Whole numbers of the largest weight."""
+        rows = []
+        for parts in self._parts:
+            drawn = [draw.integers(high, *shape) for draw, _ in parts]
+            rows.append(drawn[max(range(len(parts)), key=lambda place: abs(parts[place][1]))])
+        return torch.cat(rows)
+
+
+def _mixed(parts: Sequence[tuple[Tensor, float]]) -> Tensor:
+    """The weighted sum of independent noise of variance 1, divided so that its variance is 1 again."""
+    total = sum(weight**2 for _, weight in parts) ** 0.5
+    return torch.stack([noise * (weight / total) for noise, weight in parts]).sum(0)
+
+
 class NoDraw:
     """Stands in the place of noise for a direction that says it draws none. Errors: ContractError when it draws."""
 

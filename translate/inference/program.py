@@ -15,7 +15,7 @@ from torch.nn.modules.dropout import _DropoutNd
 from translate.contracts import Class, Draw, Frames, Labels, Method, Nets, Route, Side, Vector
 from translate.errors import ContractError
 from translate.inference.directions import channels_of, multiple_of, routes
-from translate.inference.draw import NoDraw, SeededDraw, image_key, seed_of
+from translate.inference.draw import MixedDraw, NoDraw, SeededDraw, image_key, seed_of
 from translate.inference.fast_kernels import LOW, optimized, without_dropout
 from translate.inference.padding import crop, pad
 from translate.networks import prepare_for_inference
@@ -165,13 +165,31 @@ class Program:
         """
         return self._translated(route, inputs, [seed_of(self.seed, key, 0) for key in keys], len(keys), size)
 
-    def _translated(
-        self, route: Route, inputs: Mapping[str, Tensor], seeds: Sequence[int], count: int, size: tuple[int, int]
+    @torch.inference_mode()
+    def mixed(
+        self,
+        route: Route,
+        inputs: Mapping[str, Tensor],
+        parts: Sequence[tuple[str, float]],
+        size: tuple[int, int],
     ) -> dict[str, Tensor]:
-        """What the method returns, by name, in float32."""
-        draw: Draw = NoDraw(route.name, count, size)
-        if route.draws:
-            draw = SeededDraw(seeds, size, self.device)
+        """The outputs of one image whose noise is a mixture of that of samples: their keys with weights."""
+        seeds = [(seed_of(self.seed, key, 0), weight) for key, weight in parts]
+        draw = MixedDraw([seeds], size, self.device)
+        return self._translated(route, inputs, [seeds[0][0]], 1, size, draw)
+
+    def _translated(
+        self,
+        route: Route,
+        inputs: Mapping[str, Tensor],
+        seeds: Sequence[int],
+        count: int,
+        size: tuple[int, int],
+        draw: Draw | None = None,
+    ) -> dict[str, Tensor]:
+        """What the method returns, by name, in float32; `draw` replaces the noise of the seeds."""
+        if draw is None:
+            draw = SeededDraw(seeds, size, self.device) if route.draws else NoDraw(route.name, count, size)
         with self.autocast(), self._seeded(seeds):
             result = self.method.translate(self.optimized_nets, inputs, route.call, draw)
         named = {MAIN: result} if isinstance(result, Tensor) else dict(result)

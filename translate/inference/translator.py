@@ -315,10 +315,8 @@ class Translator:
         """
         call, others = self.told_apart(direction, given)
         translator = self if seed is None else self.with_seed(seed)
-        return [
-            flat(image)
-            for image in sampled(translator.program, range(count), translator.check(call, others), others, size)
-        ]
+        images = sampled(translator.program, range(count), translator.route(call), others, size)
+        return [flat(image) for image in images]
 
     def told_apart(self, direction: str | None, given: Mapping[str, Any]) -> tuple[DirectionCall, dict[str, Any]]:
         """A direction with the options among `given`, and the further inputs that are left. Errors: ConfigError."""

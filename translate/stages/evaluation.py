@@ -33,6 +33,11 @@ class Evaluated:
         return list(self.outputs)
 
     @property
+    def has_inputs(self) -> bool:
+        """Whether the outputs were made from images of the data, and not from nothing."""
+        return set(self.outputs) <= set(self.dataset.keys(self.split, self.facts.source_side))
+
+    @property
     def has_labels(self) -> bool:
         """Whether outputs and references are label maps."""
         return isinstance(self.dataset.types[self.side], Labels)
@@ -96,7 +101,7 @@ def copied_inputs(e: Evaluated, references: Sequence[Tensor]) -> Sequence[Tensor
     Label maps are no copies of images, another split has other inputs, and images that came back would be compared
     with their own originals.
     """
-    if e.facts.split != e.split or e.has_labels or e.facts.via:
+    if e.facts.split != e.split or e.has_labels or e.facts.via or not e.has_inputs:
         return None
     if (e.folder / INPUTS).is_dir():
         return Enlarged(e.written(e.folder / INPUTS), references)
@@ -132,7 +137,7 @@ def evaluation_context(e: Evaluated, device: str) -> EvaluationContext | None:
         target_side=target,
         source_side=source,
         keys=e.keys,
-        inputs=e.stored(e.split, source, e.keys),
+        inputs=e.stored(e.split, source, e.keys if e.has_inputs else []),
         exemplars=exemplars(target),
         training_images=lambda side: e.stored("train", side, e.dataset.keys("train", side)),
         counterparts=exemplars(source) if e.dataset.pairs(e.split) else None,

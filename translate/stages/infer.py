@@ -26,7 +26,9 @@ from translate.conversion.convert import convert_items
 from translate.conversion.dataset_split import CONTACT, IMAGES, RESULTS, contact_sheet, plan_earlier, plan_split
 from translate.conversion.options import ConvertOptions
 from translate.conversion.plan import plan
+from translate.conversion.samples import SampleOptions, sample_folder
 from translate.data.dataset import Dataset
+from translate.data.exemplars import value_inputs
 from translate.errors import ConfigError, StageError, TranslateError
 from translate.imaging.io import read, write
 from translate.inference.directions import choose, with_options
@@ -53,7 +55,9 @@ class InferConfig(Config):
     """Direction of the method, such as `b_to_a`; `null` takes its first."""
     input: Path | None = None
     """Image, folder or pattern to translate instead of a split: `photos/**/*.jpg`."""
-    others: dict[str, str | float | tuple[float, ...]] = {}
+    count: PositiveInt | None = None
+    """Number of images that a direction without images makes; `null` makes as many as the split of the data has."""
+    others: dict[str, str | float | tuple[float, ...] | Path] = {}
     """Further inputs of the direction, together with `input`: files (`{exemplar: hat.png}`), classes by name
     (`{class: blond}`), numbers (`{code: [0.5, 1]}`). Classes and numbers may stand here beside a split, too, and then
     count for all of its images."""
@@ -89,12 +93,17 @@ class InferStage(Stage[InferConfig]):
     produces = "images"
 
     def inputs(self) -> Iterable[Path]:
-        files = [Path(value) for value in self.config.others.values() if isinstance(value, str)]
+        files = [Path(value) for value in self.config.others.values() if isinstance(value, str | Path)]
         return [*([self.config.input] if self.config.input else []), *(path for path in files if path.is_file())]
 
     def check(self, parents: Mapping[str, Mapping[str, Any]]) -> Iterable[Problem]:
         c, model = self.config, ModelFacts.of(parents, "model")
         data, images = DatasetFacts.of(parents, "data"), ImagesFacts.of(parents, "images")
+        if model is not None and self._samples(model):
+            yield from self._check_samples(parents, data)
+            return
+        if c.count is not None:
+            yield Problem(("with", "count"), "`count` goes with a direction without images; this one converts images")
         if (c.input is not None) + ("data" in parents) + ("images" in parents) != 1:
             origins = "`needs: {data: ...}`, `needs: {images: ...}` or `input: PATH`"
             yield Problem(("with",), f"infer needs one of {origins}, and only one")
@@ -130,6 +139,27 @@ class InferStage(Stage[InferConfig]):
         if data is not None and (why := model.data.mismatch(data.sides)):
             message = f"{model.method} translates {model.data.in_words()}, and here is {data.data.in_words()}: {why}"
             yield Problem(("needs", "data"), message)
+
+    def _samples(self, model: ModelFacts) -> bool:
+        """Whether the direction makes images from nothing."""
+        try:
+            return self._route(model).main is None
+        except ConfigError:
+            return False
+
+    def _check_samples(self, parents: Mapping[str, Mapping[str, Any]], data: DatasetFacts | None) -> Iterable[Problem]:
+        """Mistakes of a direction that makes images from nothing."""
+        if self.config.input is not None or "images" in parents:
+            yield Problem(("with",), "this direction makes images from nothing: leave out `input` and images")
+        if data is None and self.config.count is None:
+            yield Problem(("with",), "this direction makes images from nothing: say `count`, or give it data")
+        if data is not None and self._split(data) not in data.splits:
+            yield Problem(("with", "split"), f"the data has no such split; it has {', '.join(data.splits)}")
+        try:
+            model = ModelFacts.from_json(parents["model"])
+            self._options(model, self._route(model))
+        except TranslateError as error:
+            yield Problem(("with", "options"), str(error))
 
     def _check_others(self, route: Route, data: DatasetFacts | None) -> Iterable[Problem]:
         """Further inputs that are missing, too many, or taken from the data."""
@@ -175,7 +205,7 @@ class InferStage(Stage[InferConfig]):
             split=split,
             source_side=route.source or route.target or "",
             target_side=route.target,
-            pairs=data is not None and (split in data.pairs or route.target == route.source),
+            pairs=data is not None and route.main is not None and (split in data.pairs or route.target == route.source),
             data=data.data if data else None,
         )
 
@@ -196,6 +226,8 @@ class InferStage(Stage[InferConfig]):
             tell=context.console.warn,
         )
         dataset = Dataset(context.inputs["data"].path) if "data" in context.inputs else None
+        if translator.route(facts.direction).main is None:
+            return self._sample(context, dataset, facts, translator)
         work = self._plan(context, dataset, facts, translator)
         options = ConvertOptions(
             direction=facts.direction,
@@ -208,6 +240,29 @@ class InferStage(Stage[InferConfig]):
         summary = convert_items(work, translator, options, console=context.console)
         self._report(context, work, dataset, facts, summary)
         return replace(facts, count=summary.done).to_json()
+
+    def _sample(
+        self, context: StageContext, dataset: Dataset | None, facts: ImagesFacts, translator: Translator
+    ) -> dict[str, Any]:
+        """Makes images from nothing; classes and vectors come from the images of the split, where there is data."""
+        route = translator.route(facts.direction)
+        others: dict[str, Any] = self._others(route)
+        keys: list[str] = []
+        if dataset is not None and facts.split is not None:
+            keys = dataset.keys(facts.split, route.target or next(iter(dataset.sides(facts.split))))
+        count = self.config.count or len(keys)
+        if keys and dataset is not None and facts.split is not None:
+            rows = [value_inputs(dataset, facts.split, route, keys[number % len(keys)]) for number in range(count)]
+            for name in set(route.others) - set(others):
+                others[name] = [row[name] for row in rows]
+        options = SampleOptions(translator.call(facts.direction, self.config.options), others, overwrite=True)
+        sample_folder(translator, context.folder / IMAGES, range(count), options, console=context.console)
+        page = (context.folder / IMAGES / CONTACT).replace(context.folder / CONTACT)
+        (context.folder / IMAGES / RESULTS).replace(context.folder / RESULTS)
+        context.console.say(f"{count} images in {facts.direction}")
+        context.tracker.image("converted", read(page).pixels, step=0)
+        context.tracker.file(page)
+        return replace(facts, count=count).to_json()
 
     def _others(self, route: Route) -> dict[str, Any]:
         """Further inputs: images are read, classes and numbers taken as they are."""
