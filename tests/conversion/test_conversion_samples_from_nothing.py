@@ -11,13 +11,8 @@ from torch import nn
 
 from translate import Class, DataSpec, Direction, Image, Sides
 from translate.console import PlainConsole
-from translate.conversion.samples import (
-    SampleOptions,
-    arithmetic_sheet,
-    interpolation_sheet,
-    sample_folder,
-    terms,
-)
+from translate.conversion.samples.folder import sample_folder
+from translate.conversion.samples.sheets import SampleOptions, arithmetic_sheet, interpolation_sheet, terms
 from translate.errors import ConfigError
 from translate.imaging.io import read
 from translate.inference.draw import MixedDraw, SeededDraw

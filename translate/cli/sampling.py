@@ -7,7 +7,8 @@ from typing import Any
 
 from translate.cli.direction_inputs import direction_inputs
 from translate.contracts import Console
-from translate.conversion.samples import SampleOptions, arithmetic_sheet, interpolation_sheet, sample_folder
+from translate.conversion.samples.folder import sample_folder
+from translate.conversion.samples.sheets import SampleOptions, arithmetic_sheet, interpolation_sheet
 from translate.errors import ConfigError
 from translate.imaging.io import write
 from translate.inference.translator import Translator

@@ -26,7 +26,8 @@ from translate.conversion.convert import convert_items
 from translate.conversion.dataset_split import CONTACT, IMAGES, RESULTS, contact_sheet, plan_earlier, plan_split
 from translate.conversion.options import ConvertOptions
 from translate.conversion.plan import plan
-from translate.conversion.samples import SampleOptions, sample_folder
+from translate.conversion.samples.folder import sample_folder
+from translate.conversion.samples.sheets import SampleOptions
 from translate.data.dataset import Dataset
 from translate.data.exemplars import value_inputs
 from translate.errors import ConfigError, StageError, TranslateError
