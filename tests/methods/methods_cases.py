@@ -17,6 +17,7 @@ LAYERS = ["stem.pad", "down.0.conv", "blocks.0"]
 TIME_UNET = {"uses": "bridge/unet", "filters": 4, "levels": 1, "blocks": 1}
 CODED_UNET = {"uses": "bicyclegan/unet", "filters": 4, "levels": 3}
 ENCODER = {"uses": "bicyclegan/encoder", "filters": 4, "blocks": 2}
+COARSE = {"filters": 4, "levels": 1, "blocks": 1, "discriminator": PATCH}
 SMALL_UNET = {"uses": "segmentation/unet", "filters": 4, "levels": 2}
 
 
@@ -41,6 +42,9 @@ CASES = {
     "single-network": Case("single-network", {"network": RESNET}),
     "pix2pix": Case("pix2pix", _game()),
     "pix2pix-dropout": Case("pix2pix", _game({**UNET, "levels": 6}), golden=False),
+    "pix2pixhd": Case("pix2pixhd", {**COARSE, "scales": 3}),
+    "pix2pixhd-global": Case("pix2pixhd/global", {**COARSE, "scales": 2}),
+    "pix2pixhd-enhancer": Case("pix2pixhd/enhancer", {**COARSE, "scales": 2, "edges": False}),
     "pix2pix-wgan-gp": Case("pix2pix", _game(objective="wgan-gp", norm="instance")),
     "bicyclegan": Case("bicyclegan", _game(CODED_UNET, encoder=ENCODER)),
     "bicyclegan-hinge": Case(
