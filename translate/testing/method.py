@@ -126,7 +126,7 @@ class MethodChecks(GameChecks):
         if not isinstance(output, Tensor):
             yield f"{at} returns {type(output).__name__}; it has to return a tensor N x C x H x W"
             return
-        count, _, height, width = inputs[route.inputs[0]].shape
+        count, *_, height, width = inputs[route.main or route.inputs[0]].shape  # of a label map: N x H x W
         rows, columns = route.tiles
         size = (height * route.scale * rows, width * route.scale * columns)
         channels = {len(spec.classes)} if route.output == "labels" else {1, 3}
@@ -155,7 +155,7 @@ class MethodChecks(GameChecks):
     def any_size(self) -> Iterator[str]:
         for name, route in self.translator.routes.items():
             inputs = self.inputs(route, extra=3, count=1)
-            height, width = inputs[route.inputs[0]].shape[-2:]
+            height, width = inputs[route.main or route.inputs[0]].shape[-2:]
             right = tuple(n * route.scale * t for n, t in zip((height, width), route.tiles, strict=True))
             try:
                 size = tuple(_used(self.translator, route, inputs).shape[-2:])
