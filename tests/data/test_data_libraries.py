@@ -198,9 +198,12 @@ def test_whether_it_draws_depends_on_its_options(
     assert made(registry, name, **options).random is random
 
 
-def test_floats_beyond_one_are_refused(registry: Registry) -> None:
-    with pytest.raises(DataError, match="GaussNoise takes floats from 0 to 1, and these go from 0 to 5"):
-        made(registry, "GaussNoise", p=1)({"image": np.linspace(0, 5, 300, dtype=np.float32).reshape(10, 10, 3)}, 0)
+def test_floats_beyond_one_have_no_known_colours(registry: Registry) -> None:
+    floats = np.linspace(-2, 5, 300, dtype=np.float32).reshape(10, 10, 3)
+    with pytest.raises(DataError, match="GaussNoise takes floats from 0 to 1, and side image goes from -2 to 5"):
+        made(registry, "GaussNoise", p=1)({"image": floats}, 0)
+    moved = made(registry, "HorizontalFlip", p=1)({"image": floats}, 0)["image"]
+    assert np.array_equal(moved, floats[:, ::-1]), "a geometry takes any"
 
 
 def test_what_the_library_cannot_take_is_a_data_error(registry: Registry) -> None:
@@ -337,6 +340,8 @@ def test_a_training_with_both_resumes_bit_equal(write: Callable[[str], Path]) ->
     recipe = json.loads((folder / "train" / "MANIFEST.json").read_text())["recipe"]
     assert recipe["providers"]["transforms/albumentations/Affine"]["version"].startswith("2.0.")
     assert recipe["providers"]["device_transforms/kornia/RandomAffine"]["distribution"] == "kornia"
+    manifest = json.loads((folder / "train" / "MANIFEST.json").read_text())
+    assert {*manifest["code"]} == {"translate_pix2pix"}, "the libraries go by their versions"
 
 
 def test_workers_change_nothing(write: Callable[[str], Path], registry: Registry) -> None:

@@ -115,7 +115,8 @@ class Named(Albumentations[Config]):
         return _made(self.library_name, values(self.config, _OWN))
 
     def __call__(self, images: dict[str, Array], seed: int) -> dict[str, Array]:
-        floats = {side: _as_float(image, self.name) for side, image in images.items()}
+        self.check(images)
+        floats = {side: _as_float(image) for side, image in images.items()}
         try:
             done = self.applied(floats, seed)
         except DataError:
@@ -170,6 +171,15 @@ class Spatial(Named):
 class Colour(Named):
     """A transform of values: it leaves label maps alone, and does the same to every image of a call."""
 
+    def check(self, images: Mapping[str, Array]) -> None:
+        """Refuses floats whose black and white the library would not know."""
+        for side, image in images.items():
+            chosen = image.dtype.kind == "f" and is_among(side, getattr(self.config, "sides", None))
+            if chosen and image.size and not (image.min() >= 0 and image.max() <= 1):
+                low, high = float(image.min()), float(image.max())
+                span = f"side {side} goes from {low:g} to {high:g}"
+                raise DataError(f"albumentations/{self.name} takes floats from 0 to 1, and {span}")
+
     def applied(self, images: Mapping[str, Array], seed: int) -> dict[str, Array]:
         chosen = getattr(self.config, "sides", None)
         done = dict(images)
@@ -217,7 +227,8 @@ def _named(name: str, kind: Any, base: type[Named]) -> type[Named]:
         further={"sides": _SIDES} if base is Colour else {},
     )
     about = inspect.cleandoc(kind.__doc__ or "").partition("\n\n")[0]
-    return type(name, (base,), {"name": name, "library_name": name, "Config": config, "__doc__": about})
+    facts = {"name": name, "library_name": name, "Config": config, "__doc__": about, "__module__": __name__}
+    return type(name, (base,), facts)
 
 
 def _made(name: str, options: Mapping[str, Any]) -> Any:
@@ -258,14 +269,9 @@ def _with_channels(image: Array, before: Array) -> Array:
     return image[..., None] if image.ndim < before.ndim else image
 
 
-def _as_float(image: Array, name: str) -> Array:
-    """16 bits as floats in [0, 1]: the library takes 8 bits or such floats. Errors: DataError for other floats."""
-    if image.dtype == np.uint16 and image.ndim > 2:
-        return (image / _WIDE).astype(np.float32)
-    if image.dtype.kind == "f" and image.size and not (image.min() >= 0 and image.max() <= 1):
-        low, high = float(image.min()), float(image.max())
-        raise DataError(f"albumentations/{name} takes floats from 0 to 1, and these go from {low:g} to {high:g}")
-    return image
+def _as_float(image: Array) -> Array:
+    """16 bits as floats in [0, 1]: the library takes 8 bits or floats."""
+    return (image / _WIDE).astype(np.float32) if image.dtype == np.uint16 and image.ndim > 2 else image
 
 
 def _as_before(image: Array, before: Array) -> Array:

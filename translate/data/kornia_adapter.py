@@ -117,8 +117,8 @@ def _named(name: str, kind: Any) -> type[Kornia]:
         name, parameters, annotations, lambda options: _made(name, annotations, options), doc=kind.__doc__ or ""
     )
     about = inspect.cleandoc(kind.__doc__ or "").partition("\n\n")[0]
-    facts = {"name": name, "library_name": name, "parameters": annotations, "Config": config, "__doc__": about}
-    return type(name, (Kornia,), facts)
+    facts = {"name": name, "library_name": name, "parameters": annotations, "Config": config}
+    return type(name, (Kornia,), {**facts, "__doc__": about, "__module__": __name__})
 
 
 def _made(name: str, annotations: Mapping[str, Any], options: Mapping[str, Any]) -> Any:

@@ -13,13 +13,13 @@ import os
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from functools import partial
-from importlib.metadata import entry_points
+from importlib.metadata import entry_points, version
 from pathlib import Path
 from typing import Any
 
 from translate.pipeline.outline import Outline
 from translate.pipeline.schema import Pipeline
-from translate.plugins.discovery import GROUP
+from translate.plugins.discovery import GROUP, LIBRARIES
 from translate.storage.atomic import digest, write_json
 from translate.version import __version__
 
@@ -68,6 +68,7 @@ def _circumstances(pipeline: Pipeline) -> dict[str, Any]:
         "version": __version__,
         "pipeline": [pipeline.file, pipeline.profile, pipeline.root.plain(), pipeline.seed],
         "plugins": sorted(plugins),
+        "libraries": [[name, version(name)] for name in LIBRARIES],
         "folder": os.getcwd(),  # noqa: PTH109 (as text)
         "environment": {key: value for key, value in os.environ.items() if key.startswith("TRANSLATE_")},
         "engine": _stats(os.fspath(path) for path in sorted(_ENGINE.rglob("*.py"))),
