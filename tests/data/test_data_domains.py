@@ -96,12 +96,10 @@ def test_a_card_of_classes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> N
     assert classes(built, "val") == [0, 1, 2] and list(built.notes()) == []
     some = source({"uses": "dataset", "name": "afhq", "root": tmp_path, "domains": ["wild", "cat"]})
     assert keys(some, "val") == ["wild/0", "cat/0"] and classes(some, "val") == [0, 1]
-    assert list(
-        source({"uses": "dataset", "name": "afhq", "root": tmp_path, "sides": ["image", "class"]}).facts().data
-    ) == [
-        "image",
-        "class",
-    ]
+    renamed = {"uses": "dataset", "name": "afhq", "root": tmp_path, "sides": ["image", "class"]}
+    assert list(source(renamed).facts().data) == ["image", "class"]
+    with pytest.raises(ConfigError, match="dataset 'afhq': `sides` calls both sides 'x'"):
+        source(renamed | {"sides": ["x", "x"]})
     with pytest.raises(ConfigError, match="dataset 'afhq' can only be `kind: domains`"):
         source({"uses": "dataset", "name": "afhq", "root": tmp_path, "kind": "paired"})
 

@@ -11,6 +11,8 @@ RESNET = {"uses": "resnet", "blocks": 1, "filters": 4}
 SRRESNET = {"uses": "srresnet", "blocks": 1, "filters": 4}
 RRDB = {"uses": "rrdb", "blocks": 1, "filters": 4, "growth": 2}
 SRCRITIC = {"uses": "srgan-critic", "filters": 2, "crop": 32}
+STARS = {"uses": "stargan/generator", "blocks": 1, "filters": 4}
+STARCRITIC = {"uses": "stargan/critic", "filters": 4, "layers": 3}
 FEATURES = {"uses": "random-features", "filters": 4, "levels": 2}
 BLURRED = {"uses": "resnet_blurred", "blocks": 2, "filters": 4}
 LAYERS = ["stem.pad", "down.0.conv", "blocks.0"]
@@ -57,6 +59,11 @@ CASES = {
     "bridge-distilled": Case("bridge/distilled", {"network": TIME_UNET, "steps": 3}),
     "cyclegan": Case("cyclegan", _game(RESNET, pool=3)),
     "cyclegan-no-identity": Case("cyclegan", _game(RESNET, pool=0, norm="batch"), {"identity": 0}),
+    "stargan": Case("stargan", {"generator": STARS, "discriminator": STARCRITIC, "critic_steps": 2}),
+    "stargan-hinge": Case(
+        "stargan",
+        {"generator": STARS, "discriminator": STARCRITIC, "critic_steps": 1, "objective": "hinge", "norm": "batch"},
+    ),
     "cut": Case("cut", _game(BLURRED, layers=LAYERS, patches=12, width=8)),
     "fastcut": Case("cut/fastcut", _game(BLURRED, layers=LAYERS, patches=12, width=8, negatives="batch")),
     "discogan": Case("discogan", {"width": 4}, size=64),

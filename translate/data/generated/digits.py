@@ -77,15 +77,15 @@ def clean_look(ink: Array) -> Array:
 
 
 def print_look(ink: Array, seed: int) -> Array:
-    """Light ink on coloured paper with blotches of another colour and grain, size x size x 3 uint8; colours follow from
-    the seed."""
+    """Light ink on dark paper with brighter blotches of another colour and grain, size x size x 3 uint8; colours follow
+    from the seed."""
     rng = np.random.default_rng(derive(seed, "look"))
     size = len(ink)
-    paper = np.array(colorsys.hsv_to_rgb(rng.random(), rng.uniform(0.4, 0.9), rng.uniform(0.25, 0.6)))
-    other = np.array(colorsys.hsv_to_rgb(rng.random(), rng.uniform(0.3, 0.9), rng.uniform(0.25, 0.65)))
+    paper = np.array(colorsys.hsv_to_rgb(rng.random(), rng.uniform(0.4, 0.9), rng.uniform(0.1, 0.4)))
+    other = np.array(colorsys.hsv_to_rgb(rng.random(), rng.uniform(0.4, 0.9), rng.uniform(0.5, 0.8)))
     colour = np.array(colorsys.hsv_to_rgb(rng.random(), rng.uniform(0.1, 0.5), rng.uniform(0.8, 1.0)))
     blotches = cv2.resize(rng.random((5, 5), np.float32), (size, size), interpolation=cv2.INTER_CUBIC)
-    ground = paper + (other - paper) * np.clip(blotches * 1.3 - 0.15, 0, 1)[..., None]
+    ground = paper + (other - paper) * np.clip(2 * blotches - 0.5, 0, 1)[..., None]
     grain = rng.normal(0, 0.06, (size, size, 1))
     image = ground + (colour - ground) * ink[..., None] + grain
     return rounded(np.clip(image, 0, 1).astype(np.float32) * 255)

@@ -92,6 +92,8 @@ class DatasetSource(Source[DatasetConfig]):
         for option, fits in {**takes, "disjoint": layout == "side-by-side"}.items():
             if getattr(c, option) and not fits:
                 raise ConfigError(f"dataset {c.name!r} has no use for `{option}`: its layout is {layout}")
+        if c.sides[0] == c.sides[1]:
+            raise ConfigError(f"dataset {c.name!r}: `sides` calls both sides {c.sides[0]!r}")
         if layout == "domains":
             return Domains(DomainsConfig(root=self.root, names=c.domains, sides=c.sides, **picked), self.seed)
         if self.kind == "domains":
