@@ -139,3 +139,24 @@ def test_chained_transforms_draw_apart() -> None:
     array = picture(2, 3)
     flipped = sum(np.array_equal(apply(chain, {"a": array}, seed)["a"], array[:, ::-1]) for seed in range(100))
     assert 25 < flipped < 75  # equal seeds would cancel each other
+
+
+@pytest.mark.parametrize("transform", EXAMPLES, ids=lambda t: t.name)
+@pytest.mark.parametrize("channels", [2, 6])
+def test_bands_and_floats_keep_their_values(transform: Transform[Any], channels: int) -> None:
+    rng = np.random.default_rng(0)
+    wide = (rng.random((24, 32, channels)) * 4000 - 1000).astype(np.float32)
+    deep = rng.integers(0, 65536, (24, 32, channels), np.uint16)
+    if transform.name == "colour-jitter":
+        with pytest.raises(
+            DataError, match=r"colour-jitter cannot take a \(24, 32, \d\) float32: .*1-channel or 3-channel"
+        ):
+            transform({"a": wide}, 1)
+        return
+    results = transform({"a": wide, "b": deep}, 1)
+    assert results["a"].dtype == np.float32 and results["b"].dtype == np.uint16
+    assert results["a"].shape[2] == results["b"].shape[2] == channels
+    # Cubic interpolation overshoots a little.
+    assert wide.min() - 1500 <= results["a"].min() < 0 and 1000 < results["a"].max() <= wide.max() + 1500
+    moved = transform({"a": wide, "b": wide.copy()}, 3)
+    assert np.array_equal(moved["a"], moved["b"])

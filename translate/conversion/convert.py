@@ -19,8 +19,10 @@ from translate.conversion.plan import Plan, plan
 from translate.conversion.report import write_report
 from translate.conversion.summary import Summary
 from translate.errors import ConfigError, TranslateError
+from translate.imaging.image import EXACT_SUFFIXES, SUFFIXES
 from translate.imaging.io import Image, read, writable
 from translate.inference.precision import with_probed_precision
+from translate.inference.side_images import output_suffix
 from translate.storage.atomic import digest
 
 if TYPE_CHECKING:
@@ -94,6 +96,8 @@ def prepare(
     if translator.route(options.direction).output == "labels":
         _check_labels(input, output, suffix)
         suffix = ".png"
+    elif (own := output_suffix(translator.program, translator.route(options.direction))) != ".png":
+        suffix = _exact_suffix(input, output, suffix, own)
     _check_samples(translator, options)
     work = plan(input, output, suffix, options.samples)
     translator.check(options.direction, options.others)
@@ -115,6 +119,20 @@ def _check_labels(input: Path | Sequence[Path], output: Path, suffix: str | None
     for wanted in (suffix, output.suffix if single else None):
         if wanted and wanted.lower() in writable() and wanted.lower() != ".png":
             raise ConfigError(f"label maps are written as PNG alone, which keeps their values; not as {wanted}")
+
+
+def _exact_suffix(input: Path | Sequence[Path], output: Path, suffix: str | None, own: str) -> str | None:
+    """The suffix of outputs that no format of pictures can hold: `own` unless another one is asked for.
+
+    Errors: ConfigError where that is one of pictures.
+    """
+    single = isinstance(input, Path) and not (input.is_dir() or output.is_dir()) and output.suffix.lower() in writable()
+    for wanted in (suffix, output.suffix if single else None):
+        if wanted and wanted.lower() in SUFFIXES and wanted.lower() not in EXACT_SUFFIXES:
+            raise ConfigError(
+                f"this model makes bands or values that {wanted} cannot hold; use one of {' '.join(EXACT_SUFFIXES)}"
+            )
+    return suffix if suffix or single else own
 
 
 def _check_samples(translator: Translator, options: ConvertOptions) -> None:

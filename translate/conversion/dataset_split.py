@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from translate.contracts import ImagesFacts, Route
+from translate.contracts import Image, ImagesFacts, Route
 from translate.conversion.items import Item
 from translate.conversion.names import order
 from translate.conversion.plan import Plan
@@ -20,6 +20,7 @@ from translate.imaging.convert import to_array
 from translate.imaging.grid import enlarged, mosaic, picture_of
 from translate.imaging.io import write
 from translate.inference.degradation import degraded_inputs, degrades
+from translate.inference.side_images import input_ranges, output_suffix
 from translate.inference.translator import Translator
 from translate.metrics import by_key
 
@@ -35,14 +36,16 @@ def plan_split(dataset: Dataset, split: str, route: Route, translator: Translato
 
     Of data that holds only targets, the inputs are made first, and written to `inputs/` and `others/NAME/`.
     """
+    ending = output_suffix(translator.program, route)
     if degrades(translator.method.data, route):
-        return _plan(_degraded(dataset, split, route, translator, folder, seed), folder)
-    return _plan(_stored(dataset, split, route), folder)
+        return _plan(_degraded(dataset, split, route, translator, folder, seed, ending), folder)
+    return _plan(_stored(dataset, split, route, ending), folder)
 
 
-def plan_earlier(images: Path, folder: Path) -> Plan:
+def plan_earlier(images: Path, route: Route, translator: Translator, folder: Path) -> Plan:
     """Plans to translate what another `infer` stage made, which lies in the folder `images`."""
-    return _plan((Item(key, path, f"{key}.png") for key, path in by_key(images / IMAGES).items()), folder)
+    ending = output_suffix(translator.program, route)
+    return _plan((Item(key, path, f"{key}{ending}") for key, path in by_key(images / IMAGES).items()), folder)
 
 
 def _plan(items: Iterable[Item], folder: Path) -> Plan:
@@ -58,17 +61,17 @@ def _numbered(items: Iterable[Item]) -> Iterator[Item]:
             yield replace(item, sample=number)
 
 
-def _stored(dataset: Dataset, split: str, route: Route) -> Iterator[Item]:
+def _stored(dataset: Dataset, split: str, route: Route, ending: str) -> Iterator[Item]:
     """The images of a side; further pictures come from other sides, by the rule that pairs them up."""
     for key in dataset.keys(split, route.source or ""):
         pictures = picture_keys(dataset, split, route, key)
         paths = {name: dataset.path(split, side, k) for name, (side, k) in pictures.items()}
         source = paths.pop(route.main or "")
-        yield Item(key, source, f"{key}.png", others=paths, values=value_inputs(dataset, split, route, key))
+        yield Item(key, source, f"{key}{ending}", others=paths, values=value_inputs(dataset, split, route, key))
 
 
 def _degraded(
-    dataset: Dataset, split: str, route: Route, translator: Translator, folder: Path, seed: int
+    dataset: Dataset, split: str, route: Route, translator: Translator, folder: Path, seed: int, ending: str
 ) -> Iterator[Item]:
     """Writes the inputs that the method makes of each target, and plans to translate those."""
     first, source = route.main, route.source
@@ -78,10 +81,13 @@ def _degraded(
         paths = {}
         for name, image in degraded_inputs(translator.method, route, target, seed, key).items():
             place = INPUTS if name == first else f"{OTHERS}/{name}"
-            paths[name] = folder / place / f"{key}.png"
+            ranges = input_ranges(translator.program, route, name)
+            side = dataset.types.get(route.side_of(name) or source)
+            stated = side.dtype if isinstance(side, Image) and ranges is not None else None
+            paths[name] = folder / place / f"{key}{'.tif' if stated else '.png'}"
             paths[name].parent.mkdir(parents=True, exist_ok=True)
-            write(paths[name], to_array(image[None], np.dtype(np.uint8)))
-        yield Item(key, paths.pop(first or ""), f"{key}.png", others=paths)
+            write(paths[name], to_array(image[None], np.dtype(stated or "uint8"), ranges))
+        yield Item(key, paths.pop(first or ""), f"{key}{ending}", others=paths)
 
 
 def contact_sheet(work: Plan, dataset: Dataset | None, facts: ImagesFacts, route: Route) -> np.ndarray[Any, Any]:

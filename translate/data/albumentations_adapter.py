@@ -66,7 +66,12 @@ class Albumentations(Transform[C]):
 
     def __call__(self, images: dict[str, Array], seed: int) -> dict[str, Array]:
         self.check(images)
-        return self.applied(images, seed)
+        try:
+            return self.applied(images, seed)
+        except DataError:
+            raise
+        except Exception as error:  # the library raises nearly anything at images that it does not take
+            raise DataError(f"{self.name} cannot take {_formats(images)}: {error}") from None
 
     def check(self, images: Mapping[str, Array]) -> None:
         """Refuses images that the transform cannot take. Errors: DataError."""
@@ -122,8 +127,7 @@ class Named(Albumentations[Config]):
         except DataError:
             raise
         except Exception as error:  # the library raises nearly anything at images that it does not take
-            shapes = ", ".join(f"{side} {image.shape} {image.dtype}" for side, image in images.items())
-            raise DataError(f"albumentations/{self.name} cannot take {shapes}: {error}") from None
+            raise DataError(f"albumentations/{self.name} cannot take {_formats(images)}: {error}") from None
         return {side: _as_before(image, images[side]) for side, image in done.items()}
 
     def _draws(self) -> bool:
@@ -267,6 +271,11 @@ def _as_targets(images: Mapping[str, Array]) -> tuple[dict[str, Array], dict[str
 def _with_channels(image: Array, before: Array) -> Array:
     """The array with an axis of channels, if it had one."""
     return image[..., None] if image.ndim < before.ndim else image
+
+
+def _formats(images: Mapping[str, Array]) -> str:
+    """Shapes and types of values, by side, for messages."""
+    return ", ".join(f"{side} {image.shape} {image.dtype}" for side, image in images.items())
 
 
 def _as_float(image: Array) -> Array:

@@ -102,9 +102,11 @@ def _training_files(
 def _types(data: Sides, formats: Mapping[str, Format], content: Mapping[Place, Written | Value]) -> dict[str, Side]:
     """The types of sides of which the declaration and the bits of the dataset do not tell all."""
     types: dict[str, Side] = {}
+    # Of usual pictures the bits of the dataset tell the type; beside other images theirs is stated, too.
+    usual = all(form.is_plain for form in formats.values())
     for name, side in data.types.items():
         form = formats.get(name)
-        if (isinstance(side, Frames) and form) or (isinstance(side, Image) and form and not form.is_plain):
+        if form and (isinstance(side, Frames) or (isinstance(side, Image) and not usual)):
             types[name] = replace(side, channels=form.channels, dtype=form.dtype)
         elif isinstance(side, Vector) and side.size is None:
             vectors = [entry.value for place, entry in content.items() if place[1] == name and isinstance(entry, Value)]

@@ -16,7 +16,6 @@ import torch
 from torch import Tensor
 
 from translate.contracts import (
-    FULL,
     MISSING,
     Class,
     DatasetFacts,
@@ -29,7 +28,7 @@ from translate.contracts import (
     Vector,
 )
 from translate.errors import ContractError, DataError
-from translate.imaging.convert import scaled
+from translate.imaging.convert import scaled, stated_ranges
 from translate.imaging.io import read
 from translate.storage.atomic import write_json
 
@@ -43,15 +42,11 @@ def normalise(values: Tensor, side: Side = _PLAIN) -> Tensor:
     uint8 spans 0 to 255, int32 and uint16 0 to 65535, unless `side` states a range: what lies outside is clipped.
     `values` is ... x C x H x W. Float32 has a stated range in any case.
     """
-    ranges = None if isinstance(side, Image | Frames) and _spans_its_type(side) else getattr(side, "range", None)
+    ranges = stated_ranges(side)
     if ranges is None:
         half = 127.5 if values.dtype == torch.uint8 else 32767.5
         return values.to(torch.float32).div_(half).sub_(1.0)
     return scaled(values, ranges)
-
-
-def _spans_its_type(side: Image | Frames) -> bool:
-    return side.dtype != "float32" and side.range in (None, FULL[side.dtype or "uint8"])
 
 
 def to_tensor(array: np.ndarray[Any, Any]) -> Tensor:

@@ -11,6 +11,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from translate.contracts import FULL, Frames, Image as ImageSide, Side
 from translate.errors import ConfigError, DataError
 from translate.imaging.io import Image, read
 from translate.imaging.palette import full_palette
@@ -25,10 +26,20 @@ LUMA = (0.299, 0.587, 0.114)
 """Weights of R, G, B in grey, ITU-R BT.601, the ones that image decoders use."""
 
 
-def as_image(image: Any) -> Image:
+def stated_ranges(side: Side | None) -> Ranges | None:
+    """The values of a side of images that become -1 and 1; None where these are all values of an integer type."""
+    if not isinstance(side, ImageSide | Frames):
+        return None
+    dtype = side.dtype or "uint8"
+    ranges = side.range or FULL[dtype]
+    return None if dtype != "float32" and ranges == FULL[dtype] else ranges
+
+
+def as_image(image: Any, bands: int | None = None) -> Image:
     """A path, PIL image, array H x W (x C) of uint8, uint16, uint32 or float32 (finite), or `Image`.
 
-    Errors: ConfigError, DataError.
+    Of an array of two or four channels the last is alpha, unless so many are the `bands` that a model takes. Errors:
+    ConfigError, DataError.
     """
     if isinstance(image, Image):
         return image
@@ -50,13 +61,14 @@ def as_image(image: Any) -> Image:
         )
     if array.dtype == np.float32 and not np.isfinite(array).all():
         raise ConfigError("a float array holds NaN or infinity; fill them in")
-    return with_alpha(array, None)
+    return with_alpha(array, None, array.shape[2] == bands)
 
 
 def with_alpha(array: Array, alpha: Array | None, bands: bool = False) -> Image:
     """H x W x C as an image; C of 2 or 4 brings its own alpha, which then counts instead of `alpha`, unless the
     channels are `bands`. More than 4 are bands in any case."""
     channels = array.shape[2]
+    bands = bands and channels not in (1, 3)
     if channels in (2, 4) and not bands:
         array, alpha = array[..., :-1], array[..., -1]
     mode = "grey" if channels <= 2 else "rgb"
@@ -66,8 +78,8 @@ def with_alpha(array: Array, alpha: Array | None, bands: bool = False) -> Image:
 
 
 def deepened(image: Image) -> Image:
-    """The same image in 16 bits: 255 * 257 = 65535, so that no value of 8 bits changes."""
-    if image.bits == 16:
+    """The same image in 16 bits: 255 * 257 = 65535, so that no value of 8 bits changes. More bits stay."""
+    if image.bits >= 16:
         return image
     return replace(image, pixels=to16(image.pixels), alpha=None if image.alpha is None else to16(image.alpha))
 

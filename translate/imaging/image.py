@@ -111,13 +111,15 @@ class Image:
     """A decoded image, upright: `pixels` H x W x C, uint8, uint16, uint32, or float32 (finite; white is 1, and of data
     that are no picture any value may be); `alpha` H x W of the same type, or None; `icc` the colour profile that
     describes `pixels`; `mode` as in `Header`: C is 1 or 3, and any number in the mode `bands`. With a `palette` of 256
-    RGB colours the pixels, H x W x 1 uint8, are indices into it."""
+    RGB colours the pixels, H x W x 1 uint8, are indices into it. `ranges` are the values that are 0 and 1 to a viewer,
+    of all bands or of each; None where these are black and white of the type."""
 
     pixels: Array
     alpha: Array | None = None
     icc: bytes | None = None
     mode: str = "rgb"
     palette: Sequence[tuple[int, int, int]] = ()
+    ranges: Sequence[tuple[float, float]] | None = None
 
     @property
     def bits(self) -> int:
@@ -133,11 +135,13 @@ class Image:
         return self.pixels if self.alpha is None else over_white(self.pixels, self.alpha)
 
     def shown(self) -> Array:
-        """The image for a screen, H x W x 3 or 1 uint8, over white: of bands the first three, or the first. Floats that
-        leave [0, 1] are stretched, so that their smallest value is black and their largest is white."""
+        """The image for a screen, H x W x 3 or 1 uint8, over white: of bands the first three, or the first.
+
+        Bands, and floats that leave [0, 1], are stretched: their smallest value is black and their largest is white.
+        """
         pixels = self.over_white()
         pixels = pixels[..., : 3 if pixels.shape[2] >= 3 else 1]
-        return to8(pixels if within_unit(pixels) else stretched(pixels))
+        return to8(pixels if self.mode != "bands" and within_unit(pixels) else stretched(pixels))
 
 
 DecodedImage = Image
@@ -148,6 +152,8 @@ def distance(a: Image, b: Image) -> float:
     """The mean absolute difference of two images' values in [0, 1]; of label maps the share of pixels that differ."""
     if a.palette:
         return float((a.pixels != b.pixels).mean())
-    return float(np.abs(a.pixels.astype(np.float32) - b.pixels.astype(np.float32)).mean(dtype=np.float64)) / top(
-        a.pixels.dtype
-    )
+    difference = np.abs(a.pixels.astype(np.float32) - b.pixels.astype(np.float32))
+    if a.ranges is None:
+        return float(difference.mean(dtype=np.float64)) / top(a.pixels.dtype)
+    widths = np.array([high - low for low, high in a.ranges])
+    return float((difference / widths).mean(dtype=np.float64))

@@ -31,7 +31,7 @@ def within_unit(array: Array) -> bool:
 
 
 def stretched(array: Array) -> Array:
-    """Float samples of any range, with their smallest value at 0 and their largest at 1; 0 where all are equal."""
+    """Samples of any range as floats, with their smallest value at 0 and their largest at 1; 0 where all are equal."""
     low = np.float64(array.min())  # the width of a range of float32 may be no float32
     width = np.float64(array.max()) - low
     scaled: Array = ((array - low) / (width or 1.0)).astype(np.float32)

@@ -13,10 +13,13 @@ from translate.contracts import Route
 from translate.errors import ConfigError
 from translate.imaging.convert import as_image
 from translate.imaging.io import Image
+from translate.inference.program import Program
 
 
 class ImageTranslator(Protocol):
     """What is asked of a translator here; see `Translator` for each method."""
+
+    program: Program
 
     def route(self, direction: str | None = None) -> Route:
         """A direction with its defaults filled in."""
@@ -76,6 +79,7 @@ def _each(
 ) -> list[Any]:
     """Pictures in a row that may share a batch share it; tensors go one by one, as they are given."""
     route = translator.route(direction)
+    bands = translator.program.channels(route, route.main) if route.main else None
     # What has many answers, or several outputs, goes one by one in any case.
     alone = translator.draws(direction) or bool(route.further) or route.output not in ("image", "labels")
     results: list[Any] = []
@@ -93,7 +97,7 @@ def _each(
             flush()
             results.append(_tensor(translator, one, direction, more, sample))
             continue
-        image = as_image(one)
+        image = as_image(one, bands)
         if alone:
             results.append(_alone(translator, one, image, direction, more, sample))
             continue
@@ -147,6 +151,9 @@ def _like(given: Any, made: Any) -> Any:
         return flat if given.ndim == 2 or made.palette else array
     if isinstance(given, (str, Path)):
         return flat if made.palette else array
+    if array.shape[2] > 4 or made.mode == "bands" or array.dtype not in (np.uint8, np.uint16):
+        what = f"{array.shape[2]} bands of {array.dtype}"
+        raise ConfigError(f"the output has {what}, which no PIL image holds; give an array or a path, to get an array")
     from PIL.Image import fromarray
 
     deep = flat.ndim == 3 and flat.dtype == np.uint16  # Pillow has no 16-bit colour

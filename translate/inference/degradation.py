@@ -10,6 +10,7 @@ from torch import Tensor
 
 from translate.contracts import DataKind, Image, Method, Route, Sides
 from translate.errors import ContractError
+from translate.imaging.convert import stated_ranges
 from translate.seeding import derive
 
 
@@ -20,7 +21,8 @@ def degrades(data: DataKind | Sides, route: Route) -> bool:
 
 
 def degraded_inputs(method: Method[Any], route: Route, target: Tensor, seed: int, key: str) -> dict[str, Tensor]:
-    """Makes the inputs of a direction by name from one target; all are C x H x W in [-1, 1], on 8-bit steps.
+    """Makes the inputs of a direction by name from one target; all are C x H x W in [-1, 1], on 8-bit steps (of data
+    with a stated range on none).
 
     The draws depend on (seed, key) alone. Errors: ContractError where the method makes other inputs than it names, or
     of another size than its `scale` says.
@@ -31,6 +33,8 @@ def degraded_inputs(method: Method[Any], route: Route, target: Tensor, seed: int
         degraded = method.degrade(target[None], route.call, rng)
     inputs = {route.inputs[0]: degraded} if isinstance(degraded, Tensor) else dict(degraded)
     _check(method, route, target, inputs)
+    if stated_ranges(method.spec.sides.get(route.source or "")) is not None:
+        return {name: inputs[name][0].float() for name in route.inputs}
     return {name: round_to_8_bits(inputs[name][0]) for name in route.inputs}
 
 

@@ -13,9 +13,10 @@ from torch import Tensor
 
 from translate.contracts import Class, Frames, Image as ImageSide, Labels, Method, Route, Side, Vector
 from translate.errors import ConfigError
-from translate.imaging.convert import as_image, match_channels, resize, to_tensor
+from translate.imaging.convert import as_image, match_channels, resize
 from translate.imaging.io import Image
 from translate.inference.program import Program
+from translate.inference.side_images import seen
 from translate.text import suggest
 
 
@@ -52,11 +53,13 @@ def value_of(program: Program, route: Route, name: str, given: Any) -> Tensor:
         return torch.tensor([class_index(name, kind, given)])
     if isinstance(kind, Vector):
         return torch.tensor([numbers(name, kind, given)], dtype=torch.float32)
+    bands = program.channels(route, name)
     if isinstance(kind, Frames):
-        return torch.stack([to_tensor(as_image(each).over_white())[0] for each in _frames(name, kind, given)])[None]
+        frames = [as_image(each, bands) for each in _frames(name, kind, given)]
+        return torch.stack([seen(program, route, name, frame)[0] for frame in frames])[None]
     if isinstance(kind, Labels):
         return label_indices(name, program.method, as_image(given))[None]
-    return to_tensor(as_image(given).over_white())
+    return seen(program, route, name, as_image(given, bands))
 
 
 def _fitted(program: Program, route: Route, name: str, values: Tensor, images: Tensor) -> Tensor:

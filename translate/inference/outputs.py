@@ -13,6 +13,7 @@ from translate.imaging.convert import Array, label_map, largest, resize, to_arra
 from translate.imaging.io import Image
 from translate.inference.inputs import class_name
 from translate.inference.program import MAIN, Program
+from translate.inference.side_images import output_form, with_form
 
 
 def output_of(program: Program, route: Route, name: str, image: Image, tensor: Tensor) -> Any:
@@ -27,22 +28,30 @@ def output_of(program: Program, route: Route, name: str, image: Image, tensor: T
     if form == "class":
         return class_name(route, program.method, int(tensor[0].argmax()))
     plain = route if name == MAIN else replace(route, output=form, tiles=(1, 1), target=None)
-    return finished(program, plain, image, array_of(plain, image, tensor))
+    return finished(program, plain, image, array_of(program, plain, image, tensor))
 
 
-def array_of(route: Route, image: Image, output: Tensor) -> Array:
-    """An image or a label map 1 x C x H x W as H x W x C, with the type of values of the image."""
-    return largest(output) if route.output == "labels" else to_array(output, image.pixels.dtype)
+def array_of(program: Program, route: Route, image: Image, output: Tensor) -> Array:
+    """An image or a label map 1 x C x H x W as H x W x C, with the values of its side, or of the image's type."""
+    if route.output == "labels":
+        return largest(output)
+    form = output_form(program, route, image)
+    return to_array(output, form.dtype, form.ranges)
 
 
 def finished(program: Program, route: Route, image: Image, output: Array) -> Image:
     """An output with what goes around the networks: alpha and profile, or the palette of labels."""
     if route.output == "labels":
         return label_map(output, program.method.spec.palette)
+    form = output_form(program, route, image)
+    if form.own:  # alpha and profile are those of another kind of picture
+        return with_form(output, form)
     alpha = None if image.alpha is None else np.tile(image.alpha, route.tiles)
     if alpha is not None and route.scale != 1:
         alpha = to_array(resize(to_tensor(alpha[..., None]), output.shape[:2]), alpha.dtype)[..., 0]
-    return replace(with_alpha(output, alpha, image.mode == "bands" and output.shape[2] != 3), icc=image.icc)
+    target = program.method.spec.channels.get(route.target or "")
+    bands = image.mode == "bands" or output.shape[2] == target
+    return replace(with_alpha(output, alpha, bands), icc=image.icc)
 
 
 def flat(image: Image) -> Array:

@@ -187,7 +187,7 @@ class Translator:
 
         def whole() -> Array:
             inputs = inputs_of(self.program, route, image, others)
-            return array_of(route, image, self.program.whole(route, inputs, sample))
+            return array_of(self.program, route, image, self.program.whole(route, inputs, sample))
 
         def in_strips() -> Array:
             return self.streamer.image(route, image, others, tile)

@@ -14,6 +14,7 @@ from translate.conversion.dataset_split import IMAGES, INPUTS, OTHERS
 from translate.data.dataset import Dataset
 from translate.data.exemplars import exemplar_keys
 from translate.errors import StageError
+from translate.imaging.convert import Ranges, stated_ranges
 from translate.metrics import Deferred, Enlarged, Images, LabelMaps, by_key
 
 
@@ -44,15 +45,20 @@ class Evaluated:
 
     def files(self, paths: Sequence[Path], keys: Sequence[str]) -> Images:
         """A set of images, or of label maps where the side has these."""
-        return (LabelMaps if self.has_labels else Images)(paths, keys)
+        return (LabelMaps if self.has_labels else Images)(paths, keys, self.ranges(self.side))
+
+    def ranges(self, side: str) -> Ranges | None:
+        """The values of a side that count as 0 and 1; None where these are black and white of its type."""
+        return stated_ranges(self.dataset.types.get(side))
 
     def stored(self, split: str, side: str, keys: Sequence[str]) -> Images:
         """Images of the data."""
-        return Images([self.dataset.path(split, side, key) for key in keys], keys)
+        return Images([self.dataset.path(split, side, key) for key in keys], keys, self.ranges(side))
 
     def written(self, folder: Path) -> Images:
         """The images of the outputs' keys in a folder that `infer` wrote beside them."""
-        return Images([folder / f"{key}.png" for key in self.keys], self.keys)
+        paths = by_key(folder)
+        return Images([paths[key] for key in self.keys], self.keys, self.ranges(self.facts.source_side))
 
 
 def chosen(folder: Path, patterns: Sequence[str]) -> dict[str, Path]:

@@ -33,6 +33,7 @@ from translate.data.exemplars import value_inputs
 from translate.errors import ConfigError, StageError, TranslateError
 from translate.imaging.io import read, write
 from translate.inference.directions import choose, with_options
+from translate.inference.side_images import output_suffix
 from translate.models.load import load
 from translate.plugins.options import KeyProblem
 from translate.seeding import derive
@@ -275,13 +276,14 @@ class InferStage(Stage[InferConfig]):
 
     def _plan(self, context: StageContext, dataset: Dataset | None, facts: ImagesFacts, translator: Translator) -> Plan:
         """The images to translate: of another stage, of the user's own folder, or of a split of the data."""
+        route = translator.route(facts.direction)
         if "images" in context.inputs:
-            return plan_earlier(context.inputs["images"].path, context.folder)
+            return plan_earlier(context.inputs["images"].path, route, translator, context.folder)
         if dataset is not None and facts.split is not None:
-            route = translator.route(facts.direction)
             return plan_split(dataset, facts.split, route, translator, context.folder, context.seed)
         assert self.config.input is not None  # `check` has seen to it
-        work = plan(self.config.input, context.folder / IMAGES, ".png", self.config.samples)
+        ending = output_suffix(translator.program, route)
+        work = plan(self.config.input, context.folder / IMAGES, ending, self.config.samples)
         items = [item for item in work.items if item]
         return replace(work, items=items, output=context.folder / IMAGES, journal=context.folder / RESULTS)
 

@@ -25,8 +25,10 @@ from translate.conversion.dataset_split import IMAGES
 from translate.data.completion import complete
 from translate.data.dataset import Dataset
 from translate.data.prepare import jobs_of, write_images
+from translate.data.ranges.normalise import NormaliseConfig
 from translate.errors import DataError
-from translate.imaging.io import read
+from translate.imaging.convert import stated_ranges
+from translate.imaging.io import Bands, read
 from translate.metrics import by_key
 
 
@@ -74,7 +76,7 @@ class PairStage(Stage[PairConfig]):
         for split in facts.splits:
             jobs += jobs_of(source, facts, split, swap=False)
         content = write_images(context.folder, jobs, facts, [], seed=0, workers=None, console=context.console)
-        prepared = complete(context.folder, _promised(facts), content)
+        prepared = complete(context.folder, _promised(facts), content, source.ranges())
         counts = ", ".join(f"{sides['input']:,} in {split!r}" for split, sides in prepared.facts.counts.items())
         context.console.say(f"pairs: {counts}")
         context.tracker.dataset(self.name, context.fingerprint, prepared.facts.to_json(), "prepare")
@@ -113,11 +115,16 @@ class MadePairs(Source[NoOptions]):
 
     def _stored(self, split: str, side: str, key: str, becomes: str) -> Record:
         origin = str(self.dataset.path(split, side, key))
-        return Record(key, becomes, origin, lambda: self.dataset.array(split, side, key))
+        return Record(key, becomes, origin, lambda: self.dataset.array(split, side, key).view(Bands))
+
+    def ranges(self) -> dict[str, NormaliseConfig]:
+        """The stated ranges of the data's sides, by the sides that they become."""
+        stated = {becomes: stated_ranges(self.dataset.types[side]) for side, becomes in self.sides.items()}
+        return {side: NormaliseConfig(range=tuple(ends)) for side, ends in stated.items() if ends is not None}
 
 
 def _pixels(path: Path) -> Any:
-    return read(path).pixels
+    return read(path).pixels.view(Bands)
 
 
 def _facts(made: ImagesFacts, data: DatasetFacts) -> SourceFacts:

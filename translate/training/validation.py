@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from translate.contracts import EvaluationContext, Metric, Route
+from translate.contracts import EvaluationContext, Frames, Image, Metric, Route
 from translate.data.dataset import Dataset
 from translate.data.exemplars import picture_inputs, picture_keys, value_inputs
 from translate.imaging.grid import enlarged, mosaic, picture
@@ -38,7 +38,7 @@ class Validator:
         self.method = engine.method
         self.scored = config.directions or tuple(self.method.directions)[:1]
         """The directions that metrics score; all of them get a grid."""
-        self.half = (2**dataset.facts.bits - 1) / 2
+        self.steps = _steps(dataset)
         needed = {n for d in self.method.directions.values() for n in d.nets}
         self.copies = {n: copy.deepcopy(engine.nets[n]) for n in sorted(needed)}
         self.translator = Translator(
@@ -171,5 +171,16 @@ class Validator:
         return self.dataset.pairs(self.split) or route.target == route.source
 
     def _rounded(self, image: Tensor) -> Tensor:
-        """[-1, 1] to [0, 1], at the bit depth of the data; labels stay."""
-        return image if image.ndim == 2 else image.clamp(-1, 1).add(1).mul(self.half).round().div(2 * self.half)
+        """[-1, 1] to [0, 1], at the bit depth of the data; labels stay, and so do floats between their ends."""
+        if image.ndim == 2:
+            return image
+        unit = image.clamp(-1, 1).add(1)
+        return unit.div(2) if self.steps is None else unit.mul(self.steps / 2).round().div(self.steps)
+
+
+def _steps(dataset: Dataset) -> int | None:
+    """The steps between black and white as files of the data have them; None for floats."""
+    dtypes = {side.dtype for side in dataset.types.values() if isinstance(side, Image | Frames)}
+    if "float32" in dtypes:
+        return None
+    return 65535 if "uint16" in dtypes else 255

@@ -12,13 +12,14 @@ from torch import Tensor
 
 from translate.contracts import Image as InputImage, Route
 from translate.errors import ConfigError
-from translate.imaging.convert import Array, resize, to_tensor
+from translate.imaging.convert import Array, resize
 from translate.imaging.io import Image
 from translate.inference import memory
 from translate.inference.draw import ZeroDraw
 from translate.inference.fast_kernels import LOW
 from translate.inference.padding import padded_size
 from translate.inference.program import Program
+from translate.inference.side_images import input_ranges, output_form, seen
 from translate.inference.streaming.approximate import OVERLAP, approximate, difference
 from translate.inference.streaming.disk_tensors import DiskTensors
 from translate.inference.streaming.execute import Read, Write, execute
@@ -97,9 +98,10 @@ class Streamer:
         for name in route.inputs:
             other = others.get(name, image)
             same_size = other.pixels.shape[:2] == (height, width)
-            inputs[name] = other if same_size else resize(to_tensor(other.over_white()), (height, width))
+            inputs[name] = other if same_size else resize(seen(self._program, route, name, other), (height, width))
         size = (height * route.scale, width * route.scale)
-        writer = ArrayWriter(size, image.pixels.dtype, route.output == "labels")
+        form = output_form(self._program, route, image)
+        writer = ArrayWriter(size, form.dtype, route.output == "labels", form.ranges)
         self._stream(route, inputs, writer.write, tile)
         return writer.array
 
@@ -134,7 +136,10 @@ class Streamer:
     def _stream(self, route: Route, inputs: Mapping[str, Image | Tensor], write: Write, tile: Tile | None) -> None:
         """Goes in strips, exactly, where each call of the network is known, and else in bands."""
         program, tile = self._program, self._tile(tile)
-        readers = [RowReader(inputs[name], program.channels(route, name), program.device) for name in route.inputs]
+        readers = []
+        for name in route.inputs:
+            ranges = input_ranges(program, route, name)
+            readers.append(RowReader(inputs[name], program.channels(route, name), program.device, ranges))
         dtype = LOW.get(program.precision, torch.float32)
         try:
             recorded = self._trace(route, readers[0].size)
