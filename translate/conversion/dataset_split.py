@@ -101,8 +101,10 @@ def contact_sheet(work: Plan, dataset: Dataset | None, facts: ImagesFacts, route
     for items in answers[:: max(1, len(answers) // SHOWN)][:SHOWN]:
         inputs = [picture_of(path, TILE // route.scale) for path in (items[0].source, *items[0].others.values())]
         row = [enlarged(pixels, route.scale) for pixels in inputs]
-        for item in items[:ANSWERS]:
-            row.append(picture_of(work.output / item.target, TILE * max(route.tiles)))
+        outputs: list[Path] = []
+        for item in items:
+            outputs += work.targets(item)
+        row += [picture_of(path, TILE * max(route.tiles)) for path in outputs[:ANSWERS]]
         if dataset is not None and facts.split and facts.pairs and facts.target_side:
             for item in items[:ANSWERS]:
                 row.append(picture_of(dataset.path(facts.split, facts.target_side, item.name), TILE))
