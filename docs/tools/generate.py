@@ -9,6 +9,7 @@ from __future__ import annotations
 import inspect
 import json
 import sys
+import tomllib
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -145,6 +146,12 @@ def cell(text: str) -> str:
 
 
 def main(arguments: list[str]) -> int:
+    declared = tomllib.loads((DOCS.parent / "pyproject.toml").read_text("utf-8"))["project"]["entry-points"][
+        "translate"
+    ]
+    if absent := sorted(declared.keys() - {plugin.name for plugin in Registry().plugins()}):
+        print(f"not installed: {', '.join(absent)}; the pages would lack them: run `pip install -e .` again")
+        return 1
     stale = []
     for path, text in pages().items():
         if path.is_file() and path.read_text("utf-8") == text:
