@@ -24,6 +24,7 @@ from translate.models.load import load
 from translate.models.onnx.export import export_onnx, exported
 from translate.networks import network_builder, prepare_for_inference
 from translate.plugins import Registry
+from translate.testing.batches import tiny_spec
 
 onnx = pytest.importorskip("onnx", reason="the extra [onnx] is not installed")
 onnxruntime = pytest.importorskip("onnxruntime", reason="the extra [onnx] is not installed")
@@ -46,6 +47,18 @@ METHODS = {
     "colorization/classes": {"predict": "classes", "generator": {"uses": "zhang", **TINY}},
     "inpainting": {"generator": UNET},
     "single-network": {"network": {**UNET, "upsample": "nearest"}, "dropout": False},
+}
+PATCH = {"uses": "patchgan", "layers": 1, **TINY}
+COARSE = {"levels": 1, "blocks": 1, "scales": 2, "discriminator": PATCH, **TINY}
+CODED = {"uses": "bicyclegan/unet", "levels": 3, **TINY}
+REFUSED = {
+    "pix2pixhd": (COARSE, "its input 'label' is labels, and a file takes images alone"),
+    "pix2pixhd/global": (COARSE, "its input 'label' is labels, and a file takes images alone"),
+    "pix2pixhd/enhancer": (COARSE, "its input 'label' is labels, and a file takes images alone"),
+    "bicyclegan": ({"generator": CODED}, "it draws noise, and a file gives one answer to an image"),
+    "bridge": ({"network": {"uses": "bridge/unet", "levels": 1, **TINY}}, "it draws noise"),
+    "bridge/distilled": ({"network": {"uses": "bridge/unet", "levels": 1, **TINY}}, "it draws noise"),
+    "stargan": ({}, "its input 'class' is class of an image, and a file takes images alone"),
 }
 SIDES = {"paired": ("input", "target"), "unpaired": ("a", "b"), "attribute": ("with", "without")}
 REGISTRY = Registry()
@@ -84,7 +97,20 @@ def bundle(folder, name, options, seed=0):
 def test_no_shipped_method_is_left_out():
     found, broken = REGISTRY.all_methods()
     shipped = {name for name in found if REGISTRY.provider("methods", name)["distribution"] == "translate-i2i"}
-    assert not broken and shipped and shipped <= {name.removesuffix("/classes") for name in METHODS}
+    assert not broken and shipped and shipped <= {*REFUSED, *(name.removesuffix("/classes") for name in METHODS)}
+
+
+@pytest.mark.parametrize("name", REFUSED)
+def test_what_takes_more_than_images_or_draws_is_refused_with_the_reason(tmp_path, name):
+    options, why = REFUSED[name]
+    kind = REGISTRY.get("methods", name)
+    method = kind(kind.Config.model_validate(options), tiny_spec(kind.data), dict(kind.losses))
+    nets = method.networks(network_builder(REGISTRY))
+    provider = REGISTRY.provider("methods", name)
+    write_bundle(tmp_path / "model", method=method, method_name=name, nets=nets, provider=provider, info={})
+    with pytest.raises(ContractError, match=f"cannot be exported to ONNX, nothing is written: {re.escape(why)}"):
+        export_onnx(tmp_path / "model")
+    assert not (tmp_path / "model" / "onnx").exists()
 
 
 @pytest.mark.parametrize("name", METHODS)

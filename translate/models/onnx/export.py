@@ -15,6 +15,8 @@ from typing import Any
 
 from torch import Tensor
 
+from translate.contracts import Image, Route
+from translate.contracts.sides import side_in_words
 from translate.errors import ConfigError, ContractError
 from translate.inference.translator import Translator
 from translate.models.bundle import TENSORS
@@ -116,6 +118,9 @@ def exported(
     translator: Translator, direction: str, file: Path, exporter: Exporter | None = None
 ) -> tuple[bytes, Export]:
     """The content of the file for one direction, after the comparison with torch. Errors: as `export_onnx`."""
+    if why := not_exported(translator.route(direction)):
+        method = BundleFacts.from_json(translator.info).method
+        raise ContractError(f"{method}: direction {direction!r} cannot be exported to ONNX, nothing is written: {why}")
     facts = facts_of(translator, direction)
     plain = translator.without_dropout()
     cases = list(_cases(plain, direction))  # first, so that what methods compute once is no part of the graph
@@ -136,6 +141,21 @@ def exported(
             raise
         reason = str(error)
     return checked(torchscript_graph(plain, direction), reason)
+
+
+def not_exported(route: Route) -> str | None:
+    """Why a direction has no file: what it takes or gives is more than images, or it draws. None where it has one."""
+    if route.main is None:
+        return "it makes images from nothing, and a file takes images"
+    if route.draws:
+        return "it draws noise, and a file gives one answer to an image"
+    for name in route.inputs:
+        kind = route.types.get(name, Image())
+        if not isinstance(kind, Image):
+            return f"its input {name!r} is {side_in_words(kind)}, and a file takes images alone"
+    if route.further or route.output not in ("image", "labels"):
+        return "it gives more than an image or a label map"
+    return None
 
 
 def facts_of(translator: Translator, direction: str) -> ExportFacts:
