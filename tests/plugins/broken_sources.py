@@ -68,7 +68,7 @@ BROKEN: dict[str, Broken] = {
     ),
     # ----------------------------------------------------------------------------------------------- contract and hooks
     "contract of tomorrow": Broken(
-        f"translate_contract = '>=2'\n{METHOD}", "was written for contract >=2, and translate 0.1.0 has contract 1"
+        f"translate_contract = '>=3'\n{METHOD}", "was written for contract >=3, and translate 0.1.0 has contract 2"
     ),
     "contract as nonsense": Broken("translate_contract = 'new'", "translate_contract is 'new', not a range such as"),
     "no module": Broken("x = 3", "the entry point must name a module, not 3", entries="bad = bad:x"),
@@ -110,6 +110,11 @@ BROKEN: dict[str, Broken] = {
     "no players": Broken(changed("    players", "    player"), "needs `players`, a mapping of players"),
     "no directions": Broken(changed("    directions", "    ways"), "needs `directions`, a mapping of names"),
     "data kind": Broken(changed('"paired"', '"pairs"'), "needs `data`, a translate.Sides or one of paired, unpaired"),
+    "translate of contract 1": Broken(
+        changed("inputs, direction, draw", "inputs, direction"),
+        "was written for contract 1: `translate` takes (self, nets, inputs, direction, draw) in contract 2; "
+        "docs/contract-2.md says all that changed",
+    ),
     "revision": Broken(
         changed("    def step", "    revision = 'b'\n    def step"), "has the revision 'b', which is not a whole number"
     ),

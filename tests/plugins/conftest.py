@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from translate.imaging.image_format import FORMATS
 from translate.plugins import Registry
 
 Install = Callable[..., Registry]
@@ -20,8 +21,10 @@ def site(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     folder = tmp_path / "site"
     folder.mkdir()
     monkeypatch.syspath_prepend(folder)
-    before = set(sys.modules)
+    before, formats = set(sys.modules), dict(FORMATS)
     yield folder
+    for place in set(FORMATS) - set(formats):
+        del FORMATS[place]  # the process has one table of them
     for name in set(sys.modules) - before:
         if str(folder) in str(getattr(sys.modules[name], "__file__", None)):
             del sys.modules[name]

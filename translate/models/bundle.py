@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 
 FORMAT = 1
 """The version of the bundle's layout; raised when older readers would misread it."""
+READABLE = (1, CONTRACT)
+"""The contracts of bundles that can be read: contract 2 added to what they say, and changed nothing of it."""
 FOLDER = "translator"
 """The bundle's folder inside a train stage's folder."""
 FACTS, TENSORS, CARD = "translator.json", "model.safetensors", "README.md"
@@ -141,7 +143,7 @@ def read_facts(folder: Path, *, unfinished: bool = False) -> BundleFacts:
         raise ConfigError(f"{folder}: no trained model here ({FACTS} is missing)") from None
     except (OSError, ValueError) as error:
         raise DataError(f"{path}: cannot be read: {error}") from None
-    if facts.get("format") != FORMAT or facts.get("contract") != CONTRACT:
+    if facts.get("format") != FORMAT or facts.get("contract") not in READABLE:
         raise ConfigError(
             f"{path}: written in format {facts.get('format')} for contract {facts.get('contract')}; this version of "
             f"translate reads format {FORMAT}, contract {CONTRACT}: use the version that wrote it, or train again"

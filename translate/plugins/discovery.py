@@ -53,7 +53,7 @@ class Plugin:
     """A module that implements hooks: its entry point, and what it provides once it is loaded.
 
     Plugins that are installed and modules of the engine (`Plugin.built_in`) are loaded and checked alike.
-    A module may say which contracts it was written for: `translate_contract = ">=1,<2"`.
+    A module may say which contracts it was written for: `translate_contract = ">=2,<3"`.
     """
 
     name: str
@@ -220,7 +220,7 @@ def _check_contract(module: Any) -> None:
     if not contracts.contains(str(CONTRACT)):
         raise TypeError(
             f"it was written for contract {contracts}, and translate {__version__} has contract {CONTRACT}; "
-            f"install versions of both that go together"
+            f"install versions of both that go together, or bring it up to date: {shapes.CHANGES}"
         )
 
 

@@ -11,6 +11,7 @@ from typing import Any, get_args
 import click
 
 from translate.contracts import (
+    CONTRACT,
     ComponentKind,
     Config,
     Configured,
@@ -29,6 +30,8 @@ from translate.contracts import (
 )
 
 KINDS: tuple[ComponentKind, ...] = get_args(ComponentKind)
+CHANGES = "docs/contract-2.md says all that changed, and how a plugin follows"
+"""Where a plugin of an earlier contract finds out what to do."""
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]*")
 
 _BASES: Mapping[ComponentKind, type[Any]] = {
@@ -166,9 +169,29 @@ def _directions(method: Any) -> Iterator[str]:
 
 
 def _renamed(method: Any) -> Iterator[str]:
-    """Names what replaces a hook of an earlier contract, which would never be called."""
+    """Names what replaces a part of an earlier contract, which would fail or never be called."""
     if hasattr(method, "observe"):
-        yield "defines `observe`, which is called `degrade(self, target, direction, rng)` now; rename it"
+        yield f"defines `observe`, which is called `degrade(self, target, direction, rng)` now; rename it ({CHANGES})"
+    for name, arguments in _ARGUMENTS.items():
+        if not _takes(getattr(method, name, None), len(arguments)):
+            listed = ", ".join(arguments)
+            yield f"was written for contract 1: `{name}` takes ({listed}) in contract {CONTRACT}; {CHANGES}"
+
+
+_ARGUMENTS: Mapping[str, tuple[str, ...]] = {
+    "translate": ("self", "nets", "inputs", "direction", "draw"),
+    "directions_with": ("config", "spec"),
+}
+"""Functions of a method that have more arguments than in contract 1."""
+
+
+def _takes(function: Any, count: int) -> bool:
+    """Says whether a function can be called with so many arguments by their places."""
+    if not callable(function):
+        return True
+    parameters = list(inspect.signature(function).parameters.values())
+    plain = [p for p in parameters if p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD)]
+    return len(plain) >= count or any(p.kind is p.VAR_POSITIONAL for p in parameters)
 
 
 def _names(value: Any) -> bool:

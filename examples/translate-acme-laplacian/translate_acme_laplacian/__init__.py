@@ -5,4 +5,4 @@ from translate_acme_laplacian.method import translate_methods
 
 __all__ = ["translate_contract", "translate_losses", "translate_methods"]
 
-translate_contract = ">=1,<2"
+translate_contract = ">=2,<3"

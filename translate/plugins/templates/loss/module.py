@@ -8,7 +8,7 @@ from pydantic import Field
 from torch import Tensor
 from translate import Config, LossTerm, hookimpl
 
-translate_contract = ">=1,<2"
+translate_contract = ">=2,<3"
 
 
 class MyPluginConfig(Config):

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 from translate import Build, Config, Direction, Method, Nets, NetworkUse, Objective, Step, Update, hookimpl
 
-translate_contract = ">=1,<2"
+translate_contract = ">=2,<3"
 
 
 class MyPluginConfig(Config):

@@ -9,7 +9,7 @@ from pydantic import Field
 from torch import Tensor
 from translate import Config, EvaluationContext, Metric, hookimpl
 
-translate_contract = ">=1,<2"
+translate_contract = ">=2,<3"
 
 
 class MyPluginConfig(Config):

@@ -10,7 +10,7 @@ import numpy as np
 from pydantic import Field
 from translate import Config, Record, Source, SourceFacts, hookimpl
 
-translate_contract = ">=1,<2"
+translate_contract = ">=2,<3"
 
 Image = np.ndarray[Any, np.dtype[np.uint8]]
 SPLITS = ("train", "val", "test")
