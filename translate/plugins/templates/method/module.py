@@ -7,7 +7,20 @@ from typing import Any
 
 from torch import Tensor, nn
 from torch.nn import functional as F
-from translate import Build, Config, Direction, Method, Nets, NetworkUse, Objective, Step, Update, hookimpl
+from translate import (
+    Build,
+    Config,
+    Direction,
+    DirectionCall,
+    Draw,
+    Method,
+    Nets,
+    NetworkUse,
+    Objective,
+    Step,
+    Update,
+    hookimpl,
+)
 
 translate_contract = ">=2,<3"
 
