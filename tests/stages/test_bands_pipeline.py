@@ -179,6 +179,21 @@ def test_outputs_have_the_bands_type_and_range_of_the_target(whole: Path) -> Non
     assert np.abs(strips - plain).max(axis=(0, 1)) == pytest.approx([0, 0], abs=1e-3)
 
 
+def test_an_exported_file_keeps_the_ranges(whole: Path) -> None:
+    pytest.importorskip("onnxruntime")
+    run(whole, "models", "export", "runs/bands/train", "onnx", "--exporter", "torchscript")
+    card = (whole / "onnx" / "a_to_b.md").read_text()
+    assert "- `image`: N x 6 x H x W float32 in [-1, 1], (value - low) / (high - low) * 2 - 1, clipped: low and" in card
+    assert "(value + 1) / 2 * (high - low) + low: low and high are -50 and 270, 0 and 0.002, band by band" in card
+    assert "```python" not in card
+    run(whole, "convert", "data/test/a", "out-onnx", "--model", "onnx/a_to_b.onnx", "--device", "cpu")
+    for number in range(3):
+        ours, torch_s = (
+            tifffile.imread(whole / p / f"{number}.tif") for p in ("out-onnx", "runs/bands/convert/images")
+        )
+        assert np.abs(ours - torch_s).max(axis=(0, 1)) == pytest.approx([0, 0], abs=1e-3)
+
+
 def test_scores_count_the_range_as_zero_to_one(whole: Path) -> None:
     scores = json.loads((whole / "runs/bands/scores/scores.json").read_text())["scores"]
     by_name = {score["metric"]: score["score"] for score in scores}

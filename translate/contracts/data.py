@@ -136,8 +136,9 @@ class Record:
     """What an error message calls it: a path, or `path (left half)`."""
     load: Callable[[], Any]
     """Reads it. An image: H x W x C, uint8, uint16 or float32, already upright; C = 1 (grey, class indices), 2 (grey,
-    alpha), 3 (RGB), 4 (RGBA), or any number of bands. Frames: the same with the number of frames in front. A class: its
-    index or its name. A vector: its numbers. Errors: DataError. It may run in any thread."""
+    alpha), 3 (RGB), 4 (RGBA), or any number of bands; two or four of these where the source's side says so
+    (`Image(channels=4)`). Frames: the same with the number of frames in front. A class: its index or its name. A
+    vector: its numbers. Errors: DataError. It may run in any thread."""
     group: str = ""
     """What it must stay together with in random splits, such as a patient; empty: nothing but its key."""
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from translate.imaging.convert import Ranges, stated_ranges
 from translate.models.facts import ExportFacts, ModelDirection, plugin_in_words
 
 PROGRAM = """\
@@ -41,14 +42,12 @@ def export_card(facts: ExportFacts, name: str, file: str, difference: float) -> 
     direction = facts.directions[name]
     multiple, scale, (rows, columns) = direction.multiple, direction.scale, direction.tiles
     plugin = plugin_in_words(facts.plugin) or "unknown"
-    taken = [
-        f"- `{input}`: N x {direction.channels[input]} x H x W float32 in [-1, 1], "
-        f"{'grey' if direction.channels[input] == 1 else 'RGB'}: value / 127.5 - 1 of 8 bits"
-        for input in direction.inputs
-    ]
+    taken = [_taken(facts, direction, input) for input in direction.inputs]
+    target = _ranges(facts, direction.target)
     classes = ", ".join(facts.spec.classes)
     given = {
-        "image": "images in [-1, 1], not clipped: clip, (value + 1) * 127.5, round",
+        "image": "images in [-1, 1], not clipped: clip, "
+        + (f"(value + 1) / 2 * (high - low) + low: {_in_words(target)}" if target else "(value + 1) * 127.5, round"),
         "labels": f"logits of the classes {classes}: the class of a pixel is the largest (argmax)",
     }[direction.output]
     size = f"{scale * rows} H x {scale * columns} W" if scale * rows * columns > 1 else "H x W"
@@ -77,9 +76,32 @@ def export_card(facts: ExportFacts, name: str, file: str, difference: float) -> 
         "",
         f"The same facts are in the file's metadata; `translate convert INPUT OUTPUT --model {file}` follows them.",
     ]
-    if rows * columns == 1 and set(direction.channels.values()) <= {1, 3}:
+    plain = target is None and all(_ranges(facts, side) is None for side in direction.sides)
+    if plain and rows * columns == 1 and set(direction.channels.values()) <= {1, 3}:
         lines += ["", "```python", _program(direction, file).rstrip(), "```"]
     return "\n".join([*lines, ""])
+
+
+def _taken(facts: ExportFacts, direction: ModelDirection, input: str) -> str:
+    """A line on an input: its shape, and how values become what it takes."""
+    channels = direction.channels[input]
+    ranges = _ranges(facts, direction.sides[direction.inputs.index(input)])
+    if ranges is not None:
+        made = f"(value - low) / (high - low) * 2 - 1, clipped: {_in_words(ranges)}"
+    else:
+        colours = {1: "grey", 3: "RGB"}.get(channels, f"{channels} bands")
+        made = f"{colours}: value / 127.5 - 1 of 8 bits"
+    return f"- `{input}`: N x {channels} x H x W float32 in [-1, 1], {made}"
+
+
+def _ranges(facts: ExportFacts, side: str | None) -> Ranges | None:
+    """The values of a side that become -1 and 1, where these are not black and white of its type."""
+    return stated_ranges(facts.spec.sides.get(side or ""))
+
+
+def _in_words(ranges: Ranges) -> str:
+    pairs = ", ".join(f"{low:.9g} and {high:.9g}" for low, high in ranges)
+    return f"low and high are {pairs}" + (", band by band" if len(ranges) > 1 else "")
 
 
 def _program(direction: ModelDirection, file: str) -> str:
