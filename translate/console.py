@@ -1,4 +1,4 @@
-"""Consoles: rich on a terminal, plain lines elsewhere, nothing on stdout where JSON is wanted."""
+"""Consoles: rich on a terminal and in notebooks, plain lines elsewhere, nothing on stdout where JSON is wanted."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import sys
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from importlib.util import find_spec
 from typing import IO, TYPE_CHECKING, Any
 
 from translate.text import duration, number
@@ -25,7 +26,16 @@ def console(*, json: bool = False, stream: IO[str] | None = None) -> Console:
     stream = stream or (sys.stderr if json else sys.stdout)
     if stream.isatty() and os.environ.get("TERM") != "dumb":
         return TerminalConsole(stream)
+    if stream is sys.stdout and in_notebook():
+        return TerminalConsole(stream)
     return PlainConsole(stream)
+
+
+def in_notebook() -> bool:
+    """Whether this process is the kernel of a Jupyter notebook, which shows what rich makes as HTML."""
+    ipython = sys.modules.get("IPython")  # a kernel has imported it
+    shell = ipython.get_ipython() if ipython is not None else None
+    return type(shell).__name__ == "ZMQInteractiveShell"
 
 
 class Count:
@@ -110,12 +120,14 @@ class _PlainProgress:
 
 
 class TerminalConsole:
-    """Colours, tables that fit the width, and moving bars."""
+    """Colours, tables that fit the width, and moving bars, on a terminal or in a notebook."""
 
     def __init__(self, stream: IO[str], console: RichConsole | None = None) -> None:
         from rich.console import Console as RichConsole
 
-        self._rich = console or RichConsole(file=stream, highlight=False, markup=False, emoji=False)
+        # In a notebook rich hands HTML to the page, unless a file is named.
+        file = None if in_notebook() else stream
+        self._rich = console or RichConsole(file=file, highlight=False, markup=False, emoji=False)
 
     def say(self, text: str) -> None:
         self._rich.print(text, soft_wrap=True)
@@ -136,6 +148,10 @@ class TerminalConsole:
 
     @contextmanager
     def progress(self, title: str, total: int, done: int = 0, unit: str = "images") -> Iterator[Progress]:
+        if self._rich.is_jupyter and find_spec("ipywidgets") is None:  # without it a notebook has no moving bars
+            with PlainConsole().progress(title, total, done, unit) as lines:
+                yield lines
+            return
         from rich.progress import BarColumn, MofNCompleteColumn, Progress as Bars, TextColumn
 
         columns = TextColumn("{task.description}", markup=False), BarColumn(bar_width=24), MofNCompleteColumn()

@@ -5,8 +5,10 @@ from __future__ import annotations
 import io
 import subprocess
 import sys
+import types
 
 import pytest
+from rich.console import Console as RichConsole
 
 from translate import console as module
 from translate.console import PlainConsole, TerminalConsole, console
@@ -101,3 +103,29 @@ def test_a_reader_that_leaves_does_not_end_the_work() -> None:
     )
     assert head.stdout.startswith("line 0")
     assert head.stderr == "still here\n"
+
+
+class ZMQInteractiveShell:
+    """Stands for the shell of a Jupyter kernel, which is known by this name."""
+
+
+def test_a_notebook_gets_what_rich_makes_for_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    kernel = types.ModuleType("IPython")
+    kernel.get_ipython = ZMQInteractiveShell
+    monkeypatch.setitem(sys.modules, "IPython", kernel)
+    assert isinstance(console(), TerminalConsole)
+    assert isinstance(console(stream=io.StringIO()), PlainConsole), "a file gets lines"
+    kernel.get_ipython = lambda: None
+    assert isinstance(console(stream=io.StringIO()), PlainConsole)
+    monkeypatch.setattr(sys, "stdout", io.StringIO())
+    assert isinstance(console(), PlainConsole), "IPython was imported by a script"
+
+
+def test_a_notebook_without_moving_bars_gets_lines(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    notebook = TerminalConsole(sys.stdout, RichConsole(force_jupyter=True))
+    monkeypatch.setattr(module, "find_spec", lambda name: None)
+    with notebook.progress("train", 2) as progress:
+        progress.advance(2)
+    assert "train: 2/2 images" in capsys.readouterr().out

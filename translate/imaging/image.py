@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import io
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+import PIL.Image
 
 from translate.errors import DataError
 from translate.imaging.pixels import over_white, stretched, to8, top, within_unit
@@ -142,6 +144,13 @@ class Image:
         pixels = self.over_white()
         pixels = pixels[..., : 3 if pixels.shape[2] >= 3 else 1]
         return to8(pixels if self.mode != "bands" and within_unit(pixels) else stretched(pixels))
+
+    def _repr_png_(self) -> bytes:
+        """The picture that a notebook shows: as `shown`, a label map in the colours of its palette."""
+        pixels = np.asarray(self.palette, np.uint8)[self.pixels[..., 0]] if self.palette else self.shown()
+        stream = io.BytesIO()
+        PIL.Image.fromarray(pixels[..., 0] if pixels.shape[2] == 1 else pixels).save(stream, "PNG")
+        return stream.getvalue()
 
 
 DecodedImage = Image

@@ -40,6 +40,8 @@ class Program:
     device: torch.device
     precision: str = "fp32"
     seed: int = 0
+    optimize: bool = True
+    """False computes with `nets` themselves, through which gradients flow."""
 
     @classmethod
     def prepared(
@@ -78,7 +80,7 @@ class Program:
     @cached_property
     def optimized_nets(self) -> Nets:
         """The networks as the device computes them fastest in this precision; made when they are first needed."""
-        return optimized(self.nets, self.device, self.precision)
+        return optimized(self.nets, self.device, self.precision) if self.optimize else self.nets
 
     @cached_property
     def composes(self) -> bool:
@@ -134,6 +136,13 @@ class Program:
         The inputs of an image are as in a batch of one, with the channels that the networks take; images are of one
         padded size. `sample` numbers the answers to an image where it has many.
         """
+        return self.differentiable_outputs(route, each, sample)
+
+    def differentiable_outputs(
+        self, route: Route, each: Sequence[Mapping[str, Tensor]], sample: int = 0, *, seeded: bool = True
+    ) -> list[dict[str, Tensor]]:
+        """The same with gradients, where `optimize` is off. Without `seeded`, dropout draws as it does in a training:
+        from torch's generator, for the whole batch."""
         multiple, main = self.multiple(route), route.main
         assert main is not None, "a direction without images is sampled"
         padded = {
@@ -143,7 +152,8 @@ class Program:
         drawing = route.draws or self.drops
         keys = [image_key(inputs[main]) for inputs in each] if drawing else []
         size = (padded[main].shape[-2], padded[main].shape[-1])
-        results = self._translated(route, padded, [seed_of(self.seed, key, sample) for key in keys], len(each), size)
+        seeds = [seed_of(self.seed, key, sample) for key in keys]
+        results = self._translated(route, padded, seeds, len(each), size, seeded=seeded)
         outputs = []
         for n, inputs in enumerate(each):
             original = inputs[main]
@@ -186,11 +196,13 @@ class Program:
         count: int,
         size: tuple[int, int],
         draw: Draw | None = None,
+        *,
+        seeded: bool = True,
     ) -> dict[str, Tensor]:
         """What the method returns, by name, in float32; `draw` replaces the noise of the seeds."""
         if draw is None:
             draw = SeededDraw(seeds, size, self.device) if route.draws else NoDraw(route.name, count, size)
-        with self.autocast(), self._seeded(seeds):
+        with self.autocast(), self._seeded(seeds) if seeded else nullcontext():
             result = self.method.translate(self.optimized_nets, inputs, route.call, draw)
         named = {MAIN: result} if isinstance(result, Tensor) else dict(result)
         if set(named) != {MAIN, *route.further}:

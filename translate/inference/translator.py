@@ -17,6 +17,7 @@ from translate.imaging.io import Image
 from translate.inference.adapters import called
 from translate.inference.directions import check_inputs, choose, with_options
 from translate.inference.inputs import inputs_of, tensors_of
+from translate.inference.notebook import Described
 from translate.inference.outputs import array_of, finished, flat, output_of
 from translate.inference.padding import padded_size
 from translate.inference.program import MAIN, Program
@@ -27,7 +28,7 @@ from translate.text import suggest
 NONE: Mapping[str, Any] = MappingProxyType({})
 
 
-class Translator:
+class Translator(Described):
     """The networks of one method in inference mode, and the directions they can be used in.
 
     `nets` belong to the translator from here on: they are moved to `device` (`cpu`, `cuda:0`) and switched to inference

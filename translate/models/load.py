@@ -96,7 +96,7 @@ def load_model(
         bundle.facts.plugin,
         devices.resolve(options.device),
         precision=options.precision,
-        info=bundle.facts.to_json(),
+        info={**bundle.facts.to_json(), "folder": str(bundle.folder)},
         seed=options.seed,
         tile=options.tile,
         tell=tell,

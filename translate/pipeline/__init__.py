@@ -1,12 +1,13 @@
-"""Pipelines from Python: `translate.run("pipelines/maps_cyclegan.yaml", profile="quick")`."""
+"""Pipelines from Python: `translate.run("pipelines/maps_cyclegan.yaml", profile="quick")`, or of a mapping."""
 
 from __future__ import annotations
 
 import gc
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from os import PathLike
 from pathlib import Path
+from typing import Any
 
 from translate.console import console as make_console
 from translate.contracts import Console
@@ -25,7 +26,8 @@ from translate.storage.lock import Lock
 
 __all__ = ["check", "plan", "run"]
 
-File = str | PathLike[str]
+File = str | PathLike[str] | Mapping[str, Any]
+"""A pipeline: the path of a file, or a mapping that holds the same, `{"version": 1, "name": ..., "stages": ...}`."""
 
 RUNS = Path("runs")
 """The folder of all outputs, below the working directory."""
@@ -34,11 +36,12 @@ RUNS = Path("runs")
 def check(
     file: File, profile: str | None = None, set: Sequence[str] = (), registry: Registry | None = None
 ) -> list[str]:
-    """Validates a pipeline file; without `profile`, also the file with each of its profiles. Returns notes.
+    """Validates a pipeline file, or a mapping; without `profile`, also with each of its profiles. Returns notes.
 
-    Errors: PipelineError (a ConfigError) that lists every mistake as `file:line:column: path: message`.
+    Errors: PipelineError (a ConfigError) that lists every mistake as `file:line:column: path: message`, of a mapping as
+    `mapping path: message`.
     """
-    document = read(Path(file))
+    document = read(_source(file))
     first = schema.load(document, profile, set)
     profiles = (profile,) if profile else (None, *first.profiles)
     issues: list[Issue] = []
@@ -66,7 +69,7 @@ def plan(
 
     Where nothing changed since the last call, this imports no plugin.
     """
-    pipeline = schema.load(Path(file), profile, set)
+    pipeline = schema.load(_source(file), profile, set)
     cache = PlanCache(RUNS, pipeline) if registry is None and not switches() else None
     outlines = cache.load() if cache else None
     if outlines is None:
@@ -93,6 +96,8 @@ def run(
 ) -> Result:
     """Runs the stages of a pipeline that are not current; outputs lie in `runs/<pipeline>[@<profile>]/<stage>`.
 
+    `file` is the path of a pipeline file, or a mapping that holds the same: then errors name the dotted path in place
+    of a line. Numbers of numpy, tuples and `pathlib` paths count as what a file would have.
     `set` holds texts such as `stages.train.with.epochs=5`; `force` names stages that run again; `until` the last one;
     the name of a stage with a matrix stands for all that it became. `continue_` is one that goes on from its previous
     result although its options changed. `device` is auto, cpu,
@@ -100,7 +105,7 @@ def run(
     SIGTERM.
     """
     registry = registry or Registry()
-    planner, checked = _planner(schema.load(Path(file), profile, set), registry)
+    planner, checked = _planner(schema.load(_source(file), profile, set), registry)
     names = planner.select(until)
     forced = {member for name in force for member in planner.members(name, "--force", names)}
     if continue_:
@@ -109,6 +114,10 @@ def run(
         out = console or make_console()
         runner = Runner(planner, checked, registry, out, frozenset(forced), continue_, device, debug)
         return runner.run(names)
+
+
+def _source(file: File) -> Path | Mapping[str, Any]:
+    return file if isinstance(file, Mapping) else Path(file)
 
 
 def _planner(pipeline: Pipeline, registry: Registry) -> tuple[Planner, dict[str, Checked]]:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from translate.errors import ConfigError
-from translate.pipeline import overlay, yamlfile
+from translate.pipeline import mapping, overlay, yamlfile
 from translate.pipeline.location import Issue, Node, PipelineError
 from translate.plugins.options import show
 
@@ -26,13 +28,15 @@ class Document:
     """Mistakes that showed when files were put together."""
 
 
-def read(file: Path) -> Document:
-    """Reads a pipeline file and those that it extends; the later file wins, null takes a key or a stage out.
+def read(source: Path | Mapping[str, Any]) -> Document:
+    """Reads a pipeline file, or a mapping of the same form, and the files that it extends; the later one wins, null
+    takes a key or a stage out. A mapping extends files by their paths relative to the working directory.
 
-    Errors: ConfigError where there is no such file; PipelineError for YAML mistakes in any of the files, and for a
-    chain of files that has no end.
+    Errors: ConfigError where there is no such file; PipelineError for YAML mistakes in any of the files, for a chain of
+    files that has no end, and for what a mapping holds that no file can.
     """
-    trees = _chain(file)
+    file = source if isinstance(source, Path) else Path(mapping.NAME)
+    trees = _chain(file, yamlfile.read(source) if isinstance(source, Path) else mapping.tree(source))
     root = trees.pop()
     issues: list[Issue] = []
     while trees:
@@ -41,9 +45,9 @@ def read(file: Path) -> Document:
     return Document(str(file), Node(entries, root.place, root.path, root.key), tuple(issues))
 
 
-def _chain(file: Path) -> list[Node]:
-    """The trees of a file, of the one that it extends, and so on."""
-    files, trees = [file], [yamlfile.read(file)]
+def _chain(file: Path, root: Node) -> list[Node]:
+    """The trees of a file, whose tree is `root`, of the one that it extends, and so on."""
+    files, trees = [file], [root]
     while entry := trees[-1].step("extends"):
         base = _base(files, entry)
         try:

@@ -138,7 +138,7 @@ class Pipeline:
                 yield name, node
 
 
-def load(source: Path | Document, profile: str | None = None, sets: Sequence[str] = ()) -> Pipeline:
+def load(source: Path | Mapping[str, Any] | Document, profile: str | None = None, sets: Sequence[str] = ()) -> Pipeline:
     """A pipeline as it runs: class defaults < extended files < file < profile < `--set`, matrices unfolded.
 
     Mappings merge, lists and scalars replace; a mapping that names another `uses` replaces the whole component. A

@@ -1,0 +1,105 @@
+"""What a translator says of itself at a prompt and in a notebook, and its directions as modules of torch."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from html import escape
+from pathlib import Path
+from typing import Any, Protocol
+
+from translate.contracts import Class, Frames, Labels, Method, Route, Side, Vector
+from translate.errors import ConfigError
+from translate.inference.directions import with_options
+from translate.inference.module import DirectionModule
+from translate.inference.program import Program
+
+
+class _Described(Protocol):
+    """What is asked of a translator here."""
+
+    program: Program
+    info: Mapping[str, Any]
+
+    def route(self, direction: str | None = None) -> Route:
+        """A direction with its defaults filled in."""
+
+
+class Described:
+    """The part of a translator that speaks of it: `repr`, a table in notebooks, `folder`, and `module`."""
+
+    @property
+    def folder(self: _Described) -> Path | None:
+        """The folder that it was loaded from; None for one that was not loaded."""
+        return Path(self.info["folder"]) if "folder" in self.info else None
+
+    def module(self: _Described, direction: str | None = None, **options: Any) -> DirectionModule:
+        """A direction, by default the first, as a plain `nn.Module` with copies of the networks.
+
+            net = nn.Sequential(translate.load("runs/maps-cyclegan/train").module("a_to_b"), classifier).to("cuda")
+
+        It takes images N x C x H x W in [-1, 1] of any size, and further inputs by name; gradients flow through it,
+        `.to()`, `.eval()`, `.parameters()` and `.state_dict()` are those of any module. `options` are the direction's.
+        Errors: ConfigError (no such direction or option, a direction without images, an exported model).
+        """
+        route = self.route(direction)
+        if options:
+            route = with_options(route, self.program.method.directions[route.name], options)
+        if route.main is None:
+            raise ConfigError(f"direction {route.name!r} takes no image: `sample` makes images from nothing")
+        if not route.nets:
+            raise ConfigError("an exported model has no networks of torch: load the bundle that it was exported from")
+        return DirectionModule(self.program, route)
+
+    def __repr__(self: _Described) -> str:
+        method, program = self.program.method, self.program
+        lines = [f"Translator of {_name(method)} on {program.device} in {program.precision}"]
+        for route in program.routes.values():
+            options = _options(method, route)
+            lines.append(
+                f"  {route.name}: {_inputs(route)} -> {_outputs(route)}{f'; options {options}' * bool(options)}"
+            )
+        return "\n".join(lines)
+
+    def _repr_html_(self: _Described) -> str:
+        """The table that a notebook shows: one row for each direction."""
+        method, program = self.program.method, self.program
+        rows = ["<tr><th>direction</th><th>inputs</th><th>output</th><th>options</th></tr>"]
+        for route in program.routes.values():
+            cells = (route.name, _inputs(route), _outputs(route), _options(method, route))
+            rows.append(f"<tr>{''.join(f'<td>{escape(cell)}</td>' for cell in cells)}</tr>")
+        title = escape(f"{_name(method)} on {program.device} in {program.precision}")
+        return f"<table><caption>{title}</caption>{''.join(rows)}</table>"
+
+
+def _name(method: Method[Any]) -> str:
+    return method.name or type(method).__name__
+
+
+def _inputs(route: Route) -> str:
+    """`image`, or `image, domain (class: hat, no-hat)`: inputs with the types of those that are no images."""
+    words = [f"{name}{_type(route.types.get(name))}" for name in route.inputs]
+    return ", ".join(words) or "nothing"
+
+
+def _type(kind: Side | None) -> str:
+    """` (class: hat, no-hat)`; nothing for an image."""
+    if isinstance(kind, Class):
+        return f" (class: {', '.join(kind.names)})" if kind.names else " (class)"
+    if isinstance(kind, Vector):
+        return f" ({kind.size} numbers)" if kind.size else " (numbers)"
+    if isinstance(kind, Frames):
+        return f" ({kind.count} images)"
+    return " (label map)" if isinstance(kind, Labels) else ""
+
+
+def _outputs(route: Route) -> str:
+    """`image`, `image of 4 times the size`, or `image, depth (image)`."""
+    main = route.output if route.scale == 1 else f"{route.output} of {route.scale} times the size"
+    further = [f"{name} ({form})" for name, form in route.further.items()]
+    return ", ".join([f"{main} with noise" if route.draws else main, *further])
+
+
+def _options(method: Method[Any], route: Route) -> str:
+    """`steps=50, guidance=1.0`: the options of a direction with their defaults."""
+    options = method.directions[route.name].options()
+    return ", ".join(f"{name}={getattr(options, name)!r}" for name in type(options).model_fields)
