@@ -17,7 +17,7 @@ from translate.imaging.io import Image
 from translate.inference.adapters import called
 from translate.inference.directions import check_inputs, choose, with_options
 from translate.inference.inputs import inputs_of, tensors_of
-from translate.inference.notebook import Described
+from translate.inference.interactive.description import Described
 from translate.inference.outputs import array_of, finished, flat, output_of
 from translate.inference.padding import padded_size
 from translate.inference.program import MAIN, Program

@@ -1,4 +1,4 @@
-"""What a translator says of itself at a prompt and in a notebook, and its directions as modules of torch."""
+"""A translator describes itself at a prompt and in a notebook, and gives its directions as modules of torch."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import Any, Protocol
 from translate.contracts import Class, Frames, Labels, Method, Route, Side, Vector
 from translate.errors import ConfigError
 from translate.inference.directions import with_options
-from translate.inference.module import DirectionModule
+from translate.inference.interactive.module import DirectionModule
 from translate.inference.program import Program
 
 
