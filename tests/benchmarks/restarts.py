@@ -1,11 +1,14 @@
 """How many trainings go on when they are started again right after `kill -9`, at random moments.
 
-    python tests/benchmarks/restarts.py --count 50 [--seed 0] [--workers 2] [--keep FOLDER]
+    python tests/benchmarks/restarts.py --count 50 [--seed 0] [--workers 2] [--change] [--keep FOLDER]
 
 One training of a tiny pix2pix on generated maps, by `translate run` in a process of its own, whose loader has worker
 processes. Once it trains, the process alone is killed after a random time of up to two seconds, and the same command is
-given again at once. A restart goes on where it says that it resumes at the newest checkpoint that was there, and then
+given again at once. A restart goes on where no checkpoint is lost, it says that it resumes at the newest one, and then
 does a further step. The last line counts them; the exit code is 1 where one did not go on.
+
+With --change each restart has another learning rate and `--continue train`, so that it takes over the folder of the one
+before it; and each follows another such start that is killed at any moment from its beginning on.
 """
 
 from __future__ import annotations
@@ -51,15 +54,21 @@ PATIENCE = 120.0
 class Training:
     """One process of the training; what it prints goes to a file."""
 
-    def __init__(self, folder: Path, number: int) -> None:
+    def __init__(self, folder: Path, number: int, rate: int | None = None) -> None:
         self.folder = folder
         self.output = folder / f"output-{number}.txt"
+        options = [] if rate is None else ["--continue", "train", "--set", f"stages.train.with.optimizer.lr={rate}e-6"]
         with self.output.open("wb") as output:
-            self.process = subprocess.Popen(COMMAND, cwd=folder, stdout=output, stderr=subprocess.STDOUT)
+            command = [*COMMAND, *options]
+            self.process = subprocess.Popen(command, cwd=folder, stdout=output, stderr=subprocess.STDOUT)
 
     def kill(self) -> None:
         """`kill -9` of this process alone: the workers of its loader are left to themselves."""
         self.process.kill()
+
+    def kill_and_wait(self) -> None:
+        self.kill()
+        self.process.wait()
 
     def trained(self) -> bool:
         """Waits until the process itself has done a step; False where it ends before, or takes too long."""
@@ -94,34 +103,36 @@ def goes_on(training: Training, checkpoint: int) -> bool:
     return checkpoint == 0 or f"resuming at step {checkpoint:,}" in training.said()
 
 
-def run(folder: Path, count: int, seed: int, workers: int) -> int:
+def run(folder: Path, count: int, seed: int, workers: int, *, change: bool) -> int:
     """Kills and restarts a training `count` times; returns how many restarts went on."""
     moments = random.Random(seed)
     (folder / "tiny.yaml").write_text(PIPELINE.format(workers=workers), "utf-8")
     training = Training(folder, 0)
     if not training.trained():
         raise SystemExit(f"the first start does not train:\n{training.said()}")
-    went_on = 0
+    went_on, before = 0, 0
     for number in range(1, count + 1):
         time.sleep(moments.uniform(0, LONGEST))
         training.kill()
-        restarted = Training(folder, number)  # at once: the workers of the killed one may still be there
+        if change:
+            taking_over = Training(folder, number, 2 * number)
+            time.sleep(moments.uniform(0, 2 * LONGEST))
+            taking_over.kill_and_wait()
+        restarted = Training(folder, number, 2 * number + 1 if change else None)  # at once
         training.process.wait()
         checkpoint = newest_checkpoint(folder)
-        if goes_on(restarted, checkpoint):
+        if checkpoint >= before and goes_on(restarted, checkpoint):
             went_on += 1
         else:
             last = restarted.said().strip().splitlines()[-1:]
             print(f"restart {number} did not go on from step {checkpoint}: {''.join(last)}", flush=True)
-            restarted.kill()
-            restarted.process.wait()
+            restarted.kill_and_wait()
             time.sleep(6)  # whatever was in the way is gone by then
-            restarted = Training(folder, number)
+            restarted = Training(folder, number, 2 * number + 1 if change else None)
             if not restarted.trained():
                 raise SystemExit(f"does not go on at all:\n{restarted.said()}")
-        training = restarted
-    training.kill()
-    training.process.wait()
+        training, before = restarted, checkpoint
+    training.kill_and_wait()
     return went_on
 
 
@@ -130,6 +141,7 @@ def main() -> None:
     parser.add_argument("--count", type=int, default=50, help="Restarts.")
     parser.add_argument("--seed", type=int, default=0, help="Of the moments of the kills.")
     parser.add_argument("--workers", type=int, default=2, help="Processes of the loader.")
+    parser.add_argument("--change", action="store_true", help="Restart with --continue and another learning rate.")
     parser.add_argument("--keep", type=Path, help="The folder to work in, which stays; default: a temporary one.")
     arguments = parser.parse_args()
     os.environ.setdefault("OMP_NUM_THREADS", "1")
@@ -137,7 +149,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as temporary:
         folder = arguments.keep or Path(temporary)
         folder.mkdir(parents=True, exist_ok=True)
-        went_on = run(folder, arguments.count, arguments.seed, arguments.workers)
+        went_on = run(folder, arguments.count, arguments.seed, arguments.workers, change=arguments.change)
     seconds = time.monotonic() - began
     print(f"{arguments.count} restarts right after kill -9: {went_on} go on ({seconds:.0f} s)")
     if went_on < arguments.count:
