@@ -218,6 +218,14 @@ def test_integers_that_are_declared_to_be_no_data_are_pixels() -> None:
 
 @pytest.mark.parametrize("kind", ["uint8", "uint16", "float32"])
 @pytest.mark.parametrize("count", [6, 4096])
+def test_the_fastest_level_stores_samples_as_they_are(kind: str, count: int) -> None:
+    array = samples(count, KINDS[kind], 3, 5)
+    data = encode(array, ".tif", compression=1)
+    assert np.array_equal(decode(data, "x").pixels, array) and array.tobytes() in data
+
+
+@pytest.mark.parametrize("kind", ["uint8", "uint16", "float32"])
+@pytest.mark.parametrize("count", [6, 4096])
 def test_many_bands(kind: str, count: int) -> None:
     array = samples(count, KINDS[kind], 3, 5)
     assert np.array_equal(decode(encode(array, ".tif"), "x").pixels, array)

@@ -31,7 +31,8 @@ def write(path: Path, image: Image | Array, *, quality: int = 95, compression: i
 
     An array is H x W, or H x W x C with C = 1 (grey), 2 (grey, alpha), 3 (RGB), 4 (RGB, alpha), or more (bands); uint8,
     uint16, uint32, or float32 (outside [0, 1] for TIFF and NPY alone). `quality` 1 to 100 is for JPEG and WebP (100:
-    lossless WebP), `compression` 0 to 9 for PNG. Errors: DataError, ConfigError for an unknown suffix.
+    lossless WebP), `compression` 0 to 9 for PNG; 0 and 1 also store deep TIFF and bands as they are. Errors: DataError,
+    ConfigError for an unknown suffix.
     """
     data = encode(image, path.suffix, name=str(path), quality=quality, compression=compression)
     try:
@@ -63,7 +64,7 @@ def encode(image: Image | Array, suffix: str, *, name: str = "image", quality: i
         image = replace(image, pixels=image.over_white(), alpha=None)
     try:
         if tiff and (image.bits > 8 or image.mode == "bands"):
-            return encode_tiff(image)
+            return encode_tiff(image, packed=compression > 1)
         if image.bits == 16 and image.array.shape[2] > 1:
             return _encode_wide(image, compression)
         return _encode_pillow(image, suffix, quality, compression)
