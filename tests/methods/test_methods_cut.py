@@ -59,7 +59,7 @@ def game(registry: Registry) -> Make:
         method = cls(config, spec, {**cls.losses, **more.get("weights", {})})
         torch.manual_seed(0)
         nets = build_networks(method, registry)
-        players = make_players(cls.name, method.players, nets, TrainConfig(method=cls.name), 100, fused=False)
+        players = make_players(cls.name, method.players, nets, TrainConfig(method=cls.name), registry, 100, fused=False)
         precision = more.get("precision", "fp32")
         return Engine(method, nets, players, device="cpu", precision=precision, seed=7, merge=False)
 

@@ -221,6 +221,19 @@ class WholeNumbers(Fine):
         return super().translate(nets, inputs, direction, draw).round().long()
 
 
+@fault("has further outputs; it has to return a mapping of output, depth to tensors")
+class OneOfTwo(Fine):
+    directions = {"a_to_b": Direction(nets=("gen",), further={"depth": "image"})}
+
+
+@fault("returns shape \\(2,\\); a class is logits N x classes, a vector N x n")
+class ClassesNotLogits(Fine):
+    directions = {"a_to_b": Direction(nets=("gen",), output="class")}
+
+    def translate(self, nets, inputs, direction, draw):
+        return super().translate(nets, inputs, direction, draw).mean((1, 2, 3))
+
+
 @fault("returns values that are not finite")
 class Infinite(Fine):
     def translate(self, nets, inputs, direction, draw):

@@ -112,7 +112,7 @@ class Worker:
         for task in tasks:
             with task.step():
                 assert task.image is not None
-                others = {**self._options.others, **task.entry.item.values, **task.others}
+                others = {**task.entry.item.values, **self._options.others, **task.others}
                 for number in range(self._options.samples):
                     sample = task.entry.item.sample + number
                     output = self._translator.translate_image(task.image, self._options.direction, others, sample)

@@ -17,7 +17,7 @@ from translate.seeding import derive
 def degrades(data: DataKind | Sides, route: Route) -> bool:
     """Tells whether a method of this data makes the inputs from the targets; else they are read from sides."""
     sides = list(Sides.of(data).types.values())
-    return len(sides) == 1 and isinstance(sides[0], Image) and bool(route.inputs)
+    return len(sides) == 1 and isinstance(sides[0], Image) and route.main is not None
 
 
 def degraded_inputs(method: Method[Any], route: Route, target: Tensor, seed: int, key: str) -> dict[str, Tensor]:

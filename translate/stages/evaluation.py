@@ -6,11 +6,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from fnmatch import fnmatchcase
 from pathlib import Path
+from typing import Any
 
 from torch import Tensor
 
-from translate.contracts import EvaluationContext, ImagesFacts, Labels
+from translate.contracts import EvaluationContext, Image, ImagesFacts, Labels
 from translate.conversion.dataset_split import IMAGES, INPUTS, OTHERS
+from translate.conversion.values import read_values
 from translate.data.dataset import Dataset
 from translate.data.exemplars import exemplar_keys
 from translate.errors import StageError
@@ -149,9 +151,18 @@ def evaluation_context(e: Evaluated, device: str) -> EvaluationContext | None:
         counterparts=exemplars(source) if e.dataset.pairs(e.split) else None,
         spec=e.dataset.facts.spec(),
         device=device,
+        values={name: [by_key[key] for key in e.keys] for name, by_key in read_values(e.folder).items()},
+        training_values=lambda side: training_values(e.dataset, side),
     )
     inputs = e.folder / INPUTS
     if not inputs.is_dir():
         return context
     further = [*sorted((e.folder / OTHERS).glob("*")), inputs]
     return replace(context, inputs=e.written(inputs), exemplars=e.written(further[0]), counterparts=None)
+
+
+def training_values(dataset: Dataset, side: str) -> list[Any]:
+    """The classes (indices) or vectors of the training images that a side belongs together with, in their order."""
+    group = dataset.types.group_of(side)
+    images = next((name for name in group if isinstance(dataset.types[name], Image)), side)
+    return [dataset.value("train", side, key).tolist() for key in dataset.keys("train", images)]

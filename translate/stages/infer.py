@@ -28,6 +28,7 @@ from translate.conversion.options import ConvertOptions
 from translate.conversion.plan import plan
 from translate.conversion.samples.folder import sample_folder
 from translate.conversion.samples.sheets import SampleOptions
+from translate.conversion.values import write_values
 from translate.data.dataset import Dataset
 from translate.data.exemplars import value_inputs
 from translate.errors import ConfigError, StageError, TranslateError
@@ -239,6 +240,8 @@ class InferStage(Stage[InferConfig]):
             deep=self.config.bits == 16,
         )
         options = replace(options, direction=translator.call(facts.direction, self.config.options))
+        values = {item.name: _asked(item.values, options.others) for item in work.items if item}
+        write_values(context.folder, translator.route(facts.direction), values)
         summary = convert_items(work, translator, options, console=context.console)
         self._report(context, work, dataset, facts, summary)
         return replace(facts, count=summary.done).to_json()
@@ -257,6 +260,9 @@ class InferStage(Stage[InferConfig]):
             rows = [value_inputs(dataset, facts.split, route, keys[number % len(keys)]) for number in range(count)]
             for name in set(route.others) - set(others):
                 others[name] = [row[name] for row in rows]
+        asked = {name: value if isinstance(value, list) else [value] * count for name, value in others.items()}
+        values = {f"{number:06d}": {name: asked[name][number] for name in asked} for number in range(count)}
+        write_values(context.folder, route, values)
         options = SampleOptions(translator.call(facts.direction, self.config.options), others, overwrite=True)
         sample_folder(translator, context.folder / IMAGES, range(count), options, console=context.console)
         page = (context.folder / IMAGES / CONTACT).replace(context.folder / CONTACT)
@@ -305,3 +311,8 @@ class InferStage(Stage[InferConfig]):
 def default_split(splits: Iterable[str]) -> str | None:
     """The split to look at where none is named: test, else val."""
     return next((split for split in ("test", "val") if split in splits), None)
+
+
+def _asked(values: Mapping[str, Any], others: Mapping[str, Any]) -> dict[str, Any]:
+    """The classes and vectors that an image gets: those of the data, but for those that the pipeline states for all."""
+    return {name: others.get(name, value) for name, value in values.items()}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 import tempfile
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -121,41 +121,58 @@ class MethodChecks(GameChecks):
                     yield f"translate() changes inputs[{key!r}] in place in direction {name}; work on a copy"
         yield from changes("translate()", before, state_of(method))
 
-    def _output_faults(self, route: Route, inputs: Mapping[str, Tensor], output: Any) -> Iterator[str]:
-        at, spec = f"translate() in direction {route.name}", self.translator.method.spec
-        if not isinstance(output, Tensor):
-            yield f"{at} returns {type(output).__name__}; it has to return a tensor N x C x H x W"
+    def _output_faults(self, route: Route, inputs: Mapping[str, Tensor], outputs: Any) -> Iterator[str]:
+        """Everything that is wrong with what translate() returns, further outputs among it."""
+        at = f"translate() in direction {route.name}"
+        forms = {MAIN: route.output, **route.further}
+        if route.further and not (isinstance(outputs, Mapping) and {*outputs} == {*forms}):
+            yield f"{at} has further outputs; it has to return a mapping of {', '.join(forms)} to tensors"
             return
-        count, *_, height, width = inputs[route.main or route.inputs[0]].shape  # of a label map: N x H x W
-        rows, columns = route.tiles
+        for name, form in forms.items():
+            output = outputs[name] if route.further else outputs
+            where = f"{at} gives as {name!r}" if route.further else f"{at} returns"
+            if not isinstance(output, Tensor):
+                yield f"{where} {type(output).__name__}; it has to return a tensor"
+            elif (shapes := self._shapes(route, name, inputs)) and tuple(output.shape) not in shapes:
+                listed = " or ".join(map(str, shapes))
+                height, width = self._size(route, inputs)
+                yield (
+                    f"{where} shape {tuple(output.shape)} for inputs of {height} x {width}, not {listed}; "
+                    "mend it, or say `scale`, `tiles`, `output` or `multiple` in the Direction"
+                )
+            else:
+                yield from _value_faults(where, form, output)
+
+    def _size(self, route: Route, inputs: Mapping[str, Tensor]) -> tuple[int, int]:
+        """(height, width) of the images of a call, or of those that it is to make."""
+        if route.main is None:
+            return self.translator.method.spec.size
+        return inputs[route.main].shape[-2], inputs[route.main].shape[-1]
+
+    def _shapes(self, route: Route, name: str, inputs: Mapping[str, Tensor]) -> list[tuple[int, ...]]:
+        """The shapes that an output may have; empty where any number of classes or numbers will do."""
+        spec, form = self.translator.method.spec, route.output if name == MAIN else route.further[name]
+        count = len(next(iter(inputs.values()))) if inputs else COUNT
+        target = spec.sides.get(route.target or "") if name == MAIN else None
+        if form in ("class", "vector"):
+            if isinstance(target, Class):
+                return [(count, len(target.names))]
+            return [(count, target.size)] if isinstance(target, Vector) and target.size else []
+        height, width = self._size(route, inputs)
+        rows, columns = route.tiles if name == MAIN else (1, 1)
         size = (height * route.scale * rows, width * route.scale * columns)
-        channels = {len(spec.classes)} if route.output == "labels" else {1, 3}
-        if route.target is not None and route.output != "labels":
-            channels = {spec.channels[route.target]}
-        shapes = [(count, c, *size) for c in sorted(channels)]
-        if tuple(output.shape) not in shapes:
-            listed = " or ".join(map(str, shapes))
-            yield (
-                f"{at} returns shape {tuple(output.shape)} for inputs of {height} x {width}, not {listed}; "
-                "mend it, or say `scale`, `tiles`, `output` or `multiple` in the Direction"
-            )
-            return
-        if not output.is_floating_point():
-            yield f"{at} returns {output.dtype}; images and logits are floats"
-        elif not output.isfinite().all():
-            yield f"{at} returns values that are not finite"
-        elif route.output != "labels":
-            low, high = output.min().item(), output.max().item()
-            if max(-low, high) > OVERSHOOT:
-                yield f"{at} returns values from {low:.3g} to {high:.3g}; images are in [-1, 1]"
-            elif low >= 0 and high > 0:
-                yield f"{at} returns no value below 0; images are in [-1, 1], not in [0, 1]: return 2 * y - 1"
+        if form == "labels":
+            return [(count, len(spec.classes), *size)]
+        channels = {spec.channels[route.target]} if target is not None and route.target else {1, 3}
+        return [(count, c, *size) for c in sorted(channels)]
 
     @check("takes images of any size", "directions")
     def any_size(self) -> Iterator[str]:
         for name, route in self.translator.routes.items():
+            if route.main is None:
+                continue
             inputs = self.inputs(route, extra=3, count=1)
-            height, width = inputs[route.main or route.inputs[0]].shape[-2:]
+            height, width = self._size(route, inputs)
             right = tuple(n * route.scale * t for n, t in zip((height, width), route.tiles, strict=True))
             try:
                 size = tuple(_used(self.translator, route, inputs).shape[-2:])
@@ -163,7 +180,7 @@ class MethodChecks(GameChecks):
                 cause = " ".join(str(error).split())[:200]
                 yield f"direction {name} fails on {height} x {width} pixels ({cause}); {_MULTIPLE}"
                 continue
-            if size != right:
+            if route.output in ("image", "labels") and size != right:
                 yield f"direction {name} makes {size} pixels from {height} x {width}, not {right}; {_MULTIPLE}"
 
     @check("translates each image by itself, the same every time", "directions")
@@ -181,7 +198,7 @@ class MethodChecks(GameChecks):
                 )
                 continue
             for n in range(len(runs[0])):
-                single = _used(self.translator, route, {k: v[n : n + 1] for k, v in inputs.items()})
+                single = _used(self.translator, route, {k: v[n : n + 1] for k, v in inputs.items()}, [n])
                 if not torch.allclose(single, runs[0][n : n + 1], rtol=1e-3, atol=1e-4):
                     yield (
                         f"direction {name} gives an image another output in a batch than alone; "
@@ -210,6 +227,22 @@ class MethodChecks(GameChecks):
 _MULTIPLE = "declare `multiple` on the network or in the Direction"
 
 
+def _value_faults(where: str, form: str, output: Tensor) -> Iterator[str]:
+    """Values that an output of this form may not have."""
+    if not output.is_floating_point():
+        yield f"{where} {output.dtype}; images and logits are floats"
+    elif output.ndim < 2:
+        yield f"{where} shape {tuple(output.shape)}; a class is logits N x classes, a vector N x n"
+    elif not output.isfinite().all():
+        yield f"{where} values that are not finite"
+    elif form == "image":
+        low, high = output.min().item(), output.max().item()
+        if max(-low, high) > OVERSHOOT:
+            yield f"{where} values from {low:.3g} to {high:.3g}; images are in [-1, 1]"
+        elif low >= 0 and high > 0:
+            yield f"{where} no value below 0; images are in [-1, 1], not in [0, 1]: return 2 * y - 1"
+
+
 def _example(kind: Side, channels: int, count: int, size: tuple[int, int], number: int) -> Tensor:
     """An input as in a batch."""
     draw = torch.Generator().manual_seed(derive(SEED, "input", number))
@@ -229,11 +262,12 @@ def _noise(count: int, channels: int, size: tuple[int, int], number: int) -> Ten
     return torch.rand(count, channels, *size, generator=draw) * 2 - 1
 
 
-def _used(translator: Translator, route: Route, inputs: Mapping[str, Tensor]) -> Tensor:
-    """The main output for inputs of N, as the translator makes it."""
+def _used(
+    translator: Translator, route: Route, inputs: Mapping[str, Tensor], samples: Sequence[int] = range(COUNT)
+) -> Tensor:
+    """The main output for inputs of N, as the translator makes it; without images the one of these samples."""
     if route.main is None:
-        count = len(next(iter(inputs.values()))) if inputs else COUNT
-        keys = [str(n) for n in range(count)]
+        keys = [str(number) for number in samples]
         return translator.program.sampled(route, inputs, keys, translator.method.spec.size)[MAIN]
     further: dict[str, Any] = {name: inputs[name] for name in route.others}
     return translator.translate_tensor(inputs[route.main], route.name, **further)

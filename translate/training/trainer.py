@@ -220,6 +220,8 @@ class Trainer:
 
     def _picture(self, direction: str, step: int) -> None:
         assert self.validator is not None
+        if not self.validator.shows(direction):
+            return
         picture = self.validator.grid(direction)
         save_picture(self.context.folder / "samples" / direction / f"{step:09d}.png", picture)
         self.context.tracker.image(f"samples/{direction}", picture, step)

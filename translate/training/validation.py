@@ -114,6 +114,10 @@ class Validator:
         keys = self.dataset.keys("train", side)
         return [self._rounded(self.dataset.tensor("train", side, key)) for key in keys]
 
+    def shows(self, direction: str) -> bool:
+        """Says whether the outputs of a direction are pictures; classes and vectors are none."""
+        return self.translator.route(direction).output in ("image", "labels")
+
     def grid(self, direction: str) -> np.ndarray[Any, Any]:
         """Rows of input | output | target (where pairs are known) for the first `samples` keys; H x W x 3 uint8."""
         route = self.translator.route(direction)
