@@ -40,6 +40,13 @@ def _game(generator: dict[str, Any] = UNET, **options: Any) -> dict[str, Any]:
     return {"generator": generator, "discriminator": PATCH, **options}
 
 
+GENERATOR, CRITIC = {"uses": "latent/generator", "filters": 4}, {"uses": "latent/critic", "filters": 4}
+
+
+def _latent(**options: Any) -> dict[str, Any]:
+    return {"latent": 6, "generator": GENERATOR, "discriminator": CRITIC, **options}
+
+
 CASES = {
     "single-network": Case("single-network", {"network": RESNET}),
     "pix2pix": Case("pix2pix", _game()),
@@ -93,5 +100,15 @@ CASES = {
     ),
     "inpainting": Case("inpainting", _game()),
     "inpainting-centre": Case("inpainting", _game(mask="centre", objective="hinge")),
+    "dcgan": Case("latent/dcgan", _latent()),
+    "wgan-gp": Case("latent/wgan-gp", _latent(discriminator={**CRITIC, "norm": "layer"}, critic_steps=2)),
+    "conditional": Case("latent/conditional", _latent(mismatched=True)),
+    "acgan": Case("latent/acgan", _latent(objective={"uses": "non-saturating", "r1": 1.0, "lazy": 2})),
+    "infogan": Case("latent/infogan", _latent(categories=4, hidden=8)),
+    "bigan": Case("latent/bigan", _latent(encoder=CRITIC, width=8)),
+    "semi-supervised": Case("latent/semi-supervised", _latent()),
+    "semi-supervised-alone": Case(
+        "latent/semi-supervised", _latent(), {"critic": 0, "matching": 0}, resting=("G",), golden=False
+    ),
 }
 """What first-party plugins provide."""

@@ -1,4 +1,4 @@
-"""A method plugin reads like its paper: its game is under 185 lines, the words about its options aside."""
+"""A method plugin reads like its paper: each of its games is under 200 lines, the words about its options aside."""
 
 from __future__ import annotations
 
@@ -24,8 +24,17 @@ def code_lines(path: Path) -> int:
     return len(text.splitlines()) - docstrings
 
 
+def is_a_game(path: Path) -> bool:
+    """Says whether a file defines the training step of a method."""
+    nodes = ast.walk(ast.parse(path.read_text("utf-8")))
+    return any(isinstance(node, ast.FunctionDef) and node.name == "step" for node in nodes)
+
+
 @pytest.mark.parametrize("folder", sorted(PLUGINS.glob("translate_*")), ids=lambda folder: folder.name)
-def test_its_game_is_under_200_lines(folder: Path) -> None:
-    counts = {path.name: code_lines(path) for path in folder.glob("*.py") if path.name not in PARTS}
-    assert counts["__init__.py"]
-    assert sum(counts.values()) < LINES, counts
+def test_each_of_its_games_is_under_200_lines(folder: Path) -> None:
+    """A file with games counts with all files that only help; a file with other games does not."""
+    counts = {path: code_lines(path) for path in folder.glob("*.py") if path.name not in PARTS}
+    games = [path for path in counts if is_a_game(path)]
+    shared = sum(lines for path, lines in counts.items() if path not in games)
+    assert games
+    assert {path.name: shared + counts[path] for path in games if shared + counts[path] >= LINES} == {}
