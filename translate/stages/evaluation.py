@@ -12,7 +12,7 @@ from torch import Tensor
 
 from translate.contracts import EvaluationContext, Image, ImagesFacts, Labels
 from translate.conversion.dataset_split import IMAGES, INPUTS, OTHERS
-from translate.conversion.values import read_values
+from translate.conversion.samples.values import read_values
 from translate.data.dataset import Dataset
 from translate.data.exemplars import exemplar_keys
 from translate.errors import StageError

@@ -28,7 +28,7 @@ from translate.conversion.options import ConvertOptions
 from translate.conversion.plan import plan
 from translate.conversion.samples.folder import sample_folder
 from translate.conversion.samples.sheets import SampleOptions
-from translate.conversion.values import write_values
+from translate.conversion.samples.values import write_values
 from translate.data.dataset import Dataset
 from translate.data.exemplars import value_inputs
 from translate.errors import ConfigError, StageError, TranslateError
