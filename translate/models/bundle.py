@@ -17,6 +17,7 @@ from translate.errors import ConfigError, DataError
 from translate.inference.directions import channels_of, multiple_of, routes
 from translate.models.card import model_card, test_time_in_words
 from translate.models.facts import BundleFacts
+from translate.plugins.catalogue import options
 from translate.storage.atomic import digest, sha256_file, write_bytes, write_json, write_text
 from translate.text import json_number
 
@@ -180,6 +181,9 @@ def _directions(method: Method[Any], nets: Mapping[str, nn.Module]) -> dict[str,
         channels = {each: channels_of(method.spec, route, each) for each in pictures}
         multiple = multiple_of(method.directions[name], nets)
         directions[name] = {**route.to_json(), "multiple": multiple, "channels": channels}
+        # For people and for `models show`; whoever loads the model asks the method.
+        if knobs := list(options(method.directions[name].options)):
+            directions[name]["options"] = knobs
     return directions
 
 

@@ -183,8 +183,7 @@ class InferStage(Stage[InferConfig]):
         method = self.registry.get("methods", model.method)
         directions = method.directions
         if route.name not in directions:
-            # A direction that depends on the data has the options of those that its class names, if they agree.
-            raise ConfigError(f"direction {route.name!r} depends on the data and takes no options here")
+            return route  # it depends on the data: its options are checked when the model is there
         return with_options(route, directions[route.name], self.config.options)
 
     def promise(self, parents: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path as FilePath
 from typing import Any
@@ -12,6 +12,7 @@ from translate.contracts import (
     Components,
     Config,
     DatasetFacts,
+    Direction,
     Method,
     ModelFacts,
     Problem,
@@ -43,7 +44,7 @@ def problems(
         other = "train with another method, and start from such a model with `init`"
         yield Problem(("with", "method"), f"{config.method} is for inference alone; {other}")
         return
-    yield from _method_problems(config, registry, method)
+    yield from _method_problems(config, registry, method, directions(config, method, data))
     yield from _init_problems(config, method, init)
     yield from data_problems(config, registry, method, data)
     yield from _extra_loss_problems(config, registry, method)
@@ -87,7 +88,18 @@ def notes(config: TrainConfig, registry: Components) -> Iterator[str]:
         yield f"validate.every {every:g} is past {config.epochs} epochs: only the last step validates"
 
 
-def _method_problems(config: TrainConfig, registry: Components, method: type[Method[Any]]) -> Iterator[Problem]:
+def directions(config: TrainConfig, method: type[Method[Any]], data: DatasetFacts | None) -> Mapping[str, Direction]:
+    """The directions under these options for this data; those of the class where the options are wrong."""
+    try:
+        options = method.Config.model_validate(config.options)
+        return method.directions_with(options, data.spec() if data else None)
+    except (TranslateError, ValueError):
+        return method.directions
+
+
+def _method_problems(
+    config: TrainConfig, registry: Components, method: type[Method[Any]], directions: Mapping[str, Direction]
+) -> Iterator[Problem]:
     """Options of the method, and names of its losses, directions and players."""
     name = config.method
     for wrong in registry.check("methods", name, config.options)[1]:
@@ -99,8 +111,8 @@ def _method_problems(config: TrainConfig, registry: Components, method: type[Met
         if loss not in method.losses:
             yield KeyProblem(("with", "losses", loss), _unknown(f"{name} has no loss", loss, method.losses))
     for i, direction in enumerate(config.validation.directions):
-        if direction not in method.directions:
-            message = _unknown(f"{name} has no direction", direction, method.directions)
+        if direction not in directions:
+            message = _unknown(f"{name} has no direction", direction, directions)
             yield Problem(("with", "validate", "directions", i), message)
     for player in config.players:
         if player not in method.players:
@@ -151,7 +163,8 @@ def data_problems(
             yield Problem(("with", "validate"), message)
         return
     scored = validation.directions or tuple(method.directions)[:1]
-    labels = any(method.directions[name].output == "labels" for name in scored if name in method.directions)
+    known = directions(config, method, data)
+    labels = any(known[name].output == "labels" for name in scored if name in known)
     of_metrics = [path for place, path in paths(config, registry).items() if place[:2] == ("validate", "metrics")]
     if any(map(unreadable, of_metrics)):
         return  # that is said already, and a metric cannot be built without its files
