@@ -164,6 +164,16 @@ def test_a_format_is_in_use_where_its_plugin_is_named(acme: Registry) -> None:
     assert readable() == (*READABLE, ".pgm"), "however often"
 
 
+def test_a_variable_names_plugins_for_scripts(acme: Registry, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TRANSLATE_PLUGINS", "acme, nowhere")
+    Registry()
+    assert ".pgm" in readable()
+    FORMATS.clear()
+    monkeypatch.setenv("TRANSLATE_PLUGINS_OFF", "acme")
+    Registry()
+    assert ".pgm" not in readable()
+
+
 def test_the_first_bytes_decide_and_built_in_ones_go_first(acme: Registry, tmp_path: Path) -> None:
     acme.load("acme")
     image = grey()

@@ -12,7 +12,7 @@ from translate.plugins.discovery import BUILTINS, ENGINE, LIBRARIES, Plugin, dis
 from translate.plugins.hooks import blame, manager
 from translate.plugins.options import ready, resolve, validate
 from translate.plugins.shapes import KINDS
-from translate.plugins.switches import OFF, off_by_environment, switches
+from translate.plugins.switches import OFF, off_by_environment, on_by_environment, switches
 from translate.text import suggest
 
 
@@ -43,7 +43,7 @@ class Registry:
         self._pm = manager(self._trace)
         self.hook = self._pm.hook
         """Calls a hook of all modules that were named so far, built-in ones included: `registry.hook.translate_x()`."""
-        for name in sorted(named.on):
+        for name in sorted(named.on | (on_by_environment() & self._plugins.keys() - self.off)):
             self.load(name)
 
     # ------------------------------------------------------------------------------------------------- components

@@ -10,6 +10,8 @@ from dataclasses import dataclass
 
 OFF = "TRANSLATE_PLUGINS_OFF"
 """The environment variable that names plugins to leave out, separated by commas or spaces."""
+ON = "TRANSLATE_PLUGINS"
+"""The environment variable that names plugins to import although nothing else names them, likewise."""
 
 
 @dataclass(frozen=True)
@@ -48,4 +50,13 @@ def switches() -> Switches:
 
 def off_by_environment() -> frozenset[str]:
     """The names in `TRANSLATE_PLUGINS_OFF`; those that are not installed mean nothing."""
-    return frozenset(os.environ.get(OFF, "").replace(",", " ").split())
+    return _listed(OFF)
+
+
+def on_by_environment() -> frozenset[str]:
+    """The names in `TRANSLATE_PLUGINS`; those that are not installed mean nothing."""
+    return _listed(ON)
+
+
+def _listed(variable: str) -> frozenset[str]:
+    return frozenset(os.environ.get(variable, "").replace(",", " ").split())
