@@ -10,7 +10,7 @@ import pytest
 import torch
 from pydantic import ValidationError
 
-from translate.contracts import Image
+from translate.contracts import Frames, Image
 from translate.data.dataset import normalise, to_tensor
 from translate.data.ranges.normalise import NormaliseConfig, SideFiles, training_split, with_range
 from translate.errors import DataError
@@ -57,6 +57,16 @@ def test_a_stated_range_is_that_of_all_bands_or_of_each(tmp_path: Path) -> None:
         assert isinstance(side, Image) and side.range == ranges and "(as stated)" in said[0]
     with pytest.raises(DataError, match="side 'input' has 5 bands, and `normalise` states the ranges of 2"):
         with_range(each, NormaliseConfig(range=((0, 1), (0, 2))), 2)
+
+
+def test_all_frames_of_a_key_count(tmp_path: Path) -> None:
+    for key in range(2):
+        for frame in range(3):
+            write(tmp_path / f"{key}.{frame}.tif", np.full((4, 4, 1), 10 * key + frame, np.float32))
+    side, _ = with_range(SideFiles("clip", Frames(3, 1, "float32"), tmp_path, "train", ["0", "1"]), None, 1)
+    assert side == Frames(3, 1, "float32", ((0.0, 12.0),))
+    values = normalise(torch.tensor([[[[[0.0, 6.0, 12.0, 13.0]]]]]), side)
+    assert values.tolist() == [[[[[-1, 0, 1, 1]]]]]
 
 
 def test_a_constant_band_is_said(tmp_path: Path) -> None:
