@@ -26,7 +26,7 @@ def keys(built: Source[Any], split: str, side: str = "image") -> list[str]:
     return [record.key for record in built.records(split) if record.side == side]
 
 
-def classes(built: Source[Any], split: str, side: str = "domain") -> list[Any]:
+def classes(built: Source[Any], split: str, side: str = "class") -> list[Any]:
     return [record.load() for record in built.records(split) if record.side == side]
 
 
@@ -42,10 +42,10 @@ def test_a_folder_for_each_class(tmp_path: Path) -> None:
     folders = {name: str(tmp_path / name) for name in HAIR}
     dataset = prepare(tmp_path / "out", {"source": {"uses": "domains", "domains": folders}})
     assert dataset.keys("train", "image") == [f"{name}/{n}" for name in HAIR for n in range(2)]
-    assert dataset.value("train", "domain", "grey/1").item() == 2
-    assert dataset.spec((6, 8)).sides["domain"] == Class(HAIR)
+    assert dataset.value("train", "class", "grey/1").item() == 2
+    assert dataset.spec((6, 8)).sides["class"] == Class(HAIR)
     order = source({"uses": "domains", "domains": dict(reversed(folders.items())), "test": {"blond": folders["blond"]}})
-    assert order.facts().data["domain"] == Class(("grey", "brown", "blond")) and classes(order, "test") == [2, 2]
+    assert order.facts().data["class"] == Class(("grey", "brown", "blond")) and classes(order, "test") == [2, 2]
 
 
 @pytest.mark.parametrize("packing", ["folder", "zip", "tar.gz"])
@@ -57,8 +57,8 @@ def test_a_root_with_and_without_splits(packing: str, tmp_path: Path) -> None:
         else:
             root = packed(tmp_path / f"{len(splits)}.{packing}", {k: bytes(v) for k, v in tree(splits).items()})  # type: ignore[arg-type]
         built = source({"uses": "domains", "root": root, "limit": {"train": 1}})
-        assert built.facts().splits == expected and built.facts().data["domain"] == Class(HAIR)
-        assert built.facts().data.together == (("image", "domain"),)
+        assert built.facts().splits == expected and built.facts().data["class"] == Class(HAIR)
+        assert built.facts().data.together == (("image", "class"),)
         assert keys(built, "train") == ["blond/0", "brown/0", "grey/0"] and classes(built, "train") == [0, 1, 2]
         assert next(iter(built.notes())) == "train/blond: the first 1 of 2 images by name (limit)"
         some = source({"uses": "domains", "root": root, "names": ["grey", "blond"], "sides": ["photo", "hair"]})
@@ -92,7 +92,7 @@ def test_what_is_wrong_with_folders_of_classes(tmp_path: Path) -> None:
 def test_a_card_of_classes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     write_files(tmp_path, {**tree(("train/",), ("cat", "dog", "wild")), **tree(("val/",), ("cat", "dog", "wild"), 1)})
     built = source({"uses": "dataset", "name": "afhq", "root": tmp_path})
-    assert built.facts().data["domain"] == Class(("cat", "dog", "wild")) and built.facts().splits == ("train", "val")
+    assert built.facts().data["class"] == Class(("cat", "dog", "wild")) and built.facts().splits == ("train", "val")
     assert classes(built, "val") == [0, 1, 2] and list(built.notes()) == []
     some = source({"uses": "dataset", "name": "afhq", "root": tmp_path, "domains": ["wild", "cat"]})
     assert keys(some, "val") == ["wild/0", "cat/0"] and classes(some, "val") == [0, 1]
@@ -113,7 +113,7 @@ def test_attributes_of_a_card_as_domains(tmp_path: Path) -> None:
     write_files(tmp_path, {"list_attr_celeba.txt": table, "list_eval_partition.txt": partition})
     stated = {"uses": "dataset", "name": "celeba", "root": tmp_path, "domains": ["Blond", "Black"]}
     built = source(stated)
-    assert built.facts().data["domain"] == Class(("Blond", "Black")) and built.facts().splits == ("train", "val")
+    assert built.facts().data["class"] == Class(("Blond", "Black")) and built.facts().splits == ("train", "val")
     assert (keys(built, "train"), classes(built, "train")) == (["1", "0"], [0, 1])
     assert (keys(built, "val"), classes(built, "val")) == (["5", "4"], [0, 1])
     notes = list(built.notes())
@@ -139,7 +139,7 @@ def test_an_image_folder_of_classes(tmp_path: Path) -> None:
         tmp_path, {**tree(("train/",), ("cat", "dog")), **tree(("test/",), ("cat", "dog"), 1), "README.md": "x"}
     )
     built = source({"uses": "huggingface", "root": tmp_path})
-    assert built.facts().splits == ("train", "test") and built.facts().data["domain"] == Class(("cat", "dog"))
+    assert built.facts().splits == ("train", "test") and built.facts().data["class"] == Class(("cat", "dog"))
     assert keys(built, "train") == ["cat/0", "cat/1", "dog/0", "dog/1"] and classes(built, "test") == [0, 1]
     flat = source({"uses": "huggingface", "root": write_files(tmp_path / "flat", {"train/1.png": png(1)})})
     assert flat.facts().kind == "single" and keys(flat, "train") == ["1"]
@@ -185,7 +185,7 @@ def test_parquet_with_images_and_named_classes(tmp_path: Path) -> None:
     hub(tmp_path / "data" / "train-00001-of-00002.parquet", 3, 2)
     hub(tmp_path / "data" / "test-00000-of-00001.parquet", 5, 3)
     built = source({"uses": "huggingface", "root": tmp_path})
-    assert built.facts().splits == ("train", "test") and built.facts().data["domain"] == Class(("cat", "dog"))
+    assert built.facts().splits == ("train", "test") and built.facts().data["class"] == Class(("cat", "dog"))
     assert keys(built, "train") == [
         "train-00000-of-00002/000000", "train-00000-of-00002/000001", "train-00000-of-00002/000002",
         "train-00001-of-00002/000000", "train-00001-of-00002/000001",
@@ -236,19 +236,19 @@ def test_shards_are_read_where_they_lie(tmp_path: Path) -> None:
     shard(tmp_path / "val.tar.gz", range(3))
     shards = {"train": f"{tmp_path}/s-{{000..002}}.tar", "val": f"{tmp_path}/val.tar.gz"}
     built = source({"uses": "webdataset", "shards": shards})
-    assert built.facts().splits == ("train", "val") and built.facts().data["domain"] == Class(("0", "1", "2"))
+    assert built.facts().splits == ("train", "val") and built.facts().data["class"] == Class(("0", "1", "2"))
     assert keys(built, "train")[:3] == ["s-000/0000", "s-000/0001", "s-001/0002"] and keys(built, "val")[0] == "0000"
     images = [record.load() for record in built.records("train") if record.side == "image"]
     assert all(np.array_equal(image, picture(6, 8, seed=n)) for n, image in enumerate(images))
     assert len(list(built.inputs())) == 4
     columns = {
         "image": "jpg",
-        "domain": {"column": "cls", "type": "class", "names": ["a", "b", "c"]},
+        "class": {"column": "cls", "type": "class", "names": ["a", "b", "c"]},
         "age": {"column": ["json.age", "json.box.x"], "type": "vector"},
     }
     dataset = prepare(tmp_path / "out", {"source": {"uses": "webdataset", "shards": shards, "columns": columns}})
     assert dataset.value("train", "age", "s-002/0005").tolist() == [2.5, 5]
-    assert dataset.value("train", "domain", "s-002/0005").item() == 2
+    assert dataset.value("train", "class", "s-002/0005").item() == 2
     one = source({"uses": "webdataset", "shards": f"{tmp_path}/s-001.tar"})
     assert one.facts().splits == ("train",) and keys(one, "train") == ["0002", "0003"]
 
@@ -258,7 +258,7 @@ def test_what_is_wrong_with_shards(tmp_path: Path) -> None:
     with pytest.raises(DataError) as error:
         source({"uses": "webdataset", "shards": str(file)}).facts()
     assert f"{file}: sample 'broken': member 'broken.json': Expecting" in str(error.value)
-    assert f"{file}: sample 'lonely': no value in column cls (side 'domain')" in str(error.value)
+    assert f"{file}: sample 'lonely': no value in column cls (side 'class')" in str(error.value)
     with pytest.raises(DataError, match=r"s-2.tar: no such shard \(split 'train'\)"):
         source({"uses": "webdataset", "shards": f"{tmp_path}/s-{{2..3}}.tar"}).facts()
     with pytest.raises(DataError, match=r"x.bin: no tar archive by its suffix"):

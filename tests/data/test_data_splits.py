@@ -97,6 +97,14 @@ def test_groups_are_never_torn(groups: list[int], seed: int) -> None:
     assert sum(map(len, seen)) == len(set(groups)) and set().union(*seen) == set(groups)
 
 
+def test_shares_are_as_near_as_whole_groups_get() -> None:
+    pairs = {side: [f"{n}@{n // 2}" for n in range(12)] for side in ("input", "target")}
+    result = divided(pairs, "paired", val=0.2, test=0.2)
+    assert [len(sides["input"]) for sides in result.values()] == [8, 2, 2]
+    few = divided({"image": names(3)}, "single", val=0.1, test=0.1)
+    assert [len(sides["image"]) for sides in few.values()] == [1, 1, 1]
+
+
 def test_groups_by_name_hold_on_all_sides() -> None:
     keys = {side: [f"patient{n % 9}/{side}{n}" for n in range(45)] for side in "ab"}
     result = divided(keys, test=0.3, group=r"^(patient\d+)/")
@@ -120,8 +128,8 @@ def test_paired_splits_stay_paired() -> None:
 def test_what_cannot_be_divided() -> None:
     with pytest.raises(ConfigError, match="this one has train, test; leave `split` out, or read one of them"):
         SplitSource(Listed({}, splits=("train", "test")), SplitOptions(test=0.3)).facts()
-    with pytest.raises(DataError, match="split 'test' would be empty: there are 3 groups to divide"):
-        divided({"a": names(3)}, Sides({"a": Image()}), test=0.1)
+    with pytest.raises(DataError, match="split 'train' would be empty: there are 1 groups to divide"):
+        divided({"a": names(1)}, Sides({"a": Image()}), test=0.1)
     for wrong, message in (
         ({}, "give shares, {val: 0.1, test: 0.1}, or {folds: 5, fold: 2}"),
         ({"folds": 5}, "`folds` and `fold` go together"),

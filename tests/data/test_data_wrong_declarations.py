@@ -205,7 +205,7 @@ WRONG = (
     Wrong(
         "sample without a class",
         "source: {uses: webdataset, shards: shard.tar}",
-        ("shard.tar: sample '0001': no value in column cls (side 'domain')",),
+        ("shard.tar: sample '0001': no value in column cls (side 'class')",),
     ),
     Wrong("absent shard", 'source: {uses: webdataset, shards: "s-{0..3}.tar"}', ("s-0.tar: no such shard",)),
     # Folders.

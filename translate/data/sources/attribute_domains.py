@@ -24,7 +24,7 @@ class AttributeDomainsConfig(Picking):
     """Folder of the images and of both tables."""
     domains: tuple[str, ...]
     """Attributes that are the domains, in the order of their index: `[Black_Hair, Blond_Hair, Brown_Hair]`."""
-    sides: tuple[str, str] = ("image", "domain")
+    sides: tuple[str, str] = ("image", "class")
     """Names of the two sides: the images, and the class of each."""
     images: str = "img_align_celeba"
     """Folder of the images, in `root`."""

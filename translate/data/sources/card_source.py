@@ -33,7 +33,7 @@ class DatasetConfig(Picking):
     domains: tuple[str, ...] = ()
     """Columns of a table of attributes that are several domains, `[Black_Hair, Blond_Hair]`, or the folders of classes
     to read, of cards that have one or the other; empty: all folders."""
-    sides: tuple[str, str] = ("image", "domain")
+    sides: tuple[str, str] = ("image", "class")
     """With `kind: domains`: names of the two sides, the images and the class of each."""
     colour: bool = False
     """Whether grey images become RGB, for data of kind `attribute` whose sides mix both."""

@@ -36,7 +36,7 @@ class DomainsConfig(Picking):
     """Folders of the split `test` by class, beside `domains`; empty for none."""
     names: tuple[str, ...] = ()
     """Classes to read from a `root`, in the order of their index; empty: all, sorted."""
-    sides: tuple[str, str] = ("image", "domain")
+    sides: tuple[str, str] = ("image", "class")
     """Names of the two sides: the images, and the class of each."""
 
     @model_validator(mode="after")

@@ -34,7 +34,7 @@ class HuggingFaceConfig(RowOptions):
 class HuggingFace(RowSource[HuggingFaceConfig]):
     """A local copy of a dataset from the Hugging Face Hub, or of one laid out for it. Nothing is downloaded.
 
-    Without `columns` the sides are `image` and, where classes have names, `domain`.
+    Without `columns` the sides are `image` and, where classes have names, `class`.
     """
 
     name = "huggingface"
@@ -66,7 +66,7 @@ class HuggingFace(RowSource[HuggingFaceConfig]):
             return {}
         chosen = {"image": Column(column=images[0])}
         if rows.classes:
-            chosen["domain"] = Column(column=next(iter(rows.classes)))
+            chosen["class"] = Column(column=next(iter(rows.classes)))
         used = [name for column in chosen.values() for name in column.columns]
         if rest := [name for name in rows.columns if name not in used]:
             self._note(f"{self.place()}: columns that are not read: {', '.join(rest)}; name them in `columns`")

@@ -171,16 +171,15 @@ def _divided(groups: list[str], sizes: Mapping[str, int], options: SplitOptions)
 
 
 def _by_shares(groups: list[str], sizes: Mapping[str, int], shares: Mapping[str, float]) -> dict[str, str]:
-    """The first groups to the first share until it is full, and so on; the rest to `train`."""
+    """The first groups to the first share until it is about full, and so on; the rest to `train`."""
     total = sum(sizes[group] for group in groups)
     split_of: dict[str, str] = {}
-    waiting = iter(groups)
+    waiting = list(reversed(groups))
     for split, share in shares.items():
-        images = 0
-        while images < round(share * total):
-            group = next(waiting, None)
-            if group is None:  # a large group filled an earlier split beyond its share
-                break
+        images, wanted = 0, share * total
+        # As near to the share as whole groups get; no split of a share is left without any, if there is one.
+        while waiting and ((wanted and not images) or images + sizes[waiting[-1]] / 2 <= wanted):
+            group = waiting.pop()
             split_of[group] = split
             images += sizes[group]
     return split_of | dict.fromkeys(waiting, "train")

@@ -35,8 +35,8 @@ class WebDatasetConfig(RowOptions):
 class WebDataset(RowSource[WebDatasetConfig]):
     """Tar shards as the library `webdataset` writes them: members of one name and several suffixes are a sample.
 
-    A column is called like the suffix: `{image: jpg, domain: cls, age: {column: json.age, type: vector}}`. Without
-    `columns` the sides are `image` and, where samples have a `cls`, `domain`.
+    A column is called like the suffix: `{image: jpg, class: cls, age: {column: json.age, type: vector}}`. Without
+    `columns` the sides are `image` and, where samples have a `cls`, `class`.
     """
 
     name = "webdataset"
@@ -67,7 +67,7 @@ class WebDataset(RowSource[WebDatasetConfig]):
         images = [name for name in self.rows.columns if f".{name}".endswith(readable())]
         chosen = {"image": Column(column=images[0])} if images else {}
         if "cls" in self.rows.columns:
-            chosen["domain"] = Column(column="cls", type="class")
+            chosen["class"] = Column(column="cls", type="class")
         return chosen
 
     def table_files(self) -> Iterable[Path]:

@@ -22,7 +22,7 @@ class RowOptions(Picking):
     """Options of every source of rows."""
 
     columns: dict[str, NamedColumn] = {}
-    """Sides by name, each a column or what is said of one: `{image: file, domain: {column: kind, type: class}}`."""
+    """Sides by name, each a column or what is said of one: `{image: file, class: {column: kind, type: class}}`."""
     key: str | None = None
     """Column that names the images of a row within the dataset; `null` takes the name of the first image's file."""
     group: str | None = None
