@@ -51,7 +51,7 @@ def context_of(count: int, asked: list[int] | None = None) -> EvaluationContext:
 @pytest.fixture(scope="module")
 def judged() -> tuple[WantedClass, list[Tensor]]:
     metric = metric_of()
-    metric.trained(context_of(0))
+    metric.classifier.trained(context_of(0))
     return metric, [picture(n % 3, 1000 + n) for n in range(30)]
 
 

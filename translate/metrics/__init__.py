@@ -11,6 +11,7 @@ from translate.metrics.c2st import C2ST
 from translate.metrics.classifier import Classifier, train_classifier
 from translate.metrics.diversity import Diversity
 from translate.metrics.images import Deferred, Enlarged, Images, LabelMaps, by_key
+from translate.metrics.input_information import InputInformation
 from translate.metrics.luma import PSNRLuma, SSIMLuma
 from translate.metrics.paired import L1, PSNR, SSIM
 from translate.metrics.pairs import decibel, mean_score, paired_images
@@ -40,6 +41,7 @@ __all__ = [
     "Diversity",
     "Enlarged",
     "Images",
+    "InputInformation",
     "LabelMaps",
     "MeanIoU",
     "PaletteAccuracy",
@@ -75,4 +77,5 @@ def translate_metrics() -> Iterable[type[Metric[Any]]]:
         ClassAccuracy,
         C2ST,
         WantedClass,
+        InputInformation,
     ]
