@@ -11,10 +11,12 @@ from torch import nn
 
 from translate import Class, DataSpec, Direction, Image, Sides
 from translate.console import PlainConsole
+from translate.conversion.convert import convert
+from translate.conversion.options import ConvertOptions
 from translate.conversion.samples.folder import sample_folder
 from translate.conversion.samples.sheets import SampleOptions, arithmetic_sheet, interpolation_sheet, terms
 from translate.errors import ConfigError
-from translate.imaging.io import read
+from translate.imaging.io import read, write
 from translate.inference.draw import MixedDraw, SeededDraw
 from translate.inference.translator import Translator
 
@@ -97,3 +99,43 @@ def test_mixed_noise_is_noise():
     assert torch.allclose(first, SeededDraw([1], (1, 1), device).uniform(50), atol=1e-5)
     heavier = MixedDraw([[(1, 0.1), (2, 0.9)]], (1, 1), device).integers(9, 50)
     assert torch.equal(heavier, SeededDraw([2], (1, 1), device).integers(9, 50))
+
+
+def test_a_folder_gets_all_outputs_of_a_direction(tiny, tmp_path):
+    """Pictures as files beside each other, classes and numbers in the rows; a second command finds all of it done."""
+
+    class Seer(tiny):
+        data = SIDES
+        directions = {
+            "all": Direction(nets=("gen",), further={"half": "image", "kind": "class", "mean": "vector"}),
+            "classify": Direction(nets=("gen",), output="class", target="kind"),
+        }
+
+        def translate(self, nets, inputs, direction, draw):
+            x = inputs["image"]
+            kind = torch.eye(3)[(x.mean((1, 2, 3)) > 0).long() * 2]
+            if direction == "classify":
+                return kind
+            return {"output": x, "half": x / 2, "kind": kind, "mean": x.mean((2, 3))}
+
+    spec = DataSpec(SIDES, {"image": 3}, (8, 12))
+    seer = Translator(Seer(Seer.Config(), spec, {}), {"gen": nn.Identity()}, {})
+    (tmp_path / "in").mkdir()
+    for name, level in (("dark", 10), ("bright", 250)):
+        write(tmp_path / f"in/{name}.png", np.full((5, 4, 3), level, np.uint8))
+    options = ConvertOptions(direction="all")
+    summary = convert(tmp_path / "in", tmp_path / "out", seer, options, console=console())
+    rows = {row["input"]: row for row in map(json.loads, (tmp_path / "out/results.jsonl").read_text().splitlines())}
+    assert summary.done == 2 and rows["dark.png"]["output"] == ["dark.png", "dark.half.png"]
+    assert rows["dark.png"]["values"]["kind"] == "cat" and rows["bright.png"]["values"]["kind"] == "owl"
+    assert rows["bright.png"]["values"]["mean"] == pytest.approx([250 / 127.5 - 1] * 3)
+    assert abs(int(read(tmp_path / "out/bright.half.png").pixels.max()) - 189) <= 1
+    assert convert(tmp_path / "in", tmp_path / "out", seer, options, console=console()).kept == 2
+
+    options = ConvertOptions(direction="classify")
+    assert convert(tmp_path / "in", tmp_path / "classes", seer, options, console=console()).done == 2
+    text = (tmp_path / "classes/results.jsonl").read_text()
+    rows = {row["input"]: row for row in map(json.loads, text.splitlines())}
+    assert rows["bright.png"]["values"] == {"output": "owl"} and rows["bright.png"]["output"] is None
+    assert not list((tmp_path / "classes").glob("*.png"))
+    assert convert(tmp_path / "in", tmp_path / "classes", seer, options, console=console()).kept == 2

@@ -88,6 +88,8 @@ class Backlog:
 
     def _standing(self, item: Item, row: Row, targets: Sequence[Path], journal: Journal) -> Entry:
         """An item whose output was written by an earlier conversion and is there, perhaps changed since then."""
+        if not targets:  # its outputs are classes and numbers, which the row has
+            return Entry(item, row, origin="kept")
         written = [target.stat().st_mtime_ns for target in targets]
         # Rows reach the disk before their outputs do. After a kill the last rows may belong to outputs that never got
         # their names (a file of that name is an older one); after a power cut the last minute's outputs may be empty.

@@ -32,7 +32,8 @@ ALONE = "alone"
 class Task:
     """One image on its way; `reason` is set by whatever failed first.
 
-    `bytes`: of the decoded image, as its header says. `outputs`: one, or as many as samples are asked for.
+    `bytes`: of the decoded image, as its header says. `outputs`: the pictures of all samples, in the order of their
+    names; `values`: their classes and vectors by name, of each sample.
     """
 
     entry: Entry
@@ -41,6 +42,7 @@ class Task:
     image: Image | None = None
     others: dict[str, Image] = field(default_factory=dict)
     outputs: list[Image] = field(default_factory=list)
+    values: list[dict[str, Any]] = field(default_factory=list)
     seconds: float = 0.0
 
     @property

@@ -14,6 +14,7 @@ from translate.contracts import Console
 from translate.conversion.items import Item, Row
 from translate.conversion.job import Conversion, journal_of
 from translate.conversion.journal import settings_before
+from translate.conversion.names import picture_parts
 from translate.conversion.options import DEFAULTS, ConvertOptions
 from translate.conversion.plan import Plan, plan
 from translate.conversion.report import write_report
@@ -72,6 +73,7 @@ def preview(
 def convert_items(work: Plan, translator: Translator, options: ConvertOptions, *, console: Console) -> Summary:
     """Converts items that are already planned. There is no page of pictures, and no settings are written."""
     options = replace(options, samples=work.samples)
+    work = replace(work, parts=picture_parts(translator.route(options.direction)))
     for item in islice(work.items, 1):
         of_item = {*item.others, *item.values} if item else set()
         translator.check(options.direction, {*options.others, *of_item})
@@ -99,7 +101,8 @@ def prepare(
     elif (own := output_suffix(translator.program, translator.route(options.direction))) != ".png":
         suffix = _exact_suffix(input, output, suffix, own)
     _check_samples(translator, options)
-    work = plan(input, output, suffix, options.samples)
+    parts = picture_parts(translator.route(options.direction))
+    work = replace(plan(input, output, suffix, options.samples), parts=parts)
     translator.check(options.direction, options.others)
     journal = journal_of(work, options)
     if options.precision == "auto":

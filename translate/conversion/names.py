@@ -12,6 +12,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from pathlib import PurePosixPath
 
+from translate.contracts import Route
 from translate.conversion.items import Item
 from translate.imaging.io import writable
 
@@ -30,12 +31,30 @@ def same(name: str) -> str:
     return unicodedata.normalize("NFC", name).casefold()
 
 
-def names_of(target: str, samples: int) -> list[str]:
-    """The output names of an input: `a/b.png` alone, or `a/b.1.png`, `a/b.2.png`, ... of several samples."""
-    if samples == 1:
-        return [target]
+MAIN = ""
+"""Stands for the main output among the `parts` of a direction that has several."""
+
+
+def picture_parts(route: Route) -> tuple[str, ...]:
+    """The outputs of a direction that are pictures: `MAIN`, and further ones by name; classes and vectors are none."""
+    forms = {MAIN: route.output, **route.further}
+    return tuple(part for part, form in forms.items() if form in ("image", "labels"))
+
+
+def names_of(target: str, samples: int, parts: Sequence[str] = (MAIN,)) -> list[str]:
+    """The output names of an input: `a/b.png` alone, or `a/b.1.png`, `a/b.2.png`, ... of several samples.
+
+    `parts` names the outputs that are pictures: a further one, `depth`, is `a/b.depth.png`, behind the main one of its
+    sample.
+    """
     path = PurePosixPath(target)
-    return [str(path.with_suffix(f".{number}{path.suffix}")) for number in range(1, samples + 1)]
+    numbers = [""] if samples == 1 else [f".{number}" for number in range(1, samples + 1)]
+    names = []
+    for number in numbers:
+        for part in parts:
+            ending = f"{number}.{part}" if part else number
+            names.append(str(path.with_suffix(f"{ending}{path.suffix}")) if ending else target)
+    return names
 
 
 def named(items: Sequence[Item], suffix: str | None, samples: int = 1, taken: Iterable[str] = ()) -> list[Item]:

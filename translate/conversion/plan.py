@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
 
 from translate.conversion.items import Item
-from translate.conversion.names import named, names_of, order, same
+from translate.conversion.names import MAIN, named, names_of, order, same
 from translate.conversion.tree import Tree, pattern_of
 from translate.errors import ConfigError
 from translate.imaging.io import readable, writable
@@ -22,9 +22,11 @@ class Plan:
     """What a conversion will do: `items`, sorted by `order`, all below `output`.
 
     Iterating over `items` looks anew; None stands for a file that is passed over (it is no image, is hidden, or is a
-    link to a folder). `root` is what names are relative to. `journal` is where the rows go (None: a single output file
-    has none). `whole`: the items are all that there is below the root, so that rows of other names are out of date. Of
-    several `samples` the outputs of an item are `NAME.1.png`, `NAME.2.png`, ..., where its target is `NAME.png`.
+    link to a folder). `root` is what names are relative to. `journal` is where the rows go (None: a single output
+    file has none). `whole`: the items are all that there is below the root, so that rows of other names are out of
+    date. Of several `samples` the outputs of an item are `NAME.1.png`, `NAME.2.png`, ..., where its target is
+    `NAME.png`. `parts` are the outputs that are pictures: the main one, and further ones by name; none where all are
+    classes and numbers.
     """
 
     items: Iterable[Item | None]
@@ -33,10 +35,11 @@ class Plan:
     journal: Path | None = None
     samples: int = 1
     whole: bool = True
+    parts: tuple[str, ...] = (MAIN,)
 
     def targets(self, item: Item) -> list[Path]:
         """The files that an item gives."""
-        return [self.output / name for name in names_of(item.target, self.samples)]
+        return [self.output / name for name in names_of(item.target, self.samples, self.parts)]
 
     def count(self) -> tuple[int, int]:
         """How many items there are, and how many files are passed over."""

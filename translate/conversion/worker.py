@@ -8,7 +8,7 @@ from __future__ import annotations
 import hashlib
 import secrets
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from itertools import chain
 from pathlib import Path
@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from translate.conversion.batches import Batch, Task, batches, diversity
 from translate.conversion.items import Entry, Outcome, make_row
-from translate.conversion.names import names_of
+from translate.conversion.names import MAIN, names_of, picture_parts
 from translate.conversion.options import ConvertOptions
 from translate.device import cores
 from translate.errors import StageError
@@ -44,7 +44,9 @@ class Worker:
 
     def __init__(self, translator: Translator, options: ConvertOptions, output: Path, scratch: Path) -> None:
         self._translator, self._options, self._output, self._scratch = translator, options, output, scratch
-        self._output_ratio = translator.route(options.direction).scale ** 2
+        self._route = translator.route(options.direction)
+        self._parts = picture_parts(self._route)
+        self._output_ratio = self._route.scale**2
 
     def run(self, windows: Iterable[Sequence[Entry]]) -> Iterator[list[Outcome]]:
         """Outcomes of all entries, each once, those of a window before those of the next. Errors: StageError."""
@@ -115,10 +117,20 @@ class Worker:
                 others = {**task.entry.item.values, **self._options.others, **task.others}
                 for number in range(self._options.samples):
                     sample = task.entry.item.sample + number
-                    output = self._translator.translate_image(task.image, self._options.direction, others, sample)
-                    task.outputs.append(output)
+                    pictures, values = self._outputs(task.image, others, sample)
+                    task.outputs += pictures
+                    task.values.append(values)
             task.image, task.others = None, {}  # decoded images are large, and encoding takes a while
         return batch
+
+    def _outputs(self, image: Image, others: Mapping[str, Any], sample: int) -> tuple[list[Image], dict[str, Any]]:
+        """The outputs of one sample: pictures in the order of their names, classes and vectors by name."""
+        direction = self._options.direction
+        if self._parts == (MAIN,) and not self._route.further:
+            return [self._translator.translate_image(image, direction, others, sample)], {}
+        outputs = self._translator.translate_outputs(image, direction, others, sample)
+        pictures = [output for output in outputs.values() if isinstance(output, Image)]
+        return pictures, {name: output for name, output in outputs.items() if not isinstance(output, Image)}
 
     def _together(self, tasks: Sequence[Task]) -> bool:
         """Translates all images at once. Returns False where that fails: one by one they show which of them it is."""
@@ -145,13 +157,15 @@ class Worker:
     def _outcome(self, task: Task) -> Outcome:
         """Encodes and writes the outputs of an image. Of several samples it has all or none."""
         entry = task.entry
-        names = names_of(entry.item.target, self._options.samples)
+        names = names_of(entry.item.target, self._options.samples, self._parts)
         files: list[tuple[Path, Path]] = []
         hashes: list[str] = []
         extra_columns: dict[str, Any] = {}
         with task.step():
-            if len(task.outputs) > 1:
-                extra_columns["diversity"] = diversity(task.outputs)
+            if self._options.samples > 1 and len(task.outputs) > 1:
+                extra_columns["diversity"] = diversity(task.outputs[:: len(self._parts)])
+            if any(task.values):
+                extra_columns["values"] = task.values if self._options.samples > 1 else task.values[0]
             # A task that has failed has no outputs: then nothing is written.
             for image, name in zip(task.outputs, names, strict=False):
                 target = self._output / name
@@ -165,10 +179,11 @@ class Worker:
             for file, _ in files:
                 file.unlink(missing_ok=True)
             return Outcome(make_row(entry.item, "failed", task.reason, seconds=seconds), window=entry.window)
-        if self._options.samples > 1:
-            results: dict[str, Any] = {"output": names, "sha256": hashes}
-        else:
+        results: dict[str, Any] = {}  # an input whose outputs are all classes and numbers has no files
+        if len(names) == 1:
             results = {"output": names[0], "sha256": hashes[0]}
+        elif names:
+            results = {"output": names, "sha256": hashes}
         row = make_row(entry.item, "done", **results, **extra_columns, seconds=seconds)
         return Outcome(row, tuple(files), entry.replace, window=entry.window)
 
