@@ -55,6 +55,9 @@ class CodedUNet(Network[CodedUNetConfig]):
             self.up.append(stack({"relu": nn.ReLU(), **_doubling(config.upsample, inputs, outputs), **layers}))
         self.initialise(config.init, config.gain, config.spectral)
 
+    def example(self, images: Tensor) -> tuple[Tensor, ...]:
+        return images, images.new_ones(len(images), self.config.code)
+
     def forward(self, images: Tensor, z: Tensor) -> Tensor:
         self.expect(images, multiple=self.multiple, advice="resize or crop them, or take fewer `levels`")
         x, skips = images, []

@@ -82,6 +82,10 @@ class TimeUNet(Network[TimeUNetConfig]):
         nn.init.zeros_(self.share.weight)
         nn.init.ones_(self.share.bias)
 
+    def example(self, images: Tensor) -> tuple[Tensor, ...]:
+        time = torch.linspace(0, 1, len(images), device=images.device)
+        return images[:, : self.out_channels], time, images[:, self.out_channels :]
+
     def forward(self, images: Tensor, time: Tensor, condition: Tensor | None = None) -> Tensor:
         c = self.config
         self.expect(images, multiple=self.multiple, advice="resize or crop them, or take fewer `levels`")

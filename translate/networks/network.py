@@ -70,6 +70,13 @@ class Network(Configured[C], nn.Module):
         body = {"name": name, "Config": config, "__doc__": f"`{cls.name}` with {stated}.", "__module__": cls.__module__}
         return type(name, (cls,), body)
 
+    def example(self, images: Tensor) -> tuple[Any, ...]:
+        """The arguments of a call for images N x in_channels x H x W, with which the conformance kit tries the network.
+
+        A network with further inputs, such as a code or a time, makes them up here. Default: the images alone.
+        """
+        return (images,)
+
     def initialise(self, init: Init = "normal", gain: float = 0.02, spectral: bool = False) -> None:
         """Fresh weights; then, if `spectral`, every weight is divided by its largest singular value.
 

@@ -72,10 +72,12 @@ class NetworkChecks(ComponentChecks):
     @check("computes finite outputs and gradients", "seeded")
     def runs(self) -> Iterator[str]:
         net = self.built()
-        self.size = smallest(-(-self.size // net.multiple) * net.multiple, lambda size: net(self.images(size)))
+        self.size = smallest(
+            -(-self.size // net.multiple) * net.multiple, lambda size: net(*net.example(self.images(size)))
+        )
         images = self.images()
         copied = images.clone()
-        outputs = list(_tensors(net(images)))
+        outputs = list(_tensors(net(*net.example(images))))
         if not outputs:
             yield f"forward() returns no tensor for images {tuple(images.shape)}"
             return
@@ -98,10 +100,10 @@ class NetworkChecks(ComponentChecks):
     def restored(self) -> Iterator[str]:
         net, other = self.built(), self.built(1)
         images = self.images()
-        net(images)
+        net(*net.example(images))
         other.load_state_dict(net.state_dict())
         with torch.no_grad():
-            was, now = (list(_tensors(n.eval()(images))) for n in (net, other))
+            was, now = (list(_tensors(n.eval()(*n.example(images)))) for n in (net, other))
         if not all(torch.equal(a, b) for a, b in zip(was, now, strict=True)):
             yield "its outputs differ once its state is saved and loaded; keep what it knows in parameters and buffers"
 
