@@ -86,7 +86,7 @@ def test_what_comes_back_lies_in_the_stated_range():
 
 
 def test_floats_without_a_stated_range_have_white_at_one():
-    with pytest.raises(DataError, match=r"floats from -2 to 1.5, and what was learned is images whose white is 1"):
+    with pytest.raises(DataError, match=r"floats from -2 to 1.5, and this model takes black at 0 and white at 1"):
         to_tensor(np.array([[[-2.0], [1.5]]], np.float32))
 
 

@@ -95,8 +95,8 @@ def to_tensor(image: Array, ranges: Ranges | None = None) -> Tensor:
         return scaled(torch.from_numpy(image.transpose(2, 0, 1).astype(np.float32)), ranges)[None]
     if not within_unit(image):
         raise DataError(
-            f"floats from {image.min():g} to {image.max():g}, and what was learned is images whose white is 1: scale "
-            "them to [0, 1] as the images of the training were"
+            f"the image has floats from {image.min():g} to {image.max():g}, and this model takes black at 0 and white "
+            "at 1: scale them as the images of its training were"
         )
     # 2^32 - 1 is no float32: those samples are scaled in float64 and rounded once.
     values: Array = image.transpose(2, 0, 1).astype(np.float64 if image.dtype == np.uint32 else np.float32)
