@@ -113,7 +113,7 @@ def test_two_folders_of_label_maps(tmp_path):
 def test_metrics_of_images_and_of_labels_do_not_mix():
     facts = DatasetFacts("labelled", pairs=("val",), classes=("a", "b"))
     uses = [MetricUse(uses=name) for name in ("l1", "miou")]
-    found = list(metric_problems(uses, facts, "val", Registry([]), labels=True))
+    found = list(metric_problems(uses, facts, "val", Registry([]), form="labels"))
     assert found == [(0, "l1 compares images, and the outputs here are label maps; use miou")]
     found = list(metric_problems(uses, facts, "val", Registry([])))
     assert found == [(1, "miou compares labels, and the outputs here are images")]

@@ -178,7 +178,7 @@ class Details(Apart):
         return {"each": [1, 2]}
 
 
-@fault("`reads` is 'pixels'; it is 'images' or 'labels'")
+@fault("`reads` is 'pixels'; it is 'images', 'labels' or 'classes'")
 class OddReading(Apart):
     reads = "pixels"
 

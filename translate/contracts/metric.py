@@ -52,14 +52,15 @@ class Metric(Configured[C], ABC):
     """A score of output images.
 
     Images are float32, C x H x W, in [0, 1], already rounded to the file's bit depth. A metric that `reads` labels gets
-    maps of class indices instead, long H x W, where `IGNORE` in a reference stands for no class.
+    maps of class indices instead, long H x W, where `IGNORE` in a reference stands for no class; one that reads classes
+    gets one index for each image, long without axes, and `MISSING` in a reference where an image has none.
 
     A metric is scored many times: outputs, the inputs in their place, another model's outputs, sets drawn for
     intervals. Each call of `score` gets everything that it needs, and one call changes nothing for the next.
     """
 
-    reads: ClassVar[Literal["images", "labels"]] = "images"
-    """The form of outputs and references: images, or label maps."""
+    reads: ClassVar[Literal["images", "labels", "classes"]] = "images"
+    """The form of outputs and references: images, label maps, or the classes of images."""
     better: ClassVar[Literal["higher", "lower"]] = "lower"
     """The good end of the scale."""
     paired: ClassVar[bool] = True

@@ -115,6 +115,8 @@ def batches(
 def _common(entry: Entry, header: Header, translator: Translator, options: ConvertOptions) -> Any:
     """What images of one batch have in common, or `ALONE`."""
     item = entry.item
+    if translator.route(options.direction).further:
+        return ALONE
     if translator.draws(options.direction) or item.others or item.values or options.samples > 1:
         return ALONE
     return translator.padded_key(options.direction, (header.height, header.width), header.channels)

@@ -23,6 +23,7 @@ from translate.errors import StageError
 from translate.imaging.convert import deepened
 from translate.imaging.io import Header, Image, encode
 from translate.imaging.sandbox import GuardedReader
+from translate.inference.program import MAIN as OUTPUT
 from translate.threads import ordered_map
 
 if TYPE_CHECKING:
@@ -145,7 +146,11 @@ class Worker:
             return False
         seconds = (time.perf_counter() - began) / len(tasks)
         for task, output in zip(tasks, outputs, strict=True):
-            task.outputs, task.image = [output], None
+            if isinstance(output, Image):
+                task.outputs = [output]
+            else:
+                task.values = [{OUTPUT: output}]
+            task.image = None
             task.seconds += seconds
         return True
 

@@ -7,6 +7,7 @@ from typing import Any
 
 from translate.contracts import Metric
 from translate.markers import hookimpl
+from translate.metrics.accuracy import Accuracy, Classes
 from translate.metrics.c2st import C2ST
 from translate.metrics.classifier import Classifier, train_classifier
 from translate.metrics.diversity import Diversity
@@ -34,7 +35,9 @@ __all__ = [
     "PSNR",
     "SSIM",
     "SWD",
+    "Accuracy",
     "ClassAccuracy",
+    "Classes",
     "Classifier",
     "Comparison",
     "Deferred",
@@ -77,5 +80,6 @@ def translate_metrics() -> Iterable[type[Metric[Any]]]:
         ClassAccuracy,
         C2ST,
         WantedClass,
+        Accuracy,
         InputInformation,
     ]

@@ -140,11 +140,11 @@ def metric_problems(
     registry: Components,
     *,
     context: bool = False,
-    labels: bool = False,
+    form: str = "images",
 ) -> Iterator[tuple[int, str]]:
     """The metrics that data of these facts cannot be scored with: their index, and why.
 
-    `context`: inputs and training images of the outputs are known; `labels`: the outputs are label maps.
+    `context`: inputs and training images of the outputs are known; `form`: that of the outputs, as `Metric.reads`.
     """
     spec = data.spec()
     pairs = split is None or split in data.pairs
@@ -156,11 +156,14 @@ def metric_problems(
             continue
         if metric.needs_context and not context:
             yield i, f"{use.uses} looks at inputs and training images, which are not known for images of another split"
-        elif (metric.reads == "labels") != labels:
-            outputs = "label maps; use miou" if labels else "images"
-            yield i, f"{use.uses} compares {metric.reads}, and the outputs here are {outputs}"
+        elif metric.reads != form:
+            yield i, f"{use.uses} compares {metric.reads}, and the outputs here are {_FORMS[form]}"
         elif metric.paired and not pairs:
             yield i, f"{use.uses} compares pairs, and split {split!r} of this data has none; use swd"
+
+
+_FORMS = {"images": "images", "labels": "label maps; use miou", "classes": "classes; use accuracy"}
+"""Words for the forms of outputs."""
 
 
 def score_folders(
@@ -182,6 +185,8 @@ def score_folders(
     built = [registry.build(use) for use in uses]
     if needing := next((metric.name for metric in built if metric.needs_context), None):
         raise ConfigError(f"{needing} looks at inputs and training images: only the stage `evaluate` has these")
+    if of_classes := next((metric.name for metric in built if metric.reads == "classes"), None):
+        raise ConfigError(f"{of_classes} compares classes of images: only the stage `evaluate` has these")
     lonely = next((metric.name for metric in built if metric.paired and not paired), None)
     if lonely:
         odd = min(set(a) ^ set(b))

@@ -14,7 +14,6 @@ from translate.contracts import (
     Config,
     DatasetFacts,
     ImagesFacts,
-    Labels,
     MetricUse,
     Need,
     Problem,
@@ -26,7 +25,7 @@ from translate.data.dataset import Dataset
 from translate.metrics import Comparison, metric_problems, score_sets, table
 from translate.plugins.options import files, unreadable
 from translate.stages import evaluation
-from translate.stages.evaluation import Evaluated, chosen
+from translate.stages.evaluation import Evaluated, chosen, form_of
 from translate.stages.infer import default_split
 from translate.storage.atomic import write_json, write_text
 from translate.text import number
@@ -92,10 +91,10 @@ class EvaluateStage(Stage[EvaluateConfig]):
         rival = ImagesFacts.of(parents, "rival") or images
         if (rival.split, rival.target_side) != (images.split, images.target_side):
             yield Problem(("needs", "rival"), "the rival's images are of another split, or imitate another side")
-        if images.source_side == images.target_side:  # inputs of a side are the references of outputs that imitate it
-            data = replace(data, pairs=(*data.pairs, split))
-        same, labels = images.split == split, isinstance(data.sides.get(images.target_side or ""), Labels)
-        for i, message in metric_problems(self.config.metrics, data, split, self.registry, context=same, labels=labels):
+        if images.target_side in data.sides and images.target_side in data.sides.group_of(images.source_side):
+            data = replace(data, pairs=(*data.pairs, split))  # each input has its reference beside it, or is it itself
+        same, form = images.split == split, form_of(data.sides.get(images.target_side or ""))
+        for i, message in metric_problems(self.config.metrics, data, split, self.registry, context=same, form=form):
             yield Problem(("with", "metrics", i), message)
 
     def promise(self, parents: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
@@ -116,7 +115,7 @@ class EvaluateStage(Stage[EvaluateConfig]):
         context.console.say(f"scoring {len(e.keys)} images against {len(keys)} of side {e.side!r}, split {e.split!r}")
         scores = score_sets(
             metrics,
-            e.files(list(e.outputs.values()), e.keys),
+            e.files(e.outputs),
             references,
             Comparison(inputs, constant=self.config.baselines, rival=rival, bootstrap=self.config.bootstrap),
             evaluation.evaluation_context(e, context.device),
@@ -131,7 +130,8 @@ class EvaluateStage(Stage[EvaluateConfig]):
         facts, dataset = ImagesFacts.from_json(images.facts), Dataset(context.inputs["data"].path)
         split, side = self._split(facts, dataset.facts), facts.target_side
         assert split is not None and side is not None  # `check` has seen to both
-        return Evaluated(images.path, facts, chosen(images.path, self.config.only), dataset, split, side)
+        outputs = chosen(images.path, self.config.only, form_of(dataset.types[side]))
+        return Evaluated(images.path, facts, outputs, dataset, split, side)
 
 
 def report(context: StageContext, scores: Sequence[Score], about: Mapping[str, Any]) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from fnmatch import fnmatchcase
 from pathlib import Path
@@ -10,14 +10,23 @@ from typing import Any
 
 from torch import Tensor
 
-from translate.contracts import EvaluationContext, Image, ImagesFacts, Labels
-from translate.conversion.dataset_split import IMAGES, INPUTS, OTHERS
+from translate.contracts import Class, EvaluationContext, Image, ImagesFacts, Labels, Side
+from translate.conversion.dataset_split import IMAGES, INPUTS, OTHERS, RESULTS
+from translate.conversion.journal import rows
 from translate.conversion.samples.values import read_values
 from translate.data.dataset import Dataset
 from translate.data.exemplars import exemplar_keys
-from translate.errors import StageError
+from translate.errors import DataError, StageError
 from translate.imaging.convert import Ranges, stated_ranges
-from translate.metrics import Deferred, Enlarged, Images, LabelMaps, by_key
+from translate.inference.program import MAIN
+from translate.metrics import Classes, Deferred, Enlarged, Images, LabelMaps, by_key
+
+
+def form_of(side: Side | None) -> str:
+    """The form of what imitates a side, as `Metric.reads` has it."""
+    if isinstance(side, Class):
+        return "classes"
+    return "labels" if isinstance(side, Labels) else "images"
 
 
 @dataclass(frozen=True)
@@ -26,7 +35,7 @@ class Evaluated:
 
     folder: Path
     facts: ImagesFacts
-    outputs: dict[str, Path]
+    outputs: dict[str, Any]
     dataset: Dataset
     split: str
     side: str
@@ -41,17 +50,30 @@ class Evaluated:
         return set(self.outputs) <= set(self.dataset.keys(self.split, self.facts.source_side))
 
     @property
-    def has_labels(self) -> bool:
-        """Whether outputs and references are label maps."""
-        return isinstance(self.dataset.types[self.side], Labels)
+    def form(self) -> str:
+        """The form of outputs and references, as `Metric.reads`."""
+        return form_of(self.dataset.types[self.side])
 
-    def files(self, paths: Sequence[Path], keys: Sequence[str]) -> Images:
-        """A set of images, or of label maps where the side has these."""
-        return (LabelMaps if self.has_labels else Images)(paths, keys, self.ranges(self.side))
+    def files(self, outputs: Mapping[str, Any]) -> Sequence[Tensor]:
+        """Outputs by key, as metrics read them: images and label maps in files, or classes."""
+        if self.form == "classes":
+            return Classes(lambda key: self._index(outputs[key]), list(outputs))
+        files = LabelMaps if self.form == "labels" else Images
+        return files(list(outputs.values()), list(outputs), self.ranges(self.side))
 
     def ranges(self, side: str) -> Ranges | None:
         """The values of a side that count as 0 and 1; None where these are black and white of its type."""
         return stated_ranges(self.dataset.types.get(side))
+
+    def _index(self, said: Any) -> int:
+        """A class as an index. Errors: DataError for a name that the side does not have."""
+        side = self.dataset.types[self.side]
+        names = side.names if isinstance(side, Class) else ()
+        if isinstance(said, int):
+            return said
+        if said not in names:
+            raise DataError(f"the model says class {said!r}, and side {self.side!r} has {', '.join(names)}")
+        return names.index(said)
 
     def stored(self, split: str, side: str, keys: Sequence[str]) -> Images:
         """Images of the data."""
@@ -63,16 +85,23 @@ class Evaluated:
         return Images([paths[key] for key in self.keys], self.keys, self.ranges(self.facts.source_side))
 
 
-def chosen(folder: Path, patterns: Sequence[str]) -> dict[str, Path]:
-    """The outputs in the folder of an `infer` stage by key, those whose key matches a pattern; empty: all.
+def chosen(folder: Path, patterns: Sequence[str], form: str = "images") -> dict[str, Any]:
+    """The outputs in the folder of an `infer` stage by key, those whose key matches a pattern; empty: all. Images are
+    paths, classes are names or indices.
 
     Errors: StageError where none matches.
     """
-    every = by_key(folder / IMAGES)
-    outputs = {key: path for key, path in every.items() if _matches(key, patterns)}
+    every = _classes(folder) if form == "classes" else by_key(folder / IMAGES)
+    outputs = {key: output for key, output in every.items() if _matches(key, patterns)}
     if not outputs:
-        raise StageError(f"no image is called like {' or '.join(patterns)}; one is called {next(iter(every))}")
+        raise StageError(f"no image is called like {' or '.join(patterns)}; one is called {next(iter(every), 'none')}")
     return outputs
+
+
+def _classes(folder: Path) -> dict[str, Any]:
+    """The classes that an `infer` stage found, by key: they stand in its rows."""
+    found = [row for row in rows(folder / RESULTS) if row["status"] == "done"]
+    return {row["input"]: row["values"][MAIN] for row in sorted(found, key=lambda row: str(row["input"]))}
 
 
 def _matches(key: str, patterns: Sequence[str]) -> bool:
@@ -87,7 +116,8 @@ def reference_keys(e: Evaluated, *, paired: bool) -> list[str]:
     """
     every = e.dataset.keys(e.split, e.side)
     missing = sorted(set(e.keys) - set(every))
-    if (e.side == e.facts.source_side or e.dataset.pairs(e.split)) and not missing:
+    together = e.side in e.dataset.types.group_of(e.facts.source_side)
+    if (together or e.dataset.pairs(e.split)) and not missing:
         return e.keys
     if paired:
         raise StageError(
@@ -97,9 +127,11 @@ def reference_keys(e: Evaluated, *, paired: bool) -> list[str]:
     return every
 
 
-def references(e: Evaluated, keys: Sequence[str]) -> Images:
-    """The images of the target side."""
-    return e.files([e.dataset.path(e.split, e.side, key) for key in keys], keys)
+def references(e: Evaluated, keys: Sequence[str]) -> Sequence[Tensor]:
+    """The images of the target side, or its classes."""
+    if e.form == "classes":
+        return Classes(lambda key: int(e.dataset.value(e.split, e.side, key)), keys)
+    return e.files({key: e.dataset.path(e.split, e.side, key) for key in keys})
 
 
 def copied_inputs(e: Evaluated, references: Sequence[Tensor]) -> Sequence[Tensor] | None:
@@ -109,19 +141,19 @@ def copied_inputs(e: Evaluated, references: Sequence[Tensor]) -> Sequence[Tensor
     Label maps are no copies of images, another split has other inputs, and images that came back would be compared
     with their own originals.
     """
-    if e.facts.split != e.split or e.has_labels or e.facts.via or not e.has_inputs:
+    if e.facts.split != e.split or e.form != "images" or e.facts.via or not e.has_inputs:
         return None
     if (e.folder / INPUTS).is_dir():
         return Enlarged(e.written(e.folder / INPUTS), references)
     return e.stored(e.split, e.facts.source_side, e.keys)
 
 
-def rival_outputs(e: Evaluated, folder: Path, patterns: Sequence[str]) -> Images:
+def rival_outputs(e: Evaluated, folder: Path, patterns: Sequence[str]) -> Sequence[Tensor]:
     """The outputs of another model for the same inputs. Errors: StageError where the keys differ."""
-    others = chosen(folder, patterns)
+    others = chosen(folder, patterns, e.form)
     if others.keys() != e.outputs.keys():
         raise StageError(f"the rival has not the same images: {min(others.keys() ^ e.outputs.keys())}")
-    return e.files(list(others.values()), list(others))
+    return e.files(others)
 
 
 def evaluation_context(e: Evaluated, device: str) -> EvaluationContext | None:

@@ -207,7 +207,7 @@ class InferStage(Stage[InferConfig]):
             split=split,
             source_side=route.source or route.target or "",
             target_side=route.target,
-            pairs=data is not None and route.main is not None and (split in data.pairs or route.target == route.source),
+            pairs=data is not None and route.main is not None and (split in data.pairs or _beside(data, route)),
             data=data.data if data else None,
         )
 
@@ -301,10 +301,17 @@ class InferStage(Stage[InferConfig]):
             raise StageError(f"{summary.failed} of {work.count()[0]} images failed: {first}")
         context.console.say(f"{summary.done} images in {facts.direction}")
         model = ModelFacts.from_json(context.inputs["model"].facts)
+        if model.directions[facts.direction].output not in ("image", "labels"):
+            return  # classes and numbers are no pictures
         page = contact_sheet(work, dataset, facts, model.directions[facts.direction])
         write(context.folder / CONTACT, page)
         context.tracker.image("converted", page, step=0)
         context.tracker.file(context.folder / CONTACT)
+
+
+def _beside(data: DatasetFacts, route: Route) -> bool:
+    """Whether each image that is translated has beside it what its output imitates, or is it itself."""
+    return route.source is not None and route.target in data.sides.group_of(route.source)
 
 
 def default_split(splits: Iterable[str]) -> str | None:

@@ -58,7 +58,10 @@ class MetricChecks(ComponentChecks):
         self.size, self.count = size, count
 
     def images(self, seed: int, shade: float = 1.0) -> Lazy:
-        """A set of images in [0, 1], or of label maps whose first row is `IGNORE`."""
+        """A set of images in [0, 1], of label maps whose first row is `IGNORE`, or of classes."""
+        if self.cls.reads == "classes":
+            draw = torch.Generator().manual_seed(seed)
+            return Lazy(torch.randint(0, 4, (self.count,), generator=draw).unbind())
         if self.cls.reads == "labels":
             return Lazy(tiny_batch("labelled", size=self.size, count=self.count, seed=seed)["label"].unbind())
         noise = tiny_batch("single", size=self.size, count=self.count, seed=seed)["image"]
@@ -119,8 +122,8 @@ class MetricChecks(ComponentChecks):
     def number(self) -> Iterator[str]:
         if self.cls.better not in ("higher", "lower"):
             yield f"`better` is {self.cls.better!r}; it is 'higher' or 'lower'"
-        if self.cls.reads not in ("images", "labels"):
-            yield f"`reads` is {self.cls.reads!r}; it is 'images' or 'labels'"
+        if self.cls.reads not in ("images", "labels", "classes"):
+            yield f"`reads` is {self.cls.reads!r}; it is 'images', 'labels' or 'classes'"
             return
         score, details = self.scored(self.outputs(1, 0.5), self.images(0))
         if isinstance(score, bool) or not isinstance(score, float | int):

@@ -164,11 +164,12 @@ def data_problems(
         return
     scored = validation.directions or tuple(method.directions)[:1]
     known = directions(config, method, data)
-    labels = any(known[name].output == "labels" for name in scored if name in known)
+    outputs = {known[name].output for name in scored if name in known}
+    form = next((form for output, form in (("labels", "labels"), ("class", "classes")) if output in outputs), "images")
     of_metrics = [path for place, path in paths(config, registry).items() if place[:2] == ("validate", "metrics")]
     if any(map(unreadable, of_metrics)):
         return  # that is said already, and a metric cannot be built without its files
-    wrong = metric_problems(validation.metrics, data, split, registry, context=True, labels=labels)
+    wrong = metric_problems(validation.metrics, data, split, registry, context=True, form=form)
     for i, message in wrong:
         yield Problem(("with", "validate", "metrics", i), message)
 

@@ -212,7 +212,8 @@ class Trainer:
         """The scores of one direction by curve; none where it imitates no side of the data."""
         assert self.validator is not None
         outputs, real = self.validator.translate(direction)
-        self.context.tracker.metrics(self.diagnostics.outputs(step, direction, outputs, real), step)
+        if self.validator.shows(direction):
+            self.context.tracker.metrics(self.diagnostics.outputs(step, direction, outputs, real), step)
         if not real:
             return {}
         scores = evaluate_sets(self.validator.metrics, outputs, real, self.validator.context(direction))

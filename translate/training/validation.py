@@ -172,11 +172,12 @@ class Validator:
     def _pairs(self, route: Route) -> bool:
         if route.source is None:
             return False
-        return self.dataset.pairs(self.split) or route.target == route.source
+        return self.dataset.pairs(self.split) or route.target in self.dataset.types.group_of(route.source)
 
     def _rounded(self, image: Tensor) -> Tensor:
-        """[-1, 1] to [0, 1], at the bit depth of the data; labels stay, and so do floats between their ends."""
-        if image.ndim == 2:
+        """[-1, 1] to [0, 1], at the bit depth of the data; labels, classes and vectors stay, and so do floats between
+        their ends."""
+        if image.ndim < 3:
             return image
         unit = image.clamp(-1, 1).add(1)
         return unit.div(2) if self.steps is None else unit.mul(self.steps / 2).round().div(self.steps)
