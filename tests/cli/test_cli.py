@@ -195,7 +195,7 @@ def test_evaluate_counts_pixels(tmp_path: Path) -> None:
 def test_convert_names_what_is_wrong_with_the_line(tmp_path: Path) -> None:
     done = cli("convert", "in", "out", "--model", str(tmp_path), "--with", "exemplar")
     assert done.exit_code == 2
-    assert done.stderr.startswith("error: --with exemplar: write NAME=FILE")
+    assert done.stderr.startswith("error: --with exemplar: write NAME=VALUE")
     done = cli("convert", "in", "out", "--model", str(tmp_path))
     assert done.exit_code == 2
     assert "has no trained model" in done.stderr

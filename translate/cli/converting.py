@@ -14,7 +14,7 @@ from typing import Any, Literal
 import click
 
 from translate.cli.common import console, print_json
-from translate.cli.direction_inputs import direction_inputs
+from translate.cli.direction_inputs import SET, WITH, direction_inputs, pairs
 from translate.contracts import Console
 from translate.conversion import convert as conversions
 from translate.conversion.items import Item, Row
@@ -44,8 +44,9 @@ def run_convert(
     out, model = console(as_json), str(values["model"])
     loading = _load_options(**values)
     options, sources = _convert_options(loading, **values), _inputs(inputs)
+    others, settings = pairs("--with", values["others"], WITH), pairs("--set", values["settings"], SET)
     translator = load_model(loading, resolver=fetch_model, tell=out.warn)
-    given, knobs = direction_inputs(translator, options.direction, values["others"], values["settings"])
+    given, knobs = direction_inputs(translator, options.direction, others, settings)
     options = replace(options, others=given, options=knobs)
     if values["engine"] == "ray":
         options = replace(options, model=portable(loading, fetch_model))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -12,9 +12,15 @@ from translate.imaging.convert import as_image
 from translate.inference.translator import Translator
 from translate.pipeline.yamlfile import compose
 
+WITH, SET = "exemplar=hat.png", "steps=50"
+"""Examples of the two options, for messages."""
+
+Pairs = Sequence[tuple[str, str]]
+"""Names and values of a command line, in their order."""
+
 
 def direction_inputs(
-    translator: Translator, direction: str | None, others: Iterable[str], settings: Iterable[str]
+    translator: Translator, direction: str | None, others: Pairs, settings: Pairs
 ) -> tuple[dict[str, Any], dict[str, Any]]:
     """The further inputs and the options of a direction, by name.
 
@@ -22,10 +28,10 @@ def direction_inputs(
     """
     types = translator.route(direction).types
     inputs: dict[str, Any] = {}
-    for name, value in _pairs("--with", others, "exemplar=hat.png"):
+    for name, value in others:
         inputs[name] = value if isinstance(types.get(name), Class | Vector) else as_image(Path(value))
     options: dict[str, Any] = {}
-    for name, value in _pairs("--set", settings, "steps=50"):
+    for name, value in settings:
         if isinstance(types.get(name), Class | Vector):
             inputs[name] = value
         else:
@@ -33,13 +39,15 @@ def direction_inputs(
     return inputs, options
 
 
-def _pairs(option: str, texts: Iterable[str], example: str) -> Iterator[tuple[str, str]]:
-    """The names and values. Errors: ConfigError for a text without `=`."""
+def pairs(option: str, texts: Iterable[str], example: str) -> Pairs:
+    """The names and values of `--with` or `--set`. Errors: ConfigError for a text without `=`."""
+    result = []
     for text in texts:
         name, equals, value = text.partition("=")
         if not (name and equals and value):
             raise ConfigError(f"{option} {text}: write NAME=VALUE, such as {option} {example}")
-        yield name, value
+        result.append((name, value))
+    return result
 
 
 def _value(text: str, name: str) -> Any:

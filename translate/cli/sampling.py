@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from translate.cli.direction_inputs import direction_inputs
+from translate.cli.direction_inputs import SET, WITH, direction_inputs, pairs
 from translate.contracts import Console
 from translate.conversion.samples.folder import sample_folder
 from translate.conversion.samples.sheets import SampleOptions, arithmetic_sheet, interpolation_sheet
@@ -35,9 +35,10 @@ def run_sample(
     overwrite: bool,
 ) -> list[dict[str, Any]]:
     """Does what `translate sample` says; the rows of the samples. Errors: ConfigError, and what loading raises."""
+    inputs_given, knobs_given = pairs("--with", others, WITH), pairs("--set", settings, SET)
     translator = load(model, device, seed=seed, weights=weights, resolver=fetch_model, tell=out.warn)
     chosen = direction or first_without_images(translator)
-    inputs, knobs = direction_inputs(translator, chosen, others, settings)
+    inputs, knobs = direction_inputs(translator, chosen, inputs_given, knobs_given)
     options = SampleOptions(translator.call(chosen, knobs), inputs, parse_size(size), overwrite)
     if interpolate is None and arithmetic is None:
         rows = sample_folder(translator, output, range(first, first + count), options, console=out)
