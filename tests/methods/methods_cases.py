@@ -11,6 +11,7 @@ RESNET = {"uses": "resnet", "blocks": 1, "filters": 4}
 SRRESNET = {"uses": "srresnet", "blocks": 1, "filters": 4}
 RRDB = {"uses": "rrdb", "blocks": 1, "filters": 4, "growth": 2}
 SRCRITIC = {"uses": "srgan-critic", "filters": 2, "crop": 32}
+CLASSIFIER = {"uses": "cyclegan/classifier", "filters": 4, "layers": 2}
 STARS = {"uses": "stargan/generator", "blocks": 1, "filters": 4}
 STARCRITIC = {"uses": "stargan/critic", "filters": 4, "layers": 3}
 FEATURES = {"uses": "random-features", "filters": 4, "levels": 2}
@@ -66,6 +67,13 @@ CASES = {
     "bridge-distilled": Case("bridge/distilled", {"network": TIME_UNET, "steps": 3}),
     "cyclegan": Case("cyclegan", _game(RESNET, pool=3)),
     "cyclegan-no-identity": Case("cyclegan", _game(RESNET, pool=0, norm="batch"), {"identity": 0}),
+    "cycada": Case("cyclegan/cycada", {**_game(RESNET, pool=3), "classifier": CLASSIFIER, "trust": 100.0}),
+    "cycada-alone": Case(
+        "cyclegan/cycada",
+        {**_game(RESNET, pool=0), "classifier": CLASSIFIER, "learn_from": "a"},
+        resting=("A", "G", "D"),
+        golden=False,  # a change of the generators, which rest, would not show
+    ),
     "stargan": Case("stargan", {"generator": STARS, "discriminator": STARCRITIC, "critic_steps": 2}),
     "stargan-hinge": Case(
         "stargan",
