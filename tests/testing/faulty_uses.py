@@ -226,12 +226,43 @@ class OneOfTwo(Fine):
     directions = {"a_to_b": Direction(nets=("gen",), further={"depth": "image"})}
 
 
-@fault("returns shape \\(2,\\); a class is logits N x classes, a vector N x n")
+@fault("returns shape \\(2,\\) for 2 images; a class is logits N x classes, a vector N x n")
 class ClassesNotLogits(Fine):
     directions = {"a_to_b": Direction(nets=("gen",), output="class")}
 
     def translate(self, nets, inputs, direction, draw):
         return super().translate(nets, inputs, direction, draw).mean((1, 2, 3))
+
+
+class TwoOutputs(Fine):
+    """A picture and the class that it shows, before a fault is added."""
+
+    directions = {"a_to_b": Direction(nets=("gen",), further={"kind": "class", "depth": "image"})}
+
+    def translate(self, nets, inputs, direction, draw):
+        output = super().translate(nets, inputs, direction, draw)
+        return {"output": output, "kind": output.mean((2, 3)), "depth": output[:, :1]}
+
+
+@fault("gives as 'kind' shape \\(1, 3\\) for 2 images; a class is logits N x classes, a vector N x n")
+class OneClassForAll(TwoOutputs):
+    def translate(self, nets, inputs, direction, draw):
+        outputs = super().translate(nets, inputs, direction, draw)
+        return {**outputs, "kind": outputs["kind"][:1]}
+
+
+@fault("gives as 'depth' shape \\(2, 2, 32, 36\\) for inputs of 32 x 36, not \\(2, 1, 32, 36\\) or \\(2, 3, 32, 36\\)")
+class TwoBands(TwoOutputs):
+    def translate(self, nets, inputs, direction, draw):
+        outputs = super().translate(nets, inputs, direction, draw)
+        return {**outputs, "depth": outputs["output"][:, :2]}
+
+
+@fault("gives as 'kind' values that are not finite")
+class InfiniteClass(TwoOutputs):
+    def translate(self, nets, inputs, direction, draw):
+        outputs = super().translate(nets, inputs, direction, draw)
+        return {**outputs, "kind": outputs["kind"].log()}
 
 
 @fault("returns values that are not finite")
@@ -246,7 +277,7 @@ class CouplesImages(Fine):
         return nets.gen(inputs["image"] - inputs["image"].mean(0, keepdim=True))
 
 
-@fault("gives another output each time; draw noise from a generator seeded by a constant")
+@fault("gives another output each time; draw all noise from the argument `draw`, and say `draws=True`")
 class Noisy(Fine):
     def translate(self, nets, inputs, direction, draw):
         return super().translate(nets, inputs, direction, draw) + torch.randn(()) / 10
@@ -330,3 +361,57 @@ class NewDirections(Fine):
 @fault("direction 'a_to_b' has the inputs image, exemplar, third, but its sides are")
 class TooManyInputs(Fine):
     directions = {"a_to_b": Direction(nets=("gen",), inputs=("image", "exemplar", "third"))}
+
+
+@fault("direction 'a_to_b' draws noise; say so in its Direction: `draws=True`")
+class DrawsSecretly(Fine):
+    def translate(self, nets, inputs, direction, draw):
+        return super().translate(nets, inputs, direction, draw) + draw.normal(1, 1, 1) / 10
+
+
+class Drawing(Fine):
+    """Draws as it says, before a fault is added."""
+
+    directions = {"a_to_b": Direction(nets=("gen",), draws=True)}
+
+    def translate(self, nets, inputs, direction, draw):
+        return nets.gen(inputs["image"] + draw.normal(3, 1, 1))
+
+
+@fault("draws other noise for an image in a batch than alone; give image n row n of what `draw` gives")
+class OneNoiseForAll(Drawing):
+    def translate(self, nets, inputs, direction, draw):
+        return nets.gen(inputs["image"] + draw.normal(3, 1, 1)[:1])
+
+
+@fault("draws other noise for an image in a batch than alone")
+class NoiseOfTheLast(Drawing):
+    def translate(self, nets, inputs, direction, draw):
+        return nets.gen(inputs["image"] + draw.uniform(3, 1, 1).flip(0))
+
+
+@fault("direction a_to_b draws from or reseeds torch's global generator; draw all noise from the argument `draw`")
+class ReseedsAndDraws(Drawing):
+    def translate(self, nets, inputs, direction, draw):
+        torch.manual_seed(0)
+        return super().translate(nets, inputs, direction, draw) + torch.randn(()) / 10
+
+
+@fault("direction a_to_b draws from or reseeds torch's global generator")
+class DrawsInVain(Fine):
+    def translate(self, nets, inputs, direction, draw):
+        torch.randn(3)
+        return super().translate(nets, inputs, direction, draw)
+
+
+@fault("says `draws=True` but gives an image the same output under another seed or for another sample")
+class DrawsNothing(Drawing):
+    def translate(self, nets, inputs, direction, draw):
+        return nets.gen(inputs["image"])
+
+
+@fault("says `draws=True` but gives an image the same output under another seed")
+class SeedsItself(Drawing):
+    def translate(self, nets, inputs, direction, draw):
+        noise = torch.randn(3, 1, 1, generator=torch.Generator().manual_seed(0))
+        return nets.gen(inputs["image"] + noise)

@@ -16,7 +16,7 @@ import numpy as np
 import pytest
 import torch
 from faulty_games import FAULTS as GAMES
-from faulty_uses import FAULTS as USES
+from faulty_uses import FAULTS as USES, Drawing, TwoOutputs
 from fine_method import Fine
 
 import translate.testing
@@ -38,6 +38,11 @@ def _as_before(monkeypatch: pytest.MonkeyPatch, tmp_path: object) -> Iterator[No
 
 def test_a_method_without_fault_conforms() -> None:
     assert_method_conforms(Fine, registry=Registry([]))
+
+
+@pytest.mark.parametrize("method", [Drawing, TwoOutputs])
+def test_a_method_that_draws_or_has_several_outputs_conforms(method: type[Fine]) -> None:
+    assert_method_conforms(method, registry=Registry([]))
 
 
 @pytest.mark.parametrize("name", list(FAULTS))

@@ -98,7 +98,7 @@ class MethodChecks(GameChecks):
         """The noise of a call; none for a direction that says it draws none."""
         main = inputs[route.main] if route.main else None
         size = self.translator.method.spec.size if main is None else (main.shape[-2], main.shape[-1])
-        count = COUNT if not inputs else len(next(iter(inputs.values())))
+        count = self._count(route, inputs)
         if not route.draws:
             return NoDraw(route.name, count, size)
         return SeededDraw([derive(SEED, n) for n in range(count)], size, torch.device("cpu"))
@@ -140,8 +140,17 @@ class MethodChecks(GameChecks):
                     f"{where} shape {tuple(output.shape)} for inputs of {height} x {width}, not {listed}; "
                     "mend it, or say `scale`, `tiles`, `output` or `multiple` in the Direction"
                 )
+            elif form in ("class", "vector") and (output.ndim != 2 or len(output) != self._count(route, inputs)):
+                yield (
+                    f"{where} shape {tuple(output.shape)} for {self._count(route, inputs)} images; a class is logits "
+                    "N x classes, a vector N x n"
+                )
             else:
                 yield from _value_faults(where, form, output)
+
+    def _count(self, route: Route, inputs: Mapping[str, Tensor]) -> int:
+        """The number of images of a call."""
+        return len(inputs[route.inputs[0]]) if route.inputs else COUNT
 
     def _size(self, route: Route, inputs: Mapping[str, Tensor]) -> tuple[int, int]:
         """(height, width) of the images of a call, or of those that it is to make."""
@@ -152,7 +161,7 @@ class MethodChecks(GameChecks):
     def _shapes(self, route: Route, name: str, inputs: Mapping[str, Tensor]) -> list[tuple[int, ...]]:
         """The shapes that an output may have; empty where any number of classes or numbers will do."""
         spec, form = self.translator.method.spec, route.output if name == MAIN else route.further[name]
-        count = len(next(iter(inputs.values()))) if inputs else COUNT
+        count = self._count(route, inputs)
         target = spec.sides.get(route.target or "") if name == MAIN else None
         if form in ("class", "vector"):
             if isinstance(target, Class):
@@ -162,7 +171,8 @@ class MethodChecks(GameChecks):
         rows, columns = route.tiles if name == MAIN else (1, 1)
         size = (height * route.scale * rows, width * route.scale * columns)
         if form == "labels":
-            return [(count, len(spec.classes), *size)]
+            classes = target.classes if isinstance(target, Labels) and target.classes else spec.classes
+            return [(count, len(classes), *size)]
         channels = {spec.channels[route.target]} if target is not None and route.target else {1, 3}
         return [(count, c, *size) for c in sorted(channels)]
 
@@ -193,18 +203,52 @@ class MethodChecks(GameChecks):
                 runs.append(_used(self.translator, route, inputs))
             if not torch.equal(*runs):
                 yield (
-                    f"direction {name} gives another output each time; draw noise from a generator seeded by a "
-                    "constant, or switch dropout off (`test_time`)"
+                    f"direction {name} gives another output each time; draw all noise from the argument `draw`, and "
+                    "say `draws=True` in the Direction"
                 )
                 continue
-            for n in range(len(runs[0])):
-                single = _used(self.translator, route, {k: v[n : n + 1] for k, v in inputs.items()}, [n])
-                if not torch.allclose(single, runs[0][n : n + 1], rtol=1e-3, atol=1e-4):
-                    yield (
-                        f"direction {name} gives an image another output in a batch than alone; "
-                        "take no statistics over the batch in translate() or in its networks"
-                    )
-                    break
+            yield from self._coupling_faults(route, inputs, runs[0])
+
+    def _coupling_faults(self, route: Route, inputs: Mapping[str, Tensor], together: Tensor) -> Iterator[str]:
+        """An image alone, and behind another one, has the output that it has in the batch."""
+        backwards = list(reversed(range(len(together))))
+        singles = [[n] for n in range(len(together))]
+        for order in (*singles, backwards):
+            output = _used(self.translator, route, {k: v[order] for k, v in inputs.items()}, order)
+            if torch.allclose(output, together[order], rtol=1e-3, atol=1e-4):
+                continue
+            if route.draws:
+                yield (
+                    f"direction {route.name} draws other noise for an image in a batch than alone; give image n row n "
+                    "of what `draw` gives, and take no statistics over the batch"
+                )
+            else:
+                yield (
+                    f"direction {route.name} gives an image another output in a batch than alone; "
+                    "take no statistics over the batch in translate() or in its networks"
+                )
+            return
+
+    @check("draws noise from `draw` alone", "directions")
+    def noise(self) -> Iterator[str]:
+        for name, route in self.translator.routes.items():
+            inputs = self.inputs(route)
+            before = torch.get_rng_state()
+            output = _used(self.translator, route, inputs)
+            if not torch.equal(before, torch.get_rng_state()):
+                yield (
+                    f"direction {name} draws from or reseeds torch's global generator; draw all noise from the "
+                    "argument `draw`"
+                )
+            if not route.draws:
+                continue
+            reseeded = _used(self.translator.with_seed(SEED), route, inputs)
+            another = _used(self.translator, route, inputs, sample=1)
+            if any(torch.equal(output[n], others[n]) for others in (reseeded, another) for n in range(len(output))):
+                yield (
+                    f"direction {name} says `draws=True` but gives an image the same output under another seed or for "
+                    "another sample; let outputs depend on the argument `draw`, or leave `draws` away"
+                )
 
     @check("comes back from a bundle", "directions")
     def bundle(self) -> Iterator[str]:
@@ -231,8 +275,6 @@ def _value_faults(where: str, form: str, output: Tensor) -> Iterator[str]:
     """Values that an output of this form may not have."""
     if not output.is_floating_point():
         yield f"{where} {output.dtype}; images and logits are floats"
-    elif output.ndim < 2:
-        yield f"{where} shape {tuple(output.shape)}; a class is logits N x classes, a vector N x n"
     elif not output.isfinite().all():
         yield f"{where} values that are not finite"
     elif form == "image":
@@ -263,11 +305,16 @@ def _noise(count: int, channels: int, size: tuple[int, int], number: int) -> Ten
 
 
 def _used(
-    translator: Translator, route: Route, inputs: Mapping[str, Tensor], samples: Sequence[int] = range(COUNT)
+    translator: Translator,
+    route: Route,
+    inputs: Mapping[str, Tensor],
+    places: Sequence[int] = range(COUNT),
+    sample: int = 0,
 ) -> Tensor:
-    """The main output for inputs of N, as the translator makes it; without images the one of these samples."""
+    """The main output for inputs of N, as the translator makes it; without images those at these places of the batch.
+    `sample` numbers the answers."""
     if route.main is None:
-        keys = [str(number) for number in samples]
+        keys = [str(sample * COUNT + place) for place in places]
         return translator.program.sampled(route, inputs, keys, translator.method.spec.size)[MAIN]
     further: dict[str, Any] = {name: inputs[name] for name in route.others}
-    return translator.translate_tensor(inputs[route.main], route.name, **further)
+    return translator.translate_tensor(inputs[route.main], route.name, sample=sample, **further)
