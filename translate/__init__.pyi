@@ -67,6 +67,9 @@ from .errors import (
     StageError as StageError,
     TranslateError as TranslateError,
 )
+from .imaging.grid import (
+    sheet as sheet,
+)
 from .imaging.image import (
     DecodedImage as DecodedImage,
 )
@@ -118,6 +121,9 @@ from .objectives import (
 )
 from .pipeline import (
     run as run,
+)
+from .scripting.training import (
+    train as train,
 )
 from .seeding import (
     derive as derive,

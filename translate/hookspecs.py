@@ -212,9 +212,9 @@ def translate_tracker(pipeline: str, folder: Path) -> Tracker | None:
 
 # ---------------------------------------------------------------------------------------------------------------------
 # Events: called in the process that runs the pipeline, on all plugins that it names. What they return is not looked at.
-# One that raises before the work or in its middle (`run_started`, `stage_started`, `step_finished`) fails the run, and
-# the message names its plugin. After the work (`checkpoint_saved`, `stage_finished`, `run_finished`) the result is safe
-# on disk: then an error is a warning that names the plugin, and the run goes on.
+# One that raises before the work or in its middle (`run_started`, `stage_started`, `step_finished`, `validated`) fails
+# the run, and the message names its plugin. After the work (`checkpoint_saved`, `stage_finished`, `run_finished`) the
+# result is safe on disk: then an error is a warning that names the plugin, and the run goes on.
 # ---------------------------------------------------------------------------------------------------------------------
 
 
@@ -268,6 +268,18 @@ def translate_step_finished(pipeline: str, stage: str, step: int, metrics: Mappi
     :param stage: its name in the pipeline file.
     :param step: how many steps are done.
     :param metrics: losses, learning rates and what else was logged, by name.
+    """
+
+
+@hookspec
+def translate_validated(pipeline: str, stage: str, step: int, scores: Mapping[str, float], folder: Path) -> None:
+    """A training looked at its validation images. An error in this hook ends the training.
+
+    :param pipeline: as in `translate_run_started`.
+    :param stage: its name in the pipeline file.
+    :param step: how many steps are done.
+    :param scores: the scores by curve, such as `val/l1`; empty where no metric is asked for.
+    :param folder: where the grids of samples lie, as `DIRECTION/STEP.png` with nine digits.
     """
 
 

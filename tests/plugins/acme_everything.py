@@ -414,6 +414,12 @@ def translate_step_finished(pipeline: str, stage: str, step: int, metrics: Mappi
 
 
 @hookimpl
+def translate_validated(pipeline: str, stage: str, step: int, scores: Mapping[str, float], folder: Path) -> None:
+    grids = sorted(str(path.relative_to(folder)) for path in folder.rglob(f"{step:09d}.png"))
+    TOLD.append(("validated", {"stage": stage, "step": step, "scores": dict(scores), "grids": grids}))
+
+
+@hookimpl
 def translate_checkpoint_saved(pipeline: str, stage: str, step: int, folder: Path) -> None:
     whole = (folder / "MANIFEST.json").is_file()
     TOLD.append(("checkpoint_saved", {"pipeline": pipeline, "stage": stage, "step": step, "whole": whole}))

@@ -238,6 +238,13 @@ def test_translate_step_finished(told: Told) -> None:
     assert all("l1" in h["metrics"] for h in heard)
 
 
+def test_translate_validated(told: Told) -> None:
+    """The last step validates in any case; the metric counts two images."""
+    heard = told.of("validated")
+    assert (heard[-1]["stage"], heard[-1]["step"]) == ("train", 6)
+    assert all(list(h["scores"].values()) == [2.0] and len(h["grids"]) == 1 for h in heard)
+
+
 def test_translate_checkpoint_saved(told: Told) -> None:
     heard = told.of("checkpoint_saved")
     assert {h["step"] for h in heard} >= {4, 6}

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -40,8 +41,11 @@ def normalise(values: Tensor, side: Side = _PLAIN) -> Tensor:
     """Values as files have them to float32 in [-1, 1], on the tensor's own device.
 
     uint8 spans 0 to 255, int32 and uint16 0 to 65535, unless `side` states a range: what lies outside is clipped.
-    `values` is ... x C x H x W. Float32 has a stated range in any case.
+    `values` is ... x C x H x W. Float32 has a stated range in any case; floats of a side of integers, which no file
+    has, are in [-1, 1] already.
     """
+    if values.is_floating_point() and getattr(side, "dtype", None) != "float32":
+        return values
     ranges = stated_ranges(side)
     if ranges is None:
         half = 127.5 if values.dtype == torch.uint8 else 32767.5
@@ -166,6 +170,10 @@ class Dataset:
         if isinstance(kind, Frames):
             return normalise(torch.stack([to_tensor(frame) for frame in array]), kind)
         return normalise(to_tensor(array), kind)
+
+    def seeded(self, seed: int) -> AbstractContextManager[None]:
+        """The context in which a batch is read; files draw nothing at random."""
+        return nullcontext()
 
     def spec(self, size: tuple[int, int]) -> DataSpec:
         """What a method may know, for batches of `size` (height, width)."""

@@ -119,6 +119,10 @@ class Samples:
         return max(1, max(len(keys) for keys in self.keys.values()) // self.batch_size)
 
     def __getitem__(self, step: int) -> Batch:
+        with self.dataset.seeded(derive(self.seed, "items", step)):
+            return self._batch(step)
+
+    def _batch(self, step: int) -> Batch:
         images: dict[str, Tensor] = {}
         keys: dict[str, list[str]] = {}
         for group in self.groups:

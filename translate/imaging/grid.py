@@ -9,8 +9,9 @@ from typing import Any
 import numpy as np
 from torch import Tensor
 
-from translate.imaging.convert import match_channels, resize, to_array, to_tensor
-from translate.imaging.io import read, write
+from translate.errors import ConfigError
+from translate.imaging.convert import as_image, match_channels, resize, to_array, to_tensor
+from translate.imaging.io import Image, read, write
 from translate.imaging.palette import Colour, colourise
 
 Array = np.ndarray[Any, Any]
@@ -23,6 +24,35 @@ def picture(image: Tensor, palette: Sequence[Colour]) -> Array:
         return colourise(image.numpy(), palette)
     pixels = to_array(image[None], np.dtype(np.uint8))
     return pixels[:, :, :3] if pixels.shape[2] >= 3 else np.repeat(pixels[:, :, :1], 3, axis=2)
+
+
+def sheet(rows: Sequence[Any], palette: Sequence[Colour] = ()) -> Image:
+    """Pictures in rows on one white page, which a notebook shows: `translate.sheet([[photo, model(photo)]])`.
+
+    A picture is a tensor C x H x W in [-1, 1], a label map H x W in the colours of `palette`, an array H x W or
+    H x W x C, a PIL image or a path; `rows` are lists of them, or one such list for a single row. Errors: ConfigError
+    (nothing to show, or not of these forms), DataError (an unreadable file).
+    """
+    grid = [row if isinstance(row, list | tuple) else [row] for row in rows]
+    if rows and not any(isinstance(row, list | tuple) for row in rows):
+        grid = [list(rows)]
+    if not any(grid):
+        raise ConfigError("a sheet of no pictures")
+    return Image(mosaic([[_cell(picture, palette) for picture in row] for row in grid if row]))
+
+
+def _cell(given: Any, palette: Sequence[Colour]) -> Array:
+    """One picture as H x W x 3 uint8."""
+    if isinstance(given, Tensor):
+        if given.ndim not in (2, 3):
+            raise ConfigError(f"a picture is a tensor C x H x W or H x W, not of shape {tuple(given.shape)}")
+        given = given.detach().cpu()
+        return picture(given if given.ndim == 2 else given.float().clamp(-1, 1), palette)
+    image = as_image(given)
+    if image.palette:
+        return colourise(image.pixels[..., 0], image.palette)
+    pixels = image.shown()
+    return np.repeat(pixels, 3, axis=2) if pixels.shape[2] == 1 else pixels
 
 
 def picture_of(path: Path, longest: int) -> Array:

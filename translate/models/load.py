@@ -4,19 +4,22 @@ from __future__ import annotations
 
 import glob
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
 
+from torch import nn
+
 from translate import device as devices
-from translate.contracts import Components
+from translate.contracts import Components, Method
 from translate.errors import ConfigError
 from translate.inference.streaming import Tile
 from translate.inference.translator import Translator
 from translate.models.bundle import FACTS, FOLDER, Bundle, read_bundle, read_facts
 from translate.models.checkpoint_weights import Weights, describe_unfinished, read_weights
 from translate.models.onnx.exported import SUFFIX, open_exported
+from translate.models.own import NO_NETWORKS, OwnComponents
 from translate.models.restore import restore_method, restore_networks
 from translate.plugins import Registry
 
@@ -54,6 +57,8 @@ def load(
     tile: Tile = "auto",
     resolver: Callable[[str], Path] | None = None,
     tell: Callable[[str], None] | None = None,
+    method: type[Method[Any]] | None = None,
+    networks: Mapping[str, nn.Module] = NO_NETWORKS,
 ) -> Translator:
     """Loads a trained model: a bundle's folder, a train stage's folder, the pointer to one (`runs/NAME/train`), or a
     file that `translate models export` wrote.
@@ -69,11 +74,17 @@ def load(
     on, has checkpoints alone. `runtime="onnx"` takes what was exported
     beside the bundle (an exported file needs no plugin and no torch network). `resolver` finds the folder of a tracking
     server's reference (`runs:/<id>/translator`, `models:/<name>/<version>`). `tell` is told, instead of a Python
-    warning, where an image larger than memory is translated in bands that only come near to the whole. Errors:
+    warning, where an image larger than memory is translated in bands that only come near to the whole. Of a model that
+    `translate.train` made of a class or of networks of one's own, `method` is that class, and `networks` are modules of
+    the same structure by the names of the options that they were given as: `networks={"generator": Mine()}`. Errors:
     ConfigError (no model there), DataError (damaged), PluginError (the plugin is missing, or builds other networks than
     the bundle holds).
     """
-    return load_model(LoadOptions(ref, device, precision, seed, weights, runtime, tile), registry, resolver, tell)
+    components = registry or Registry()
+    if method is not None or networks:
+        components = OwnComponents(components, method, networks)
+    options = LoadOptions(ref, device, precision, seed, weights, runtime, tile)
+    return load_model(options, components, resolver, tell, networks)
 
 
 def load_model(
@@ -81,15 +92,17 @@ def load_model(
     registry: Components | None = None,
     resolver: Callable[[str], Path] | None = None,
     tell: Callable[[str], None] | None = None,
+    networks: Mapping[str, nn.Module] = NO_NETWORKS,
 ) -> Translator:
     """Loads a trained model as `load` describes it. Errors: as there."""
     if options.exported:
         return _load_exported(options, resolver)
     bundle = read_model(locate(options.ref, resolver), options.weights)
-    if registry is None:
-        registry = Registry()
-    method = restore_method(bundle, registry)
-    nets = restore_networks(bundle, method, registry)
+    components = OwnComponents(registry or Registry())  # names of somebody's own are told as such
+    if isinstance(registry, OwnComponents):
+        components = registry
+    method = restore_method(bundle, components)
+    nets = restore_networks(bundle, method, components, networks)
     translator = Translator(
         method,
         nets,

@@ -11,6 +11,7 @@ from torch.overrides import TorchFunctionMode
 
 from translate.contracts import Components, Method
 from translate.errors import PluginError, TranslateError
+from translate.models import own
 from translate.models.bundle import structure_hash
 from translate.models.facts import plugin_in_words
 from translate.networks import network_builder
@@ -51,14 +52,18 @@ _DRAWS = frozenset({torch.Tensor.normal_, torch.Tensor.uniform_})
 """The calls of which initialisations are made."""
 
 
-def restore_networks(bundle: Bundle, method: Method[Any], registry: Components) -> dict[str, nn.Module]:
-    """The networks that the bundle holds, as the installed method builds them, with the stored weights.
+def restore_networks(
+    bundle: Bundle, method: Method[Any], registry: Components, networks: Mapping[str, nn.Module] = own.NO_NETWORKS
+) -> dict[str, nn.Module]:
+    """The networks that the bundle holds, as the installed method builds them, or as `networks` has them by name, with
+    the stored weights.
 
-    Errors: PluginError when the structures differ.
+    Errors: PluginError when the structures differ; ConfigError for a network of one's own that is not given.
     """
+    own.check_names(networks, bundle.facts.networks, bundle.facts.options)
     with torch.random.fork_rng([]), _WithoutInitialValues():
         built = method.networks(network_builder(registry))
-    nets = {name: built[name] for name in bundle.facts.networks if name in built}
+    nets = own.given({name: built[name] for name in bundle.facts.networks if name in built}, networks)
     for name in bundle.facts.networks:
         _fill(bundle, name, nets.get(name), registry)
     return nets

@@ -88,7 +88,11 @@ class TrainStage(Stage[TrainConfig]):
         check_resumable(folder, self.config, Dataset(inputs["data"].path), method)
 
     def run(self, context: StageContext) -> dict[str, Any]:
-        trainer = build_trainer(context, self.config, self.registry)
+        return self.train(context, Dataset(context.inputs["data"].path))
+
+    def train(self, context: StageContext, dataset: Dataset) -> dict[str, Any]:
+        """The work of the stage on a dataset, whose facts and hash `context.inputs` have as well."""
+        trainer = build_trainer(context, self.config, self.registry, dataset)
         provider = self.registry.provider("methods", self.config.method)
         origin = {
             "data": context.inputs["data"].hash,

@@ -29,13 +29,12 @@ from translate.training.trainer import Length, Trainer
 from translate.training.validation import Validator, split_for
 
 
-def build_trainer(context: StageContext, config: TrainConfig, registry: Components) -> Trainer:
-    """Everything that a training needs, with its state at the step from which it goes on.
+def build_trainer(context: StageContext, config: TrainConfig, registry: Components, dataset: Dataset) -> Trainer:
+    """Everything that a training on a dataset needs, with its state at the step from which it goes on.
 
     Errors: ConfigError (images that the networks cannot take), ContractError (a method that breaks the contract),
     DataError, StageError (nothing to continue from, weights that do not fit).
     """
-    dataset = Dataset(context.inputs["data"].path)
     augment = [registry.build(use) for use in config.augment]
     device_augment: list[DeviceTransform[Any]] = [registry.build(use) for use in config.device_augment]
     method = build_method(config, registry, dataset, augment, device_augment)

@@ -205,6 +205,7 @@ class Trainer:
         if scores:
             listed = ", ".join(f"{curve} {value:.4g}" for curve, value in scores.items())
             self.context.console.say(f"step {step}: {listed}")
+        self.context.emit("validated", step=step, scores=scores, folder=self.context.folder / "samples")
         self.state.history.add(step, scores)
         return self.best is not None and self.best.improved(self.state.history, step, scores)
 

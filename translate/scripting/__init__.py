@@ -1,0 +1,1 @@
+"""Trainings from Python, for data, methods and networks that no pipeline file can name."""
