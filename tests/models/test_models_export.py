@@ -104,7 +104,9 @@ def bundle(folder, name, options, seed=0):
 def test_no_shipped_method_is_left_out():
     found, broken = REGISTRY.all_methods()
     shipped = {name for name in found if REGISTRY.provider("methods", name)["distribution"] == "translate-i2i"}
-    assert not broken and shipped and shipped <= {*REFUSED, *PARTLY, *(name.removesuffix("/classes") for name in METHODS)}
+    assert (
+        not broken and shipped and shipped <= {*REFUSED, *PARTLY, *(name.removesuffix("/classes") for name in METHODS)}
+    )
 
 
 @pytest.mark.parametrize("name", REFUSED)
