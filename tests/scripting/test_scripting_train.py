@@ -23,6 +23,8 @@ from translate import Class, Config, Direction, Method, Sides, Update
 from translate.errors import ConfigError, StageError
 from translate.imaging.io import write
 from translate.inference.translator import Translator
+from translate.scripting.dataset import PythonDataset
+from translate.scripting.items import Items
 from translate.seeding import derive
 
 Train = Callable[..., Translator]
@@ -106,6 +108,22 @@ def test_a_stopped_training_goes_on_and_ends_bit_equal(train: Train) -> None:
         translate.load("parts")
     assert translate.load("parts", weights="last").info["step"] == 3
     assert equal(whole, train(Noisy(), epochs=4, out="parts", log_every=1))
+
+
+def test_processes_that_read_ahead_change_nothing(train: Train) -> None:
+    assert equal(train(Noisy(), epochs=2), train(Noisy(), epochs=2, workers=2))
+
+
+def test_generators_of_the_caller_stay_as_they_are() -> None:
+    torch.manual_seed(1)
+    np.random.seed(1)
+    expected = torch.rand(3), np.random.rand()
+    torch.manual_seed(1)
+    np.random.seed(1)
+    dataset = PythonDataset({"train": Items(Noisy())}, Sides.of("paired"), {})
+    first = dataset.tensor("train", "input", "000000001")
+    assert torch.equal(first, dataset.tensor("train", "input", "000000001"))
+    assert torch.equal(torch.rand(3), expected[0]) and np.random.rand() == expected[1]
 
 
 def test_both_sides_of_an_item_share_what_it_draws(train: Train) -> None:
