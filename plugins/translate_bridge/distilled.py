@@ -26,6 +26,7 @@ class Distilled(Walking):
     losses = {"distance": 1.0}
     views = {"G": ("input", "output", "target")}
     directions = {"a_to_b": Direction(nets=("net",), draws=True)}
+    small = {"network": {"uses": "bridge/unet", "filters": 4, "levels": 1, "blocks": 1}, "steps": 3}
 
     def networks(self, build: Build) -> dict[str, nn.Module]:
         return {"net": self.network(build), "teacher": self.network(build)}

@@ -83,6 +83,7 @@ class CUT(Method[CUTConfig]):
         "G": ("critic", "real", "fake", "input", "output", "generator", "same_b"),
     }
     directions = {"a_to_b": Direction(nets=("gen",))}
+    small = {"patches": 12, "width": 8}
 
     def networks(self, build: Build) -> dict[str, nn.Module]:
         c, channels = self.config, self.spec.channels["a"]

@@ -66,6 +66,7 @@ class CyCADA(CycleGAN):
         **CycleGAN.directions,
         "classify": Direction(nets=("classifier_b",), sides=("b",), output="class", target="b_class"),
     }
+    small = {**CycleGAN.small, "trust": 100.0}  # trusted from the first step
 
     def networks(self, build: Build) -> dict[str, nn.Module]:
         classes, of_b = (class_names(self.spec, side) for side in ("a_class", "b_class"))

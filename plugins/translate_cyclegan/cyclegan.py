@@ -79,6 +79,7 @@ class CycleGAN(Method[CycleGANConfig]):
         "a_to_b": Direction(nets=("G_ab",), sides=("a",), target="b"),
         "b_to_a": Direction(nets=("G_ba",), sides=("b",), target="a"),
     }
+    small = {"pool": 3}
 
     def networks(self, build: Build) -> dict[str, nn.Module]:
         c, a, b = self.config, self.spec.channels["a"], self.spec.channels["b"]

@@ -69,6 +69,7 @@ class DiscoGAN(Method[DiscoGANConfig]):
         "a_to_b": Direction(nets=("G_ab",), sides=("a",), target="b"),
         "b_to_a": Direction(nets=("G_ba",), sides=("b",), target="a"),
     }
+    small = {"width": 4}
 
     def networks(self, build: Build) -> dict[str, nn.Module]:
         c, a, b = self.config, self.spec.channels["a"], self.spec.channels["b"]

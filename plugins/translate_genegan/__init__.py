@@ -108,6 +108,7 @@ class GeneGAN(Method[GeneGANConfig]):
             ("reconstruct_without", ("image",), ("without",), "without", (1, 1)),
         )
     }
+    small = {"width": 4, "burst": 2}
 
     def networks(self, build: Build) -> dict[str, nn.Module]:
         c, channels = self.config, self.spec.channels["with"]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import ClassVar, Literal, TypeVar
+from typing import Any, ClassVar, Literal, TypeVar
 
 import torch
 from pydantic import PositiveInt
@@ -35,6 +35,7 @@ class LatentMethod(Method[C]):
 
     data: ClassVar[Literal["single"] | Sides] = "single"
     directions: Mapping[str, Direction] = {"generate": GENERATE}
+    small: ClassVar[Mapping[str, Any]] = {"latent": 6}
 
     def build_generator(self, build: Build, further: int = 0) -> nn.Module:
         """A generator that takes `further` numbers beside the latent ones."""

@@ -52,6 +52,7 @@ class BiGAN(LatentMethod[BiGANConfig]):
         "reconstruct": Direction(nets=("G", "E"), target="image"),
         "encode": Direction(nets=("E",), output="vector"),
     }
+    small = {**LatentMethod.small, "width": 8}
 
     def networks(self, build: Build) -> dict[str, nn.Module]:
         c, channels = self.config, self.spec.channels["image"]

@@ -70,3 +70,4 @@ class WGANGP(DCGAN):
     name = "wgan-gp"
     Config = WGANGPConfig
     config: WGANGPConfig
+    small = {**DCGAN.small, "critic_steps": 2}

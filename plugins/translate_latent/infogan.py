@@ -52,6 +52,7 @@ class InfoGAN(LatentMethod[InfoGANConfig]):
         "generate": replace(GENERATE, inputs=("code",), types={"code": Class()}),
         "read": Direction(nets=("D", "Q"), output="class"),
     }
+    small = {**LatentMethod.small, "hidden": 8}
 
     @classmethod
     def directions_with(cls, config: InfoGANConfig, spec: DataSpec | None = None) -> Mapping[str, Direction]:

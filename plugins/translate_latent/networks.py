@@ -53,6 +53,10 @@ class Generator(Network[GeneratorConfig]):
         self.layers = nn.Sequential(*layers, stack({"conv": last, "tanh": nn.Tanh()}))
         self.initialise()
 
+    def example(self, images: Tensor) -> tuple[Tensor]:
+        """Latent vectors in place of images."""
+        return (images.mean((2, 3)),)
+
     def forward(self, codes: Tensor) -> Tensor:
         images: Tensor = self.layers(codes[:, :, None, None])
         return images

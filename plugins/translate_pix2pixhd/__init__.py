@@ -69,6 +69,7 @@ class Global(Method[GlobalConfig]):
     directions = {
         "label_to_image": Direction(nets=("G1",), inputs=("label",), sides=("label",), target="image"),
     }
+    small = {"filters": 4, "levels": 1, "blocks": 1}
 
     def networks(self, build: Build) -> dict[str, nn.Module]:
         c, y = self.config, self.spec.channels["image"]

@@ -68,6 +68,11 @@ class StarGAN(Method[StarGANConfig]):
         "G": ("critic", "real", "fake", "input", "output", "cycle"),
     }
     directions = {"to": Direction(nets=("gen",), inputs=("image", "class"), sides=("image", "class"), target="image")}
+    small = {
+        "generator": {"uses": "stargan/generator", "blocks": 1, "filters": 4},
+        "discriminator": {"uses": "stargan/critic", "filters": 4, "layers": 3},
+        "critic_steps": 2,
+    }
 
     @classmethod
     def directions_with(cls, config: StarGANConfig, spec: DataSpec | None) -> Mapping[str, Direction]:

@@ -9,9 +9,11 @@ from translate.testing import assert_method_conforms
 
 
 def test_it_conforms(case: Case, registry: Registry) -> None:
+    """The first row of a method runs as `translate plugins check` does, with the options that its class says."""
+    first = next(row for row in CASES.values() if row.method == case.method)
     assert_method_conforms(
         registry.get("methods", case.method),
-        options=case.options,
+        options=None if case is first else case.options,
         losses=case.losses,
         size=case.size,
         registry=registry,

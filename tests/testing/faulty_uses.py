@@ -415,3 +415,18 @@ class SeedsItself(Drawing):
     def translate(self, nets, inputs, direction, draw):
         noise = torch.randn(3, 1, 1, generator=torch.Generator().manual_seed(0))
         return nets.gen(inputs["image"] + noise)
+
+
+@fault("it needs `small` to be a mapping of options to values, not \\('width', 2\\)")
+class SmallIsNoMapping(Fine):
+    small = ("width", 2)
+
+
+@fault("options: .*wide")
+class SmallHasNoSuchOption(Fine):
+    small = {"wide": 2}
+
+
+@fault("it has `resting` players that it has not: E; it has D, G")
+class StrangerRests(Fine):
+    resting = ("E",)

@@ -46,3 +46,27 @@ class Fine(Method[FineConfig]):
 
     def translate(self, nets: Nets, inputs: Mapping[str, Tensor], direction: DirectionCall, draw: Draw) -> Tensor:
         return nets.gen(inputs["image"])
+
+
+class Strided(Fine):
+    """Takes images of a multiple that its direction says, and no network."""
+
+    directions = {"a_to_b": Direction(nets=("gen",), multiple=24)}
+
+    def step(self, nets: Nets, batch: Mapping[str, Tensor], step: Step) -> Iterator[Update]:
+        if batch["input"].shape[-1] % 24:
+            raise ValueError("images of 24, 48, ... pixels alone")
+        yield from super().step(nets, batch, step)
+
+
+class Lazybones(Fine):
+    """Its critic rests where its loss has no share, which is the case under its small options."""
+
+    class Config(FineConfig):
+        critic: bool = True
+
+    small = {"width": 3, "critic": False}
+    resting = ("D",)
+
+    def step(self, nets: Nets, batch: Mapping[str, Tensor], step: Step) -> Iterator[Update]:
+        yield from (u for u in super().step(nets, batch, step) if self.config.critic or u.player != "D")

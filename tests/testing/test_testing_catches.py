@@ -17,7 +17,7 @@ import pytest
 import torch
 from faulty_games import FAULTS as GAMES
 from faulty_uses import FAULTS as USES, Drawing, TwoOutputs
-from fine_method import Fine
+from fine_method import Fine, Lazybones, Strided
 
 import translate.testing
 from translate.plugins import Registry
@@ -40,9 +40,15 @@ def test_a_method_without_fault_conforms() -> None:
     assert_method_conforms(Fine, registry=Registry([]))
 
 
-@pytest.mark.parametrize("method", [Drawing, TwoOutputs])
-def test_a_method_that_draws_or_has_several_outputs_conforms(method: type[Fine]) -> None:
+@pytest.mark.parametrize("method", [Drawing, TwoOutputs, Strided, Lazybones])
+def test_it_conforms_without_flags(method: type[Fine]) -> None:
     assert_method_conforms(method, registry=Registry([]))
+
+
+def test_a_player_that_rests_under_small_options_plays_under_others() -> None:
+    assert_method_conforms(Lazybones, options={"critic": True}, registry=Registry([]))
+    with pytest.raises(AssertionError, match=r"player '?D"):
+        assert_method_conforms(Lazybones, options={"critic": False}, registry=Registry([]))
 
 
 @pytest.mark.parametrize("name", list(FAULTS))

@@ -14,6 +14,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from translate.cli import main
+from translate.plugins import Registry
 
 LOSS = '''
 """A loss."""
@@ -77,6 +78,14 @@ def test_an_installed_plugin_by_name() -> None:
     assert "method srresnet\n" in result.stdout
     assert "resumes exactly" in result.stdout
     assert "none failed" in result.stdout
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", [each.name for each in Registry().plugins() if each.distribution == "translate-i2i"])
+def test_what_ships_needs_no_flags(name: str) -> None:
+    result = check(name, "--json")
+    assert result.exit_code == 0, result.output
+    assert {status for status, _ in results(result).values()} == {"ok"}
 
 
 def test_a_module_that_is_not_installed(tmp_path: Path) -> None:

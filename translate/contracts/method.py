@@ -118,6 +118,8 @@ class Method(Configured[C], ABC):
     views: ClassVar[Mapping[str, tuple[str, ...]] | None] = None
     """Names of all views that the updates of each player publish (some options may drop a few). None: not said. With
     it, a wrong extra loss is found before the training starts, and not at its first step."""
+    resting: ClassVar[tuple[str, ...]] = ()
+    """Players that make no step under the options of `small`, such as a critic whose loss has the weight 0."""
     test_time: TestTime = TestTime()
     """How its networks behave at inference: a fact of the class, or of an instance whose options decide it."""
 

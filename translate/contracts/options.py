@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any, ClassVar, Generic, Literal, Self, TypeVar, get_args, get_origin
 
 from pydantic import BaseModel, ConfigDict, model_serializer, model_validator
@@ -148,6 +148,8 @@ class Configured(Generic[C]):
     """What pipelines call it: lower-case letters, digits and `-`."""
     revision: ClassVar[int] = 1
     """Enters the fingerprint of every stage that uses the component; raise it when its results change."""
+    small: ClassVar[Mapping[str, Any]] = {}
+    """Options that make a tiny version, with which the conformance kit tries the component. Nothing else reads them."""
 
     config: C
 

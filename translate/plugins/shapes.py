@@ -95,6 +95,8 @@ def validate(kind: ComponentKind, name: Any, component: Any) -> list[str]:
         wrong.append(f"has a Config that does not derive from translate.{wanted.Config.__name__}")
     if not isinstance(component.revision, int):
         wrong.append(f"has the revision {component.revision!r}, which is not a whole number")
+    if not isinstance(component.small, Mapping):
+        wrong.append(f"needs `small` to be a mapping of options to values, not {component.small!r}")
     if inspect.isabstract(component):
         wrong.append(f"does not define {', '.join(sorted(getattr(component, '__abstractmethods__', ())))}")
     if kind == "methods":
@@ -145,6 +147,8 @@ def _game(method: Any) -> Iterator[str]:
         yield "needs `players`, a mapping of players to the names of their networks"
     elif wrong := [player for player, nets in players.items() if not _names(nets)]:
         yield f"has players without a tuple of network names: {', '.join(map(str, wrong))}"
+    elif strangers := [player for player in method.resting if player not in players]:
+        yield f"has `resting` players that it has not: {', '.join(map(str, strangers))}; it has {', '.join(players)}"
     weighted = isinstance(losses, Mapping) and all(isinstance(w, int | float) for w in losses.values())
     if not weighted or not (losses or unplayed):
         yield "needs `losses`, a mapping of loss names to default weights"

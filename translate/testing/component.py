@@ -13,14 +13,15 @@ from translate.testing.report import Checks, check
 
 
 class ComponentChecks(Checks):
-    """The checks of one kind of component. `options` are what a pipeline would say."""
+    """The checks of one kind of component. `options` are what a pipeline would say; where they say nothing, those of
+    the class that make it `small` count."""
 
     kind: ClassVar[ComponentKind]
 
     def __init__(
         self, cls: type[Any], *, options: Mapping[str, Any] | None = None, component: str | None = None
     ) -> None:
-        self.cls, self.given = cls, dict(options or {})
+        self.cls, self.given = cls, {**small_options(cls), **(options or {})}
         self.component = component or f"{singular(self.kind)} {getattr(cls, 'name', '') or cls.__name__}"
 
     @check("has the shape of its kind")
@@ -55,6 +56,12 @@ def smallest(size: int, attempt: Callable[[int], object]) -> int:
             return size * times
         return size * times
     return size
+
+
+def small_options(cls: type[Any]) -> Mapping[str, Any]:
+    """The options with which a class wants to be tried."""
+    small = getattr(cls, "small", {})
+    return small if isinstance(small, Mapping) else {}
 
 
 def configured(cls: type[Any], options: Mapping[str, Any]) -> Config:

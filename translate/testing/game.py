@@ -41,7 +41,7 @@ class GameChecks(ComponentChecks):
         **common: Any,
     ) -> None:
         super().__init__(cls, **common)
-        self.resting = resting
+        self.resting = resting or (() if common.get("options") else getattr(cls, "resting", ()))
         self.arguments: dict[str, Any] = {
             "options": self.given,
             "size": size,

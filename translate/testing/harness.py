@@ -78,11 +78,13 @@ class MethodHarness:
         return True
 
     def fit(self) -> None:
-        """Raises the size to the smallest that all networks accept, as far as they say so (`multiple`, ConfigError)."""
+        """Raises the size to the smallest that all directions and networks accept, as far as they say so (`multiple`,
+        ConfigError)."""
         method = self.method()
         nets = self.built(method)
         used = {n for d in method.directions.values() for n in d.nets}
-        least = math.lcm(*(m for n in used if isinstance(m := getattr(nets[n], "multiple", 1), int)))
+        of_nets = [m for n in used if isinstance(m := getattr(nets[n], "multiple", 1), int)]
+        least = math.lcm(*of_nets, *(d.multiple or 1 for d in method.directions.values()))
         self.size = smallest(-(-self.size // least) * least, self._attempt if method.players else lambda size: None)
 
     def _attempt(self, size: int) -> None:

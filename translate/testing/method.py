@@ -47,9 +47,10 @@ def assert_method_conforms(
 ) -> None:
     """Plays the method on generated batches of size x size pixels and checks what the contract asks of it.
 
-    `options` and `losses` are what a pipeline would say; networks that `options` leaves at their default are made
-    small. `size` grows to what the networks need. `registry`: where networks come from, by default all that is
-    installed; `resting`: players that never play under these options.
+    `options` and `losses` are what a pipeline would say; for what `options` leaves out the class says what is `small`,
+    and networks that are still at their default are made small. `size` grows to what the networks need. `registry`:
+    where networks come from, by default all that is installed; `resting`: players that never play under these options,
+    without options those of the class.
 
     Errors: AssertionError that names every failed check and what to change.
     """

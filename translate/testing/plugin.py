@@ -15,7 +15,7 @@ from translate.errors import ConfigError, PluginError
 from translate.plugins import KINDS, Registry, validate
 from translate.plugins.discovery import GROUP
 from translate.plugins.registry import singular
-from translate.testing.component import ComponentChecks
+from translate.testing.component import ComponentChecks, small_options
 from translate.testing.data import DeviceTransformChecks, SourceChecks, TransformChecks
 from translate.testing.formats import ExporterChecks, FormatChecks
 from translate.testing.method import MethodChecks
@@ -80,7 +80,7 @@ def check_component(
 ) -> list[Finding]:
     """Runs the checks of one component; one that cannot be made without options is left to a test of its own."""
     component = f"{singular(kind)} {name}"
-    wrong = validate(cls.Config, dict(options))[1]
+    wrong = validate(cls.Config, {**small_options(cls), **options})[1]
     if not options and wrong and all(p.path == () or p.message == "is required" for p in wrong):
         missing = "; ".join(f"{'.'.join(map(str, p.path))} {p.message}".strip() for p in wrong)
         function = ASSERTS.format(singular(kind).replace(" ", "_"))
