@@ -55,6 +55,8 @@ class Generator(Network[GeneratorConfig]):
 
     def example(self, images: Tensor) -> tuple[Tensor]:
         """Latent vectors in place of images."""
+    def example(self, images: Tensor) -> tuple[Tensor, ...]:
+        """Arguments of a call: vectors in the place of images, N x in_channels."""
         return (images.mean((2, 3)),)
 
     def forward(self, codes: Tensor) -> Tensor:
