@@ -11,7 +11,6 @@ from pydantic import Field, PositiveInt, model_validator
 from torch import Tensor
 
 from translate import (
-    SIDES,
     Classifier,
     Config,
     ConfigError,
@@ -218,7 +217,7 @@ class AttributeAccuracy(Metric[AttributeConfig]):
 
     def __init__(self, config: AttributeConfig, spec: DataSpec | None = None) -> None:
         super().__init__(config, spec)
-        self.sides = SIDES[spec.kind] if spec else ()
+        self.sides = tuple(spec.data) if spec else ()
         if len(self.sides) != 2:
             raise ConfigError("attribute-accuracy tells two sides of data apart, and this data has not two")
         self._trained: tuple[Classifier, float] | None = None

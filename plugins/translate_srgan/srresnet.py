@@ -65,7 +65,7 @@ class SuperResolution(Method[C]):
 
     def reduced(self, target: Tensor, step: Step) -> Tensor:
         """I_LR as a file of 8 bits would hold it, since that is what the network gets in use."""
-        return self.degrade(target, "enlarge", step.rng).add(1).mul(127.5).round().div(127.5).sub(1)
+        return self.degrade(target, DirectionCall("enlarge"), step.rng).add(1).mul(127.5).round().div(127.5).sub(1)
 
     def generator(self, build: Build) -> nn.Module:
         channels, s = self.spec.channels["image"], self.config.scale
