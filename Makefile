@@ -52,6 +52,7 @@ format: $(STAMP)
 docs: $(STAMP)
 	$(BIN)/python docs/tools/architecture.py
 	$(BIN)/python docs/tools/generate.py
+	$(BIN)/python docs/tools/contract.py
 	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict
 
 wheel sdist: $(STAMP)

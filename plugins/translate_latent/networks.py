@@ -53,8 +53,6 @@ class Generator(Network[GeneratorConfig]):
         self.layers = nn.Sequential(*layers, stack({"conv": last, "tanh": nn.Tanh()}))
         self.initialise()
 
-    def example(self, images: Tensor) -> tuple[Tensor]:
-        """Latent vectors in place of images."""
     def example(self, images: Tensor) -> tuple[Tensor, ...]:
         """Arguments of a call: vectors in the place of images, N x in_channels."""
         return (images.mean((2, 3)),)

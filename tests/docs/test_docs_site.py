@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import dataclasses
+import inspect
 import os
 import re
+import runpy
 import subprocess
 import sys
 from pathlib import Path
@@ -12,6 +15,7 @@ import pytest
 from PIL import Image
 
 import translate
+import translate.contracts
 import translate.testing
 from translate.plugins import ENGINE, Registry
 
@@ -34,6 +38,19 @@ def test_every_method_is_on_the_page_of_methods() -> None:
     assert [name for name in ours if f"`{name}`" not in page] == []
     recipes = {file.name for file in (ROOT / "pipelines").glob("*.yaml")}
     assert set(re.findall(r"`(\w+\.yaml)`", page)) == recipes
+
+
+def test_the_reference_of_the_contract_is_complete_and_up_to_date() -> None:
+    tool = runpy.run_path(str(DOCS / "tools" / "contract.py"))
+    assert (DOCS / "contract.md").read_text("utf-8") == tool["page"]()
+    assert tool["undescribed"]() == []
+    shown = set(re.findall(r"^### (\w+)$", tool["page"](), re.MULTILINE))
+    classes = {name for name in translate.contracts.__all__ if inspect.isclass(getattr(translate.contracts, name))}
+    assert shown == classes
+    for name in (each for each in classes if dataclasses.is_dataclass(getattr(translate.contracts, each))):
+        section = tool["page"]().split(f"### {name}\n")[1].split("\n### ")[0]
+        for field in dataclasses.fields(getattr(translate.contracts, name)):
+            assert f"| `{field.name}` |" in section, (name, field.name)
 
 
 def test_the_picture_of_the_rooms_is_up_to_date() -> None:

@@ -165,7 +165,9 @@ class DatasetFacts(Facts):
 class Route:
     """A direction of a method with every default filled in.
 
-    Side i of the data is what plays input i, None where no side does; `types` has the type of each input by name.
+    `name` is that of the direction, `nets` are the networks that it needs, `inputs` the names of its inputs, and
+    `output` is the form of its output. Entry i of `sides` is the side of the data that plays input i, None where no
+    side does; `types` has the type of each input by name.
     `target` is the side that the output imitates, None without one. `scale` multiplies height and width; `tiles` (rows,
     columns) is how many pictures one output joins. `draws` and `further` are as in `Direction`. `options` are those of
     a call; they are not recorded.

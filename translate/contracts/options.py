@@ -64,6 +64,7 @@ class Use(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
     kind: ClassVar[ComponentKind]
+    """The kind of component that is named."""
     default: ClassVar[str] = ""
     """The component that is meant where a file gives options alone; empty where `uses` has to be said."""
     uses: str
@@ -152,6 +153,7 @@ class Configured(Generic[C]):
     """Options that make a tiny version, with which the conformance kit tries the component. Nothing else reads them."""
 
     config: C
+    """Its options."""
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)

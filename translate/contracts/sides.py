@@ -43,7 +43,9 @@ class Image:
     dtype: DType | None = None
     range: Range | None = None
     type: ClassVar[str] = "image"
+    """The word for it in JSON."""
     optional: ClassVar[bool] = False
+    """Never: every record has it."""
 
     @property
     def has_full_range(self) -> bool:
@@ -59,9 +61,13 @@ class Labels:
     """
 
     classes: tuple[str, ...] = ()
+    """Names of the classes, in the order of their indices."""
     palette: tuple[tuple[int, int, int], ...] = ()
+    """The colour of each class."""
     optional: bool = False
+    """True: some images may have none."""
     type: ClassVar[str] = "labels"
+    """The word for it in JSON."""
 
 
 @dataclass(frozen=True)
@@ -70,8 +76,11 @@ class Class:
     known."""
 
     names: tuple[str, ...] = ()
+    """Names of the classes, in the order of their indices."""
     optional: bool = False
+    """True: some images may have none."""
     type: ClassVar[str] = "class"
+    """The word for it in JSON."""
 
 
 @dataclass(frozen=True)
@@ -80,8 +89,11 @@ class Vector:
 
     size: int | None = None
     names: tuple[str, ...] = ()
+    """A name for each number; empty where they have none."""
     optional: bool = False
+    """True: some images may have none."""
     type: ClassVar[str] = "vector"
+    """The word for it in JSON."""
 
 
 @dataclass(frozen=True)
@@ -90,10 +102,15 @@ class Frames:
 
     count: int
     channels: int | None = None
+    """Bands of each image; None: any number."""
     dtype: DType | None = None
+    """The type of values in files; None: any."""
     range: Range | None = None
+    """(low, high) of each band, as in `Image`."""
     type: ClassVar[str] = "frames"
+    """The word for it in JSON."""
     optional: ClassVar[bool] = False
+    """Never: every record has it."""
 
     @property
     def each(self) -> Image:
@@ -121,6 +138,7 @@ class Sides(Mapping[str, Side]):
     """
 
     types: Mapping[str, Side]
+    """The type of each side by name."""
     together: tuple[tuple[str, ...], ...] = ()
 
     def __post_init__(self) -> None:
