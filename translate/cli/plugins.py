@@ -133,7 +133,9 @@ def _line(component: dict[str, Any]) -> str:
 
 @plugins.command("new")
 @click.argument("name")
-@click.option("--kind", required=True, type=click.Choice(["method", "loss", "metric", "source"]), help="What it adds.")
+@click.option(
+    "--kind", required=True, type=click.Choice(["method", "network", "loss", "metric", "source"]), help="What it adds."
+)
 @click.option("--output", type=click.Path(path_type=Path), help="The folder to make; default: translate-NAME.")
 @as_json
 def new_plugin(name: str, kind: str, output: Path | None, as_json: bool) -> None:

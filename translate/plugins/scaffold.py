@@ -15,7 +15,13 @@ from translate.version import __version__
 TEMPLATES = Path(__file__).parent / "templates"
 """A folder per kind, where the plugin is called `my-plugin` and its class `MyPlugin`, and what all kinds share."""
 
-KINDS: Mapping[str, ComponentKind] = {"method": "methods", "loss": "losses", "metric": "metrics", "source": "sources"}
+KINDS: Mapping[str, ComponentKind] = {
+    "method": "methods",
+    "network": "networks",
+    "loss": "losses",
+    "metric": "metrics",
+    "source": "sources",
+}
 """The kinds of component that a new plugin can provide."""
 
 _NAME = re.compile(r"[a-z][a-z0-9]*(-[a-z0-9]+)*")
