@@ -70,7 +70,7 @@ def functions(node: ast.ClassDef) -> Iterator[tuple[str, str]]:
 
 
 def _described(node: ast.ClassDef) -> Iterator[str]:
-    yield f"\n### {node.name}\n\n{ast.get_docstring(node) or ''}\n"
+    yield f"\n### {node.name}\n\n{_fenced(ast.get_docstring(node) or '')}\n"
     rows = [row for row in fields(node) if row[3] or not _inherited(node, row[0])]
     if rows:
         yield "\n| field | type | default | |\n|---|---|---|---|\n"
@@ -103,6 +103,17 @@ def _string(node: Any) -> str:
     if isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant) and isinstance(node.value.value, str):
         return inspect.cleandoc(node.value.value)
     return ""
+
+
+def _fenced(text: str) -> str:
+    """A docstring whose indented examples are blocks that say what they are."""
+    paragraphs = []
+    for paragraph in text.split("\n\n"):
+        if paragraph.startswith("    "):
+            mark = "<!-- fragment: an example in a docstring -->"
+            paragraph = f"{mark}\n```python\n{inspect.cleandoc(paragraph)}\n```"
+        paragraphs.append(paragraph)
+    return "\n\n".join(paragraphs)
 
 
 def _sentence(text: str) -> str:

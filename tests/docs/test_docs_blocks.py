@@ -110,7 +110,8 @@ def test_the_options_of_preprocess_on_the_page_of_own_images_exist() -> None:
     parts = [part for part in parts if "version" not in part]
     assert parts
     for part in parts:
-        assert registry.check("stages", "preprocess", part)[1] == [], part
+        options = part["prepare"]["with"] if "prepare" in part else part  # a whole stage, or its options
+        assert registry.check("stages", "preprocess", options)[1] == [], part
 
 
 def test_the_method_of_the_readme_conforms() -> None:
