@@ -109,10 +109,10 @@ def _fenced(text: str) -> str:
     """A docstring whose indented examples are blocks that say what they are."""
     paragraphs = []
     for paragraph in text.split("\n\n"):
-        if paragraph.startswith("    "):
-            mark = "<!-- fragment: an example in a docstring -->"
-            paragraph = f"{mark}\n```python\n{inspect.cleandoc(paragraph)}\n```"
-        paragraphs.append(paragraph)
+        example = inspect.cleandoc(paragraph)
+        mark = "<!-- fragment: an example in a docstring -->"
+        indented = paragraph.startswith("    ")
+        paragraphs.append(f"{mark}\n```python\n{example}\n```" if indented else paragraph)
     return "\n\n".join(paragraphs)
 
 
