@@ -66,8 +66,8 @@ def _of_plugin(name: str) -> click.Command | None:
     registry, listed = Registry(), owners()
     plugins = listed.get(name, [])
     if len(plugins) > 1:
-        choices = " or ".join(f"`translate {plugin}/{name}`" for plugin in plugins)
-        raise ConfigError(f"the command {name!r} is brought by {' and '.join(plugins)}; say {choices}")
+        choices = " or ".join(f"`translate {plugin}/{name}`" for plugin in sorted(plugins))
+        raise ConfigError(f"the command {name!r} is brought by {' and '.join(sorted(plugins))}; say {choices}")
     owner, slash, part = name.partition("/")
     if not slash:
         owner, part = (plugins or [name])[0], name
