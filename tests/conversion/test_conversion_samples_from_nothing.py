@@ -59,6 +59,9 @@ def test_a_folder_of_samples_has_rows_a_sheet_and_goes_on(model, tmp_path):
     kept = (tmp_path / "out/000002.png").stat().st_mtime_ns
     again = sample_folder(model, tmp_path / "out", range(7), options, console=console())
     assert again[:5] == rows and (tmp_path / "out/000002.png").stat().st_mtime_ns == kept
+    sample_folder(model, tmp_path / "out", range(20, 22), options, console=console())
+    numbers = [json.loads(line)["number"] for line in (tmp_path / "out/results.jsonl").read_text().splitlines()]
+    assert numbers == [*range(7), 20, 21]
     with pytest.raises(ConfigError, match="holds samples that were made otherwise"):
         sample_folder(model.with_seed(4), tmp_path / "out", range(5), options, console=console())
     (tmp_path / "photos").mkdir()

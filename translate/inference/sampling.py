@@ -36,7 +36,7 @@ def sampled(
     """
     images = []
     for place, number in enumerate(numbers):
-        given = {name: _of_sample(route, name, value, place) for name, value in others.items()}
+        given = of_sample(route, others, place)
         tensor = sample_tensor(program, str(number), route, of_number(route, number, given), size)
         images.append(output_of(program, route, MAIN, BLANK, tensor))
     return images
@@ -84,8 +84,10 @@ def _inputs(program: Program, route: Route, others: Mapping[str, Any]) -> dict[s
     return {name: value_of(program, route, name, value).to(program.device) for name, value in others.items()}
 
 
-def _of_sample(route: Route, name: str, value: Any, place: int) -> Any:
-    """The value of one sample: a list has one for each, but the numbers of a single vector."""
-    vector = isinstance(route.types.get(name), Vector)
-    several = isinstance(value, list) and not (vector and value and isinstance(value[0], int | float))
-    return value[place] if several else value
+def of_sample(route: Route, others: Mapping[str, Any], place: int) -> dict[str, Any]:
+    """The inputs of one of several samples: a list has a value for each, but the numbers of a single vector."""
+    values: dict[str, Any] = {}
+    for name, value in others.items():
+        row = isinstance(route.types.get(name), Vector) and bool(value) and isinstance(value[0], int | float)
+        values[name] = value[place] if isinstance(value, list) and not row else value
+    return values

@@ -11,17 +11,17 @@ from typing import Any
 import numpy as np
 
 from translate.contracts import Console, Route
-from translate.conversion.samples.sheets import SampleOptions, picture
+from translate.conversion.samples.sheets import SampleOptions
 from translate.errors import ConfigError
-from translate.imaging.grid import mosaic
+from translate.imaging.grid import mosaic, picture_of
 from translate.imaging.io import encode, write
-from translate.inference.sampling import of_number, sampled
+from translate.inference.sampling import of_number, of_sample, sampled
 from translate.inference.translator import Translator
 from translate.storage.atomic import write_bytes, write_json
 
 RESULTS, SETTINGS, CONTACT = "results.jsonl", ".samples.json", "contact.png"
-SHOWN, COLUMNS = 64, 8
-"""Samples on the contact sheet, and how many stand beside each other."""
+SHOWN, COLUMNS, LONGEST = 64, 8, 256
+"""Samples on the contact sheet, how many stand beside each other, and the longest side of each in pixels."""
 
 
 def sample_folder(
@@ -41,12 +41,13 @@ def sample_folder(
         for place, number in enumerate(numbers):
             row = rows_before.get(number)
             if row is None or not _is_whole(output, row):
-                row = _write(translator, route, output, number, _at(options.others, place), options.size)
+                row = _write(translator, route, output, number, of_sample(route, options.others, place), options.size)
             rows.append(row)
             progress.advance(1)
-    text = "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows)
+    every = {**rows_before, **{row["number"]: row for row in rows}}  # samples of other numbers stay in the folder
+    text = "".join(json.dumps(every[number], ensure_ascii=False) + "\n" for number in sorted(every))
     write_bytes(output / RESULTS, text.encode())
-    write(output / CONTACT, _sheet(translator, route, numbers[:SHOWN], options))
+    write(output / CONTACT, _sheet([output / row["output"] for row in rows[:SHOWN]]))
     return rows
 
 
@@ -81,10 +82,6 @@ def _shown(route: Route, name: str, value: Any) -> Any:
     """A class by its name; numbers as they are."""
     names = getattr(route.types[name], "names", ())
     return names[value] if isinstance(value, int) and value < len(names) else value
-
-
-def _at(others: Mapping[str, Any], place: int) -> dict[str, Any]:
-    return {name: value[place] if isinstance(value, list) else value for name, value in others.items()}
 
 
 def _settings(translator: Translator, route: Route, options: SampleOptions) -> dict[str, Any]:
@@ -128,12 +125,7 @@ def _is_whole(output: Path, row: Mapping[str, Any]) -> bool:
     return path.is_file() and hashlib.sha256(path.read_bytes()).hexdigest() == row["sha256"]
 
 
-def _sheet(
-    translator: Translator, route: Route, numbers: Sequence[int], options: SampleOptions
-) -> np.ndarray[Any, Any]:
-    cells = []
-    for place, number in enumerate(numbers):
-        given = of_number(route, number, _at(options.others, place))
-        (image,) = sampled(translator.program, [number], route, given, options.size)
-        cells.append(picture(translator, image))
+def _sheet(files: Sequence[Path]) -> np.ndarray[Any, Any]:
+    """The samples as they were written, in rows."""
+    cells = [picture_of(file, LONGEST) for file in files]
     return mosaic([cells[at : at + COLUMNS] for at in range(0, len(cells), COLUMNS)])
