@@ -169,7 +169,7 @@ def test_a_folder_is_translated_without_data(tmp_path, registry, data, model):
     stage = InferStage(InferConfig(input=tmp_path / "in", direction="blend"), registry)
     assert problems(stage, model=model)[0] == (
         ("with", "others"),
-        "blend needs files for these further inputs: exemplar",
+        "blend needs these further inputs: exemplar (a file)",
     )
     write(tmp_path / "white.png", np.full((5, 5, 3), 255, np.uint8))
     options = {"input": tmp_path / "in", "direction": "blend", "others": {"exemplar": tmp_path / "white.png"}}

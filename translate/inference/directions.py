@@ -5,11 +5,12 @@ from __future__ import annotations
 import math
 from collections.abc import Collection, Mapping
 from dataclasses import replace
+from numbers import Integral, Real
 from typing import TYPE_CHECKING, Any
 
 from pydantic import ValidationError
 
-from translate.contracts import Config, DataSpec, Direction, Image, Method, Route, Sides
+from translate.contracts import Class, Config, DataSpec, Direction, Image, Method, Route, Side, Sides, Vector
 from translate.errors import ConfigError, ContractError
 from translate.text import suggest
 
@@ -114,6 +115,39 @@ def check_inputs(route: Route, others: Collection[str]) -> None:
             f"direction {route.name!r} takes {repr(route.main) if route.main else 'no image'} and the further inputs "
             f"{', '.join(route.others) or '(none)'}; given: {', '.join(others) or '(none)'}"
         )
+
+
+def check_value(name: str, kind: Side, given: Any) -> None:
+    """Errors: ConfigError where this is no class, or no vector, of an input of this type."""
+    if isinstance(kind, Class):
+        class_index(name, kind, given)
+    elif isinstance(kind, Vector):
+        numbers(name, kind, given)
+
+
+def class_index(name: str, kind: Class, given: Any) -> int:
+    """The index of a class that is given by name or index. Errors: ConfigError with the names that there are."""
+    names, count = kind.names, len(kind.names)
+    if isinstance(given, str) and given in names:
+        return names.index(given)
+    index = int(given) if isinstance(given, str) and given.isdecimal() else given
+    if isinstance(index, Integral) and not isinstance(index, bool) and (not count or 0 <= int(index) < count):
+        return int(index)
+    there = suggest(str(given), names) or f"; there are {', '.join(names)}"
+    raise ConfigError(f"input {name!r} has no class {given!r}{there}")
+
+
+def numbers(name: str, kind: Vector, given: Any) -> list[float]:
+    """The numbers of a vector, given as a row or as text such as `0.5,1`. Errors: ConfigError."""
+    try:
+        row = [float(part) for part in given.split(",")] if isinstance(given, str) else list(given)
+    except (TypeError, ValueError):
+        raise ConfigError(f"input {name!r} takes numbers, such as 0.5,1, not {given!r}") from None
+    if wrong := [each for each in row if not isinstance(each, Real) or not math.isfinite(each)]:
+        raise ConfigError(f"input {name!r} takes finite numbers, and one is {wrong[0]!r}")
+    if kind.size is not None and len(row) != kind.size:
+        raise ConfigError(f"input {name!r} takes {kind.size} numbers, and these are {len(row)}")
+    return [float(each) for each in row]
 
 
 def choose(names: Mapping[str, Any], wanted: str | None) -> str:

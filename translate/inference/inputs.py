@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping, Sequence
-from numbers import Integral, Real
 from typing import Any
 
 import numpy as np
@@ -15,9 +13,9 @@ from translate.contracts import Class, Frames, Image as ImageSide, Labels, Metho
 from translate.errors import ConfigError
 from translate.imaging.convert import as_image, match_channels, resize
 from translate.imaging.io import Image
+from translate.inference.directions import class_index, numbers
 from translate.inference.program import Program
 from translate.inference.side_images import seen
-from translate.text import suggest
 
 
 def inputs_of(program: Program, route: Route, image: Image, others: Mapping[str, Any]) -> dict[str, Tensor]:
@@ -75,18 +73,6 @@ def _fitted(program: Program, route: Route, name: str, values: Tensor, images: T
     return ready.expand(count, -1, -1, -1)
 
 
-def class_index(name: str, kind: Class, given: Any) -> int:
-    """The index of a class that is given by name or index. Errors: ConfigError with the names that there are."""
-    names, count = kind.names, len(kind.names)
-    if isinstance(given, str) and given in names:
-        return names.index(given)
-    index = int(given) if isinstance(given, str) and given.isdecimal() else given
-    if isinstance(index, Integral) and not isinstance(index, bool) and (not count or 0 <= int(index) < count):
-        return int(index)
-    there = suggest(str(given), names) or f"; there are {', '.join(names)}"
-    raise ConfigError(f"input {name!r} has no class {given!r}{there}")
-
-
 def class_name(route: Route, method: Method[Any], index: int) -> str | int:
     """The name of a class that an output tells: of the target side, else of the only side of classes; else its
     index."""
@@ -95,19 +81,6 @@ def class_name(route: Route, method: Method[Any], index: int) -> str | int:
     target: Side | None = sides.get(route.target or "")
     kind = target if isinstance(target, Class) else (known[0] if len(known) == 1 else None)
     return kind.names[index] if kind is not None and index < len(kind.names) else index
-
-
-def numbers(name: str, kind: Vector, given: Any) -> list[float]:
-    """The numbers of a vector, given as a row or as text such as `0.5,1`. Errors: ConfigError."""
-    try:
-        row = [float(part) for part in given.split(",")] if isinstance(given, str) else list(given)
-    except (TypeError, ValueError):
-        raise ConfigError(f"input {name!r} takes numbers, such as 0.5,1, not {given!r}") from None
-    if wrong := [each for each in row if not isinstance(each, Real) or not math.isfinite(each)]:
-        raise ConfigError(f"input {name!r} takes finite numbers, and one is {wrong[0]!r}")
-    if kind.size is not None and len(row) != kind.size:
-        raise ConfigError(f"input {name!r} takes {kind.size} numbers, and these are {len(row)}")
-    return [float(each) for each in row]
 
 
 def label_indices(name: str, method: Method[Any], image: Image) -> Tensor:

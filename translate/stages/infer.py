@@ -13,11 +13,13 @@ from translate.contracts import (
     Class,
     Config,
     DatasetFacts,
+    Image,
     ImagesFacts,
     ModelFacts,
     Need,
     Problem,
     Route,
+    Side,
     Stage,
     StageContext,
     Vector,
@@ -33,7 +35,7 @@ from translate.data.dataset import Dataset
 from translate.data.exemplars import value_inputs
 from translate.errors import ConfigError, StageError, TranslateError
 from translate.imaging.io import read, write
-from translate.inference.directions import choose, with_options
+from translate.inference.directions import check_value, choose, with_options
 from translate.inference.side_images import output_suffix
 from translate.models.load import load
 from translate.plugins.options import KeyProblem
@@ -166,13 +168,21 @@ class InferStage(Stage[InferConfig]):
 
     def _check_others(self, route: Route, data: DatasetFacts | None) -> Iterable[Problem]:
         """Further inputs that are missing, too many, or taken from the data."""
-        given, further = set(self.config.others), ", ".join(route.others) or "none"
-        if data is None and given != set(route.others):
-            yield Problem(("with", "others"), f"{route.name} needs files for these further inputs: {further}")
-        for name in given if data is not None else ():
+        given, further = self.config.others, ", ".join(route.others) or "none"
+        if data is None and set(given) != set(route.others):
+            listed = ", ".join(_wanted(name, route.types.get(name)) for name in route.others) or "none"
+            yield Problem(("with", "others"), f"{route.name} needs these further inputs: {listed}")
+            return
+        for name, value in given.items():
+            kind = route.types.get(name, Image())
             if name not in route.others:
                 yield KeyProblem(("with", "others", name), f"{route.name} has no such input; it has {further}")
-            elif not isinstance(route.types.get(name), Class | Vector):
+            elif isinstance(kind, Class | Vector):
+                try:
+                    check_value(name, kind, value)
+                except ConfigError as error:
+                    yield Problem(("with", "others", name), str(error))
+            elif data is not None:
                 message = "`others` goes with `input`; here further inputs come from the data"
                 yield KeyProblem(("with", "others", name), message)
 
@@ -312,6 +322,13 @@ class InferStage(Stage[InferConfig]):
 def _beside(data: DatasetFacts, route: Route) -> bool:
     """Whether each image that is translated has beside it what its output imitates, or is it itself."""
     return route.source is not None and route.target in data.sides.group_of(route.source)
+
+
+def _wanted(name: str, kind: Side | None) -> str:
+    """An input with what is given for it: a file, a class, or numbers."""
+    if isinstance(kind, Class):
+        return f"{name} (a class{': ' if kind.names else ''}{', '.join(kind.names)})"
+    return f"{name} (numbers)" if isinstance(kind, Vector) else f"{name} (a file)"
 
 
 def default_split(splits: Iterable[str]) -> str | None:

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from translate.contracts import Class, Route
-from translate.inference.inputs import class_index
+from translate.inference.directions import class_index
 from translate.storage.atomic import write_json
 
 VALUES = "values.json"
