@@ -391,3 +391,24 @@ def test_a_metric_is_told_what_was_translated_and_where_to_compute(tmp_path, reg
     for image, key in zip(context.inputs, context.keys, strict=True):
         assert np.allclose(image.permute(1, 2, 0).numpy(), read(data.path / "test/a" / f"{key}.png").pixels / 255)
     assert len(context.exemplars) == len(context.keys)
+
+
+def test_a_wrong_class_is_found_before_anything_runs(tmp_path, registry):
+    (tmp_path / "in").mkdir()
+    route = {"nets": ["gen"], "inputs": ["image", "class"], "sides": ["image", "class"], "target": "image"}
+    route |= {"output": "image", "scale": 1, "types": {"class": {"type": "class", "names": ["cat", "owl"]}}}
+    sides = {"image": {"type": "image"}, "class": {"type": "class"}}
+    model = {
+        "method": "negative",
+        "data": {"sides": sides, "together": [["image", "class"]]},
+        "directions": {"to": route},
+    }
+
+    def problems_of(others):
+        return [
+            p.message for p in InferStage(InferConfig(input=tmp_path, others=others), registry).check({"model": model})
+        ]
+
+    assert problems_of({"class": "owl"}) == [] and problems_of({"class": 1}) == []
+    assert problems_of({"class": "dog"}) == ["input 'class' has no class 'dog'; there are cat, owl"]
+    assert problems_of({}) == ["to needs these further inputs: class (a class: cat, owl)"]

@@ -62,7 +62,7 @@ class InferConfig(Config):
     """Image, folder or pattern to translate instead of a split: `photos/**/*.jpg`."""
     count: PositiveInt | None = None
     """Number of images that a direction without images makes; `null` makes as many as the split of the data has."""
-    others: dict[str, str | float | tuple[float, ...] | Path] = {}
+    others: dict[str, str | int | float | tuple[float, ...] | Path] = {}
     """Further inputs of the direction, together with `input`: files (`{exemplar: hat.png}`), classes by name
     (`{class: blond}`), numbers (`{code: [0.5, 1]}`). Classes and numbers may stand here beside a split, too, and then
     count for all of its images."""
