@@ -15,6 +15,15 @@ from translate.plugins import Registry
 Install = Callable[..., Registry]
 
 
+@pytest.fixture(scope="module", autouse=True)
+def _formats() -> Iterator[None]:
+    """The process has one table of image formats: what the plugins of a module add goes with the module."""
+    before = dict(FORMATS)
+    yield
+    FORMATS.clear()
+    FORMATS.update(before)
+
+
 @pytest.fixture
 def site(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     """A folder on the path; what is imported from it is forgotten afterwards."""

@@ -22,7 +22,6 @@ from translate.console import PlainConsole
 from translate.contracts import LossUse, NetworkUse, Step
 from translate.data.dataset import Dataset
 from translate.errors import PluginError, Stopped
-from translate.imaging.image_format import FORMATS
 from translate.imaging.io import probe, read, write
 from translate.models.export_model import export_model
 from translate.objectives import Objective
@@ -85,7 +84,6 @@ def told(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Told]:
             result = run("acme.yaml", device="cpu", console=PlainConsole(), registry=registry)
         yield Told(work / result.folder, importlib.import_module("acme_everything"), registry, trace)
     sys.modules.pop("acme_everything", None)
-    FORMATS.pop("acme_everything:Pgm", None)
 
 
 # ------------------------------------------------------------------------------------------------------ registration

@@ -28,7 +28,7 @@ ENTRIES = "acme = acme\n[translate.commands]\ngreet = acme\nmodels = acme\nlost 
 
 
 @pytest.fixture(autouse=True)
-def _formats(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+def _formats_of_one_test() -> Iterator[None]:
     """The table of formats as it was before."""
     before = dict(FORMATS)
     yield
@@ -328,3 +328,10 @@ def test_mistakes_of_an_export(acme: Registry, options: list[str], says: str) ->
     done = cli("models", "export", "nowhere", *options)
     assert done.exit_code == 2
     assert says in done.stderr
+
+
+def test_a_process_without_the_plugin_says_so() -> None:
+    """A worker on another machine, where nobody installed it."""
+    message = r"the image format ghost\.formats:Pgm is in use, and process \d+ cannot import it: .*'ghost'; install its"
+    with pytest.raises(PluginError, match=message):
+        image_format.register_places(["ghost.formats:Pgm"])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import os
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable
 from itertools import chain
@@ -12,7 +13,7 @@ from typing import Any, ClassVar
 import numpy as np
 
 from translate.contracts import Configured, NoOptions
-from translate.errors import DataError
+from translate.errors import DataError, PluginError
 from translate.imaging.formats.kind import is_built_in
 from translate.imaging.image import BANDS, READABLE, SUFFIXES, Header, Image, Limits
 
@@ -81,11 +82,16 @@ def register(kind: type[ImageFormat]) -> None:
 
 
 def register_places(places: Iterable[str]) -> None:
-    """Takes into use in this process what `FORMATS` of another one names."""
+    """Takes into use in this process what `FORMATS` of another one names. Errors: PluginError (it is not here)."""
     for place in places:
-        if place not in FORMATS:
-            module, _, name = place.partition(":")
+        if place in FORMATS:
+            continue
+        module, _, name = place.partition(":")
+        try:
             register(getattr(importlib.import_module(module), name))
+        except ImportError as error:
+            message = f"the image format {place} is in use, and process {os.getpid()} cannot import it: {error}"
+            raise PluginError(f"{message}; install its package on every machine that converts") from error
 
 
 def readable() -> tuple[str, ...]:
