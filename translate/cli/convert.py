@@ -70,6 +70,13 @@ class Shard(click.ParamType[tuple[int, int]]):
     metavar="auto|off|N",
     help="Strips of N rows, with the result of the whole image; auto: where the image would not fit into the memory.",
 )
+@click.option(
+    "--alpha",
+    type=click.Choice(["over-white", "channel", "ignore"]),
+    default="over-white",
+    show_default=True,
+    help="The networks see images on white, which is taken out again; or alpha as a picture of its own; or not at all.",
+)
 @click.option("--batch", type=click.IntRange(1), metavar="N", help="Images at a time; default: what suits the model.")
 @click.option(
     "--runtime",

@@ -24,6 +24,7 @@ from translate.conversion.options import ConvertOptions
 from translate.conversion.plan import read_list
 from translate.conversion.summary import Summary
 from translate.errors import ConfigError
+from translate.imaging.appearance.handling import Alpha, Handling
 from translate.imaging.io import Limits
 from translate.inference.streaming import parse_tile
 from translate.models.load import LoadOptions, load_model, portable
@@ -75,11 +76,13 @@ def _load_options(
     runtime: Literal["torch", "onnx"],
     tile: str,
     no_dropout: bool,
+    alpha: Alpha,
     **others: Any,
 ) -> LoadOptions:
 
     exact = "fp32" if precision == "auto" else precision
-    return LoadOptions(model, device, exact, seed, weights, runtime, parse_tile(tile), dropout=not no_dropout)
+    handling = Handling(alpha)
+    return LoadOptions(model, device, exact, seed, weights, runtime, parse_tile(tile), not no_dropout, handling)
 
 
 def _convert_options(

@@ -20,6 +20,7 @@ from translate.conversion.plan import Plan, plan
 from translate.conversion.report import write_report
 from translate.conversion.summary import Summary
 from translate.errors import ConfigError, TranslateError
+from translate.imaging.appearance.handling import DEFAULT as DEFAULT_HANDLING
 from translate.imaging.image import EXACT_SUFFIXES, SUFFIXES
 from translate.imaging.io import Image, read, writable
 from translate.inference.precision import with_probed_precision
@@ -180,4 +181,11 @@ def _settings(work: Plan, translator: Translator, options: ConvertOptions, suffi
         "seed": translator.seed if translator.draws(options.direction) else None,
         "format": suffix,
         "quality": options.quality,
+        **_handling(translator),
     }
+
+
+def _handling(translator: Translator) -> dict[str, Any]:
+    """How images are treated, as far as that is not as usual."""
+    usual = vars(DEFAULT_HANDLING)
+    return {name: value for name, value in vars(translator.program.handling).items() if value != usual[name]}

@@ -161,6 +161,15 @@ def match_channels(images: Tensor, channels: int) -> Tensor:
     raise ConfigError(f"the image has {have} channels, and this model takes {channels}")
 
 
+def luma(pixels: Array) -> Array:
+    """H x W x 3 to H x W x 1 of the same type, rounded to the nearest; grey stays as it is."""
+    if pixels.shape[2] == 1:
+        return pixels
+    grey: Array = (pixels.astype(np.float64) @ np.array(LUMA))[..., None]
+    grey = grey if pixels.dtype.kind == "f" else np.rint(grey)
+    return grey.astype(pixels.dtype)
+
+
 def resize(images: Tensor, size: tuple[int, int]) -> Tensor:
     """N x C x H x W in [-1, 1] to another (height, width), bicubic with antialiasing."""
     return torch.nn.functional.interpolate(images, size, mode="bicubic", antialias=True).clamp(-1, 1)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -131,6 +131,11 @@ class Image:
     def array(self) -> Array:
         """H x W x C with alpha as the last channel, where there is one: C is 1, 2, 3 or 4, or any number of bands."""
         return self.pixels if self.alpha is None else np.dstack([self.pixels, self.alpha])
+
+    def rows(self, first: int, last: int) -> Image:
+        """The image of the rows [first, last)."""
+        alpha = None if self.alpha is None else self.alpha[first:last]
+        return replace(self, pixels=self.pixels[first:last], alpha=alpha)
 
     def over_white(self) -> Array:
         """The pixels as they look on white paper, H x W x C: what a network sees of an image with alpha."""

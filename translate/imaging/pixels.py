@@ -62,6 +62,14 @@ def to16(array: Array) -> Array:
     return wide
 
 
+def in_steps(values: Array, dtype: np.dtype[Any]) -> Array:
+    """Values in [0, 1] in a sample type, rounded to the nearest."""
+    if dtype.kind == "f":
+        return values.astype(dtype)
+    steps: Array = np.rint(values * np.float64(top(dtype))).astype(dtype)
+    return steps
+
+
 def over_white(pixels: Array, alpha: Array) -> Array:
     """Composites `pixels` H x W x C with `alpha` H x W, both of one type, over white; rounded to the nearest."""
     if pixels.dtype.kind == "f":

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
-import numpy as np
 from torch import Tensor
 
 from translate.contracts import Route
-from translate.imaging.convert import Array, label_map, largest, resize, to_array, to_tensor, with_alpha
+from translate.imaging.appearance.around import Restorer
+from translate.imaging.convert import Array, label_map, largest, to_array, with_alpha
 from translate.imaging.io import Image
 from translate.inference.inputs import class_name
 from translate.inference.program import MAIN, Program
@@ -33,10 +34,18 @@ def output_of(program: Program, route: Route, name: str, image: Image, tensor: T
 
 def array_of(program: Program, route: Route, image: Image, output: Tensor) -> Array:
     """An image or a label map 1 x C x H x W as H x W x C, with the values of its side, or of the image's type."""
+    return rows_of(program, route, image)(output, 0)
+
+
+def rows_of(program: Program, route: Route, image: Image) -> Callable[[Tensor, int], Array]:
+    """What gives rows of an output of an image, 1 x C x rows x W, their values, rows x W x C, from the number of the
+    first row on: the class with the largest logit, those of the output's side, or of the image's type."""
     if route.output == "labels":
-        return largest(output)
+        return lambda strip, first: largest(strip)
     form = output_form(program, route, image)
-    return to_array(output, form.dtype, form.ranges)
+    if form.own:
+        return lambda strip, first: to_array(strip, form.dtype, form.ranges)
+    return Restorer(image, program.handling, route.scale, route.tiles).rows
 
 
 def finished(program: Program, route: Route, image: Image, output: Array) -> Image:
@@ -46,11 +55,11 @@ def finished(program: Program, route: Route, image: Image, output: Array) -> Ima
     form = output_form(program, route, image)
     if form.own:  # alpha and profile are those of another kind of picture
         return with_form(output, form)
-    alpha = None if image.alpha is None else np.tile(image.alpha, route.tiles)
-    if alpha is not None and route.scale != 1:
-        alpha = to_array(resize(to_tensor(alpha[..., None]), output.shape[:2]), alpha.dtype)[..., 0]
+    alpha = Restorer(image, program.handling, route.scale, route.tiles).alpha
     target = program.method.spec.channels.get(route.target or "")
     bands = image.mode == "bands" or output.shape[2] == target
+    if program.handling.alpha == "channel" and output.shape[2] in (2, 4):
+        bands = False  # the last one is alpha
     return replace(with_alpha(output, alpha, bands), icc=image.icc)
 
 

@@ -14,6 +14,7 @@ from torch.nn.modules.dropout import _DropoutNd
 
 from translate.contracts import Class, Draw, Frames, Labels, Method, Nets, Route, Side, Vector
 from translate.errors import ContractError
+from translate.imaging.appearance.handling import DEFAULT, Handling
 from translate.inference.directions import channels_of, multiple_of, routes
 from translate.inference.draw import MixedDraw, NoDraw, SeededDraw, image_key, seed_of
 from translate.inference.fast_kernels import LOW, optimized, without_dropout
@@ -40,17 +41,25 @@ class Program:
     device: torch.device
     precision: str = "fp32"
     seed: int = 0
+    handling: Handling = DEFAULT
+    """How images are treated on their way into the networks and back."""
     optimize: bool = True
     """False computes with `nets` themselves, through which gradients flow."""
 
     @classmethod
     def prepared(
-        cls, method: Method[Any], nets: Mapping[str, nn.Module], device: str, precision: str = "fp32", seed: int = 0
+        cls,
+        method: Method[Any],
+        nets: Mapping[str, nn.Module],
+        device: str,
+        precision: str = "fp32",
+        seed: int = 0,
+        handling: Handling = DEFAULT,
     ) -> Self:
         """Moves networks to a device and switches them to inference as the method's `test_time` says."""
         place = torch.device(device)
         ready = {name: prepare_for_inference(net, method.test_time).to(place) for name, net in nets.items()}
-        return cls(method, Nets(ready), place, precision, seed)
+        return cls(method, Nets(ready), place, precision, seed, handling)
 
     def with_precision(self, precision: str) -> Self:
         """The same program in another precision."""
@@ -64,6 +73,10 @@ class Program:
     def with_seed(self, seed: int) -> Self:
         """The same program that draws otherwise."""
         return replace(self, seed=seed)
+
+    def with_handling(self, handling: Handling) -> Self:
+        """The same program that treats images otherwise."""
+        return replace(self, handling=handling)
 
     def refreshed(self) -> Self:
         """The same program after the weights of `nets` were changed in place, as a training does between validations:

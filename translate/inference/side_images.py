@@ -11,7 +11,8 @@ from torch import Tensor
 
 from translate.contracts import FULL, Frames, Image as ImageSide, Route
 from translate.errors import ConfigError
-from translate.imaging.convert import Array, Ranges, stated_ranges, to_tensor
+from translate.imaging.appearance.around import seen_by_networks
+from translate.imaging.convert import Array, Ranges, stated_ranges
 from translate.imaging.io import Image
 from translate.inference.program import Program
 
@@ -23,10 +24,10 @@ def input_ranges(program: Program, route: Route, name: str) -> Ranges | None:
 
 
 def seen(program: Program, route: Route, name: str, image: Image) -> Tensor:
-    """An image as the input `name`, 1 x C x H x W in [-1, 1], over white. Errors: ConfigError, DataError."""
+    """An image as the input `name`, 1 x C x H x W in [-1, 1]. Errors: ConfigError, DataError."""
     ranges = input_ranges(program, route, name)
     check_bands(image, ranges)
-    return to_tensor(image.over_white(), ranges)
+    return seen_by_networks(image, program.handling, ranges)
 
 
 def check_bands(image: Image, ranges: Ranges | None) -> None:
@@ -63,7 +64,8 @@ def output_form(program: Program, route: Route, image: Image) -> OutputForm:
 def is_picture(program: Program, route: Route) -> bool:
     """Whether every format of pictures can hold the output: grey or colour of integers that span their type."""
     target = _target(program, route)
-    return target is None or (target.channels in (None, 1, 3) and stated_ranges(target) is None)
+    channels = (None, 1, 2, 3, 4) if program.handling.alpha == "channel" else (None, 1, 3)
+    return target is None or (target.channels in channels and stated_ranges(target) is None)
 
 
 def output_suffix(program: Program, route: Route) -> str:

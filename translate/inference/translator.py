@@ -12,15 +12,16 @@ from torch import Tensor, nn
 
 from translate.contracts import DirectionCall, Method, Nets, Route
 from translate.errors import ConfigError
-from translate.imaging.convert import Array
+from translate.imaging.appearance.handling import DEFAULT, Handling
 from translate.imaging.io import Image
-from translate.inference.adapters import called
+from translate.inference.calling.adapters import called
+from translate.inference.calling.pictures import Pictures
 from translate.inference.directions import check_inputs, choose, with_options
-from translate.inference.inputs import inputs_of, tensors_of
+from translate.inference.inputs import tensors_of
 from translate.inference.interactive.description import Described
-from translate.inference.outputs import array_of, finished, flat, output_of
+from translate.inference.outputs import flat
 from translate.inference.padding import padded_size
-from translate.inference.program import MAIN, Program
+from translate.inference.program import Program
 from translate.inference.sampling import sampled
 from translate.inference.streaming import Streamer, Tile
 from translate.text import suggest
@@ -53,14 +54,16 @@ class Translator(Described):
         seed: int = 0,
         tile: Tile = "auto",
         tell: Callable[[str], None] | None = None,
+        handling: Handling = DEFAULT,
     ) -> None:
-        program = Program.prepared(method, nets, device, precision, seed)
+        program = Program.prepared(method, nets, device, precision, seed, handling)
         self._set_up(program, Streamer(program, tile, tell), provider, dict(info or {}))
 
     def _set_up(
         self, program: Program, streamer: Streamer, provider: Mapping[str, str], info: Mapping[str, Any]
     ) -> None:
         self.program, self.streamer, self.provider, self.info = program, streamer, provider, info
+        self._pictures = Pictures(program, streamer)
 
     def _with(self, program: Program) -> Translator:
         """A translator of another program with everything else of this one."""
@@ -80,6 +83,11 @@ class Translator(Described):
     def with_seed(self, seed: int) -> Translator:
         """A translator with the same weights that draws otherwise."""
         return self if seed == self.seed else self._with(self.program.with_seed(seed))
+
+    def with_handling(self, **changes: Any) -> Translator:
+        """A translator with the same weights that treats images otherwise: `alpha="ignore"`; see `Handling`."""
+        handling = replace(self.program.handling, **changes)
+        return self._with(self.program.with_handling(handling)) if changes else self
 
     def refreshed(self) -> Translator:
         """A translator for weights that were changed in place; see `Program.refreshed`."""
@@ -176,26 +184,14 @@ class Translator(Described):
     ) -> Any:
         """An image to one of the same bit depth, colour profile and (times the direction's `scale`) size.
 
-        Alpha goes around the networks, which see the image over white. How many colour channels come out is up to the
-        network. A direction that gives labels makes a label map: the indices of the classes with the largest logits,
-        uint8, and the palette in which they are shown. In strips (`tile`: instead of the translator's) only one strip
-        at a time is more than bytes. `sample` numbers the answers where there are many. Errors: ConfigError (wrong
-        inputs; no room for the scratch of an image in strips).
+        Alpha goes around the networks, which see the image over white; the white is taken out of their output again
+        (`Handling`). How many colour channels come out is up to the network. A direction that gives labels makes a
+        label map: the indices of the classes with the largest logits, uint8, and the palette in which they are shown.
+        In strips (`tile`: instead of the translator's) only one strip at a time is more than bytes. `sample` numbers
+        the answers where there are many. Errors: ConfigError (wrong inputs; no room for the scratch of an image in
+        strips).
         """
-        route = self.check(direction, others)
-        if route.further or route.output not in ("image", "labels"):
-            return self.translate_outputs(image, direction, others, sample)[MAIN]
-
-        def whole() -> Array:
-            inputs = inputs_of(self.program, route, image, others)
-            return array_of(self.program, route, image, self.program.whole(route, inputs, sample))
-
-        def in_strips() -> Array:
-            return self.streamer.image(route, image, others, tile)
-
-        area = image.pixels.shape[0] * image.pixels.shape[1]
-        output = self.streamer.choose(route, area, tile, whole, in_strips)
-        return finished(self.program, route, image, output)
+        return self._pictures.image(self.check(direction, others), image, others, sample, tile)
 
     def translate_outputs(
         self, image: Image, direction: str | None = None, others: Mapping[str, Any] = NONE, sample: int = 0
@@ -205,9 +201,7 @@ class Translator(Described):
         Images and label maps are as `translate_image` makes them, a class is its name (or index, where classes have no
         names), a vector a list of numbers. Errors: as `translate_image`.
         """
-        route = self.check(direction, others)
-        (tensors,) = self.program.outputs(route, [inputs_of(self.program, route, image, others)], sample)
-        return {name: output_of(self.program, route, name, image, tensor) for name, tensor in tensors.items()}
+        return self._pictures.outputs(self.check(direction, others), image, others, sample)
 
     def translate_images(
         self,
@@ -226,24 +220,7 @@ class Translator(Described):
         """
         others = others or [NONE] * len(images)
         assert len(images) == len(others), f"{len(images)} images, {len(others)} others"
-        route = self.check(direction, others[0] if others else ())
-        if len(images) < 2 or self.program.stochastic(route) or route.further:
-            each = zip(images, others, strict=True)
-            return [self.translate_image(image, direction, more, tile=tile) for image, more in each]
-        sizes = {self.padded_key(direction, image.pixels.shape[:2], image.pixels.shape[2]) for image in images}
-        assert len(sizes) == 1, f"images of one batch are of one padded size, not {sizes}"
-        (height, width, _), half = sizes.pop(), len(images) // 2
-
-        def whole() -> list[Image]:
-            inputs = [inputs_of(self.program, route, image, more) for image, more in zip(images, others, strict=True)]
-            results = zip(images, self.program.outputs(route, inputs), strict=True)
-            return [output_of(self.program, route, MAIN, image, outputs[MAIN]) for image, outputs in results]
-
-        def halves() -> list[Image]:
-            first = self.translate_images(images[:half], direction, others[:half], tile=tile)
-            return first + self.translate_images(images[half:], direction, others[half:], tile=tile)
-
-        return self.streamer.choose(route, len(images) * height * width, tile, whole, halves)
+        return self._pictures.images(self.check(direction, others[0] if others else ()), images, others, tile)
 
     def padded_key(self, direction: str | None, size: tuple[int, int], channels: int) -> tuple[int, int, int]:
         """What images have in common that may share a batch: their (height, width) as the networks see it, and their
@@ -288,12 +265,15 @@ class Translator(Described):
         and several outputs as a mapping of names to them.
 
         `given` are the direction's options (`steps=50`) and its further inputs by name: images in any of these forms,
-        classes by name or index, rows of numbers; with a list, one for all or a list of as many. `seed` replaces the
-        translator's. `samples`: so many answers to each image, as a list in the place of the one. Errors: ConfigError
-        (not of these forms, no such option or input), DataError (an unreadable file).
+        classes by name or index, rows of numbers; with a list, one for all or a list of as many. Where a direction has
+        no such option or input, `alpha="ignore"` and the other fields of `Handling` count for this call. `seed`
+        replaces the translator's. `samples`: so many answers to each image, as a list in the place of the one. Errors:
+        ConfigError (not of these forms, no such option or input), DataError (an unreadable file).
         """
+        own = {*self.method.directions[self.route(direction).name].options.model_fields, *self.route(direction).inputs}
+        handling = {name: given.pop(name) for name in set(given) & set(vars(DEFAULT)) - own}
         call, others = self.told_apart(direction, given)
-        translator = self if seed is None else self.with_seed(seed)
+        translator = (self if seed is None else self.with_seed(seed)).with_handling(**handling)
         if samples is None:
             return called(translator, image, call, others)
         answers = [called(translator, image, call, others, sample) for sample in range(samples)]

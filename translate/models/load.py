@@ -14,6 +14,7 @@ from torch import nn
 from translate import device as devices
 from translate.contracts import Components, Method
 from translate.errors import ConfigError
+from translate.imaging.appearance.handling import DEFAULT, Handling
 from translate.inference.streaming import Tile
 from translate.inference.translator import Translator
 from translate.models.bundle import FACTS, FOLDER, Bundle, read_bundle, read_facts
@@ -38,6 +39,7 @@ class LoadOptions:
     runtime: Literal["torch", "onnx"] = "torch"
     tile: Tile = "auto"
     dropout: bool = True
+    handling: Handling = DEFAULT
 
     @property
     def exported(self) -> bool:
@@ -59,6 +61,7 @@ def load(
     tell: Callable[[str], None] | None = None,
     method: type[Method[Any]] | None = None,
     networks: Mapping[str, nn.Module] = NO_NETWORKS,
+    handling: Handling = DEFAULT,
 ) -> Translator:
     """Loads a trained model: a bundle's folder, a train stage's folder, the pointer to one (`runs/NAME/train`), or a
     file that `translate models export` wrote.
@@ -76,14 +79,16 @@ def load(
     server's reference (`runs:/<id>/translator`, `models:/<name>/<version>`). `tell` is told, instead of a Python
     warning, where an image larger than memory is translated in bands that only come near to the whole. Of a model that
     `translate.train` made of a class or of networks of one's own, `method` is that class, and `networks` are modules of
-    the same structure by the names of the options that they were given as: `networks={"generator": Mine()}`. Errors:
+    the same structure by the names of the options that they were given as: `networks={"generator": Mine()}`.
+    `handling` says how alpha and white of images are treated; so do keywords of a call, `model(image, alpha="ignore")`.
+    Errors:
     ConfigError (no model there), DataError (damaged), PluginError (the plugin is missing, or builds other networks than
     the bundle holds).
     """
     components = registry or Registry()
     if method is not None or networks:
         components = OwnComponents(components, method, networks)
-    options = LoadOptions(ref, device, precision, seed, weights, runtime, tile)
+    options = LoadOptions(ref, device, precision, seed, weights, runtime, tile, handling=handling)
     return load_model(options, components, resolver, tell, networks)
 
 
@@ -113,6 +118,7 @@ def load_model(
         seed=options.seed,
         tile=options.tile,
         tell=tell,
+        handling=options.handling,
     )
     return translator if options.dropout else translator.without_dropout()
 
@@ -142,7 +148,8 @@ def _load_exported(options: LoadOptions, resolver: Callable[[str], Path] | None)
     if options.precision != "fp32" or options.weights or options.tile not in ("auto", "off"):
         raise ConfigError(f"{options.ref}: an exported model takes whole images, with its own weights, in fp32 alone")
     exported = open_exported(options.ref, options.device, lambda: locate(options.ref, resolver))
-    return Translator(exported, {}, exported.facts.plugin, info=exported.facts.to_json(), tile="off")
+    facts = exported.facts
+    return Translator(exported, {}, facts.plugin, info=facts.to_json(), tile="off", handling=options.handling)
 
 
 def portable(options: LoadOptions, resolver: Callable[[str], Path] | None = None) -> LoadOptions:

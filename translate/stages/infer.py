@@ -34,6 +34,7 @@ from translate.conversion.samples.values import write_values
 from translate.data.dataset import Dataset
 from translate.data.exemplars import value_inputs
 from translate.errors import ConfigError, StageError, TranslateError
+from translate.imaging.appearance.handling import Alpha, Handling
 from translate.imaging.io import read, write
 from translate.inference.directions import check_value, choose, with_options
 from translate.inference.side_images import output_suffix
@@ -78,6 +79,9 @@ class InferConfig(Config):
     bits: Literal[16] | None = None
     """16 writes 16 bits per channel where the inputs have 8, so that what a network hides below a step of 8 bits
     survives; `null` keeps the bits of each input."""
+    alpha: Alpha = "over-white"
+    """`over-white` shows the networks images with alpha on white paper, and takes it out of their output again;
+    `channel` translates alpha as well; `ignore` shows them the colours as stored."""
     quality: int = Field(default=95, ge=1, le=100)
     """Quality of JPEG and WebP outputs; 100 is the best and largest."""
 
@@ -236,6 +240,7 @@ class InferStage(Stage[InferConfig]):
             precision=self.config.precision,
             seed=derive(context.seed, "infer") if self.config.seed is None else self.config.seed,
             tell=context.console.warn,
+            handling=Handling(self.config.alpha),
         )
         dataset = Dataset(context.inputs["data"].path) if "data" in context.inputs else None
         if translator.route(facts.direction).main is None:

@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Callable
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from translate.imaging.convert import Array, Ranges, largest, match_channels, to_array, to_tensor
+from translate.imaging.appearance.around import seen_by_networks
+from translate.imaging.appearance.handling import DEFAULT, Handling
+from translate.imaging.convert import Array, Ranges, match_channels
 from translate.imaging.io import Image
 from translate.inference.padding import padded_size, reflect_index
 from translate.inference.side_images import check_bands
 
 
 class RowReader:
-    """Reads an input of a network by rows: an `Image`, composited over white, or a tensor 1 x C x H x W in [-1, 1].
+    """Reads an input of a network by rows: an `Image`, as `handling` says, or a tensor 1 x C x H x W in [-1, 1].
 
     `channels` is the number that the network takes, `size` the (height, width) of the input; `ranges` are the values of
     an image that become -1 and 1, where these are not black and white of its type. Errors: ConfigError for an image
@@ -23,9 +25,15 @@ class RowReader:
     """
 
     def __init__(
-        self, source: Image | Tensor, channels: int, device: torch.device, ranges: Ranges | None = None
+        self,
+        source: Image | Tensor,
+        channels: int,
+        device: torch.device,
+        ranges: Ranges | None = None,
+        handling: Handling = DEFAULT,
     ) -> None:
-        self.source, self.channels, self.device, self.ranges = source, channels, device, ranges
+        self.source, self.channels, self.device = source, channels, device
+        self.ranges, self.handling = ranges, handling
         if isinstance(source, Image):
             check_bands(source, ranges)
         shape = source.shape[-2:] if isinstance(source, Tensor) else source.pixels.shape[:2]
@@ -54,23 +62,20 @@ class RowReader:
         if isinstance(self.source, Tensor):
             return self.source[..., low:high, :]
         # Only these rows become floating-point numbers, which take four times the room of bytes.
-        pixels, alpha = self.source.pixels[low:high], self.source.alpha
-        rows = Image(pixels, None if alpha is None else alpha[low:high])
-        return to_tensor(rows.over_white(), self.ranges)
+        return seen_by_networks(self.source.rows(low, high), self.handling, self.ranges)
 
 
 class ArrayWriter:
-    """Writes an output in [-1, 1] into `array`, H x W x C of `dtype`. With `labels` the output is logits, and `array`
-    holds the index of the largest, H x W x 1 uint8. `size`: (height, width); `ranges`: the values that -1 and 1 become,
-    where these are not black and white of the type."""
+    """Writes an output in [-1, 1] into `array`, H x W x C of the type that `rows` gives: rows x W x C of a strip and
+    the number of its first row. `size`: (height, width)."""
 
-    def __init__(self, size: tuple[int, int], dtype: np.dtype[Any], labels: bool, ranges: Ranges | None = None) -> None:
-        self.size, self.dtype, self.labels, self.ranges = size, dtype, labels, ranges
-        self.array: Array = np.empty(0, dtype)
+    def __init__(self, size: tuple[int, int], rows: Callable[[Tensor, int], Array]) -> None:
+        self.size, self._rows = size, rows
+        self.array: Array = np.empty(0)
 
     def write(self, first: int, strip: Tensor) -> None:
         """Takes the rows from `first` on, 1 x C x rows x W."""
-        rows = largest(strip) if self.labels else to_array(strip, self.dtype, self.ranges)
+        rows = self._rows(strip, first)
         if not self.array.size:
             # The first strip tells how many channels there are.
             self.array = np.empty((*self.size, rows.shape[2]), rows.dtype)

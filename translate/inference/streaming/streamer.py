@@ -17,9 +17,10 @@ from translate.imaging.io import Image
 from translate.inference import memory
 from translate.inference.draw import ZeroDraw
 from translate.inference.fast_kernels import LOW
+from translate.inference.outputs import rows_of
 from translate.inference.padding import padded_size
 from translate.inference.program import Program
-from translate.inference.side_images import input_ranges, output_form, seen
+from translate.inference.side_images import input_ranges, seen
 from translate.inference.streaming.approximate import OVERLAP, approximate, difference
 from translate.inference.streaming.disk_tensors import DiskTensors
 from translate.inference.streaming.execute import Read, Write, execute
@@ -100,8 +101,7 @@ class Streamer:
             same_size = other.pixels.shape[:2] == (height, width)
             inputs[name] = other if same_size else resize(seen(self._program, route, name, other), (height, width))
         size = (height * route.scale, width * route.scale)
-        form = output_form(self._program, route, image)
-        writer = ArrayWriter(size, form.dtype, route.output == "labels", form.ranges)
+        writer = ArrayWriter(size, rows_of(self._program, route, image))
         self._stream(route, inputs, writer.write, tile)
         return writer.array
 
@@ -139,7 +139,8 @@ class Streamer:
         readers = []
         for name in route.inputs:
             ranges = input_ranges(program, route, name)
-            readers.append(RowReader(inputs[name], program.channels(route, name), program.device, ranges))
+            channels = program.channels(route, name)
+            readers.append(RowReader(inputs[name], channels, program.device, ranges, program.handling))
         dtype = LOW.get(program.precision, torch.float32)
         try:
             recorded = self._trace(route, readers[0].size)

@@ -1,0 +1,55 @@
+"""The way around the networks: images as the networks see them, and outputs in the values that the image had.
+
+Whole images, batches and strips all pass through here, so that alpha and white are treated alike in them.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from torch import Tensor
+
+from translate.imaging.appearance.handling import Handling
+from translate.imaging.appearance.transparency import without_paper
+from translate.imaging.convert import Array, Ranges, luma, resize, to_array, to_tensor
+from translate.imaging.io import Image
+from translate.imaging.pixels import in_steps
+
+
+def seen_by_networks(image: Image, handling: Handling, ranges: Ranges | None) -> Tensor:
+    """An image as the networks see it, 1 x C x H x W in [-1, 1]; `ranges` are those of the side that plays the input.
+
+    Errors: DataError (floats outside [0, 1] that have no range).
+    """
+    pixels = image.over_white() if handling.alpha == "over-white" else image.pixels
+    return to_tensor(pixels, ranges)
+
+
+class Restorer:
+    """Gives an output of the networks the values of the `image` that was translated. The output is `scale` times as
+    large, or the image's size repeated `tiles` times down and across.
+
+    `alpha` is the image's in the size of the output, or None.
+    """
+
+    def __init__(self, image: Image, handling: Handling, scale: int = 1, tiles: tuple[int, int] = (1, 1)) -> None:
+        self._image, self._handling = image, handling
+        height, width = image.pixels.shape[:2]
+        # For each row and column of the output the one of the image that lies there.
+        self._rows = np.tile(np.arange(height).repeat(scale), tiles[0])
+        self._columns = np.tile(np.arange(width).repeat(scale), tiles[1])
+        self.alpha = None if image.alpha is None else np.tile(image.alpha, tiles)
+        if self.alpha is not None and scale != 1:
+            size = len(self._rows), len(self._columns)
+            self.alpha = to_array(resize(to_tensor(self.alpha[..., None]), size), self.alpha.dtype)[..., 0]
+
+    def rows(self, strip: Tensor, first: int = 0) -> Array:
+        """Rows of an output from `first` on, 1 x C x rows x W in [-1, 1], as rows x W x C of the image's type."""
+        dtype = self._image.pixels.dtype
+        if self.alpha is None or self._handling.alpha != "over-white":
+            return to_array(strip, dtype)
+        output = to_array(strip, np.dtype(np.float32))
+        last = first + len(output)
+        pixels = self._image.pixels[self._rows[first:last]][:, self._columns]
+        if (output.shape[2], pixels.shape[2]) == (1, 3):
+            pixels = luma(pixels)
+        return in_steps(without_paper(output, pixels, self.alpha[first:last]), dtype)

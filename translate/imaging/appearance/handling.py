@@ -1,0 +1,36 @@
+"""Options for what images hold beside colours as the networks take them: alpha, white point."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal, get_args
+
+from translate.errors import ConfigError
+
+Alpha = Literal["over-white", "channel", "ignore"]
+
+
+@dataclass(frozen=True)
+class Handling:
+    """How images are treated on their way into the networks and back.
+
+    `alpha`: `over-white` shows the networks an image on white paper, and takes the paper out of their output again;
+    `channel` translates alpha as well, as one more channel where the network takes one more, else as a grey picture of
+    its own; `ignore` shows them the colours as they are stored. Alpha itself stays as it is, but for `channel`.
+
+    `white`: the value that is white in integer images of more than 8 bits and in floats, such as 4095 for counts of 12
+    bits; None takes what the file says, and without that the largest value of the type (floats: 1).
+    """
+
+    alpha: Alpha = "over-white"
+    white: float | None = None
+
+    def __post_init__(self) -> None:
+        """Errors: ConfigError."""
+        if self.alpha not in get_args(Alpha):
+            raise ConfigError(f"alpha is one of {', '.join(get_args(Alpha))}, not {self.alpha!r}")
+        if self.white is not None and not self.white > 0:
+            raise ConfigError(f"white is a value above 0, such as 4095 for counts of 12 bits, not {self.white:g}")
+
+
+DEFAULT = Handling()
