@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextvars import copy_context
 from typing import TypeVar
 
 T = TypeVar("T")
@@ -22,7 +23,8 @@ def ordered_map(
     """`map(function, items)` in threads, in order, with at most `limit` results waiting, of `budget` by weight.
 
     What is ready is given before the next item is asked for. A single item may weigh more than the budget: it waits
-    alone. Errors: those of `function`, at the place of their item; what was not begun then is cancelled.
+    alone. Context variables have the values that they have here. Errors: those of `function`, at the place of their
+    item; what was not begun then is cancelled.
     """
     waiting: deque[tuple[Future[R], int]] = deque()
     try:
@@ -30,7 +32,7 @@ def ordered_map(
             weight = weigh(item)
             while waiting and sum(w for _, w in waiting) + weight > budget > 0:
                 yield waiting.popleft()[0].result()
-            waiting.append((pool.submit(function, item), weight))
+            waiting.append((pool.submit(copy_context().run, function, item), weight))
             while waiting and (len(waiting) > limit or waiting[0][0].done()):
                 yield waiting.popleft()[0].result()
         while waiting:

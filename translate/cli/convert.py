@@ -77,6 +77,12 @@ class Shard(click.ParamType[tuple[int, int]]):
     show_default=True,
     help="The networks see images on white, which is taken out again; or alpha as a picture of its own; or not at all.",
 )
+@click.option(
+    "--white",
+    type=click.FloatRange(0, min_open=True),
+    metavar="VALUE",
+    help="White in images of more than 8 bits, such as 4095 for counts of 12 bits. Default: what the file says.",
+)
 @click.option("--batch", type=click.IntRange(1), metavar="N", help="Images at a time; default: what suits the model.")
 @click.option(
     "--runtime",

@@ -77,11 +77,12 @@ def _load_options(
     tile: str,
     no_dropout: bool,
     alpha: Alpha,
+    white: float | None,
     **others: Any,
 ) -> LoadOptions:
 
     exact = "fp32" if precision == "auto" else precision
-    handling = Handling(alpha)
+    handling = Handling(alpha, white)
     return LoadOptions(model, device, exact, seed, weights, runtime, parse_tile(tile), not no_dropout, handling)
 
 

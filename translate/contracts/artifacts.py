@@ -76,7 +76,7 @@ class DatasetFacts(Facts):
     and the `palette` that shows them (RGB, 0 to 255), and the `direction` of paired data. Known once the images are
     written: `types` of sides that are more than 8 or 16 bits of grey or colour, `channels` by side, `counts` of
     images by split and side, the `size` (height, width) that all images share, or None, and the `bits` per channel
-    (8 or 16; 0 until then).
+    (8 or 16; 0 until then). `handling` is what was stated of white and colours, which the model takes over.
     """
 
     artifact: ClassVar[str] = "dataset"
@@ -91,6 +91,7 @@ class DatasetFacts(Facts):
     counts: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
     size: tuple[int, int] | None = None
     bits: int = 0
+    handling: Mapping[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "data", Sides.of(self.data))
@@ -130,6 +131,7 @@ class DatasetFacts(Facts):
             counts={split: dict(sides) for split, sides in value.get("counts", {}).items()},
             size=(int(size[0]), int(size[1])) if size else None,
             bits=int(value.get("bits", 0)),
+            handling=dict(value.get("handling", {})),
         )
 
     def to_json(self) -> dict[str, Any]:
@@ -142,6 +144,7 @@ class DatasetFacts(Facts):
             "classes": list(self.classes),
             "palette": [list(colour) for colour in self.palette],
             "direction": self.direction,
+            **({"handling": dict(self.handling)} if self.handling else {}),
         }
         if not self.channels:
             return promised

@@ -18,6 +18,7 @@ from translate.conversion.options import ConvertOptions
 from translate.errors import StageError, TranslateError
 from translate.imaging.image import distance
 from translate.imaging.io import Header, Image
+from translate.inference.precision import is_deep
 
 if TYPE_CHECKING:
     from translate.inference.translator import Translator
@@ -119,7 +120,8 @@ def _common(entry: Entry, header: Header, translator: Translator, options: Conve
         return ALONE
     if translator.draws(options.direction) or item.others or item.values or options.samples > 1:
         return ALONE
-    return translator.padded_key(options.direction, (header.height, header.width), header.channels)
+    size = header.height, header.width
+    return *translator.padded_key(options.direction, size, header.channels), is_deep(header)
 
 
 def _most(header: Header, translator: Translator, options: ConvertOptions) -> int:

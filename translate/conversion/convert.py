@@ -21,6 +21,7 @@ from translate.conversion.report import write_report
 from translate.conversion.summary import Summary
 from translate.errors import ConfigError, TranslateError
 from translate.imaging.appearance.handling import DEFAULT as DEFAULT_HANDLING
+from translate.imaging.appearance.small_values import note_on_small_values
 from translate.imaging.image import EXACT_SUFFIXES, SUFFIXES
 from translate.imaging.io import Image, read, writable
 from translate.inference.precision import with_probed_precision
@@ -113,6 +114,10 @@ def prepare(
         elif probe:
             samples = _images(work, options)
             translator = with_probed_precision(translator, samples, console, options.direction)
+    if probe:
+        sources = (item.source for item in work.items if item and not item.reason)
+        if note := note_on_small_values(sources, options.limits, translator.program.handling):
+            console.warn(note)
     settings = _settings(work, translator, options, suffix) if journal else None
     return Conversion(work, translator, options, console, settings)
 

@@ -23,6 +23,7 @@ from translate.errors import StageError
 from translate.imaging.convert import deepened
 from translate.imaging.io import Header, Image, encode
 from translate.imaging.sandbox import GuardedReader
+from translate.inference.precision import is_deep
 from translate.inference.program import MAIN as OUTPUT
 from translate.threads import ordered_map
 
@@ -45,6 +46,8 @@ class Worker:
 
     def __init__(self, translator: Translator, options: ConvertOptions, output: Path, scratch: Path) -> None:
         self._translator, self._options, self._output, self._scratch = translator, options, output, scratch
+        # Where the precision was found out, it was with images of 8 bits; others come out in full.
+        self._in_full = translator.with_precision("fp32") if options.precision == "auto" else translator
         self._route = translator.route(options.direction)
         self._parts = picture_parts(self._route)
         self._output_ratio = self._route.scale**2
@@ -126,19 +129,23 @@ class Worker:
 
     def _outputs(self, image: Image, others: Mapping[str, Any], sample: int) -> tuple[list[Image], dict[str, Any]]:
         """The outputs of one sample: pictures in the order of their names, classes and vectors by name."""
-        direction = self._options.direction
+        translator, direction = self._translator_for(image), self._options.direction
         if self._parts == (MAIN,) and not self._route.further:
-            return [self._translator.translate_image(image, direction, others, sample)], {}
-        outputs = self._translator.translate_outputs(image, direction, others, sample)
+            return [translator.translate_image(image, direction, others, sample)], {}
+        outputs = translator.translate_outputs(image, direction, others, sample)
         pictures = [output for output in outputs.values() if isinstance(output, Image)]
         return pictures, {name: output for name, output in outputs.items() if not isinstance(output, Image)}
+
+    def _translator_for(self, image: Image) -> Translator:
+        return self._in_full if is_deep(image) else self._translator
 
     def _together(self, tasks: Sequence[Task]) -> bool:
         """Translates all images at once. Returns False where that fails: one by one they show which of them it is."""
         began = time.perf_counter()
+        images = [task.image for task in tasks if task.image is not None]
         try:
-            outputs = self._translator.translate_images(
-                [task.image for task in tasks if task.image is not None],
+            outputs = self._translator_for(images[0]).translate_images(
+                images,
                 self._options.direction,
                 [self._options.others] * len(tasks),
             )

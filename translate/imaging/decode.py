@@ -22,11 +22,10 @@ from translate.imaging.formats.jpeg import jpeg_info
 from translate.imaging.formats.kind import CHECKS, kind_of
 from translate.imaging.formats.npy import NpyHeader, decode_npy, npy_header
 from translate.imaging.formats.png import png_chunk, png_header, png_prelude
-from translate.imaging.formats.samples import exact_floats
 from translate.imaging.formats.tiff import decode_tiff
 from translate.imaging.formats.tiff_directory import EXACT, Directory, read_directory
 from translate.imaging.formats.webp_gif_bmp import gif_info, webp_info
-from translate.imaging.image import FRAMES, LIMITS, Bands, Header, Image, Limits
+from translate.imaging.image import FRAMES, LIMITS, Header, Image, Limits
 from translate.imaging.image_format import HEAD, ImageFormat, decode_by, format_of, header_by
 from translate.imaging.pixels import colour_key, upright
 
@@ -67,22 +66,6 @@ def read(path: Path, *, limits: Limits = LIMITS, indices: bool = False) -> Image
     Errors: DataError, naming the file.
     """
     return decode(contents(path, limits), str(path), limits=limits, indices=indices)
-
-
-def read_samples(path: Path) -> Array:
-    """An image as datasets hold them: H x W x C, uint8, uint16 or float32; C is 1 (grey), 3 (RGB), 2 or 4, whose last
-    channel is alpha, or any number of `Bands`, over white where the file has alpha. Errors: DataError.
-
-    uint32 becomes float32 as far as that is exact.
-    """
-    return as_samples(read(path), str(path))
-
-
-def as_samples(image: Image, name: str) -> Array:
-    """The array of an image that was read, as `read_samples` gives it; `name` is what errors call it."""
-    if image.bits == 32 and image.pixels.dtype.kind == "u":
-        image = replace(image, pixels=exact_floats(image.over_white(), name), alpha=None)
-    return image.over_white().view(Bands) if image.mode == "bands" else image.array
 
 
 def decode(data: bytes, name: str, *, limits: Limits = LIMITS, indices: bool = False) -> Image:

@@ -162,12 +162,17 @@ DecodedImage = Image
 """What plugins call an image of pixels: `translate.Image` is the type of a side of data."""
 
 
+def differences(a: Image, b: Image) -> Array:
+    """The absolute differences of two images' values, H x W x C in [0, 1]; of label maps 1 where pixels differ."""
+    if a.palette:
+        apart: Array = (a.pixels != b.pixels).astype(np.float32)
+        return apart
+    difference = np.abs(a.pixels.astype(np.float32) - b.pixels.astype(np.float32))
+    widths = [top(a.pixels.dtype)] if a.ranges is None else [high - low for low, high in a.ranges]
+    scaled: Array = difference / np.array(widths, np.float32)
+    return scaled
+
+
 def distance(a: Image, b: Image) -> float:
     """The mean absolute difference of two images' values in [0, 1]; of label maps the share of pixels that differ."""
-    if a.palette:
-        return float((a.pixels != b.pixels).mean())
-    difference = np.abs(a.pixels.astype(np.float32) - b.pixels.astype(np.float32))
-    if a.ranges is None:
-        return float(difference.mean(dtype=np.float64)) / top(a.pixels.dtype)
-    widths = np.array([high - low for low, high in a.ranges])
-    return float((difference / widths).mean(dtype=np.float64))
+    return float(differences(a, b).mean(dtype=np.float64))

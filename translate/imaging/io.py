@@ -36,7 +36,8 @@ Fewer bits are rounded to the nearest; floats outside [0, 1] are refused where t
 
 from __future__ import annotations
 
-from translate.imaging.decode import as_samples, decode, probe, read, read_samples
+from translate.imaging.appearance.data import as_samples, read_samples
+from translate.imaging.decode import decode, probe, read
 from translate.imaging.encode import encode, write
 from translate.imaging.files import contents
 from translate.imaging.image import READABLE, SUFFIXES, Bands, Header, Image, Limits

@@ -10,6 +10,7 @@ from torch import Tensor
 
 from translate.contracts import Route
 from translate.imaging.appearance.around import Restorer
+from translate.imaging.appearance.look import white_of
 from translate.imaging.convert import Array, label_map, largest, to_array, with_alpha
 from translate.imaging.io import Image
 from translate.inference.inputs import class_name
@@ -60,7 +61,8 @@ def finished(program: Program, route: Route, image: Image, output: Array) -> Ima
     bands = image.mode == "bands" or output.shape[2] == target
     if program.handling.alpha == "channel" and output.shape[2] in (2, 4):
         bands = False  # the last one is alpha
-    return replace(with_alpha(output, alpha, bands), icc=image.icc)
+    white = white_of(image, program.handling)
+    return replace(with_alpha(output, alpha, bands), icc=image.icc, ranges=None if white is None else (white,))
 
 
 def flat(image: Image) -> Array:

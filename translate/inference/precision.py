@@ -1,4 +1,4 @@
-"""Chooses bf16 or fp32 by comparing a few images in both."""
+"""Chooses bf16 or fp32 for images of 8 bits by comparing a few of them in both."""
 
 from __future__ import annotations
 
@@ -7,17 +7,25 @@ from contextlib import suppress
 from itertools import islice
 from typing import Any
 
+import numpy as np
+
 from translate.contracts import Console
 from translate.device import Precision, precision
 from translate.errors import TranslateError
-from translate.imaging.image import distance
-from translate.imaging.io import Image
+from translate.imaging.image import differences
+from translate.imaging.io import Header, Image
 from translate.inference.translator import Translator
 
 PROBED = 4
 """How many images are translated in both."""
-ALLOWED = 1 / 255
-"""The largest mean difference, of values in [0, 1]: a step of 8 bits. Of label maps: the share of pixels."""
+MEAN, LARGEST = 1, 16
+"""The largest mean and the largest single difference, in steps of 8 bits, that any of them may have. Of label maps the
+share of pixels in 1/255."""
+
+
+def is_deep(image: Image | Header) -> bool:
+    """Tells whether the values of an image are finer than bf16, whose 8 bits of precision hold 8-bit values alone."""
+    return image.bits > 8
 
 
 def with_probed_precision(
@@ -30,8 +38,9 @@ def with_probed_precision(
 
     Says why where there was a choice.
 
-    `samples`: images, each with its further inputs, of which the first `PROBED` that can be translated count. Compared
-    are the outputs as files would hold them, without dropout, whose draws may depend on the precision.
+    `samples`: images, each with its further inputs, of which the first `PROBED` of 8 bits that can be translated count:
+    deep images are not for `bf16` (`is_deep`), whatever is chosen. Compared are the outputs as files would hold them,
+    without dropout, whose draws may depend on the precision.
     """
     in_fp32 = translator.with_precision("fp32")
     if not translator.nets or precision("auto", str(translator.device)) == "fp32":
@@ -39,18 +48,23 @@ def with_probed_precision(
     if translator.route(direction).output not in ("image", "labels"):
         return in_fp32  # a class or a vector is no picture, in which small differences do not show
     in_bf16 = translator.with_precision("bf16")
-    exact = list(islice(_translated(in_fp32.without_dropout(), samples, direction), PROBED))
+    shallow = ((image, others) for image, others in samples if not is_deep(image))
+    exact = list(islice(_translated(in_fp32.without_dropout(), shallow, direction), PROBED))
     again = [(image, others) for image, others, _ in exact]
     low = list(_translated(in_bf16.without_dropout(), again, direction))
-    differences = [distance(a, b) for (*_, a), (*_, b) in zip(exact, low, strict=False)]
-    if not differences or len(low) < len(exact):
-        console.say("precision: fp32, since no image could be compared with bf16")
+    apart = [255 * differences(a, b) for (*_, a), (*_, b) in zip(exact, low, strict=False)]
+    if not apart or len(low) < len(exact):
+        console.say("precision: fp32, since no image of 8 bits could be compared with bf16")
         return in_fp32
-    mean = sum(differences) / len(differences)
-    chosen: Precision = "bf16" if mean <= ALLOWED else "fp32"
+    mean, largest = np.mean([each.mean() for each in apart]), max(each.max() for each in apart)
+    labels = translator.route(direction).output == "labels"
+    # A single pixel of another class is as far from the right one as any.
+    near = max(each.mean() for each in apart) <= MEAN and (labels or largest <= LARGEST)
+    chosen: Precision = "bf16" if near else "fp32"
     console.say(
-        f"precision: {chosen}, since bf16 differs from fp32 by {255 * mean:.2f}/255 on average "
-        f"({len(differences)} images, at most 1/255 is allowed)"
+        f"precision: {chosen}, since bf16 differs from fp32 by {mean:.2f}/255 on average "
+        f"({len(apart)} images, at most {MEAN}/255 is allowed)"
+        + ("" if labels else f" and by {largest:.0f}/255 at most ({LARGEST}/255)")
     )
     return in_bf16 if chosen == "bf16" else in_fp32
 

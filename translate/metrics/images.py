@@ -12,6 +12,8 @@ import torch
 from torch import Tensor
 
 from translate.errors import ConfigError, DataError
+from translate.imaging.appearance.handling import DEFAULT
+from translate.imaging.appearance.look import as_training_image
 from translate.imaging.convert import Ranges, to_tensor
 from translate.imaging.io import read, readable
 from translate.imaging.pixels import top, within_unit
@@ -65,7 +67,7 @@ class Images(Sequence["Tensor"]):
         return pixels
 
     def _read(self, path: Path) -> Array:
-        image = read(path)
+        image = as_training_image(read(path), DEFAULT)
         bands = image.pixels.shape[2]
         if self.ranges is not None and len(self.ranges) not in (1, bands):
             raise DataError(f"{path}: {bands} bands, and the ranges of {len(self.ranges)} are stated")

@@ -118,7 +118,7 @@ def load_model(
         seed=options.seed,
         tile=options.tile,
         tell=tell,
-        handling=options.handling,
+        handling=options.handling.filled(bundle.facts.recorded.get("handling", {})),
     )
     return translator if options.dropout else translator.without_dropout()
 

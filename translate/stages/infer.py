@@ -11,7 +11,6 @@ from pydantic import Field, PositiveInt
 
 from translate.contracts import (
     Class,
-    Config,
     DatasetFacts,
     Image,
     ImagesFacts,
@@ -34,13 +33,13 @@ from translate.conversion.samples.values import write_values
 from translate.data.dataset import Dataset
 from translate.data.exemplars import value_inputs
 from translate.errors import ConfigError, StageError, TranslateError
-from translate.imaging.appearance.handling import Alpha, Handling
 from translate.imaging.io import read, write
 from translate.inference.directions import check_value, choose, with_options
 from translate.inference.side_images import output_suffix
 from translate.models.load import load
 from translate.plugins.options import KeyProblem
 from translate.seeding import derive
+from translate.stages.image_options import ImageOptions
 
 if TYPE_CHECKING:
     from translate.conversion.plan import Plan
@@ -52,7 +51,7 @@ if TYPE_CHECKING:
 # wait for it.
 
 
-class InferConfig(Config):
+class InferConfig(ImageOptions):
     """Options of the `infer` stage. The images are a split of its `data`, or those at `input`."""
 
     split: str | None = None
@@ -79,9 +78,6 @@ class InferConfig(Config):
     bits: Literal[16] | None = None
     """16 writes 16 bits per channel where the inputs have 8, so that what a network hides below a step of 8 bits
     survives; `null` keeps the bits of each input."""
-    alpha: Alpha = "over-white"
-    """`over-white` shows the networks images with alpha on white paper, and takes it out of their output again;
-    `channel` translates alpha as well; `ignore` shows them the colours as stored."""
     quality: int = Field(default=95, ge=1, le=100)
     """Quality of JPEG and WebP outputs; 100 is the best and largest."""
 
@@ -240,7 +236,7 @@ class InferStage(Stage[InferConfig]):
             precision=self.config.precision,
             seed=derive(context.seed, "infer") if self.config.seed is None else self.config.seed,
             tell=context.console.warn,
-            handling=Handling(self.config.alpha),
+            handling=self.config.handling(),
         )
         dataset = Dataset(context.inputs["data"].path) if "data" in context.inputs else None
         if translator.route(facts.direction).main is None:

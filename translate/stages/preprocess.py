@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any, Literal
 
-from pydantic import PositiveInt
+from pydantic import PositiveFloat, PositiveInt
 
 from translate.contracts import (
     ComponentKind,
@@ -27,6 +27,7 @@ from translate.data.prepare import jobs_of, write_images
 from translate.data.ranges.normalise import NormaliseConfig, unknown_sides
 from translate.data.sources.splits import SplitOptions, SplitSource
 from translate.errors import TranslateError
+from translate.imaging.appearance.handling import Handling, preparing
 from translate.plugins.options import files, unreadable
 
 
@@ -42,6 +43,9 @@ class PreprocessConfig(Config):
     normalise: dict[str, NormaliseConfig] = {}
     """Values that become -1 and 1, by side: `{input: {percentiles: [1, 99]}, target: {range: [0, 4000]}}`. Without it
     integers span their type, and floats go from their smallest to their largest value, `{percentiles: [0, 100]}`."""
+    white: PositiveFloat | None = None
+    """White in images of more than 8 bits, such as 4095 for counts of 12 bits, which then span the whole range; `null`
+    takes what files say. The model takes white for the same when it converts images."""
     direction: Literal["a_to_b", "b_to_a"] = "a_to_b"
     """Of paired data: `a_to_b` makes side a the input, `b_to_a` makes it the target."""
     workers: PositiveInt | None = None
@@ -98,15 +102,16 @@ class PreprocessStage(Stage[PreprocessConfig]):
         swap = self.config.direction == "b_to_a"
         jobs = [job for split in facts.splits for job in jobs_of(source, facts, split, swap=swap)]
         chain = [self.registry.build(use) for use in self.config.transforms]
-        content = write_images(
-            context.folder,
-            jobs,
-            facts,
-            chain,
-            seed=self.seed,
-            workers=self.config.workers,
-            console=context.console,
-        )
+        with preparing(Handling(**self._handling())):
+            content = write_images(
+                context.folder,
+                jobs,
+                facts,
+                chain,
+                seed=self.seed,
+                workers=self.config.workers,
+                console=context.console,
+            )
         prepared = complete(context.folder, self._facts(facts), content, self.config.normalise)
         self._report(context, prepared)
         if isinstance(source, SplitSource):
@@ -121,6 +126,10 @@ class PreprocessStage(Stage[PreprocessConfig]):
         source: Source[Any] = self.registry.build(self.config.source, seed=self.seed)
         return source if self.config.split is None else SplitSource(source, self.config.split)
 
+    def _handling(self) -> dict[str, Any]:
+        """What is stated of the look of images."""
+        return {} if self.config.white is None else {"white": self.config.white}
+
     def _facts(self, source: SourceFacts) -> DatasetFacts:
         """The facts of the dataset that are known from its source."""
         return DatasetFacts(
@@ -128,6 +137,7 @@ class PreprocessStage(Stage[PreprocessConfig]):
             splits=source.splits,
             pairs=tuple(split for split in source.splits if split in source.pairs or source.kind == "single"),
             classes=source.classes,
+            handling=self._handling(),
             palette=source.palette,
             direction=self.config.direction,
         )

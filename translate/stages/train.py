@@ -98,6 +98,7 @@ class TrainStage(Stage[TrainConfig]):
             "data": context.inputs["data"].hash,
             "fingerprint": context.fingerprint,
             "pipeline": context.pipeline,
+            **({"handling": dict(dataset.facts.handling)} if dataset.facts.handling else {}),
         }
         # From here on the training's checkpoints can be used, also those of one that is interrupted.
         (context.folder / checkpoint.FOLDER).mkdir(exist_ok=True)

@@ -9,10 +9,13 @@ import numpy as np
 from torch import Tensor
 
 from translate.imaging.appearance.handling import Handling
+from translate.imaging.appearance.look import Look
 from translate.imaging.appearance.transparency import without_paper
 from translate.imaging.convert import Array, Ranges, luma, resize, to_array, to_tensor
 from translate.imaging.io import Image
-from translate.imaging.pixels import in_steps
+from translate.imaging.pixels import in_steps, over_white, top
+
+FLOAT = np.dtype(np.float32)
 
 
 def seen_by_networks(image: Image, handling: Handling, ranges: Ranges | None) -> Tensor:
@@ -20,8 +23,14 @@ def seen_by_networks(image: Image, handling: Handling, ranges: Ranges | None) ->
 
     Errors: DataError (floats outside [0, 1] that have no range).
     """
-    pixels = image.over_white() if handling.alpha == "over-white" else image.pixels
-    return to_tensor(pixels, ranges)
+    on_paper = image.alpha is not None and handling.alpha == "over-white"
+    look = Look(image, handling)
+    if ranges is not None or look.plain:
+        return to_tensor(image.over_white() if on_paper else image.pixels, ranges)
+    colours = look.colours(image.pixels)
+    if on_paper and image.alpha is not None:
+        colours = over_white(colours, _opacity(image.alpha))
+    return to_tensor(colours)
 
 
 class Restorer:
@@ -32,7 +41,7 @@ class Restorer:
     """
 
     def __init__(self, image: Image, handling: Handling, scale: int = 1, tiles: tuple[int, int] = (1, 1)) -> None:
-        self._image, self._handling = image, handling
+        self._pixels, self._look = image.pixels, Look(image, handling)
         height, width = image.pixels.shape[:2]
         # For each row and column of the output the one of the image that lies there.
         self._rows = np.tile(np.arange(height).repeat(scale), tiles[0])
@@ -41,15 +50,27 @@ class Restorer:
         if self.alpha is not None and scale != 1:
             size = len(self._rows), len(self._columns)
             self.alpha = to_array(resize(to_tensor(self.alpha[..., None]), size), self.alpha.dtype)[..., 0]
+        self._paper = self.alpha if handling.alpha == "over-white" else None
 
     def rows(self, strip: Tensor, first: int = 0) -> Array:
         """Rows of an output from `first` on, 1 x C x rows x W in [-1, 1], as rows x W x C of the image's type."""
-        dtype = self._image.pixels.dtype
-        if self.alpha is None or self._handling.alpha != "over-white":
+        dtype = self._pixels.dtype
+        if self._look.plain and self._paper is None:
             return to_array(strip, dtype)
-        output = to_array(strip, np.dtype(np.float32))
+        output = to_array(strip, FLOAT)
         last = first + len(output)
-        pixels = self._image.pixels[self._rows[first:last]][:, self._columns]
+        pixels = self._pixels[self._rows[first:last]][:, self._columns]
         if (output.shape[2], pixels.shape[2]) == (1, 3):
             pixels = luma(pixels)
-        return in_steps(without_paper(output, pixels, self.alpha[first:last]), dtype)
+        alpha = None if self._paper is None else self._paper[first:last]
+        if self._look.plain and alpha is not None:
+            return in_steps(without_paper(output, pixels, alpha), dtype)
+        if alpha is not None:
+            output = without_paper(output, self._look.colours(pixels), _opacity(alpha))
+        return self._look.values(output, pixels)
+
+
+def _opacity(alpha: Array) -> Array:
+    """Alpha of any type as float32 in [0, 1]."""
+    opacity: Array = (alpha / np.float64(top(alpha.dtype))).astype(FLOAT)
+    return opacity

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Literal, get_args
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from contextvars import ContextVar
+from dataclasses import dataclass, replace
+from typing import Any, Literal, get_args
 
 from translate.errors import ConfigError
 
@@ -32,5 +35,27 @@ class Handling:
         if self.white is not None and not self.white > 0:
             raise ConfigError(f"white is a value above 0, such as 4095 for counts of 12 bits, not {self.white:g}")
 
+    def filled(self, remembered: Mapping[str, Any]) -> Handling:
+        """The same with what a model remembers of its training images, where nothing is said."""
+        own = vars(self)
+        return replace(self, **{name: value for name, value in remembered.items() if own.get(name, value) is None})
+
 
 DEFAULT = Handling()
+
+_PREPARING: ContextVar[Handling] = ContextVar("preparing", default=DEFAULT)
+
+
+@contextmanager
+def preparing(handling: Handling) -> Iterator[None]:
+    """Within it images of data are read as `handling` says, also by threads of `ordered_map`."""
+    token = _PREPARING.set(handling)
+    try:
+        yield
+    finally:
+        _PREPARING.reset(token)
+
+
+def of_data() -> Handling:
+    """How images of data are read here; see `preparing`."""
+    return _PREPARING.get()

@@ -1,0 +1,83 @@
+"""Stored values of an image as the colours in [0, 1] that networks see, and back: white point.
+
+The way in may lose something: values above white are cut off. What is lost comes back as far as the network leaves a
+pixel as it was, so that an image which it does not change keeps its values.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+
+from translate.imaging.appearance.handling import Handling
+from translate.imaging.image import Image
+from translate.imaging.pixels import in_steps, top
+
+Array = np.ndarray[Any, Any]
+
+CHANGED = 16 / 255
+"""A pixel that a network changes by so much, in [0, 1], gets nothing back of what it lost on the way in."""
+
+
+def white_of(image: Image, handling: Handling) -> tuple[float, float] | None:
+    """The values that are black and white where these are not those of the type: as stated, else as the file says.
+
+    8 bits are always counts of 255. Bands and label maps are no pictures, and have neither.
+    """
+    if image.bits == 8 or image.mode in ("bands", "palette"):
+        return None
+    stated = None if handling.white is None else (0.0, float(handling.white))
+    if stated is None and image.ranges is not None and len(image.ranges) == 1:
+        stated = image.ranges[0]
+    return None if stated == (0.0, top(image.pixels.dtype)) else stated
+
+
+def as_training_image(image: Image, handling: Handling) -> Image:
+    """The image with the colours that networks see, in the whole range of its type (uint32: as float32)."""
+    look = Look(image, handling)
+    if look.plain:
+        return image
+    colours, dtype = look.colours(image.pixels), image.pixels.dtype
+    if dtype == np.uint32:
+        alpha = None if image.alpha is None else (image.alpha / top(dtype)).astype(np.float32)
+        return replace(image, pixels=colours, alpha=alpha, icc=None, ranges=None)
+    return replace(image, pixels=in_steps(colours, dtype), icc=None, ranges=None)
+
+
+class Look:
+    """How the values of an `image` look. `plain`: black and white are those of its type.
+
+    An image with bands of stated ranges is none of this class: it is data, and no picture.
+    """
+
+    def __init__(self, image: Image, handling: Handling) -> None:
+        self._dtype = image.pixels.dtype
+        self._white = white_of(image, handling)
+        self._black_to_white = self._white or (0.0, top(self._dtype))
+
+    @property
+    def plain(self) -> bool:
+        """Whether values are colours as they are."""
+        return self._white is None
+
+    def colours(self, pixels: Array) -> Array:
+        """H x W x C of the image's type as float32 in [0, 1]; what lies outside is cut off."""
+        low, high = self._black_to_white
+        return ((pixels.astype(np.float64) - low) / (high - low)).clip(0, 1).astype(np.float32)
+
+    def values(self, colours: Array, pixels: Array) -> Array:
+        """Colours H x W x C in [0, 1] that a network made of `pixels`, H x W x (1 or C), in values of the type."""
+        values = self._stored(colours)
+        if pixels.shape == colours.shape:
+            seen = self.colours(pixels)
+            change = np.abs(colours - seen).max(axis=2, keepdims=True)
+            values += (1 - change / CHANGED).clip(0, 1) * (pixels - self._stored(seen))
+        if self._dtype.kind == "f":
+            return values.astype(self._dtype)
+        return np.rint(values).clip(0, top(self._dtype)).astype(self._dtype)
+
+    def _stored(self, colours: Array) -> Array:
+        low, high = self._black_to_white
+        return low + colours.astype(np.float64) * (high - low)

@@ -1,0 +1,23 @@
+"""Options of stages that translate images: what images hold beside colours."""
+
+from __future__ import annotations
+
+from pydantic import PositiveFloat
+
+from translate.contracts import Config
+from translate.imaging.appearance.handling import Alpha, Handling
+
+
+class ImageOptions(Config):
+    """How images are treated on their way into the networks and back; see `Handling`."""
+
+    alpha: Alpha = "over-white"
+    """`over-white` shows the networks images with alpha on white paper, and takes it out of their output again;
+    `channel` translates alpha as well; `ignore` shows them the colours as stored."""
+    white: PositiveFloat | None = None
+    """White in images of more than 8 bits, such as 4095 for counts of 12 bits; `null` takes what the training stated,
+    else what the file says."""
+
+    def handling(self) -> Handling:
+        """These options as the translator takes them."""
+        return Handling(self.alpha, self.white)
