@@ -117,7 +117,7 @@ ALGORITHMS = (
     "translate/conversion/worker.py",
     "translate/conversion/journal.py",
     "translate/imaging/sandbox.py",
-    "translate/imaging/formats/tiff_directory.py",
+    "translate/imaging/formats/tiff/directory.py",
     "translate/data/loader.py",
 )
 COMMENTS = 0.03

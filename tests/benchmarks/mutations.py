@@ -190,9 +190,9 @@ def independent(data: bytes) -> Array:
 
     Errors: nearly anything where one of them refuses the file, warns, or they differ.
     """
-    from translate.imaging.formats.kind import kind_of
+    from translate.imaging.formats.table import codec_of
 
-    kind = kind_of(data[:24], "x")
+    kind = codec_of(data[:24], "x").name
     first, second = [decoder(data) for decoder in DECODERS[kind]]
     assert first.shape == second.shape and np.array_equal(first, second), "two decoders, two images"
     return first

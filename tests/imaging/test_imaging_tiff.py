@@ -14,7 +14,7 @@ import tifffile
 from PIL import Image as Pillow
 
 from translate.errors import DataError
-from translate.imaging.formats.tiff_directory import read_directory
+from translate.imaging.formats.tiff.directory import read_directory
 from translate.imaging.io import Bands, Image, Limits, decode, encode, probe, read_samples, write
 from translate.imaging.pixels import to16
 

@@ -22,7 +22,7 @@ from translate.conversion.summary import Summary
 from translate.errors import ConfigError, TranslateError
 from translate.imaging.appearance.handling import DEFAULT as DEFAULT_HANDLING
 from translate.imaging.appearance.small_values import note_on_small_values
-from translate.imaging.image import EXACT_SUFFIXES, SUFFIXES
+from translate.imaging.formats.table import EXACT_SUFFIXES, SUFFIXES
 from translate.imaging.io import Image, read, writable
 from translate.inference.precision import with_probed_precision
 from translate.inference.side_images import output_suffix

@@ -2,23 +2,16 @@
 
 from __future__ import annotations
 
-import struct
-import zlib
 from dataclasses import replace
-from io import BytesIO
-from itertools import chain
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from imagecodecs import png_encode
-from PIL import Image as Pillow
 
 from translate.errors import ConfigError, DataError
-from translate.imaging.decode import matching
-from translate.imaging.formats.npy import encode_npy
-from translate.imaging.formats.tiff import encode_tiff
-from translate.imaging.image import EXACT_SUFFIXES, Image
+from translate.imaging.formats.codec import Keeps, Settings, matching
+from translate.imaging.formats.table import codec_for
+from translate.imaging.image import Image
 from translate.imaging.image_format import as_image, encode_by, writable, writer_of
 from translate.imaging.pixels import to8, to16, within_unit
 from translate.storage.atomic import write_bytes
@@ -51,26 +44,25 @@ def encode(image: Image | Array, suffix: str, *, name: str = "image", quality: i
         raise ConfigError(f"{name}: label maps are written as PNG alone, not as {suffix}")
     if other := writer_of(suffix):
         return encode_by(other, image, name)
-    if suffix not in EXACT_SUFFIXES:
-        _check_picture(image, suffix, name)
-    if suffix == ".npy":
-        return encode_npy(image.array)
-    tiff, channels = suffix in (".tif", ".tiff"), image.pixels.shape[2]
-    image = replace(image, icc=matching(image.icc, channels, image.mode))
-    if not tiff and image.bits > 8:
-        less = to16 if suffix == ".png" else to8
-        image = replace(image, pixels=less(image.pixels), alpha=None if image.alpha is None else less(image.alpha))
-    if suffix in (".jpg", ".jpeg", ".bmp"):
-        image = replace(image, pixels=image.over_white(), alpha=None)
+    codec = codec_for(suffix)
+    assert codec and codec.keeps
     try:
-        if tiff and (image.bits > 8 or image.mode == "bands"):
-            return encode_tiff(image, packed=compression > 1)
-        if image.bits == 16 and image.array.shape[2] > 1:
-            return _encode_wide(image, compression)
-        return _encode_pillow(image, suffix, quality, compression)
+        return codec.encode(_held(image, codec.keeps, suffix, name), name, Settings(quality, compression))
     except (OSError, ValueError, SystemError) as error:
         height, width = image.pixels.shape[:2]
         raise DataError(f"{name}: {width} x {height} pixels cannot be written as {suffix}: {error}") from None
+
+
+def _held(image: Image, keeps: Keeps, suffix: str, name: str) -> Image:
+    """The image as far as a format can hold it: of fewer bits, over white, without its profile. Errors: DataError."""
+    if not (keeps.bands and keeps.floats):
+        _check_picture(image, suffix, name)
+    icc = matching(image.icc, image.pixels.shape[2], image.mode) if keeps.icc else None
+    image = replace(image, icc=icc)
+    if image.bits > keeps.bits:
+        less = to16 if keeps.bits == 16 else to8
+        image = replace(image, pixels=less(image.pixels), alpha=None if image.alpha is None else less(image.alpha))
+    return image if keeps.alpha else replace(image, pixels=image.over_white(), alpha=None)
 
 
 def _check_picture(image: Image, suffix: str, name: str) -> None:
@@ -81,36 +73,3 @@ def _check_picture(image: Image, suffix: str, name: str) -> None:
     if not within_unit(image.pixels):
         values = f"floats from {image.pixels.min():g} to {image.pixels.max():g}"
         raise DataError(f"{name}: {values} cannot be written as {suffix}, whose white is 1; use .tif or .npy")
-
-
-def _encode_pillow(image: Image, suffix: str, quality: int, compression: int) -> bytes:
-    array = image.array[..., 0] if image.array.shape[2] == 1 else image.array
-    tiff: dict[str, Any] = {"format": "TIFF", "compression": "tiff_lzw"}
-    jpeg: dict[str, Any] = {"format": "JPEG", "quality": quality, "subsampling": 0 if quality >= 90 else 2}
-    formats: dict[str, dict[str, Any]] = {
-        ".png": {"format": "PNG", "compress_level": compression},
-        ".webp": {"format": "WEBP", "quality": quality, "lossless": quality >= 100, "exact": True},
-        ".bmp": {"format": "BMP"},
-        **dict.fromkeys((".jpg", ".jpeg"), jpeg),
-        **dict.fromkeys((".tif", ".tiff"), tiff),
-    }
-    options = formats[suffix]
-    if image.icc and suffix != ".bmp":
-        options["icc_profile"] = image.icc
-    out = BytesIO()
-    picture = Pillow.fromarray(array)
-    if image.palette:
-        picture.putpalette([*chain.from_iterable(image.palette)])
-    picture.save(out, **options)
-    return out.getvalue()
-
-
-def _encode_wide(image: Image, compression: int) -> bytes:
-    """A PNG of 16-bit colour or alpha, which Pillow cannot write."""
-    data: bytes = bytes(png_encode(np.ascontiguousarray(image.array), level=compression))
-    if image.icc is None:
-        return data
-    chunk = b"iCCP" + b"icc\x00\x00" + zlib.compress(image.icc)
-    # A chunk: its length without the kind, the kind and the content, the CRC-32 of both.
-    packed = struct.pack(">I", len(chunk) - 4) + chunk + struct.pack(">I", zlib.crc32(chunk))
-    return data[:33] + packed + data[33:]  # right behind the header chunk

@@ -20,15 +20,6 @@ class Bands(np.ndarray[Any, Any]):
     """An array H x W x C none of whose channels is alpha, however many there are. Slices of it are the same."""
 
 
-SUFFIXES = (".png", ".jpg", ".jpeg", ".webp", ".tif", ".tiff", ".bmp", ".npy")
-"""Suffixes that can be written, in lower case."""
-
-READABLE = (*SUFFIXES, ".gif")
-"""Suffixes of files that are taken for images when a folder is walked, in lower case."""
-
-EXACT_SUFFIXES = (".tif", ".tiff", ".npy")
-"""Suffixes of formats that hold any number of bands, and samples of 32 bits."""
-
 FRAMES = 1000
 """Frames and pages of a file are counted no further than this."""
 

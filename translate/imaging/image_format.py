@@ -14,8 +14,8 @@ import numpy as np
 
 from translate.contracts import Configured, NoOptions
 from translate.errors import DataError, PluginError
-from translate.imaging.formats.kind import is_built_in
-from translate.imaging.image import BANDS, READABLE, SUFFIXES, Header, Image, Limits
+from translate.imaging.formats.table import READABLE, SUFFIXES, is_built_in
+from translate.imaging.image import BANDS, Header, Image, Limits
 
 Array = np.ndarray[Any, Any]
 

@@ -10,7 +10,7 @@ What is read, whatever the suffix claims (the header decides): PNG, JPEG, WebP, 
 - TIFFs hold any number of channels. Beyond grey or RGB they are bands, and alpha is the last channel, where the tag
   ExtraSamples says so (or, without that tag, the fourth of RGB). Colours that are stored times their alpha (associated
   alpha) are divided by it, and written back plain. Arrays (NPY, H x W or H x W x C) have no alpha.
-- Pages of a TIFF that are said to be the bands of one image (`formats.tiff_pages`) are read as that.
+- Pages of a TIFF that are said to be the bands of one image (`formats.tiff.pages`) are read as that.
 - More than one frame (animation, multi-page TIFF) is refused: a silent first frame would be a wrong answer. The further
   pictures behind a JPEG (previews, depth maps) are not frames.
 - Truncated or damaged files are refused by name; there is never half an image. So is whatever is not a regular file.
@@ -40,7 +40,8 @@ from translate.imaging.appearance.data import as_samples, read_samples
 from translate.imaging.decode import decode, probe, read
 from translate.imaging.encode import encode, write
 from translate.imaging.files import contents
-from translate.imaging.image import READABLE, SUFFIXES, Bands, Header, Image, Limits
+from translate.imaging.formats.table import READABLE, SUFFIXES
+from translate.imaging.image import Bands, Header, Image, Limits
 from translate.imaging.image_format import readable, writable
 
 __all__ = [

@@ -30,27 +30,12 @@ from translate.device import cores
 from translate.errors import DataError
 from translate.imaging.decode import decode_opened, open_header, probe
 from translate.imaging.files import contents, open_regular
-from translate.imaging.formats.jpeg import jpeg_info
-from translate.imaging.formats.kind import kind_of
+from translate.imaging.formats.table import codec_of
 from translate.imaging.image import LIMITS, Header, Image, Limits
 from translate.imaging.image_format import FORMATS, HEAD, format_of
 
 Array = np.ndarray[Any, Any]
 T = TypeVar("T")
-
-PLAUSIBLE = 100
-"""Decoded bytes per byte of the file up to which a large PNG or JPEG is ordinary."""
-SMALL = 1 << 24
-"""Decoded bytes of an image that is ordinary whatever its file's size is."""
-LARGE = 1 << 28
-"""Decoded bytes from which on no image is ordinary."""
-SCANS = 20
-"""Scans of an ordinary progressive JPEG."""
-
-OF_A_PLUGIN = "plugin"
-"""Stands for the kind of a file that a plugin's format reads: nobody here knows what its decoder does."""
-COMPLEX = ("tiff", "webp", "gif", OF_A_PLUGIN)
-"""Kinds of files that are always decoded by a worker."""
 
 _START = (
     "import json, sys; sys.path[:] = json.loads(sys.argv[1]); "
@@ -90,27 +75,28 @@ class GuardedReader:
 
     def read(self, path: Path) -> Image:
         """The image in a file."""
-        if self._kind(path) in COMPLEX:
+        if self._is_guarded(path):
             return self._ask("read", path, _Worker.image)
         data, name = contents(path, self.limits), str(path)
         # The bytes that are judged here are the bytes that are decoded: the file is not opened a second time.
         opened = open_header(data, name, self.limits)
-        if _ordinary(opened.header, data, name):
+        if opened.codec.is_ordinary(opened, data, name):
             return decode_opened(opened, data, name)
         del data, opened  # frees up to a gigabyte before the worker reads the file again
         return self._ask("read", path, _Worker.image)
 
     def probe(self, path: Path) -> Header:
         """The header of an image file."""
-        if self._kind(path) in COMPLEX:
+        if self._is_guarded(path):
             return self._ask("probe", path, lambda _, answer: Header(**answer["header"]))
         return probe(path, limits=self.limits)
 
-    def _kind(self, path: Path) -> str:
+    def _is_guarded(self, path: Path) -> bool:
+        """Whether a worker decodes the file, whatever is in it: nobody here knows what a plugin's decoder does."""
         try:
             with open_regular(path) as file:
                 head = file.read(HEAD)
-            return OF_A_PLUGIN if format_of(head, str(path)) else kind_of(head, str(path))
+            return format_of(head, str(path)) is not None or codec_of(head, str(path)).guarded
         except OSError as error:
             raise DataError(f"{path}: {error.strerror or error}") from None
 
@@ -133,22 +119,6 @@ class GuardedReader:
                     self._idle.append(worker)
             if not reusable:
                 worker.end()
-
-
-def _ordinary(header: Header, data: bytes, name: str) -> bool:
-    """Whether a file is decoded in this process."""
-    if header.format == "npy":
-        return True  # its bytes are the samples
-    if header.format == "bmp":
-        # Byte 14 is the header's length: 12 is OS/2's, which states no compression. Bytes 30 to 33 state it elsewhere:
-        # 0 is none and 3 bit masks; 1 and 2 are run-length codes.
-        return data[14] != 12 and data[30:34] in (b"\0\0\0\0", b"\3\0\0\0")
-    if header.decoded > LARGE or header.decoded > max(SMALL, PLAUSIBLE * len(data)):
-        return False
-    if header.format == "png":
-        return True
-    info = jpeg_info(data, name)
-    return info.turbo and info.scans <= SCANS
 
 
 def _paths() -> list[str]:

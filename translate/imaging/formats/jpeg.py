@@ -1,15 +1,27 @@
-"""The structure of JPEG (ITU-T T.81), read from the bytes before any decoder sees them."""
+"""JPEG (ITU-T T.81); its structure is read from the bytes before any decoder sees them."""
 
 from __future__ import annotations
 
 import re
 import struct
 from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from kornia_rs.io import ImageDecoder
+from PIL.JpegImagePlugin import JpegImageFile
 
 from translate.errors import DataError
+from translate.imaging.formats.codec import Keeps, Opened, Settings, is_plausible, turned
+from translate.imaging.formats.pillow_file import PillowCodec, decoded, saved
+from translate.imaging.image import Image
+
+Array = np.ndarray[Any, Any]
 
 SCANS = 100
 """Passes over one progressive JPEG; no encoder makes more."""
+ORDINARY_SCANS = 20
+"""Scans of an ordinary progressive JPEG."""
 
 _SEGMENTS = 10_000
 # A marker is FF and a code (T.81, B.1.1.2). FF 00 is a data byte FF, FF D0 to FF D7 restart the entropy coder inside
@@ -84,6 +96,36 @@ def _frame_header(data: bytes, name: str) -> tuple[bytes, bool, int]:
     raise DataError(f"{name}: truncated JPEG: the file ends before its end marker")
 
 
-def check_jpeg(data: bytes, name: str) -> None:
-    """Checks the structure, as `jpeg_info` does. Errors: DataError."""
-    jpeg_info(data, name)
+class Jpeg(PillowCodec):
+    """JPEG: 8 bits, lossy."""
+
+    name, suffixes, signatures = "jpeg", (".jpg", ".jpeg"), (b"\xff\xd8\xff",)
+    keeps, guarded = Keeps(icc=True), False
+    plugin = JpegImageFile
+
+    def decode(self, opened: Opened, data: bytes, name: str) -> Image:
+        info = jpeg_info(data, name)
+        # Of kinds that TurboJPEG does not know (CMYK, odd sampling) only a `GuardedReader` notices data that run out.
+        array = _turbo(info, data, name) if info.turbo else decoded(opened, alpha=False)
+        return turned(opened, array, None, opened.source.info.get("icc_profile"), name)
+
+    def encode(self, image: Image, name: str, settings: Settings) -> bytes:
+        subsampling = 0 if settings.quality >= 90 else 2
+        return saved(image, format="JPEG", quality=settings.quality, subsampling=subsampling)
+
+    def is_ordinary(self, opened: Opened, data: bytes, name: str) -> bool:
+        info = jpeg_info(data, name)
+        return is_plausible(opened.header, data) and info.turbo and info.scans <= ORDINARY_SCANS
+
+
+def _turbo(info: JpegInfo, data: bytes, name: str) -> Array:
+    """A JPEG as TurboJPEG decodes it, H x W x (1 or 3): the same values as Pillow's, but data that run out, or are left
+    over, are an error and not a grey half."""
+    try:
+        decoder = ImageDecoder()
+        array: Array = decoder.decode_gray8(data) if len(info.components) == 1 else decoder.decode(data)
+    except Exception:
+        raise DataError(
+            f"{name}: damaged or truncated JPEG: its compressed data end early, are left over or contradict themselves"
+        ) from None
+    return array

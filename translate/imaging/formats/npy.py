@@ -8,15 +8,41 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from io import BytesIO
-from typing import Any
+from typing import Any, BinaryIO
 
 import numpy as np
 
 from translate.errors import DataError
+from translate.imaging.formats.codec import Codec, Keeps, Opened, Settings
 from translate.imaging.formats.samples import FLOAT, SIGNED, UNSIGNED, as_samples
-from translate.imaging.image import Header
+from translate.imaging.image import Header, Image, Limits
 
 Array = np.ndarray[Any, Any]
+
+_HEAD = 1 << 16
+
+
+class Npy(Codec):
+    """Arrays of numpy: any bands and any finite floats; lossless."""
+
+    name, suffixes, signatures = "npy", (".npy",), (b"\x93NUMPY",)
+    # Alpha becomes the last band.
+    keeps, guarded = Keeps(bits=32, floats=True, bands=True, alpha=True), False
+
+    def open(self, stream: BinaryIO, size: int, name: str, limits: Limits) -> Opened:
+        stream.seek(0)
+        npy = npy_header(stream.read(_HEAD), size, name)
+        limits.check(npy.header, size, name)
+        return Opened(self, npy.header, npy)
+
+    def decode(self, opened: Opened, data: bytes, name: str) -> Image:
+        return Image(decode_npy(data, opened.source, name), mode=opened.header.mode)
+
+    def encode(self, image: Image, name: str, settings: Settings) -> bytes:
+        return encode_npy(image.array)
+
+    def is_ordinary(self, opened: Opened, data: bytes, name: str) -> bool:
+        return True  # its bytes are the samples
 
 
 @dataclass(frozen=True)

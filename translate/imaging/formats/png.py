@@ -1,4 +1,4 @@
-"""The structure and checksums of PNG (RFC 2083), read from the bytes before any decoder sees them.
+"""PNG (RFC 2083); its structure and checksums are read from the bytes before any decoder sees them.
 
 A file begins with 8 bytes of signature. Chunks follow: 4 bytes of length, 4 of kind, the content, 4 of CRC-32. The
 first chunk is IHDR, whose content stands at bytes 16 to 28: width, height, bits, colour type, compression, filter,
@@ -9,10 +9,24 @@ from __future__ import annotations
 
 import struct
 import zlib
-from dataclasses import dataclass
-from typing import BinaryIO
+from dataclasses import dataclass, replace
+from typing import Any, BinaryIO
+
+import numpy as np
+from PIL.Image import Exif
+from PIL.ImageFile import ImageFile
+from PIL.PngImagePlugin import PngImageFile
 
 from translate.errors import DataError
+from translate.imaging.formats.codec import Keeps, Opened, Settings, is_plausible, no_label_map, turned
+from translate.imaging.formats.pillow_file import ORIENTATION, PillowCodec, decoded, saved, split
+from translate.imaging.image import Header, Image, Limits
+from translate.imaging.pixels import colour_key
+
+Array = np.ndarray[Any, Any]
+
+# So many bytes are read at once: the chunks before the image data of nearly every PNG.
+_HEAD = 1 << 16
 
 _CHUNKS = 1000
 # Samples of one pixel by colour type: grey, RGB, palette index, grey with alpha, RGBA.
@@ -126,3 +140,97 @@ def _png_bytes(width: int, height: int, bits: int, *, interlaced: bool) -> int:
             # Each row opens with a byte that names its filter, and ends on a whole byte.
             total += rows * (1 + (columns * bits + 7) // 8)
     return total
+
+
+class Png(PillowCodec):
+    """Portable Network Graphics: 8 and 16 bits, alpha, palettes; lossless."""
+
+    name, suffixes, signatures = "png", (".png",), (b"\x89PNG\r\n\x1a\n",)
+    keeps, guarded = Keeps(bits=16, alpha=True, icc=True, palette=True), False
+    plugin = PngImageFile
+
+    def check_header(self, stream: BinaryIO, size: int, name: str, limits: Limits) -> None:
+        stream.seek(0)
+        png_header(stream.read(_HEAD), name)
+        png_prelude(stream, name)
+
+    def layout(self, file: ImageFile, stream: BinaryIO, name: str) -> tuple[str, int, int, bool]:
+        position = stream.tell()
+        stream.seek(0)
+        png = png_header(stream.read(_HEAD), name)
+        stream.seek(position)
+        # Pillow's modes do not tell 2 and 4 bits from 8, nor a colour key from none; the header does.
+        mode = {0: "grey", 2: "rgb", 3: "palette", 4: "grey", 6: "rgb"}[png.colour]
+        alpha = png.colour in (4, 6) or png.transparency is not None
+        bilevel = png.bits == 1 and mode == "grey"
+        return "bilevel" if bilevel else mode, 1 if mode == "grey" else 3, max(8, png.bits), alpha
+
+    def orientation(self, file: ImageFile, stream: BinaryIO) -> int:
+        if "exif" in file.info:
+            return super().orientation(file, stream)
+        # Pillow would decode the whole PNG to look for the chunk behind its image data.
+        position, exif = stream.tell(), Exif()
+        try:
+            exif.load(png_chunk(stream, b"eXIf"))
+            return int(exif.get(ORIENTATION, 1))
+        except Exception:
+            return 1
+        finally:
+            stream.seek(position)
+
+    def decode(self, opened: Opened, data: bytes, name: str) -> Image:
+        check_png(data, name)
+        header = opened.header
+        # The alpha of a palette is decoded; that of a colour key follows from tRNS.
+        in_mode = header.mode == "palette" or "A" in opened.source.mode.upper()
+        array = _wide(header, data) if header.bits == 16 else decoded(opened, header.alpha and in_mode)
+        pixels, alpha = split(array, header.channels)
+        if alpha is None and header.alpha:
+            png = png_header(data, name)
+            alpha = colour_key(pixels, png.transparency or b"", png.bits)
+        return turned(opened, pixels, alpha, opened.source.info.get("icc_profile"), name)
+
+    def encode(self, image: Image, name: str, settings: Settings) -> bytes:
+        if image.bits == 16 and image.array.shape[2] > 1:
+            return _encode_wide(image, settings.compression)
+        return saved(image, format="PNG", compress_level=settings.compression)
+
+    def is_ordinary(self, opened: Opened, data: bytes, name: str) -> bool:
+        return is_plausible(opened.header, data)
+
+    def as_indices(self, opened: Opened, data: bytes, name: str) -> Opened:
+        header, stored_bits = opened.header, data[24]
+        grey = header.mode == "grey" and not header.alpha and stored_bits == 8
+        if not (grey or header.mode == "palette"):
+            raise no_label_map(header, stored_bits, name)
+        return replace(opened, header=replace(header, channels=1, alpha=False, mode="grey"))
+
+
+def _wide(header: Header, data: bytes) -> Array:
+    """Decodes a 16-bit PNG to H x W x (1 to 4); Pillow would make 8 bits of most of them."""
+    import cv2  # late: few images have 16 bits, and a worker starts sooner without it
+
+    cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_ERROR)
+    array = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_UNCHANGED)
+    if array is None or array.dtype != np.uint16:
+        raise ValueError("it cannot be decoded")
+    array = array[..., None] if array.ndim == 2 else array
+    # OpenCV gives blue, green, red, alpha; grey with alpha comes as three equal channels and alpha.
+    order = {1: [0], 3: [2, 1, 0], 4: [2, 1, 0, 3]}[array.shape[2]]
+    if array.shape[2] == 4 and header.channels == 1:
+        order = [0, 3]
+    wide: Array = array[..., order]
+    return wide
+
+
+def _encode_wide(image: Image, compression: int) -> bytes:
+    """A PNG of 16-bit colour or alpha, which Pillow cannot write."""
+    from imagecodecs import png_encode  # late: workers that only read start sooner without it
+
+    data: bytes = bytes(png_encode(np.ascontiguousarray(image.array), level=compression))
+    if image.icc is None:
+        return data
+    chunk = b"iCCP" + b"icc\x00\x00" + zlib.compress(image.icc)
+    # A chunk: its length without the kind, the kind and the content, the CRC-32 of both.
+    packed = struct.pack(">I", len(chunk) - 4) + chunk + struct.pack(">I", zlib.crc32(chunk))
+    return data[:33] + packed + data[33:]  # right behind the header chunk

@@ -5,17 +5,75 @@ from __future__ import annotations
 import logging
 from dataclasses import replace
 from io import BytesIO
-from typing import Any
+from typing import Any, BinaryIO
 
 import numpy as np
+from PIL.TiffImagePlugin import TiffImageFile
 
 from translate.errors import DataError
+from translate.imaging.formats.codec import Keeps, Opened, Settings, check_frames, turned
+from translate.imaging.formats.pillow_file import PillowCodec, saved
 from translate.imaging.formats.samples import as_samples
-from translate.imaging.formats.tiff_directory import Directory
-from translate.imaging.image import Image
+from translate.imaging.formats.tiff.directory import EXACT, Directory, check_tiff, read_directory
+from translate.imaging.image import Image, Limits
 from translate.imaging.pixels import top, unmultiplied, within_unit
 
 Array = np.ndarray[Any, Any]
+
+
+class Tiff(PillowCodec):
+    """TIFF: any bands of 8, 16 or 32 bits and floats; lossless."""
+
+    name, suffixes = "tiff", (".tif", ".tiff")
+    signatures = (b"II*\x00", b"MM\x00*", b"II+\x00", b"MM\x00+")  # the last two are BigTIFF
+    keeps = Keeps(bits=32, floats=True, bands=True, alpha=True, icc=True)
+    plugin = TiffImageFile
+
+    def open(self, stream: BinaryIO, size: int, name: str, limits: Limits) -> Opened:
+        directory = _directory(stream, size, name, limits)
+        if directory.exact:
+            return Opened(self, directory.header, directory, directory.one("orientation", 1))
+        return super().open(stream, size, name, limits)
+
+    def orientation(self, file: Any, stream: BinaryIO) -> int:
+        return 1  # Pillow turns a TIFF by itself, and states its upright size
+
+    def decode(self, opened: Opened, data: bytes, name: str) -> Image:
+        if not isinstance(opened.source, Directory):
+            return super().decode(opened, data, name)
+        self.check_file(data, name)
+        return turned(opened, *decode_tiff(data, opened.source, name), opened.source.icc, name)
+
+    def check_file(self, data: bytes, name: str) -> None:
+        check_tiff(data, name)
+
+    def encode(self, image: Image, name: str, settings: Settings) -> bytes:
+        if image.bits > 8 or image.mode == "bands":
+            return encode_tiff(image, packed=settings.compression > 1)
+        return saved(image, format="TIFF", compression="tiff_lzw")
+
+
+def _directory(stream: BinaryIO, size: int, name: str, limits: Limits) -> Directory:
+    """The directory of a TIFF that can be decoded within the limits. Errors: DataError for any other."""
+    tiff = read_directory(stream, name)
+    check_frames(tiff.pages, name)
+    if not tiff.exact and (tiff.bits > 8 or not tiff.unsigned):
+        raise DataError(
+            f"{name}: TIFF of {_samples(tiff)} is not read; convert it to unsigned samples of 8, 16 or 32 bits or to "
+            "float32, uncompressed, or by LZW, Deflate or PackBits"
+        )
+    limits.check(tiff.header, size, name)
+    return tiff
+
+
+def _samples(tiff: Directory) -> str:
+    """The samples of a TIFF in words, with what keeps it from being read."""
+    kind = "complex or unknown"
+    for is_kind, word in ((tiff.unsigned, "unsigned"), (tiff.signed, "signed"), (tiff.floating, "floating point")):
+        kind = word if is_kind else kind
+    compression = tiff.one("compression", 1)
+    stored = "" if compression in EXACT else f", compression {compression}"
+    return f"{kind} samples of {tiff.bits} bits (photometric interpretation {tiff.one('photometric')}{stored})"
 
 
 def decode_tiff(data: bytes, tiff: Directory, name: str) -> tuple[Array, Array | None]:

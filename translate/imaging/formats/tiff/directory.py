@@ -26,7 +26,7 @@ from typing import BinaryIO
 
 from translate.errors import DataError
 from translate.imaging.formats.samples import FLOAT, SIGNED, UNSIGNED
-from translate.imaging.formats.tiff_pages import Stack, announced_stack
+from translate.imaging.formats.tiff.pages import Stack, announced_stack
 from translate.imaging.image import FRAMES, Header
 
 NONE, LZW, DEFLATE, OLD_DEFLATE, PACKBITS = 1, 5, 8, 32946, 32773

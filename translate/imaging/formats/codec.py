@@ -1,0 +1,161 @@
+"""The interface of a built-in format: what opens its files, decodes them and writes them, and what it keeps.
+
+Each format is one class of one file; `formats.table` lists them all. Reading has two steps, so that a file that
+announces too much is refused before a decoder sees it: `open` reads the header alone, `decode` the pixels.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from dataclasses import dataclass
+from typing import Any, BinaryIO, ClassVar
+
+import numpy as np
+
+from translate.errors import DataError
+from translate.imaging.image import FRAMES, Header, Image, Limits
+from translate.imaging.pixels import upright
+
+Array = np.ndarray[Any, Any]
+
+
+PLAUSIBLE = 100
+"""Decoded bytes per byte of the file up to which a large PNG or JPEG is ordinary."""
+SMALL = 1 << 24
+"""Decoded bytes of an image that is ordinary whatever its file's size is."""
+LARGE = 1 << 28
+"""Decoded bytes from which on no image is ordinary."""
+
+
+@dataclass(frozen=True)
+class Keeps:
+    """What a format can hold: samples of so many `bits` at most, `floats` outside [0, 1], any number of `bands`,
+    `alpha`, a colour profile (`icc`), and a `palette`, by which label maps have their colours."""
+
+    bits: int = 8
+    floats: bool = False
+    bands: bool = False
+    alpha: bool = False
+    icc: bool = False
+    palette: bool = False
+
+
+@dataclass(frozen=True)
+class Settings:
+    """How a file is written: `quality` 1 to 100 of lossy formats, `compression` 0 to 9 of lossless ones."""
+
+    quality: int = 95
+    compression: int = 6
+
+
+@dataclass(frozen=True)
+class Opened:
+    """A file whose header has been read: `source` is whatever its codec decodes it from, and `orientation` (EXIF, 1 to
+    8) is what is left to apply after decoding."""
+
+    codec: Codec
+    header: Header
+    source: Any = None
+    orientation: int = 1
+
+
+class Codec(ABC):
+    """One built-in format of image files."""
+
+    name: ClassVar[str]
+    """The name in headers and, in capitals, in errors."""
+    suffixes: ClassVar[tuple[str, ...]]
+    """Suffixes of its files, in lower case; outputs are written with the first one."""
+    signatures: ClassVar[tuple[bytes, ...]] = ()
+    """The first bytes of its files, any of them."""
+    keeps: ClassVar[Keeps | None] = None
+    """What it keeps of an image that is written; None where files are read alone."""
+    guarded: ClassVar[bool] = True
+    """Whether its files are always decoded by a process that can be killed; otherwise `is_ordinary` decides."""
+
+    def recognises(self, head: bytes) -> bool:
+        """Whether a file that begins with these bytes (24 at least, where it has as many) is of this format."""
+        return head.startswith(self.signatures)
+
+    @abstractmethod
+    def open(self, stream: BinaryIO, size: int, name: str, limits: Limits) -> Opened:
+        """Reads the header of a file of `size` bytes and judges it by the limits. Errors: DataError; whatever else it
+        raises counts as damage, here and in `decode`."""
+
+    @abstractmethod
+    def decode(self, opened: Opened, data: bytes, name: str) -> Image:
+        """The image in the bytes of an opened file, upright."""
+
+    def encode(self, image: Image, name: str, settings: Settings) -> bytes:
+        """The bytes of a file with an image that the format can hold (`keeps`). Errors: DataError; OSError, ValueError
+        and SystemError of libraries count as such."""
+        raise NotImplementedError
+
+    def is_ordinary(self, opened: Opened, data: bytes, name: str) -> bool:
+        """Whether this file may be decoded outside the guarded process."""
+        return False
+
+    def as_indices(self, opened: Opened, data: bytes, name: str) -> Opened:
+        """The file as a grey image of the 8-bit values that it stores. Errors: DataError where there are none."""
+        raise no_label_map(opened.header, opened.header.bits, name)
+
+
+def is_plausible(header: Header, data: bytes) -> bool:
+    """Whether the announced size is in keeping with the bytes of the file."""
+    return header.decoded <= LARGE and header.decoded <= max(SMALL, PLAUSIBLE * len(data))
+
+
+def no_label_map(header: Header, stored_bits: int, name: str) -> DataError:
+    """The error for a file that holds no class indices."""
+    form = f"{header.format.upper()}, {header.mode}, {stored_bits} bits"
+    return DataError(f"{name}: a label map is a PNG of 8-bit grey values or palette indices, and this is {form}")
+
+
+def damaged(name: str, kind: str, error: Exception | str) -> DataError:
+    """The error for a file that a decoder gives up."""
+    why = str(error) or type(error).__name__
+    if "MAX_TEXT_" in why:
+        why = "its texts or its profile unpack to more than a megabyte; a decompression bomb?"
+    return DataError(f"{name}: damaged or truncated {kind.upper()}: {why}")
+
+
+def check_frames(frames: int, name: str) -> None:
+    """Errors: DataError for more than one."""
+    if frames > 1:
+        count = f"more than {FRAMES:,}" if frames > FRAMES else frames
+        raise DataError(
+            f"{name}: {count} frames or pages in one file; extract them into files of their own, or store bands of one "
+            "image in one page"
+        )
+
+
+@dataclass(frozen=True)
+class Still:
+    """The canvas of a WebP or GIF file and how many frames are on it (not counted beyond `FRAMES`)."""
+
+    width: int
+    height: int
+    frames: int
+
+
+def check_still(kind: str, still: Still, size: int, name: str, limits: Limits) -> None:
+    """Errors: DataError for more than one frame, and for a canvas beyond the limits."""
+    check_frames(still.frames, name)
+    limits.check(Header(kind, still.width, still.height, 3, 8, True, "rgb"), size, name)
+
+
+def turned(opened: Opened, pixels: Array, alpha: Array | None, icc: bytes | None, name: str) -> Image:
+    """The image of decoded pixels, upright and of the size that the header announced. Errors: DataError."""
+    header = opened.header
+    pixels = np.ascontiguousarray(upright(pixels, opened.orientation))
+    alpha = None if alpha is None else np.ascontiguousarray(upright(alpha, opened.orientation))
+    if pixels.shape[:2] != (header.height, header.width):
+        raise DataError(f"{name}: the header says {header.width} x {header.height}, the data {pixels.shape[1::-1]}")
+    return Image(pixels, alpha, matching(icc, header.channels, header.mode), header.mode)
+
+
+def matching(icc: bytes | None, channels: int, mode: str = "") -> bytes | None:
+    """The profile, if it describes pixels of that many channels: bytes 16 to 19 name its colour space (ICC.1, 7.2)."""
+    if not icc or mode in ("cmyk", "bands") or icc[16:20] != (b"GRAY" if channels == 1 else b"RGB "):
+        return None
+    return icc

@@ -1,0 +1,72 @@
+"""GIF (89a); its structure is read from the bytes before any decoder sees them."""
+
+from __future__ import annotations
+
+import struct
+from io import SEEK_CUR
+from typing import BinaryIO
+
+from PIL.GifImagePlugin import GifImageFile
+
+from translate.errors import DataError
+from translate.imaging.formats.codec import Still, check_still
+from translate.imaging.formats.pillow_file import PillowCodec
+from translate.imaging.image import FRAMES, Limits
+
+# A transparent canvas may be this many times as large as the first picture on it.
+_CANVAS = 16
+
+
+class Gif(PillowCodec):
+    """Still GIF: 256 colours. It is read and not written."""
+
+    name, suffixes, signatures = "gif", (".gif",), (b"GIF8",)
+    plugin = GifImageFile
+
+    def check_header(self, stream: BinaryIO, size: int, name: str, limits: Limits) -> None:
+        stream.seek(0)
+        check_still(self.name, gif_info(stream, name), size, name, limits)
+
+
+def gif_info(stream: BinaryIO, name: str) -> Still:
+    """Checks that every block is whole, up to the trailer, and that the first picture fills its canvas, or a fair part
+    of it where the rest is transparent: else nothing says what the rest shows. Errors: DataError."""
+    stream.seek(6)  # behind the signature: width, height, flags, background, aspect; then the global colour table
+    width, height, flags = struct.unpack("<HHB", _exactly(stream, 7, name)[:5])
+    _exactly(stream, _colours(flags), name)
+    frames, clear = 0, False
+    while (kind := _exactly(stream, 1, name)) != b";":
+        if kind == b"!":  # an extension, whose label follows
+            if _exactly(stream, 1, name) == b"\xf9":  # its block: length, flags, delay, transparent colour, end
+                clear = bool(_exactly(stream, 2, name)[1] & 1)
+                stream.seek(-2, SEEK_CUR)
+        elif kind == b",":  # a picture: left, top, width, height, flags; a local colour table, the size of its codes
+            left, top, wide, high, flags = struct.unpack("<HHHHB", _exactly(stream, 9, name))
+            _exactly(stream, _colours(flags) + 1, name)
+            if not frames and (left + wide > width or top + high > height or not wide * high):
+                raise DataError(f"{name}: damaged GIF: its picture reaches beyond its canvas")
+            if not frames and width * height > wide * high * (_CANVAS if clear else 1):
+                raise DataError(f"{name}: GIF of {wide} x {high} pixels on a canvas of {width} x {height}: crop it")
+            frames += 1
+            if frames > FRAMES:
+                break
+        else:
+            raise DataError(f"{name}: damaged GIF: a block of unknown kind {kind[0]}")
+        # The content of both comes in blocks of up to 255 bytes; an empty one ends it.
+        while (length := _exactly(stream, 1, name)[0]) > 0:
+            _exactly(stream, length, name)
+    if not frames:
+        raise DataError(f"{name}: damaged GIF: it holds no picture")
+    return Still(width, height, frames)
+
+
+def _colours(flags: int) -> int:
+    """Bytes of the colour table that follows: 3 for each of 2 ** (n + 1) colours, n in the lowest three bits."""
+    return 3 << (flags & 7) + 1 if flags & 0x80 else 0
+
+
+def _exactly(stream: BinaryIO, count: int, name: str) -> bytes:
+    data = stream.read(count)
+    if len(data) < count:
+        raise DataError(f"{name}: truncated GIF: the file ends before its trailer")
+    return data
