@@ -83,6 +83,11 @@ class Shard(click.ParamType[tuple[int, int]]):
     metavar="VALUE",
     help="White in images of more than 8 bits, such as 4095 for counts of 12 bits. Default: what the file says.",
 )
+@click.option(
+    "--colour",
+    type=click.Choice(["srgb", "display-p3", "adobe-rgb", "rec2020", "prophoto", "as-is"]),
+    help="What the networks see; files of other spaces are turned into it and back. Default: the training's, or sRGB.",
+)
 @click.option("--batch", type=click.IntRange(1), metavar="N", help="Images at a time; default: what suits the model.")
 @click.option(
     "--runtime",

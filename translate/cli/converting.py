@@ -25,6 +25,7 @@ from translate.conversion.plan import read_list
 from translate.conversion.summary import Summary
 from translate.errors import ConfigError
 from translate.imaging.appearance.handling import Alpha, Handling
+from translate.imaging.colour.spaces import Colour
 from translate.imaging.io import Limits
 from translate.inference.streaming import parse_tile
 from translate.models.load import LoadOptions, load_model, portable
@@ -78,11 +79,12 @@ def _load_options(
     no_dropout: bool,
     alpha: Alpha,
     white: float | None,
+    colour: Colour | None,
     **others: Any,
 ) -> LoadOptions:
 
     exact = "fp32" if precision == "auto" else precision
-    handling = Handling(alpha, white)
+    handling = Handling(alpha, white, colour)
     return LoadOptions(model, device, exact, seed, weights, runtime, parse_tile(tile), not no_dropout, handling)
 
 

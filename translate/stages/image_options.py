@@ -6,6 +6,7 @@ from pydantic import PositiveFloat
 
 from translate.contracts import Config
 from translate.imaging.appearance.handling import Alpha, Handling
+from translate.imaging.colour.spaces import Colour
 
 
 class ImageOptions(Config):
@@ -17,7 +18,10 @@ class ImageOptions(Config):
     white: PositiveFloat | None = None
     """White in images of more than 8 bits, such as 4095 for counts of 12 bits; `null` takes what the training stated,
     else what the file says."""
+    colour: Colour | None = None
+    """Space of the colours that the networks see: files of other spaces are turned into it and back; `as-is` takes the
+    numbers of files. `null` takes that of the training, which is `srgb` where nothing was said."""
 
     def handling(self) -> Handling:
         """These options as the translator takes them."""
-        return Handling(self.alpha, self.white)
+        return Handling(self.alpha, self.white, self.colour)

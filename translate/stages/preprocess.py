@@ -28,6 +28,7 @@ from translate.data.ranges.normalise import NormaliseConfig, unknown_sides
 from translate.data.sources.splits import SplitOptions, SplitSource
 from translate.errors import TranslateError
 from translate.imaging.appearance.handling import Handling, preparing
+from translate.imaging.colour.spaces import Colour
 from translate.plugins.options import files, unreadable
 
 
@@ -46,6 +47,9 @@ class PreprocessConfig(Config):
     white: PositiveFloat | None = None
     """White in images of more than 8 bits, such as 4095 for counts of 12 bits, which then span the whole range; `null`
     takes what files say. The model takes white for the same when it converts images."""
+    colour: Colour | None = None
+    """Space that colours are turned into, such as `display-p3`, by the profiles of files; `as-is` keeps their numbers,
+    and `null` makes sRGB. The model sees the same space when it converts images."""
     direction: Literal["a_to_b", "b_to_a"] = "a_to_b"
     """Of paired data: `a_to_b` makes side a the input, `b_to_a` makes it the target."""
     workers: PositiveInt | None = None
@@ -128,7 +132,8 @@ class PreprocessStage(Stage[PreprocessConfig]):
 
     def _handling(self) -> dict[str, Any]:
         """What is stated of the look of images."""
-        return {} if self.config.white is None else {"white": self.config.white}
+        stated = {"white": self.config.white, "colour": self.config.colour}
+        return {name: value for name, value in stated.items() if value is not None}
 
     def _facts(self, source: SourceFacts) -> DatasetFacts:
         """The facts of the dataset that are known from its source."""

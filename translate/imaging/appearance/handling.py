@@ -1,4 +1,4 @@
-"""Options for what images hold beside colours as the networks take them: alpha, white point."""
+"""Options for what images hold beside colours as the networks take them: alpha, white point, colour space."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 from typing import Any, Literal, get_args
 
 from translate.errors import ConfigError
+from translate.imaging.colour.spaces import Colour, check_colour
 
 Alpha = Literal["over-white", "channel", "ignore"]
 
@@ -23,15 +24,22 @@ class Handling:
 
     `white`: the value that is white in integer images of more than 8 bits and in floats, such as 4095 for counts of 12
     bits; None takes what the file says, and without that the largest value of the type (floats: 1).
+
+    `colour`: the space of the colours that networks see, such as `srgb` or `display-p3`. Images of other spaces, by
+    their profile or what stands for one, are turned into it on the way in, and back on the way out; images that say
+    nothing are sRGB. `as-is` takes the numbers as they are. None is what the model was trained with, else `srgb`.
     """
 
     alpha: Alpha = "over-white"
     white: float | None = None
+    colour: Colour | None = None
 
     def __post_init__(self) -> None:
         """Errors: ConfigError."""
         if self.alpha not in get_args(Alpha):
             raise ConfigError(f"alpha is one of {', '.join(get_args(Alpha))}, not {self.alpha!r}")
+        if not check_colour(self.colour):
+            raise ConfigError(f"colour is one of {', '.join(get_args(Colour))}, not {self.colour!r}")
         if self.white is not None and not self.white > 0:
             raise ConfigError(f"white is a value above 0, such as 4095 for counts of 12 bits, not {self.white:g}")
 

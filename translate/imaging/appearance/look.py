@@ -1,6 +1,7 @@
-"""Stored values of an image as the colours in [0, 1] that networks see, and back: white point.
+"""Stored values of an image as the colours in [0, 1] that networks see, and back: white point, colour space.
 
-The way in may lose something: values above white are cut off. What is lost comes back as far as the network leaves a
+The way in may lose something: values above white are cut off, and so are colours that the networks' space does not
+have. What is lost comes back as far as the network leaves a
 pixel as it was, so that an image which it does not change keeps its values.
 """
 
@@ -12,6 +13,8 @@ from typing import Any
 import numpy as np
 
 from translate.imaging.appearance.handling import Handling
+from translate.imaging.colour.spaces import profile_of
+from translate.imaging.colour.transform import ColourTransform, transform_of
 from translate.imaging.image import Image
 from translate.imaging.pixels import in_steps, top
 
@@ -46,8 +49,22 @@ def as_training_image(image: Image, handling: Handling) -> Image:
     return replace(image, pixels=in_steps(colours, dtype), icc=None, ranges=None)
 
 
+def transform_to_networks(image: Image, handling: Handling) -> ColourTransform | None:
+    """The way from the colours of an image to those of the networks; None where they are the same.
+
+    An image without a profile is sRGB, which is another space than that of networks that see a wide one.
+    """
+    space = handling.colour or "srgb"
+    if space == "as-is" or image.mode in ("bands", "palette"):
+        return None
+    profile = image.icc
+    if profile is None and space != "srgb" and image.pixels.shape[2] == 3:
+        profile = profile_of("srgb")
+    return None if profile is None else transform_of(profile, image.pixels.shape[2], space)
+
+
 class Look:
-    """How the values of an `image` look. `plain`: black and white are those of its type.
+    """How the values of an `image` look. `plain`: black, white and colours are what networks take them for.
 
     An image with bands of stated ranges is none of this class: it is data, and no picture.
     """
@@ -55,17 +72,19 @@ class Look:
     def __init__(self, image: Image, handling: Handling) -> None:
         self._dtype = image.pixels.dtype
         self._white = white_of(image, handling)
+        self._transform = transform_to_networks(image, handling)
         self._black_to_white = self._white or (0.0, top(self._dtype))
 
     @property
     def plain(self) -> bool:
         """Whether values are colours as they are."""
-        return self._white is None
+        return self._white is None and self._transform is None
 
     def colours(self, pixels: Array) -> Array:
         """H x W x C of the image's type as float32 in [0, 1]; what lies outside is cut off."""
         low, high = self._black_to_white
-        return ((pixels.astype(np.float64) - low) / (high - low)).clip(0, 1).astype(np.float32)
+        values: Array = ((pixels.astype(np.float64) - low) / (high - low)).clip(0, 1).astype(np.float32)
+        return values if self._transform is None else self._transform.into(values)
 
     def values(self, colours: Array, pixels: Array) -> Array:
         """Colours H x W x C in [0, 1] that a network made of `pixels`, H x W x (1 or C), in values of the type."""
@@ -79,5 +98,8 @@ class Look:
         return np.rint(values).clip(0, top(self._dtype)).astype(self._dtype)
 
     def _stored(self, colours: Array) -> Array:
+        # A grey image that became one of colours has no profile that describes them: they stay the networks' own.
+        if self._transform is not None and colours.shape[2] == self._transform.count:
+            colours = self._transform.back(colours)
         low, high = self._black_to_white
         return low + colours.astype(np.float64) * (high - low)
