@@ -42,7 +42,7 @@ H, W = 23, 37
 
 @dataclass(frozen=True)
 class Golden:
-    """A file, what its pixels are (over white), and its alpha; `channels` are those that the network takes."""
+    """A file, what its pixels are, and its alpha; `channels` are those that the network takes."""
 
     name: str
     data: bytes
@@ -53,17 +53,8 @@ class Golden:
     channels: int = 3
 
 
-def white(array: Array, alpha: Array) -> Array:
-    """In exact arithmetic, rounded to the nearest."""
-    top = int(np.iinfo(array.dtype).max)
-    weight = alpha[..., None].astype(object)
-    mixed = array.astype(object) * weight + top * (top - weight)
-    return ((2 * mixed + top) // (2 * top)).astype(array.dtype)
-
-
 def of(name: str, data: bytes, array: Array, alpha: Array | None = None, **more: Any) -> Golden:
-    pixels = array if alpha is None else white(array, alpha)
-    return Golden(name, data, pixels, alpha, channels=more.pop("channels", array.shape[2]), **more)
+    return Golden(name, data, array, alpha, channels=more.pop("channels", array.shape[2]), **more)
 
 
 def chunk(kind: bytes, body: bytes) -> bytes:

@@ -88,6 +88,13 @@ class Shard(click.ParamType[tuple[int, int]]):
     type=click.Choice(["srgb", "display-p3", "adobe-rgb", "rec2020", "prophoto", "as-is"]),
     help="What the networks see; files of other spaces are turned into it and back. Default: the training's, or sRGB.",
 )
+@click.option(
+    "--metadata",
+    type=click.Choice(["keep", "none"]),
+    default="keep",
+    show_default=True,
+    help="What files say beside pixels: profile, resolution, EXIF, XMP, GeoTIFF, texts.",
+)
 @click.option("--batch", type=click.IntRange(1), metavar="N", help="Images at a time; default: what suits the model.")
 @click.option(
     "--runtime",

@@ -24,7 +24,7 @@ from translate.conversion.options import ConvertOptions
 from translate.conversion.plan import read_list
 from translate.conversion.summary import Summary
 from translate.errors import ConfigError
-from translate.imaging.appearance.handling import Alpha, Handling
+from translate.imaging.appearance.handling import Alpha, Handling, Keeping
 from translate.imaging.colour.spaces import Colour
 from translate.imaging.io import Limits
 from translate.inference.streaming import parse_tile
@@ -80,11 +80,12 @@ def _load_options(
     alpha: Alpha,
     white: float | None,
     colour: Colour | None,
+    metadata: Keeping,
     **others: Any,
 ) -> LoadOptions:
 
     exact = "fp32" if precision == "auto" else precision
-    handling = Handling(alpha, white, colour)
+    handling = Handling(alpha, white, colour, metadata)
     return LoadOptions(model, device, exact, seed, weights, runtime, parse_tile(tile), not no_dropout, handling)
 
 

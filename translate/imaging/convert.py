@@ -15,15 +15,12 @@ from translate.contracts import FULL, Frames, Image as ImageSide, Side
 from translate.errors import ConfigError, DataError
 from translate.imaging.io import Image, read
 from translate.imaging.palette import full_palette
-from translate.imaging.pixels import to16, top, within_unit
+from translate.imaging.pixels import LUMA, to16, top, within_unit
 
 Array = np.ndarray[Any, Any]
 
 Ranges = Sequence[tuple[float, float]]
 """The (low, high) that become -1 and 1: one for all bands, or one for each."""
-
-LUMA = (0.299, 0.587, 0.114)
-"""Weights of R, G, B in grey, ITU-R BT.601, the ones that image decoders use."""
 
 
 def stated_ranges(side: Side | None) -> Ranges | None:
@@ -159,15 +156,6 @@ def match_channels(images: Tensor, channels: int) -> Tensor:
         weights = torch.tensor(LUMA, device=images.device, dtype=images.dtype).view(1, 3, 1, 1)
         return (images * weights).sum(dim=1, keepdim=True)
     raise ConfigError(f"the image has {have} channels, and this model takes {channels}")
-
-
-def luma(pixels: Array) -> Array:
-    """H x W x 3 to H x W x 1 of the same type, rounded to the nearest; grey stays as it is."""
-    if pixels.shape[2] == 1:
-        return pixels
-    grey: Array = (pixels.astype(np.float64) @ np.array(LUMA))[..., None]
-    grey = grey if pixels.dtype.kind == "f" else np.rint(grey)
-    return grey.astype(pixels.dtype)
 
 
 def resize(images: Tensor, size: tuple[int, int]) -> Tensor:

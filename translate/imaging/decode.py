@@ -15,6 +15,7 @@ from translate.imaging.formats.codec import Opened, damaged
 from translate.imaging.formats.table import codec_of
 from translate.imaging.image import LIMITS, Header, Image, Limits
 from translate.imaging.image_format import HEAD, ImageFormat, decode_by, format_of, header_by
+from translate.imaging.metadata.files import described
 
 Array = np.ndarray[Any, Any]
 
@@ -71,11 +72,12 @@ def decode_opened(opened: Opened, data: bytes, name: str, *, indices: bool = Fal
     if indices:
         opened = codec.as_indices(opened, data, name)
     try:
-        return codec.decode(opened, data, name)
+        image = codec.decode(opened, data, name)
     except (DataError, MemoryError):
         raise
     except Exception as error:  # decoders raise nearly anything at damaged files
         raise damaged(name, codec.name, error) from None
+    return image if indices else described(image, codec.name, data, opened.orientation)
 
 
 def _open(stream: BinaryIO, size: int, name: str, limits: Limits) -> Opened:

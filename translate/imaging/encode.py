@@ -9,10 +9,11 @@ from typing import Any
 import numpy as np
 
 from translate.errors import ConfigError, DataError
-from translate.imaging.formats.codec import Keeps, Settings, matching
+from translate.imaging.formats.codec import Codec, Settings, matching
 from translate.imaging.formats.table import codec_for
 from translate.imaging.image import Image
 from translate.imaging.image_format import as_image, encode_by, writable, writer_of
+from translate.imaging.metadata.files import profile_to_embed, with_metadata
 from translate.imaging.pixels import to8, to16, within_unit
 from translate.storage.atomic import write_bytes
 
@@ -45,19 +46,23 @@ def encode(image: Image | Array, suffix: str, *, name: str = "image", quality: i
     if other := writer_of(suffix):
         return encode_by(other, image, name)
     codec = codec_for(suffix)
-    assert codec and codec.keeps
+    assert codec
     try:
-        return codec.encode(_held(image, codec.keeps, suffix, name), name, Settings(quality, compression))
+        image = _held(image, codec, suffix, name)
+        data = codec.encode(image, name, Settings(quality, compression))
+        return with_metadata(data, codec.name, image.metadata)
     except (OSError, ValueError, SystemError) as error:
         height, width = image.pixels.shape[:2]
         raise DataError(f"{name}: {width} x {height} pixels cannot be written as {suffix}: {error}") from None
 
 
-def _held(image: Image, keeps: Keeps, suffix: str, name: str) -> Image:
+def _held(image: Image, codec: Codec, suffix: str, name: str) -> Image:
     """The image as far as a format can hold it: of fewer bits, over white, without its profile. Errors: DataError."""
+    keeps = codec.keeps
+    assert keeps is not None
     if not (keeps.bands and keeps.floats):
         _check_picture(image, suffix, name)
-    icc = matching(image.icc, image.pixels.shape[2], image.mode) if keeps.icc else None
+    icc = matching(profile_to_embed(image, codec.name), image.pixels.shape[2], image.mode) if keeps.icc else None
     image = replace(image, icc=icc)
     if image.bits > keeps.bits:
         less = to16 if keeps.bits == 16 else to8

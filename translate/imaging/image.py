@@ -11,6 +11,7 @@ import numpy as np
 import PIL.Image
 
 from translate.errors import DataError
+from translate.imaging.metadata.metadata import Metadata
 from translate.imaging.pixels import over_white, stretched, to8, top, within_unit
 
 Array = np.ndarray[Any, Any]
@@ -105,7 +106,8 @@ class Image:
     that are no picture any value may be); `alpha` H x W of the same type, or None; `icc` the colour profile that
     describes `pixels`; `mode` as in `Header`: C is 1 or 3, and any number in the mode `bands`. With a `palette` of 256
     RGB colours the pixels, H x W x 1 uint8, are indices into it. `ranges` are the values that are 0 and 1 to a viewer,
-    of all bands or of each; None where these are black and white of the type."""
+    of all bands or of each; None where these are black and white of the type. `metadata` are what the file says
+    besides."""
 
     pixels: Array
     alpha: Array | None = None
@@ -113,6 +115,12 @@ class Image:
     mode: str = "rgb"
     palette: Sequence[tuple[int, int, int]] = ()
     ranges: Sequence[tuple[float, float]] | None = None
+    metadata: Metadata | None = None
+
+    @property
+    def profile(self) -> bytes | None:
+        """The colour profile: of the file, or the one that stands for what its metadata say of colours."""
+        return self.icc or (self.metadata.profile if self.metadata else None)
 
     @property
     def bits(self) -> int:

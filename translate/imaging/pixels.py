@@ -8,6 +8,9 @@ import numpy as np
 
 Array = np.ndarray[Any, Any]
 
+LUMA = (0.299, 0.587, 0.114)
+"""Weights of R, G, B in grey, ITU-R BT.601, the ones that image decoders use."""
+
 
 def upright(array: Array, orientation: int) -> Array:
     """Turns and mirrors H x W (x C) as EXIF orientation 1 to 8 asks (EXIF 2.32, tag 0x0112)."""
@@ -68,6 +71,15 @@ def in_steps(values: Array, dtype: np.dtype[Any]) -> Array:
         return values.astype(dtype)
     steps: Array = np.rint(values * np.float64(top(dtype))).astype(dtype)
     return steps
+
+
+def luma(pixels: Array) -> Array:
+    """H x W x 3 to H x W x 1 of the same type, rounded to the nearest; grey stays as it is."""
+    if pixels.shape[2] == 1:
+        return pixels
+    grey: Array = (pixels.astype(np.float64) @ np.array(LUMA))[..., None]
+    grey = grey if pixels.dtype.kind == "f" else np.rint(grey)
+    return grey.astype(pixels.dtype)
 
 
 def over_white(pixels: Array, alpha: Array) -> Array:

@@ -33,6 +33,7 @@ from translate.imaging.files import contents, open_regular
 from translate.imaging.formats.table import codec_of
 from translate.imaging.image import LIMITS, Header, Image, Limits
 from translate.imaging.image_format import FORMATS, HEAD, format_of
+from translate.imaging.metadata.metadata import Metadata
 
 Array = np.ndarray[Any, Any]
 T = TypeVar("T")
@@ -190,7 +191,10 @@ class _Worker:
             arrays.append(None if shape is None else self._exactly(np.empty(shape, dtype)))
         pixels, alpha, icc = arrays
         assert pixels is not None
-        return Image(pixels, alpha, None if icc is None else icc.tobytes(), answer["mode"])
+        ranges = None if answer["ranges"] is None else tuple((low, high) for low, high in answer["ranges"])
+        metadata = Metadata.from_json(answer["metadata"]) if "metadata" in answer else None
+        profile = None if icc is None else icc.tobytes()
+        return Image(pixels, alpha, profile, answer["mode"], ranges=ranges, metadata=metadata)
 
     def _receive(self) -> dict[str, Any]:
         """The next line of an answer. Errors: EOFError where the worker ended."""

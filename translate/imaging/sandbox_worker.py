@@ -84,7 +84,8 @@ def _answer(what: str, path: Path, limits: Limits) -> tuple[dict[str, Any], list
         else:
             described.append((str(array.dtype), array.shape))
             arrays.append(array)
-    return {"mode": image.mode, "arrays": described}, arrays
+    answer = {"mode": image.mode, "arrays": described, "ranges": image.ranges}
+    return answer | ({"metadata": image.metadata.to_json()} if image.metadata else {}), arrays
 
 
 def _check_warnings(path: Path) -> None:

@@ -13,6 +13,7 @@ from translate.imaging.appearance.around import Restorer
 from translate.imaging.appearance.look import white_of
 from translate.imaging.convert import Array, label_map, largest, to_array, with_alpha
 from translate.imaging.io import Image
+from translate.imaging.metadata.metadata import Metadata, without_geo
 from translate.inference.inputs import class_name
 from translate.inference.program import MAIN, Program
 from translate.inference.side_images import output_form, with_form
@@ -52,17 +53,43 @@ def rows_of(program: Program, route: Route, image: Image) -> Callable[[Tensor, i
 def finished(program: Program, route: Route, image: Image, output: Array) -> Image:
     """An output with what goes around the networks: alpha and profile, or the palette of labels."""
     if route.output == "labels":
-        return label_map(output, program.method.spec.palette)
+        return replace(label_map(output, program.method.spec.palette), metadata=_as_data(image, program, route, output))
     form = output_form(program, route, image)
     if form.own:  # alpha and profile are those of another kind of picture
-        return with_form(output, form)
+        return replace(with_form(output, form), metadata=_as_data(image, program, route, output))
     alpha = Restorer(image, program.handling, route.scale, route.tiles).alpha
     target = program.method.spec.channels.get(route.target or "")
     bands = image.mode == "bands" or output.shape[2] == target
     if program.handling.alpha == "channel" and output.shape[2] in (2, 4):
         bands = False  # the last one is alpha
     white = white_of(image, program.handling)
-    return replace(with_alpha(output, alpha, bands), icc=image.icc, ranges=None if white is None else (white,))
+    result = with_alpha(output, alpha, bands)
+    ranges = None if white is None else (white,)
+    if program.handling.metadata == "none":
+        return replace(result, ranges=ranges)
+    metadata = _of_output(image, route, output)
+    if metadata:
+        metadata = replace(metadata, white=white)
+    elif white:
+        metadata = Metadata(white=white)
+    return replace(result, icc=image.icc, ranges=ranges, metadata=metadata)
+
+
+def _of_output(image: Image, route: Route, output: Array) -> Metadata | None:
+    """The metadata of an image as far as they are true of an output."""
+    if not image.metadata:
+        return None
+    alike = image.pixels.shape[2] == output.shape[2] and image.mode != "bands"
+    metadata = image.metadata.of_output(route.scale, output.shape[:2], alike)
+    if route.tiles != (1, 1):
+        metadata = without_geo(metadata)
+    return metadata if alike else replace(metadata, profile=None, chunks=())
+
+
+def _as_data(image: Image, program: Program, route: Route, output: Array) -> Metadata | None:
+    """The metadata for an output that is another kind of picture: nothing of its colours."""
+    metadata = None if program.handling.metadata == "none" else _of_output(image, route, output)
+    return replace(metadata, profile=None, chunks=(), white=None) if metadata else None
 
 
 def flat(image: Image) -> Array:

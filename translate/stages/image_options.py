@@ -5,7 +5,7 @@ from __future__ import annotations
 from pydantic import PositiveFloat
 
 from translate.contracts import Config
-from translate.imaging.appearance.handling import Alpha, Handling
+from translate.imaging.appearance.handling import Alpha, Handling, Keeping
 from translate.imaging.colour.spaces import Colour
 
 
@@ -21,7 +21,10 @@ class ImageOptions(Config):
     colour: Colour | None = None
     """Space of the colours that the networks see: files of other spaces are turned into it and back; `as-is` takes the
     numbers of files. `null` takes that of the training, which is `srgb` where nothing was said."""
+    metadata: Keeping = "keep"
+    """`keep` gives outputs what files say beside pixels (profile, resolution, EXIF, XMP, GeoTIFF, texts), as far as it
+    is true of them; `none` gives them nothing."""
 
     def handling(self) -> Handling:
         """These options as the translator takes them."""
-        return Handling(self.alpha, self.white, self.colour)
+        return Handling(self.alpha, self.white, self.colour, self.metadata)

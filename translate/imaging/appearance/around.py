@@ -11,7 +11,7 @@ from torch import Tensor
 from translate.imaging.appearance.handling import Handling
 from translate.imaging.appearance.look import Look
 from translate.imaging.appearance.transparency import without_paper
-from translate.imaging.convert import Array, Ranges, luma, resize, to_array, to_tensor
+from translate.imaging.convert import Array, Ranges, resize, to_array, to_tensor
 from translate.imaging.io import Image
 from translate.imaging.pixels import in_steps, over_white, top
 
@@ -60,8 +60,6 @@ class Restorer:
         output = to_array(strip, FLOAT)
         last = first + len(output)
         pixels = self._pixels[self._rows[first:last]][:, self._columns]
-        if (output.shape[2], pixels.shape[2]) == (1, 3):
-            pixels = luma(pixels)
         alpha = None if self._paper is None else self._paper[first:last]
         if self._look.plain and alpha is not None:
             return in_steps(without_paper(output, pixels, alpha), dtype)

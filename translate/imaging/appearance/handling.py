@@ -13,6 +13,8 @@ from translate.imaging.colour.spaces import Colour, check_colour
 
 Alpha = Literal["over-white", "channel", "ignore"]
 
+Keeping = Literal["keep", "none"]
+
 
 @dataclass(frozen=True)
 class Handling:
@@ -28,16 +30,22 @@ class Handling:
     `colour`: the space of the colours that networks see, such as `srgb` or `display-p3`. Images of other spaces, by
     their profile or what stands for one, are turned into it on the way in, and back on the way out; images that say
     nothing are sRGB. `as-is` takes the numbers as they are. None is what the model was trained with, else `srgb`.
+
+    `metadata`: `keep` gives outputs what files say beside pixels, as far as it is true of them; `none` gives them
+    nothing, no profile either: their colours are then in the space of the networks.
     """
 
     alpha: Alpha = "over-white"
     white: float | None = None
     colour: Colour | None = None
+    metadata: Keeping = "keep"
 
     def __post_init__(self) -> None:
         """Errors: ConfigError."""
         if self.alpha not in get_args(Alpha):
             raise ConfigError(f"alpha is one of {', '.join(get_args(Alpha))}, not {self.alpha!r}")
+        if self.metadata not in get_args(Keeping):
+            raise ConfigError(f"metadata is keep or none, not {self.metadata!r}")
         if not check_colour(self.colour):
             raise ConfigError(f"colour is one of {', '.join(get_args(Colour))}, not {self.colour!r}")
         if self.white is not None and not self.white > 0:

@@ -45,8 +45,8 @@ def as_training_image(image: Image, handling: Handling) -> Image:
     colours, dtype = look.colours(image.pixels), image.pixels.dtype
     if dtype == np.uint32:
         alpha = None if image.alpha is None else (image.alpha / top(dtype)).astype(np.float32)
-        return replace(image, pixels=colours, alpha=alpha, icc=None, ranges=None)
-    return replace(image, pixels=in_steps(colours, dtype), icc=None, ranges=None)
+        return replace(image, pixels=colours, alpha=alpha, icc=None, ranges=None, metadata=None)
+    return replace(image, pixels=in_steps(colours, dtype), icc=None, ranges=None, metadata=None)
 
 
 def transform_to_networks(image: Image, handling: Handling) -> ColourTransform | None:
@@ -57,7 +57,7 @@ def transform_to_networks(image: Image, handling: Handling) -> ColourTransform |
     space = handling.colour or "srgb"
     if space == "as-is" or image.mode in ("bands", "palette"):
         return None
-    profile = image.icc
+    profile = image.profile
     if profile is None and space != "srgb" and image.pixels.shape[2] == 3:
         profile = profile_of("srgb")
     return None if profile is None else transform_of(profile, image.pixels.shape[2], space)
@@ -73,6 +73,7 @@ class Look:
         self._dtype = image.pixels.dtype
         self._white = white_of(image, handling)
         self._transform = transform_to_networks(image, handling)
+        self._keeps_space = handling.metadata == "keep"
         self._black_to_white = self._white or (0.0, top(self._dtype))
 
     @property
@@ -89,7 +90,7 @@ class Look:
     def values(self, colours: Array, pixels: Array) -> Array:
         """Colours H x W x C in [0, 1] that a network made of `pixels`, H x W x (1 or C), in values of the type."""
         values = self._stored(colours)
-        if pixels.shape == colours.shape:
+        if pixels.shape == colours.shape and (self._keeps_space or self._transform is None):
             seen = self.colours(pixels)
             change = np.abs(colours - seen).max(axis=2, keepdims=True)
             values += (1 - change / CHANGED).clip(0, 1) * (pixels - self._stored(seen))
@@ -98,8 +99,9 @@ class Look:
         return np.rint(values).clip(0, top(self._dtype)).astype(self._dtype)
 
     def _stored(self, colours: Array) -> Array:
-        # A grey image that became one of colours has no profile that describes them: they stay the networks' own.
-        if self._transform is not None and colours.shape[2] == self._transform.count:
+        # Colours stay the networks' own where no profile will describe them: those of a grey image that became colour,
+        # and of a file without metadata.
+        if self._transform is not None and self._keeps_space and colours.shape[2] == self._transform.count:
             colours = self._transform.back(colours)
         low, high = self._black_to_white
         return low + colours.astype(np.float64) * (high - low)

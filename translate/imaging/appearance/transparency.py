@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from translate.imaging.pixels import over_white, top
+from translate.imaging.pixels import luma, over_white, top
 
 Array = np.ndarray[Any, Any]
 
@@ -26,15 +26,17 @@ def steps_of(dtype: np.dtype[Any]) -> float:
 def without_paper(output: Array, pixels: Array, alpha: Array) -> Array:
     """Colours H x W x C in [0, 1] that look with `alpha` as `output` does, which was made of `pixels` over white.
 
-    `output` is H x W x C in [0, 1]; `pixels` H x W x (1 or C) and `alpha` H x W are of one type. Where a rounded output
+    `output` is H x W x C in [0, 1]; `pixels` H x W x (1 or 3) and `alpha` H x W are of one type. Where a rounded output
     is what the network saw, the colour stays as it was, whatever its alpha: dividing by a small alpha would make noise
     of the last digit, and below an alpha of 0 nothing else is known. Where no colour of that alpha is as dark as the
     output, the darkest comes nearest.
     """
     steps, white = steps_of(pixels.dtype), top(pixels.dtype)
-    paper = over_white(pixels, alpha) / white
+    paper, before = over_white(pixels, alpha) / white, pixels / white
+    if output.shape[2] == 1:  # networks of greys see luma
+        paper, before = luma(paper), luma(before)
     weight = alpha[..., None] / white
     beneath = 1 - np.divide(1 - output, weight, out=np.ones_like(output), where=weight > 0)
     kept = (np.abs(output - paper) * steps <= 0.5) | (weight == 0)
-    colours: Array = np.where(kept, pixels / white, beneath.clip(0, 1))
+    colours: Array = np.where(kept, before, beneath.clip(0, 1))
     return colours

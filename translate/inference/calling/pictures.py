@@ -8,8 +8,10 @@ from functools import partial
 from typing import Any
 
 from translate.contracts import Route
-from translate.imaging.convert import Array, luma
+from translate.imaging.appearance.nodata import filled, with_none
+from translate.imaging.convert import Array
 from translate.imaging.io import Image
+from translate.imaging.pixels import luma
 from translate.inference.inputs import inputs_of
 from translate.inference.outputs import array_of, finished, output_of
 from translate.inference.padding import padded_size
@@ -28,7 +30,7 @@ class Pictures:
         """Translates an image."""
         if route.further or route.output not in ("image", "labels"):
             return self.outputs(route, image, others, sample)[MAIN]
-        image = self._with_alpha_as_band(route, image)
+        original, image = image, filled(self._with_alpha_as_band(route, image))
 
         def whole() -> Array:
             inputs = inputs_of(self.program, route, image, others)
@@ -40,15 +42,15 @@ class Pictures:
         area = image.pixels.shape[0] * image.pixels.shape[1]
         output = finished(self.program, route, image, self.streamer.choose(route, area, tile, whole, in_strips))
         translate = partial(self.image, route, others=others, sample=sample, tile=tile)
-        return self._with_own_alpha(image, output, translate)
+        return self._completed(route, original, output, translate)
 
     def outputs(self, route: Route, image: Image, others: Mapping[str, Any], sample: int) -> dict[str, Any]:
         """All outputs by name."""
-        image = self._with_alpha_as_band(route, image)
+        original, image = image, filled(self._with_alpha_as_band(route, image))
         (tensors,) = self.program.outputs(route, [inputs_of(self.program, route, image, others)], sample)
         outputs = {name: output_of(self.program, route, name, image, tensor) for name, tensor in tensors.items()}
         return {
-            name: self._with_own_alpha(image, output, partial(self._output, route, others, sample, name))
+            name: self._completed(route, original, output, partial(self._output, route, others, sample, name))
             for name, output in outputs.items()
         }
 
@@ -62,7 +64,7 @@ class Pictures:
         if len(images) < 2 or self.program.stochastic(route) or route.further:
             each = zip(images, others, strict=True)
             return [self.image(route, image, more, 0, tile) for image, more in each]
-        images = [self._with_alpha_as_band(route, image) for image in images]
+        originals, images = images, [filled(self._with_alpha_as_band(route, image)) for image in images]
         multiple, half = self.program.multiple(route), len(images) // 2
         sizes = {padded_size(image.pixels.shape[:2], multiple) for image in images}
         assert len(sizes) == 1, f"images of one batch are of one padded size, not {sizes}"
@@ -79,8 +81,8 @@ class Pictures:
 
         results = self.streamer.choose(route, len(images) * height * width, tile, whole, halves)
         return [
-            self._with_own_alpha(image, output, partial(self.image, route, others=more, sample=0, tile=tile))
-            for image, output, more in zip(images, results, others, strict=True)
+            self._completed(route, image, output, partial(self.image, route, others=more, sample=0, tile=tile))
+            for image, output, more in zip(originals, results, others, strict=True)
         ]
 
     def _with_alpha_as_band(self, route: Route, image: Image) -> Image:
@@ -91,11 +93,16 @@ class Pictures:
             return image
         return replace(image, pixels=image.array, alpha=None, mode="bands")
 
-    def _with_own_alpha(self, image: Image, output: Any, translate: Callable[[Image], Any]) -> Any:
-        """An output whose alpha was translated as a grey picture, where that is asked for and it is no band."""
-        if self.program.handling.alpha != "channel" or image.alpha is None or not isinstance(output, Image):
+    def _completed(self, route: Route, image: Image, output: Any, translate: Callable[[Image], Any]) -> Any:
+        """An output with no data where the image has none, and with alpha that was translated as a grey picture, where
+        that is asked for and it is no band."""
+        if not isinstance(output, Image):
             return output
-        if output.alpha is None:
+        if route.tiles == (1, 1):
+            output = with_none(output, image, route.scale)
+        as_band = image.alpha is None or self._with_alpha_as_band(route, image) is not image
+        if self.program.handling.alpha != "channel" or as_band or output.alpha is None:
             return output
+        assert image.alpha is not None
         translated: Image = translate(Image(image.alpha[..., None], mode="grey"))
         return replace(output, alpha=luma(translated.pixels)[..., 0])
