@@ -11,6 +11,7 @@ import numpy as np
 import PIL.Image
 
 from translate.errors import DataError
+from translate.imaging.colour.inks import Inks
 from translate.imaging.metadata.metadata import Metadata
 from translate.imaging.pixels import over_white, stretched, to8, top, within_unit
 
@@ -107,7 +108,7 @@ class Image:
     describes `pixels`; `mode` as in `Header`: C is 1 or 3, and any number in the mode `bands`. With a `palette` of 256
     RGB colours the pixels, H x W x 1 uint8, are indices into it. `ranges` are the values that are 0 and 1 to a viewer,
     of all bands or of each; None where these are black and white of the type. `metadata` are what the file says
-    besides."""
+    besides. `inks` are those of a file of four, whose colours on paper the pixels are."""
 
     pixels: Array
     alpha: Array | None = None
@@ -116,6 +117,7 @@ class Image:
     palette: Sequence[tuple[int, int, int]] = ()
     ranges: Sequence[tuple[float, float]] | None = None
     metadata: Metadata | None = None
+    inks: Inks | None = None
 
     @property
     def profile(self) -> bytes | None:

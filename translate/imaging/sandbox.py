@@ -28,6 +28,7 @@ import numpy as np
 
 from translate.device import cores
 from translate.errors import DataError
+from translate.imaging.colour.inks import Inks
 from translate.imaging.decode import decode_opened, open_header, probe
 from translate.imaging.files import contents, open_regular
 from translate.imaging.formats.table import codec_of
@@ -189,12 +190,14 @@ class _Worker:
         arrays: list[Array | None] = []
         for dtype, shape in answer["arrays"]:
             arrays.append(None if shape is None else self._exactly(np.empty(shape, dtype)))
-        pixels, alpha, icc = arrays
+        pixels, alpha, profile_array, values = arrays
         assert pixels is not None
+        profile = None if profile_array is None else profile_array.tobytes()
+        inks = None if values is None or profile is None else Inks(values, profile)
         ranges = None if answer["ranges"] is None else tuple((low, high) for low, high in answer["ranges"])
         metadata = Metadata.from_json(answer["metadata"]) if "metadata" in answer else None
-        profile = None if icc is None else icc.tobytes()
-        return Image(pixels, alpha, profile, answer["mode"], ranges=ranges, metadata=metadata)
+        icc = None if inks else profile
+        return Image(pixels, alpha, icc, answer["mode"], ranges=ranges, metadata=metadata, inks=inks)
 
     def _receive(self) -> dict[str, Any]:
         """The next line of an answer. Errors: EOFError where the worker ended."""

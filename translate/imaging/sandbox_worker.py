@@ -62,7 +62,7 @@ def _take_formats(places: Sequence[str]) -> None:
 
 
 def _answer(what: str, path: Path, limits: Limits) -> tuple[dict[str, Any], list[Any]]:
-    """The line of an answer and the arrays behind it: pixels, alpha and profile, as far as there are any."""
+    """The line of an answer and the arrays behind it: pixels, alpha, profile and inks, as far as there are any."""
     # A plugin's format may have to decode the image to know its header.
     plugin = format_at(path)
     _allow(_ROOM + (2 * path.stat().st_size + 3 * limits.decoded if plugin else 0))
@@ -75,10 +75,11 @@ def _answer(what: str, path: Path, limits: Limits) -> tuple[dict[str, Any], list
     image = read(path, limits=limits)
     if header.format == "jpeg":
         _check_warnings(path)
-    icc = None if image.icc is None else np.frombuffer(image.icc, np.uint8)
+    bytes_of_profile = image.inks.profile if image.inks else image.icc
+    profile = None if bytes_of_profile is None else np.frombuffer(bytes_of_profile, np.uint8)
     described: list[tuple[str, tuple[int, ...] | None]] = []
     arrays = []
-    for array in (image.pixels, image.alpha, icc):
+    for array in (image.pixels, image.alpha, profile, image.inks.values if image.inks else None):
         if array is None:
             described.append(("uint8", None))
         else:

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
+import numpy as np
 from torch import Tensor
 
 from translate.contracts import Route
@@ -72,7 +73,10 @@ def finished(program: Program, route: Route, image: Image, output: Array) -> Ima
         metadata = replace(metadata, white=white)
     elif white:
         metadata = Metadata(white=white)
-    return replace(result, icc=image.icc, ranges=ranges, metadata=metadata)
+    inks = None
+    if image.inks and result.pixels.shape == image.pixels.shape and result.pixels.dtype == np.uint8:
+        inks = image.inks.of_output(image.pixels, result.pixels)
+    return replace(result, icc=image.icc, ranges=ranges, metadata=metadata, inks=inks)
 
 
 def _of_output(image: Image, route: Route, output: Array) -> Metadata | None:

@@ -68,7 +68,7 @@ def transform_of(profile: bytes, channels: int, target: ColourName) -> ColourTra
     """The way from a profile to a space; None where both are the same, or the profile is not one of `channels` colours
     that can be used both ways."""
     space = _CHANNELS.get(profile[16:20])
-    if space != ("gray" if channels == 1 else "rgb") or not _is_whole(profile):
+    if space != ("gray" if channels == 1 else "rgb") or not is_whole(profile):
         return None
     transform = ColourTransform(profile, space, profile_of(target))
     axis = np.linspace(0, 1, _GRID, dtype=np.float32)
@@ -84,7 +84,7 @@ def transform_of(profile: bytes, channels: int, target: ColourName) -> ColourTra
     return None if np.abs(there - colours).max() <= SAME else transform
 
 
-def _is_whole(profile: bytes) -> bool:
+def is_whole(profile: bytes) -> bool:
     """Whether a profile has the size that it says, and all its tags lie in it (ICC.1, 7.2 and 7.3)."""
     if not 132 <= len(profile) <= LARGEST or profile[36:40] != b"acsp":
         return False

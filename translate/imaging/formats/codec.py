@@ -13,6 +13,7 @@ from typing import Any, BinaryIO, ClassVar
 import numpy as np
 
 from translate.errors import DataError
+from translate.imaging.colour.inks import Inks
 from translate.imaging.image import FRAMES, Header, Image, Limits
 from translate.imaging.pixels import upright
 
@@ -151,7 +152,10 @@ def turned(opened: Opened, pixels: Array, alpha: Array | None, icc: bytes | None
     alpha = None if alpha is None else np.ascontiguousarray(upright(alpha, opened.orientation))
     if pixels.shape[:2] != (header.height, header.width):
         raise DataError(f"{name}: the header says {header.width} x {header.height}, the data {pixels.shape[1::-1]}")
-    return Image(pixels, alpha, matching(icc, header.channels, header.mode), header.mode)
+    inks = Inks(pixels, icc) if icc and header.mode == "cmyk" and pixels.shape[2] == 4 else None
+    if inks:
+        pixels = inks.colours()
+    return Image(pixels, alpha, matching(icc, header.channels, header.mode), header.mode, inks=inks)
 
 
 def matching(icc: bytes | None, channels: int, mode: str = "") -> bytes | None:

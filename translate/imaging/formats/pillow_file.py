@@ -11,6 +11,7 @@ from PIL import Image as Pillow
 from PIL.ImageFile import ImageFile
 
 from translate.errors import DataError
+from translate.imaging.colour.inks import is_of_inks
 from translate.imaging.formats.codec import Codec, Opened, check_frames, damaged, turned
 from translate.imaging.image import Header, Image, Limits
 
@@ -74,14 +75,17 @@ class PillowCodec(Codec):
     def decode(self, opened: Opened, data: bytes, name: str) -> Image:
         self.check_file(data, name)
         array = decoded(opened, opened.header.alpha)
-        pixels, alpha = split(array, opened.header.channels)
+        pixels, alpha = (array, None) if opened.header.mode == "cmyk" else split(array, opened.header.channels)
         return turned(opened, pixels, alpha, opened.source.info.get("icc_profile"), name)
 
 
 def decoded(opened: Opened, alpha: bool) -> Array:
-    """Decodes an 8-bit image to H x W x (1 to 4), with the alpha of the file as the last channel where it is wanted."""
+    """Decodes an 8-bit image to H x W x (1 to 4), with the alpha of the file as the last channel where it is wanted;
+    inks, where a profile says how they look, to H x W x 4."""
     file, header = opened.source, opened.header
     wanted = ("L" if header.channels == 1 else "RGB") + ("A" if alpha else "")
+    if header.mode == "cmyk" and is_of_inks(file.info.get("icc_profile")):
+        wanted = "CMYK"
     file.load()
     as_stored = file.mode == wanted or (file.mode, header.mode) == ("P", "grey")
     array = np.array(file if as_stored else file.convert(wanted))
@@ -96,7 +100,10 @@ def split(array: Array, channels: int) -> tuple[Array, Array | None]:
 def saved(image: Image, **options: Any) -> bytes:
     """The bytes of a file that Pillow writes, with the profile of the image."""
     array = image.array[..., 0] if image.array.shape[2] == 1 else image.array
-    picture = Pillow.fromarray(array)
+    if image.inks and options["format"] in ("JPEG", "TIFF"):
+        picture, options["icc_profile"] = Pillow.fromarray(image.inks.values, "CMYK"), image.inks.profile
+    else:
+        picture = Pillow.fromarray(array)
     if image.palette:
         picture.putpalette([value for colour in image.palette for value in colour])
     if image.icc:
