@@ -9,7 +9,7 @@ from translate.imaging.appearance.look import Look, as_training_image
 from translate.imaging.colour.matrix_profile import SRGB_CURVE, Space
 from translate.imaging.colour.spaces import D65, SPACES, SRGB, cicp_profile, gamma_profile, profile_of
 from translate.imaging.colour.transform import transform_of
-from translate.imaging.io import Image
+from translate.imaging.io import Image, read, write
 
 DRAW = np.random.default_rng(0)
 PILLOWS = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
@@ -102,3 +102,9 @@ def test_what_describes_srgb_needs_no_profile():
     assert gamma_profile(2.2, (D65, *SRGB), grey=False) is None and gamma_profile(None, None, grey=False) is None
     assert gamma_profile(1.0, None, grey=False) is not None
     assert gamma_profile(2.2, (D65, (0.3, 0.3), (0.3, 0.3), (0.3, 0.3)), grey=False) is None  # no space at all
+
+
+def test_a_format_without_profiles_holds_srgb(tmp_path):
+    pixels = photo()
+    write(tmp_path / "a.bmp", Image(in_space(pixels, "adobe-rgb"), icc=profile_of("adobe-rgb")))
+    assert np.abs(read(tmp_path / "a.bmp").pixels.astype(int) - pixels).mean() < 1

@@ -9,6 +9,8 @@ from typing import Any
 import numpy as np
 
 from translate.errors import ConfigError, DataError
+from translate.imaging.appearance.handling import DEFAULT
+from translate.imaging.appearance.look import as_training_image
 from translate.imaging.formats.codec import Codec, Settings, matching
 from translate.imaging.formats.table import codec_for
 from translate.imaging.image import Image
@@ -63,6 +65,8 @@ def _held(image: Image, codec: Codec, suffix: str, name: str) -> Image:
     if not (keeps.bands and keeps.floats):
         _check_picture(image, suffix, name)
     icc = matching(profile_to_embed(image, codec.name), image.pixels.shape[2], image.mode) if keeps.icc else None
+    if not (keeps.icc or keeps.bands):  # nothing in the file says what space colours are in: they become sRGB
+        image = as_training_image(image, DEFAULT)
     image = replace(image, icc=icc)
     if image.bits > keeps.bits:
         less = to16 if keeps.bits == 16 else to8

@@ -176,4 +176,10 @@ def differences(a: Image, b: Image) -> Array:
 
 def distance(a: Image, b: Image) -> float:
     """The mean absolute difference of two images' values in [0, 1]; of label maps the share of pixels that differ."""
-    return float(differences(a, b).mean(dtype=np.float64))
+    if a.palette:
+        return float((a.pixels != b.pixels).mean())
+    difference = np.abs(a.pixels.astype(np.float32) - b.pixels.astype(np.float32))
+    if a.ranges is None:
+        return float(difference.mean(dtype=np.float64)) / top(a.pixels.dtype)
+    widths = np.array([high - low for low, high in a.ranges])
+    return float((difference / widths).mean(dtype=np.float64))

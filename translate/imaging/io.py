@@ -16,16 +16,9 @@ What is read, whatever the suffix claims (the header decides): PNG, JPEG, WebP, 
 - Truncated or damaged files are refused by name; there is never half an image. So is whatever is not a regular file.
 - So is what would take too much memory or time: see `Limits`.
 
-What is written keeps size, bit depth, alpha and ICC profile where the format can:
-
-| format | 16 bits | 32 bits, float32 | bands | alpha | ICC |
-| --- | --- | --- | --- | --- | --- |
-| PNG | yes | become 16 | refused | yes | yes |
-| TIFF | yes (lossless) | yes (lossless) | yes | yes | yes, not of bands |
-| NPY | yes (lossless) | yes (lossless) | yes | becomes the last band | no |
-| WebP | becomes 8 | become 8 | refused | yes | yes |
-| JPEG | becomes 8 | become 8 | refused | laid over white | yes |
-| BMP | becomes 8 | become 8 | refused | laid over white | no |
+What is written keeps size and, where the format can, bit depth, alpha, profile and metadata: docs/converting.md has the
+table. Inks (CMYK) with a profile are read as they look on paper. What nothing in a file could explain becomes what it
+can: alpha is laid over white, deep samples are rounded, colours become sRGB.
 
 Plugins bring further formats (`imaging.image_format`); `readable()` and `writable()` are the suffixes of all that are
 in use.

@@ -95,7 +95,7 @@ def _white_tags(white: tuple[float, float], own: dict[int, Any]) -> dict[int, Ta
     if 339 in own and 3 in own[339].numbers:  # floating point
         low, high = (Tag(FLOAT, struct.pack("<f", value) * int(samples)) for value in white)
         return {S_MIN_VALUE: low, S_MAX_VALUE: high}
-    if not all(value.is_integer() and 0 <= value <= 65535 for value in white):
+    if not all(float(value).is_integer() and 0 <= value <= 65535 for value in white):
         return {}
     low, high = (short_tag(*[int(value)] * int(samples)) for value in white)
     return {MAX_VALUE: high} | ({MIN_VALUE: low} if white[0] else {})
