@@ -28,6 +28,7 @@ def described(image: Image, kind: str, data: bytes, orientation: int) -> Image:
     is left out."""
     try:
         metadata = READERS[kind](data) if kind in READERS else NOTHING
+        metadata.of_output(2, (1, 1), True)  # what cannot be carried over to an output is none, either
         metadata = _of_upright(metadata, orientation_of(data) if kind == "tiff" else orientation)
     except Exception:  # metadata are anything that a writer, or a fuzzer, likes
         return image
@@ -42,8 +43,13 @@ def described(image: Image, kind: str, data: bytes, orientation: int) -> Image:
 
 
 def with_metadata(data: bytes, kind: str, metadata: Metadata | None) -> bytes:
-    """The bytes of a file with metadata, as far as its format holds them."""
-    return WRITERS[kind](data, metadata) if metadata and kind in WRITERS else data
+    """The bytes of a file with metadata, as far as its format holds them; without any where they are too odd."""
+    if not metadata or kind not in WRITERS:
+        return data
+    try:
+        return WRITERS[kind](data, metadata)
+    except Exception:  # a resolution of infinity, a text that no encoding has: the pixels are whole all the same
+        return data
 
 
 def profile_to_embed(image: Image, kind: str) -> bytes | None:
