@@ -187,6 +187,19 @@ def test_what_holds_no_data_does_not_bleed(make, folders, told, tile):
     assert np.array_equal(tifffile.imread(out / "tile.tif"), array)
 
 
+def test_floats_without_data_stay_without(make, folders, told):
+    source, out = folders
+    array = np.random.default_rng(4).random((24, 24, 3)).astype(np.float32)
+    array[:, 10:15] = -9999
+    tag = (42113, "s", 0, "-9999", True)
+    tifffile.imwrite(source / "height.tif", array, photometric="rgb", extratags=[tag], metadata=None)
+    convert(source, out, make(), ConvertOptions(), console=told)
+    made = tifffile.imread(out / "height.tif")
+    assert np.array_equal(made == -9999, array == -9999) and np.abs(made - array).max() <= 1e-6
+    convert(source, out / "white", make(handling=Handling(white=4.0)), ConvertOptions(), console=told)
+    assert np.abs(tifffile.imread(out / "white/height.tif") - array).max() <= 1e-6
+
+
 def test_data_never_become_none(make, folders, told):
     source, out = folders
     array = np.full((16, 16, 3), 200, np.uint8)

@@ -14,8 +14,9 @@ import tifffile
 from PIL import Image as Pillow
 
 from translate.errors import DataError
+from translate.imaging.appearance.nodata import filled, holds_none
 from translate.imaging.formats.tiff.directory import read_directory
-from translate.imaging.io import Bands, Image, Limits, decode, encode, probe, read_samples, write
+from translate.imaging.io import Bands, Image, Limits, decode, encode, probe, read, read_samples, write
 from translate.imaging.pixels import to16
 
 Array = np.ndarray[Any, Any]
@@ -199,11 +200,20 @@ def test_a_compression_that_is_not_read_is_named() -> None:
 
 
 @pytest.mark.parametrize(("dtype", "value"), [(np.float32, -9999), (np.int16, -32768), (np.float32, -3.4028235e38)])
-def test_pixels_that_are_declared_to_be_no_data(dtype: Any, value: float) -> None:
+def test_pixels_that_are_declared_to_be_no_data(dtype: Any, value: float, tmp_path: Path) -> None:
     array = np.array([[1, 2], [3, value]], dtype)
     tag = (42113, "s", 0, f"{value!r}", True)
-    with pytest.raises(DataError, match=r"x: 1 of 4 samples are -.*, which the tag GDAL_NODATA says is no data: fill"):
-        decode(tiff(array, photometric="minisblack", extratags=[tag]), "x")
+    (tmp_path / "a.tif").write_bytes(tiff(array, photometric="minisblack", extratags=[tag]))
+    image = read(tmp_path / "a.tif")
+    assert np.array_equal(holds_none(image), [[False, False], [False, True]])
+    assert filled(image).pixels[1, 1, 0] in (2, 3)
+    with pytest.raises(DataError, match=r"a.tif: 1 of 4 pixels hold no data \(GDAL_NODATA\).*fill them in"):
+        read_samples(tmp_path / "a.tif")
+    two = np.array([[[1, 2]], [[3, value]]], dtype)
+    with pytest.raises(
+        DataError, match=r"x: 1 of 4 samples are -.*, which the tag GDAL_NODATA says .* beside"
+    ):
+        decode(tiff(two, photometric="minisblack", planarconfig="contig", extratags=[tag]), "x")
     whole = np.array([[1, 2], [3, 4]], dtype)
     assert np.array_equal(decode(tiff(whole, photometric="minisblack", extratags=[tag]), "x").pixels[..., 0], whole)
 

@@ -5,8 +5,8 @@ What is read, whatever the suffix claims (the header decides): PNG, JPEG, WebP, 
 - The EXIF orientation is applied, once; `probe` reports the upright size.
 - Grey stays grey (1 bit and 2 or 4 bits become 8), palettes and CMYK become RGB, alpha is kept apart.
 - 16 bits stay 16 bits. TIFF and NPY also hold unsigned 32 bits, with white at 4294967295, and float32 of any finite
-  values. Signed integers and other floats become float32 (`formats.samples`). NaN and infinity are refused, and so are
-  floats that GDAL_NODATA declares to be none.
+  values. Signed integers and other floats become float32 (`formats.samples`). NaN and infinity are refused; what
+  GDAL_NODATA declares to be no data stays so (`appearance.nodata`), and is refused in data to train on.
 - TIFFs hold any number of channels. Beyond grey or RGB they are bands, and alpha is the last channel, where the tag
   ExtraSamples says so (or, without that tag, the fourth of RGB). Colours that are stored times their alpha (associated
   alpha) are divided by it, and written back plain. Arrays (NPY, H x W or H x W x C) have no alpha.

@@ -8,8 +8,10 @@ from typing import Any
 
 import numpy as np
 
+from translate.errors import DataError
 from translate.imaging.appearance.handling import of_data
 from translate.imaging.appearance.look import as_training_image
+from translate.imaging.appearance.nodata import holds_none
 from translate.imaging.decode import read
 from translate.imaging.formats.samples import exact_floats
 from translate.imaging.image import Bands, Image
@@ -28,6 +30,11 @@ def read_samples(path: Path) -> Array:
 
 def as_samples(image: Image, name: str) -> Array:
     """The array of an image that was read, as `read_samples` gives it; `name` is what errors call it."""
+    if image.pixels.dtype.kind == "f" and (none := holds_none(image)) is not None:
+        raise DataError(
+            f"{name}: {int(none.sum()):,} of {none.size:,} pixels hold no data (GDAL_NODATA), which no loss knows what "
+            "to do with: fill them in (gdal_fillnodata), or cut the image to where there is data"
+        )
     image = as_training_image(image, of_data())
     if image.bits == 32 and image.pixels.dtype.kind == "u":
         image = replace(image, pixels=exact_floats(image.over_white(), name), alpha=None)

@@ -18,20 +18,24 @@ Array = np.ndarray[Any, Any]
 
 
 def holds_none(image: Image) -> Array | None:
-    """The pixels without data, H x W; None where there are none, or where there is nothing else."""
+    """The pixels without data, H x W; None where there are none."""
     value = image.metadata.nodata if image.metadata else None
     if value is None or image.mode == "palette":
         return None
-    equal = np.isnan(image.pixels) if np.isnan(value) else image.pixels == np.asarray(value, np.float64)
+    floats = image.pixels.dtype.kind == "f"
+    with np.errstate(over="ignore"):
+        equal = image.pixels == (np.float32(value) if floats else value)
     none: Array = np.all(equal, axis=2)
-    return none if none.any() and not none.all() else None
+    return none if none.any() else None
 
 
 def filled(image: Image) -> Image:
-    """The image with the nearest data in the place of none."""
+    """The image with the nearest data in the place of none (black where there is nothing else)."""
     none = holds_none(image)
     if none is None:
         return image
+    if none.all():
+        return replace(image, pixels=np.zeros_like(image.pixels))
     import cv2  # late: few images have pixels without data
 
     # Labels of the nearest pixel that is 0, here: one with data; each such pixel has a label of its own.
@@ -55,15 +59,12 @@ def with_none(output: Image, image: Image, scale: int) -> Image:
     if value is None or output.mode == "palette" or not _fits(value, dtype):
         return output
     none = holds_none(image)
+    none = np.zeros(output.pixels.shape[:2], bool) if none is None else none.repeat(scale, 0).repeat(scale, 1)
     pixels = output.pixels.copy()
     if dtype.kind != "f":
-        taken = (pixels == int(value)).all(axis=2)
-        if none is not None:
-            taken &= ~none.repeat(scale, 0).repeat(scale, 1)
-        if taken.any() and not (none is None and (image.pixels == int(value)).all()):
-            pixels[taken] = int(value) + (1 if value < top(dtype) else -1)
-    if none is not None:
-        pixels[none.repeat(scale, 0).repeat(scale, 1)] = value
+        taken = (pixels == int(value)).all(axis=2) & ~none
+        pixels[taken] = int(value) + (1 if value < top(dtype) else -1)
+    pixels[none] = value
     return replace(output, pixels=pixels)
 
 

@@ -9,7 +9,7 @@
 | float64 | float32 | rounded to the nearest; values beyond its range are refused |
 
 Numbers of 64 bits and complex ones are refused where the header is read. Images are finite: NaN, infinity, and floats
-that a file declares to be no data, are refused, since no network and no loss knows what to do with them.
+that a file declares to be no data beside data of the same pixel, are refused, since nobody knows what to do with them.
 """
 
 from __future__ import annotations
@@ -65,14 +65,14 @@ def exact_floats(array: Array, name: str) -> Array:
 
 
 def _with_data(samples: Array, name: str, nodata: float | None) -> Array:
-    """The samples. Errors: DataError where some are those that stand for no data."""
+    """The samples. Errors: DataError where a pixel holds no data in some of its bands, and data in others."""
     if nodata is None:
         return samples
     with np.errstate(over="ignore"):
-        lacking = int((samples == np.float32(nodata)).sum())
-    if lacking:
+        none = samples == np.float32(nodata)
+    if (lacking := int((none & ~none.all(axis=-1, keepdims=True)).sum())) > 0:
         raise DataError(
             f"{name}: {lacking:,} of {samples.size:,} samples are {nodata:g}, which the tag GDAL_NODATA says is no "
-            "data: fill them in (gdal_fillnodata), or cut the image to where there is data"
+            "data, beside data in other bands: fill them in (gdal_fillnodata), or make whole pixels hold none"
         )
     return samples
