@@ -14,6 +14,7 @@ from pathlib import PurePosixPath
 
 from translate.contracts import Route
 from translate.conversion.items import Item
+from translate.imaging.formats.table import written_instead
 from translate.imaging.io import writable
 
 LONGEST = 255
@@ -93,5 +94,5 @@ def _ending(name: str, wanted: str | None) -> str:
     """The suffix of an input's output."""
     own = PurePosixPath(name).suffix
     if wanted is None:
-        return own if own.lower() in writable() else ".png"
+        return own if own.lower() in writable() else written_instead(own.lower())
     return own if own.lower() == wanted.lower() else wanted

@@ -11,10 +11,10 @@ import numpy as np
 
 from translate.errors import DataError
 from translate.imaging.files import contents, leads_into_archive, open_regular
-from translate.imaging.formats.codec import Opened, damaged
+from translate.imaging.formats.codec import HEAD, Opened, damaged
 from translate.imaging.formats.table import codec_of
 from translate.imaging.image import LIMITS, Header, Image, Limits
-from translate.imaging.image_format import HEAD, ImageFormat, decode_by, format_of, header_by
+from translate.imaging.image_format import ImageFormat, decode_by, format_of, header_by
 from translate.imaging.metadata.files import described
 
 Array = np.ndarray[Any, Any]
@@ -82,7 +82,7 @@ def decode_opened(opened: Opened, data: bytes, name: str, *, indices: bool = Fal
 
 def _open(stream: BinaryIO, size: int, name: str, limits: Limits) -> Opened:
     """Reads the header of a file of a built-in format."""
-    codec = codec_of(stream.read(24), name)
+    codec = codec_of(stream.read(HEAD), name)
     try:
         return codec.open(stream, size, name, limits)
     except (DataError, OSError, MemoryError):

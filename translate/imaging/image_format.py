@@ -14,13 +14,11 @@ import numpy as np
 
 from translate.contracts import Configured, NoOptions
 from translate.errors import DataError, PluginError
-from translate.imaging.formats.table import READABLE, SUFFIXES, is_built_in
+from translate.imaging.formats.table import READABLE, RESERVED, SUFFIXES, is_built_in
 from translate.imaging.image import BANDS, Header, Image, Limits
 
 Array = np.ndarray[Any, Any]
 
-HEAD = 4096
-"""Bytes at the start of a file in which signatures are looked for."""
 _TYPES = ("uint8", "uint16", "uint32", "float32")
 
 
@@ -74,7 +72,7 @@ def register(kind: type[ImageFormat]) -> None:
         if at != place:
             others |= dict.fromkeys(each.suffixes, at)
     for suffix in kind.suffixes:
-        if suffix in READABLE:
+        if suffix in RESERVED:
             raise TypeError(f"{kind.__name__} is for {suffix}, which is built in; built-in formats go first")
         if suffix in others:
             raise TypeError(f"{kind.__name__} is for {suffix}, which {others[suffix]} is for as well")
@@ -96,12 +94,14 @@ def register_places(places: Iterable[str]) -> None:
 
 def readable() -> tuple[str, ...]:
     """Suffixes of files that are taken for images when a folder is walked, in lower case."""
-    return (*READABLE, *chain.from_iterable(each.suffixes for each in FORMATS.values()))
+    of_plugins = chain.from_iterable(each.suffixes for each in FORMATS.values())
+    return tuple(dict.fromkeys((*READABLE, *of_plugins)))
 
 
 def writable() -> tuple[str, ...]:
     """Suffixes that can be written, in lower case."""
-    return (*SUFFIXES, *chain.from_iterable(each.suffixes for each in FORMATS.values() if _writes(each)))
+    of_plugins = chain.from_iterable(each.suffixes for each in FORMATS.values() if _writes(each))
+    return tuple(dict.fromkeys((*SUFFIXES, *of_plugins)))
 
 
 def writer_of(suffix: str) -> ImageFormat | None:

@@ -82,6 +82,17 @@ def luma(pixels: Array) -> Array:
     return grey.astype(pixels.dtype)
 
 
+def filled(array: Array, bits: int) -> Array:
+    """Unsigned samples of `bits` (1 to 16) that do not fill their type, spread over all of uint8 or uint16, rounded to
+    the nearest: 4095 of 12 bits becomes 65535."""
+    dtype = np.dtype(np.uint8 if bits <= 8 else np.uint16)
+    if bits in (8, 16):
+        return array.astype(dtype, copy=False)
+    white, highest = int(top(dtype)), (1 << bits) - 1
+    values = np.minimum(array, highest).astype(np.uint32)
+    return ((values * white + highest // 2) // highest).astype(dtype)
+
+
 def over_white(pixels: Array, alpha: Array) -> Array:
     """Composites `pixels` H x W x C with `alpha` H x W, both of one type, over white; rounded to the nearest."""
     if pixels.dtype.kind == "f":

@@ -31,9 +31,10 @@ from translate.errors import DataError
 from translate.imaging.colour.inks import Inks
 from translate.imaging.decode import decode_opened, open_header, probe
 from translate.imaging.files import contents, open_regular
+from translate.imaging.formats.codec import HEAD
 from translate.imaging.formats.table import codec_of
 from translate.imaging.image import LIMITS, Header, Image, Limits
-from translate.imaging.image_format import FORMATS, HEAD, format_of
+from translate.imaging.image_format import FORMATS, format_of
 from translate.imaging.metadata.metadata import Metadata
 
 Array = np.ndarray[Any, Any]

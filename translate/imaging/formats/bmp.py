@@ -15,7 +15,8 @@ from translate.imaging.image import Image
 class Bmp(PillowCodec):
     """Windows bitmaps: 8 bits, lossless."""
 
-    name, suffixes, signatures = "bmp", (".bmp",), (b"BM",)
+    gives_way = False
+    name, suffixes, signatures = "bmp", (".bmp", ".dib"), (b"BM",)
     keeps, guarded = Keeps(), False
     plugin = BmpImageFile
 

@@ -20,6 +20,8 @@ from translate.imaging.pixels import upright
 Array = np.ndarray[Any, Any]
 
 
+HEAD = 4096
+"""Bytes at the start of a file in which signatures are looked for."""
 PLAUSIBLE = 100
 """Decoded bytes per byte of the file up to which a large PNG or JPEG is ordinary."""
 SMALL = 1 << 24
@@ -66,16 +68,27 @@ class Codec(ABC):
     name: ClassVar[str]
     """The name in headers and, in capitals, in errors."""
     suffixes: ClassVar[tuple[str, ...]]
-    """Suffixes of its files, in lower case; outputs are written with the first one."""
+    """Suffixes of its files, in lower case."""
+    only_read: ClassVar[tuple[str, ...]] = ()
+    """Those of them that outputs do not get."""
+    instead: ClassVar[str] = ".png"
+    """The suffix of outputs for inputs whose own is not written."""
     signatures: ClassVar[tuple[bytes, ...]] = ()
     """The first bytes of its files, any of them."""
     keeps: ClassVar[Keeps | None] = None
     """What it keeps of an image that is written; None where files are read alone."""
     guarded: ClassVar[bool] = True
     """Whether its files are always decoded by a process that can be killed; otherwise `is_ordinary` decides."""
+    gives_way: ClassVar[bool] = True
+    """Whether the format of a plugin with the same suffixes or signatures goes first."""
+
+    @property
+    def written(self) -> tuple[str, ...]:
+        """Suffixes that outputs may have."""
+        return tuple(suffix for suffix in self.suffixes if self.keeps and suffix not in self.only_read)
 
     def recognises(self, head: bytes) -> bool:
-        """Whether a file that begins with these bytes (24 at least, where it has as many) is of this format."""
+        """Whether a file that begins with these bytes (`HEAD`, where it has as many) is of this format."""
         return head.startswith(self.signatures)
 
     @abstractmethod
@@ -118,6 +131,11 @@ def damaged(name: str, kind: str, error: Exception | str) -> DataError:
     if "MAX_TEXT_" in why:
         why = "its texts or its profile unpack to more than a megabyte; a decompression bomb?"
     return DataError(f"{name}: damaged or truncated {kind.upper()}: {why}")
+
+
+def missing_extra(name: str, what: str, package: str, extra: str) -> DataError:
+    """The error for a file whose decoder is in a package that is not installed."""
+    return DataError(f"{name}: {what} need the package {package}: pip install 'translate-i2i[{extra}]'")
 
 
 def check_frames(frames: int, name: str) -> None:

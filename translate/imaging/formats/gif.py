@@ -20,6 +20,7 @@ _CANVAS = 16
 class Gif(PillowCodec):
     """Still GIF: 256 colours. It is read and not written."""
 
+    gives_way = False
     name, suffixes, signatures = "gif", (".gif",), (b"GIF8",)
     plugin = GifImageFile
 

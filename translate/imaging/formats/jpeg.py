@@ -5,16 +5,18 @@ from __future__ import annotations
 import re
 import struct
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, BinaryIO
 
 import numpy as np
 from kornia_rs.io import ImageDecoder
+from PIL.Image import Exif
 from PIL.JpegImagePlugin import JpegImageFile
 
 from translate.errors import DataError
 from translate.imaging.formats.codec import Keeps, Opened, Settings, is_plausible, turned
-from translate.imaging.formats.pillow_file import PillowCodec, decoded, saved
-from translate.imaging.image import Image
+from translate.imaging.formats.pillow_file import ORIENTATION, PillowCodec, decoded, saved
+from translate.imaging.image import Header, Image, Limits
+from translate.imaging.pixels import filled
 
 Array = np.ndarray[Any, Any]
 
@@ -31,6 +33,8 @@ _END, _START, _SCAN, _TEMPORARY = 0xD9, 0xD8, 0xDA, 0x01
 # SOF0 to SOF15, but for DHT, JPG and DAC, which share the range (T.81, table B.1). From SOF9 on: arithmetic coding.
 _FRAME_HEADERS = {*range(0xC0, 0xD0)} - {0xC4, 0xC8, 0xCC}
 _ARITHMETIC = 0xC9
+_LOSSLESS = (0xC3, 0xC7, 0xCB, 0xCF)
+_APP1, _APP2 = 0xE1, 0xE2
 # Sampling factors of luma, then of both chroma: 4:4:4, 4:2:2, 4:4:0, 4:2:0, 4:1:1, 4:4:1.
 _TURBO = [((h, v), (1, 1), (1, 1)) for h, v in ((1, 1), (2, 1), (1, 2), (2, 2), (4, 1), (1, 4))]
 
@@ -96,15 +100,79 @@ def _frame_header(data: bytes, name: str) -> tuple[bytes, bool, int]:
     raise DataError(f"{name}: truncated JPEG: the file ends before its end marker")
 
 
+@dataclass(frozen=True)
+class Special:
+    """A JPEG that Pillow does not know, lossless or of more than 8 bits: its `bits` and its colour profile."""
+
+    bits: int
+    icc: bytes | None
+
+
+def _special(stream: BinaryIO) -> tuple[int, int, int, int, int, bytes | None] | None:
+    """(width, height, bits, components, EXIF orientation, profile) of a JPEG that Pillow does not know, by the segments
+    before its image data; None for all others."""
+    at, orientation, profile = 2, 1, b""
+    for _ in range(_SEGMENTS):
+        stream.seek(at)
+        head = stream.read(4)
+        if len(head) < 4 or head[0] != 0xFF or head[1] == _SCAN:
+            return None
+        marker, length = head[1], int.from_bytes(head[2:], "big")
+        if marker == 0xFF:  # padding
+            at += 1
+            continue
+        if marker in (_APP1, _APP2):
+            body = stream.read(length - 2)
+            if body.startswith(b"Exif\0\0"):
+                orientation = _orientation(body)
+            if body.startswith(b"ICC_PROFILE\0"):  # its parts are numbered, and come in order
+                profile += body[14:]
+        if marker in _FRAME_HEADERS:
+            bits, height, width, components = struct.unpack(">BHHB", stream.read(6).ljust(6, b"\0"))
+            known = bits == 8 and marker not in _LOSSLESS
+            return None if known else (width, height, bits, components, orientation, profile or None)
+        at += 2 + length
+    return None
+
+
+def _orientation(body: bytes) -> int:
+    exif = Exif()
+    try:
+        exif.load(body)
+        orientation = int(exif.get(ORIENTATION, 1))
+    except Exception:  # as odd as EXIF may be, it does not decide about pixels
+        return 1
+    return orientation if 1 <= orientation <= 8 else 1
+
+
 class Jpeg(PillowCodec):
     """JPEG: 8 bits, lossy."""
 
-    name, suffixes, signatures = "jpeg", (".jpg", ".jpeg"), (b"\xff\xd8\xff",)
+    gives_way = False
+    name, suffixes, signatures = "jpeg", (".jpg", ".jpeg", ".jpe", ".jfif", ".jif"), (b"\xff\xd8\xff",)
     keeps, guarded = Keeps(icc=True), False
     plugin = JpegImageFile
 
+    def open(self, stream: BinaryIO, size: int, name: str, limits: Limits) -> Opened:
+        special = _special(stream)
+        if special is None:
+            return super().open(stream, size, name, limits)
+        width, height, bits, components, orientation, icc = special
+        if components not in (1, 3) or not 2 <= bits <= 16:
+            raise DataError(f"{name}: JPEG of {components} components and {bits} bits is not read; convert it to TIFF")
+        width, height = (height, width) if orientation > 4 else (width, height)
+        mode = "grey" if components == 1 else "rgb"
+        header = Header(self.name, width, height, components, 8 if bits <= 8 else 16, False, mode)
+        limits.check(header, size, name)
+        return Opened(self, header, Special(bits, icc), orientation)
+
     def decode(self, opened: Opened, data: bytes, name: str) -> Image:
         info = jpeg_info(data, name)
+        if isinstance(opened.source, Special):
+            from imagecodecs import jpeg_decode
+
+            wide = filled(np.asarray(jpeg_decode(data)), opened.source.bits)
+            return turned(opened, wide.reshape(*wide.shape[:2], -1), None, opened.source.icc, name)
         # Of kinds that TurboJPEG does not know (CMYK, odd sampling) only a `GuardedReader` notices data that run out.
         array = _turbo(info, data, name) if info.turbo else decoded(opened, alpha=False)
         return turned(opened, array, None, opened.source.info.get("icc_profile"), name)
@@ -115,6 +183,8 @@ class Jpeg(PillowCodec):
 
     def is_ordinary(self, opened: Opened, data: bytes, name: str) -> bool:
         info = jpeg_info(data, name)
+        if isinstance(opened.source, Special):
+            return False
         return is_plausible(opened.header, data) and info.turbo and info.scans <= ORDINARY_SCANS
 
 

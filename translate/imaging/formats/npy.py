@@ -25,6 +25,7 @@ _HEAD = 1 << 16
 class Npy(Codec):
     """Arrays of numpy: any bands and any finite floats; lossless."""
 
+    gives_way = False
     name, suffixes, signatures = "npy", (".npy",), (b"\x93NUMPY",)
     # Alpha becomes the last band.
     keeps, guarded = Keeps(bits=32, floats=True, bands=True, alpha=True), False

@@ -145,7 +145,8 @@ def _png_bytes(width: int, height: int, bits: int, *, interlaced: bool) -> int:
 class Png(PillowCodec):
     """Portable Network Graphics: 8 and 16 bits, alpha, palettes; lossless."""
 
-    name, suffixes, signatures = "png", (".png",), (b"\x89PNG\r\n\x1a\n",)
+    gives_way = False
+    name, suffixes, signatures = "png", (".png", ".apng"), (b"\x89PNG\r\n\x1a\n",)
     keeps, guarded = Keeps(bits=16, alpha=True, icc=True, palette=True), False
     plugin = PngImageFile
 

@@ -12,20 +12,54 @@ from translate.imaging.formats.codec import Codec
 from translate.imaging.formats.gif import Gif
 from translate.imaging.formats.jpeg import Jpeg
 from translate.imaging.formats.npy import Npy
+from translate.imaging.formats.photo.heif import Avif, Heic
+from translate.imaging.formats.photo.jpeg2000 import Jpeg2000
+from translate.imaging.formats.photo.jpegls import JpegLs
+from translate.imaging.formats.photo.jpegxl import JpegXl
+from translate.imaging.formats.photo.jpegxr import JpegXr
+from translate.imaging.formats.photo.raw import Raw
 from translate.imaging.formats.png import Png
+from translate.imaging.formats.raster.dicom import Dicom
+from translate.imaging.formats.raster.openexr import OpenExr
+from translate.imaging.formats.raster.pnm import Pnm
+from translate.imaging.formats.raster.qoi import Qoi
+from translate.imaging.formats.raster.radiance import Radiance
 from translate.imaging.formats.tiff.tiff import Tiff
 from translate.imaging.formats.webp import WebP
 
-CODECS: tuple[Codec, ...] = (Png(), Jpeg(), WebP(), Tiff(), Bmp(), Npy(), Gif())
-"""All built-in formats."""
+CODECS: tuple[Codec, ...] = (
+    Png(),
+    JpegLs(),
+    Jpeg(),
+    WebP(),
+    Raw(),
+    Tiff(),
+    Bmp(),
+    Npy(),
+    Gif(),
+    Avif(),
+    Heic(),
+    JpegXl(),
+    Jpeg2000(),
+    JpegXr(),
+    OpenExr(),
+    Radiance(),
+    Qoi(),
+    Pnm(),
+    Dicom(),
+)
+"""All built-in formats. The first one that recognises a file reads it: JPEG-LS before JPEG, raw photos before TIFF."""
+
+RESERVED = tuple(suffix for codec in CODECS if not codec.gives_way for suffix in codec.suffixes)
+"""Suffixes that no plugin's format may have."""
 
 READABLE = tuple(suffix for codec in CODECS for suffix in codec.suffixes)
 """Suffixes of files that are taken for images when a folder is walked, in lower case."""
 
-SUFFIXES = tuple(suffix for codec in CODECS if codec.keeps for suffix in codec.suffixes)
+SUFFIXES = tuple(suffix for codec in CODECS for suffix in codec.written)
 """Suffixes that can be written, in lower case."""
 
-EXACT_SUFFIXES = tuple(suffix for codec in CODECS if codec.keeps and codec.keeps.bands for suffix in codec.suffixes)
+EXACT_SUFFIXES = tuple(suffix for codec in CODECS if codec.keeps and codec.keeps.bands for suffix in codec.written)
 """Suffixes of formats that hold any number of bands, and samples of 32 bits."""
 
 # Files that often lie among images under an image's name.
@@ -33,15 +67,23 @@ _FOREIGN = (
     (b"version https://git-lfs", "is a Git LFS pointer, not the image: run `git lfs pull`"),
     (b"<", "is a text (a web page, an SVG?), not an image: was the download refused?"),
     (b"%PDF", "is a PDF, not an image"),
-    (b"v/1\x01", "OpenEXR is not read; convert it to a float32 TIFF"),
-    (b"#?RADIANCE", "Radiance HDR is not read; convert it to a float32 TIFF"),
-    (b"#?RGBE", "Radiance HDR is not read; convert it to a float32 TIFF"),
+    (b"8BPS", "is a Photoshop document, which is not read; export it as TIFF or PNG"),
+    (b"gimp xcf", "is a GIMP document, which is not read; export it as TIFF or PNG"),
+    (b"DDS ", "is a DirectDraw surface, which is not read; convert it to PNG"),
+    (b"\x00\x00\x01\x00", "is a Windows icon, which is not read; convert it to PNG"),
+    (b"\x0a\x05\x01", "is a PCX file, which is not read; convert it to PNG"),
+    (b"SIMPLE  =", "is a FITS file, which is not read; convert it to a float32 TIFF or to .npy"),
+    (b"\x89HDF", "is an HDF5 file, which is not read; save its arrays as .npy or TIFF"),
+    (b"CDF", "is a NetCDF file, which is not read; save its arrays as .npy or TIFF"),
+    (b"PK\x03\x04", "is a zip archive, not an image; unpack it, or give the archive as the source of data"),
+    (b"%!PS", "is PostScript, not an image; render it to PNG"),
+    (b"\x1aE\xdf\xa3", "is a film (Matroska, WebM), not an image; extract its frames"),
     (b"\x00\x00\x00\x00\x00\x00\x00\x00", "holds only zero bytes where its header should be: copy it again"),
 )
 
 
 def codec_of(head: bytes, name: str) -> Codec:
-    """Reads the format from the first 24 bytes, whatever the suffix says. Errors: DataError."""
+    """Reads the format from the first `HEAD` bytes, whatever the suffix says. Errors: DataError."""
     if codec := _recognised(head):
         return codec
     if not head:
@@ -49,20 +91,27 @@ def codec_of(head: bytes, name: str) -> Codec:
     for magic, what in _FOREIGN:
         if head.startswith(magic):
             raise DataError(f"{name}: {what}")
-    # ISO base media (ISO 14496-12): bytes 0 to 4 are the length of the first box.
+    # ISO base media (ISO 14496-12): bytes 0 to 4 are the length of the first box, 8 to 12 its brand.
     if head[4:8] == b"ftyp":
-        raise DataError(f"{name}: HEIC and AVIF are not read; convert it to PNG or JPEG")
-    raise DataError(f"{name}: not an image of a known format (PNG, JPEG, WebP, TIFF, BMP, GIF, NPY)")
+        brand = head[8:12].decode("latin-1").strip()
+        raise DataError(f"{name}: is a film (brand {brand!r}), not an image; extract its frames")
+    raise DataError(f"{name}: not an image of a known format ({', '.join(codec.name.upper() for codec in CODECS)})")
 
 
 def is_built_in(head: bytes) -> bool:
-    """Whether the first 24 bytes are those of a format that is read here."""
-    return _recognised(head) is not None
+    """Whether the first `HEAD` bytes are those of a format that is read here, before any of a plugin."""
+    codec = _recognised(head)
+    return codec is not None and not codec.gives_way
 
 
 def codec_for(suffix: str) -> Codec | None:
     """The format that is written for a suffix, in lower case."""
-    return next((codec for codec in CODECS if suffix in codec.suffixes and codec.keeps), None)
+    return next((codec for codec in CODECS if suffix in codec.written), None)
+
+
+def written_instead(suffix: str) -> str:
+    """The suffix of outputs for inputs of a suffix, in lower case, which no output has."""
+    return next((codec.instead for codec in CODECS if suffix in codec.suffixes), ".png")
 
 
 def _recognised(head: bytes) -> Codec | None:

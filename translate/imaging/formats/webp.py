@@ -18,6 +18,7 @@ _CHUNKS = 10_000
 class WebP(PillowCodec):
     """WebP: 8 bits, alpha, lossy or lossless."""
 
+    gives_way = False
     name, suffixes = "webp", (".webp",)
     keeps = Keeps(alpha=True, icc=True)
     plugin = WebPImageFile

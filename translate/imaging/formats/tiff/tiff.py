@@ -24,7 +24,8 @@ Array = np.ndarray[Any, Any]
 class Tiff(PillowCodec):
     """TIFF: any bands of 8, 16 or 32 bits and floats; lossless."""
 
-    name, suffixes = "tiff", (".tif", ".tiff")
+    gives_way = False
+    name, suffixes = "tiff", (".tif", ".tiff", ".btf", ".tf8", ".gtiff")
     signatures = (b"II*\x00", b"MM\x00*", b"II+\x00", b"MM\x00+")  # the last two are BigTIFF
     keeps = Keeps(bits=32, floats=True, bands=True, alpha=True, icc=True)
     plugin = TiffImageFile

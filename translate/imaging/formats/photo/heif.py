@@ -1,0 +1,133 @@
+"""AVIF and HEIC: still pictures in ISO base media files, coded as AV1 or HEVC."""
+
+from __future__ import annotations
+
+from io import BytesIO
+from typing import Any, BinaryIO
+
+import numpy as np
+
+from translate.errors import DataError
+from translate.imaging.formats.codec import Codec, Keeps, Opened, Settings, check_frames, missing_extra, turned
+from translate.imaging.formats.photo.boxes import HeifInfo, brands, heif_info
+from translate.imaging.image import FRAMES, Header, Image, Limits
+from translate.imaging.pixels import filled
+
+Array = np.ndarray[Any, Any]
+
+# Brands of files that the decoder here knows; others (`crx `, `qt  `, `isom`) are raws and films.
+_AVIF = {b"avif", b"avis"}
+_HEIC = {b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"mif1", b"msf1"}
+
+
+class _Heif(Codec):
+    """What AVIF and HEIC share: the header."""
+
+    def open(self, stream: BinaryIO, size: int, name: str, limits: Limits) -> Opened:
+        info = heif_info(stream, size, name)
+        width, height = info.upright
+        bits = 8 if info.bits <= 8 else 16
+        header = Header(
+            self.name, width, height, info.channels, bits, info.alpha, "grey" if info.channels == 1 else "rgb"
+        )
+        # A picture may be put together of tiles: no part of it is larger than the limits, either.
+        limits.check(Header(self.name, *info.largest, 3, bits, info.alpha, "rgb"), size, name)
+        limits.check(header, size, name)
+        return Opened(self, header, info)
+
+
+class Avif(_Heif):
+    """AVIF: 8, 10 and 12 bits, alpha, lossy or (at quality 100) as good as lossless."""
+
+    name, suffixes = "avif", (".avif",)
+    keeps = Keeps(alpha=True, icc=True)
+
+    def recognises(self, head: bytes) -> bool:
+        return head[4:8] == b"ftyp" and not _AVIF.isdisjoint(brands(head))
+
+    def open(self, stream: BinaryIO, size: int, name: str, limits: Limits) -> Opened:
+        opened = super().open(stream, size, name, limits)
+        if opened.source.sequence:
+            from PIL.AvifImagePlugin import AvifImageFile
+
+            stream.seek(0)
+            check_frames(min(AvifImageFile(stream).n_frames, FRAMES + 1), name)
+        return opened
+
+    def decode(self, opened: Opened, data: bytes, name: str) -> Image:
+        from imagecodecs import avif_decode
+
+        info: HeifInfo = opened.source
+        array = avif_decode(data, index=0 if info.sequence else None, numthreads=1)
+        array = array[..., None] if array.ndim == 2 else array
+        return _image(opened, _transformed(filled(array, info.bits), info), _profile(data, name), name)
+
+    def encode(self, image: Image, name: str, settings: Settings) -> bytes:
+        from PIL import Image as Pillow
+
+        options: dict[str, Any] = {"icc_profile": image.icc} if image.icc else {}
+        array = image.array
+        if array.shape[2] <= 2:  # grey: three equal channels, which the format stores without their chroma
+            array = np.dstack([array[..., :1]] * 3 + [array[..., 1:]])
+        out = BytesIO()
+        subsampling = "4:4:4" if settings.quality >= 90 else "4:2:0"
+        Pillow.fromarray(array).save(out, "AVIF", quality=settings.quality, subsampling=subsampling, **options)
+        return out.getvalue()
+
+
+class Heic(_Heif):
+    """HEIC, the photos of telephones: 8, 10 and 12 bits, alpha. It is read and not written."""
+
+    name, suffixes = "heic", (".heic", ".heif", ".hif")
+
+    def recognises(self, head: bytes) -> bool:
+        names = brands(head)
+        return head[4:8] == b"ftyp" and _AVIF.isdisjoint(names) and not _HEIC.isdisjoint(names)
+
+    def decode(self, opened: Opened, data: bytes, name: str) -> Image:
+        try:
+            from pillow_heif import open_heif
+        except ImportError:
+            raise missing_extra(name, "HEIC photos", "pillow-heif", "heic") from None
+        file = open_heif(BytesIO(data), convert_hdr_to_8bit=False)
+        picture = file[file.primary_index]
+        array: Array = np.asarray(picture)
+        icc: Any = picture.info.get("icc_profile")
+        array = array[..., None] if array.ndim == 2 else array
+        # 10 and 12 bits come shifted to the top of 16.
+        if array.dtype == np.uint16:
+            array = filled(array >> 16 - opened.source.bits, opened.source.bits)
+        return _image(opened, array, icc, name)
+
+
+def _image(opened: Opened, array: Array, icc: bytes | None, name: str) -> Image:
+    """The image of a decoded array H x W x (1 to 4), whose form the header has announced."""
+    header = opened.header
+    if array.shape[2] in (3, 4) and header.channels == 1:
+        array = array[..., [0, 3][: array.shape[2] - 2]]
+    channels = header.channels
+    if array.shape[2] < channels or array.dtype != np.dtype(header.dtype):
+        raise DataError(f"{name}: damaged {header.format.upper()}: its header and its picture differ")
+    alpha = array[..., channels] if array.shape[2] > channels else None
+    if header.alpha and alpha is None:
+        alpha = np.full(array.shape[:2], np.iinfo(array.dtype).max, array.dtype)
+    return turned(opened, array[..., :channels], alpha if header.alpha else None, icc, name)
+
+
+def _transformed(array: Array, info: HeifInfo) -> Array:
+    x, y = info.corner
+    array = array[y : y + info.height, x : x + info.width]
+    for kind, value in info.transforms:
+        # np.rot90 turns counterclockwise, as irot counts; imir names the axis that is mirrored.
+        array = np.rot90(array, value) if kind == "turn" else np.flip(array, value)
+    return array
+
+
+def _profile(data: bytes, name: str) -> bytes | None:
+    """The colour profile among the properties: in the box colr, behind the word prof or rICC."""
+    for word in (b"colrprof", b"colrrICC"):
+        at = data.find(word)
+        if at >= 4:
+            length = int.from_bytes(data[at - 4 : at], "big")
+            return data[at + 8 : at - 4 + length]
+    return None

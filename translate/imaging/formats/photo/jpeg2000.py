@@ -1,0 +1,119 @@
+"""JPEG 2000 (ISO 15444): codestreams and JP2 files; also of high throughput (HTJ2K, ISO 15444-15).
+
+A codestream begins with the markers SOC (FF 4F) and SIZ (FF 51): length, capabilities, width, height and offsets of
+the image, of its tiles, and then for each component its bits and its sampling.
+"""
+
+from __future__ import annotations
+
+import struct
+from dataclasses import dataclass
+from typing import Any, BinaryIO
+
+import numpy as np
+
+from translate.errors import DataError
+from translate.imaging.formats.codec import Codec, Keeps, Opened, Settings, turned
+from translate.imaging.formats.photo.boxes import box_in, boxes
+from translate.imaging.image import Header, Image, Limits
+from translate.imaging.pixels import filled
+
+Array = np.ndarray[Any, Any]
+
+_CODESTREAM = b"\xff\x4f\xff\x51"
+_FILE = b"\x00\x00\x00\x0cjP  \r\n\x87\n"
+_HEAD = 1 << 16
+_END = b"\xff\xd9"
+
+
+@dataclass(frozen=True)
+class J2kInfo:
+    """The size of an image, the bits of each component (negative: signed), and whether all have the full size."""
+
+    width: int
+    height: int
+    depths: tuple[int, ...]
+    full: bool
+    high_throughput: bool
+
+
+def j2k_info(codestream: bytes, name: str) -> J2kInfo:
+    """Reads the marker SIZ. Errors: DataError."""
+    if len(codestream) < 42 or not codestream.startswith(_CODESTREAM):
+        raise DataError(f"{name}: truncated JPEG 2000: the header is not whole")
+    length, capabilities, right, lower, left, upper = struct.unpack(">HHIIII", codestream[4:24])
+    count = struct.unpack(">H", codestream[40:42])[0]
+    components = codestream[42 : 42 + 3 * count]
+    if len(components) < 3 * count or length != 38 + 3 * count or not count or right <= left or lower <= upper:
+        raise DataError(f"{name}: damaged JPEG 2000: its header contradicts itself")
+    depths = []
+    for stored in components[::3]:
+        bits = 1 + (stored & 0x7F)
+        depths.append(-bits if stored & 0x80 else bits)
+    full = all(step == 1 for step in components[1::3]) and all(step == 1 for step in components[2::3])
+    return J2kInfo(right - left, lower - upper, tuple(depths), full, bool(capabilities & 0x4000))
+
+
+class Jpeg2000(Codec):
+    """JPEG 2000: 8 and 16 bits, alpha, lossy or (at quality 100) lossless."""
+
+    name, suffixes = "jpeg2000", (".jp2", ".j2k", ".j2c", ".jpx", ".jpf", ".jph", ".jhc")
+    only_read = (".j2k", ".j2c", ".jpx", ".jpf", ".jph", ".jhc")
+    instead = ".jp2"
+    signatures = (_CODESTREAM, _FILE)
+    keeps = Keeps(bits=16, alpha=True)
+
+    def open(self, stream: BinaryIO, size: int, name: str, limits: Limits) -> Opened:
+        stream.seek(0)
+        head, boxed = stream.read(_HEAD), b""
+        if head.startswith(_FILE):
+            boxed = box_in(stream, size, b"jp2h", name)
+            head = box_in(stream, size, b"jp2c", name, longest=_HEAD)
+        info = j2k_info(head, name)
+        kinds = dict(boxes(boxed, name))
+        if b"pclr" in kinds:
+            raise DataError(f"{name}: JPEG 2000 with a palette is not read; convert it to RGB")
+        depth = info.depths[0]
+        if {*info.depths} != {depth} or not info.full or depth < 0 or depth > 16:
+            raise DataError(
+                f"{name}: JPEG 2000 whose components have several sizes or depths, are signed or of more than 16 bits "
+                "is not read; convert it to TIFF"
+            )
+        count = len(info.depths)
+        if count > 4:
+            raise DataError(f"{name}: JPEG 2000 of {count} components is not read; convert it to TIFF")
+        channels = 1 if count <= 2 else 3
+        bits = 8 if depth <= 8 else 16
+        mode = "grey" if channels == 1 else "rgb"
+        header = Header(self.name, info.width, info.height, channels, bits, count in (2, 4), mode)
+        limits.check(header, size, name)
+        return Opened(self, header, (info, kinds))
+
+    def decode(self, opened: Opened, data: bytes, name: str) -> Image:
+        from imagecodecs import htj2k_decode, jpeg2k_decode
+
+        info, kinds = opened.source
+        # A decoder fills with grey what it lacks, so that the end marker has to be there.
+        if not data.rstrip(b"\0").endswith(_END) and _END not in data[-64:]:
+            raise DataError(f"{name}: truncated JPEG 2000: the file ends before its end marker")
+        array = htj2k_decode(data) if info.high_throughput else jpeg2k_decode(data, numthreads=1)
+        array = array[..., None] if array.ndim == 2 else array
+        channels = opened.header.channels
+        array = filled(array, info.depths[0])
+        alpha = array[..., channels] if opened.header.alpha else None
+        return turned(opened, array[..., :channels], alpha, _profile(kinds.get(b"colr", b"")), name)
+
+    def encode(self, image: Image, name: str, settings: Settings) -> bytes:
+        from imagecodecs import jpeg2k_encode
+
+        array = image.array[..., 0] if image.array.shape[2] == 1 else image.array
+        # The level is a signal-to-noise ratio in decibels: 0 means lossless.
+        options: dict[str, Any] = {"reversible": True, "level": 0}
+        if settings.quality < 100:
+            options = {"reversible": False, "level": 20 + settings.quality * 0.3}
+        return bytes(jpeg2k_encode(np.ascontiguousarray(array), codecformat="jp2", numthreads=1, **options))
+
+
+def _profile(colr: bytes) -> bytes | None:
+    """A box colr: method (2: a profile follows), precedence, approximation."""
+    return colr[3:] if colr[:1] == b"\2" else None

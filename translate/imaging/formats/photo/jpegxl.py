@@ -1,0 +1,200 @@
+"""JPEG XL (ISO 18181): the header, read bit by bit, and still pictures decoded by libjxl.
+
+A file is a bare codestream, or boxes of which `jxlc`, or the first `jxlp`, begins with it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, BinaryIO
+
+import numpy as np
+
+from translate.errors import DataError
+from translate.imaging.formats.codec import Codec, Keeps, Opened, Settings, check_frames, matching
+from translate.imaging.formats.photo.boxes import box_in
+from translate.imaging.image import Header, Image, Limits
+from translate.imaging.pixels import filled
+
+Array = np.ndarray[Any, Any]
+
+_CODESTREAM = b"\xff\x0a"
+_CONTAINER = b"\x00\x00\x00\x0cJXL \r\n\x87\n"
+# Width by height, by the number of the ratio (18181-1, table of SizeHeader).
+_RATIOS = {1: (1, 1), 2: (12, 10), 3: (4, 3), 4: (3, 2), 5: (16, 9), 6: (5, 4), 7: (2, 1)}
+_HEAD = 1 << 12
+_ALPHA, _GREY = 0, 1
+
+
+@dataclass(frozen=True)
+class JxlInfo:
+    """The header of a codestream: size as stored, EXIF orientation, bits, whether samples are floats, colour channels,
+    alpha, and whether it is a film."""
+
+    width: int
+    height: int
+    orientation: int
+    bits: int
+    floating: bool
+    channels: int
+    alpha: bool
+    film: bool
+
+
+class _Bits:
+    """Reads little-endian bits. Errors: IndexError behind the end."""
+
+    def __init__(self, data: bytes) -> None:
+        self._data, self._at = data, 0
+
+    def take(self, count: int) -> int:
+        """A number of so many bits."""
+        value = 0
+        for place in range(count):
+            value |= (self._data[self._at >> 3] >> (self._at & 7) & 1) << place
+            self._at += 1
+        return value
+
+    def choice(self, *forms: tuple[int, int]) -> int:
+        """A number in one of four forms (U32): an offset, and so many bits that are added to it."""
+        offset, count = forms[self.take(2)]
+        return offset + self.take(count)
+
+    def enum(self) -> int:
+        """A number that names a kind."""
+        return self.choice((0, 0), (1, 0), (2, 4), (18, 6))
+
+
+def jxl_info(codestream: bytes) -> JxlInfo:
+    """Reads SizeHeader and ImageMetadata. Errors: IndexError where they are not whole."""
+    bits = _Bits(codestream[2:])
+    width, height = _size(bits)
+    orientation, film = 1, False
+    samples, extras, channels = (8, False), [], 3
+    if not bits.take(1):  # 1: all as usual
+        if bits.take(1):  # further fields
+            orientation = 1 + bits.take(3)
+            if bits.take(1):  # a size for display
+                _size(bits)
+            if bits.take(1):
+                _preview(bits)
+            film = bool(bits.take(1))
+            if film:
+                _animation(bits)
+        samples = _depth(bits)
+        bits.take(1)  # whether 16 bits are enough for a decoder
+        extras = [_extra(bits) for _ in range(bits.choice((0, 0), (1, 0), (2, 4), (1, 12)))]
+        bits.take(1)  # whether colours are XYB
+        if not bits.take(1):  # 1: sRGB
+            bits.take(1)  # whether there is a profile
+            channels = 1 if bits.enum() == _GREY else 3
+    return JxlInfo(width, height, orientation, *samples, channels, _ALPHA in extras, film)
+
+
+def _size(bits: _Bits) -> tuple[int, int]:
+    forms = ((1, 9), (1, 13), (1, 18), (1, 30))
+    small = bits.take(1)
+    height = 8 * (1 + bits.take(5)) if small else bits.choice(*forms)
+    ratio = bits.take(3)
+    if ratio:
+        numerator, denominator = _RATIOS[ratio]
+        return height * numerator // denominator, height
+    return (8 * (1 + bits.take(5)) if small else bits.choice(*forms)), height
+
+
+def _preview(bits: _Bits) -> None:
+    forms = ((16, 0), (32, 0), (1, 5), (33, 9)) if bits.take(1) else ((1, 6), (65, 8), (321, 10), (1345, 12))
+    bits.choice(*forms)
+    if not bits.take(3):
+        bits.choice(*forms)
+
+
+def _animation(bits: _Bits) -> None:
+    bits.choice((100, 0), (1000, 0), (1, 10), (1, 30))
+    bits.choice((1, 0), (1001, 0), (1, 8), (1, 10))
+    bits.choice((0, 0), (0, 3), (0, 16), (0, 32))
+    bits.take(1)
+
+
+def _depth(bits: _Bits) -> tuple[int, bool]:
+    """Bits of a sample, and whether it is a float."""
+    if not bits.take(1):
+        return bits.choice((8, 0), (10, 0), (12, 0), (1, 6)), False
+    depth = bits.choice((32, 0), (16, 0), (24, 0), (1, 6))
+    bits.take(4)  # bits of the exponent
+    return depth, True
+
+
+def _extra(bits: _Bits) -> int:
+    """The kind of an extra channel."""
+    if bits.take(1):
+        return _ALPHA
+    kind = bits.enum()
+    _depth(bits)
+    bits.choice((0, 0), (3, 0), (4, 0), (1, 3))
+    for _ in range(bits.choice((0, 0), (0, 4), (16, 5), (48, 10))):
+        bits.take(8)  # its name
+    if kind == _ALPHA:
+        bits.take(1)
+    if kind == 2:  # a spot colour, of four half floats
+        bits.take(64)
+    return kind
+
+
+class JpegXl(Codec):
+    """JPEG XL: 8 and 16 bits and floats, alpha, lossy or (at quality 100) lossless."""
+
+    name, suffixes, signatures = "jpegxl", (".jxl",), (_CODESTREAM, _CONTAINER)
+    keeps = Keeps(bits=16, alpha=True)
+
+    def open(self, stream: BinaryIO, size: int, name: str, limits: Limits) -> Opened:
+        stream.seek(0)
+        head = stream.read(_HEAD)
+        if head.startswith(_CONTAINER):
+            head = _codestream(stream, size, name)
+        try:
+            info = jxl_info(head)
+        except IndexError:
+            raise DataError(f"{name}: truncated JPEG XL: the header is not whole") from None
+        width, height = (info.height, info.width) if info.orientation > 4 else (info.width, info.height)
+        mode = "grey" if info.channels == 1 else "rgb"
+        bits = 8 if info.bits <= 8 else 16
+        bits = 32 if info.floating else bits
+        if info.bits > 16 and not info.floating:
+            raise DataError(f"{name}: JPEG XL of {info.bits} bits is not read; convert it to 16 bits or to floats")
+        header = Header(self.name, width, height, info.channels, bits, info.alpha, mode, info.floating)
+        limits.check(header, size, name)
+        check_frames(2 if info.film else 1, name)
+        return Opened(self, header, info)
+
+    def decode(self, opened: Opened, data: bytes, name: str) -> Image:
+        from imagecodecs import jpegxl_decode
+
+        header, info = opened.header, opened.source
+        array = jpegxl_decode(data, numthreads=1)  # turned upright
+        array = array[..., None] if array.ndim == 2 else array
+        array = array.astype(np.float32, copy=False) if info.floating else array
+        if info.bits not in (8, 16) and not info.floating and array.max(initial=0) < 1 << info.bits:
+            array = filled(array, info.bits)
+        if array.shape[:2] != (header.height, header.width) or array.shape[2] < header.channels + header.alpha:
+            raise DataError(f"{name}: damaged JPEG XL: its header and its picture differ")
+        if array.dtype.kind == "f" and not np.isfinite(array).all():
+            raise DataError(f"{name}: its samples are not all finite numbers")
+        pixels = np.ascontiguousarray(array[..., : header.channels])
+        alpha = np.ascontiguousarray(array[..., header.channels]) if header.alpha else None
+        return Image(pixels, alpha, matching(None, header.channels), header.mode)
+
+    def encode(self, image: Image, name: str, settings: Settings) -> bytes:
+        from imagecodecs import jpegxl_encode
+
+        lossless = settings.quality >= 100
+        array = image.array[..., 0] if image.array.shape[2] == 1 else image.array
+        options: dict[str, Any] = {"lossless": True} if lossless else {"level": settings.quality}
+        return bytes(jpegxl_encode(np.ascontiguousarray(array), numthreads=1, **options))
+
+
+def _codestream(stream: BinaryIO, size: int, name: str) -> bytes:
+    """The beginning of the codestream in a file of boxes."""
+    whole = box_in(stream, size, b"jxlc", name, longest=_HEAD)
+    # The parts of a codestream begin with their number, in 4 bytes.
+    return whole or box_in(stream, size, b"jxlp", name, longest=_HEAD)[4:]

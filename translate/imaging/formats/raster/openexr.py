@@ -1,0 +1,156 @@
+"""OpenEXR: any channels of half and full floats.
+
+The header is read here, byte by byte, before the library sees the file: 4 bytes of signature, 4 of version and flags,
+then attributes, each a name, a type (both end with a zero), a length (4 bytes), and the value; an empty name ends them.
+"""
+
+from __future__ import annotations
+
+import struct
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, BinaryIO
+
+import numpy as np
+
+from translate.errors import DataError
+from translate.imaging.formats.codec import Codec, Keeps, Opened, Settings, turned
+from translate.imaging.formats.samples import as_samples
+from translate.imaging.image import Header, Image, Limits
+
+Array = np.ndarray[Any, Any]
+
+_SIGNATURE = b"v/1\x01"
+_HEAD = 1 << 20
+# Flags of the version: long names are no matter.
+_DEEP, _PARTS = 0x800, 0x1000
+
+
+@dataclass(frozen=True)
+class ExrHeader:
+    """The size of the data window and the names of the channels, in the order in which they are images' channels."""
+
+    width: int
+    height: int
+    channels: tuple[str, ...]
+    alpha: bool
+
+
+def exr_header(head: bytes, name: str) -> ExrHeader:
+    """Reads the attributes. Errors: DataError."""
+    flags = struct.unpack("<I", head[4:8])[0] if len(head) > 8 else 0
+    if flags & _DEEP:
+        raise DataError(f"{name}: OpenEXR of deep pixels is not read; flatten it")
+    if flags & _PARTS:
+        raise DataError(f"{name}: OpenEXR of several parts is not read; save the part that you need as a file")
+    attributes: dict[str, bytes] = {}
+    at = 8
+    while head[at : at + 1] != b"\0":
+        key, kind_at = _text(head, at, name)
+        _, length_at = _text(head, kind_at, name)
+        length = int.from_bytes(head[length_at : length_at + 4], "little")
+        at = length_at + 4 + length
+        if at >= len(head):
+            raise DataError(f"{name}: truncated or damaged OpenEXR: the header is not whole")
+        attributes[key] = head[length_at + 4 : at]
+    window = attributes.get("dataWindow", b"")
+    if len(window) != 16 or "channels" not in attributes:
+        raise DataError(f"{name}: damaged OpenEXR: its header gives no size")
+    left, upper, right, lower = struct.unpack("<4i", window)
+    names, alpha = _ordered(_channels(attributes["channels"], name))
+    return ExrHeader(right - left + 1, lower - upper + 1, names, alpha)
+
+
+def _text(head: bytes, at: int, name: str) -> tuple[str, int]:
+    """A text that ends with a zero, and what is behind it."""
+    end = head.find(b"\0", at, at + 256)
+    if end < 0:
+        raise DataError(f"{name}: truncated or damaged OpenEXR: the header is not whole")
+    return head[at:end].decode("latin-1"), end + 1
+
+
+def _channels(value: bytes, name: str) -> list[str]:
+    """The names in a list of channels: each is a name and 16 bytes, of which the last 8 are the sampling."""
+    names, at = [], 0
+    while value[at : at + 1] not in (b"\0", b""):
+        channel, end = _text(value, at, name)
+        if value[end + 8 : end + 16] != struct.pack("<ii", 1, 1):
+            raise DataError(f"{name}: OpenEXR whose channels have several sizes (luminance and chroma) is not read")
+        names.append(channel)
+        at = end + 16
+    return names
+
+
+def _ordered(names: list[str]) -> tuple[tuple[str, ...], bool]:
+    """The names as channels of an image, and whether the last is alpha; they are stored in alphabetical order."""
+    for colours in (("R", "G", "B"), ("Y",)):
+        rest = {*names} - {*colours}
+        if {*colours} <= {*names} and rest <= {"A"}:
+            return (*colours, *sorted(rest)), bool(rest)
+    return tuple(names), False
+
+
+class OpenExr(Codec):
+    """OpenEXR: RGB, grey and bands of floats."""
+
+    name, suffixes, signatures = "openexr", (".exr",), (_SIGNATURE,)
+    keeps = Keeps(bits=32, floats=True, bands=True, alpha=True)
+
+    def open(self, stream: BinaryIO, size: int, name: str, limits: Limits) -> Opened:
+        stream.seek(0)
+        exr = exr_header(stream.read(_HEAD), name)
+        channels = len(exr.channels) - exr.alpha
+        if channels < 1:
+            raise DataError(f"{name}: OpenEXR without a channel of colour")
+        mode = "bands"
+        if exr.channels[:channels] in (("Y",), ("R", "G", "B")) or channels == 1:
+            mode = "grey" if channels == 1 else "rgb"
+        header = Header(self.name, exr.width, exr.height, channels, 32, exr.alpha, mode, float=True)
+        limits.check(header, size, name)
+        return Opened(self, header, exr)
+
+    def decode(self, opened: Opened, data: bytes, name: str) -> Image:
+        import OpenEXR
+
+        exr: ExrHeader = opened.source
+        with tempfile.TemporaryDirectory() as folder:  # the library reads files alone
+            path = Path(folder) / "image.exr"
+            path.write_bytes(data)
+            with OpenEXR.File(str(path), separate_channels=True) as file:
+                stored = file.channels()
+                array = np.stack([np.asarray(stored[channel].pixels) for channel in exr.channels], axis=2)
+        array = as_samples(array.astype(np.float32), name)
+        channels = opened.header.channels
+        if not exr.alpha:
+            return turned(opened, array, None, None, name)
+        pixels, alpha = array[..., :channels], array[..., channels]
+        # Colours are stored times their alpha.
+        plain = np.divide(pixels, alpha[..., None], out=pixels.copy(), where=alpha[..., None] > 0)
+        return turned(opened, plain, alpha, None, name)
+
+    def encode(self, image: Image, name: str, settings: Settings) -> bytes:
+        import OpenEXR
+
+        pixels, alpha = _floats(image.pixels), None if image.alpha is None else _floats(image.alpha)
+        count = pixels.shape[2]
+        names = [f"band.{number:04d}" for number in range(count)]
+        if image.mode != "bands" and count in (1, 3):
+            names = ["Y"] if count == 1 else ["R", "G", "B"]
+        if alpha is not None:
+            pixels, names = np.dstack([pixels * alpha[..., None], alpha]), [*names, "A"]
+        channels = {key: np.ascontiguousarray(pixels[..., number]) for number, key in enumerate(names)}
+        compression = OpenEXR.ZIP_COMPRESSION if settings.compression > 1 else OpenEXR.NO_COMPRESSION
+        header = {"compression": compression, "type": OpenEXR.scanlineimage}
+        with tempfile.TemporaryDirectory() as folder:
+            path = Path(folder) / "image.exr"
+            OpenEXR.File(header, channels).write(str(path))
+            return path.read_bytes()
+
+
+def _floats(array: Array) -> Array:
+    """Samples as float32, integers in [0, 1]."""
+    if array.dtype.kind == "f":
+        return array.astype(np.float32)
+    scaled: Array = (array / np.float64(np.iinfo(array.dtype).max)).astype(np.float32)
+    return scaled
