@@ -16,7 +16,7 @@ from click.testing import CliRunner, Result
 from translate.cli import main
 from translate.errors import DataError, PluginError
 from translate.imaging import image_format
-from translate.imaging.image_format import FORMATS
+from translate.imaging.image_format import FORMATS, writer_of
 from translate.imaging.io import READABLE, SUFFIXES, encode, probe, read, readable, writable, write
 from translate.imaging.sandbox import GuardedReader
 from translate.plugins import Registry, switched
@@ -156,22 +156,22 @@ def test_plugins_show_lists_all_of_them(acme: Registry) -> None:
 
 
 def test_a_format_is_in_use_where_its_plugin_is_named(acme: Registry) -> None:
-    assert ".pgm" not in readable()
+    assert ".pgm" in READABLE and not FORMATS, "built in, until a plugin brings its own"
     acme.load("acme")
-    assert readable() == (*READABLE, ".pgm") and writable() == (*SUFFIXES, ".pgm")
+    assert writer_of(".pgm") is not None and readable() == READABLE and writable() == SUFFIXES
     acme.load("acme")
     Registry().load("acme")
-    assert readable() == (*READABLE, ".pgm"), "however often"
+    assert len(FORMATS) == 1, "however often"
 
 
 def test_a_variable_names_plugins_for_scripts(acme: Registry, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("TRANSLATE_PLUGINS", "acme, nowhere")
     Registry()
-    assert ".pgm" in readable()
+    assert FORMATS
     FORMATS.clear()
     monkeypatch.setenv("TRANSLATE_PLUGINS_OFF", "acme")
     Registry()
-    assert ".pgm" not in readable()
+    assert not FORMATS
 
 
 def test_the_first_bytes_decide_and_built_in_ones_go_first(acme: Registry, tmp_path: Path) -> None:
@@ -239,7 +239,7 @@ def test_the_built_in_formats_are_told_as_they_are() -> None:
     for kind in kinds:
         if kind.write is not image_format.ImageFormat.write:
             assert_format_conforms(kind)
-            assert {*kind.suffixes} <= {*SUFFIXES}
+            assert {*kind.suffixes} & {*SUFFIXES}
 
 
 def test_it_conforms(acme: Registry) -> None:
@@ -292,8 +292,6 @@ def test_a_pipeline_converts_and_exports_with_it(trained: Path) -> None:
 
     model = ["--model", str(trained / "train"), "--device", "cpu"]
     FORMATS.clear()
-    unknown = cli("convert", "files/valA", "out", *model)
-    assert unknown.exit_code == 2 and "there are no images" in unknown.stderr
     done = cli("--plugin", "acme", "convert", "files/valA", "out", *model)
     assert done.exit_code == 0, done.output
     assert sorted(path.name for path in Path("out").glob("*.pgm")) == ["a.pgm", "b.pgm"]

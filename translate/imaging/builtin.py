@@ -24,7 +24,7 @@ def _as_format(codec: Codec) -> type[ImageFormat]:
         return decode(data, codec.name)
 
     def write(self: ImageFormat, image: Image) -> bytes:
-        return encode(image, codec.suffixes[0])
+        return encode(image, codec.written[0])
 
     members: dict[str, Any] = {
         "__doc__": type(codec).__doc__,

@@ -11,8 +11,6 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import BinaryIO
 
-from translate.errors import DataError
-
 _BOXES = 10_000
 """Boxes on one level, at most."""
 LARGEST = 1 << 24
@@ -47,8 +45,8 @@ class HeifInfo:
         return (self.height, self.width) if quarter_turns % 2 else (self.width, self.height)
 
 
-def boxes(data: bytes, name: str) -> Iterator[tuple[bytes, bytes]]:
-    """Kind and content of each box in `data`. Errors: DataError for one that reaches beyond it."""
+def boxes(data: bytes) -> Iterator[tuple[bytes, bytes]]:
+    """Kind and content of each box in `data`. Errors: ValueError for one that reaches beyond it."""
     at, count = 0, 0
     while at + 8 <= len(data):
         length, start = int.from_bytes(data[at : at + 4], "big"), at + 8
@@ -58,7 +56,7 @@ def boxes(data: bytes, name: str) -> Iterator[tuple[bytes, bytes]]:
         length = length or len(data) - at
         count += 1
         if at + length > len(data) or length < start - at or count > _BOXES:
-            raise _beyond(kind, name)
+            raise _beyond(kind)
         yield kind, data[start : at + length]
         at += length
 
@@ -70,9 +68,9 @@ def brands(data: bytes) -> list[bytes]:
     return names + [data[at : at + 4] for at in range(16, min(length, len(data)), 4)]
 
 
-def box_in(stream: BinaryIO, size: int, wanted: bytes, name: str, longest: int = 0) -> bytes:
+def box_in(stream: BinaryIO, size: int, wanted: bytes, longest: int = 0) -> bytes:
     """The content of the first box of a kind on the upper level of a file of `size` bytes, all of whose boxes end with
-    it; no other box is read. Empty where there is none; with `longest` only its first bytes. Errors: DataError."""
+    it; no other box is read. Empty where there is none; with `longest` only its first bytes. Errors: ValueError."""
     at, count, content = 0, 0, b""
     while at + 8 <= size:
         stream.seek(at)
@@ -83,36 +81,36 @@ def box_in(stream: BinaryIO, size: int, wanted: bytes, name: str, longest: int =
         length = length or size - at
         count += 1
         if at + length > size or length < start or count > _BOXES:
-            raise _beyond(head[4:8], name)
+            raise _beyond(head[4:8])
         if head[4:8] == wanted and not content:
             if length > LARGEST and not longest:
-                raise DataError(f"{name}: damaged: a box {wanted.decode('latin-1')!r} of {length:,} bytes")
+                raise ValueError(f"a box {wanted.decode('latin-1')!r} of {length:,} bytes")
             stream.seek(at + start)
             content = stream.read(min(length - start, longest or length))
         at += length
     return content
 
 
-def _beyond(kind: bytes, name: str) -> DataError:
-    return DataError(f"{name}: truncated or damaged: its box {kind.decode('latin-1')!r} reaches beyond the file")
+def _beyond(kind: bytes) -> ValueError:
+    return ValueError(f"its box {kind.decode('latin-1')!r} reaches beyond the file")
 
 
-def heif_info(stream: BinaryIO, size: int, name: str) -> HeifInfo:
-    """Reads the properties of the primary image. Errors: DataError."""
-    meta = box_in(stream, size, b"meta", name)
+def heif_info(stream: BinaryIO, size: int) -> HeifInfo:
+    """Reads the properties of the primary image. Errors: ValueError."""
+    meta = box_in(stream, size, b"meta")
     if not meta:
-        raise DataError(f"{name}: damaged: it has no `meta` box, and so no picture")
+        raise ValueError("it has no `meta` box, and so no picture")
     stream.seek(0)
     head = stream.read(64)
-    parts = dict(boxes(meta[4:], name))  # a full box: version and flags come first
-    properties, items = _properties(parts.get(b"iprp", b""), name)
+    parts = dict(boxes(meta[4:]))  # a full box: version and flags come first
+    properties, items = _properties(parts.get(b"iprp", b""))
     pitm = parts.get(b"pitm", b"")
     primary = int.from_bytes(pitm[4:8] if pitm[:1] == b"\1" else pitm[4:6], "big")
     own = [properties[index - 1] for index in items.get(primary, ()) if 0 < index <= len(properties)]
     sizes = [_size(content) for kind, content in properties if kind == b"ispe"]
     stated = next((_size(content) for kind, content in own if kind == b"ispe"), None)
     if stated is None:
-        raise DataError(f"{name}: damaged: its picture has no size")
+        raise ValueError("its picture has no size")
     transforms = []
     for kind, content in own:
         if kind == b"irot" and content:
@@ -127,34 +125,34 @@ def heif_info(stream: BinaryIO, size: int, name: str) -> HeifInfo:
     corner = (0, 0)
     for kind, content in own:
         if kind == b"clap" and len(content) >= 32:
-            corner, stated = _cropped(content, stated, name)
+            corner, stated = _cropped(content, stated)
     return HeifInfo(*stated, bits, channels, alpha, tuple(transforms), largest, head[8:12] == b"avis", corner)
 
 
-def _cropped(clap: bytes, size: tuple[int, int], name: str) -> tuple[tuple[int, int], tuple[int, int]]:
+def _cropped(clap: bytes, size: tuple[int, int]) -> tuple[tuple[int, int], tuple[int, int]]:
     """The upper left corner (x, y) and the size of what a clean aperture leaves: four fractions, its width and height,
-    and how far its centre is from the middle. Errors: DataError."""
+    and how far its centre is from the middle. Errors: ValueError."""
     numbers = struct.unpack(">IIIIiIiI", clap[:32])
     if not all(numbers[1::2]):
-        raise DataError(f"{name}: damaged: the part of the picture that is shown has no size")
+        raise ValueError("the part of the picture that is shown has no size")
     corner, cropped = [], []
     for axis, whole in enumerate(size):
         length = numbers[2 * axis] // numbers[2 * axis + 1]
         start = round(numbers[4 + 2 * axis] / numbers[5 + 2 * axis] + (whole - length) / 2)
         if start < 0 or length < 1 or start + length > whole:
-            raise DataError(f"{name}: damaged: the part of the picture that is shown lies outside of it")
+            raise ValueError("the part of the picture that is shown lies outside of it")
         corner.append(start)
         cropped.append(length)
     return (corner[0], corner[1]), (cropped[0], cropped[1])
 
 
-def _properties(iprp: bytes, name: str) -> tuple[list[Property], dict[int, list[int]]]:
+def _properties(iprp: bytes) -> tuple[list[Property], dict[int, list[int]]]:
     """All properties in their order, and for each item the numbers of its own, from 1 on."""
     properties: list[Property] = []
     items: dict[int, list[int]] = {}
-    for kind, content in boxes(iprp, name):
+    for kind, content in boxes(iprp):
         if kind == b"ipco":
-            properties = list(boxes(content, name))
+            properties = list(boxes(content))
         elif kind == b"ipma":
             items |= _associations(content)
     return properties, items

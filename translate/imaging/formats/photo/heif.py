@@ -24,7 +24,7 @@ class _Heif(Codec):
     """What AVIF and HEIC share: the header."""
 
     def open(self, stream: BinaryIO, size: int, name: str, limits: Limits) -> Opened:
-        info = heif_info(stream, size, name)
+        info = heif_info(stream, size)
         width, height = info.upright
         bits = 8 if info.bits <= 8 else 16
         header = Header(

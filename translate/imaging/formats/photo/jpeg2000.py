@@ -67,10 +67,10 @@ class Jpeg2000(Codec):
         stream.seek(0)
         head, boxed = stream.read(_HEAD), b""
         if head.startswith(_FILE):
-            boxed = box_in(stream, size, b"jp2h", name)
-            head = box_in(stream, size, b"jp2c", name, longest=_HEAD)
+            boxed = box_in(stream, size, b"jp2h")
+            head = box_in(stream, size, b"jp2c", longest=_HEAD)
         info = j2k_info(head, name)
-        kinds = dict(boxes(boxed, name))
+        kinds = dict(boxes(boxed))
         if b"pclr" in kinds:
             raise DataError(f"{name}: JPEG 2000 with a palette is not read; convert it to RGB")
         depth = info.depths[0]

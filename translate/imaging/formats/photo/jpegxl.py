@@ -151,7 +151,7 @@ class JpegXl(Codec):
         stream.seek(0)
         head = stream.read(_HEAD)
         if head.startswith(_CONTAINER):
-            head = _codestream(stream, size, name)
+            head = _codestream(stream, size)
         try:
             info = jxl_info(head)
         except IndexError:
@@ -193,8 +193,8 @@ class JpegXl(Codec):
         return bytes(jpegxl_encode(np.ascontiguousarray(array), numthreads=1, **options))
 
 
-def _codestream(stream: BinaryIO, size: int, name: str) -> bytes:
+def _codestream(stream: BinaryIO, size: int) -> bytes:
     """The beginning of the codestream in a file of boxes."""
-    whole = box_in(stream, size, b"jxlc", name, longest=_HEAD)
+    whole = box_in(stream, size, b"jxlc", longest=_HEAD)
     # The parts of a codestream begin with their number, in 4 bytes.
-    return whole or box_in(stream, size, b"jxlp", name, longest=_HEAD)[4:]
+    return whole or box_in(stream, size, b"jxlp", longest=_HEAD)[4:]

@@ -17,14 +17,15 @@ from translate.imaging.formats.samples import as_samples
 from translate.imaging.image import Header, Image, Limits
 
 _KIND, _WIDTH, _HEIGHT = 0xBC01, 0xBC80, 0xBC81
-# Where the coded picture is and how long; the same of a plane of alpha.
-_PARTS = ((0xBCC0, 0xBCC1), (0xBCC2, 0xBCC3))
+# Where the coded picture is, and how many bytes it has.
+_OFFSET, _COUNT = 0xBCC0, 0xBCC1
 # The last byte of the number of a kind: (colour channels, alpha, bits, floats).
 _PIXELS = {
     0x08: (1, False, 8, False), 0x0B: (1, False, 16, False), 0x11: (1, False, 32, True), 0x3E: (1, False, 32, True),
     0x0C: (3, False, 8, False), 0x0D: (3, False, 8, False), 0x0F: (3, True, 8, False), 0x15: (3, False, 16, False),
     0x16: (3, True, 16, False), 0x19: (3, True, 32, True), 0x1B: (3, False, 32, True), 0x3B: (3, False, 32, True),
     0x3A: (3, True, 32, True), 0x0E: (3, False, 8, False),
+    0xE9: (3, True, 8, False),
 }  # fmt: skip
 
 
@@ -36,10 +37,9 @@ class JpegXr(Codec):
     def open(self, stream: BinaryIO, size: int, name: str, limits: Limits) -> Opened:
         tags = _tags(stream, name)
         width, height = (int.from_bytes(tags.get(tag, b""), "little") for tag in (_WIDTH, _HEIGHT))
-        for offset, count in _PARTS:
-            start, length = (int.from_bytes(tags.get(tag, b""), "little") for tag in (offset, count))
-            if start + length > size or (offset in tags and not length):
-                raise DataError(f"{name}: truncated JPEG XR: its picture reaches beyond the file")
+        start, length = (int.from_bytes(tags.get(tag, b""), "little") for tag in (_OFFSET, _COUNT))
+        if not start or not length or start + length > size:
+            raise DataError(f"{name}: truncated JPEG XR: its picture reaches beyond the file")
         kind = tags.get(_KIND, b"")
         if len(kind) != 16 or kind[15] not in _PIXELS:
             raise DataError(f"{name}: JPEG XR with pixels of another kind than grey, RGB and RGBA is not read")

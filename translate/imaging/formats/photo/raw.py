@@ -55,7 +55,7 @@ class Raw(Codec):
 def is_raw_tiff(head: bytes) -> bool:
     """Whether a TIFF is a raw photo, by its first directory: it has a version of DNG, or a mosaic, or a camera's
     preview and further parts."""
-    if head[:4] not in (b"II*\0", b"MM\0*"):
+    if len(head) < 8 or head[:4] not in (b"II*\0", b"MM\0*"):
         return False
     order = "<" if head[:2] == b"II" else ">"
     at = struct.unpack(f"{order}I", head[4:8])[0]

@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import struct
 import tempfile
+from contextlib import redirect_stdout
 from dataclasses import dataclass
+from io import StringIO
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -117,7 +119,8 @@ class OpenExr(Codec):
         with tempfile.TemporaryDirectory() as folder:  # the library reads files alone
             path = Path(folder) / "image.exr"
             path.write_bytes(data)
-            with OpenEXR.File(str(path), separate_channels=True) as file:
+            # What it has to say, it prints, and what it prints is raised here as missing channels.
+            with redirect_stdout(StringIO()), OpenEXR.File(str(path), separate_channels=True) as file:
                 stored = file.channels()
                 array = np.stack([np.asarray(stored[channel].pixels) for channel in exr.channels], axis=2)
         array = as_samples(array.astype(np.float32), name)
