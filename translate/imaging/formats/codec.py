@@ -6,6 +6,7 @@ announces too much is refused before a decoder sees it: `open` reads the header 
 
 from __future__ import annotations
 
+import importlib
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from typing import Any, BinaryIO, ClassVar
@@ -133,9 +134,16 @@ def damaged(name: str, kind: str, error: Exception | str) -> DataError:
     return DataError(f"{name}: damaged or truncated {kind.upper()}: {why}")
 
 
-def missing_extra(name: str, what: str, package: str, extra: str) -> DataError:
-    """The error for a file whose decoder is in a package that is not installed."""
-    return DataError(f"{name}: {what} need the package {package}: pip install 'translate-i2i[{extra}]'")
+def decoder(module: str, name: str, what: str, package: str, extra: str = "") -> Any:
+    """The module of a package that decodes `what`, imported when the first such file comes.
+
+    Errors: DataError where it is not installed, with what to do.
+    """
+    try:
+        return importlib.import_module(module)
+    except ImportError:
+        install = f"translate-i2i[{extra}]" if extra else package
+        raise DataError(f"{name}: {what} need the package {package}: pip install '{install}'") from None
 
 
 def check_frames(frames: int, name: str) -> None:

@@ -7,6 +7,7 @@ import struct
 from dataclasses import dataclass
 from typing import Any, BinaryIO
 
+import imagecodecs
 import numpy as np
 from kornia_rs.io import ImageDecoder
 from PIL.Image import Exif
@@ -169,9 +170,7 @@ class Jpeg(PillowCodec):
     def decode(self, opened: Opened, data: bytes, name: str) -> Image:
         info = jpeg_info(data, name)
         if isinstance(opened.source, Special):
-            from imagecodecs import jpeg_decode
-
-            wide = filled(np.asarray(jpeg_decode(data)), opened.source.bits)
+            wide = filled(np.asarray(imagecodecs.jpeg_decode(data)), opened.source.bits)
             return turned(opened, wide.reshape(*wide.shape[:2], -1), None, opened.source.icc, name)
         # Of kinds that TurboJPEG does not know (CMYK, odd sampling) only a `GuardedReader` notices data that run out.
         array = _turbo(info, data, name) if info.turbo else decoded(opened, alpha=False)

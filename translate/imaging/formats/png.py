@@ -12,6 +12,7 @@ import zlib
 from dataclasses import dataclass, replace
 from typing import Any, BinaryIO
 
+import imagecodecs
 import numpy as np
 from PIL.Image import Exif
 from PIL.ImageFile import ImageFile
@@ -226,9 +227,7 @@ def _wide(header: Header, data: bytes) -> Array:
 
 def _encode_wide(image: Image, compression: int) -> bytes:
     """A PNG of 16-bit colour or alpha, which Pillow cannot write."""
-    from imagecodecs import png_encode  # late: workers that only read start sooner without it
-
-    data: bytes = bytes(png_encode(np.ascontiguousarray(image.array), level=compression))
+    data: bytes = bytes(imagecodecs.png_encode(np.ascontiguousarray(image.array), level=compression))
     if image.icc is None:
         return data
     chunk = b"iCCP" + b"icc\x00\x00" + zlib.compress(image.icc)

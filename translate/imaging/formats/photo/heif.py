@@ -5,10 +5,13 @@ from __future__ import annotations
 from io import BytesIO
 from typing import Any, BinaryIO
 
+import imagecodecs
 import numpy as np
+from PIL import Image as Pillow
+from PIL.AvifImagePlugin import AvifImageFile
 
 from translate.errors import DataError
-from translate.imaging.formats.codec import Codec, Keeps, Opened, Settings, check_frames, missing_extra, turned
+from translate.imaging.formats.codec import Codec, Keeps, Opened, Settings, check_frames, decoder, turned
 from translate.imaging.formats.photo.boxes import HeifInfo, brands, heif_info
 from translate.imaging.image import FRAMES, Header, Image, Limits
 from translate.imaging.pixels import filled
@@ -48,23 +51,17 @@ class Avif(_Heif):
     def open(self, stream: BinaryIO, size: int, name: str, limits: Limits) -> Opened:
         opened = super().open(stream, size, name, limits)
         if opened.source.sequence:
-            from PIL.AvifImagePlugin import AvifImageFile
-
             stream.seek(0)
             check_frames(min(AvifImageFile(stream).n_frames, FRAMES + 1), name)
         return opened
 
     def decode(self, opened: Opened, data: bytes, name: str) -> Image:
-        from imagecodecs import avif_decode
-
         info: HeifInfo = opened.source
-        array = avif_decode(data, index=0 if info.sequence else None, numthreads=1)
+        array = imagecodecs.avif_decode(data, index=0 if info.sequence else None, numthreads=1)
         array = array[..., None] if array.ndim == 2 else array
         return _image(opened, _transformed(filled(array, info.bits), info), _profile(data, name), name)
 
     def encode(self, image: Image, name: str, settings: Settings) -> bytes:
-        from PIL import Image as Pillow
-
         options: dict[str, Any] = {"icc_profile": image.icc} if image.icc else {}
         array = image.array
         if array.shape[2] <= 2:  # grey: three equal channels, which the format stores without their chroma
@@ -85,11 +82,8 @@ class Heic(_Heif):
         return head[4:8] == b"ftyp" and _AVIF.isdisjoint(names) and not _HEIC.isdisjoint(names)
 
     def decode(self, opened: Opened, data: bytes, name: str) -> Image:
-        try:
-            from pillow_heif import open_heif
-        except ImportError:
-            raise missing_extra(name, "HEIC photos", "pillow-heif", "heic") from None
-        file = open_heif(BytesIO(data), convert_hdr_to_8bit=False)
+        heif = decoder("pillow_heif", name, "HEIC photos", "pillow-heif")
+        file = heif.open_heif(BytesIO(data), convert_hdr_to_8bit=False)
         picture = file[file.primary_index]
         array: Array = np.asarray(picture)
         icc: Any = picture.info.get("icc_profile")

@@ -10,6 +10,7 @@ import struct
 from dataclasses import dataclass
 from typing import Any, BinaryIO
 
+import imagecodecs
 import numpy as np
 
 from translate.errors import DataError
@@ -90,13 +91,13 @@ class Jpeg2000(Codec):
         return Opened(self, header, (info, kinds))
 
     def decode(self, opened: Opened, data: bytes, name: str) -> Image:
-        from imagecodecs import htj2k_decode, jpeg2k_decode
-
         info, kinds = opened.source
         # A decoder fills with grey what it lacks, so that the end marker has to be there.
         if not data.rstrip(b"\0").endswith(_END) and _END not in data[-64:]:
             raise DataError(f"{name}: truncated JPEG 2000: the file ends before its end marker")
-        array = htj2k_decode(data) if info.high_throughput else jpeg2k_decode(data, numthreads=1)
+        array = (
+            imagecodecs.htj2k_decode(data) if info.high_throughput else imagecodecs.jpeg2k_decode(data, numthreads=1)
+        )
         array = array[..., None] if array.ndim == 2 else array
         channels = opened.header.channels
         array = filled(array, info.depths[0])
@@ -104,14 +105,12 @@ class Jpeg2000(Codec):
         return turned(opened, array[..., :channels], alpha, _profile(kinds.get(b"colr", b"")), name)
 
     def encode(self, image: Image, name: str, settings: Settings) -> bytes:
-        from imagecodecs import jpeg2k_encode
-
         array = image.array[..., 0] if image.array.shape[2] == 1 else image.array
         # The level is a signal-to-noise ratio in decibels: 0 means lossless.
         options: dict[str, Any] = {"reversible": True, "level": 0}
         if settings.quality < 100:
             options = {"reversible": False, "level": 20 + settings.quality * 0.3}
-        return bytes(jpeg2k_encode(np.ascontiguousarray(array), codecformat="jp2", numthreads=1, **options))
+        return bytes(imagecodecs.jpeg2k_encode(np.ascontiguousarray(array), codecformat="jp2", numthreads=1, **options))
 
 
 def _profile(colr: bytes) -> bytes | None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import struct
 from typing import BinaryIO
 
+import imagecodecs
 import numpy as np
 
 from translate.errors import DataError
@@ -45,14 +46,10 @@ class JpegLs(Codec):
         return Opened(self, header, bits)
 
     def decode(self, opened: Opened, data: bytes, name: str) -> Image:
-        from imagecodecs import jpegls_decode
-
-        array = filled(np.asarray(jpegls_decode(data)), opened.source)
+        array = filled(np.asarray(imagecodecs.jpegls_decode(data)), opened.source)
         array = array[..., None] if array.ndim == 2 else array
         return turned(opened, array[..., :3], array[..., 3] if opened.header.alpha else None, None, name)
 
     def encode(self, image: Image, name: str, settings: Settings) -> bytes:
-        from imagecodecs import jpegls_encode
-
         array = image.array[..., 0] if image.array.shape[2] == 1 else image.array
-        return bytes(jpegls_encode(np.ascontiguousarray(array), level=0))
+        return bytes(imagecodecs.jpegls_encode(np.ascontiguousarray(array), level=0))

@@ -8,6 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, BinaryIO
 
+import imagecodecs
 import numpy as np
 
 from translate.errors import DataError
@@ -168,10 +169,8 @@ class JpegXl(Codec):
         return Opened(self, header, info)
 
     def decode(self, opened: Opened, data: bytes, name: str) -> Image:
-        from imagecodecs import jpegxl_decode
-
         header, info = opened.header, opened.source
-        array = jpegxl_decode(data, numthreads=1)  # turned upright
+        array = imagecodecs.jpegxl_decode(data, numthreads=1)  # turned upright
         array = array[..., None] if array.ndim == 2 else array
         array = array.astype(np.float32, copy=False) if info.floating else array
         if info.bits not in (8, 16) and not info.floating and array.max(initial=0) < 1 << info.bits:
@@ -185,12 +184,10 @@ class JpegXl(Codec):
         return Image(pixels, alpha, matching(None, header.channels), header.mode)
 
     def encode(self, image: Image, name: str, settings: Settings) -> bytes:
-        from imagecodecs import jpegxl_encode
-
         lossless = settings.quality >= 100
         array = image.array[..., 0] if image.array.shape[2] == 1 else image.array
         options: dict[str, Any] = {"lossless": True} if lossless else {"level": settings.quality}
-        return bytes(jpegxl_encode(np.ascontiguousarray(array), numthreads=1, **options))
+        return bytes(imagecodecs.jpegxl_encode(np.ascontiguousarray(array), numthreads=1, **options))
 
 
 def _codestream(stream: BinaryIO, size: int) -> bytes:

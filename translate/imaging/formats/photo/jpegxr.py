@@ -9,6 +9,7 @@ from __future__ import annotations
 import struct
 from typing import BinaryIO
 
+import imagecodecs
 import numpy as np
 
 from translate.errors import DataError
@@ -49,10 +50,8 @@ class JpegXr(Codec):
         return Opened(self, header)
 
     def decode(self, opened: Opened, data: bytes, name: str) -> Image:
-        from imagecodecs import jpegxr_decode
-
         header = opened.header
-        array = as_samples(np.asarray(jpegxr_decode(data)), name)
+        array = as_samples(np.asarray(imagecodecs.jpegxr_decode(data)), name)
         array = array[..., None] if array.ndim == 2 else array
         if array.shape[2] < header.channels + header.alpha or array.dtype != np.dtype(header.dtype):
             raise DataError(f"{name}: damaged JPEG XR: its header and its picture differ")

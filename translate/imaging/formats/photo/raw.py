@@ -12,7 +12,7 @@ from typing import Any, BinaryIO
 import numpy as np
 
 from translate.errors import DataError
-from translate.imaging.formats.codec import Codec, Opened, missing_extra
+from translate.imaging.formats.codec import Codec, Opened, decoder
 from translate.imaging.image import Header, Image, Limits
 
 _SIGNATURES = (b"FUJIFILMCCD-RAW", b"IIRO\x08", b"IIRS\x08", b"MMOR", b"IIU\x00", b"FOVb")
@@ -75,10 +75,7 @@ def is_raw_tiff(head: bytes) -> bool:
 
 
 def _opened(stream: BinaryIO, name: str) -> Any:
-    try:
-        import rawpy
-    except ImportError:
-        raise missing_extra(name, "raw photos", "rawpy", "raw") from None
+    rawpy = decoder("rawpy", name, "raw photos", "rawpy", "raw")
     try:
         return rawpy.imread(stream)
     except rawpy.LibRawError as error:

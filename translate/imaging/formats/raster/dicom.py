@@ -6,10 +6,11 @@ from collections.abc import Callable
 from io import BytesIO
 from typing import Any, BinaryIO
 
+import imagecodecs
 import numpy as np
 
 from translate.errors import DataError
-from translate.imaging.formats.codec import Codec, Opened, check_frames, missing_extra
+from translate.imaging.formats.codec import Codec, Opened, check_frames, decoder
 from translate.imaging.formats.samples import as_samples
 from translate.imaging.image import Header, Image, Limits
 
@@ -52,8 +53,7 @@ class Dicom(Codec):
         return Opened(self, header)
 
     def decode(self, opened: Opened, data: bytes, name: str) -> Image:
-        import pydicom
-
+        pydicom = decoder("pydicom", name, "DICOM files", "pydicom", "dicom")
         facts = pydicom.dcmread(BytesIO(data))
         header = opened.header
         array = _pixels(facts, name).reshape(header.height, header.width, header.channels)
@@ -69,10 +69,7 @@ class Dicom(Codec):
 
 def _facts(stream: BinaryIO, name: str) -> Any:
     """The elements before the pixels. Errors: DataError where pydicom is not installed, or gives the file up."""
-    try:
-        import pydicom
-    except ImportError:
-        raise missing_extra(name, "DICOM", "pydicom", "dicom") from None
+    pydicom = decoder("pydicom", name, "DICOM files", "pydicom", "dicom")
     try:
         return pydicom.dcmread(stream, stop_before_pixels=True)
     except Exception as error:  # it raises nearly anything at damaged files
@@ -85,11 +82,9 @@ def _pixels(facts: Any, name: str) -> Array:
     if syntax not in _DECODERS:
         whole: Array = facts.pixel_array
         return whole
-    import imagecodecs
-    from pydicom.encaps import generate_frames
-
+    encaps = decoder("pydicom.encaps", name, "DICOM files", "pydicom", "dicom")
     decode: Callable[[bytes], Array] = getattr(imagecodecs, f"{_DECODERS[syntax]}_decode")
-    array: Array = np.asarray(decode(next(generate_frames(facts.PixelData, number_of_frames=1))))
+    array: Array = np.asarray(decode(next(encaps.generate_frames(facts.PixelData, number_of_frames=1))))
     if facts.PixelRepresentation and array.dtype.kind == "u":
         # Numbers in two's complement of as many bits as are stored.
         spare = 8 * array.dtype.itemsize - int(facts.BitsStored)

@@ -17,7 +17,7 @@ from typing import Any, BinaryIO
 import numpy as np
 
 from translate.errors import DataError
-from translate.imaging.formats.codec import Codec, Keeps, Opened, Settings, turned
+from translate.imaging.formats.codec import Codec, Keeps, Opened, Settings, decoder, turned
 from translate.imaging.formats.samples import as_samples
 from translate.imaging.image import Header, Image, Limits
 
@@ -113,14 +113,13 @@ class OpenExr(Codec):
         return Opened(self, header, exr)
 
     def decode(self, opened: Opened, data: bytes, name: str) -> Image:
-        import OpenEXR
-
+        openexr = decoder("OpenEXR", name, "OpenEXR files", "OpenEXR")
         exr: ExrHeader = opened.source
         with tempfile.TemporaryDirectory() as folder:  # the library reads files alone
             path = Path(folder) / "image.exr"
             path.write_bytes(data)
             # What it has to say, it prints, and what it prints is raised here as missing channels.
-            with redirect_stdout(StringIO()), OpenEXR.File(str(path), separate_channels=True) as file:
+            with redirect_stdout(StringIO()), openexr.File(str(path), separate_channels=True) as file:
                 stored = file.channels()
                 array = np.stack([np.asarray(stored[channel].pixels) for channel in exr.channels], axis=2)
         array = as_samples(array.astype(np.float32), name)
@@ -133,8 +132,7 @@ class OpenExr(Codec):
         return turned(opened, plain, alpha, None, name)
 
     def encode(self, image: Image, name: str, settings: Settings) -> bytes:
-        import OpenEXR
-
+        openexr = decoder("OpenEXR", name, "OpenEXR files", "OpenEXR")
         pixels, alpha = _floats(image.pixels), None if image.alpha is None else _floats(image.alpha)
         count = pixels.shape[2]
         names = [f"band.{number:04d}" for number in range(count)]
@@ -143,11 +141,11 @@ class OpenExr(Codec):
         if alpha is not None:
             pixels, names = np.dstack([pixels * alpha[..., None], alpha]), [*names, "A"]
         channels = {key: np.ascontiguousarray(pixels[..., number]) for number, key in enumerate(names)}
-        compression = OpenEXR.ZIP_COMPRESSION if settings.compression > 1 else OpenEXR.NO_COMPRESSION
-        header = {"compression": compression, "type": OpenEXR.scanlineimage}
+        compression = openexr.ZIP_COMPRESSION if settings.compression > 1 else openexr.NO_COMPRESSION
+        header = {"compression": compression, "type": openexr.scanlineimage}
         with tempfile.TemporaryDirectory() as folder:
             path = Path(folder) / "image.exr"
-            OpenEXR.File(header, channels).write(str(path))
+            openexr.File(header, channels).write(str(path))
             return path.read_bytes()
 
 

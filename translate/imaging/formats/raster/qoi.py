@@ -5,6 +5,9 @@ from __future__ import annotations
 import struct
 from typing import BinaryIO
 
+import imagecodecs
+import numpy as np
+
 from translate.errors import DataError
 from translate.imaging.formats.codec import Codec, Keeps, Opened, Settings, turned
 from translate.imaging.image import Header, Image, Limits
@@ -31,21 +34,16 @@ class Qoi(Codec):
         return Opened(self, header)
 
     def decode(self, opened: Opened, data: bytes, name: str) -> Image:
-        from imagecodecs import qoi_decode
-
         if _pixels(data, name) != opened.header.width * opened.header.height:
             raise DataError(f"{name}: truncated or damaged QOI: its codes give another number of pixels")
-        array = qoi_decode(data)
+        array = imagecodecs.qoi_decode(data)
         return turned(opened, array[..., :3], array[..., 3] if opened.header.alpha else None, None, name)
 
     def encode(self, image: Image, name: str, settings: Settings) -> bytes:
-        import numpy as np
-        from imagecodecs import qoi_encode
-
         array = image.array
         if array.shape[2] <= 2:  # the format has no grey
             array = np.dstack([array[..., :1]] * 3 + [array[..., 1:]])
-        return bytes(qoi_encode(np.ascontiguousarray(array)))
+        return bytes(imagecodecs.qoi_encode(np.ascontiguousarray(array)))
 
 
 def _pixels(data: bytes, name: str) -> int:

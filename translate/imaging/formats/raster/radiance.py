@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from typing import BinaryIO
 
+import imagecodecs
 import numpy as np
 
 from translate.errors import DataError
@@ -39,8 +40,6 @@ class Radiance(Codec):
         return Opened(self, header, match)
 
     def decode(self, opened: Opened, data: bytes, name: str) -> Image:
-        from imagecodecs import rgbe_decode
-
         match, header = opened.source, opened.header
         array = np.empty((header.height, header.width, 3), np.float32)
         body = data[match.end() :]
@@ -48,7 +47,7 @@ class Radiance(Codec):
         least = header.height * (4 + 8 * (-(-header.width // 127))) if 8 <= header.width < 1 << 15 else header.height
         if len(body) < min(least, 4 * header.width * header.height):
             raise DataError(f"{name}: truncated Radiance HDR: {len(body):,} bytes for {header.height:,} rows")
-        rgbe_decode(body, header=False, rle=None, out=array)
+        imagecodecs.rgbe_decode(body, header=False, rle=None, out=array)
         array = as_samples(array, name)
         array = array[::-1] if match[1] == b"+" else array
         array = array[:, ::-1] if match[3] == b"-" else array
