@@ -210,9 +210,7 @@ def test_pixels_that_are_declared_to_be_no_data(dtype: Any, value: float, tmp_pa
     with pytest.raises(DataError, match=r"a.tif: 1 of 4 pixels hold no data \(GDAL_NODATA\).*fill them in"):
         read_samples(tmp_path / "a.tif")
     two = np.array([[[1, 2]], [[3, value]]], dtype)
-    with pytest.raises(
-        DataError, match=r"x: 1 of 4 samples are -.*, which the tag GDAL_NODATA says .* beside"
-    ):
+    with pytest.raises(DataError, match=r"x: 1 of 4 samples are -.*, which the tag GDAL_NODATA says .* beside"):
         decode(tiff(two, photometric="minisblack", planarconfig="contig", extratags=[tag]), "x")
     whole = np.array([[1, 2], [3, 4]], dtype)
     assert np.array_equal(decode(tiff(whole, photometric="minisblack", extratags=[tag]), "x").pixels[..., 0], whole)

@@ -120,8 +120,10 @@ def _common(entry: Entry, header: Header, translator: Translator, options: Conve
         return ALONE
     if translator.draws(options.direction) or item.others or item.values or options.samples > 1:
         return ALONE
+    # Deep images are computed in another precision where that was found out, and go by themselves then.
+    apart = options.precision == "auto" and translator.precision != "fp32" and is_deep(header)
     size = header.height, header.width
-    return *translator.padded_key(options.direction, size, header.channels), is_deep(header)
+    return *translator.padded_key(options.direction, size, header.channels), apart
 
 
 def _most(header: Header, translator: Translator, options: ConvertOptions) -> int:
