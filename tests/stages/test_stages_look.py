@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 
 from translate.data.dataset import Dataset
+from translate.errors import ConfigError
 from translate.imaging.appearance.handling import Handling
 from translate.imaging.colour.spaces import profile_of
 from translate.imaging.io import Image, read, write
@@ -75,7 +76,9 @@ def test_counts_of_12_bits(tmp_path: Path, look: str, white: float | None) -> No
     assert np.abs(stored - counts[0] * (65535 / white if white else 1)).max() <= 0.5
     model = load(runs / "train")
     assert model.program.handling == Handling(white=white)
-    assert load(runs / "train", handling=Handling(white=100)).program.handling.white == 100
+    with pytest.raises(ConfigError, match="images are treated by alpha, white, colour, metadata, and not by 'whit'"):
+        load(runs / "train", whit=100)
+    assert load(runs / "train", white=100).program.handling.white == 100
 
 
 def test_a_space_of_its_own(tmp_path: Path) -> None:
@@ -95,5 +98,5 @@ def test_a_space_of_its_own(tmp_path: Path) -> None:
     seen = model.translate_image(image)
     plain = model.translate_image(Image(image.pixels), None)
     # The numbers are those of the networks' space; without a profile they would be sRGB.
-    numbers = load(runs / "train", handling=Handling(colour="as-is")).translate_image(Image(image.pixels))
+    numbers = load(runs / "train", colour="as-is").translate_image(Image(image.pixels))
     assert np.array_equal(seen.pixels, numbers.pixels) and not np.array_equal(plain.pixels, numbers.pixels)

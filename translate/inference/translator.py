@@ -86,8 +86,7 @@ class Translator(Described):
 
     def with_handling(self, **changes: Any) -> Translator:
         """A translator with the same weights that treats images otherwise: `alpha="ignore"`; see `Handling`."""
-        handling = replace(self.program.handling, **changes)
-        return self._with(self.program.with_handling(handling)) if changes else self
+        return self._with(self.program.with_handling(self.program.handling.changed(**changes))) if changes else self
 
     def refreshed(self) -> Translator:
         """A translator for weights that were changed in place; see `Program.refreshed`."""

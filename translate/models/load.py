@@ -62,6 +62,7 @@ def load(
     method: type[Method[Any]] | None = None,
     networks: Mapping[str, nn.Module] = NO_NETWORKS,
     handling: Handling = DEFAULT,
+    **treatment: Any,
 ) -> Translator:
     """Loads a trained model: a bundle's folder, a train stage's folder, the pointer to one (`runs/NAME/train`), or a
     file that `translate models export` wrote.
@@ -80,15 +81,15 @@ def load(
     warning, where an image larger than memory is translated in bands that only come near to the whole. Of a model that
     `translate.train` made of a class or of networks of one's own, `method` is that class, and `networks` are modules of
     the same structure by the names of the options that they were given as: `networks={"generator": Mine()}`.
-    `handling` says how alpha and white of images are treated; so do keywords of a call, `model(image, alpha="ignore")`.
-    Errors:
-    ConfigError (no model there), DataError (damaged), PluginError (the plugin is missing, or builds other networks than
+    `alpha`, `white`, `colour` and `metadata` say how images are treated, as the options of `translate convert` do, or
+    all of them in one `handling`; so do keywords of a call, `model(image, alpha="ignore")`. Errors: ConfigError (no
+    model there, a wrong option), DataError (damaged), PluginError (the plugin is missing, or builds other networks than
     the bundle holds).
     """
     components = registry or Registry()
     if method is not None or networks:
         components = OwnComponents(components, method, networks)
-    options = LoadOptions(ref, device, precision, seed, weights, runtime, tile, handling=handling)
+    options = LoadOptions(ref, device, precision, seed, weights, runtime, tile, handling=handling.changed(**treatment))
     return load_model(options, components, resolver, tell, networks)
 
 
@@ -149,7 +150,8 @@ def _load_exported(options: LoadOptions, resolver: Callable[[str], Path] | None)
         raise ConfigError(f"{options.ref}: an exported model takes whole images, with its own weights, in fp32 alone")
     exported = open_exported(options.ref, options.device, lambda: locate(options.ref, resolver))
     facts = exported.facts
-    return Translator(exported, {}, facts.plugin, info=facts.to_json(), tile="off", handling=options.handling)
+    handling = options.handling.filled(facts.recorded.get("handling", {}))
+    return Translator(exported, {}, facts.plugin, info=facts.to_json(), tile="off", handling=handling)
 
 
 def portable(options: LoadOptions, resolver: Callable[[str], Path] | None = None) -> LoadOptions:

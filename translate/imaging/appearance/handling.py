@@ -51,6 +51,12 @@ class Handling:
         if self.white is not None and not self.white > 0:
             raise ConfigError(f"white is a value above 0, such as 4095 for counts of 12 bits, not {self.white:g}")
 
+    def changed(self, **fields: Any) -> Handling:
+        """The same with other values of some fields. Errors: ConfigError for what is none."""
+        if wrong := [name for name in fields if name not in vars(self)]:
+            raise ConfigError(f"images are treated by {', '.join(vars(self))}, and not by {wrong[0]!r}")
+        return replace(self, **fields)
+
     def filled(self, remembered: Mapping[str, Any]) -> Handling:
         """The same with what a model remembers of its training images, where nothing is said."""
         own = vars(self)

@@ -177,6 +177,7 @@ def facts_of(translator: Translator, direction: str) -> ExportFacts:
         },
         "dropout_left_out": translator.program.drops,
         "weights": bundle.files[TENSORS],
+        **({"handling": bundle.recorded["handling"]} if "handling" in bundle.recorded else {}),
     }
     return ExportFacts.from_json(facts)
 
