@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from importlib.util import find_spec
 from typing import IO, TYPE_CHECKING, Any
 
+from translate.streams import lenient
 from translate.text import duration, number
 
 if TYPE_CHECKING:
@@ -24,9 +25,10 @@ PLAIN_SECONDS = 10.0
 def console(*, json: bool = False, stream: IO[str] | None = None) -> Console:
     """The console for this process: messages, tables and progress on stdout (`json`: on stderr), warnings on stderr."""
     stream = stream or (sys.stderr if json else sys.stdout)
-    if stream.isatty() and os.environ.get("TERM") != "dumb":
-        return TerminalConsole(stream)
     if stream is sys.stdout and in_notebook():
+        return TerminalConsole(stream)
+    stream = lenient(stream)
+    if stream.isatty() and os.environ.get("TERM") != "dumb":
         return TerminalConsole(stream)
     return PlainConsole(stream)
 
@@ -71,13 +73,10 @@ class PlainConsole:
     """Lines of text, for files, pipes and dumb terminals."""
 
     def __init__(self, stream: IO[str] | None = None, errors: IO[str] | None = None) -> None:
-        self._stream, self._errors = stream or sys.stdout, errors or sys.stderr
+        self._stream, self._errors = lenient(stream or sys.stdout), lenient(errors or sys.stderr)
 
     def say(self, text: str) -> None:
-        try:
-            print(text, file=self._stream, flush=True)
-        except BrokenPipeError:  # whoever read along has left (`| head`); the work goes on
-            os.dup2(os.open(os.devnull, os.O_WRONLY), self._stream.fileno())
+        print(text, file=self._stream, flush=True)
 
     def warn(self, text: str) -> None:
         print(f"warning: {text}", file=self._errors, flush=True)
@@ -126,7 +125,7 @@ class TerminalConsole:
         from rich.console import Console as RichConsole
 
         # In a notebook rich hands HTML to the page, unless a file is named.
-        file = None if in_notebook() else stream
+        file = None if in_notebook() else lenient(stream)
         self._rich = console or RichConsole(file=file, highlight=False, markup=False, emoji=False)
 
     def say(self, text: str) -> None:

@@ -37,5 +37,9 @@ class StageError(TranslateError):
 class Stopped(SystemExit):
     """A run that was asked to stop and leaves everything in order. `code` is what the process ends with.
 
-    Not an error: whoever turns a plugin's SystemExit into an error lets this one pass.
+    Not an error: whoever turns a plugin's SystemExit into an error lets this one pass. `told`: the user has been told.
     """
+
+    def __init__(self, code: int, *, told: bool = False) -> None:
+        super().__init__(code)
+        self.told = told

@@ -118,7 +118,7 @@ ALGORITHMS = (
     "translate/conversion/journal.py",
     "translate/imaging/sandbox.py",
     "translate/imaging/formats/tiff/directory.py",
-    "translate/data/loader.py",
+    "translate/data/loading/*.py",
 )
 COMMENTS = 0.03
 

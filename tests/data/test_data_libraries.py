@@ -19,7 +19,8 @@ from data_images import picture
 from translate.console import PlainConsole
 from translate.contracts import IGNORE, DeviceTransform, DeviceTransformUse, Transform, TransformUse
 from translate.data.dataset import Dataset
-from translate.data.loader import Loader, Samples, augmented
+from translate.data.loading.loader import Loader
+from translate.data.loading.samples import Samples, augmented
 from translate.errors import ConfigError, DataError
 from translate.pipeline import plan, run
 from translate.pipeline.location import PipelineError

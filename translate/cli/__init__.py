@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import errno
+import signal
 import traceback
 from functools import partial
 from typing import Any
@@ -11,10 +11,12 @@ import click
 
 from translate.cli import authoring, catalogue, convert, images, pipelines, plugins, sample, services
 from translate.cli.plugin_commands import PluginCommands
-from translate.errors import TranslateError
+from translate.errors import Stopped, TranslateError
+from translate.signals import exit_code, stopping
+from translate.streams import standard_streams
 from translate.version import __version__
 
-STOPPED_BY_HAND = 130
+STOPPED = "stopped; the same command goes on from here"
 
 
 class Main(PluginCommands):
@@ -24,17 +26,24 @@ class Main(PluginCommands):
         rest = [arg for arg in args if arg != "--traceback"]
         return super().parse_args(ctx, rest if rest == args else ["--traceback", *rest])
 
+    def main(self, *args: Any, **kwargs: Any) -> Any:
+        with standard_streams():
+            return super().main(*args, **kwargs)
+
     def invoke(self, ctx: click.Context) -> Any:
         try:
-            return super().invoke(ctx)
+            with stopping():
+                return super().invoke(ctx)
         except (click.ClickException, click.exceptions.Exit, click.Abort):
             raise
         except KeyboardInterrupt:
-            click.echo("stopped; the same command goes on from here", err=True)
-            ctx.exit(STOPPED_BY_HAND)
+            click.echo(STOPPED, err=True)
+            ctx.exit(exit_code(signal.SIGINT))
+        except Stopped as stopped:
+            if not stopped.told:
+                click.echo(STOPPED, err=True)
+            raise
         except Exception as error:
-            if isinstance(error, BrokenPipeError) or getattr(error, "errno", None) == errno.EPIPE:
-                raise
             ctx.exit(_report(error, ctx.params.get("traceback", False)))
 
 

@@ -5,12 +5,9 @@ from __future__ import annotations
 import json
 import platform
 import shutil
-import signal
 import sys
-import threading
 import time
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from importlib.metadata import version
@@ -26,12 +23,10 @@ from translate.pipeline.interrupted.origin import Origin, origin_of, told
 from translate.pipeline.planner import Planned, Planner
 from translate.pipeline.safe_tracker import SafeTracking
 from translate.plugins import ENGINE, Registry
+from translate.signals import stopping
 from translate.storage import manifest
 from translate.storage.atomic import replace_dir
 from translate.storage.pointer import follow, point
-
-STOPPED = 75
-"""The exit code of a run that was asked to stop (SIGTERM) and can be resumed."""
 
 _SHOWN = {"images": "images", "scores": "scores.md"}
 """The file that is worth opening first in the folder of a stage, by the kind of its artifact."""
@@ -91,7 +86,7 @@ class Runner:
         status: Status = "failed"
         tracking = SafeTracking(self.planner, self.registry, pending, self.console)
         try:
-            with _sigterm():
+            with stopping():
                 emit("run_started", pipeline=title, folder=folder, stages=pending)
                 self._stages(names, origin, tracking)
             status = "done"
@@ -282,23 +277,6 @@ def _result(folder: Path, name: str | None) -> Path | None:
     if name is None or name.endswith(starts.PARTIAL):
         return None
     return folder / name if (folder / name).is_dir() else None
-
-
-@contextmanager
-def _sigterm() -> Iterator[None]:
-    """Turns SIGTERM into SystemExit(75), so that folders, locks and records are left in order."""
-
-    def stop(number: int, frame: Any) -> None:
-        raise Stopped(STOPPED)
-
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
-    before = signal.signal(signal.SIGTERM, stop)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGTERM, before)
 
 
 def _now() -> str:

@@ -11,7 +11,8 @@ from torch import nn
 
 from translate.contracts import Components, DeviceTransform, Method, Sides, StageContext, Transform
 from translate.data.dataset import Dataset
-from translate.data.loader import Loader, Samples
+from translate.data.loading.loader import Loader
+from translate.data.loading.samples import Samples
 from translate.device import cores, precision as precision_on
 from translate.errors import ConfigError, ContractError, StageError
 from translate.networks import count_parameters, network_builder

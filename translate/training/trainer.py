@@ -5,8 +5,9 @@ from __future__ import annotations
 import signal
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from itertools import islice
 from types import FrameType
 from typing import Any
 
@@ -14,11 +15,13 @@ import torch
 from torch import nn
 
 from translate.contracts import DeviceTransform, StageContext
-from translate.data.loader import Batch, Loader, augmented, to_device
+from translate.data.loading.loader import Loader
+from translate.data.loading.samples import Batch, augmented, to_device
 from translate.errors import Stopped
 from translate.imaging.grid import save_picture
 from translate.metrics import evaluate_sets
 from translate.seeding import derive
+from translate.signals import ending, exit_code, heard
 from translate.training import checkpoint
 from translate.training.best import Best
 from translate.training.config import TrainConfig
@@ -90,18 +93,30 @@ class Trainer:
         self.diagnostics = Diagnostics(context.console)
         self.log_every = 1 if context.debug else config.log_every
         self.signal: int | None = None
+        self._saved = state.step
+        """The step of the last checkpoint."""
         self._files: dict[int, str] = {}
         """The images of each step since the last log, for the message about a loss that is not finite."""
 
     # ------------------------------------------------------------------------------------------------- the loop
 
     def run(self) -> None:
-        """Trains up to the last step. Raises `Stopped` after a save when a signal asked to stop."""
+        """Trains up to the last step. Raises `Stopped` after a save when a signal asked to stop.
+
+        Errors: those of the data, after a save; StageError where the training cannot go on.
+        """
+        try:
+            self._run()
+        finally:
+            # Not when the iteration is collected: the traceback of an error holds it, in Python until the next error.
+            self.loader.close()
+
+    def _run(self) -> None:
         start, total = self.state.step, self.length.total
         images = self.config.batch_size * self.config.accumulate
         waited, began, saved_at = 0.0, time.perf_counter(), time.monotonic()
         shown: dict[str, Any] = {}
-        batches = iter(self.loader)
+        batches = self.loader.until(lambda: self.signal is not None)
         bar = self.context.console.progress(self.context.stage, total * images, start * images, "images")
         if start == 0 and self.validator is not None:
             # grids of step 0, from the live networks: the averages have not moved yet
@@ -111,8 +126,11 @@ class Trainer:
         with _signals(self), torch.autograd.set_detect_anomaly(self.context.debug), bar as progress:
             while self.state.step < total:
                 mark = time.perf_counter()
-                group = [next(batches) for _ in range(self.config.accumulate)]
+                group = self._group(batches)
                 waited += time.perf_counter() - mark
+                if len(group) < self.config.accumulate:  # asked to stop meanwhile
+                    self._save()
+                    self._stop()
                 self._step(group)
                 step = self.state.step
                 # Numbers leave the device at log steps only: each transfer waits for all work that is queued there.
@@ -134,9 +152,19 @@ class Trainer:
             self._save()
         if self.signal is not None:  # it came during the last save
             self._stop()
-        self.loader.close()
         if total > start:
             self._report_speed((total - start) * images, time.perf_counter() - began, waited)
+
+    def _group(self, batches: Iterator[Batch]) -> list[Batch]:
+        """The batches of a step, fewer where a signal came while they were waited for. Errors: as `run`."""
+        try:
+            return list(islice(batches, self.config.accumulate))
+        except Exception:
+            # No step is under way: what was learned since the last save is whole.
+            if self.state.step > self._saved:
+                self._save()
+                self.context.console.say(f"saved at step {self.state.step}, from which the same command goes on")
+            raise
 
     def _step(self, group: Sequence[Batch]) -> None:
         """One optimizer step of each player on `accumulate` batches."""
@@ -175,9 +203,8 @@ class Trainer:
         """Ends a training that was asked to stop, once it is saved. Errors: Stopped."""
         step, total = self.state.step, self.length.total
         self.context.console.say(f"stopped at step {step} of {total}, saved; the same command goes on from here")
-        self.loader.close()
-        # Of sysexits.h 75 means "try again", which schedulers understand; 130 is what shells give for Ctrl-C (128 + 2).
-        raise Stopped(75 if self.signal == signal.SIGTERM else 130)
+        assert self.signal is not None
+        raise Stopped(exit_code(self.signal), told=True)
 
     # ------------------------------------------------------------------------------------------- what is written
 
@@ -234,6 +261,7 @@ class Trainer:
         # curves first: a checkpoint never is ahead of what the tracker has on disk
         self.context.tracker.flush()
         folder = self.state.save(self.folder, self.config.keep.last, self.length.total)
+        self._saved = self.state.step
         self.context.emit("checkpoint_saved", step=self.state.step, folder=folder)
 
     def _report_speed(self, images: int, seconds: float, waited: float) -> None:
@@ -259,21 +287,14 @@ class Trainer:
 
 @contextmanager
 def _signals(trainer: Trainer) -> Iterator[None]:
-    """The first SIGTERM or Ctrl-C asks for a save at the end of the step; a second Ctrl-C interrupts at once."""
+    """The first signal to end asks for a save at the end of the step; a second Ctrl-C interrupts at once."""
 
     def ask(number: int, _: FrameType | None) -> None:
         if trainer.signal and number == signal.SIGINT:
             raise KeyboardInterrupt
         trainer.signal = number
-        trainer.context.console.say("stopping after this step; Ctrl-C again stops at once")
+        with suppress(RuntimeError):  # it interrupts a line that is being printed
+            trainer.context.console.say("stopping after this step; Ctrl-C again stops at once")
 
-    try:
-        previous_handlers: Sequence[Any] = [signal.signal(s, ask) for s in (signal.SIGTERM, signal.SIGINT)]
-    except ValueError:  # not the main thread: signals belong to somebody else
+    with heard(ask, [*ending(), signal.SIGINT]):
         yield
-        return
-    try:
-        yield
-    finally:
-        for number, handler in zip((signal.SIGTERM, signal.SIGINT), previous_handlers, strict=True):
-            signal.signal(number, handler)

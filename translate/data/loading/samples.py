@@ -1,4 +1,4 @@
-"""Batches for training: an endless stream, any batch of which is a function of (seed, step) alone.
+"""Batches for training by step: any of them is a function of (seed, step) alone.
 
 Each side is a stream of draws 0, 1, 2, ...: draw g is image `permutation(seed, side, g // n)[g % n]` of its n images,
 so that each image is used equally often on both sides, however unequal they are and whatever the batch size; step s
@@ -8,28 +8,20 @@ stream and augmentations of their own. An epoch is as many full batches as the l
 
 from __future__ import annotations
 
-import multiprocessing
-import os
-import signal
-import threading
 from collections import OrderedDict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from itertools import count
 from typing import Any
 
-import cv2
 import numpy as np
 import torch
 from torch import Tensor
-from torch.utils.data import DataLoader
 
 from translate.contracts import IGNORE, Class, DeviceTransform, Image, Labels, Side, Sides, Transform, Vector
 from translate.data.dataset import Dataset, normalise, to_tensor
 from translate.data.frames import joined_frames, split_frames
 from translate.data.transforms import apply
-from translate.device import cores
-from translate.errors import DataError, TranslateError
+from translate.errors import DataError
 from translate.seeding import derive
 
 Array = np.ndarray[Any, Any]
@@ -135,6 +127,14 @@ class Samples:
                 keys[side] = chosen
         return Batch(step, step // self.steps_per_epoch, images, keys)
 
+    def shown_at(self, step: int) -> list[str]:
+        """The keys of a step, of each group of sides."""
+        draws = range(step * self.batch_size, (step + 1) * self.batch_size)
+        keys: list[str] = []
+        for group in self.groups:
+            keys += [self._key(group[0], draw) for draw in draws]
+        return keys
+
     def first(self, step: int) -> None:
         """Makes the first sample of a step, and forgets it. Errors: DataError."""
         draw = step * self.batch_size
@@ -207,110 +207,3 @@ def is_picture(side: Side) -> bool:
 def _sample_tensor(array: Array) -> Tensor:
     """An image C x H x W, frames F x C x H x W, or a label map H x W."""
     return torch.stack([to_tensor(frame) for frame in array]) if array.ndim == 4 else to_tensor(array)
-
-
-class _Attempts:
-    """Samples whose errors are values: DataLoader would wrap an exception of a worker in its traceback."""
-
-    def __init__(self, samples: Samples) -> None:
-        self.samples = samples
-
-    def __getitem__(self, step: int) -> Batch | TranslateError:
-        try:
-            return self.samples[step]
-        except TranslateError as error:
-            return error
-
-
-class _Steps:
-    """The steps from `start` on, endlessly, as a sampler for DataLoader."""
-
-    def __init__(self, start: int) -> None:
-        self.start = start
-
-    def __iter__(self) -> Iterator[int]:
-        return count(self.start)
-
-
-class Loader:
-    """Yields batches from step `start` on, without an end.
-
-    `workers` processes (at most one per core) decode ahead; with 0 this process decodes a batch when it is asked
-    for. Neither `start` nor `workers` changes any batch. `pin` page-locks batches, for a GPU. Errors while
-    iterating: DataError.
-    """
-
-    def __init__(self, samples: Samples, workers: int, start: int = 0, *, pin: bool = False) -> None:
-        self.samples, self.workers, self.start, self.pin = samples, min(workers, cores()), start, pin
-        self._running: Any = None
-
-    @property
-    def steps_per_epoch(self) -> int:
-        """Full batches that the larger side fills, at least one."""
-        return self.samples.steps_per_epoch
-
-    def __iter__(self) -> Iterator[Batch]:
-        if self.workers == 0:
-            for step in count(self.start):  # without an end: nothing below is reached
-                yield self.samples[step]
-        self.close()  # processes of an iteration that was left in the middle
-        self._running = self._processes()
-        try:
-            for batch in self._running:
-                if isinstance(batch, TranslateError):
-                    raise batch
-                yield batch
-        finally:
-            self.close()
-
-    def close(self) -> None:
-        """Ends the worker processes."""
-        if self._running is not None:
-            # DataLoader ends its processes when it is collected; a training that ends must not wait for that.
-            self._running._shutdown_workers()
-            self._running = None
-
-    def _processes(self) -> Any:
-        # What a sample needs is imported here. A process that is forked while another thread imports the same module
-        # (the tracker imports much) finds that import under way for ever, since the thread is not in it.
-        self.samples.first(self.start)
-        loader: DataLoader[Any] = DataLoader(
-            _Attempts(self.samples),  # type: ignore[arg-type]
-            batch_size=None,  # a sample is a whole batch
-            sampler=_Steps(self.start),
-            num_workers=self.workers,
-            collate_fn=_unchanged,
-            prefetch_factor=4,  # batches ahead in each process
-            worker_init_fn=_set_up_worker,
-            pin_memory=self.pin,
-            generator=torch.Generator(),  # of its own: it would draw a seed from the global one
-        )
-        return iter(loader)
-
-
-def _unchanged(value: Any) -> Any:
-    """Stands for DataLoader's own collation, which would make tensors of steps and keys."""
-    return value
-
-
-def _set_up_worker(_worker: int) -> None:
-    """Prepares a worker process: one thread for OpenCV, no reaction to signals, and no life without its parent."""
-    # OpenCV's own threads would fight with the other workers for the same cores.
-    cv2.setNumThreads(0)
-    # A terminal or a scheduler sends signals to all processes at once, but the trainer alone decides when to stop.
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, signal.SIG_IGN)
-    threading.Thread(target=_end_with_parent, name="translate-parent", daemon=True).start()
-
-
-def _end_with_parent() -> None:
-    """Ends this process as soon as its parent is gone, however that ended.
-
-    torch's own workers ask every five seconds, and until then an orphan decodes beside the training that was started
-    again. The handle to wait on is a pipe, or on Windows a process, that the system closes with the parent. A worker
-    also holds the pipes of those that were forked before it: they end one after another, the last one first.
-    """
-    parent = multiprocessing.parent_process()
-    if parent is not None:
-        parent.join()
-        os._exit(1)  # not `sys.exit`, which would end this thread alone
