@@ -5,7 +5,7 @@
 #     --build-arg TORCH_INDEX=https://pypi.org/simple .
 #
 #   docker run --rm -v "$PWD:/work" translate run my_pipeline.yaml
-#   docker run --rm -v "$PWD:/work" --gpus all --shm-size 2g translate:cuda run my_pipeline.yaml
+#   docker run --rm -v "$PWD:/work" --gpus all translate:cuda run my_pipeline.yaml
 #
 # Any base with apt and Python 3.11 or newer will do. torch's own wheels bring the CUDA libraries, so that a base with the
 # driver's interface alone is enough.

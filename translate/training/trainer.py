@@ -163,6 +163,7 @@ class Trainer:
             # No step is under way: what was learned since the last save is whole.
             if self.state.step > self._saved:
                 self._save()
+            if self.state.step:
                 self.context.console.say(f"saved at step {self.state.step}, from which the same command goes on")
             raise
 
