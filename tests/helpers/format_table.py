@@ -30,6 +30,9 @@ from translate.inference.translator import Translator
 PAGE = Path(__file__).resolve().parents[2] / "docs/converting.md"
 BEGIN, END = "<!-- formats: written by tests/helpers/format_table.py -->\n", "<!-- formats: end -->\n"
 
+NAMES = {"webp": "WebP", "jpegls": "JPEG-LS", "jpegxl": "JPEG XL", "jpeg2000": "JPEG 2000", "openexr": "OpenEXR"}
+"""Of formats that are not written in capitals."""
+
 DRAW = np.random.default_rng(0)
 COLOUR = DRAW.integers(1, 255, (24, 32, 3), dtype=np.uint8)
 DEEP = DRAW.integers(0, 65536, (24, 32, 3)).astype(np.uint16)
@@ -58,6 +61,13 @@ def same_values(image: Image, output: Image) -> bool:
     return np.allclose(output.pixels, image.pixels, rtol=1e-6, atol=1e-6 if image.pixels.dtype.kind == "f" else 0)
 
 
+def same_alpha(image: Image, output: Image) -> bool:
+    """Alpha to two steps: some formats are lossy."""
+    if image.alpha is None or output.alpha is None:
+        return False
+    return bool(np.abs(output.alpha.astype(int) - image.alpha).max() <= 2)
+
+
 def said(image: Image) -> Metadata:
     return image.metadata or Metadata()
 
@@ -84,10 +94,10 @@ def described(**values: Any) -> Image:
 HOLES = COLOUR * (ALPHA[..., None] > 99)
 NO_DATA = Image(HOLES, metadata=Metadata(tiff=write_tags({42113: ascii_tag("0")}), nodata=0.0))
 PROPERTIES = (
-    Property("8 bits", Image(COLOUR), ".png", same_values),
-    Property("16 bits", Image(DEEP), ".png", same_values),
-    Property("floats", Image(FLOATS / 1e4 + 0.5), ".tif", same_values),
-    Property("alpha", Image(COLOUR, ALPHA), ".png", lambda a, b: b.alpha is not None and same_values(a, b)),
+    Property("exact 8 bits", Image(COLOUR), ".png", same_values),
+    Property("exact 16 bits", Image(DEEP), ".png", same_values),
+    Property("exact floats", Image(FLOATS / 1e4 + 0.5), ".tif", same_values),
+    Property("alpha", Image(COLOUR, ALPHA), ".png", same_alpha),
     Property("profile", Image(COLOUR, icc=profile_of("display-p3")), ".png", lambda a, b: a.icc == b.icc),
     Property("white", Image(COUNTS, metadata=Metadata(white=(0, 4095))), ".tif", lambda a, b: a.ranges == b.ranges),
     Property("resolution", described(resolution=(300.0, 200.0)), ".tif", same_resolution),
@@ -124,7 +134,7 @@ def table(translator: Translator, folder: Path) -> str:
     head = ["output", *(each.name for each in PROPERTIES)]
     lines = [head, ["---"] * len(head)]
     for codec in (codec for codec in CODECS if codec.keeps):
-        name = codec.name.upper().replace("WEBP", "WebP")
+        name = NAMES.get(codec.name, codec.name.upper())
         lines.append([name, *kept(translator, codec.suffixes[0], folder / codec.name)])
     assert len(lines) == len(suffixes) + 2
     return "".join(f"| {' | '.join(line)} |\n" for line in lines)

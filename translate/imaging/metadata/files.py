@@ -8,6 +8,7 @@ from types import MappingProxyType
 
 from translate.imaging.colour.spaces import profile_of
 from translate.imaging.image import Image
+from translate.imaging.metadata.in_boxes import read_avif, read_heic, read_jxl, write_jxl
 from translate.imaging.metadata.in_jpeg import read_jpeg, write_jpeg
 from translate.imaging.metadata.in_png import read_png, write_png
 from translate.imaging.metadata.in_tiff import orientation_of, read_tiff, write_tiff
@@ -15,12 +16,20 @@ from translate.imaging.metadata.in_webp import read_webp, write_webp
 from translate.imaging.metadata.metadata import NOTHING, Metadata, is_adobe_rgb, without_geo
 
 READERS: Mapping[str, Callable[[bytes], Metadata]] = MappingProxyType(
-    {"png": read_png, "jpeg": read_jpeg, "webp": read_webp, "tiff": read_tiff}
+    {
+        "png": read_png,
+        "jpeg": read_jpeg,
+        "webp": read_webp,
+        "tiff": read_tiff,
+        "avif": read_avif,
+        "heic": read_heic,
+        "jpegxl": read_jxl,
+    }
 )
 WRITERS: Mapping[str, Callable[[bytes, Metadata], bytes]] = MappingProxyType(
-    {"png": write_png, "jpeg": write_jpeg, "webp": write_webp, "tiff": write_tiff}
+    {"png": write_png, "jpeg": write_jpeg, "webp": write_webp, "tiff": write_tiff, "jpegxl": write_jxl}
 )
-"""By the name of the format."""
+"""By the name of the format; AVIF has its metadata from its encoder."""
 
 
 def described(image: Image, kind: str, data: bytes, orientation: int) -> Image:

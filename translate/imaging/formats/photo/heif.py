@@ -14,6 +14,7 @@ from translate.errors import DataError
 from translate.imaging.formats.codec import Codec, Keeps, Opened, Settings, check_frames, decoder, turned
 from translate.imaging.formats.photo.boxes import HeifInfo, brands, heif_info
 from translate.imaging.image import FRAMES, Header, Image, Limits
+from translate.imaging.metadata.metadata import exif_with_resolution
 from translate.imaging.pixels import filled
 
 Array = np.ndarray[Any, Any]
@@ -63,6 +64,8 @@ class Avif(_Heif):
 
     def encode(self, image: Image, name: str, settings: Settings) -> bytes:
         options: dict[str, Any] = {"icc_profile": image.icc} if image.icc else {}
+        if image.metadata:
+            options |= {"exif": exif_with_resolution(image.metadata), "xmp": image.metadata.xmp}
         array = image.array
         if array.shape[2] <= 2:  # grey: three equal channels, which the format stores without their chroma
             array = np.dstack([array[..., :1]] * 3 + [array[..., 1:]])
