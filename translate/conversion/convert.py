@@ -23,13 +23,17 @@ from translate.errors import ConfigError, TranslateError
 from translate.imaging.appearance.handling import DEFAULT as DEFAULT_HANDLING
 from translate.imaging.appearance.small_values import note_on_small_values
 from translate.imaging.formats.table import EXACT_SUFFIXES, SUFFIXES
-from translate.imaging.io import Image, read, writable
-from translate.inference.precision import with_probed_precision
+from translate.imaging.io import Image, probe, read, writable
+from translate.inference.precision import is_deep, with_probed_precision
 from translate.inference.side_images import output_suffix
 from translate.storage.atomic import digest
 
 if TYPE_CHECKING:
     from translate.inference.translator import Translator
+
+
+LOOKED_AT = 64
+"""Images that are looked at, at most, to find a precision."""
 
 
 def convert(
@@ -69,7 +73,7 @@ def preview(
     Writes nothing, decodes no image and runs no network: a precision that is to be found out counts as unchanged.
     Errors: ConfigError.
     """
-    return prepare(input, output, translator, options, console=console, probe=False).preview()
+    return prepare(input, output, translator, options, console=console, look=False).preview()
 
 
 def convert_items(work: Plan, translator: Translator, options: ConvertOptions, *, console: Console) -> Summary:
@@ -89,9 +93,9 @@ def prepare(
     options: ConvertOptions = DEFAULTS,
     *,
     console: Console,
-    probe: bool = True,
+    look: bool = True,
 ) -> Conversion:
-    """A conversion, ready to `run`, as `convert` describes it. `probe`: images may be translated to find a precision.
+    """A conversion, ready to `run`, as `convert` describes it. `look`: images may be translated to find a precision.
 
     Errors: ConfigError.
     """
@@ -111,10 +115,10 @@ def prepare(
         before = settings_before(journal).get("precision") if journal and not options.overwrite else None
         if before:
             translator = translator.with_precision(before)
-        elif probe:
+        elif look:
             samples = _images(work, options)
             translator = with_probed_precision(translator, samples, console, options.direction)
-    if probe:
+    if look:
         sources = (item.source for item in work.items if item and not item.reason)
         if note := note_on_small_values(sources, options.limits, translator.program.handling):
             console.warn(note)
@@ -161,11 +165,12 @@ def _fingerprint(value: Any) -> str:
 
 
 def _images(work: Plan, options: ConvertOptions) -> Iterator[tuple[Image, Mapping[str, Any]]]:
-    """The images that can be read, each with its further inputs."""
-    for item in work.items:
+    """The first images of 8 bits that can be read, each with its further inputs."""
+    for item in islice(work.items, LOOKED_AT):
         if item and not item.reason:
             with suppress(TranslateError):  # the conversion will tell
-                yield read(item.source, limits=options.limits), options.others
+                if not is_deep(probe(item.source, limits=options.limits)):
+                    yield read(item.source, limits=options.limits), options.others
 
 
 def _settings(work: Plan, translator: Translator, options: ConvertOptions, suffix: str | None) -> dict[str, Any]:

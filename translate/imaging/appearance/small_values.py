@@ -9,11 +9,14 @@ from pathlib import Path
 from translate.errors import DataError
 from translate.imaging.appearance.handling import Handling
 from translate.imaging.appearance.look import white_of
+from translate.imaging.decode import probe
 from translate.imaging.image import Limits
 from translate.imaging.sandbox import GuardedReader
 
 LOOKED_AT, DEEP = 32, 4
 """Headers that are read at most, and images of 16 bits among them."""
+SUFFIXES = (".png", ".tif", ".tiff", ".btf", ".dcm", ".pgm", ".jp2")
+"""Files that counts come in."""
 COUNTS = 14
 """Bits that cameras count at most: images that stay below may be counts."""
 
@@ -23,8 +26,10 @@ def note_on_small_values(paths: Iterable[Path], limits: Limits, handling: Handli
     largest: list[int] = []
     with GuardedReader(limits, workers=1) as reader:
         for path in islice(paths, LOOKED_AT):
+            if path.suffix.lower() not in SUFFIXES:
+                continue
             try:
-                if reader.probe(path).dtype != "uint16":
+                if probe(path, limits=limits).dtype != "uint16":
                     continue
                 image = reader.read(path)
             except DataError:  # the conversion will tell
