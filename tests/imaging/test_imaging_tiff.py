@@ -195,8 +195,11 @@ def test_other_sample_types_are_refused_by_name(dtype: Any) -> None:
 
 
 def test_a_compression_that_is_not_read_is_named() -> None:
-    with pytest.raises(DataError, match=r"x: TIFF of unsigned samples of 16 bits .*compression 50000\) is not read"):
-        decode(tiff(samples(5), compression="zstd", photometric="minisblack", planarconfig="contig"), "x")
+    data = tiff(samples(5), compression="zstd", photometric="minisblack", planarconfig="contig")
+    entry = struct.pack("<HHIH", 259, 3, 1, 50000)  # the tag, its type, one value
+    assert data.count(entry) == 1
+    with pytest.raises(DataError, match=r"x: TIFF of unsigned samples of 16 bits .*compression 50999\) is not read"):
+        decode(data.replace(entry, struct.pack("<HHIH", 259, 3, 1, 50999)), "x")
 
 
 @pytest.mark.parametrize(("dtype", "value"), [(np.float32, -9999), (np.int16, -32768), (np.float32, -3.4028235e38)])

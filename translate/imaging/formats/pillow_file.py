@@ -38,7 +38,7 @@ class PillowCodec(Codec):
         stream.seek(0)
         try:
             file = type(self).plugin(stream)
-            frames = getattr(file, "n_frames", 1)
+            frames = self.frames(file)
         except Exception as error:
             raise damaged(name, self.name, error) from None
         check_frames(frames, name)
@@ -56,6 +56,10 @@ class PillowCodec(Codec):
 
     def check_file(self, data: bytes, name: str) -> None:
         """Checks the structure of the whole file before it is decoded: decoders are lenient. Errors: DataError."""
+
+    def frames(self, file: ImageFile) -> int:
+        """How many pictures an opened file has."""
+        return int(getattr(file, "n_frames", 1))
 
     def layout(self, file: ImageFile, stream: BinaryIO, name: str) -> tuple[str, int, int, bool]:
         """(mode, colour channels, bits, alpha) of an opened file."""

@@ -17,30 +17,37 @@ values, or their offset where they take more than 4 bytes (8).
 from __future__ import annotations
 
 import struct
-import zlib
 from dataclasses import dataclass, field, replace
 from functools import cached_property
-from io import BytesIO
 from math import isfinite
 from typing import BinaryIO
 
 from translate.errors import DataError
 from translate.imaging.formats.samples import FLOAT, SIGNED, UNSIGNED
 from translate.imaging.formats.tiff.pages import Stack, announced_stack
+from translate.imaging.formats.tiff.planes import planes_behind
+from translate.imaging.formats.tiff.previews import is_page
 from translate.imaging.image import FRAMES, Header
 
 NONE, LZW, DEFLATE, OLD_DEFLATE, PACKBITS = 1, 5, 8, 32946, 32773
-EXACT = (NONE, LZW, DEFLATE, OLD_DEFLATE, PACKBITS)
-"""Compressions that lose nothing and are decoded for any number of channels."""
+JPEG = 7
+PLAIN = (NONE, 2, 3, 4, LZW, 6, JPEG, DEFLATE, OLD_DEFLATE, PACKBITS)
+"""Compressions of which 8-bit images are left to Pillow; 2, 3, 4 are those of faxes, 6 is an old form of JPEG."""
+OTHERS = {
+    22610: "JPEG XR", 33003: "JPEG 2000", 33004: "JPEG 2000", 33005: "JPEG 2000", 34712: "JPEG 2000", 34887: "LERC",
+    34892: "JPEG", 34925: "LZMA", 34926: "Zstandard", 34933: "PNG", 34934: "JPEG XR", 50000: "Zstandard", 50001: "WebP",
+    50002: "JPEG XL", 52546: "JPEG XL", 65000: "EER", 65001: "EER", 65002: "EER",
+}  # fmt: skip
+"""Further compressions, which are decoded for any number of channels."""
 
+# Bits of unsigned samples that share bytes. Those of 1, 2 and 4 bits Pillow spreads over 8.
+_PACKED = (3, 5, 6, 7, 9, 10, 11, 12, 13, 14, 15)
 # The most entries of a directory, and values of a tag that is used here (strips, tiles): more than any writer makes.
 _ENTRIES, _SEGMENTS = 4096, 1 << 20
 # The tag of the colour profile, and the tags of texts that are used here; a text is read no further than this.
 _ICC = 34675
 _TEXTS = {270: "description", 42113: "nodata"}
 _TEXT = 1 << 20
-# Bytes of a tile that are allowed however small the image is.
-_TILE = 1 << 26
 # Bytes of a value by its type (TIFF 6.0, section 2; from 16 on BigTIFF's), and how `struct` calls the integer types.
 _SIZES = {1: 1, 2: 1, 3: 2, 4: 4, 5: 8, 6: 1, 7: 1, 8: 2, 9: 4, 10: 8, 11: 4, 12: 8, 13: 4, 16: 8, 17: 8, 18: 8}
 _CODES = {1: "B", 3: "H", 4: "I", 13: "I", 16: "Q"}
@@ -59,7 +66,9 @@ class Directory:
     """The first directory of a TIFF: `tags` by the names in this module, each a tuple of integers; `pages` counts the
     directories (not beyond `FRAMES`); `icc` is the colour profile; `texts` are the description and GDAL's `nodata`.
 
-    Where all pages are one image, `stack` says how, `more` are the directories of the others, and `pages` is 1.
+    Where all pages are one image, `stack` says how, `more` are the directories of the others, and `pages` is 1. So many
+    `planes` of one directory lie behind one another, where there are no further directories. `index` is the place of
+    this directory among all, more than 0 behind a preview.
     """
 
     tags: dict[str, tuple[int, ...]]
@@ -69,6 +78,8 @@ class Directory:
     texts: dict[str, str] = field(default_factory=dict)
     stack: Stack | None = None
     more: tuple[dict[str, tuple[int, ...]], ...] = ()
+    planes: int = 1
+    index: int = 0
 
     def one(self, tag: str, default: int = 0) -> int:
         """The first value of a tag."""
@@ -111,10 +122,17 @@ class Directory:
         return value if isfinite(value) else None
 
     @cached_property
+    def rgb(self) -> bool:
+        """Whether the first three channels are decoded to RGB: as they are (2), or by a codec that stores brightness
+        and two differences (6)."""
+        compression = self.one("compression", 1)
+        return self.one("photometric") == 2 or (self.one("photometric") == 6 and compression in (JPEG, *OTHERS))
+
+    @cached_property
     def extras(self) -> tuple[int, ...]:
         """The kind of each channel beyond grey or RGB (ExtraSamples): 0 a band, 1 alpha that the colours are multiplied
         with, 2 alpha that they are not multiplied with."""
-        base = 3 if self.one("photometric") == 2 else 1  # 2 is RGB
+        base = 3 if self.rgb else 1
         count = max(0, self.samples - base)
         if "extras" not in self.tags:
             # Many writers leave the tag out and mean alpha by a fourth channel of RGB.
@@ -130,15 +148,16 @@ class Directory:
 
     @property
     def exact(self) -> bool:
-        """Whether `formats.tiff` decodes it: grey, RGB or bands of whole bytes, stored without loss, which other
-        decoders do not give as they are."""
+        """Whether `formats.tiff` decodes it: grey, RGB or bands, which Pillow does not give as they are."""
         bits: tuple[int, ...] = ()
-        for is_kind, sizes in ((self.unsigned, UNSIGNED), (self.signed, SIGNED), (self.floating, FLOAT)):
+        kinds = ((self.unsigned, (*UNSIGNED, *_PACKED)), (self.signed, SIGNED), (self.floating, (*FLOAT, 24)))
+        for is_kind, sizes in kinds:
             bits = sizes if is_kind else bits
-        # Photometric 0 is grey with white as 0, 1 grey with black as 0, 2 RGB.
-        stored = self.one("photometric") in (0, 1, 2) and self.one("compression", 1) in EXACT
-        special = self.bits > 8 or self.signed or bool(self.extras) or self.stack is not None
-        return self.bits in bits and stored and special
+        # Photometric 0 is grey with white as 0, 1 grey with black as 0.
+        compression = self.one("compression", 1)
+        stored = (self.one("photometric") in (0, 1) or self.rgb) and compression in (*PLAIN, *OTHERS)
+        special = self.bits not in (1, 2, 4, 8) or self.signed or bool(self.extras) or self.stack is not None
+        return self.bits in bits and stored and (special or compression in OTHERS)
 
     @property
     def header(self) -> Header:
@@ -148,14 +167,14 @@ class Directory:
         """
         width, height = self.one("width"), self.one("height")
         if self.one("planar", 1) not in (1, 2):
-            raise _damaged(self.name, f"planar configuration {self.one('planar', 1)}")
+            raise damaged_tiff(self.name, f"planar configuration {self.one('planar', 1)}")
         if not (width and height and 0 < self.samples <= 1 << 16):
-            raise _damaged(self.name, "its directory gives no size")
+            raise damaged_tiff(self.name, "its directory gives no size")
         if self.one("depth", 1) > 1:
             raise DataError(f"{self.name}: a volume of {self.one('depth')} layers in one file; extract them")
-        channels, rgb = self.samples - (self.alpha is not None), self.one("photometric") == 2
+        channels, rgb = self.samples - (self.alpha is not None), self.rgb
         if rgb and self.samples < 3:
-            raise _damaged(self.name, f"RGB of {self.samples} channels")
+            raise damaged_tiff(self.name, f"RGB of {self.samples} channels")
         if self.stack and self.stack.by_rows:
             width, height, channels = height, self.stack.pages, width
         elif self.stack:
@@ -168,13 +187,14 @@ class Directory:
         elif not rgb and channels == 1:
             mode = "grey"
         is_float = self.floating or self.signed
-        bits = 32 if is_float else max(8, self.bits)
+        bits = 8 if self.bits <= 8 else 16
+        bits = 32 if is_float or self.bits > 16 else bits
         return Header("tiff", width, height, channels, bits, self.alpha is not None, mode, is_float)
 
 
 def read_directory(stream: BinaryIO, name: str) -> Directory:
-    """Reads the first directory and counts the others, one for each page; where these are more bands of the same image,
-    it reads them, too.
+    """Reads the first directory of a picture and counts the others, one for each page; where these are more bands of
+    the same image, it reads them, too.
 
     Errors: DataError for directories that lead out of the file, to each other, or are larger than any writer's.
     """
@@ -184,31 +204,42 @@ def read_directory(stream: BinaryIO, name: str) -> Directory:
     order = "<" if head[:2] == b"II" else ">"
     big = struct.unpack(f"{order}H", head[2:4])[0] == 43
     if len(head) < (16 if big else 8):
-        raise _damaged(name, "the header is not whole")
+        raise damaged_tiff(name, "the header is not whole")
     at = struct.unpack(f"{order}Q", head[8:16])[0] if big else struct.unpack(f"{order}I", head[4:8])[0]
     first: Directory | None = None
     stack: Stack | None = None
     more: list[dict[str, tuple[int, ...]]] = []
     seen: set[int] = set()
     segments = 0
+    pages, index, preview = 0, 0, None
     while at and len(seen) <= (max(FRAMES, stack.pages) if stack else FRAMES):
         if at in seen:  # else this loop would never end
-            raise _damaged(name, "its directories lead back to each other")
+            raise damaged_tiff(name, "its directories lead back to each other")
         seen.add(at)
         entries, at = _entries(stream, at, size, order, big, name)
+        if not is_page(entries, order, big, None if first is None else first.tags):
+            preview = preview or entries
+            index += first is None
+            continue
+        pages += 1
         if first is None:
             first = _tags(stream, entries, size, order, big, name)
             stack = _stack(first)
-        elif stack and len(seen) <= stack.pages:
+        elif stack and pages <= stack.pages:
             more.append(_tags(stream, entries, size, order, big, name).tags)
             segments += len(more[-1].get("offsets", ())) + len(more[-1].get("tile_offsets", ()))
             if segments > _SEGMENTS:
-                raise _damaged(name, f"its pages have {segments:,} strips or tiles")
+                raise damaged_tiff(name, f"its pages have {segments:,} strips or tiles")
+    if first is None and preview:  # small pictures alone, one of which is better than none
+        first, pages, index = _tags(stream, preview, size, order, big, name), 1, 0
     if first is None:
-        raise _damaged(name, "it has no directory")
-    if stack and len(seen) == stack.pages and all(_alike(first.tags, tags) for tags in more):
-        return replace(first, stack=stack, more=tuple(more))
-    return replace(first, pages=len(seen))
+        raise damaged_tiff(name, "it has no directory")
+    if stack and pages == stack.pages and all(_alike(first.tags, tags) for tags in more):
+        return replace(first, stack=stack, more=tuple(more), index=index)
+    planes = planes_behind(first.texts.get("description", ""), first.tags, size) if pages == 1 else 1
+    if stack and planes == stack.pages and not stack.by_rows:
+        return replace(first, stack=stack, planes=planes)
+    return replace(first, pages=max(pages, planes), planes=planes, index=index)
 
 
 def _stack(first: Directory) -> Stack | None:
@@ -225,7 +256,7 @@ def _alike(first: dict[str, tuple[int, ...]], other: dict[str, tuple[int, ...]])
     return {k: v for k, v in first.items() if k not in places} == {k: v for k, v in other.items() if k not in places}
 
 
-def _damaged(name: str, why: str) -> DataError:
+def damaged_tiff(name: str, why: str) -> DataError:
     return DataError(f"{name}: damaged or truncated TIFF: {why}")
 
 
@@ -236,10 +267,10 @@ def _entries(stream: BinaryIO, at: int, size: int, order: str, big: bool, name: 
     head = stream.read(width)
     count = int.from_bytes(head, "little" if order == "<" else "big")
     if count > _ENTRIES:
-        raise _damaged(name, f"a directory of {count:,} entries")
+        raise damaged_tiff(name, f"a directory of {count:,} entries")
     body = stream.read(count * each + after)
     if len(head) < width or len(body) < count * each + after:
-        raise _damaged(name, "a directory reaches beyond the file")
+        raise damaged_tiff(name, "a directory reaches beyond the file")
     following = int.from_bytes(body[-after:], "little" if order == "<" else "big")
     return [body[n * each : (n + 1) * each] for n in range(count)], following
 
@@ -256,7 +287,7 @@ def _tags(stream: BinaryIO, entries: list[bytes], size: int, order: str, big: bo
         if length > inline:
             at = struct.unpack(f"{order}{'Q' if big else 'I'}", value)[0]
             if at + length > size:
-                raise _damaged(name, f"tag {tag} reaches beyond the file")
+                raise damaged_tiff(name, f"tag {tag} reaches beyond the file")
         if length > inline:
             stream.seek(at)
         if tag == _ICC and length > inline:
@@ -267,68 +298,10 @@ def _tags(stream: BinaryIO, entries: list[bytes], size: int, order: str, big: bo
         if tag not in _FIELDS:
             continue
         if kind not in _CODES or not count:
-            raise _damaged(name, f"tag {tag} is no number")
+            raise damaged_tiff(name, f"tag {tag} is no number")
         if count > _SEGMENTS:
-            raise _damaged(name, f"tag {tag} has {count:,} values")
+            raise damaged_tiff(name, f"tag {tag} has {count:,} values")
         if length > inline:
             value = stream.read(length)
         tags[_FIELDS[tag]] = struct.unpack(f"{order}{count}{_CODES[kind]}", value[:length])
     return Directory(tags, 1, icc, name, texts)
-
-
-def check_tiff(data: bytes, name: str) -> None:
-    """Checks that all strips or tiles are inside the file, with as many bytes as they need (where compression lets us
-    know), and that deflated ones have whole checksums. The header is known to be good. Errors: DataError."""
-    tiff = read_directory(BytesIO(data), name)
-    for tags in (tiff.tags, *tiff.more):
-        _check_segments(replace(tiff, tags=tags), data, name)
-
-
-def _check_segments(tiff: Directory, data: bytes, name: str) -> None:
-    width, height, compression = tiff.one("width"), tiff.one("height"), tiff.one("compression", 1)
-    # Planar configuration 2 stores each channel by itself: as many planes, each of one sample per pixel.
-    planes, samples = (tiff.samples, 1) if tiff.one("planar", 1) == 2 else (1, tiff.samples)
-    if "tile_offsets" in tiff.tags:
-        wide, high = tiff.one("tile_width"), tiff.one("tile_height")
-        if not wide or not high:
-            raise _damaged(name, "tiles without a size")
-        # In bits. A decoder takes a whole tile's memory: a small image has no use for tiles many times its size.
-        if wide * high * samples * tiff.bits > 8 * max(_TILE, 4 * width * height * samples):
-            raise _damaged(name, f"tiles of {wide:,} x {high:,} pixels for an image of {width:,} x {height:,}")
-        heights = [high] * (-(-width // wide) * -(-height // high))  # tiles at the edge are padded to full size
-        offsets, counts = tiff.tags.get("tile_offsets", ()), tiff.tags.get("tile_counts", ())
-    else:
-        wide, high = width, min(tiff.one("rows", height), height) or height
-        heights = [min(high, height - top) for top in range(0, height, high)]  # the last strip may be lower
-        offsets, counts = tiff.tags.get("offsets", ()), tiff.tags.get("counts", ())
-    if not len(offsets) == len(counts) == len(heights) * planes:
-        raise _damaged(name, f"{len(offsets)} strips or tiles, {len(heights) * planes} are needed")
-    if sum(counts) > len(data):
-        raise _damaged(name, "its strips or tiles overlap")
-    row = (wide * samples * tiff.bits + 7) // 8  # each row ends on a whole byte
-    for number, (start, count) in enumerate(zip(offsets, counts, strict=True)):
-        if not start or not count or start + count > len(data):
-            raise _damaged(name, f"strip or tile {number} is not in the file")
-        if tiff.one("photometric") == 6:
-            continue  # YCbCr: chroma may have fewer samples
-        needed = row * heights[number % len(heights)]
-        if compression == NONE and count < needed:
-            raise _damaged(name, f"strip or tile {number} has {count:,} of {needed:,} bytes")
-        if compression in (DEFLATE, OLD_DEFLATE):
-            _check_deflate(data[start : start + count], needed, number, name)
-
-
-def _check_deflate(data: bytes, needed: int, number: int, name: str) -> None:
-    """Reads the stream to its checksum, since decoders stop before it, once they have all rows.
-
-    Fewer bytes than needed are no error: some writers fill a last tile only partly. Errors: DataError.
-    """
-    try:
-        unpacked = zlib.decompressobj()
-        length = len(unpacked.decompress(data, needed + 1))  # one more than needed shows a surplus
-    except zlib.error as error:
-        raise _damaged(name, f"strip or tile {number}: {error}") from None
-    if length > needed:
-        raise _damaged(name, f"strip or tile {number} unpacks to more than its {needed:,} bytes")
-    if not unpacked.eof:
-        raise _damaged(name, f"strip or tile {number} ends early")

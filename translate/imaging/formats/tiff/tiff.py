@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import math
 from dataclasses import replace
 from io import BytesIO
 from typing import Any, BinaryIO
@@ -13,10 +14,12 @@ from PIL.TiffImagePlugin import TiffImageFile
 from translate.errors import DataError
 from translate.imaging.formats.codec import Keeps, Opened, Settings, check_frames, turned
 from translate.imaging.formats.pillow_file import PillowCodec, saved
-from translate.imaging.formats.samples import as_samples
-from translate.imaging.formats.tiff.directory import EXACT, Directory, check_tiff, read_directory
+from translate.imaging.formats.samples import UNSIGNED, as_samples
+from translate.imaging.formats.tiff.directory import OTHERS, PLAIN, Directory, read_directory
+from translate.imaging.formats.tiff.planes import plane_bytes
+from translate.imaging.formats.tiff.segments import check_tiff
 from translate.imaging.image import Image, Limits
-from translate.imaging.pixels import top, unmultiplied, within_unit
+from translate.imaging.pixels import filled, top, unmultiplied, within_unit
 
 Array = np.ndarray[Any, Any]
 
@@ -34,7 +37,13 @@ class Tiff(PillowCodec):
         directory = _directory(stream, size, name, limits)
         if directory.exact:
             return Opened(self, directory.header, directory, directory.one("orientation", 1))
-        return super().open(stream, size, name, limits)
+        opened = super().open(stream, size, name, limits)
+        if directory.index:
+            opened.source.seek(directory.index)
+        return opened
+
+    def frames(self, file: Any) -> int:
+        return 1  # previews and masks are no pages: the directories have been counted
 
     def orientation(self, file: Any, stream: BinaryIO) -> int:
         return 1  # Pillow turns a TIFF by itself, and states its upright size
@@ -61,7 +70,7 @@ def _directory(stream: BinaryIO, size: int, name: str, limits: Limits) -> Direct
     if not tiff.exact and (tiff.bits > 8 or not tiff.unsigned):
         raise DataError(
             f"{name}: TIFF of {_samples(tiff)} is not read; convert it to unsigned samples of 8, 16 or 32 bits or to "
-            "float32, uncompressed, or by LZW, Deflate or PackBits"
+            "float32, uncompressed or by Deflate"
         )
     limits.check(tiff.header, size, name)
     return tiff
@@ -73,7 +82,8 @@ def _samples(tiff: Directory) -> str:
     for is_kind, word in ((tiff.unsigned, "unsigned"), (tiff.signed, "signed"), (tiff.floating, "floating point")):
         kind = word if is_kind else kind
     compression = tiff.one("compression", 1)
-    stored = "" if compression in EXACT else f", compression {compression}"
+    known = compression in PLAIN or compression in OTHERS
+    stored = "" if known else f", compression {compression}"
     return f"{kind} samples of {tiff.bits} bits (photometric interpretation {tiff.one('photometric')}{stored})"
 
 
@@ -86,12 +96,17 @@ def decode_tiff(data: bytes, tiff: Directory, name: str) -> tuple[Array, Array |
 
     logging.getLogger("tifffile").setLevel(logging.CRITICAL)  # what it has to say, it raises as well
     with tifffile.TiffFile(BytesIO(data)) as file:
-        if tiff.stack:
-            every = (tiff.tags, *tiff.more)
-            pages = [_page(file.pages[n], replace(tiff, tags=tags))[..., 0] for n, tags in enumerate(every)]
+        if tiff.stack and tiff.planes > 1:
+            stored = np.dstack([plane(data, tiff, number) for number in range(tiff.planes)])
+        elif tiff.stack:
+            pages = []
+            for number, tags in enumerate((tiff.tags, *tiff.more), tiff.index):
+                pages.append(_page(file.pages[number], replace(tiff, tags=tags))[..., 0])
             stored = np.stack(pages, axis=0 if tiff.stack.by_rows else 2)
         else:
-            stored = _page(file.pages.first, tiff)
+            stored = _page(file.pages[tiff.index], tiff)
+    if tiff.unsigned and tiff.bits not in UNSIGNED:
+        stored = filled(stored, tiff.bits)
     array = as_samples(stored, name, tiff.nodata)
     inverted = tiff.one("photometric") == 0  # 0 is white
     if array.dtype.kind == "f" and (inverted or tiff.alpha is not None):
@@ -105,6 +120,16 @@ def decode_tiff(data: bytes, tiff: Directory, name: str) -> tuple[Array, Array |
     if tiff.extras[-1] == 1:  # associated alpha: the colours are stored times it
         pixels[..., :base] = unmultiplied(pixels[..., :base], alpha)
     return pixels, alpha
+
+
+def plane(data: bytes, tiff: Directory, number: int) -> Array:
+    """The samples of one of the planes of a directory, H x W x C, as they are stored."""
+    kind = "i" if tiff.signed else "u"
+    kind = "f" if tiff.floating else kind
+    dtype = np.dtype(f"{'<' if data[:2] == b'II' else '>'}{kind}{tiff.bits // 8}")
+    shape = tiff.one("height"), tiff.one("width"), tiff.samples
+    start = tiff.one("offsets") + number * plane_bytes(tiff.tags)
+    return np.frombuffer(data, dtype, math.prod(shape), start).reshape(shape)
 
 
 def _page(page: Any, tiff: Directory) -> Array:
