@@ -29,6 +29,8 @@ _ADAM7 = ((0, 0, 8, 8), (4, 0, 8, 8), (0, 4, 4, 8), (2, 0, 4, 4), (0, 2, 2, 4), 
 _SURPLUS = 1 << 16
 # Unpacked bytes of a colour profile, at most.
 _PROFILE = 1 << 26
+# Chunks that hold packed profiles and texts, and the largest ratio at which zlib packs.
+_PACKED, _RATIO = (b"iCCP", b"zTXt", b"iTXt"), 1032
 # The bytes of an ancillary chunk that is looked at, at most.
 _TEXT = 1 << 24
 
@@ -147,7 +149,9 @@ def chunk(kind: bytes, content: bytes) -> bytes:
 def _chunks(data: bytes, name: str) -> tuple[list[tuple[bytes, bytes]], list[bytes], bool]:
     """The chunks before the image data that decide about pixels, the parts of the image data, and whether the end chunk
     is there."""
-    at, chunks, parts, others = 8, [], [], 0
+    chunks: list[tuple[bytes, bytes]] = []
+    parts: list[bytes] = []
+    at, others = 8, 0
     while at + 12 <= len(data):
         length = int.from_bytes(data[at : at + 4], "big")
         end, kind = at + 12 + length, data[at + 4 : at + 8]
@@ -169,12 +173,32 @@ def _chunks(data: bytes, name: str) -> tuple[list[tuple[bytes, bytes]], list[byt
             raise DataError(
                 f"{name}: damaged PNG: an unknown chunk {kind.decode('latin-1')!r} that decides about pixels"
             )
+        elif kind in _PACKED:
+            _check_packed(data[at + 8 : end - 4], name)
         others += kind != b"IDAT"
         # A writer's image data come in few chunks of many bytes: one for each 64 bytes of the file is beyond any.
         if others > CHUNKS or len(parts) > CHUNKS + len(data) // 64:
             raise DataError(f"{name}: PNG of {len(parts) + others:,} tiny chunks: made to keep a decoder busy")
         at = end
     return chunks, parts, False
+
+
+def _check_packed(content: bytes, name: str) -> None:
+    """Errors: DataError for a profile or text that unpacks to more than any holds. What is damaged is no matter."""
+    if len(content) * _RATIO <= _PROFILE:
+        return
+    # The packed part comes behind a name, a zero, and a few bytes; in iTXt behind two more texts with their zeros.
+    for start in range(content.find(b"\0") + 2, min(len(content), 256)):
+        try:
+            unpacked = zlib.decompressobj()
+            size = len(unpacked.decompress(content[start:], 1 << 10))
+            while unpacked.unconsumed_tail and size <= _PROFILE:
+                size += len(unpacked.decompress(unpacked.unconsumed_tail, 1 << 20))
+        except zlib.error:
+            continue
+        if size > _PROFILE:
+            raise DataError(f"{name}: PNG with a profile or text that unpacks to {size:,} bytes: a decompression bomb?")
+        return
 
 
 def _inflated(packed: bytes, info: PngInfo, name: str) -> tuple[bytes, bool]:
@@ -186,7 +210,7 @@ def _inflated(packed: bytes, info: PngInfo, name: str) -> tuple[bytes, bool]:
     stream = zlib.decompressobj(-zlib.MAX_WBITS if info.apple else zlib.MAX_WBITS)
     try:
         pixels = stream.decompress(packed, info.unpacked)
-        # Some writers pack a few rows too many. Where there is no surplus, zlib reads on to the checksum and compares it.
+        # Some writers pack a few rows too many. Without a surplus zlib reads on to the checksum and compares it.
         surplus = stream.decompress(stream.unconsumed_tail, max(_SURPLUS, info.unpacked) + 1)
     except zlib.error as error:
         if "distance" not in str(error) and "window" not in str(error):
