@@ -43,3 +43,8 @@ def test_values_above_white_survive_where_nothing_changes():
     assert np.array_equal(colours, np.ones_like(colours))
     assert np.array_equal(look.values(colours, pixels), pixels)
     assert np.array_equal(look.values(np.zeros_like(colours), pixels), np.zeros_like(pixels))
+
+
+def test_counts_are_shown_by_their_white():
+    shown = Image(COUNTS, ranges=((0, 4095),), mode="grey").shown()
+    assert shown.max() == 255 and np.abs(shown - COUNTS / 4095 * 255).max() <= 0.51

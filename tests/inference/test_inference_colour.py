@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from PIL import Image as Pillow, ImageCms
 
+from translate.errors import DataError
 from translate.imaging.appearance.handling import DEFAULT, Handling
 from translate.imaging.appearance.look import Look, as_training_image
 from translate.imaging.colour.matrix_profile import SRGB_CURVE, Space
@@ -108,3 +109,10 @@ def test_a_format_without_profiles_holds_srgb(tmp_path):
     pixels = photo()
     write(tmp_path / "a.bmp", Image(in_space(pixels, "adobe-rgb"), icc=profile_of("adobe-rgb")))
     assert np.abs(read(tmp_path / "a.bmp").pixels.astype(int) - pixels).mean() < 1
+
+
+def test_floats_of_another_range_are_no_colours(make):
+    heights = Image(np.full((8, 8, 3), 300, np.float32), icc=profile_of("adobe-rgb"))
+    with pytest.raises(DataError, match="floats from 300 to 300"):
+        make().translate_image(heights)
+    assert as_training_image(heights, DEFAULT) is heights

@@ -90,14 +90,19 @@ def to_tensor(image: Array, ranges: Ranges | None = None) -> Tensor:
     """
     if ranges is not None:
         return scaled(torch.from_numpy(image.transpose(2, 0, 1).astype(np.float32)), ranges)[None]
-    if not within_unit(image):
-        raise DataError(
-            f"the image has floats from {image.min():g} to {image.max():g}, and this model takes black at 0 and white "
-            "at 1: scale them as the images of its training were"
-        )
+    check_unit(image)
     # 2^32 - 1 is no float32: those samples are scaled in float64 and rounded once.
     values: Array = image.transpose(2, 0, 1).astype(np.float64 if image.dtype == np.uint32 else np.float32)
     return torch.from_numpy((values * (2.0 / top(image.dtype)) - 1.0).astype(np.float32, copy=False))[None]
+
+
+def check_unit(image: Array) -> None:
+    """Errors: DataError for floats outside [0, 1]."""
+    if not within_unit(image):
+        raise DataError(
+            f"the image has floats from {image.min():g} to {image.max():g}, and this model takes black at 0 and white "
+            "at 1: say what is white (--white 4095), or scale them as the images of its training were"
+        )
 
 
 def to_array(image: Tensor, dtype: np.dtype[Any], ranges: Ranges | None = None) -> Array:

@@ -11,7 +11,7 @@ from torch import Tensor
 from translate.imaging.appearance.handling import Handling
 from translate.imaging.appearance.look import Look
 from translate.imaging.appearance.transparency import without_paper
-from translate.imaging.convert import Array, Ranges, resize, to_array, to_tensor
+from translate.imaging.convert import Array, Ranges, check_unit, resize, to_array, to_tensor
 from translate.imaging.io import Image
 from translate.imaging.pixels import in_steps, over_white, top
 
@@ -27,6 +27,8 @@ def seen_by_networks(image: Image, handling: Handling, ranges: Ranges | None) ->
     look = Look(image, handling)
     if ranges is not None or look.plain:
         return to_tensor(image.over_white() if on_paper else image.pixels, ranges)
+    if look.white is None:
+        check_unit(image.pixels)
     colours = look.colours(image.pixels)
     if on_paper and image.alpha is not None:
         colours = over_white(colours, _opacity(image.alpha))

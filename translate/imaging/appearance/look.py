@@ -16,7 +16,7 @@ from translate.imaging.appearance.handling import Handling
 from translate.imaging.colour.spaces import profile_of
 from translate.imaging.colour.transform import ColourTransform, transform_of
 from translate.imaging.image import Image
-from translate.imaging.pixels import in_steps, top
+from translate.imaging.pixels import in_steps, top, within_unit
 
 Array = np.ndarray[Any, Any]
 
@@ -40,8 +40,8 @@ def white_of(image: Image, handling: Handling) -> tuple[float, float] | None:
 def as_training_image(image: Image, handling: Handling) -> Image:
     """The image with the colours that networks see, in the whole range of its type (uint32: as float32)."""
     look = Look(image, handling)
-    if look.plain:
-        return image
+    if look.plain or (look.white is None and not within_unit(image.pixels)):
+        return image  # floats of another range are data, and no colours
     colours, dtype = look.colours(image.pixels), image.pixels.dtype
     if dtype == np.uint32:
         alpha = None if image.alpha is None else (image.alpha / top(dtype)).astype(np.float32)
@@ -64,22 +64,23 @@ def transform_to_networks(image: Image, handling: Handling) -> ColourTransform |
 
 
 class Look:
-    """How the values of an `image` look. `plain`: black, white and colours are what networks take them for.
+    """How the values of an `image` look. `plain`: black, white and colours are what networks take them for. `white`:
+    the values that are black and white, where these are not those of the type.
 
     An image with bands of stated ranges is none of this class: it is data, and no picture.
     """
 
     def __init__(self, image: Image, handling: Handling) -> None:
         self._dtype = image.pixels.dtype
-        self._white = white_of(image, handling)
+        self.white = white_of(image, handling)
         self._transform = transform_to_networks(image, handling)
         self._keeps_space = handling.metadata == "keep"
-        self._black_to_white = self._white or (0.0, top(self._dtype))
+        self._black_to_white = self.white or (0.0, top(self._dtype))
 
     @property
     def plain(self) -> bool:
         """Whether values are colours as they are."""
-        return self._white is None and self._transform is None
+        return self.white is None and self._transform is None
 
     def colours(self, pixels: Array) -> Array:
         """H x W x C of the image's type as float32 in [0, 1]; what lies outside is cut off."""
