@@ -13,6 +13,7 @@ from torch import Tensor
 
 from translate.contracts import FULL, Frames, Image as ImageSide, Side
 from translate.errors import ConfigError, DataError
+from translate.imaging.appearance.pillow_images import from_pillow
 from translate.imaging.io import Image, read
 from translate.imaging.palette import full_palette
 from translate.imaging.pixels import LUMA, to16, top, within_unit
@@ -35,19 +36,15 @@ def stated_ranges(side: Side | None) -> Ranges | None:
 def as_image(image: Any, bands: int | None = None) -> Image:
     """A path, PIL image, array H x W (x C) of uint8, uint16, uint32 or float32 (finite), or `Image`.
 
-    Of an array of two or four channels the last is alpha, unless so many are the `bands` that a model takes. Errors:
-    ConfigError, DataError.
+    A PIL image is treated as its file would be. Of an array of two or four channels the last is alpha, unless so many
+    are the `bands` that a model takes. Errors: ConfigError, DataError.
     """
     if isinstance(image, Image):
         return image
     if isinstance(image, (str, Path)):
         return read(Path(image))
     if hasattr(image, "getbands"):
-        if image.mode == "F" or (image.mode.startswith("I") and image.mode != "I;16"):
-            raise ConfigError(f"a PIL image of mode {image.mode!r} has no known range; give an array or a tensor")
-        if image.mode not in ("L", "LA", "RGB", "RGBA", "I;16"):
-            image = image.convert("RGBA" if image.has_transparency_data else "RGB")
-        image = np.asarray(image)
+        return from_pillow(image)
     if not isinstance(image, np.ndarray):
         raise ConfigError(f"an image is a path, a PIL image, an array or a tensor, not {type(image).__name__}")
     array = image[..., None] if image.ndim == 2 else image

@@ -11,6 +11,7 @@ from torch import Tensor
 
 from translate.contracts import Route
 from translate.errors import ConfigError
+from translate.imaging.appearance.pillow_images import to_pillow
 from translate.imaging.convert import as_image
 from translate.imaging.io import Image
 from translate.inference.program import Program
@@ -151,13 +152,4 @@ def _like(given: Any, made: Any) -> Any:
         return flat if given.ndim == 2 or made.palette else array
     if isinstance(given, (str, Path)):
         return flat if made.palette else array
-    if array.shape[2] > 4 or made.mode == "bands" or array.dtype not in (np.uint8, np.uint16):
-        what = f"{array.shape[2]} bands of {array.dtype}"
-        raise ConfigError(f"the output has {what}, which no PIL image holds; give an array or a path, to get an array")
-    from PIL.Image import fromarray
-
-    deep = flat.ndim == 3 and flat.dtype == np.uint16  # Pillow has no 16-bit colour
-    picture = fromarray((flat // 257).astype(np.uint8) if deep else flat)
-    if made.palette:
-        picture.putpalette([value for colour in made.palette for value in colour])
-    return picture
+    return to_pillow(made)
