@@ -3,9 +3,11 @@
 import json
 
 import numpy as np
+import pytest
 
 from translate.conversion.convert import convert
 from translate.conversion.options import ConvertOptions
+from translate.errors import ConfigError
 from translate.imaging.appearance.handling import DEFAULT, Handling, preparing
 from translate.imaging.io import Image, read, read_samples, write
 
@@ -25,6 +27,8 @@ def test_small_values_are_told_unless_white_is_stated(make, tmp_path, told):
     assert "--white" not in told._errors.getvalue()
     assert np.array_equal(read(tmp_path / "again/a.png").pixels, COUNTS)
     assert json.loads((tmp_path / "again/results.settings.json").read_text())["white"] == 4095
+    with pytest.raises(ConfigError, match=r"converted otherwise \(white 4095, now null\)"):
+        convert(tmp_path / "in", tmp_path / "again", make(), ConvertOptions(), console=told)
     assert "white" not in json.loads((tmp_path / "out/results.settings.json").read_text())
 
 

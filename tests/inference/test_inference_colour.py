@@ -116,3 +116,12 @@ def test_floats_of_another_range_are_no_colours(make):
     with pytest.raises(DataError, match="floats from 300 to 300"):
         make().translate_image(heights)
     assert as_training_image(heights, DEFAULT) is heights
+
+
+def test_a_large_photograph_is_turned_colour_by_colour(make):
+    pixels = DRAW.integers(0, 256, (640, 640, 3)).astype(np.uint8) // 4 * 4
+    image = Image(pixels, icc=profile_of("display-p3"))
+    look = Look(image, DEFAULT)
+    rows = np.concatenate([look.colours(pixels[first : first + 64]) for first in range(0, 640, 64)])
+    assert np.array_equal(look.colours(pixels), rows)
+    assert np.array_equal(make().translate_image(image).pixels, pixels)

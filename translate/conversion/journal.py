@@ -105,8 +105,8 @@ class Journal:
         if not before:
             return ""
         now = json.loads(json.dumps(self._settings))  # tuples are lists on the disk
-        changed = [key for key in now if before.get(key) != now[key]]
-        return "; ".join(f"{key} {_short(before.get(key))}, now {_short(now[key])}" for key in changed)
+        changed = [key for key in now | before if before.get(key) != now.get(key)]  # a setting may be gone
+        return "; ".join(f"{key} {_short(before.get(key))}, now {_short(now.get(key))}" for key in changed)
 
     def known(self) -> Iterator[Row]:
         """Yields the rows of earlier conversions that still count, in the order of the plan, one for each input.
