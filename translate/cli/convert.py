@@ -47,6 +47,13 @@ class Shard(click.ParamType[tuple[int, int]]):
 @click.option("--verify", is_flag=True, help="Compare what was converted before with its hashes.")
 @click.option("--format", metavar="SUFFIX", help="png, jpg, ...; default: that of each input.")
 @click.option("--quality", default=95, show_default=True, type=click.IntRange(1, 100), help="Of JPEG and WebP.")
+@click.option(
+    "--pages",
+    type=click.Choice(["one", "all"]),
+    default="one",
+    show_default=True,
+    help="all: each page or frame of a TIFF, GIF, WebP or PNG, into a file of the same kind.",
+)
 @click.option("--samples", default=1, type=click.IntRange(1), metavar="N", help="Answers to each image: NAME.1.png ...")
 @click.option("--seed", default=0, show_default=True, help="Of what the model draws: noise, dropout.")
 @click.option("--no-dropout", is_flag=True, help="Off also where the method keeps it on, so that strips are possible.")

@@ -16,6 +16,7 @@ import numpy as np
 from translate.conversion.items import Entry, Outcome
 from translate.conversion.options import ConvertOptions
 from translate.errors import StageError, TranslateError
+from translate.imaging.formats.codec import Pages
 from translate.imaging.image import distance
 from translate.imaging.io import Header, Image
 from translate.inference.precision import is_deep
@@ -42,6 +43,7 @@ class Task:
     reason: str = ""
     image: Image | None = None
     others: dict[str, Image] = field(default_factory=dict)
+    pages: Pages | None = None
     outputs: list[Image] = field(default_factory=list)
     values: list[dict[str, Any]] = field(default_factory=list)
     seconds: float = 0.0

@@ -24,6 +24,7 @@ from translate.imaging.appearance.handling import DEFAULT as DEFAULT_HANDLING
 from translate.imaging.appearance.small_values import note_on_small_values
 from translate.imaging.formats.table import EXACT_SUFFIXES, SUFFIXES
 from translate.imaging.io import Image, probe, read, writable
+from translate.imaging.pages import PAGED
 from translate.inference.precision import is_deep, with_probed_precision
 from translate.inference.side_images import output_suffix
 from translate.storage.atomic import digest
@@ -108,7 +109,8 @@ def prepare(
         suffix = _exact_suffix(input, output, suffix, own)
     _check_samples(translator, options)
     parts = picture_parts(translator.route(options.direction))
-    work = replace(plan(input, output, suffix, options.samples), parts=parts)
+    paged = PAGED if options.pages == "all" else ()
+    work = replace(plan(input, output, suffix, options.samples, paged), parts=parts)
     translator.check(options.direction, options.others)
     journal = journal_of(work, options)
     if options.precision == "auto":
@@ -191,6 +193,7 @@ def _settings(work: Plan, translator: Translator, options: ConvertOptions, suffi
         "seed": translator.seed if translator.draws(options.direction) else None,
         "format": suffix,
         "quality": options.quality,
+        **({"pages": options.pages} if options.pages != "one" else {}),
         **_handling(translator),
     }
 

@@ -58,25 +58,31 @@ def names_of(target: str, samples: int, parts: Sequence[str] = (MAIN,)) -> list[
     return names
 
 
-def named(items: Sequence[Item], suffix: str | None, samples: int = 1, taken: Iterable[str] = ()) -> list[Item]:
-    """Gives each item of one folder its output name; `taken` are names that nothing may have.
+def named(
+    items: Sequence[Item],
+    suffix: str | None,
+    samples: int = 1,
+    taken: Iterable[str] = (),
+    paged: Sequence[str] = (),
+) -> list[Item]:
+    """Gives each item of one folder its output name; `taken` are names that nothing may have,
+    and `paged` suffixes that outputs keep as well.
 
     An input whose own name is possible keeps it. Of those that need another ending (`a.gif` to `a.png`) the first in
     order gets the short name, unless it is taken: then each is named after its whole input name (`a.gif.png`).
     """
     used = set(map(same, taken))
-    keeps_name = [PurePosixPath(item.name).suffix == _ending(item.name, suffix) for item in items]
+    keeps_name = [PurePosixPath(item.name).suffix == _ending(item.name, suffix, paged) for item in items]
     result = list(items)
     # Inputs that keep their names come first, so that no other input takes one of these names before.
     for at in sorted(range(len(items)), key=lambda n: not keeps_name[n]):
         if not items[at].reason:
-            result[at] = _named(items[at], suffix, samples, keeps_name[at], used)
+            result[at] = _named(items[at], _ending(items[at].name, suffix, paged), samples, keeps_name[at], used)
     return result
 
 
-def _named(item: Item, suffix: str | None, samples: int, keeps_name: bool, used: set[str]) -> Item:
+def _named(item: Item, ending: str, samples: int, keeps_name: bool, used: set[str]) -> Item:
     """The item with the first name that is free, whose files join `used`; or with the reason for having none."""
-    ending = _ending(item.name, suffix)
     file = PurePosixPath(item.name).name
     short = file if keeps_name else PurePosixPath(file).stem + ending
     for name in (short, file + ending):
@@ -90,9 +96,9 @@ def _named(item: Item, suffix: str | None, samples: int, keeps_name: bool, used:
     return replace(item, reason=f"its output name {short} belongs to another image; rename one")
 
 
-def _ending(name: str, wanted: str | None) -> str:
+def _ending(name: str, wanted: str | None, paged: Sequence[str]) -> str:
     """The suffix of an input's output."""
     own = PurePosixPath(name).suffix
     if wanted is None:
-        return own if own.lower() in writable() else written_instead(own.lower())
+        return own if own.lower() in writable() or own.lower() in paged else written_instead(own.lower())
     return own if own.lower() == wanted.lower() else wanted

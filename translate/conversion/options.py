@@ -20,6 +20,7 @@ class ConvertOptions:
     (`png`, `jpg`) is that of all outputs; by default each keeps its own. `quality`: of JPEG and WebP, 1 to 100.
     `samples`: so many answers to each image, where the method draws at inference; each depends on the translator's
     seed, the input's values and its own number alone. `deep`: images of 8 bits give images of 16 bits.
+    `pages="all"`: each page or frame of a file is converted, into a file of the same kind; by default such files fail.
 
     `precision="auto"`: bfloat16 where the device gains by it and the first images hardly differ (see
     `with_probed_precision`); None: as the translator computes. `batch`: images at a time, at most; the result does
@@ -38,6 +39,7 @@ class ConvertOptions:
     quality: int = 95
     samples: int = 1
     deep: bool = False
+    pages: Literal["one", "all"] = "one"
     precision: Literal["auto"] | None = None
     batch: int | None = None
     limits: Limits = LIMITS

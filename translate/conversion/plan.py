@@ -50,50 +50,54 @@ class Plan:
         return count, ignored
 
 
-def plan(source: Path | Sequence[Path], output: Path, suffix: str | None = None, samples: int = 1) -> Plan:
+def plan(
+    source: Path | Sequence[Path], output: Path, suffix: str | None = None, samples: int = 1, paged: Sequence[str] = ()
+) -> Plan:
     """Plans an image, a folder tree, a pattern (`photos/**/*.jpg`) or a list of images.
 
     For one image `output` is a file if it has an image suffix, else a folder. Images of a list keep their folders where
     they are given relative to the working directory; the others lie below the deepest folder that all of them share.
     `suffix` (such as `.png`) is that of all outputs; by default each keeps its own where that format can be written,
-    else gets `.png`. Errors: ConfigError (nothing there, no images, output inside input).
+    else gets `.png`; suffixes that are `paged` are written as well.
+
+    Errors: ConfigError (nothing there, no images, output inside input).
     """
     if suffix is not None and suffix.lower() not in writable():
         raise ConfigError(f"no image format is written for {suffix!r}; use one of {' '.join(writable())}")
     if not isinstance(source, Path):
-        return _plan_list(source, output, suffix, samples)
+        return _plan_list(source, output, suffix, samples, paged)
     if source.is_dir():
-        return _plan_tree(source, (), output, suffix, samples)
+        return _plan_tree(source, (), output, suffix, samples, paged)
     if not source.exists() and (pattern := pattern_of(source)):
-        return _plan_tree(*pattern, output, suffix, samples)
+        return _plan_tree(*pattern, output, suffix, samples, paged)
     if not os.path.lexists(source):
         raise ConfigError(f"{source}: there is no such file or folder")
     if not source.is_file():
         raise ConfigError(f"{source}: is neither a file nor a folder")
-    return _plan_file(source, output, suffix, samples)
+    return _plan_file(source, output, suffix, samples, paged)
 
 
 # -------------------------------------------------------------------------------------------------------------- files
 
 
-def _plan_file(source: Path, output: Path, suffix: str | None, samples: int) -> Plan:
+def _plan_file(source: Path, output: Path, suffix: str | None, samples: int, paged: Sequence[str]) -> Plan:
     if output.suffix.lower() in readable() and not output.is_dir():
-        _one_format(output, suffix)
+        _one_format(output, suffix, paged)
         item = Item(source.name, source, output.name)
         result = Plan([item], output.parent, source.parent, None, samples, whole=False)
     else:
         _check_folder(output)
-        (item,) = named([Item(source.name, source)], suffix, samples)
+        (item,) = named([Item(source.name, source)], suffix, samples, (), paged)
         result = Plan([item], output, source.parent, output / RESULTS, samples, whole=False)
     if source.resolve() in [target.resolve() for target in result.targets(item)]:
         raise ConfigError(f"{source}: the output would overwrite the input; give another OUTPUT")
     return result
 
 
-def _one_format(output: Path, suffix: str | None) -> None:
+def _one_format(output: Path, suffix: str | None, paged: Sequence[str]) -> None:
     """Errors: ConfigError where the name of an output file asks for what is not written, or not for `suffix`."""
     own = output.suffix.lower()
-    if own not in writable():
+    if own not in writable() and own not in paged:
         raise ConfigError(f"{output}: no image format is written for {own!r}; use one of {' '.join(writable())}")
     if suffix is not None and suffix.lower() != own:
         raise ConfigError(f"{output}: its suffix and the format {suffix!r} differ; give one of them")
@@ -107,11 +111,13 @@ def _check_folder(output: Path) -> None:
 # -------------------------------------------------------------------------------------------------------------- trees
 
 
-def _plan_tree(root: Path, pattern: Sequence[str], output: Path, suffix: str | None, samples: int) -> Plan:
+def _plan_tree(
+    root: Path, pattern: Sequence[str], output: Path, suffix: str | None, samples: int, paged: Sequence[str]
+) -> Plan:
     if not root.is_dir():
         raise ConfigError(f"{root}: there is no such folder")
     outside = _outside(root, output)
-    tree = Tree(root, pattern, lambda items, taken: outside(named(items, suffix, samples, taken)))
+    tree = Tree(root, pattern, lambda items, taken: outside(named(items, suffix, samples, taken, paged)))
     result = Plan(tree, output, root, output / RESULTS, samples, whole=not pattern)
     ignored = 0
     for item in tree:
@@ -153,7 +159,7 @@ def read_list(data: bytes) -> list[Path]:
     return [Path(os.fsdecode(line)) for line in lines if line.strip()]
 
 
-def _plan_list(sources: Sequence[Path], output: Path, suffix: str | None, samples: int) -> Plan:
+def _plan_list(sources: Sequence[Path], output: Path, suffix: str | None, samples: int, paged: Sequence[str]) -> Plan:
     if not sources:
         raise ConfigError("the list of images is empty")
     _check_folder(output)
@@ -165,7 +171,7 @@ def _plan_list(sources: Sequence[Path], output: Path, suffix: str | None, sample
     inputs = {item.source.resolve() for item in items_by_name.values()}
     items = []
     for folder, members in folders.items():
-        for item in named(members, suffix, samples, taken.get(folder, ())):
+        for item in named(members, suffix, samples, taken.get(folder, ()), paged):
             items.append(_spare_inputs(item, output, samples, inputs))
     items.sort(key=lambda item: order(item.name))
     return Plan(items, output, root, output / RESULTS, samples, whole=False)

@@ -11,7 +11,30 @@ from pathlib import Path, PurePosixPath
 
 from translate.conversion.items import Item
 from translate.conversion.names import order, same
+from translate.imaging.decode import is_image
 from translate.imaging.io import readable
+
+OTHERS = (
+    *(".txt", ".md", ".json", ".jsonl", ".csv", ".tsv", ".xml", ".yaml", ".yml", ".html", ".htm", ".log", ".ini"),
+    *(".py", ".ipynb", ".sh", ".zip", ".tar", ".gz", ".pt", ".pth", ".safetensors", ".onnx", ".npz", ".parquet", ".db"),
+    *(
+        ".mp4",
+        ".mov",
+        ".avi",
+        ".mkv",
+        ".webm",
+        ".mp3",
+        ".wav",
+        ".pdf",
+        ".doc",
+        ".docx",
+        ".xls",
+        ".xlsx",
+        ".svg",
+        ".psd",
+    ),
+)
+"""Suffixes of files that are not opened to see whether they are images, in lower case."""
 
 Folder = tuple[Path, str]
 """A folder, and the prefix of the names in it: empty, or ending with a slash."""
@@ -70,9 +93,11 @@ class Tree:
     def _item(self, entry: os.DirEntry[str], folder: Path, prefix: str) -> Item | None:
         """The item of a directory entry that is no folder, or None for what is passed over."""
         name = prefix + entry.name
-        if entry.name.startswith(".") or Path(entry.name).suffix.lower() not in readable():
+        if entry.name.startswith(".") or not matches(name.split("/"), self._pattern):
             return None
-        if not matches(name.split("/"), self._pattern):
+        # Browsers, telephones and backups give images names of their own: `g`, `e.jpg_large`, `h.jpg~`.
+        suffix = Path(entry.name).suffix.lower()
+        if suffix not in readable() and (suffix in OTHERS or not is_image(folder / entry.name)):
             return None
         try:
             kind = entry.stat().st_mode

@@ -10,8 +10,9 @@ import secrets
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from itertools import chain
-from pathlib import Path
+from pathlib import Path, PurePath
 from typing import TYPE_CHECKING, Any
 
 from translate.conversion.batches import Batch, Task, batches, diversity
@@ -21,7 +22,10 @@ from translate.conversion.options import ConvertOptions
 from translate.device import cores
 from translate.errors import StageError
 from translate.imaging.convert import deepened
-from translate.imaging.io import Header, Image, encode
+from translate.imaging.encode import too_large
+from translate.imaging.formats.codec import Pages
+from translate.imaging.io import Header, Image, encode, writable
+from translate.imaging.pages import encode_pages
 from translate.imaging.sandbox import GuardedReader
 from translate.inference.precision import is_deep
 from translate.inference.program import MAIN as OUTPUT
@@ -82,7 +86,7 @@ class Worker:
         """The headers of all images of a window, done or not, since all decide the batches; none if all are done."""
         if all(entry.row is not None for entry in window):
             return [(entry, None) for entry in window]
-        return [(entry, self._header(entry)) for entry in window]
+        return [self._planned(entry) for entry in window]
 
     def _header(self, entry: Entry) -> Header | None:
         skipped = entry.row is not None and entry.row["status"] == "skipped"
@@ -94,6 +98,16 @@ class Worker:
         except Exception:  # reading it will say why
             return None
 
+    def _planned(self, entry: Entry) -> tuple[Entry, Header | None]:
+        """An entry with its header; with a reason and without it, where its output is too large for its format."""
+        header = self._header(entry)
+        if header is None or entry.row is not None or not self._parts:
+            return entry, header
+        height, width = (side * self._route.scale for side in (header.height, header.width))
+        rows, columns = self._route.tiles
+        reason = too_large(width * columns, height * rows, PurePath(entry.item.target).suffix)
+        return (replace(entry, item=replace(entry.item, reason=reason)), None) if reason else (entry, header)
+
     def _batches(self, window: Sequence[tuple[Entry, Header | None]]) -> Iterator[Batch]:
         return batches(window, self._translator, self._options)
 
@@ -104,6 +118,9 @@ class Worker:
             with task.step():
                 if item.reason:
                     raise StageError(item.reason)
+                if self._options.pages == "all" and not task.bytes:  # no header of one picture was read
+                    task.pages = self._reader.pages(item.source)
+                    continue
                 image = self._reader.read(item.source)
                 task.image = deepened(image) if self._options.deep else image
                 task.others = {name: self._reader.read(path) for name, path in item.others.items()}
@@ -112,6 +129,9 @@ class Worker:
     # ------------------------------------------------------------------------------------------------- on the device
 
     def _translate(self, batch: Batch) -> Batch:
+        for task in batch.tasks:
+            if task.pages is not None:
+                self._translate_pages(task, task.pages)
         tasks = [task for task in batch.tasks if task.image is not None]
         if len(tasks) > 1 and self._together(tasks):
             return batch
@@ -126,6 +146,19 @@ class Worker:
                     task.values.append(values)
             task.image, task.others = None, {}  # decoded images are large, and encoding takes a while
         return batch
+
+    def _translate_pages(self, task: Task, pages: Pages) -> None:
+        """Translates each page of a file; all of them go into one output."""
+        with task.step():
+            if self._options.samples > 1 or self._parts != (MAIN,):
+                raise StageError("several samples or outputs of a file of several pages have no place in one file")
+            others = {**task.entry.item.values, **self._options.others}
+            outputs = []
+            for page in pages.images:
+                image = deepened(page) if self._options.deep else page
+                pictures, _ = self._outputs(image, others, task.entry.item.sample)
+                outputs += pictures
+            task.pages, task.outputs = replace(pages, images=tuple(outputs)), outputs[:1]
 
     def _outputs(self, image: Image, others: Mapping[str, Any], sample: int) -> tuple[list[Image], dict[str, Any]]:
         """The outputs of one sample: pictures in the order of their names, classes and vectors by name."""
@@ -181,11 +214,11 @@ class Worker:
             # A task that has failed has no outputs: then nothing is written.
             for image, name in zip(task.outputs, names, strict=False):
                 target = self._output / name
-                data = self._encoded(image, target.suffix, entry.item.name)
+                data = self._encoded(task.pages or image, target.suffix, entry.item.name)
                 target.parent.mkdir(parents=True, exist_ok=True)  # here, so that a failure is this image's
                 files.append((self._written(data), target))
                 hashes.append(hashlib.sha256(data).hexdigest())
-        task.outputs = []
+        task.outputs, task.pages = [], None
         seconds = round(task.seconds, 4)
         if task.reason:
             for file, _ in files:
@@ -199,7 +232,11 @@ class Worker:
         row = make_row(entry.item, "done", **results, **extra_columns, seconds=seconds)
         return Outcome(row, tuple(files), entry.replace, window=entry.window)
 
-    def _encoded(self, image: Image, suffix: str, name: str) -> bytes:
+    def _encoded(self, image: Image | Pages, suffix: str, name: str) -> bytes:
+        if suffix.lower() not in writable():  # of GIF, which is written for the sake of animations
+            image = image if isinstance(image, Pages) else Pages((image,))
+        if isinstance(image, Pages):
+            return encode_pages(image, suffix, name=name, quality=self._options.quality, compression=COMPRESSION)
         return encode(image, suffix, name=name, quality=self._options.quality, compression=COMPRESSION)
 
     def _written(self, data: bytes) -> Path:

@@ -12,7 +12,7 @@ import numpy as np
 from translate.errors import DataError
 from translate.imaging.files import contents, leads_into_archive, open_regular
 from translate.imaging.formats.codec import HEAD, Opened, damaged
-from translate.imaging.formats.table import codec_of
+from translate.imaging.formats.table import codec_of, is_certain
 from translate.imaging.image import LIMITS, Header, Image, Limits
 from translate.imaging.image_format import ImageFormat, decode_by, format_of, header_by
 from translate.imaging.metadata.files import described
@@ -42,6 +42,16 @@ def format_at(path: Path) -> ImageFormat | None:
     """The format of a plugin that a file has. Errors: DataError, OSError."""
     with open_regular(path) as file:
         return format_of(file.read(HEAD), str(path))
+
+
+def is_image(path: Path) -> bool:
+    """Whether a file without a known suffix begins as an image does. What cannot be opened does not."""
+    try:
+        with open_regular(path) as file:
+            head = file.read(HEAD)
+    except (DataError, OSError):
+        return False
+    return format_of(head, str(path)) is not None or is_certain(head)
 
 
 def read(path: Path, *, limits: Limits = LIMITS, indices: bool = False) -> Image:

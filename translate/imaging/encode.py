@@ -11,7 +11,7 @@ import numpy as np
 from translate.errors import ConfigError, DataError
 from translate.imaging.appearance.handling import DEFAULT
 from translate.imaging.appearance.look import as_training_image
-from translate.imaging.formats.codec import Codec, Settings, matching
+from translate.imaging.formats.codec import Codec, Keeps, Settings, matching
 from translate.imaging.formats.table import codec_for
 from translate.imaging.image import Image
 from translate.imaging.image_format import as_image, encode_by, writable, writer_of
@@ -49,8 +49,10 @@ def encode(image: Image | Array, suffix: str, *, name: str = "image", quality: i
         return encode_by(other, image, name)
     codec = codec_for(suffix)
     assert codec
+    if reason := too_large(image.pixels.shape[1], image.pixels.shape[0], suffix):
+        raise DataError(f"{name}: {reason}")
     try:
-        image = _held(image, codec, suffix, name)
+        image = held(image, codec, suffix, name)
         data = codec.encode(image, name, Settings(quality, compression))
         return with_metadata(data, codec.name, image.metadata)
     except (OSError, ValueError, SystemError) as error:
@@ -58,10 +60,21 @@ def encode(image: Image | Array, suffix: str, *, name: str = "image", quality: i
         raise DataError(f"{name}: {width} x {height} pixels cannot be written as {suffix}: {error}") from None
 
 
-def _held(image: Image, codec: Codec, suffix: str, name: str) -> Image:
+def too_large(width: int, height: int, suffix: str) -> str:
+    """Why an image of this size cannot be written in the format of a suffix, and the way out; empty where it can."""
+    codec = codec_for(suffix.lower())
+    side = codec.keeps.side if codec and codec.keeps else 0
+    if not side or max(width, height) <= side:
+        return ""
+    return (
+        f"{width} x {height} pixels cannot be written as {suffix}, which holds {side:,} a side at most: choose another "
+        "format, such as png (`--format png`, or OUTPUT.png) or tif"
+    )
+
+
+def held(image: Image, codec: Codec, suffix: str, name: str) -> Image:
     """The image as far as a format can hold it: of fewer bits, over white, without its profile. Errors: DataError."""
-    keeps = codec.keeps
-    assert keeps is not None
+    keeps = codec.keeps or Keeps(alpha=True)  # animations alone are written as GIF
     if not (keeps.bands and keeps.floats):
         _check_picture(image, suffix, name)
     icc = matching(profile_to_embed(image, codec.name), image.pixels.shape[2], image.mode) if keeps.icc else None

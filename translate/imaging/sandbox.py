@@ -31,7 +31,7 @@ from translate.errors import DataError
 from translate.imaging.colour.inks import Inks
 from translate.imaging.decode import decode_opened, open_header, probe
 from translate.imaging.files import contents, open_regular
-from translate.imaging.formats.codec import HEAD
+from translate.imaging.formats.codec import HEAD, Pages
 from translate.imaging.formats.table import codec_of
 from translate.imaging.image import LIMITS, Header, Image, Limits
 from translate.imaging.image_format import FORMATS, format_of
@@ -93,6 +93,10 @@ class GuardedReader:
         if self._is_guarded(path):
             return self._ask("probe", path, lambda _, answer: Header(**answer["header"]))
         return probe(path, limits=self.limits)
+
+    def pages(self, path: Path) -> Pages:
+        """All pages or frames of a file, in a worker."""
+        return self._ask("pages", path, _Worker.pages)
 
     def _is_guarded(self, path: Path) -> bool:
         """Whether a worker decodes the file, whatever is in it: nobody here knows what a plugin's decoder does."""
@@ -185,6 +189,11 @@ class _Worker:
             raise self._dead(path, late.is_set(), limits) from None
         finally:
             timer.cancel()
+
+    def pages(self, answer: Mapping[str, Any]) -> Pages:
+        """The pages behind an answer."""
+        images = tuple(self.image(page) for page in answer["pages"])
+        return Pages(images, tuple(answer["durations"]), answer["loop"])
 
     def image(self, answer: Mapping[str, Any]) -> Image:
         """The image behind an answer."""

@@ -20,8 +20,9 @@ import numpy as np
 
 from translate.errors import DataError
 from translate.imaging.decode import format_at, probe, read
-from translate.imaging.image import Limits
+from translate.imaging.image import Image, Limits
 from translate.imaging.image_format import FORMATS, register_places
+from translate.imaging.pages import read_pages
 
 Array = np.ndarray[Any, Any]
 
@@ -63,6 +64,8 @@ def _take_formats(places: Sequence[str]) -> None:
 
 def _answer(what: str, path: Path, limits: Limits) -> tuple[dict[str, Any], list[Any]]:
     """The line of an answer and the arrays behind it: pixels, alpha, profile and inks, as far as there are any."""
+    if what == "pages":
+        return _pages(path, limits)
     # A plugin's format may have to decode the image to know its header.
     plugin = format_at(path)
     _allow(_ROOM + (2 * path.stat().st_size + 3 * limits.decoded if plugin else 0))
@@ -75,6 +78,23 @@ def _answer(what: str, path: Path, limits: Limits) -> tuple[dict[str, Any], list
     image = read(path, limits=limits)
     if header.format == "jpeg":
         _check_warnings(path)
+    return _described(image)
+
+
+def _pages(path: Path, limits: Limits) -> tuple[dict[str, Any], list[Any]]:
+    """The line of an answer about all pages of a file, and the arrays of one page behind those of the other."""
+    _allow(_ROOM + 2 * path.stat().st_size + 3 * limits.decoded)
+    pages = read_pages(path, limits=limits)
+    lines, arrays = [], []
+    for image in pages.images:
+        line, of_page = _described(image)
+        lines.append(line)
+        arrays += of_page
+    return {"pages": lines, "durations": pages.durations, "loop": pages.loop}, arrays
+
+
+def _described(image: Image) -> tuple[dict[str, Any], list[Any]]:
+    """What an answer says of an image, and its arrays."""
     bytes_of_profile = image.inks.profile if image.inks else image.icc
     profile = None if bytes_of_profile is None else np.frombuffer(bytes_of_profile, np.uint8)
     described: list[tuple[str, tuple[int, ...] | None]] = []

@@ -78,6 +78,9 @@ class InferConfig(ImageOptions):
     bits: Literal[16] | None = None
     """16 writes 16 bits per channel where the inputs have 8, so that what a network hides below a step of 8 bits
     survives; `null` keeps the bits of each input."""
+    pages: Literal["one", "all"] = "one"
+    """`all` converts each page or frame of a TIFF, GIF, WebP or PNG, into a file of the same kind; `one` refuses files
+    that have several."""
     quality: int = Field(default=95, ge=1, le=100)
     """Quality of JPEG and WebP outputs; 100 is the best and largest."""
 
@@ -248,6 +251,7 @@ class InferStage(Stage[InferConfig]):
             others=self._others(translator.route(facts.direction)),
             quality=self.config.quality,
             deep=self.config.bits == 16,
+            pages=self.config.pages,
         )
         options = replace(options, direction=translator.call(facts.direction, self.config.options))
         values = {item.name: _asked(item.values, options.others) for item in work.items if item}

@@ -18,6 +18,7 @@ class Bmp(PillowCodec):
     gives_way = False
     name, suffixes, signatures = "bmp", (".bmp", ".dib"), (b"BM",)
     keeps, guarded = Keeps(), False
+    begins_like_text = True
     plugin = BmpImageFile
 
     def check_file(self, data: bytes, name: str) -> None:

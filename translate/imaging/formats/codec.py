@@ -34,7 +34,8 @@ LARGE = 1 << 28
 @dataclass(frozen=True)
 class Keeps:
     """What a format can hold: samples of so many `bits` at most, `floats` outside [0, 1], any number of `bands`,
-    `alpha`, a colour profile (`icc`), and a `palette`, by which label maps have their colours."""
+    `alpha`, a colour profile (`icc`), and a `palette`, by which label maps have their colours. Height and
+    width are `side` pixels at most (0: any number)."""
 
     bits: int = 8
     floats: bool = False
@@ -42,6 +43,7 @@ class Keeps:
     alpha: bool = False
     icc: bool = False
     palette: bool = False
+    side: int = 0
 
 
 @dataclass(frozen=True)
@@ -61,6 +63,16 @@ class Opened:
     header: Header
     source: Any = None
     orientation: int = 1
+
+
+@dataclass(frozen=True)
+class Pages:
+    """All pages or frames of a file: their `images`; of animations the `durations` in milliseconds, and how often they
+    are repeated (`loop`; 0: for ever)."""
+
+    images: tuple[Image, ...]
+    durations: tuple[int, ...] = ()
+    loop: int = 0
 
 
 class Codec(ABC):
@@ -104,6 +116,19 @@ class Codec(ABC):
     def encode(self, image: Image, name: str, settings: Settings) -> bytes:
         """The bytes of a file with an image that the format can hold (`keeps`). Errors: DataError; OSError, ValueError
         and SystemError of libraries count as such."""
+        raise NotImplementedError
+
+    begins_like_text: ClassVar[bool] = False
+    """Whether its first bytes are letters with which other files may begin, so that its suffix has to say it, too."""
+    paged: ClassVar[bool] = False
+    """Whether files of several pages or frames are written."""
+
+    def read_pages(self, stream: BinaryIO, data: bytes, name: str, limits: Limits) -> Pages:
+        """All pages or frames of a file, each within the limits, and all together. Errors: as `open` and `decode`."""
+        return Pages((self.decode(self.open(stream, len(data), name, limits), data, name),))
+
+    def write_pages(self, pages: Pages, name: str, settings: Settings) -> bytes:
+        """The bytes of a file of several pages or frames, where the format is `paged`."""
         raise NotImplementedError
 
     def is_ordinary(self, opened: Opened, data: bytes, name: str) -> bool:
@@ -151,8 +176,8 @@ def check_frames(frames: int, name: str) -> None:
     if frames > 1:
         count = f"more than {FRAMES:,}" if frames > FRAMES else frames
         raise DataError(
-            f"{name}: {count} frames or pages in one file; extract them into files of their own, or store bands of one "
-            "image in one page"
+            f"{name}: {count} frames or pages in one file; `--pages all` converts each, or extract them into files of "
+            "their own; store bands of one image in one page"
         )
 
 

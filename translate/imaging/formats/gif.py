@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import struct
-from io import SEEK_CUR
+from io import SEEK_CUR, BytesIO
 from typing import BinaryIO
 
 from PIL.GifImagePlugin import GifImageFile
 
 from translate.errors import DataError
-from translate.imaging.formats.codec import Still, check_still
+from translate.imaging.formats.animation import animated, frames_of
+from translate.imaging.formats.codec import Pages, Settings, Still, check_still
 from translate.imaging.formats.pillow_file import PillowCodec
 from translate.imaging.image import FRAMES, Limits
 
@@ -18,11 +19,20 @@ _CANVAS = 16
 
 
 class Gif(PillowCodec):
-    """Still GIF: 256 colours. It is read and not written."""
+    """GIF: 256 colours. It is written for animations alone."""
 
     gives_way = False
     name, suffixes, signatures = "gif", (".gif",), (b"GIF8",)
     plugin = GifImageFile
+
+    paged = True
+
+    def read_pages(self, stream: BinaryIO, data: bytes, name: str, limits: Limits) -> Pages:
+        gif_info(stream, name)
+        return frames_of(GifImageFile(BytesIO(data)), self.name, len(data), name, limits)
+
+    def write_pages(self, pages: Pages, name: str, settings: Settings) -> bytes:
+        return animated(pages, "GIF", optimize=False, disposal=2)
 
     def check_header(self, stream: BinaryIO, size: int, name: str, limits: Limits) -> None:
         stream.seek(0)

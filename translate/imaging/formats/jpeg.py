@@ -151,7 +151,7 @@ class Jpeg(PillowCodec):
 
     gives_way = False
     name, suffixes, signatures = "jpeg", (".jpg", ".jpeg", ".jpe", ".jfif", ".jif"), (b"\xff\xd8\xff",)
-    keeps, guarded = Keeps(icc=True), False
+    keeps, guarded = Keeps(icc=True, side=65535), False
     plugin = JpegImageFile
 
     def open(self, stream: BinaryIO, size: int, name: str, limits: Limits) -> Opened:

@@ -12,10 +12,12 @@ import numpy as np
 from PIL.Image import Exif
 from PIL.PngImagePlugin import PngImageFile
 
+from translate.imaging.formats.animation import animated, frames_of
 from translate.imaging.formats.codec import (
     Codec,
     Keeps,
     Opened,
+    Pages,
     Settings,
     check_frames,
     is_plausible,
@@ -73,6 +75,18 @@ class Png(Codec):
         if image.bits == 16 and image.array.shape[2] > 1:
             return _encode_wide(image, settings.compression)
         return saved(image, format="PNG", compress_level=settings.compression)
+
+    paged = True
+
+    def read_pages(self, stream: BinaryIO, data: bytes, name: str, limits: Limits) -> Pages:
+        if png_info(stream, name).frames < 2:
+            return super().read_pages(stream, data, name, limits)
+        return frames_of(PngImageFile(BytesIO(data)), self.name, len(data), name, limits)
+
+    def write_pages(self, pages: Pages, name: str, settings: Settings) -> bytes:
+        if len(pages.images) == 1:
+            return self.encode(pages.images[0], name, settings)
+        return animated(pages, "PNG", compress_level=settings.compression)
 
     def is_ordinary(self, opened: Opened, data: bytes, name: str) -> bool:
         return is_plausible(opened.header, data)

@@ -104,6 +104,12 @@ def is_built_in(head: bytes) -> bool:
     return codec is not None and not codec.gives_way
 
 
+def is_certain(head: bytes) -> bool:
+    """Whether the first `HEAD` bytes are those of an image beyond doubt: two or three letters are none."""
+    codec = _recognised(head)
+    return codec is not None and not codec.begins_like_text
+
+
 def codec_for(suffix: str) -> Codec | None:
     """The format that is written for a suffix, in lower case."""
     return next((codec for codec in CODECS if suffix in codec.written), None)

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import struct
+from io import BytesIO
 from typing import BinaryIO
 
 from PIL.WebPImagePlugin import WebPImageFile
 
 from translate.errors import DataError
-from translate.imaging.formats.codec import Keeps, Settings, Still, check_still
+from translate.imaging.formats.animation import animated, frames_of
+from translate.imaging.formats.codec import Keeps, Pages, Settings, Still, check_still
 from translate.imaging.formats.pillow_file import PillowCodec, saved
 from translate.imaging.image import FRAMES, Image, Limits
 
@@ -20,12 +22,22 @@ class WebP(PillowCodec):
 
     gives_way = False
     name, suffixes = "webp", (".webp",)
-    keeps = Keeps(alpha=True, icc=True)
+    keeps = Keeps(alpha=True, icc=True, side=16383)
     plugin = WebPImageFile
 
     def recognises(self, head: bytes) -> bool:
         # WebP is one of many RIFF forms: bytes 4 to 8 hold the length, the form's name follows.
         return head[:4] == b"RIFF" and head[8:12] == b"WEBP"
+
+    paged = True
+
+    def read_pages(self, stream: BinaryIO, data: bytes, name: str, limits: Limits) -> Pages:
+        webp_info(stream, name)
+        return frames_of(WebPImageFile(BytesIO(data)), self.name, len(data), name, limits)
+
+    def write_pages(self, pages: Pages, name: str, settings: Settings) -> bytes:
+        lossless = settings.quality >= 100
+        return animated(pages, "WEBP", quality=settings.quality, lossless=lossless, exact=True)
 
     def check_header(self, stream: BinaryIO, size: int, name: str, limits: Limits) -> None:
         check_still(self.name, webp_info(stream, name), size, name, limits)

@@ -11,7 +11,8 @@ from PIL import Image as Pillow
 from PIL.AvifImagePlugin import AvifImageFile
 
 from translate.errors import DataError
-from translate.imaging.formats.codec import Codec, Keeps, Opened, Settings, check_frames, decoder, turned
+from translate.imaging.formats.animation import animated, frames_of
+from translate.imaging.formats.codec import Codec, Keeps, Opened, Pages, Settings, check_frames, decoder, turned
 from translate.imaging.formats.photo.boxes import HeifInfo, brands, heif_info
 from translate.imaging.image import FRAMES, Header, Image, Limits
 from translate.imaging.metadata.metadata import exif_with_resolution
@@ -44,7 +45,7 @@ class Avif(_Heif):
     """AVIF: 8, 10 and 12 bits, alpha, lossy or (at quality 100) as good as lossless."""
 
     name, suffixes = "avif", (".avif",)
-    keeps = Keeps(alpha=True, icc=True)
+    keeps = Keeps(alpha=True, icc=True, side=65536)
 
     def recognises(self, head: bytes) -> bool:
         return head[4:8] == b"ftyp" and not _AVIF.isdisjoint(brands(head))
@@ -55,6 +56,18 @@ class Avif(_Heif):
             stream.seek(0)
             check_frames(min(AvifImageFile(stream).n_frames, FRAMES + 1), name)
         return opened
+
+    paged = True
+
+    def read_pages(self, stream: BinaryIO, data: bytes, name: str, limits: Limits) -> Pages:
+        if not _Heif.open(self, stream, len(data), name, limits).source.sequence:
+            return super().read_pages(stream, data, name, limits)
+        return frames_of(AvifImageFile(BytesIO(data)), self.name, len(data), name, limits)
+
+    def write_pages(self, pages: Pages, name: str, settings: Settings) -> bytes:
+        if len(pages.images) == 1:
+            return self.encode(pages.images[0], name, settings)
+        return animated(pages, "AVIF", quality=settings.quality)
 
     def decode(self, opened: Opened, data: bytes, name: str) -> Image:
         info: HeifInfo = opened.source

@@ -24,7 +24,7 @@ class JpegLs(Codec):
     """JPEG-LS: 8 and 16 bits; lossless."""
 
     name, suffixes = "jpegls", (".jls",)
-    keeps = Keeps(bits=16)
+    keeps = Keeps(bits=16, side=65535)
 
     def recognises(self, head: bytes) -> bool:
         # Other files begin with the frame header behind applications' data, which JPEGs have as well.

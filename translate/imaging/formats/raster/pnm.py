@@ -88,6 +88,7 @@ class Pnm(Codec):
 
     name, suffixes = "pnm", (".pnm", ".pgm", ".ppm", ".pbm", ".pam", ".pfm")
     only_read, instead = (".pbm", ".pfm"), ".pnm"
+    begins_like_text = True
     keeps = Keeps(bits=16, alpha=True)
 
     def recognises(self, head: bytes) -> bool:

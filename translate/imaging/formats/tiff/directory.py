@@ -242,6 +242,28 @@ def read_directory(stream: BinaryIO, name: str) -> Directory:
     return replace(first, pages=max(pages, planes), planes=planes, index=index)
 
 
+def read_pages(stream: BinaryIO, name: str) -> list[Directory]:
+    """Reads the directory of each page. Errors: DataError, as `read_directory`, and for more than `FRAMES` pages."""
+    first = read_directory(stream, name)
+    if first.stack or first.planes > 1:
+        return [first]
+    if first.pages > FRAMES:
+        raise DataError(f"{name}: more than {FRAMES:,} pages in one file; extract them into files of their own")
+    size = stream.seek(0, 2)
+    stream.seek(0)
+    head = stream.read(16)
+    order, big = ("<" if head[:2] == b"II" else ">"), head[2:4] in (b"\x2b\0", b"\0\x2b")
+    at = struct.unpack(f"{order}Q", head[8:16])[0] if big else struct.unpack(f"{order}I", head[4:8])[0]
+    pages: list[Directory] = []
+    index = 0
+    while at and len(pages) < first.pages:
+        entries, at = _entries(stream, at, size, order, big, name)
+        if index == first.index or is_page(entries, order, big, first.tags):
+            pages.append(replace(_tags(stream, entries, size, order, big, name), index=index))
+        index += 1
+    return pages
+
+
 def _stack(first: Directory) -> Stack | None:
     """The image of several pages that the first one announces, as far as it can be one: upright grey samples."""
     plain = first.samples == 1 and first.one("orientation", 1) == 1 and first.one("photometric") in (0, 1)

@@ -24,10 +24,11 @@ def check_tiff(data: bytes, name: str) -> None:
     know), and that deflated ones have whole checksums. The header is known to be good. Errors: DataError."""
     tiff = read_directory(BytesIO(data), name)
     for tags in (tiff.tags, *tiff.more):
-        _check_segments(replace(tiff, tags=tags), data, name)
+        check_segments(replace(tiff, tags=tags), data, name)
 
 
-def _check_segments(tiff: Directory, data: bytes, name: str) -> None:
+def check_segments(tiff: Directory, data: bytes, name: str) -> None:
+    """Checks the strips or tiles of one directory. Errors: DataError."""
     width, height, compression = tiff.one("width"), tiff.one("height"), tiff.one("compression", 1)
     # Planar configuration 2 stores each channel by itself: as many planes, each of one sample per pixel.
     planes, samples = (tiff.samples, 1) if tiff.one("planar", 1) == 2 else (1, tiff.samples)

@@ -12,12 +12,12 @@ import numpy as np
 from PIL.TiffImagePlugin import TiffImageFile
 
 from translate.errors import DataError
-from translate.imaging.formats.codec import Keeps, Opened, Settings, check_frames, turned
+from translate.imaging.formats.codec import Keeps, Opened, Pages, Settings, check_frames, turned
 from translate.imaging.formats.pillow_file import PillowCodec, saved
 from translate.imaging.formats.samples import UNSIGNED, as_samples
-from translate.imaging.formats.tiff.directory import OTHERS, PLAIN, Directory, read_directory
+from translate.imaging.formats.tiff.directory import OTHERS, PLAIN, Directory, read_directory, read_pages
 from translate.imaging.formats.tiff.planes import plane_bytes
-from translate.imaging.formats.tiff.segments import check_tiff
+from translate.imaging.formats.tiff.segments import check_segments, check_tiff
 from translate.imaging.image import Image, Limits
 from translate.imaging.pixels import filled, top, unmultiplied, within_unit
 
@@ -34,13 +34,43 @@ class Tiff(PillowCodec):
     plugin = TiffImageFile
 
     def open(self, stream: BinaryIO, size: int, name: str, limits: Limits) -> Opened:
-        directory = _directory(stream, size, name, limits)
+        directory = read_directory(stream, name)
+        check_frames(directory.pages, name)
+        return self._opened(directory, stream, size, name, limits)
+
+    def _opened(self, directory: Directory, stream: BinaryIO, size: int, name: str, limits: Limits) -> Opened:
+        _check_directory(directory, size, name, limits)
         if directory.exact:
             return Opened(self, directory.header, directory, directory.one("orientation", 1))
         opened = super().open(stream, size, name, limits)
         if directory.index:
             opened.source.seek(directory.index)
         return opened
+
+    paged = True
+
+    def read_pages(self, stream: BinaryIO, data: bytes, name: str, limits: Limits) -> Pages:
+        directories = read_pages(stream, name)
+        headers = [directory.header for directory in directories]
+        first = directories[0]
+        if sum(header.decoded for header in headers) * first.planes > limits.decoded:
+            raise DataError(f"{name}: all {len(headers)} pages together are more than {limits.decoded:,} bytes")
+        if first.planes > 1 and not first.stack:
+            return Pages(tuple(self._plane(data, first, number, name) for number in range(first.planes)))
+        images = []
+        for directory in directories:
+            stream.seek(0)
+            opened = self._opened(directory, stream, len(data), name, limits)
+            check_segments(directory, data, name)
+            images.append(self.decode(opened, data, name))
+        return Pages(tuple(images))
+
+    def _plane(self, data: bytes, first: Directory, number: int, name: str) -> Image:
+        array = as_samples(plane(data, first, number), name, first.nodata)
+        return turned(Opened(self, first.header, None, first.one("orientation", 1)), array, None, first.icc, name)
+
+    def write_pages(self, pages: Pages, name: str, settings: Settings) -> bytes:
+        return encode_tiff(*pages.images, packed=settings.compression > 1)
 
     def frames(self, file: Any) -> int:
         return 1  # previews and masks are no pages: the directories have been counted
@@ -63,17 +93,14 @@ class Tiff(PillowCodec):
         return saved(image, format="TIFF", compression="tiff_lzw")
 
 
-def _directory(stream: BinaryIO, size: int, name: str, limits: Limits) -> Directory:
-    """The directory of a TIFF that can be decoded within the limits. Errors: DataError for any other."""
-    tiff = read_directory(stream, name)
-    check_frames(tiff.pages, name)
+def _check_directory(tiff: Directory, size: int, name: str, limits: Limits) -> None:
+    """Errors: DataError for a directory whose image cannot be decoded within the limits."""
     if not tiff.exact and (tiff.bits > 8 or not tiff.unsigned):
         raise DataError(
             f"{name}: TIFF of {_samples(tiff)} is not read; convert it to unsigned samples of 8, 16 or 32 bits or to "
             "float32, uncompressed or by Deflate"
         )
     limits.check(tiff.header, size, name)
-    return tiff
 
 
 def _samples(tiff: Directory) -> str:
@@ -158,25 +185,26 @@ def _check_range(array: Array, name: str) -> None:
         )
 
 
-def encode_tiff(image: Image, *, packed: bool = True) -> bytes:
-    """The bytes of a TIFF of the image's own sample type; bands are stored as grey and further samples. `packed`: they
-    are deflated; else they are read again thirty times as fast."""
+def encode_tiff(*images: Image, packed: bool = True) -> bytes:
+    """The bytes of a TIFF of images' own sample types, a page each; bands are stored as grey and further samples.
+    `packed`: they are deflated; else they are read again thirty times as fast."""
     import tifffile
 
-    array, channels = image.array, image.pixels.shape[2]
-    colour = channels == 3 and image.mode != "bands"
-    extras = [0] * (channels - (3 if colour else 1)) + ([2] if image.alpha is not None else [])
     out = BytesIO()
     with tifffile.TiffWriter(out, byteorder="<") as file:
-        file.write(
-            array if array.shape[2] > 1 else array[..., 0],
-            photometric="rgb" if colour else "minisblack",
-            planarconfig="contig" if array.shape[2] > 1 else None,
-            extrasamples=extras or None,
-            compression="zlib" if packed else None,
-            predictor=packed,
-            iccprofile=image.icc,
-            metadata=None,
-            software=False,
-        )
+        for image in images:
+            array, channels = image.array, image.pixels.shape[2]
+            colour = channels == 3 and image.mode != "bands"
+            extras = [0] * (channels - (3 if colour else 1)) + ([2] if image.alpha is not None else [])
+            file.write(
+                array if array.shape[2] > 1 else array[..., 0],
+                photometric="rgb" if colour else "minisblack",
+                planarconfig="contig" if array.shape[2] > 1 else None,
+                extrasamples=extras or None,
+                compression="zlib" if packed else None,
+                predictor=packed,
+                iccprofile=image.icc,
+                metadata=None,
+                software=False,
+            )
     return out.getvalue()
