@@ -424,7 +424,7 @@ def test_a_folder_of_somebody_else_is_named_with_what_helps(here: Path, monkeypa
     def refuse(self: Any, *args: Any, **kwargs: Any) -> None:
         raise PermissionError(errno.EACCES, "Permission denied")
 
-    monkeypatch.setattr("translate.tracking.database.FileLock.acquire", refuse)
+    monkeypatch.setattr("translate.storage.lock.FileLock.acquire", refuse)
     with pytest.raises(UnreachableError, match=r"cannot be written \(Permission denied\); set MLFLOW_TRACKING_URI"):
         prepare(here / "mlflow.db")
 

@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import fcntl
 import os
-import pty
 import select
 import shutil
 import signal
 import subprocess
 import sys
-import termios
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
@@ -21,6 +18,13 @@ import psutil
 import pytest
 
 from translate.storage.lock import Lock
+
+if sys.platform == "win32":
+    pytest.skip("signals, terminals and pipes of Unix", allow_module_level=True)
+
+import fcntl
+import pty
+import termios
 
 PIPELINE = """
 version: 1

@@ -22,6 +22,7 @@ from translate.conversion.summary import SHOWN, Summary, Tally
 from translate.conversion.worker import Worker
 from translate.errors import ConfigError, StageError
 from translate.storage.atomic import replace
+from translate.storage.filesystem import shortcomings
 
 if TYPE_CHECKING:
     from translate.inference.translator import Translator
@@ -44,6 +45,8 @@ class Conversion:
         self.work.output.mkdir(parents=True, exist_ok=True)
         journal = self.journal()
         with journal or nullcontext(), self._scratch() as scratch:
+            for note in shortcomings(self.work.output) if self.settings else ():
+                self.console.say(f"note: {note}")
             if journal and journal.resumed:
                 self.console.say("an earlier conversion was stopped here; it goes on")
             engine = self._engine(scratch)

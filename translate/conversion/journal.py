@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import heapq
 import json
-import os
 import secrets
 from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
@@ -23,6 +22,7 @@ from typing import IO, Any, Self
 from translate.conversion.items import Item, Row
 from translate.conversion.names import order
 from translate.errors import ConfigError, DataError
+from translate.storage import filesystem
 from translate.storage.atomic import replace, write_json
 from translate.storage.lock import Lock, LockedError
 
@@ -148,7 +148,7 @@ class Journal:
         self._file.write("".join(_line({**row, "window": window}) for row in group))
         self._file.flush()  # now the system has them: they outlive this process
         if sync:
-            os.fsync(self._file.fileno())  # now the disk has them: they outlive a power cut
+            filesystem.sync(self._file)  # now the disk has them: they outlive a power cut
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
         with self._held:
@@ -236,8 +236,7 @@ def _write_rows(path: Path, content: Iterable[Row]) -> None:
     try:
         with temporary.open("w", encoding="ascii", newline="\n") as file:
             file.writelines(map(_line, content))
-            file.flush()
-            os.fsync(file.fileno())  # before the rename: else the name could be on the disk and the rows not
+            filesystem.sync(file)  # before the rename: else the name could be on the disk and the rows not
         replace(temporary, path)
     finally:
         temporary.unlink(missing_ok=True)

@@ -26,6 +26,7 @@ from translate.plugins import ENGINE, Registry
 from translate.signals import stopping
 from translate.storage import manifest
 from translate.storage.atomic import replace_dir
+from translate.storage.filesystem import shortcomings
 from translate.storage.pointer import follow, point
 
 _SHOWN = {"images": "images", "scores": "scores.md"}
@@ -87,6 +88,8 @@ class Runner:
         tracking = SafeTracking(self.planner, self.registry, pending, self.console)
         try:
             with stopping():
+                for note in shortcomings(folder):
+                    self.console.say(f"note: {note}")
                 emit("run_started", pipeline=title, folder=folder, stages=pending)
                 self._stages(names, origin, tracking)
             status = "done"

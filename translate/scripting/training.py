@@ -28,6 +28,7 @@ from translate.scripting.items import Indexed, Items
 from translate.stages.train import TrainStage
 from translate.storage import checkpoint
 from translate.storage.atomic import digest, write_json
+from translate.storage.filesystem import shortcomings
 from translate.storage.lock import Lock
 from translate.storage.pointer import follow
 from translate.training.build import check_resumable
@@ -132,6 +133,8 @@ def _train(
 def _run(stage: TrainStage, context: StageContext, dataset: Dataset, recipe: Mapping[str, Any]) -> None:
     """The work, from nothing or from the last checkpoint. Errors: KeyboardInterrupt where Ctrl-C stopped it."""
     write_json(context.folder / RECORD, {"recipe": recipe, "finished": False})
+    for note in shortcomings(context.folder):
+        context.console.say(f"note: {note}")
     context.emit("stage_started", folder=context.folder)
     try:
         facts = stage.train(context, dataset)

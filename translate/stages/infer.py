@@ -40,6 +40,7 @@ from translate.models.load import load
 from translate.plugins.options import KeyProblem
 from translate.seeding import derive
 from translate.stages.image_options import ImageOptions
+from translate.storage.atomic import replace as replace_file
 
 if TYPE_CHECKING:
     from translate.conversion.plan import Plan
@@ -279,8 +280,9 @@ class InferStage(Stage[InferConfig]):
         write_values(context.folder, route, values)
         options = SampleOptions(translator.call(facts.direction, self.config.options), others, overwrite=True)
         sample_folder(translator, context.folder / IMAGES, range(count), options, console=context.console)
-        page = (context.folder / IMAGES / CONTACT).replace(context.folder / CONTACT)
-        (context.folder / IMAGES / RESULTS).replace(context.folder / RESULTS)
+        page = context.folder / CONTACT
+        replace_file(context.folder / IMAGES / CONTACT, page)
+        replace_file(context.folder / IMAGES / RESULTS, context.folder / RESULTS)
         context.console.say(f"{count} images in {facts.direction}")
         context.tracker.image("converted", read(page).pixels, step=0)
         context.tracker.file(page)

@@ -11,6 +11,8 @@ import time
 from pathlib import Path
 from typing import Any
 
+from translate.storage.filesystem import sync, sync_folder
+
 WINDOWS = os.name == "nt"
 RENAMING = 2.0
 """Seconds for which a rename is tried again on Windows, where nobody may have the file open meanwhile."""
@@ -26,8 +28,7 @@ def write_bytes(path: Path, data: bytes) -> None:
     try:
         with temporary.open("xb") as file:
             file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
+            sync(file)
         replace(temporary, path)
     except BaseException:
         temporary.unlink(missing_ok=True)
@@ -49,7 +50,43 @@ def replace(source: Path, target: Path) -> None:
     """Renames `source` to `target`, in the place of a file that is there. Errors: OSError.
 
     Windows refuses while anybody has one of them open, be it a virus scanner for a moment: there it is tried again.
+    Where no rename replaces a file, the one that is there is moved aside first.
     """
+    try:
+        _rename(source, target)
+    except FileExistsError:
+        if target.is_dir() and not target.is_symlink():
+            raise
+        _by_way_of_another_name(source, target).unlink()
+
+
+def replace_dir(partial: Path, final: Path) -> None:
+    """Renames the folder `partial` to `final`; a folder that stood there is moved aside first and deleted after.
+
+    Both must lie on the same file system. Errors: OSError.
+    """
+    if final.exists():
+        old = _by_way_of_another_name(partial, final)
+        sync_folder(final.parent)
+        shutil.rmtree(old)
+    else:
+        _rename(partial, final)
+        sync_folder(final.parent)
+
+
+def _by_way_of_another_name(source: Path, target: Path) -> Path:
+    """Moves `target` aside, then `source` in its place. Returns where the old one is. Errors: OSError."""
+    old = target.with_name(f".{target.name}.{secrets.token_hex(4)}.old")
+    _rename(target, old)
+    try:
+        _rename(source, target)
+    except BaseException:
+        _rename(old, target)
+        raise
+    return old
+
+
+def _rename(source: Path, target: Path) -> None:
     until = time.monotonic() + RENAMING
     while True:
         try:
@@ -59,40 +96,6 @@ def replace(source: Path, target: Path) -> None:
             if not WINDOWS or time.monotonic() > until:
                 raise
             time.sleep(0.05)
-
-
-def replace_dir(partial: Path, final: Path) -> None:
-    """Renames the folder `partial` to `final`; a folder that stood there is moved aside first and deleted after.
-
-    Both must lie on the same file system. Errors: OSError.
-    """
-    old = final.with_name(f".{final.name}.{secrets.token_hex(4)}.old")
-    replaced = final.exists()
-    if replaced:
-        replace(final, old)
-    try:
-        replace(partial, final)
-    except BaseException:
-        if replaced:
-            replace(old, final)
-        raise
-    sync_folder(final.parent)
-    if replaced:
-        shutil.rmtree(old)
-
-
-def sync_folder(folder: Path) -> None:
-    """Makes renames inside `folder` last through a power cut, where the system can do so."""
-    try:
-        handle = os.open(folder, os.O_RDONLY)
-    except OSError:
-        return
-    try:
-        os.fsync(handle)
-    except OSError:
-        pass
-    finally:
-        os.close(handle)
 
 
 def sha256_file(path: Path) -> str:

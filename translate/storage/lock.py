@@ -1,5 +1,8 @@
 """A lock between processes on one machine. The system releases it when its holder dies, so it is never left behind.
 
+Where a file system has no locks (Lustre, some FUSE), a file that names its holder stands for one: after the holder's
+death a process of the same machine takes it over.
+
 No process that the holder starts has a part in it. On Unix the system knows the holder by an open file, and a forked
 process has all open files of its parent: it would keep the lock of a parent that was killed. `filelock` closes the file
 in forked processes (from 3.30 on), and `exec` does so in all others; on Windows no process inherits it.
@@ -10,18 +13,19 @@ from __future__ import annotations
 import os
 import time
 import warnings
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from types import TracebackType
 from typing import Self
 
 from translate.errors import ConfigError
+from translate.storage.filesystem import has_locks
 
 with warnings.catch_warnings():
     # On a Unix without `fcntl` the library says that its locks are mere files, which a process checks for live holders.
     warnings.simplefilter("ignore")
-    from filelock import FileLock, SoftFileLock, Timeout
-
+    from filelock import BaseFileLock, FileLock, SoftFileLock, Timeout
 
 ENDING = 0.5
 """Seconds to wait for a holder that lives: a killed process is there until the system has taken its memory back."""
@@ -56,8 +60,7 @@ class Lock:
     def __init__(self, path: Path) -> None:
         self.path = path
         self.holder = path.with_name(f"{path.name}.pid")
-        # The lock belongs to the object, not to a thread: a thread may release what another one has taken.
-        self._lock = FileLock(path, thread_local=False)
+        self._lock: BaseFileLock | None = None
 
     def __enter__(self) -> Self:
         self.path.parent.mkdir(parents=True, exist_ok=True)
@@ -71,18 +74,16 @@ class Lock:
     ) -> None:
         with suppress(OSError):
             self.holder.unlink()
-        if not isinstance(self._lock, SoftFileLock):
-            # Removed while it is held: whoever opened the file before that finds it without a name and tries again.
-            with suppress(OSError):  # Windows removes no open file; there the library does so after the release
-                self.path.unlink()
-        self._lock.release()
+        if self._lock is not None:
+            _give_back(self._lock, self.path)
+            self._lock = None
 
     def _acquire(self) -> None:
         """Takes the lock, at once or after a short while. Errors: LockedError."""
         began = time.monotonic()
         while True:
             try:
-                self._lock.acquire(timeout=0)
+                self._lock = _take(self.path, 0)
                 return
             except Timeout:
                 holder = self._read_holder()
@@ -96,6 +97,39 @@ class Lock:
             return self.holder.read_text("ascii").strip() or "unknown"
         except OSError:  # it has the lock, but has not written its number yet
             return "unknown"
+
+
+@contextmanager
+def waiting_for(path: Path, seconds: float) -> Iterator[None]:
+    """Holds the lock of a file, once whoever has it has given it back. Errors: filelock.Timeout; OSError."""
+    lock = _take(path, seconds)
+    try:
+        yield
+    finally:
+        _give_back(lock, path)
+
+
+def _take(path: Path, seconds: float) -> BaseFileLock:
+    """The lock of a file, taken. Errors: Timeout where it is held for so many seconds; OSError."""
+    lock = _lock_of(path)
+    lock.acquire(timeout=seconds)
+    return lock
+
+
+def _lock_of(path: Path) -> BaseFileLock:
+    # It belongs to the object, not to a thread: a thread may release what another one has taken.
+    with suppress(OSError):  # a folder that cannot be written: taking the lock says so
+        if not has_locks(path.parent):
+            return SoftFileLock(path.with_name(f"{path.name}.held"), thread_local=False)
+    return FileLock(path, thread_local=False)
+
+
+def _give_back(lock: BaseFileLock, path: Path) -> None:
+    if not isinstance(lock, SoftFileLock):
+        # Removed while it is held: whoever opened the file before that finds it without a name and tries again.
+        with suppress(OSError):  # Windows removes no open file; there the library does so after the release
+            path.unlink()
+    lock.release()
 
 
 def _is_alive(holder: str) -> bool:

@@ -20,7 +20,7 @@ def point(link: Path, target: str) -> None:
             link.unlink()
         atomic.write_text(link, target + "\n")
         return
-    temporary.replace(link)
+    atomic.replace(temporary, link)
 
 
 def follow(link: Path) -> Path | None:

@@ -22,10 +22,12 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-from filelock import FileLock, Timeout
+from filelock import Timeout
 
 from translate.errors import ConfigError
-from translate.storage.atomic import sync_folder
+from translate.storage.atomic import replace
+from translate.storage.filesystem import missing_for_databases, sync, sync_folder
+from translate.storage.lock import waiting_for
 from translate.tracking.client import client, without_news
 from translate.tracking.store_uri import BusyError, UnreachableError
 
@@ -134,6 +136,7 @@ def prepare(file: Path) -> Path | None:
     first of them. Errors: UnreachableError, BusyError, OSError (a full disk: nothing is left then).
     """
     file = Path(os.path.realpath(file))
+    _check_place(file.parent)
     if state_of(file) is State.READY:
         return None
     aside = None
@@ -149,13 +152,23 @@ def prepare(file: Path) -> Path | None:
     return aside
 
 
+def _check_place(folder: Path) -> None:
+    """Errors: UnreachableError where no database can work, since its file system lacks what SQLite needs."""
+    with suppress(OSError):  # what cannot be written is told by `_locked`
+        if missing := missing_for_databases(folder):
+            raise UnreachableError(
+                f"the file system of {folder} has no {missing}, without which no database works there: set "
+                "MLFLOW_TRACKING_URI to one on another disk, such as sqlite:////tmp/mlflow.db"
+            )
+
+
 @contextmanager
 def _locked(file: Path) -> Iterator[None]:
     """Keeps other processes from making the same file. The lock file is removed by its holder."""
     path = file.with_name(f".{file.name}.lock")
     try:
         file.parent.mkdir(parents=True, exist_ok=True)
-        with FileLock(path, timeout=MAKING):
+        with waiting_for(path, MAKING):
             yield
             with suppress(OSError):  # Windows removes no open file; filelock does it there after the release
                 path.unlink()
@@ -234,8 +247,7 @@ def _unsynced(file: Path) -> Iterator[None]:
 def _copy(source: Path, target: Path) -> None:
     with source.open("rb") as reader, target.open("xb") as writer:
         shutil.copyfileobj(reader, writer)
-        writer.flush()
-        os.fsync(writer.fileno())
+        sync(writer)
 
 
 def _publish(temporary: Path, file: Path) -> None:
@@ -245,4 +257,4 @@ def _publish(temporary: Path, file: Path) -> None:
     except FileExistsError:
         return
     except OSError:  # a file system without hard links
-        temporary.replace(file)
+        replace(temporary, file)

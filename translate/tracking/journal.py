@@ -7,7 +7,6 @@ One folder per tracked run, `<pipeline folder>/.tracking/<recipe>/`, holds `jour
 from __future__ import annotations
 
 import json
-import os
 import re
 import threading
 import time
@@ -17,6 +16,7 @@ from typing import Any
 
 from translate.errors import DataError
 from translate.storage.atomic import write_json
+from translate.storage.filesystem import sync
 
 Event = dict[str, Any]
 """A line of the journal: `e` is its kind, `t` the time in milliseconds, the rest depends on the kind."""
@@ -79,7 +79,7 @@ class Journal:
 
     def flush(self) -> None:
         with self._lock:
-            os.fsync(self._file.fileno())
+            sync(self._file)
 
     def close(self) -> None:
         with self._lock:
