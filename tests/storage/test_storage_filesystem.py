@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 from translate.errors import ConfigError
-from translate.storage import atomic
+from translate.storage import atomic, lock
 from translate.storage.filesystem import missing_for_databases, shortcomings
 from translate.storage.lock import Lock
 from translate.storage.pointer import follow, point
@@ -146,6 +146,23 @@ def test_locks_keep_processes_apart_without_flock(number: int, tmp_path: Path, m
             pass
     assert list(tmp_path.iterdir()) == []
     assert "has no locks" in shortcomings(tmp_path)[0]
+
+
+def test_a_lock_of_a_machine_that_crashed_names_the_file_to_delete(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(fcntl, "flock", failing(errno.ENOSYS))
+    monkeypatch.setattr(lock, "PATIENCE", 0.1)
+    left = tmp_path / ".lock.held"
+    left.write_text("1\nanother-machine\n")
+    with (
+        pytest.raises(ConfigError, match=rf"no process unknown, .*; if nothing runs, delete {left}"),
+        Lock(tmp_path / ".lock"),
+    ):
+        pass
+    left.unlink()
+    with Lock(tmp_path / ".lock"):
+        pass
 
 
 def test_a_usual_file_system_lacks_nothing(tmp_path: Path) -> None:

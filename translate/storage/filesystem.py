@@ -111,8 +111,8 @@ def _rename(path: Path, file: IO[bytes]) -> None:
 _ATTEMPTS = (
     (
         _lock,
-        "the file system of {} has no locks (flock): two runs on one machine are kept apart, on two machines they are "
-        "not; of a machine that crashed `.lock.held` has to be deleted by hand",
+        "the file system of {} has no locks (flock): a file `.lock.held` stands for one, which has to be deleted by "
+        "hand if the machine that wrote it crashes",
     ),
     (_sync, "the file system of {} has no fsync: what was written last can be lost in a power cut"),
     (_link, "the file system of {} has no links: the name of a stage is a small file that says its folder"),

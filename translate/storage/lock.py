@@ -35,15 +35,20 @@ _PAUSE = 0.05
 
 
 class LockedError(ConfigError):
-    """Another process, number `holder`, has the lock; `alive` tells whether there is a process of that number."""
+    """Another process, number `holder`, has the lock; `alive` tells whether there is a process of that number.
 
-    def __init__(self, folder: Path, holder: str, *, alive: bool = True) -> None:
+    `left` is the file that stands for a lock where the file system has none, and stays when a machine crashes.
+    """
+
+    def __init__(self, folder: Path, holder: str, *, alive: bool = True, left: Path | None = None) -> None:
         message = f"{folder} is in use by process {holder}; wait for it to end, or stop it"
         if not alive:
             message = (
                 f"{folder} is in use, although no process {holder}, which took it, runs here: it may run on another "
                 f"machine or in another container, or a process that it started is left; wait for it to end, or stop it"
             )
+        if left is not None and not alive:
+            message += f"; if nothing runs, delete {left}"
         super().__init__(message)
         self.holder = holder
 
@@ -89,7 +94,9 @@ class Lock:
                 holder = self._read_holder()
             alive = _is_alive(holder)
             if time.monotonic() - began >= (ENDING if alive else PATIENCE):
-                raise LockedError(self.path.parent, holder, alive=alive)
+                held = _held(self.path)
+                left = held if held.exists() else None
+                raise LockedError(self.path.parent, holder, alive=alive, left=left)
             time.sleep(_PAUSE)
 
     def _read_holder(self) -> str:
@@ -120,8 +127,13 @@ def _lock_of(path: Path) -> BaseFileLock:
     # It belongs to the object, not to a thread: a thread may release what another one has taken.
     with suppress(OSError):  # a folder that cannot be written: taking the lock says so
         if not has_locks(path.parent):
-            return SoftFileLock(path.with_name(f"{path.name}.held"), thread_local=False)
+            return SoftFileLock(_held(path), thread_local=False)
     return FileLock(path, thread_local=False)
+
+
+def _held(path: Path) -> Path:
+    """The file that stands for a lock where the file system has none."""
+    return path.with_name(f"{path.name}.held")
 
 
 def _give_back(lock: BaseFileLock, path: Path) -> None:
