@@ -2,7 +2,7 @@
 
     python tests/benchmarks/mutations.py --count 10000 --seed 0
 
-Originals in seventeen forms of six formats are cut, spliced, overwritten with zeros, have bits flipped or bytes
+Originals in forty forms of seventeen formats are cut, spliced, overwritten with zeros, have bits flipped or bytes
 removed, get another format's suffix, or are replaced by a bomb; all are converted by a child process, with the identity
 for a network. Then, for each: it is in exactly one row of the results, took less than `SECONDS`, and, if it was
 converted,
@@ -39,7 +39,10 @@ from PIL import Image, ImageOps
 
 SECONDS = 10.0
 MEMORY = 1500.0
-SUFFIXES = (".png", ".jpg", ".jpeg", ".webp", ".tif", ".tiff", ".bmp", ".gif")
+SUFFIXES = (
+    *(".png", ".jpg", ".jpeg", ".webp", ".tif", ".tiff", ".bmp", ".gif", ".avif", ".heic", ".jxl", ".jp2", ".jls"),
+    *(".jxr", ".qoi", ".ppm", ".hdr", ".exr", ".dcm"),
+)
 MUTATIONS = ("cut", "flip", "zero", "splice", "suffix", "drop", "bomb")
 
 Array = np.ndarray[Any, Any]
@@ -84,8 +87,9 @@ def deep_tiff(array: Array) -> bytes:
     import tifffile
 
     out = BytesIO()
-    deep = array.astype(np.uint16) * 257
-    tifffile.imwrite(out, deep, photometric="rgb", compression="lzw", rowsperstrip=9, metadata=None)
+    tifffile.imwrite(
+        out, array.astype(np.uint16) * 257, photometric="rgb", compression="lzw", rowsperstrip=9, metadata=None
+    )
     return out.getvalue()
 
 
@@ -93,6 +97,74 @@ def jpeg_with_orientation(image: Image.Image) -> bytes:
     exif = Image.Exif()
     exif[0x0112] = 6
     return saved(image, "JPEG", quality=80, exif=exif, restart_marker_rows=1)
+
+
+def coded(name: str, **options: Any) -> Callable[[Array], bytes]:
+    """A writer of imagecodecs."""
+
+    def write(array: Array) -> bytes:
+        import imagecodecs
+
+        return bytes(getattr(imagecodecs, f"{name}_encode")(np.ascontiguousarray(array), **options))
+
+    return write
+
+
+def deep(array: Array) -> Array:
+    """16 bits, none of which is a copy of the upper eight."""
+    return array.astype(np.uint16) * 257 - np.arange(array.shape[1], dtype=np.uint16)[:, None] % 200
+
+
+def tiff_by(compression: str) -> Callable[[Array], bytes]:
+    def write(array: Array) -> bytes:
+        import tifffile
+
+        out = BytesIO()
+        tifffile.imwrite(out, array, photometric="rgb", compression=compression, metadata=None)
+        return out.getvalue()
+
+    return write
+
+
+def heic(array: Array) -> bytes:
+    import pillow_heif
+
+    out = BytesIO()
+    pillow_heif.from_pillow(Image.fromarray(array)).save(out, quality=90)
+    return out.getvalue()
+
+
+def exr(array: Array) -> bytes:
+    import OpenEXR
+
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "x.exr"
+        header = {"compression": OpenEXR.ZIP_COMPRESSION, "type": OpenEXR.scanlineimage}
+        OpenEXR.File(header, {"RGB": (array / 255).astype(np.float16)}).write(str(path))
+        return path.read_bytes()
+
+
+def dicom(array: Array) -> bytes:
+    from pydicom.dataset import Dataset, FileMetaDataset
+    from pydicom.uid import ExplicitVRLittleEndian, SecondaryCaptureImageStorage
+
+    meta = FileMetaDataset()
+    meta.TransferSyntaxUID, meta.MediaStorageSOPClassUID = ExplicitVRLittleEndian, SecondaryCaptureImageStorage
+    meta.MediaStorageSOPInstanceUID = "1.2.3"
+    facts = Dataset()
+    facts.file_meta = meta
+    facts.Rows, facts.Columns, facts.SamplesPerPixel, facts.PixelRepresentation = *array.shape[:2], 1, 0
+    facts.BitsAllocated, facts.BitsStored, facts.HighBit = 16, 16, 15
+    facts.PhotometricInterpretation = "MONOCHROME2"
+    facts.PixelData = deep(array)[..., 0].tobytes()
+    out = BytesIO()
+    facts.save_as(out, enforce_file_format=True)
+    return out.getvalue()
+
+
+def text_ppm(array: Array) -> bytes:
+    height, width = array.shape[:2]
+    return b"P3\n%d %d\n255\n" % (width, height) + b" ".join(b"%d" % value for value in array.ravel())
 
 
 FORMS: dict[str, tuple[str, Callable[[Array], bytes]]] = {
@@ -113,6 +185,29 @@ FORMS: dict[str, tuple[str, Callable[[Array], bytes]]] = {
     "tiff 16 lzw": (".tif", deep_tiff),
     "bmp": (".bmp", lambda a: saved(Image.fromarray(a), "BMP")),
     "gif": (".gif", lambda a: saved(Image.fromarray(a).quantize(64), "GIF")),
+    "avif": (".avif", lambda a: saved(Image.fromarray(a), "AVIF", quality=80)),
+    "avif 12": (".avif", lambda a: coded("avif", level=90, bitspersample=12)(deep(a) >> 4)),
+    "heic": (".heic", heic),
+    "jxl": (".jxl", coded("jpegxl", lossless=True)),
+    "jxl lossy": (".jxl", coded("jpegxl", level=80, usecontainer=True)),
+    "jp2": (".jp2", coded("jpeg2k", level=0, reversible=True, codecformat="jp2")),
+    "j2k 16": (".j2k", lambda a: coded("jpeg2k", level=0, reversible=True, codecformat="j2k")(deep(a))),
+    "htj2k": (".jph", coded("htj2k", reversible=True)),
+    "jls": (".jls", coded("jpegls")),
+    "jxr": (".jxr", coded("jpegxr", level=1.0)),
+    "jpeg 12": (".jpg", lambda a: coded("jpeg8", bitspersample=12, level=90)(deep(a)[..., 0] >> 4)),
+    "jpeg lossless": (".jpg", lambda a: coded("ljpeg", bitspersample=16)(deep(a)[..., 0])),
+    "qoi": (".qoi", coded("qoi")),
+    "ppm": (".ppm", lambda a: saved(Image.fromarray(a), "PPM")),
+    "ppm text": (".ppm", text_ppm),
+    "hdr": (".hdr", lambda a: coded("rgbe", header=True)((a / 255).astype(np.float32))),
+    "exr": (".exr", exr),
+    "dicom": (".dcm", dicom),
+    "tiff zstd": (".tif", tiff_by("zstd")),
+    "tiff lzma": (".tif", tiff_by("lzma")),
+    "tiff lerc": (".tif", tiff_by("lerc")),
+    "tiff jpeg 2000": (".tif", tiff_by("jpeg2000")),
+    "tiff webp": (".tif", tiff_by("webp")),
 }
 
 
@@ -192,7 +287,7 @@ def independent(data: bytes) -> Array:
     """
     from translate.imaging.formats.table import codec_of
 
-    kind = codec_of(data[:24], "x").name
+    kind = codec_of(data[:4096], "x").name
     first, second = [decoder(data) for decoder in DECODERS[kind]]
     assert first.shape == second.shape and np.array_equal(first, second), "two decoders, two images"
     return first
@@ -297,13 +392,117 @@ def tiff_by_pillow_or_libtiff(data: bytes) -> Array:
     import tifffile
 
     with tifffile.TiffFile(BytesIO(data)) as file:
-        deep = file.pages.first.dtype != np.uint8
-    return tiff_by_imagecodecs(data) if deep else by_pillow(data)
+        is_deep, compression = file.pages.first.dtype != np.uint8, int(file.pages.first.compression)
+    if compression in (34712, 34887, 50001):  # JPEG 2000, LERC, WebP, of which Pillow's libtiff knows none
+        return tiff_by_tifffile(data)
+    return tiff_by_imagecodecs(data) if is_deep else by_pillow(data)
+
+
+def raw(name: str, bits: int = 0) -> Callable[[bytes], Array]:
+    """A decoder of imagecodecs, of samples that fill their type or have so many `bits`."""
+
+    def read(data: bytes) -> Array:
+        import imagecodecs
+
+        array = np.asarray(getattr(imagecodecs, f"{name}_decode")(data))
+        array = array[..., None] if array.ndim == 2 else array
+        return filled(array, bits) if bits and array.dtype == np.uint16 else array
+
+    return read
+
+
+def filled(array: Array, bits: int) -> Array:
+    top = (1 << bits) - 1
+    return ((array.astype(np.uint32).clip(0, top) * 65535 + top // 2) // top).astype(np.uint16)
+
+
+def special_jpeg(data: bytes) -> Array:
+    """JPEGs that Pillow does not know, by libjpeg; all others as above."""
+    from imagecodecs import jpeg_decode
+
+    frame = next(at for at in range(2, len(data)) if data[at - 1] == 0xFF and data[at] in (0xC1, 0xC3))
+    array = np.asarray(jpeg_decode(data))
+    array = array[..., None] if array.ndim == 2 else array
+    return filled(array, data[frame + 3]) if array.dtype == np.uint16 else array
+
+
+def jpeg_by_pillow(data: bytes) -> Array:
+    try:
+        return by_pillow(data)
+    except OSError:
+        return special_jpeg(data)
+
+
+def jpeg_by_any(data: bytes) -> Array:
+    try:
+        return jpeg_by_opencv(data)
+    except Exception:
+        return special_jpeg(data)
+
+
+def heic_by_pillow(data: bytes) -> Array:
+    import pillow_heif
+
+    pillow_heif.register_heif_opener()
+    return by_pillow(data)
+
+
+def in_16_bits(array: Array) -> Array:
+    """Floats from 0 to 1 as the PNG has them."""
+    assert np.isfinite(array).all()
+    return np.rint(array.clip(0, 1) * np.float64(65535)).astype(np.uint16)
+
+
+def hdr_by_imagecodecs(data: bytes) -> Array:
+    from imagecodecs import rgbe_decode
+
+    return in_16_bits(rgbe_decode(data, header=True))
+
+
+def exr_by_openexr(data: bytes) -> Array:
+    import OpenEXR
+
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "x.exr"
+        path.write_bytes(data)
+        return in_16_bits(OpenEXR.File(str(path)).channels()["RGB"].pixels.astype(np.float32))
+
+
+def dicom_by_pydicom(data: bytes) -> Array:
+    import pydicom
+
+    facts = pydicom.dcmread(BytesIO(data))
+    array = facts.pixel_array
+    array = array.max() + array.min() - array if facts.PhotometricInterpretation == "MONOCHROME1" else array
+    return array.reshape(*array.shape[:2], -1)
+
+
+def avif_by_imagecodecs(data: bytes) -> Array:
+    return raw("avif", 12)(data)
+
+
+def avif_by_any(data: bytes) -> Array:
+    array = avif_by_imagecodecs(data)
+    try:
+        return array if array.dtype == np.uint16 else by_pillow(data)
+    except Image.UnidentifiedImageError:  # it looks at the first brand alone
+        return array
 
 
 DECODERS: dict[str, tuple[Callable[[bytes], Array], Callable[[bytes], Array]]] = {
     "png": (png_by_libpng, png_by_opencv),
-    "jpeg": (by_pillow, jpeg_by_opencv),
+    "jpeg": (jpeg_by_pillow, jpeg_by_any),
+    "avif": (avif_by_any, avif_by_imagecodecs),
+    "heic": (heic_by_pillow, heic_by_pillow),
+    "jpegxl": (raw("jpegxl"), raw("jpegxl")),
+    "jpeg2000": (raw("jpeg2k"), raw("jpeg2k")),
+    "jpegls": (raw("jpegls"), raw("jpegls")),
+    "jpegxr": (raw("jpegxr"), raw("jpegxr")),
+    "qoi": (raw("qoi"), by_pillow),
+    "pnm": (by_pillow, by_pillow),
+    "radiance": (hdr_by_imagecodecs, hdr_by_imagecodecs),
+    "openexr": (exr_by_openexr, exr_by_openexr),
+    "dicom": (dicom_by_pydicom, dicom_by_pydicom),
     "webp": (by_pillow, webp_by_imagecodecs),
     "gif": (by_pillow, gif_by_imagecodecs),
     "bmp": (by_pillow, by_opencv),
@@ -405,6 +604,8 @@ def read_again(reader: Any, path: Path) -> Array | None:
     except DataError as error:
         assert str(error).startswith(f"{path}: "), error
         return None
+    if array.dtype == np.float32:
+        array = in_16_bits(array)
     return np.repeat(array, 3, axis=2) if array.shape[2] == 1 else array
 
 

@@ -16,12 +16,13 @@ from pathlib import Path, PurePath
 from typing import TYPE_CHECKING, Any
 
 from translate.conversion.batches import Batch, Task, batches, diversity
-from translate.conversion.items import Entry, Outcome, make_row
+from translate.conversion.items import Entry, Item, Outcome, make_row
 from translate.conversion.names import MAIN, names_of, picture_parts
 from translate.conversion.options import ConvertOptions
 from translate.device import cores
 from translate.errors import StageError
 from translate.imaging.convert import deepened
+from translate.imaging.decode import is_lossless
 from translate.imaging.encode import too_large
 from translate.imaging.formats.codec import Pages
 from translate.imaging.io import Header, Image, encode, writable
@@ -37,6 +38,8 @@ if TYPE_CHECKING:
 AHEAD = 256 << 20
 """The most bytes of decoded images that wait for the device, and likewise of outputs that wait to be encoded. A single
 batch may be larger."""
+LOSSLESS = 100
+"""The quality at which WebP, JPEG XL and JPEG 2000 lose nothing: that of outputs whose inputs were packed so."""
 COMPRESSION = 4
 """The level of PNG, from 0 (none) to 9 (smallest and slowest)."""
 
@@ -214,7 +217,7 @@ class Worker:
             # A task that has failed has no outputs: then nothing is written.
             for image, name in zip(task.outputs, names, strict=False):
                 target = self._output / name
-                data = self._encoded(task.pages or image, target.suffix, entry.item.name)
+                data = self._encoded(task.pages or image, target.suffix, entry.item)
                 target.parent.mkdir(parents=True, exist_ok=True)  # here, so that a failure is this image's
                 files.append((self._written(data), target))
                 hashes.append(hashlib.sha256(data).hexdigest())
@@ -232,12 +235,14 @@ class Worker:
         row = make_row(entry.item, "done", **results, **extra_columns, seconds=seconds)
         return Outcome(row, tuple(files), entry.replace, window=entry.window)
 
-    def _encoded(self, image: Image | Pages, suffix: str, name: str) -> bytes:
+    def _encoded(self, image: Image | Pages, suffix: str, item: Item) -> bytes:
+        name = item.name
+        quality = LOSSLESS if is_lossless(item.source, suffix) else self._options.quality
         if suffix.lower() not in writable():  # of GIF, which is written for the sake of animations
             image = image if isinstance(image, Pages) else Pages((image,))
         if isinstance(image, Pages):
-            return encode_pages(image, suffix, name=name, quality=self._options.quality, compression=COMPRESSION)
-        return encode(image, suffix, name=name, quality=self._options.quality, compression=COMPRESSION)
+            return encode_pages(image, suffix, name=name, quality=quality, compression=COMPRESSION)
+        return encode(image, suffix, name=name, quality=quality, compression=COMPRESSION)
 
     def _written(self, data: bytes) -> Path:
         """Writes a scratch file under a name that nobody else has.

@@ -12,7 +12,7 @@ import numpy as np
 from translate.errors import DataError
 from translate.imaging.files import contents, leads_into_archive, open_regular
 from translate.imaging.formats.codec import HEAD, Opened, damaged
-from translate.imaging.formats.table import codec_of, is_certain
+from translate.imaging.formats.table import codec_for, codec_of, is_certain
 from translate.imaging.image import LIMITS, Header, Image, Limits
 from translate.imaging.image_format import ImageFormat, decode_by, format_of, header_by
 from translate.imaging.metadata.files import described
@@ -52,6 +52,17 @@ def is_image(path: Path) -> bool:
     except (DataError, OSError):
         return False
     return format_of(head, str(path)) is not None or is_certain(head)
+
+
+def is_lossless(path: Path, suffix: str) -> bool:
+    """Whether a file was packed without loss in the format of a suffix, so that an output in it should be, too."""
+    codec = codec_for(suffix.lower())
+    try:
+        with open_regular(path) as file:
+            head = file.read(HEAD)
+    except (DataError, OSError):
+        return False
+    return codec is not None and codec.recognises(head) and codec.is_lossless(head)
 
 
 def read(path: Path, *, limits: Limits = LIMITS, indices: bool = False) -> Image:

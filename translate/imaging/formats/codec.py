@@ -135,6 +135,10 @@ class Codec(ABC):
         """Whether this file may be decoded outside the guarded process."""
         return False
 
+    def is_lossless(self, head: bytes) -> bool:
+        """Whether a file that begins with these bytes (`HEAD`) was packed without loss, where it could be with."""
+        return False
+
     def as_indices(self, opened: Opened, data: bytes, name: str) -> Opened:
         """The file as a grey image of the 8-bit values that it stores. Errors: DataError where there are none."""
         raise no_label_map(opened.header, opened.header.bits, name)

@@ -32,6 +32,10 @@ class PillowCodec(Codec):
     plugin: ClassVar[type[ImageFile]]
 
     def open(self, stream: BinaryIO, size: int, name: str, limits: Limits) -> Opened:
+        return self.open_page(stream, size, name, limits, 0)
+
+    def open_page(self, stream: BinaryIO, size: int, name: str, limits: Limits, page: int) -> Opened:
+        """Opens a file at one of its pages, counted from 0. Errors: DataError."""
         # Pillow warns of odd metadata, which the answer here does not depend on. catch_warnings is not safe in threads.
         warnings.filterwarnings("ignore", module=r"PIL\.")
         self.check_header(stream, size, name, limits)
@@ -39,6 +43,8 @@ class PillowCodec(Codec):
         try:
             file = type(self).plugin(stream)
             frames = self.frames(file)
+            if page:
+                file.seek(page)
         except Exception as error:
             raise damaged(name, self.name, error) from None
         check_frames(frames, name)

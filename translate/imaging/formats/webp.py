@@ -39,6 +39,10 @@ class WebP(PillowCodec):
         lossless = settings.quality >= 100
         return animated(pages, "WEBP", quality=settings.quality, lossless=lossless, exact=True)
 
+    def is_lossless(self, head: bytes) -> bool:
+        lossless, lossy = head.find(b"VP8L"), head.find(b"VP8 ")
+        return lossless >= 0 and not 0 <= lossy < lossless
+
     def check_header(self, stream: BinaryIO, size: int, name: str, limits: Limits) -> None:
         check_still(self.name, webp_info(stream, name), size, name, limits)
 

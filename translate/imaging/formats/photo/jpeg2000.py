@@ -35,14 +35,13 @@ class J2kInfo:
     height: int
     depths: tuple[int, ...]
     full: bool
-    high_throughput: bool
 
 
 def j2k_info(codestream: bytes, name: str) -> J2kInfo:
     """Reads the marker SIZ. Errors: DataError."""
     if len(codestream) < 42 or not codestream.startswith(_CODESTREAM):
         raise DataError(f"{name}: truncated JPEG 2000: the header is not whole")
-    length, capabilities, right, lower, left, upper = struct.unpack(">HHIIII", codestream[4:24])
+    length, _, right, lower, left, upper = struct.unpack(">HHIIII", codestream[4:24])
     count = struct.unpack(">H", codestream[40:42])[0]
     components = codestream[42 : 42 + 3 * count]
     if len(components) < 3 * count or length != 38 + 3 * count or not count or right <= left or lower <= upper:
@@ -52,7 +51,7 @@ def j2k_info(codestream: bytes, name: str) -> J2kInfo:
         bits = 1 + (stored & 0x7F)
         depths.append(-bits if stored & 0x80 else bits)
     full = all(step == 1 for step in components[1::3]) and all(step == 1 for step in components[2::3])
-    return J2kInfo(right - left, lower - upper, tuple(depths), full, bool(capabilities & 0x4000))
+    return J2kInfo(right - left, lower - upper, tuple(depths), full)
 
 
 class Jpeg2000(Codec):
@@ -90,14 +89,18 @@ class Jpeg2000(Codec):
         limits.check(header, size, name)
         return Opened(self, header, (info, kinds))
 
+    def is_lossless(self, head: bytes) -> bool:
+        # The marker COD: its length, a style, 4 bytes of order and layers, 4 of levels and blocks, then the wavelet, of
+        # which number 1 can be undone exactly.
+        at = head.find(b"\xff\x52\x00\x0c")
+        return at >= 0 and head[at + 13 : at + 14] == b"\1"
+
     def decode(self, opened: Opened, data: bytes, name: str) -> Image:
         info, kinds = opened.source
         # A decoder fills with grey what it lacks, so that the end marker has to be there.
         if not data.rstrip(b"\0").endswith(_END) and _END not in data[-64:]:
             raise DataError(f"{name}: truncated JPEG 2000: the file ends before its end marker")
-        array = (
-            imagecodecs.htj2k_decode(data) if info.high_throughput else imagecodecs.jpeg2k_decode(data, numthreads=1)
-        )
+        array = imagecodecs.jpeg2k_decode(data, numthreads=1)
         array = array[..., None] if array.ndim == 2 else array
         channels = opened.header.channels
         array = filled(array, info.depths[0])

@@ -5,6 +5,7 @@ It has the markers of JPEG; the frame header is SOF55 (FF F7): length, bits, hei
 
 from __future__ import annotations
 
+import re
 import struct
 from typing import BinaryIO
 
@@ -18,6 +19,11 @@ from translate.imaging.pixels import filled
 
 _HEAD = 1 << 16
 _FRAME = b"\xff\xf7"
+
+
+# Behind FF image data go on with a bit of 0 (14495-1, A.1): FF and a byte from 80 on is a marker.
+_MARKER = re.compile(rb"\xff[\x80-\xfe]")
+_END, _SCAN = 0xD9, 0xDA
 
 
 class JpegLs(Codec):
@@ -46,6 +52,7 @@ class JpegLs(Codec):
         return Opened(self, header, bits)
 
     def decode(self, opened: Opened, data: bytes, name: str) -> Image:
+        _check_end(data, name)
         array = filled(np.asarray(imagecodecs.jpegls_decode(data)), opened.source)
         array = array[..., None] if array.ndim == 2 else array
         return turned(opened, array[..., :3], array[..., 3] if opened.header.alpha else None, None, name)
@@ -53,3 +60,15 @@ class JpegLs(Codec):
     def encode(self, image: Image, name: str, settings: Settings) -> bytes:
         array = image.array[..., 0] if image.array.shape[2] == 1 else image.array
         return bytes(imagecodecs.jpegls_encode(np.ascontiguousarray(array), level=0))
+
+
+def _check_end(data: bytes, name: str) -> None:
+    """Follows the markers to the end marker, without which the decoder looks for data for seconds. Errors: DataError."""
+    at, scans = 2, 0
+    while match := _MARKER.search(data, at):
+        marker, at = data[match.start() + 1], match.end()
+        if marker == _END and scans:
+            return
+        scans += marker == _SCAN
+        at += max(2, int.from_bytes(data[at : at + 2], "big"))
+    raise DataError(f"{name}: truncated JPEG-LS: the file ends before its end marker")

@@ -30,7 +30,7 @@ _ALPHA, _GREY = 0, 1
 @dataclass(frozen=True)
 class JxlInfo:
     """The header of a codestream: size as stored, EXIF orientation, bits, whether samples are floats, colour channels,
-    alpha, and whether it is a film."""
+    alpha, whether it is a film, and whether its colours are those of lossy images (XYB)."""
 
     width: int
     height: int
@@ -40,6 +40,7 @@ class JxlInfo:
     channels: int
     alpha: bool
     film: bool
+    xyb: bool
 
 
 class _Bits:
@@ -71,7 +72,7 @@ def jxl_info(codestream: bytes) -> JxlInfo:
     bits = _Bits(codestream[2:])
     width, height = _size(bits)
     orientation, film = 1, False
-    samples, extras, channels = (8, False), [], 3
+    samples, extras, channels, xyb = (8, False), [], 3, True
     if not bits.take(1):  # 1: all as usual
         if bits.take(1):  # further fields
             orientation = 1 + bits.take(3)
@@ -85,11 +86,11 @@ def jxl_info(codestream: bytes) -> JxlInfo:
         samples = _depth(bits)
         bits.take(1)  # whether 16 bits are enough for a decoder
         extras = [_extra(bits) for _ in range(bits.choice((0, 0), (1, 0), (2, 4), (1, 12)))]
-        bits.take(1)  # whether colours are XYB
+        xyb = bool(bits.take(1))
         if not bits.take(1):  # 1: sRGB
             bits.take(1)  # whether there is a profile
             channels = 1 if bits.enum() == _GREY else 3
-    return JxlInfo(width, height, orientation, *samples, channels, _ALPHA in extras, film)
+    return JxlInfo(width, height, orientation, *samples, channels, _ALPHA in extras, film, xyb)
 
 
 def _size(bits: _Bits) -> tuple[int, int]:
@@ -167,6 +168,13 @@ class JpegXl(Codec):
         limits.check(header, size, name)
         check_frames(2 if info.film else 1, name)
         return Opened(self, header, info)
+
+    def is_lossless(self, head: bytes) -> bool:
+        at = head.find(_CODESTREAM)
+        try:
+            return at >= 0 and not jxl_info(head[at:]).xyb
+        except IndexError:
+            return False
 
     def decode(self, opened: Opened, data: bytes, name: str) -> Image:
         header, info = opened.header, opened.source

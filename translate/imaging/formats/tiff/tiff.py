@@ -42,10 +42,7 @@ class Tiff(PillowCodec):
         _check_directory(directory, size, name, limits)
         if directory.exact:
             return Opened(self, directory.header, directory, directory.one("orientation", 1))
-        opened = super().open(stream, size, name, limits)
-        if directory.index:
-            opened.source.seek(directory.index)
-        return opened
+        return self.open_page(stream, size, name, limits, directory.index)
 
     paged = True
 
