@@ -294,9 +294,94 @@ def others() -> Iterator[tuple[str, bytes]]:
     yield "zlib: ten gigabytes, bare", zeros(10 << 30)
 
 
+# ------------------------------------------------------------------------------------------------------ newer formats
+
+
+def patched(data: bytes, mark: bytes, at: int, value: bytes) -> bytes:
+    """A file with other bytes, so far behind the first `mark`."""
+    start = data.index(mark) + at
+    return data[:start] + value + data[start + len(value) :]
+
+
+def newer() -> Iterator[tuple[str, bytes]]:
+    import imagecodecs
+    import numpy as np
+    import tifffile
+    from PIL import Image
+
+    grey = np.zeros((16, 16), np.uint8)
+    large, sizes = struct.pack(">I", 60000), struct.pack(">II", 60000, 60000)
+    for kind, head in (("ppm", b"P6 60000 60000 255\n"), ("pbm", b"P4 60000 60000\n"), ("pfm", b"PF 60000 60000 -1\n")):
+        yield f"{kind}: 60,000 x 60,000", head + bytes(64)
+    yield "pgm: text of 60,000 x 60,000", b"P2 60000 60000 255\n" + b"0 " * 64
+    end = b"\0\0\0\0\0\0\0\1"
+    yield "qoi: 60,000 x 60,000", b"qoif" + sizes + b"\3\0" + bytes(64) + end
+    yield "qoi: 12,000 x 12,000 of runs", b"qoif" + struct.pack(">II", 12000, 12000) + b"\3\0" + b"\xfd" * 9000 + end
+    yield "hdr: 60,000 x 60,000", b"#?RADIANCE\nFORMAT=32-bit_rle_rgbe\n\n-Y 60000 +X 60000\n" + bytes(64)
+    # Its size in the longest form, 30 bits of ones; square; all else as usual.
+    bits = "0" + "11" + "1" * 30 + "100" + "1" + "0" * 3
+    codes = bytes(int(bits[n : n + 8][::-1], 2) for n in range(0, 40, 8))
+    yield "jxl: 2^30 x 2^30", b"\xff\x0a" + codes + bytes(64)
+    j2k = bytes(imagecodecs.jpeg2k_encode(grey, level=0, reversible=True, codecformat="j2k"))
+    yield "j2k: 60,000 x 60,000", patched(j2k, b"\xff\x51", 6, sizes)
+    jls = patched(bytes(imagecodecs.jpegls_encode(grey)), b"\xff\xf7", 5, b"\xff\xff\xff\xff")
+    yield "jls: 65,535 x 65,535", jls
+    jxr = bytes(imagecodecs.jpegxr_encode(grey, level=1.0))
+    for tag in (b"\x80\xbc\4\0\1\0\0\0", b"\x81\xbc\4\0\1\0\0\0"):  # width and height
+        jxr = patched(jxr, tag, 8, large[::-1])
+    yield "jxr: 60,000 x 60,000", jxr
+    for kind in ("AVIF", "HEIF"):
+        if kind == "HEIF":
+            import pillow_heif
+
+            pillow_heif.register_heif_opener()
+        out = BytesIO()
+        Image.fromarray(grey).convert("RGB").save(out, kind)
+        yield f"{kind.lower()}: 60,000 x 60,000", patched(out.getvalue(), b"ispe", 8, sizes)
+    deep = bytes(imagecodecs.jpeg8_encode(grey.astype(np.uint16), bitspersample=12))
+    yield "jpeg: 12 bits of 65,500 x 65,500", patched(deep, b"\xff\xc1", 5, b"\xff\xdc\xff\xdc")
+    yield "exr: 60,000 x 60,000", exr_header(60000)
+    out = BytesIO()
+    tifffile.imwrite(out, grey, compression="zstd", photometric="minisblack", metadata=None)
+    yield "tiff: Zstandard of 60,000 x 60,000", enlarged_tiff(out.getvalue())
+    out = BytesIO()
+    tifffile.imwrite(out, grey, compression="jpeg2000", photometric="minisblack", metadata=None)
+    yield "tiff: JPEG 2000 that is larger than its strip", patched(out.getvalue(), b"\xff\x51", 6, sizes)
+
+
+def exr_header(side: int) -> bytes:
+    """The attributes that every OpenEXR has, and nothing behind them."""
+
+    def attribute(name: bytes, kind: bytes, value: bytes) -> bytes:
+        return name + b"\0" + kind + b"\0" + struct.pack("<I", len(value)) + value
+
+    window = struct.pack("<4i", 0, 0, side - 1, side - 1)
+    channel = b"Y\0" + struct.pack("<iIii", 1, 0, 1, 1) + b"\0"
+    parts = (
+        attribute(b"channels", b"chlist", channel),
+        attribute(b"compression", b"compression", b"\3"),
+        attribute(b"dataWindow", b"box2i", window),
+        attribute(b"displayWindow", b"box2i", window),
+        attribute(b"lineOrder", b"lineOrder", b"\0"),
+        attribute(b"pixelAspectRatio", b"float", struct.pack("<f", 1)),
+        attribute(b"screenWindowCenter", b"v2f", struct.pack("<2f", 0, 0)),
+        attribute(b"screenWindowWidth", b"float", struct.pack("<f", 1)),
+    )
+    return b"v/1\x01" + struct.pack("<I", 2) + b"".join(parts) + b"\0" + bytes(64)
+
+
+def enlarged_tiff(data: bytes) -> bytes:
+    """A TIFF of 16 x 16 pixels that claims 60,000 x 60,000."""
+    for tag in (256, 257):
+        for code, kind in (("H", 3), ("I", 4)):
+            entry = struct.pack(f"<HHI{code}", tag, kind, 1, 16)
+            data = data.replace(entry, struct.pack(f"<HHI{code}", tag, kind, 1, 60000))
+    return data
+
+
 def bombs() -> Iterator[tuple[str, bytes]]:
     """(what it is, the file) of all."""
-    for made in (pngs, jpegs, gifs, tiffs, webps, others):
+    for made in (pngs, jpegs, gifs, tiffs, webps, newer, others):
         yield from made()
 
 

@@ -115,9 +115,3 @@ def test_limits_come_before_the_content(tmp_path: Path) -> None:
             attempt(path, limits=Limits(decoded=239_999))
         with pytest.raises(DataError, match=r"480,128 bytes, more than the limit"):
             attempt(path, limits=Limits(bytes=480_000))
-
-
-@pytest.mark.parametrize("head", [b"v/1\x01\x02\0\0\0", b"#?RADIANCE\n", b"#?RGBE\n"])
-def test_other_formats_of_floats_are_named(head: bytes) -> None:
-    with pytest.raises(DataError, match=r"^x: (OpenEXR|Radiance HDR) is not read; convert it to a float32 TIFF"):
-        decode(head + bytes(100), "x")

@@ -63,7 +63,7 @@ class JpegLs(Codec):
 
 
 def _check_end(data: bytes, name: str) -> None:
-    """Follows the markers to the end marker, without which the decoder looks for data for seconds. Errors: DataError."""
+    """Follows the markers to the end marker, without which the decoder takes seconds to give up. Errors: DataError."""
     at, scans = 2, 0
     while match := _MARKER.search(data, at):
         marker, at = data[match.start() + 1], match.end()

@@ -38,6 +38,8 @@ class Raw(Codec):
         with _opened(stream, name) as raw:
             sizes = raw.sizes
             width, height = sizes.iwidth, sizes.iheight
+            if sizes.flip in (5, 6):  # the camera was held upright: developing turns it
+                width, height = height, width
             stored = Header(self.name, sizes.raw_width, sizes.raw_height, 1, 16, False, "grey")
         limits.check(stored, size, name)
         header = Header(self.name, width, height, 3, 16, False, "rgb")
