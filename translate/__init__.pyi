@@ -76,6 +76,9 @@ from .imaging.image import (
 from .imaging.image_format import (
     ImageFormat as ImageFormat,
 )
+from .imaging.pages import (
+    pages as pages,
+)
 from .inference.translator import (
     Translator as Translator,
 )

@@ -13,6 +13,7 @@ import torch
 from PIL import Image as Pillow
 from torch import nn
 
+import translate
 from translate.console import PlainConsole
 from translate.contracts import DataSpec
 from translate.conversion.convert import convert
@@ -75,6 +76,12 @@ def test_pages_of_a_tiff(truncate: bool, tmp_path: Path) -> None:
     assert len(pages) == 3
     for page, plane in zip(pages, stack, strict=True):
         assert np.array_equal(page.reshape(20, 24, -1)[..., 0], plane)
+
+
+def test_pages_in_python(tmp_path: Path) -> None:
+    FRAMES[0].save(tmp_path / "a.webp", save_all=True, append_images=FRAMES[1:], lossless=True)
+    outputs = identity()(translate.pages(tmp_path / "a.webp"))
+    assert all(np.array_equal(a, b) for a, b in zip(outputs, PICTURES, strict=True))
 
 
 def test_by_default_they_are_refused_with_the_way_out(tmp_path: Path) -> None:

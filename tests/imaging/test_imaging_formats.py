@@ -16,6 +16,7 @@ import tifffile
 from data_images import benchmark
 from PIL import Image as Pillow, ImageOps
 
+import translate
 from translate.errors import DataError
 from translate.imaging.formats.table import CODECS, SUFFIXES, codec_for
 from translate.imaging.io import decode, encode, probe, read
@@ -240,3 +241,66 @@ def test_a_missing_extra_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_a_size_that_no_file_of_the_format_has() -> None:
     with pytest.raises(DataError, match=r"x: 20000 x 2 pixels cannot be written as .webp, .* 16,383 a side .* png"):
         encode(np.zeros((2, 20000, 3), np.uint8), ".webp", name="x")
+
+
+# --------------------------------------------------------------------------------------------------------------- DICOM
+
+
+def test_signed_counts_and_inverted_ones() -> None:
+    """Hounsfield units are floats; of MONOCHROME1 the smallest count is white."""
+    from pydicom import dcmread
+
+    facts = dcmread(BytesIO(MUTATIONS.dicom(COLOUR)))
+    counts = (DEEP[..., 0] >> 4).astype(np.uint16)
+    facts.BitsStored, facts.HighBit = 12, 11
+    for kind, signed, stored in (("MONOCHROME1", 0, counts), ("MONOCHROME2", 1, counts.astype(np.int16) - 2048)):
+        facts.PhotometricInterpretation, facts.PixelRepresentation = kind, signed
+        facts.PixelData = stored.tobytes()
+        out = BytesIO()
+        facts.save_as(out, enforce_file_format=True)
+        image = decode(out.getvalue(), "x")
+        right = stored.astype(np.float32) if signed else 4095 - stored
+        assert np.array_equal(image.pixels[..., 0], right) and image.pixels.dtype == right.dtype
+        assert image.ranges == (None if signed else [(0.0, 4095.0)])
+
+
+@pytest.mark.parametrize("syntax", ["1.2.840.10008.1.2.4.80", "1.2.840.10008.1.2.4.90", "1.2.840.10008.1.2.4.70"])
+def test_compressed_frames(syntax: str, tmp_path: Path) -> None:
+    from pydicom import dcmread
+    from pydicom.encaps import encapsulate
+
+    encoders = {"80": imagecodecs.jpegls_encode, "90": imagecodecs.jpeg2k_encode, "70": imagecodecs.ljpeg_encode}
+    options = {"90": {"level": 0, "reversible": True, "codecformat": "j2k"}, "70": {"bitspersample": 16}}
+    kind = syntax[-2:]
+    frames = [np.ascontiguousarray(DEEP[..., 0]), np.ascontiguousarray(DEEP[..., 1])]
+    facts = dcmread(BytesIO(MUTATIONS.dicom(COLOUR)))
+    facts.file_meta.TransferSyntaxUID, facts.NumberOfFrames = syntax, 2
+    facts.PixelData = encapsulate([bytes(encoders[kind](frame, **options.get(kind, {}))) for frame in frames])
+    facts["PixelData"].is_undefined_length = True
+    facts.save_as(tmp_path / "x.dcm", enforce_file_format=True)
+    with pytest.raises(DataError, match=r"2 frames or pages"):
+        probe(tmp_path / "x.dcm")
+    for page, frame in zip(translate.pages(tmp_path / "x.dcm"), frames, strict=True):
+        assert np.array_equal(page[..., 0], frame)
+
+
+# ----------------------------------------------------------------------------------------------------------- raw photos
+
+
+@pytest.mark.parametrize("preview", [False, True])
+def test_a_raw_photo_is_developed(preview: bool, tmp_path: Path) -> None:
+    """Its preview, in the first directory, is not the photo."""
+    mosaic = np.full((96, 128), 1000, np.uint16)
+    camera = [(50706, 1, 4, (1, 4, 0, 0), True), (271, 2, 0, "Some", True), (50708, 2, 0, "Some Camera", True)]
+    camera += [(50721, 10, 9, (1, 1, 0, 1, 0, 1, 0, 1, 1, 1, 0, 1, 0, 1, 0, 1, 1, 1), True), (50778, 3, 1, 21, True)]
+    pattern = [(33421, 3, 2, (2, 2), True), (33422, 1, 4, (0, 1, 1, 2), True), (50717, 4, 1, 4095, True)]
+    with tifffile.TiffWriter(tmp_path / "x.dng") as file:
+        if preview:
+            small = {"photometric": "rgb", "subfiletype": 1, "subifds": 1}
+            file.write(COLOUR[::4, ::4], metadata=None, extratags=camera, **small)
+            file.write(mosaic, photometric=32803, metadata=None, extratags=pattern)
+        else:
+            file.write(mosaic, photometric=32803, metadata=None, extratags=[*camera, *pattern])
+    with GuardedReader() as reader:
+        image = reader.read(tmp_path / "x.dng")
+    assert image.pixels.shape == (96, 128, 3) and image.pixels.dtype == np.uint16

@@ -5,6 +5,9 @@ from __future__ import annotations
 from dataclasses import replace
 from io import BytesIO
 from pathlib import Path
+from typing import Any
+
+import numpy as np
 
 from translate.errors import DataError
 from translate.imaging.encode import held
@@ -13,8 +16,20 @@ from translate.imaging.formats.codec import HEAD, Pages, Settings, damaged
 from translate.imaging.formats.table import CODECS, codec_of
 from translate.imaging.image import LIMITS, Limits
 
+Array = np.ndarray[Any, Any]
+
 PAGED = tuple(suffix for codec in CODECS if codec.paged for suffix in codec.suffixes)
 """Suffixes of files that may have several pages or frames, and are written with them, in lower case."""
+
+
+def pages(path: str | Path) -> list[Array]:
+    """All pages or frames of a file as arrays H x W x C, for `model(translate.pages("scan.tif"))`.
+
+    C is 1 (grey), 3 (RGB), 2 or 4, whose last channel is alpha, or more (bands). A file of one picture gives one.
+
+    Errors: DataError (an unreadable file, more pages than the limits of a file allow).
+    """
+    return [image.array for image in read_pages(Path(path)).images]
 
 
 def read_pages(path: Path, *, limits: Limits = LIMITS) -> Pages:
@@ -29,15 +44,15 @@ def read_pages(path: Path, *, limits: Limits = LIMITS) -> Pages:
         raise damaged(name, codec.name, error) from None
 
 
-def encode_pages(pages: Pages, suffix: str, *, name: str = "image", quality: int = 95, compression: int = 6) -> bytes:
+def encode_pages(whole: Pages, suffix: str, *, name: str = "image", quality: int = 95, compression: int = 6) -> bytes:
     """The bytes of a file of several pages or frames. Errors: DataError, also for a format that holds one picture."""
     suffix = suffix.lower()
     codec = next((codec for codec in CODECS if codec.paged and suffix in codec.suffixes), None)
     if codec is None:
-        count = len(pages.images)
+        count = len(whole.images)
         raise DataError(f"{name}: {count} pages cannot be written as {suffix}; use one of {' '.join(PAGED)}")
-    images = tuple(held(image, codec, suffix, name) for image in pages.images)
+    images = tuple(held(image, codec, suffix, name) for image in whole.images)
     try:
-        return codec.write_pages(replace(pages, images=images), name, Settings(quality, compression))
+        return codec.write_pages(replace(whole, images=images), name, Settings(quality, compression))
     except (OSError, ValueError, SystemError) as error:
         raise DataError(f"{name}: {len(images)} pages cannot be written as {suffix}: {error}") from None

@@ -12,7 +12,7 @@ import imagecodecs
 import numpy as np
 
 from translate.errors import DataError
-from translate.imaging.formats.codec import Codec, Keeps, Opened, Settings, check_frames, matching
+from translate.imaging.formats.codec import Codec, Keeps, Opened, Pages, Settings, check_frames, matching
 from translate.imaging.formats.photo.boxes import box_in
 from translate.imaging.image import Header, Image, Limits
 from translate.imaging.pixels import filled
@@ -149,7 +149,19 @@ class JpegXl(Codec):
     name, suffixes, signatures = "jpegxl", (".jxl",), (_CODESTREAM, _CONTAINER)
     keeps = Keeps(bits=16, alpha=True)
 
+    def read_pages(self, stream: BinaryIO, data: bytes, name: str, limits: Limits) -> Pages:
+        opened = self._header(stream, len(data), name, limits)
+        if not opened.source.film:
+            return Pages((self.decode(opened, data, name),))
+        stack = imagecodecs.jpegxl_decode(data, numthreads=1)
+        return Pages(tuple(self._image(opened, array, name) for array in stack))
+
     def open(self, stream: BinaryIO, size: int, name: str, limits: Limits) -> Opened:
+        opened = self._header(stream, size, name, limits)
+        check_frames(2 if opened.source.film else 1, name)
+        return opened
+
+    def _header(self, stream: BinaryIO, size: int, name: str, limits: Limits) -> Opened:
         stream.seek(0)
         head = stream.read(_HEAD)
         if head.startswith(_CONTAINER):
@@ -166,7 +178,6 @@ class JpegXl(Codec):
             raise DataError(f"{name}: JPEG XL of {info.bits} bits is not read; convert it to 16 bits or to floats")
         header = Header(self.name, width, height, info.channels, bits, info.alpha, mode, info.floating)
         limits.check(header, size, name)
-        check_frames(2 if info.film else 1, name)
         return Opened(self, header, info)
 
     def is_lossless(self, head: bytes) -> bool:
@@ -177,8 +188,11 @@ class JpegXl(Codec):
             return False
 
     def decode(self, opened: Opened, data: bytes, name: str) -> Image:
+        return self._image(opened, imagecodecs.jpegxl_decode(data, numthreads=1), name)
+
+    def _image(self, opened: Opened, array: Array, name: str) -> Image:
+        """The image of a decoded array, which is upright."""
         header, info = opened.header, opened.source
-        array = imagecodecs.jpegxl_decode(data, numthreads=1)  # turned upright
         array = array[..., None] if array.ndim == 2 else array
         array = array.astype(np.float32, copy=False) if info.floating else array
         if info.bits not in (8, 16) and not info.floating and array.max(initial=0) < 1 << info.bits:
