@@ -1,6 +1,6 @@
 """The one read path and the one write path for images.
 
-What is read, whatever the suffix claims (the header decides): PNG, JPEG, WebP, TIFF, BMP, still GIF and NPY.
+What is read, whatever the suffix claims (the header decides), is in one table, `formats.table`: a class a format.
 
 - The EXIF orientation is applied, once; `probe` reports the upright size.
 - Grey stays grey (1 bit and 2 or 4 bits become 8), palettes and CMYK become RGB, alpha is kept apart.
@@ -11,14 +11,14 @@ What is read, whatever the suffix claims (the header decides): PNG, JPEG, WebP, 
   ExtraSamples says so (or, without that tag, the fourth of RGB). Colours that are stored times their alpha (associated
   alpha) are divided by it, and written back plain. Arrays (NPY, H x W or H x W x C) have no alpha.
 - Pages of a TIFF that are said to be the bands of one image (`formats.tiff.pages`) are read as that.
-- More than one frame (animation, multi-page TIFF) is refused: a silent first frame would be a wrong answer. The further
-  pictures behind a JPEG (previews, depth maps) are not frames.
+- More than one frame (animation, multi-page TIFF) is refused: a silent first frame would be a wrong answer; `imaging.pages`
+  reads them all. The further pictures behind a JPEG (previews, depth maps) are not frames, nor are the smaller copies
+  and masks in a TIFF (`formats.tiff.previews`).
 - Truncated or damaged files are refused by name; there is never half an image. So is whatever is not a regular file.
 - So is what would take too much memory or time: see `Limits`.
 
-What is written keeps size and, where the format can, bit depth, alpha, profile and metadata: docs/converting.md has the
-table. Inks (CMYK) with a profile are read as they look on paper. What nothing in a file could explain becomes what it
-can: alpha is laid over white, deep samples are rounded, colours become sRGB.
+What is written keeps size, bit depth, alpha and profile where the format can: `Keeps` says it of each, and
+docs/converting.md has the table, written by a test.
 
 Plugins bring further formats (`imaging.image_format`); `readable()` and `writable()` are the suffixes of all that are
 in use.
