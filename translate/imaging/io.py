@@ -11,9 +11,9 @@ What is read, whatever the suffix claims (the header decides), is in one table, 
   ExtraSamples says so (or, without that tag, the fourth of RGB). Colours that are stored times their alpha (associated
   alpha) are divided by it, and written back plain. Arrays (NPY, H x W or H x W x C) have no alpha.
 - Pages of a TIFF that are said to be the bands of one image (`formats.tiff.pages`) are read as that.
-- More than one frame (animation, multi-page TIFF) is refused: a silent first frame would be a wrong answer; `imaging.pages`
-  reads them all. The further pictures behind a JPEG (previews, depth maps) are not frames, nor are the smaller copies
-  and masks in a TIFF (`formats.tiff.previews`).
+- More than one frame (animation, multi-page TIFF) is refused: a silent first frame would be a wrong answer;
+  `imaging.pages` reads them all. The further pictures behind a JPEG (previews, depth maps) are not frames, nor are the
+  smaller copies and masks in a TIFF (`formats.tiff.previews`).
 - Truncated or damaged files are refused by name; there is never half an image. So is whatever is not a regular file.
 - So is what would take too much memory or time: see `Limits`.
 

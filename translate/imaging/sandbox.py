@@ -2,9 +2,9 @@
 since a thread cannot be stopped from outside, and a crash takes all threads with it.
 
 Ordinary files are decoded where they are, as fast as ever: PNG, JPEG and uncompressed BMP whose structure is checked
-first and whose announced size is in keeping with their bytes. What has a complex decoder (all
-other formats, run-length codes, plugins' formats), or one that warns where it should refuse (CMYK JPEG), or announces far more than it
-holds, goes to a worker, which reads the file itself and sends the pixels back.
+first and whose announced size is in keeping with their bytes. What has a complex decoder (all other formats, run-length
+codes, those of plugins), or one that warns where it should refuse (CMYK JPEG), or announces far more than it holds,
+goes to a worker, which reads the file itself and sends the pixels back.
 
 This process and a worker (`imaging.sandbox_worker`) talk through the worker's standard input and output: a request is
 one line of JSON; an answer is one line of JSON, then the raw bytes of the arrays that it announces. A worker is started
