@@ -49,6 +49,20 @@ def heard(handler: Handler, numbers: Sequence[int]) -> Iterator[None]:
             signal.signal(number, earlier)
 
 
+@contextmanager
+def kept() -> Iterator[None]:
+    """Puts handlers back in their places that a library replaces by its own, behind Python's back as Ray does."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = {number: signal.getsignal(number) for number in [*ending(), signal.SIGINT]}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
 class _Stop:
     """The handler of `stopping`."""
 

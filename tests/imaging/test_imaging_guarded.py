@@ -149,6 +149,10 @@ def test_a_decoder_that_hangs_is_killed_and_replaced(tmp_path: Path, monkeypatch
     ("code", "words"),
     [
         ("import os; os.kill(os.getpid(), 11)", r"crashed \(SIGSEGV\)"),
+        (
+            "import os; os.kill(os.getpid(), 9)",
+            r"was killed \(SIGKILL\), most likely because memory ran out; try again",
+        ),
         ("import os; os._exit(3)", r"crashed \(exit code 3\)"),
         ("bytearray(1 << 32)", "more memory than such an image"),
     ],

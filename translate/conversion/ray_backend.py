@@ -8,8 +8,10 @@ from __future__ import annotations
 import logging
 import os
 import pickle
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+import warnings
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
+from inspect import Parameter, signature
 from itertools import chain, islice
 from pathlib import Path
 from types import MappingProxyType
@@ -19,9 +21,10 @@ from translate.conversion.items import Engine, Entry, Item, Outcome
 from translate.conversion.options import ConvertOptions
 from translate.conversion.worker import Worker
 from translate.device import cores
-from translate.errors import ConfigError, TranslateError
+from translate.errors import ConfigError, StageError, TranslateError
 from translate.imaging.image_format import FORMATS, register_places
 from translate.models.load import load_model
+from translate.signals import kept
 
 if TYPE_CHECKING:
     from translate.inference.translator import Translator
@@ -30,6 +33,8 @@ ENVIRONMENT = MappingProxyType({"RAY_USAGE_STATS_ENABLED": "0", "RAY_BACKEND_LOG
 """Quiet, and nothing is reported to anybody; what the user has set himself stays."""
 WINDOWS = 4
 """Windows that an actor takes at once: it decodes one while another is on the device."""
+RESTARTS = MappingProxyType({"max_restarts": 3, "max_task_retries": 3})
+"""How often an actor that was killed starts again, and takes up the windows that it was at; Ray's own limit is none."""
 JOB = 4096
 """Windows of one Ray Data job, which holds their names in memory."""
 
@@ -80,13 +85,17 @@ def ray_engine(translator: Translator, options: ConvertOptions, output: Path, sc
         pool = max(1, int(cluster.get("GPU", 0) if gpu else cluster.get("CPU", 1) // resources["num_cpus"]))
         left = iter(windows)
         while job := [{"window": pickle.dumps(_absolute(window))} for window in islice(left, JOB)]:
-            data = ray.data.from_items(job, override_num_blocks=max(1, len(job) // WINDOWS)).map_batches(
-                Converter,
-                fn_constructor_kwargs=constructor,
-                batch_size=WINDOWS,
-                compute=ray.data.ActorPoolStrategy(min_size=1, max_size=pool),
-                **resources,
-            )
+            items = ray.data.from_items(job, override_num_blocks=max(1, len(job) // WINDOWS))
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore")  # of options that Ray 2.64 takes no more
+                data = items.map_batches(
+                    Converter,
+                    fn_constructor_kwargs=constructor,
+                    batch_size=WINDOWS,
+                    compute=ray.data.ActorPoolStrategy(min_size=1, max_size=pool),
+                    **resources,
+                    **_accepted(items.map_batches, RESTARTS),
+                )
             try:
                 for row in data.iter_rows():
                     yield pickle.loads(row["outcomes"])  # noqa: S301 (an actor's own)
@@ -94,8 +103,20 @@ def ray_engine(translator: Translator, options: ConvertOptions, output: Path, sc
                 if isinstance(error.cause, TranslateError):
                     raise error.cause from None
                 raise
+            except (ray.exceptions.RayActorError, ray.exceptions.OutOfMemoryError) as error:
+                raise StageError(
+                    "a process of Ray that converts was killed again and again, most likely because memory ran out: a "
+                    "smaller --batch or --tile takes less; what is converted stays, and the same command goes on"
+                ) from error
 
     return run
+
+
+def _accepted(function: Callable[..., Any], options: Mapping[str, Any]) -> dict[str, Any]:
+    """The options that a function takes by name, or all where it takes any."""
+    parameters = signature(function).parameters
+    takes_any = any(parameter.kind is Parameter.VAR_KEYWORD for parameter in parameters.values())
+    return {name: value for name, value in options.items() if takes_any or name in parameters}
 
 
 def _ray() -> Any:
@@ -113,7 +134,8 @@ def _ray() -> Any:
 def _start(ray: Any) -> None:
     """Connects to the cluster, or starts one, and keeps the order of windows."""
     if not ray.is_initialized():
-        ray.init(logging_level=logging.ERROR, log_to_driver=False, include_dashboard=False)
+        with kept():
+            ray.init(logging_level=logging.ERROR, log_to_driver=False, include_dashboard=False)
     logging.getLogger("ray.data").setLevel(logging.ERROR)
     context = ray.data.DataContext.get_current()
     context.enable_progress_bars = False

@@ -77,7 +77,13 @@ class Worker:
             loaded = ordered_map(decoders, self._load, planned, threads, lambda batch: batch.bytes, AHEAD)
             # The device is used by this thread alone: its order of work does not depend on timing.
             translated = map(self._translate, loaded)
-            yield from ordered_map(encoders, self._save, translated, threads, self._bytes_behind, AHEAD)
+            try:
+                yield from ordered_map(encoders, self._save, translated, threads, self._bytes_behind, AHEAD)
+            except BaseException:
+                # An error, Ctrl-C or a signal: neither a decoder that takes long nor what waits its turn holds it up.
+                decoders.shutdown(wait=False, cancel_futures=True)
+                self._reader.stop()
+                raise
 
     def _bytes_behind(self, batch: Batch) -> int:
         """Bytes of the outputs of a batch: a model that doubles the sides gives four times the input's."""

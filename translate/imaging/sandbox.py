@@ -45,6 +45,9 @@ _START = (
     "from translate.imaging.sandbox_worker import serve; serve()"
 )
 
+STARTING = 60.0
+"""Seconds for a worker to start, on a machine with much else to do."""
+
 
 class GuardedReader:
     """`translate.imaging.io.read` and `probe` for many threads, with `Limits.seconds` for what is not ordinary.
@@ -61,6 +64,7 @@ class GuardedReader:
         self._free = threading.Semaphore(workers or cores())
         self._lock = threading.Lock()
         self._idle: list[_Worker] = []
+        self._busy: set[_Worker] = set()
         self._closed = False
 
     def __enter__(self) -> GuardedReader:
@@ -75,6 +79,13 @@ class GuardedReader:
             self._closed, idle, self._idle = True, self._idle, []
         for worker in idle:
             worker.end()
+
+    def stop(self) -> None:
+        """Ends all workers at once, also those that still decode: whoever waits for them gets an error."""
+        self.close()
+        with self._lock:
+            for worker in self._busy:
+                worker.kill()
 
     def read(self, path: Path) -> Image:
         """The image in a file."""
@@ -117,10 +128,16 @@ class GuardedReader:
             worker = self._idle.pop() if self._idle else None
         worker = worker or _Worker()
         try:
+            with self._lock:
+                self._busy.add(worker)
+                if self._closed:  # `stop` has not seen it
+                    worker.kill()
+            worker.begin()
             yield worker
         finally:
             # `close` may have run meanwhile: it ended the idle workers alone, and this one was none.
             with self._lock:
+                self._busy.discard(worker)
                 reusable = worker.alive and not self._closed
                 if reusable:
                     self._idle.append(worker)
@@ -157,38 +174,55 @@ class _Worker:
             creationflags=getattr(subprocess, "CREATE_NEW_PROCESS_GROUP", 0),
         )
         self.alive = True
-        try:
-            self._receive()  # it says that it is ready
-        except EOFError:
-            self.end()
-            raise DataError("the process that decodes suspicious images does not start") from None
+        self._ready = False
 
-    def ask(self, what: str, path: Path, limits: Limits, take: Callable[[_Worker, Mapping[str, Any]], T]) -> T:
-        """Sends a request and takes the answer. Errors: DataError."""
+    def begin(self) -> None:
+        """Waits for a new process to be ready. Errors: DataError where it does not start."""
+        if self._ready:
+            return
+        try:
+            with self._at_most(STARTING):
+                self._receive()  # it says that it is ready
+        except EOFError:
+            # Killed for memory, or by `stop`: there is nothing to read, and nothing to ask it again.
+            self.alive = False
+            how = _end(self._process.wait())
+            raise DataError(f"the process that decodes suspicious images does not start: it {how}") from None
+        self._ready = True
+
+    @contextmanager
+    def _at_most(self, seconds: float) -> Iterator[threading.Event]:
+        """Kills the process when it takes longer; the event tells of that."""
+        # A read from a pipe has no timeout that works on every system, but it ends when the killed process's pipe does.
         late = threading.Event()
 
         def stop() -> None:
             late.set()
             self._process.kill()
 
-        # A read from a pipe has no timeout that works on every system, but it ends when the killed worker's pipe does.
-        timer = threading.Timer(limits.seconds, stop)
+        timer = threading.Timer(seconds, stop)
         timer.daemon = True
         timer.start()
         try:
-            assert self._process.stdin
-            where = os.path.abspath(path)  # noqa: PTH100 - resolves no links: what is opened is what was named
-            request = {"what": what, "path": where, "name": str(path), "limits": vars(limits), "formats": [*FORMATS]}
-            self._process.stdin.write(json.dumps(request).encode() + b"\n")
-            self._process.stdin.flush()
-            answer = self._receive()
-            if "error" in answer:
-                raise DataError(answer["error"])
-            return take(self, answer)
-        except (OSError, EOFError):
-            raise self._dead(path, late.is_set(), limits) from None
+            yield late
         finally:
             timer.cancel()
+
+    def ask(self, what: str, path: Path, limits: Limits, take: Callable[[_Worker, Mapping[str, Any]], T]) -> T:
+        """Sends a request and takes the answer. Errors: DataError."""
+        with self._at_most(limits.seconds) as late:
+            try:
+                assert self._process.stdin
+                where = os.path.abspath(path)  # noqa: PTH100 - resolves no links: what is opened is what was named
+                request = {"what": what, "path": where, "name": str(path), "limits": vars(limits)}
+                self._process.stdin.write(json.dumps({**request, "formats": [*FORMATS]}).encode() + b"\n")
+                self._process.stdin.flush()
+                answer = self._receive()
+                if "error" in answer:
+                    raise DataError(answer["error"])
+                return take(self, answer)
+            except (OSError, EOFError):
+                raise self._dead(path, late.is_set(), limits) from None
 
     def pages(self, answer: Mapping[str, Any]) -> Pages:
         """The pages behind an answer."""
@@ -234,13 +268,13 @@ class _Worker:
         code = self._process.wait()
         if late:
             return DataError(f"{path}: not decoded within {limits.seconds:g} seconds; given up")
-        how = f"exit code {code}"
-        if code < 0:  # on Unix: the signal that ended it
-            try:
-                how = signal.Signals(-code).name
-            except ValueError:
-                how = f"signal {-code}"
-        return DataError(f"{path}: its decoder crashed ({how}); the file is damaged, or made to do that")
+        if code < 0 and _end(code) == KILLED:
+            return DataError(f"{path}: its decoder {KILLED}; try again when more is free (convert: --retry-failed)")
+        return DataError(f"{path}: its decoder {_end(code)}; the file is damaged, or made to do that")
+
+    def kill(self) -> None:
+        """Ends the process at once; whoever waits for its answer gets an error."""
+        self._process.kill()
 
     def end(self) -> None:
         """Ends the process, at once if it does not by itself."""
@@ -254,3 +288,17 @@ class _Worker:
         except subprocess.TimeoutExpired:
             self._process.kill()
             self._process.wait()
+
+
+KILLED = "was killed (SIGKILL), most likely because memory ran out"
+
+
+def _end(code: int) -> str:
+    """Says how a process ended, by its exit code; a negative one is, on Unix, the signal that ended it."""
+    if code >= 0:
+        return f"crashed (exit code {code})"
+    try:
+        name = signal.Signals(-code).name
+    except ValueError:
+        name = f"signal {-code}"
+    return KILLED if name == "SIGKILL" else f"crashed ({name})"
