@@ -157,7 +157,7 @@ class Tracking:
         journal.flush()
         journal.close()
         if self._shipper:
-            self.unsent = self._shipper.finish()
+            self.unsent = self._shipper.finish(soon=status != "done")
 
 
 class StageTracker:

@@ -27,6 +27,8 @@ PAUSE = 1.0
 LONGEST_PAUSE = 60.0
 PATIENCE = 30.0
 """Seconds that the end of a run waits for a store that accepts nothing."""
+SOON = 8.0
+"""The same for a run that was stopped or has failed: the next one sends what is left."""
 
 
 def ship(runs: Runs, run: dict[str, Any], store: Store, console: Console) -> Iterator[int]:
@@ -159,9 +161,10 @@ class Shipper:
     def url(self) -> str | None:
         return self._store.url if self._store else None
 
-    def finish(self) -> int:
+    def finish(self, *, soon: bool = False) -> int:
         """Ships the rest of a closed journal and ends; gives up when the store does not take anything for a while.
 
+        `soon`: for a run that was stopped or has failed, and is not to be kept from ending.
         Returns the number of records that did not reach the store.
 
         A database that is being made is waited for: its tables take more than half a minute on a slow disk, and if the
@@ -171,6 +174,7 @@ class Shipper:
         self._stopping.set()
         while self._thread.is_alive():
             patience = MAKING if self._preparing or self._busy else PATIENCE
+            patience = SOON if soon else patience
             if time.monotonic() - self._moved >= patience:
                 break
             self._thread.join(0.1)
