@@ -11,4 +11,4 @@ def derive(seed: int, *parts: int | str) -> int:
     Equal arguments give equal seeds on every machine and in every process; any other argument gives an unrelated one.
     """
     text = "/".join([str(seed), *(f"{type(p).__name__}:{p}" for p in parts)])
-    return int.from_bytes(hashlib.blake2b(text.encode(), digest_size=8).digest(), "big") >> 1
+    return int.from_bytes(hashlib.blake2b(text.encode("utf-8", "surrogatepass"), digest_size=8).digest(), "big") >> 1

@@ -25,6 +25,9 @@ class Lenient:
     def write(self, text: str) -> int:
         try:
             return self._stream.write(text)
+        except UnicodeEncodeError as error:  # a file's name that is bytes, or a terminal that knows ASCII alone
+            known = text.encode(error.encoding, "backslashreplace").decode(error.encoding)
+            return self._stream.write(known)
         except OSError as error:
             self._leave(error)
             return len(text)

@@ -82,6 +82,14 @@ def test_consoles_go_on_without_a_reader(number: int) -> None:
     stream.writelines(["one", "two"])
 
 
+def test_what_a_stream_cannot_show_is_escaped() -> None:
+    raw = io.BytesIO()
+    stream = lenient(io.TextIOWrapper(raw, encoding="ascii"))
+    stream.write("caf\udce9 é")
+    stream.flush()
+    assert raw.getvalue() == b"caf\\udce9 \\xe9"
+
+
 def test_a_full_disk_is_an_error() -> None:
     with pytest.raises(OSError, match="No space left"):
         lenient(Broken(errno.ENOSPC)).write("text")

@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 from translate import ConfigError, StageError
+from translate.contracts import Need
 from translate.pipeline import plan
 from translate.pipeline.interrupted import starts
 from translate.plugins import Registry
@@ -180,6 +181,15 @@ def test_a_start_that_continues_a_result_does_so_when_it_begins_again(go: Go, mo
     assert log(FOLDER / "train")[0] == "continued 3"
     content = manifest.read(FOLDER / "train")
     assert content is not None and content["continued_from"] == result
+
+
+def test_a_refusal_names_the_way_to_start_from_weights(go: Go, monkeypatch: pytest.MonkeyPatch) -> None:
+    fit = importlib.import_module("toy_plugin").Fit
+    monkeypatch.setattr(fit, "needs", {**fit.needs, "init": Need("model", optional=True)})
+    go()
+    folder = (FOLDER / "train").resolve().name
+    with pytest.raises(ConfigError, match=rf"fresh start: with.fast .*; `init: .*{folder}` starts from its weights$"):
+        go(set=sets("fast=off"), continue_="train")
 
 
 def test_refused_takeovers_stay_and_are_explained(

@@ -37,8 +37,11 @@ def write_bytes(path: Path, data: bytes) -> None:
 
 
 def write_text(path: Path, text: str) -> None:
-    """Writes `text` as UTF-8, as `write_bytes` does."""
-    write_bytes(path, text.encode())
+    """Writes `text` as UTF-8, as `write_bytes` does.
+
+    The name of a file may be bytes that are no UTF-8, for which Python has surrogates: they are escaped, as in JSON.
+    """
+    write_bytes(path, text.encode("utf-8", "backslashreplace"))
 
 
 def write_json(path: Path, value: Any) -> None:
@@ -120,4 +123,4 @@ def hash_tree(folder: Path) -> dict[str, str]:
 def digest(value: Any) -> str:
     """The SHA-256 of a JSON value in its canonical form (sorted keys, no spaces)."""
     text = json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
-    return hashlib.sha256(text.encode()).hexdigest()
+    return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()  # see `write_text`

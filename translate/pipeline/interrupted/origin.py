@@ -44,7 +44,8 @@ def origin_of(planned: Planned, stage: Stage[Any], inputs: Mapping[str, Artifact
         fixed = [change.text for change in origin.changed if effect(stage.continuable, change) == "structural"]
         if fixed:
             since = f" (since {origin.words})" if origin.interrupted else ""
-            refusals.append(f"structural changes need a fresh start: {'; '.join(fixed)}{since}")
+            weights = "" if origin.interrupted else _weights_of(origin, stage)
+            refusals.append(f"structural changes need a fresh start: {'; '.join(fixed)}{since}{weights}")
             continue
         try:
             if origin.interrupted:
@@ -54,6 +55,11 @@ def origin_of(planned: Planned, stage: Stage[Any], inputs: Mapping[str, Artifact
             refusals.append(str(error))
     reason = refusals[0] if refusals else "there is no earlier result; run without --continue"
     raise ConfigError(f"{option}: {reason}")
+
+
+def _weights_of(origin: Origin, stage: Stage[Any]) -> str:
+    """The other way to build on a finished result, where a stage has it."""
+    return f"; `init: {origin.folder.as_posix()}` starts from its weights" if "init" in stage.needs else ""
 
 
 def told(origin: Origin, stage: Stage[Any]) -> list[str]:
