@@ -131,11 +131,27 @@ def _line(component: dict[str, Any]) -> str:
     return " ".join(component["about"].split()).partition(". ")[0].removesuffix(".")
 
 
-@plugins.command("new")
+KINDS = {
+    "method": "networks that train as players of a game, for images to images",
+    "stochastic-method": "a method with many answers to an image, drawn from noise that each image has for itself",
+    "multi-domain-method": "a method between any number of domains, the wanted one given by name",
+    "network": "an architecture that methods name as generator or critic",
+    "loss": "a further loss for any method that publishes what it needs",
+    "metric": "a score of outputs, by a formula",
+    "metric-with-weights": "a score in the features of a network, whose weights come from a file",
+    "source": "images from a place or a format of your own, or drawn ones",
+    "transform": "a change of images before a network sees them: preparation or augmentation",
+    "stage": "a step of a pipeline with a result of its own",
+    "listener": "something that happens when runs start, validate or end, such as a message",
+}
+"""The kinds of plugin that can be begun, each with what it is for; `translate.plugins.scaffold` writes them."""
+
+KINDS_HELP = "\b\nKinds:\n" + "\n".join(f"  {kind:20} {about}" for kind, about in KINDS.items())
+
+
+@plugins.command("new", epilog=KINDS_HELP)
 @click.argument("name")
-@click.option(
-    "--kind", required=True, type=click.Choice(["method", "network", "loss", "metric", "source"]), help="What it adds."
-)
+@click.option("--kind", required=True, type=click.Choice([*KINDS]), metavar="KIND", help="What it adds; see below.")
 @click.option("--output", type=click.Path(path_type=Path), help="The folder to make; default: translate-NAME.")
 @as_json
 def new_plugin(name: str, kind: str, output: Path | None, as_json: bool) -> None:
