@@ -93,6 +93,7 @@ def _degraded(
 def contact_sheet(work: Plan, dataset: Dataset | None, facts: ImagesFacts, route: Route) -> np.ndarray[Any, Any]:
     """Rows of inputs | output | target (where pairs are known) of images spread over the set; H x W x 3 uint8.
 
+    A target that is the input's own file, as for a method that changes the class of an image, is left out.
     Inputs are shown in the size of the outputs. An output that joins several pictures may be as wide as all of them.
     Outputs of equal inputs, which lie side by side in the set, share a row; their targets follow them in their order.
     """
@@ -106,8 +107,8 @@ def contact_sheet(work: Plan, dataset: Dataset | None, facts: ImagesFacts, route
             outputs += work.targets(item)
         row += [picture_of(path, TILE * max(route.tiles)) for path in outputs[:ANSWERS]]
         if dataset is not None and facts.split and facts.pairs and facts.target_side:
-            for item in items[:ANSWERS]:
-                row.append(picture_of(dataset.path(facts.split, facts.target_side, item.name), TILE))
+            targets = [dataset.path(facts.split, facts.target_side, item.name) for item in items[:ANSWERS]]
+            row += [picture_of(path, TILE) for path in targets if path != items[0].source]
         rows.append(row)
     return mosaic(rows)
 
