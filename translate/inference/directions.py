@@ -10,7 +10,19 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic import ValidationError
 
-from translate.contracts import Class, Config, DataSpec, Direction, Image, Method, Route, Side, Sides, Vector
+from translate.contracts import (
+    Class,
+    Config,
+    DataSpec,
+    Direction,
+    Image,
+    Method,
+    ModelFacts,
+    Route,
+    Side,
+    Sides,
+    Vector,
+)
 from translate.errors import ConfigError, ContractError
 from translate.text import suggest
 
@@ -85,6 +97,21 @@ def routes_with(method: type[Method[Any]], options: Config, spec: DataSpec | Non
     return {name: resolve(name, direction, declared, known) for name, direction in directions.items()}
 
 
+def depends_on_data(method: type[Method[Any]]) -> bool:
+    """Says whether the directions of a method may differ from those of its class, with its options or its data."""
+    return method.directions_with.__func__ is not Method.directions_with.__func__  # type: ignore[attr-defined]
+
+
+def directions_of(method: type[Method[Any]], facts: ModelFacts) -> Mapping[str, Direction]:
+    """The directions of a model that a pipeline promises, as far as they are known.
+
+    Errors: ConfigError, and whatever a broken plugin raises.
+    """
+    if facts.options is None:
+        return method.directions
+    return method.directions_with(method.Config.model_validate(facts.options), facts.spec)
+
+
 def describe(method: type[Method[Any]], options: Config | None = None) -> dict[str, dict[str, Any]]:
     """The directions as a training stage promises them: names to inputs, sides, target, output and scale."""
     return {name: route.to_json() for name, route in routes_with(method, options or method.Config(), None).items()}
@@ -123,6 +150,13 @@ def check_value(name: str, kind: Side, given: Any) -> None:
         class_index(name, kind, given)
     elif isinstance(kind, Vector):
         numbers(name, kind, given)
+
+
+def input_in_words(name: str, kind: Side | None) -> str:
+    """An input with what is given for it: a file, a class, or numbers."""
+    if isinstance(kind, Class):
+        return f"{name} (a class{': ' if kind.names else ''}{', '.join(kind.names)})"
+    return f"{name} (numbers)" if isinstance(kind, Vector) else f"{name} (a file)"
 
 
 def class_index(name: str, kind: Class, given: Any) -> int:

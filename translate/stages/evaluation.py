@@ -47,7 +47,9 @@ class Evaluated:
     @property
     def has_inputs(self) -> bool:
         """Whether the outputs were made from images of the data, and not from nothing."""
-        return set(self.outputs) <= set(self.dataset.keys(self.split, self.facts.source_side))
+        return not self.facts.from_nothing and set(self.outputs) <= set(
+            self.dataset.keys(self.split, self.facts.source_side)
+        )
 
     @property
     def form(self) -> str:
@@ -117,7 +119,8 @@ def reference_keys(e: Evaluated, *, paired: bool) -> list[str]:
     every = e.dataset.keys(e.split, e.side)
     missing = sorted(set(e.keys) - set(every))
     together = e.side in e.dataset.types.group_of(e.facts.source_side)
-    if (together or e.dataset.pairs(e.split)) and not missing:
+    alike = (together or e.dataset.pairs(e.split)) and e.facts.split in (None, e.split) and not e.facts.from_nothing
+    if alike and not missing:
         return e.keys
     if paired:
         raise StageError(

@@ -16,11 +16,13 @@ from translate.contracts import (
     Method,
     ModelFacts,
     Problem,
+    Route,
     Schedule,
     Sides,
 )
 from translate.errors import TranslateError
-from translate.metrics import metric_problems
+from translate.inference.directions import resolve
+from translate.metrics import Outputs, metric_problems
 from translate.plugins.options import KeyProblem, files, unreadable
 from translate.text import suggest
 from translate.training.config import TrainConfig
@@ -169,9 +171,21 @@ def data_problems(
     of_metrics = [path for place, path in paths(config, registry).items() if place[:2] == ("validate", "metrics")]
     if any(map(unreadable, of_metrics)):
         return  # that is said already, and a metric cannot be built without its files
-    wrong = metric_problems(validation.metrics, data, split, registry, context=True, form=form)
-    for i, message in wrong:
+    reasons = (
+        _unpaired(resolve(name, known[name], declared, data.sides), data, split) for name in scored if name in known
+    )
+    about = Outputs(form, context=True, unpaired=next(filter(None, reasons), ""))
+    for i, message in metric_problems(validation.metrics, data, split, registry, about):
         yield Problem(("with", "validate", "metrics", i), message)
+
+
+def _unpaired(route: Route, data: DatasetFacts, split: str) -> str:
+    """The reason why outputs of a direction have no partner in a split of the data; empty where each has one."""
+    if route.source is None:
+        return f"{route.name} makes images from nothing: none belongs to an image of the data"
+    if split in data.pairs or route.target in data.sides.group_of(route.source):
+        return ""
+    return f"split {split!r} of this data has none"
 
 
 def _extra_loss_problems(config: TrainConfig, registry: Components, method: type[Method[Any]]) -> Iterator[Problem]:
