@@ -65,6 +65,7 @@ class EvaluateStage(Stage[EvaluateConfig]):
         "rival": Need("images", optional=True),
     }
     produces = "scores"
+    small = {"metrics": ["l1"]}
 
     def inputs(self) -> Iterable[Path]:
         for _, path in files(self.config, self.registry):
