@@ -7,6 +7,8 @@ from contextlib import suppress
 from itertools import islice
 from typing import Any
 
+import numpy as np
+
 from translate.contracts import Console
 from translate.device import Precision, precision
 from translate.errors import TranslateError
@@ -28,20 +30,27 @@ def with_probed_precision(
 ) -> Translator:
     """The translator in `bf16` where the device gains by it and the first images come out as in `fp32`, else in that.
 
-    Says why where there was a choice.
+    Says why where there was a choice. A model that draws stays in `fp32`, in which an image has the same answers to a
+    seed wherever it is asked, and so does one whose outputs have more than 8 bits, which bf16 cannot tell apart.
 
     `samples`: images, each with its further inputs, of which the first `PROBED` that can be translated count. Compared
-    are the outputs as files would hold them, without dropout, whose draws may depend on the precision.
+    are the outputs as files would hold them.
     """
     in_fp32 = translator.with_precision("fp32")
     if not translator.nets or precision("auto", str(translator.device)) == "fp32":
         return in_fp32
     if translator.route(direction).output not in ("image", "labels"):
         return in_fp32  # a class or a vector is no picture, in which small differences do not show
+    if translator.draws(direction):
+        console.say("precision: fp32, since the model draws: an image has the same answers to a seed everywhere")
+        return in_fp32
     in_bf16 = translator.with_precision("bf16")
-    exact = list(islice(_translated(in_fp32.without_dropout(), samples, direction), PROBED))
+    exact = list(islice(_translated(in_fp32, samples, direction), PROBED))
+    if any(output.pixels.dtype != np.uint8 for *_, output in exact):
+        console.say("precision: fp32, since outputs have more than 8 bits")
+        return in_fp32
     again = [(image, others) for image, others, _ in exact]
-    low = list(_translated(in_bf16.without_dropout(), again, direction))
+    low = list(_translated(in_bf16, again, direction))
     differences = [distance(a, b) for (*_, a), (*_, b) in zip(exact, low, strict=False)]
     if not differences or len(low) < len(exact):
         console.say("precision: fp32, since no image could be compared with bf16")
