@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from translate import hookimpl
+from translate.data.sources.attribute_domains import domain_sides
 from translate.errors import ConfigError
 from translate.pipeline import check, run
 from translate.plugins import Registry
@@ -137,6 +138,17 @@ def test_what_the_data_brings_is_used(tmp_path: Path, monkeypatch: pytest.Monkey
     result = run(pipeline("stargan", "late/late", **stages), device="cpu", registry=with_late())
     pictures = [sorted(result.stages[name].glob("images/**/*.png")) for name in ("one", "named")]
     assert len(pictures[0]) == 4 and [p.read_bytes() for p in pictures[0]] == [p.read_bytes() for p in pictures[1]]
+
+
+def test_classes_of_an_absent_dataset(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    file = pipeline("stargan", convert=infer(direction="to_cta"))
+    file["stages"]["prepare"]["with"] = {"source": {"uses": "dataset", "name": "afhq"}}
+    file["stages"]["convert"]["with"]["split"] = "val"
+    assert "no direction 'to_cta'; this model has to, to_cat, to_dog, to_wild" in mistakes(file)
+    unknown = "translate.data.sources.card_source.domain_sides"
+    monkeypatch.setattr(unknown, lambda names, classes: domain_sides(names, ()))
+    check(file)  # a card that names no classes: the data will tell
 
 
 def test_classes_of_samples_are_checked() -> None:

@@ -15,7 +15,7 @@ from typing import Any, ClassVar, Self
 
 from translate.contracts.data import DataSpec
 from translate.contracts.route import Route
-from translate.contracts.sides import FULL, Frames, Image, Labels, Side, Sides, side_from_json, side_to_json
+from translate.contracts.sides import FULL, Class, Frames, Image, Labels, Side, Sides, side_from_json, side_to_json
 from translate.errors import ContractError
 
 
@@ -200,8 +200,11 @@ class ModelFacts(Facts):
 
     @property
     def open(self) -> bool:
-        """Says whether there may be further directions, since nothing is known yet of the data that they depend on."""
-        return self.options is not None and self.types is None
+        """Says whether there may be further directions, since data that they depend on is not there yet: nothing is
+        known of it, or not the names of its classes."""
+        if self.options is None or self.types is None:
+            return self.options is not None
+        return any(isinstance(side, Class) and not side.names for side in self.types.values())
 
     @property
     def spec(self) -> DataSpec | None:
