@@ -30,7 +30,7 @@ from translate.pipeline.schema import load
 from translate.storage import manifest
 
 HERE = Path(__file__).parent
-QUALITY, GAP, LONGEST, WIDE = 85, 12, 1200, 600
+QUALITY, GAP, LONGEST = 85, 12, 1200
 
 
 class Run:
@@ -120,7 +120,7 @@ def sheet(section: dict[str, Any], runs: dict[str, Run], file: Path) -> None:
         for part in parts
     ]
     joined = np.concatenate(padded, 1)
-    times = max(1, WIDE // joined.shape[1])  # pictures of 32 pixels are hard to see
+    times = max(1, LONGEST // max(joined.shape))  # pictures of 32 pixels are hard to see
     joined = joined.repeat(times, 0).repeat(times, 1)
     file.parent.mkdir(exist_ok=True)
     file.write_bytes(encode(shrink(joined, LONGEST), ".jpg", quality=QUALITY))
