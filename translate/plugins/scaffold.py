@@ -22,7 +22,7 @@ class Kind:
     """One kind of plugin that can be begun; its templates lie in the folder of its name."""
 
     provides: ComponentKind | None
-    """The list in which its component stands; None where it has none and listens to events."""
+    """The list in which its component stands; None for commands, and for what listens to events."""
     words: str
     """It as a person would call it, in the README of the new package."""
 
@@ -33,17 +33,24 @@ KINDS: Mapping[str, Kind] = {
     "multi-domain-method": Kind("methods", "method of many domains"),
     "network": Kind("networks", "network"),
     "loss": Kind("losses", "loss"),
+    "objective": Kind("objectives", "objective"),
+    "optimizer": Kind("optimizers", "optimizer"),
+    "schedule": Kind("schedules", "schedule"),
     "metric": Kind("metrics", "metric"),
     "metric-with-weights": Kind("metrics", "metric with weights"),
     "source": Kind("sources", "source"),
     "transform": Kind("transforms", "transform"),
+    "device-transform": Kind("device_transforms", "transform on the device"),
     "stage": Kind("stages", "stage"),
     "listener": Kind(None, "listener"),
+    "format": Kind("formats", "image format"),
+    "exporter": Kind("exporters", "exporter"),
+    "command": Kind(None, "command"),
 }
 """The kinds of plugin that can be begun."""
 
 _NAME = re.compile(r"[a-z][a-z0-9]*(-[a-z0-9]+)*")
-_USUAL = ("module.py", "test.py", "pipeline.yaml", "README.md")
+_USUAL = ("module.py", "test.py", "pipeline.yaml", "README.md", "pyproject.toml")
 """Templates that have a place of their own; all others lie beside the module."""
 
 
@@ -96,10 +103,12 @@ def _places(templates: Path, package: str, under: str) -> dict[str, tuple[Path, 
     """The files of a package with the templates that they consist of. A module with files beside it is a folder."""
     beside = [file for file in sorted(templates.iterdir()) if file.name not in _USUAL and file.is_file()]
     module = f"{package}/__init__.py" if beside else f"{package}.py"
-    readme = [TEMPLATES / "README.md", templates / "README.md"]
+    common: dict[str, tuple[Path, ...]] = {}
+    for name in ("pyproject.toml", "README.md"):
+        further = templates / name
+        common[name] = (TEMPLATES / name, further) if further.is_file() else (TEMPLATES / name,)
     return {
-        "pyproject.toml": (TEMPLATES / "pyproject.toml",),
-        "README.md": tuple(file for file in readme if file.is_file()),
+        **common,
         module: (templates / "module.py",),
         **{f"{package}/{file.name}": (file,) for file in beside},
         f"tests/test_{under}.py": (templates / "test.py",),
