@@ -167,7 +167,8 @@ def new_plugin(name: str, kind: str, output: Path | None, as_json: bool) -> None
     from translate.plugins.scaffold import scaffold
 
     out = console(as_json)
-    if kind == "command" and name in click.get_current_context().find_root().command.commands:
+    root = click.get_current_context().find_root().command
+    if kind == "command" and isinstance(root, click.Group) and name in root.commands:
         raise ConfigError(f"there is a built-in command {name!r}, which would go first; take another name")
     files = scaffold(name, kind, output, Registry())
     folder = files[0].parent

@@ -43,9 +43,8 @@ class MyPlugin(ImageFormat):
         body = data[header.end() :]
         if len(body) < np.prod(shape, dtype=float) * stored.itemsize:
             raise DataError(f"{len(body):,} bytes are too few for {width} x {height} pixels")
-        values = np.frombuffer(body, stored, shape[0] * shape[1] * shape[2]).reshape(shape)
-        own = np.dtype(np.uint8 if white < 256 else np.uint16)
-        full = np.iinfo(own).max
+        values: Array = np.frombuffer(body, stored, shape[0] * shape[1] * shape[2]).reshape(shape)
+        own, full = (np.uint8, 255) if white < 256 else (np.uint16, 65535)
         return values.astype(own) if white == full else np.rint(values * (full / white)).astype(own)
 
     def write(self, image: DecodedImage) -> bytes:

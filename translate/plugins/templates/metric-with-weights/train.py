@@ -28,7 +28,7 @@ def train(folder: Path, file: Path, steps: int = STEPS, seed: int = 0) -> float:
     torch.manual_seed(seed)
     net, head = Features(), nn.Linear(16, 4)
     optimizer = torch.optim.Adam([*net.parameters(), *head.parameters()], lr=3e-3)
-    right = []
+    right: list[float] = []
     for _ in range(steps):
         crops = torch.stack([crop(images[int(torch.randint(len(images), ()))]) for _ in range(BATCH)])
         batch = torch.cat([crops, *faults(crops)])

@@ -30,7 +30,7 @@ class MyPlugin(Transform[MyPluginConfig]):
         """Images by side: H x W x C, or label maps H x W. One draw serves all of a call, so that pairs stay pairs."""
         rng = np.random.default_rng(seed)
         height, width = next(iter(images.values())).shape[:2]
-        quarters = rng.integers(4) if height == width else 2 * rng.integers(2)
+        quarters = int(rng.integers(4)) if height == width else 2 * int(rng.integers(2))
         mirrored, gain = rng.random() < 0.5, 1 + self.config.light * rng.uniform(-1, 1)
         turned = {}
         for side, image in images.items():
