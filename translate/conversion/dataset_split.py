@@ -5,13 +5,14 @@ from __future__ import annotations
 import filecmp
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any
 
 import numpy as np
 
 from translate.contracts import Image, ImagesFacts, Route
 from translate.conversion.items import Item
+from translate.conversion.journal import rows
 from translate.conversion.names import order
 from translate.conversion.plan import Plan
 from translate.data.dataset import Dataset
@@ -42,10 +43,27 @@ def plan_split(dataset: Dataset, split: str, route: Route, translator: Translato
     return _plan(_stored(dataset, split, route, ending), folder)
 
 
+def main_pictures(images: Path) -> dict[str, Path]:
+    """The main outputs in the folder of an `infer` stage by key, without further ones (`KEY.depth.png`).
+
+    Errors: ConfigError, DataError, as `by_key`.
+    """
+    outputs = by_key(images / IMAGES)
+    for row in rows(images / RESULTS):
+        if not isinstance(row.get("output"), list):
+            continue
+        stems = {str(PurePosixPath(name).with_suffix("")) for name in row["output"]}
+        # A further output bears the name of the main one before its own.
+        for stem in stems:
+            if any(stem.startswith(f"{main}.") for main in stems):
+                outputs.pop(stem, None)
+    return outputs
+
+
 def plan_earlier(images: Path, route: Route, translator: Translator, folder: Path) -> Plan:
     """Plans to translate what another `infer` stage made, which lies in the folder `images`."""
     ending = output_suffix(translator.program, route)
-    return _plan((Item(key, path, f"{key}{ending}") for key, path in by_key(images / IMAGES).items()), folder)
+    return _plan((Item(key, path, f"{key}{ending}") for key, path in main_pictures(images).items()), folder)
 
 
 def _plan(items: Iterable[Item], folder: Path) -> Plan:

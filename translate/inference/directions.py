@@ -135,6 +135,13 @@ def with_options(route: Route, direction: Direction, given: Mapping[str, Any]) -
         raise ConfigError(f"option {place!r} of direction {route.name!r}: {first['msg']}") from None
 
 
+def check_conversion(route: Route, others: Collection[str]) -> None:
+    """Errors: ConfigError, where a direction converts no images, or takes other further inputs than these."""
+    if route.main is None:
+        raise ConfigError(f"direction {route.name!r} makes images from nothing: `translate sample`, `model.sample(4)`")
+    check_inputs(route, others)
+
+
 def check_inputs(route: Route, others: Collection[str]) -> None:
     """Errors: ConfigError, where these are not exactly the inputs that a direction takes beside the main one."""
     if set(others) != set(route.others):

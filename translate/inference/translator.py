@@ -15,7 +15,7 @@ from translate.errors import ConfigError
 from translate.imaging.convert import Array
 from translate.imaging.io import Image
 from translate.inference.adapters import called
-from translate.inference.directions import check_inputs, choose, with_options
+from translate.inference.directions import check_conversion, choose, with_options
 from translate.inference.inputs import inputs_of, tensors_of
 from translate.inference.interactive.description import Described
 from translate.inference.outputs import array_of, finished, flat, output_of
@@ -142,7 +142,7 @@ class Translator(Described):
     def check(self, direction: str | None, others: Collection[str]) -> Route:
         """The direction, if it takes exactly these inputs beside the main one. Errors: ConfigError."""
         route = self.route(direction)
-        check_inputs(route, others)
+        check_conversion(route, others)
         return route
 
     def translate_tensor(

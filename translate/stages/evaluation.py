@@ -11,7 +11,7 @@ from typing import Any
 from torch import Tensor
 
 from translate.contracts import Class, EvaluationContext, Image, ImagesFacts, Labels, Side
-from translate.conversion.dataset_split import IMAGES, INPUTS, OTHERS, RESULTS
+from translate.conversion.dataset_split import INPUTS, OTHERS, RESULTS, main_pictures
 from translate.conversion.journal import rows
 from translate.conversion.samples.values import read_values
 from translate.data.dataset import Dataset
@@ -93,7 +93,7 @@ def chosen(folder: Path, patterns: Sequence[str], form: str = "images") -> dict[
 
     Errors: StageError where none matches.
     """
-    every = _classes(folder) if form == "classes" else by_key(folder / IMAGES)
+    every = _classes(folder) if form == "classes" else main_pictures(folder)
     outputs = {key: output for key, output in every.items() if _matches(key, patterns)}
     if not outputs:
         raise StageError(f"no image is called like {' or '.join(patterns)}; one is called {next(iter(every), 'none')}")

@@ -31,9 +31,10 @@ from translate.conversion.samples.folder import sample_folder
 from translate.conversion.samples.sheets import SampleOptions
 from translate.conversion.samples.values import write_values
 from translate.data.dataset import Dataset
-from translate.data.exemplars import value_inputs
+from translate.data.exemplars import unplayed, value_inputs
 from translate.errors import ConfigError, StageError, TranslateError
 from translate.imaging.io import read, write
+from translate.inference.degradation import degrades
 from translate.inference.directions import check_value, choose, directions_of, input_in_words, with_options
 from translate.inference.side_images import output_suffix
 from translate.models.load import load
@@ -141,6 +142,10 @@ class InferStage(Stage[InferConfig]):
         if images is not None and images.target_side != route.source:
             message = f"{route.name} translates side {route.source!r}, and these are of {images.target_side!r}"
             yield Problem(("needs", "images"), message)
+        if data is not None and not degrades(model.data, route):
+            for name in unplayed(data.sides, route):
+                message = f"{route.name} takes {name!r}, which no side of the data is: give `input` and `others`"
+                yield Problem(("needs", "data"), message)
         if data is not None and (why := model.data.mismatch(data.sides)):
             message = f"{model.method} translates {model.data.in_words()}, and here is {data.data.in_words()}: {why}"
             yield Problem(("needs", "data"), message)

@@ -20,7 +20,9 @@ from translate.contracts import (
     Schedule,
     Sides,
 )
+from translate.data.exemplars import unplayed
 from translate.errors import TranslateError
+from translate.inference.degradation import degrades
 from translate.inference.directions import resolve
 from translate.metrics import Outputs, metric_problems
 from translate.plugins.options import KeyProblem, files, unreadable
@@ -166,14 +168,18 @@ def data_problems(
         return
     scored = validation.directions or tuple(method.directions)[:1]
     known = directions(config, method, data)
-    outputs = {known[name].output for name in scored if name in known}
+    routes = [resolve(name, known[name], declared, data.sides) for name in scored if name in known]
+    for route in routes if metrics else ():
+        if (missing := unplayed(data.sides, route)) and not degrades(declared, route):
+            message = f"{route.name} takes {missing[0]!r}, which no side of the data is: it cannot be scored here"
+            yield Problem(("with", "validate", "directions" if validation.directions else "metrics"), message)
+            return
+    outputs = {route.output for route in routes}
     form = next((form for output, form in (("labels", "labels"), ("class", "classes")) if output in outputs), "images")
     of_metrics = [path for place, path in paths(config, registry).items() if place[:2] == ("validate", "metrics")]
     if any(map(unreadable, of_metrics)):
         return  # that is said already, and a metric cannot be built without its files
-    reasons = (
-        _unpaired(resolve(name, known[name], declared, data.sides), data, split) for name in scored if name in known
-    )
+    reasons = (_unpaired(route, data, split) for route in routes)
     about = Outputs(form, context=True, unpaired=next(filter(None, reasons), ""))
     for i, message in metric_problems(validation.metrics, data, split, registry, about):
         yield Problem(("with", "validate", "metrics", i), message)
