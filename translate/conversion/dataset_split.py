@@ -15,6 +15,7 @@ from translate.conversion.items import Item
 from translate.conversion.journal import rows
 from translate.conversion.names import order
 from translate.conversion.plan import Plan
+from translate.conversion.samples.folder import SETTINGS
 from translate.data.dataset import Dataset
 from translate.data.exemplars import picture_keys, value_inputs
 from translate.imaging.convert import to_array
@@ -49,14 +50,15 @@ def main_pictures(images: Path) -> dict[str, Path]:
     Errors: ConfigError, DataError, as `by_key`.
     """
     outputs = by_key(images / IMAGES)
+    if (images / IMAGES / SETTINGS).exists():
+        return outputs  # samples from nothing, whose rows are others
     for row in rows(images / RESULTS):
-        if not isinstance(row.get("output"), list):
-            continue
-        stems = {str(PurePosixPath(name).with_suffix("")) for name in row["output"]}
-        # A further output bears the name of the main one before its own.
-        for stem in stems:
-            if any(stem.startswith(f"{main}.") for main in stems):
-                outputs.pop(stem, None)
+        if isinstance(row["output"], list):
+            stems = {str(PurePosixPath(name).with_suffix("")) for name in row["output"]}
+            # A further output bears the name of the main one before its own.
+            for stem in stems:
+                if any(stem.startswith(f"{main}.") for main in stems):
+                    outputs.pop(stem, None)
     return outputs
 
 

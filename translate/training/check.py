@@ -170,8 +170,8 @@ def data_problems(
     known = directions(config, method, data)
     routes = [resolve(name, known[name], declared, data.sides) for name in scored if name in known]
     for route in routes if metrics else ():
-        if (missing := unplayed(data.sides, route)) and not degrades(declared, route):
-            message = f"{route.name} takes {missing[0]!r}, which no side of the data is: it cannot be scored here"
+        if (lacking := unplayed(data.sides, route)) and not degrades(declared, route):
+            message = f"{route.name} takes {lacking[0]!r}, which no side of the data is: it cannot be scored here"
             yield Problem(("with", "validate", "directions" if validation.directions else "metrics"), message)
             return
     outputs = {route.output for route in routes}
