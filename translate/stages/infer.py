@@ -262,6 +262,7 @@ class InferStage(Stage[InferConfig]):
             others=self._others(translator.route(facts.direction)),
             quality=self.config.quality,
             deep=self.config.bits == 16,
+            retry_failed=True,  # whoever runs a failed stage again has mended something
         )
         options = replace(options, direction=translator.call(facts.direction, self.config.options))
         values = {item.name: _asked(item.values, options.others) for item in work.items if item}
