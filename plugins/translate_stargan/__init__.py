@@ -154,7 +154,7 @@ class StarGAN(Method[StarGANConfig]):
         if direction == "to":
             return self.translated(nets, images, inputs["class"])
         wanted = [direction_to(name) for name in class_names(self.spec)].index(direction)
-        return self.translated(nets, images, torch.full((len(images),), wanted, device=images.device))
+        return self.translated(nets, images, torch.full((images.shape[0],), wanted, device=images.device))
 
 
 def unchanged(fake: Tensor, real: Tensor, asked: Tensor) -> Tensor:
