@@ -426,7 +426,9 @@ def test_by_the_command_line(tmp_path, capsys):
         return capsys.readouterr().err
 
     said = run(bridge, "--set", "steps=2", "--set", "eta=0.5").out
-    assert re.search(r"a_to_b\.onnx: takes image, noise; .*; fixed in it: steps=2, eta=0\.5", said.replace("\n", " "))
+    assert re.search(
+        r"a_to_b\.onnx: at most .*; takes image, noise; fixed in it: steps=2, eta=0\.5", said.replace("\n", " ")
+    )
     run(star, str(tmp_path / "to.onnx"), "--with", "class=class 2")
     assert facts_in(tmp_path / "to.onnx").fixed == {"class": "class 2"}
     assert "has no option 'step'; did you mean 'steps'?" in refused(bridge, "--set", "step=2")

@@ -10,6 +10,7 @@ import click
 
 from translate.cli.common import as_json, console, print_json
 from translate.errors import ConfigError
+from translate.text import suggest
 
 
 @click.command()
@@ -151,7 +152,9 @@ def export_model(
     registry = Registry()
     kind = registry.get("exporters", format_)
     values = _settings("--set", options)
-    settings = {name: value for name, value in values.items() if name in kind.Config.model_fields}
+    fields = kind.Config.model_fields
+    # What is nearly an option of the format is a slip of the pen, and said before a model is looked for.
+    settings = {name: value for name, value in values.items() if name in fields or suggest(name, fields)}
     if fixed := _settings("--with", inputs):
         settings["inputs"] = fixed
     if no_dropout:

@@ -58,15 +58,13 @@ def described(export: Export, *, warn_of_dropout: bool = True) -> Exported:
         warnings.append(f"as constants it has what these lines make of tensors or sizes: {lines}")
     if export.dropout_left_out and warn_of_dropout:
         warnings.append("dropout, which the model keeps on at inference, is off in the file (`--no-dropout` agrees)")
-    note = (
-        f"takes {_shortened(export.inputs)}; at most {export.difference:.1e} from torch at {sizes}, one image and two"
-    )
+    note = f"at most {export.difference:.1e} from torch at {sizes}, one image and two; takes {_short(export.inputs)}"
     if export.fixed:
         note += f"; fixed in it: {', '.join(f'{name}={value}' for name, value in export.fixed.items())}"
     return Exported(export.direction, export.file, note, tuple(warnings), export.to_json())
 
 
-def _shortened(names: Sequence[str]) -> str:
+def _short(names: Sequence[str]) -> str:
     """`image, noise_0, ..., noise_48`: a list of names, of which at most six are said."""
     return ", ".join(names if len(names) <= 6 else (*names[:3], "...", names[-1]))
 
