@@ -6,7 +6,7 @@ import math
 from collections.abc import Collection, Mapping
 from dataclasses import replace
 from numbers import Integral, Real
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, get_args
 
 from pydantic import ValidationError
 
@@ -18,6 +18,7 @@ from translate.contracts import (
     Image,
     Method,
     ModelFacts,
+    Output,
     Route,
     Side,
     Sides,
@@ -34,7 +35,8 @@ def resolve(name: str, direction: Direction, declared: Sides, known: Sides | Non
     """Fills in `sides`, the `types` of inputs, and `target`; `known` says more of the declared sides, where data is
     there. See `Direction`.
 
-    Errors: ContractError when the direction has more inputs than the data has sides.
+    Errors: ContractError when the direction has more inputs than the data has sides, imitates a side that there is not,
+    or has an output of no known form.
     """
     names, d = list(declared), direction
     played = [each for each in d.inputs if each not in d.types]
@@ -47,6 +49,7 @@ def resolve(name: str, direction: Direction, declared: Sides, known: Sides | Non
             f"give it one side of {declared.kind or 'its'} data ({', '.join(names)}) per input"
         )
     side_of = dict(zip(played, sides, strict=True))
+    _check_outputs(name, d, names)
     types = {**d.types, **{each: (known or declared).get(side, declared[side]) for each, side in side_of.items()}}
     free = [side for side in names if (single or side not in sides) and _forms[declared[side].type] == d.output]
     target = d.target or (free[0] if free else None) if d.tiles == (1, 1) else None
@@ -64,6 +67,18 @@ def resolve(name: str, direction: Direction, declared: Sides, known: Sides | Non
         d.further,
         default_options(name, d),
     )
+
+
+def _check_outputs(name: str, direction: Direction, sides: Collection[str]) -> None:
+    """Errors: ContractError for a target that is no side, and an output of a form that there is not."""
+    target = direction.target
+    if target is not None and target not in sides:
+        there = suggest(target, sides) or f"; the sides are {', '.join(sides)}"
+        raise ContractError(f"direction {name!r} imitates {target!r}, which is no side of its data{there}")
+    for output, form in {"output": direction.output, **direction.further}.items():
+        if form not in get_args(Output):
+            forms = ", ".join(get_args(Output))
+            raise ContractError(f"direction {name!r}: {output!r} is of form {form!r}; outputs are one of {forms}")
 
 
 _forms: Mapping[str, str] = {
