@@ -436,3 +436,15 @@ def test_by_the_command_line(tmp_path, capsys):
         star, "--with", "domain=1"
     )
     assert "input 'class' has no class 'blond'; there are class 0" in refused(star, "to.onnx", "--with", "class=blond")
+
+
+def test_dropout_is_left_out_and_said_unless_somebody_agrees(tmp_path, capsys):
+    options = {"generator": {"uses": "unet", "levels": 4, **TINY}}
+    bundle(tmp_path / "model", "pix2pix", options)
+    for agrees, warns in (([], True), (["--no-dropout"], False)):
+        with pytest.raises(SystemExit, match="0"):
+            main(["models", "export", str(tmp_path / "model"), "--exporter", "torchscript", *agrees])
+        warning = " ".join(capsys.readouterr().err.split())
+        assert (
+            "dropout, which the model keeps on at inference, is off in the file (`--no-dropout` agrees)" in warning
+        ) == warns
