@@ -439,7 +439,7 @@ def test_by_the_command_line(tmp_path, capsys):
 
 
 def test_dropout_is_left_out_and_said_unless_somebody_agrees(tmp_path, capsys):
-    options = {"generator": {"uses": "unet", "levels": 4, **TINY}}
+    options = {"generator": {"uses": "unet", "levels": 6, "filters": 2}}
     bundle(tmp_path / "model", "pix2pix", options)
     for agrees, warns in (([], True), (["--no-dropout"], False)):
         with pytest.raises(SystemExit, match="0"):
