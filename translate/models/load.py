@@ -142,7 +142,8 @@ def _load_exported(options: LoadOptions, resolver: Callable[[str], Path] | None)
     if options.precision != "fp32" or options.weights or options.tile not in ("auto", "off"):
         raise ConfigError(f"{options.ref}: an exported model takes whole images, with its own weights, in fp32 alone")
     exported = open_exported(options.ref, options.device, lambda: locate(options.ref, resolver))
-    return Translator(exported, {}, exported.facts.plugin, info=exported.facts.to_json(), tile="off")
+    facts = exported.facts
+    return Translator(exported, {}, facts.plugin, info=facts.to_json(), seed=options.seed, tile="off")
 
 
 def portable(options: LoadOptions, resolver: Callable[[str], Path] | None = None) -> LoadOptions:

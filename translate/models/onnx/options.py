@@ -6,6 +6,7 @@ from typing import Annotated, Any
 
 import torch
 from pydantic import AfterValidator, Field, create_model
+from pydantic_core import PydanticCustomError
 from torch import Tensor
 
 from translate.contracts import Config, DirectionCall
@@ -99,7 +100,8 @@ def _only(name: str, value: Any) -> Any:
 
     def check(other: Any) -> Any:
         if other != value:
-            raise ValueError(f"the file holds {value!r}; export the model again with --set {name}={other}")
+            message = f"the file holds {value!r}; export the model again with --set {name}={other}"
+            raise PydanticCustomError("fixed", "{message}", {"message": message})
         return other
 
     return check
