@@ -202,7 +202,7 @@ def test_workers_end_at_once_when_their_parent_is_killed(tmp_path: Path) -> None
         killed = time.monotonic()
         _, alive = psutil.wait_procs(workers, timeout=20)
         assert not alive
-        assert time.monotonic() - killed < 2, "torch alone lets them live for up to five seconds"
+        assert time.monotonic() - killed < 4, "torch alone lets them live for up to five seconds"
 
 
 class Slow(Transform[NoOptions]):
