@@ -119,8 +119,11 @@ def sheet(section: dict[str, Any], runs: dict[str, Run], file: Path) -> None:
         np.pad(part, ((0, height - part.shape[0]), (0, GAP * (part is not parts[-1])), (0, 0)), constant_values=255)
         for part in parts
     ]
+    joined = np.concatenate(padded, 1)
+    times = max(1, LONGEST // max(joined.shape))  # pictures of 32 pixels are hard to see
+    joined = joined.repeat(times, 0).repeat(times, 1)
     file.parent.mkdir(exist_ok=True)
-    file.write_bytes(encode(shrink(np.concatenate(padded, 1), LONGEST), ".jpg", quality=QUALITY))
+    file.write_bytes(encode(shrink(joined, LONGEST), ".jpg", quality=QUALITY))
 
 
 def page(section: dict[str, Any], runs: dict[str, Run], output: Path) -> list[str]:

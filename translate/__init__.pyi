@@ -99,6 +99,9 @@ from .models.exporter import (
 from .models.load import (
     load as load,
 )
+from .models.onnx.feed import (
+    onnx_noise as onnx_noise,
+)
 from .networks import (
     Network as Network,
     NetworkConfig as NetworkConfig,

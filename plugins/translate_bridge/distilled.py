@@ -44,7 +44,7 @@ class Distilled(Walking):
         # Where the teacher's first step leads, but for its guess of x_0, which would take a call of its own.
         t = moments(max(2, self.config.steps))[1]
         x_t = self.start(y) + self.process.variance(t) ** 0.5 * noise
-        return x_t - self.guess(net, x_t, y.new_full((len(y),), t), y)
+        return x_t - self.guess(net, x_t, y.new_full((y.shape[0],), t), y)
 
     def translate(self, nets: Nets, inputs: Mapping[str, Tensor], direction: DirectionCall, draw: Draw) -> Tensor:
         y = inputs["image"]

@@ -139,9 +139,10 @@ class Attention(nn.Module):
         self.out = nn.Conv2d(channels, channels, 1)
 
     def forward(self, x: Tensor) -> Tensor:
-        query, key, value = (part.flatten(2).mT for part in self.ask(self.norm(x)).chunk(3, 1))
-        mixed = F.scaled_dot_product_attention(query, key, value)
-        y: Tensor = x + self.out(mixed.mT.reshape(x.shape))
+        # N x 1 x places x channels: the exporters to ONNX follow attention with an axis of heads alone.
+        query, key, value = (part.flatten(2).transpose(1, 2)[:, None] for part in self.ask(self.norm(x)).chunk(3, 1))
+        mixed = F.scaled_dot_product_attention(query, key, value)[:, 0]
+        y: Tensor = x + self.out(mixed.transpose(1, 2).reshape(x.shape))
         return y
 
 

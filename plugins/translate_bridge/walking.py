@@ -64,6 +64,6 @@ class Walking(Method[BridgeConfig]):
 
         def predict(x_t: Tensor, t: float) -> Tensor:
             # Images end at -1 and 1, and a guess beyond them would be carried on by every later step.
-            return (x_t - self.guess(net, x_t, x_t.new_full((len(x_t),), t), y)).clamp(-1, 1)
+            return (x_t - self.guess(net, x_t, x_t.new_full((x_t.shape[0],), t), y)).clamp(-1, 1)
 
         return self.process.walk(self.start(y), predict, draw, steps, eta)

@@ -182,14 +182,12 @@ class Enhancing(Pix2PixHD):
 
 def borders(labels: Tensor) -> Tensor:
     """1 where a neighbour above, below, left or right has another class, else 0: N x H x W to N x 1 x H x W."""
-    edge = torch.zeros_like(labels, dtype=torch.bool)
     beside = labels[:, :, 1:] != labels[:, :, :-1]
     below = labels[:, 1:] != labels[:, :-1]
-    edge[:, :, 1:] |= beside
-    edge[:, :, :-1] |= beside
-    edge[:, 1:] |= below
-    edge[:, :-1] |= below
-    return edge[:, None].float()
+    # Each border has two sides, and both pixels lie at it.
+    left_right = F.pad(beside, (1, 0)) | F.pad(beside, (0, 1))
+    above_below = F.pad(below, (0, 0, 1, 0)) | F.pad(below, (0, 0, 0, 1))
+    return (left_right | above_below)[:, None].float()
 
 
 def matching(critics: Scales, real: Tensor, fake: Tensor) -> Tensor:

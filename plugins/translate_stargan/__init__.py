@@ -57,12 +57,23 @@ class StarGAN(Method[StarGANConfig]):
     The critic D has two heads: D_src tells real images from outputs, D_cls says the class. D learns classes from real
     images, G from the classes that D sees in its outputs; G(G(x, c), c') = x for the image's own class c' (equations 5
     and 6).
+
+    `identity`, whose weight is 0 in the paper, asks G(x, c) = x of the images whose wanted class is their own
+    (Siddiquee et al., "Learning Fixed Points in Generative Adversarial Networks", ICCV 2019). Without it G may exchange
+    what no class says, blue backgrounds for yellow ones, since the way back exchanges them again.
     """
 
     name = "stargan"
     data = Sides({"image": Image(), "class": Class()}, together=(("image", "class"),))
     players = {"D": ("disc",), "G": ("gen",)}
-    losses = {"critic": 1.0, "class_real": 1.0, "adversarial": 1.0, "class_fake": 1.0, "cycle": 10.0}
+    losses = {
+        "critic": 1.0,
+        "class_real": 1.0,
+        "adversarial": 1.0,
+        "class_fake": 1.0,
+        "cycle": 10.0,
+        "identity": 0.0,
+    }
     views = {
         "D": ("critic", "real", "fake"),
         "G": ("critic", "real", "fake", "input", "output", "cycle"),
@@ -117,6 +128,8 @@ class StarGAN(Method[StarGANConfig]):
             "class_fake": F.cross_entropy(nets.disc(fake)[1].float(), wanted),
             "cycle": F.l1_loss(cycle.float(), x),
         }
+        if self.weights["identity"] != 0:
+            losses["identity"] = unchanged(fake.float(), x, wanted == own)
         yield Update("G", losses, views | {"fake": fake, "input": x, "output": fake, "cycle": cycle})
 
     def check_generator(self, nets: Nets, images: Tensor) -> None:
@@ -141,7 +154,14 @@ class StarGAN(Method[StarGANConfig]):
         if direction == "to":
             return self.translated(nets, images, inputs["class"])
         wanted = [direction_to(name) for name in class_names(self.spec)].index(direction)
-        return self.translated(nets, images, torch.full((len(images),), wanted, device=images.device))
+        return self.translated(nets, images, torch.full((images.shape[0],), wanted, device=images.device))
+
+
+def unchanged(fake: Tensor, real: Tensor, asked: Tensor) -> Tensor:
+    """The mean L1 distance of G(x, c) from x for the images that were `asked` for their own class (bool, N), 0 if none
+    was."""
+    distances = (fake - real).abs().mean((1, 2, 3))
+    return (distances * asked).sum() / asked.sum().clamp(min=1)
 
 
 def class_names(spec: DataSpec) -> tuple[str, ...]:

@@ -12,7 +12,7 @@ from translate_genegan.metrics import AttributeAccuracy, ColourfulPlace, Exempla
 from translate.contracts import DatasetFacts, DataSpec, EvaluationContext, MetricUse
 from translate.data.generated.portraits import CORE, PLACE, make_portrait
 from translate.errors import ConfigError, DataError
-from translate.metrics import metric_problems
+from translate.metrics import Outputs, metric_problems
 from translate.metrics.classifier import train_classifier
 
 SPEC = DataSpec("attribute", {"with": 3, "without": 3}, (64, 64))
@@ -112,6 +112,6 @@ def test_what_looks_around_needs_a_context(registry) -> None:  # type: ignore[no
     data = DatasetFacts("attribute", ("test",))
     (problem,) = metric_problems(uses, data, "test", registry)
     assert problem[0] == 0 and "looks at inputs and training images" in problem[1]
-    assert not list(metric_problems(uses, data, "test", registry, context=True))
+    assert not list(metric_problems(uses, data, "test", registry, Outputs(context=True)))
     with pytest.raises(ConfigError, match="has not two"):
         AttributeAccuracy(AttributeAccuracy.Config(), DataSpec("single", {"image": 3}, (8, 8)))

@@ -104,6 +104,19 @@ def test_a_card_of_classes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> N
         source({"uses": "dataset", "name": "afhq", "root": tmp_path, "kind": "paired"})
 
 
+def test_a_card_of_classes_is_known_before_it_is_there(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("TRANSLATE_DATA", raising=False)
+    absent = source({"uses": "dataset", "name": "afhq"})
+    assert absent.facts().data["class"] == Class(("cat", "dog", "wild")) and absent.facts().classes == ()
+    some = source({"uses": "dataset", "name": "afhq", "domains": ["wild", "dog"]})
+    assert some.facts().data["class"] == Class(("wild", "dog"))
+    with pytest.raises(ConfigError, match=r"dataset 'afhq' has no class 'dgo' .`domains`.; did you mean 'dog'"):
+        source({"uses": "dataset", "name": "afhq", "domains": ["cat", "dgo"]}).facts()
+    with pytest.raises(DataError, match=r"the dataset 'afhq' is not at .*: run `translate datasets fetch afhq`"):
+        list(absent.records("train"))
+
+
 def test_attributes_of_a_card_as_domains(tmp_path: Path) -> None:
     write_files(tmp_path, {f"img_align_celeba/{n}.png": png(n) for n in range(6)})
     table = (

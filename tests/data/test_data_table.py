@@ -181,6 +181,32 @@ def test_all_faults_are_shown_with_their_lines(people: Path) -> None:
     ]
 
 
+def test_rows_that_cannot_be_read_are_named_before_what_their_side_lacks(tmp_path: Path) -> None:
+    write_files(tmp_path, {f"{n}.png": png(n) for n in range(3)})
+    write_files(tmp_path, {"rows.csv": "file,kind\n0.png,cat\n1.png,dog,brown\n2.png\n"})
+    write_files(tmp_path, {"rows.jsonl": '{"file": "0.png", "kind": "cat"}\n{"file": "1.png" "kind": "dog"}\n'})
+    for name, places in (("rows.csv", (":3: ", ":4: ")), ("rows.jsonl", (":2: ",))):
+        with pytest.raises(DataError) as error:
+            source(
+                {"uses": "table", "path": str(tmp_path / name), "columns": {"image": "file", "class": "kind"}}
+            ).facts()
+        assert all(f"{name}{place}" in str(error.value) for place in places), error.value
+
+
+def test_where_that_chooses_nothing_is_named(people: Path) -> None:
+    def facts(**where: Any) -> Any:
+        columns = {"a": {"column": "file", "where": where}, "b": {"column": "file", "where": {"kind": "dog"}}}
+        return source({"uses": "table", "path": str(people / "data.csv"), "columns": columns}).facts()
+
+    assert list(facts(kind="cat").data) == ["a", "b"]
+    with pytest.raises(
+        DataError, match=r"data.csv: column 'kind' has no 'cta' \(`where` of side 'a'\); did you mean 'cat'"
+    ):
+        facts(kind="cta")
+    with pytest.raises(DataError, match=r"data\.csv: no row has 'cat' in 'kind' and 'p2' in 'patient'"):
+        facts(kind="cat", patient="p2")
+
+
 def test_only_the_first_faults_are_listed(tmp_path: Path) -> None:
     (tmp_path / "t.jsonl").write_text('{"file": "none.png"}\n' * 30 + "[1]\n{\n")
     with pytest.raises(DataError, match=r"32 faults in 32 rows") as error:

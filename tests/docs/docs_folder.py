@@ -15,7 +15,11 @@ import torch
 import yaml
 from PIL import Image
 
+from translate.models.bundle import write_bundle
+from translate.networks import network_builder
 from translate.pipeline.schema import load
+from translate.plugins import Registry
+from translate.testing.batches import tiny_spec
 
 ROOT = Path(__file__).parents[2]
 QUICK = ("maps_cyclegan", "faces_genegan")
@@ -30,6 +34,7 @@ def make(folder: Path) -> None:
         (folder / "pipelines" / recipe.name).write_text(text, "utf-8")
     shutil.copytree(ROOT / "examples", folder / "examples", ignore=shutil.ignore_patterns("__pycache__"))
     make_images(folder)
+    make_drawing_model(folder / "runs" / "edges2shoes-bicyclegan@quick" / "train" / "translator")
     make_checkpoint(folder / "checkpoints" / "maps_cyclegan" / "latest_net_G.pth")
     environment = {**os.environ, "OMP_NUM_THREADS": "1"}
     for name in QUICK:
@@ -61,6 +66,17 @@ def make_images(folder: Path) -> None:
         file.parent.mkdir(parents=True, exist_ok=True)
         height, width = (64, 64) if file.suffix == ".png" else (72, 96)
         Image.fromarray(rng.integers(0, 255, (height, width, 3), np.uint8)).save(file)
+
+
+def make_drawing_model(folder: Path) -> None:
+    """A model that draws noise, as its quick profile makes it but for the training."""
+    registry = Registry()
+    kind = registry.get("methods", "bicyclegan")
+    options = {"generator": {"uses": "bicyclegan/unet", "levels": 3, "filters": 4}}
+    method = kind(kind.Config.model_validate(options), tiny_spec(kind.data), dict(kind.losses))
+    nets = method.networks(network_builder(registry))
+    provider = registry.provider("methods", "bicyclegan")
+    write_bundle(folder, method=method, method_name="bicyclegan", nets=nets, provider=provider, info={})
 
 
 def make_checkpoint(file: Path) -> None:

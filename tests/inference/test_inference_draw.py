@@ -149,8 +149,30 @@ def test_a_label_map_is_an_input(tiny):
     indices = np.random.default_rng(0).integers(0, 3, (18, 17), dtype=np.uint8)
     painted = painter(indices[..., None])
     assert np.array_equal(painted.argmax(2), indices) and painted.shape == (18, 17, 3)
-    assert np.array_equal(painter(np.array(colours, np.uint8)[indices]), painted)
+    coloured = np.array(colours, np.uint8)[indices]
+    assert np.array_equal(painter(coloured), painted)
     with pytest.raises(ConfigError, match=r"its colour \(9, 9, 9\) at row 0, column 0 is none of the palette's"):
         painter(np.full((4, 4, 3), 9, np.uint8))
     with pytest.raises(ConfigError, match="holds class 7, and there are 3, 0 to 2"):
         painter(np.full((4, 4, 1), 7, np.uint8))
+
+
+def test_pixels_of_no_class_are_no_mistake_in_a_label_map(tiny):
+    """They are 255 among indices and white among colours, as in the files of a prepared dataset."""
+
+    class Painter(tiny):
+        data = Sides({"label": Labels(), "image": Image()}, together=[("label", "image")])
+        directions = {"paint": Direction(nets=("gen",), inputs=("label",))}
+
+        def translate(self, nets, inputs, direction, draw):
+            hot = nn.functional.one_hot(inputs["label"].clamp(max=2), 3) * (inputs["label"] < 2)[..., None]
+            return hot.permute(0, 3, 1, 2).float() * 2 - 1
+
+    colours = ((10, 0, 0), (0, 20, 0))
+    spec = DataSpec(Painter.data, {"label": 1, "image": 3}, (16, 16), ("r", "g"), colours)
+    painter = Translator(Painter(Painter.Config(), spec, {}), {"gen": nn.Identity()}, {})
+    indices = np.array([[0, 255, 1, 0], [255, 1, 1, 0], [0, 0, 0, 255], [1, 0, 1, 0]], np.uint8)
+    painted = painter(indices[..., None])
+    assert np.array_equal(painted[indices == 255], np.zeros((3, 3))) and painted[indices != 255].max(1).all()
+    coloured = np.array([*colours, *[(255, 255, 255)] * 254], np.uint8)[indices]
+    assert np.array_equal(painter(coloured), painted)

@@ -11,6 +11,7 @@ from translate import device
 from translate.contracts import TestTime
 from translate.conversion.convert import convert, prepare
 from translate.conversion.options import ConvertOptions
+from translate.imaging.convert import as_image
 from translate.imaging.io import read, write
 from translate.inference import precision
 
@@ -71,11 +72,18 @@ def test_the_difference_decides(make, gains, photos, tmp_path, told, gain, wante
     assert (np.mean(differences) <= 1) == (wanted == "bf16")
 
 
-def test_dropout_does_not_count_as_a_difference(make, gains, photos, told):
+def test_a_model_that_draws_stays_exact(make, gains, photos, told):
     model = make(nets={"gen": Amplified(0.0, drop=0.5)}, test_time=TestTime(dropout=True))
     samples = [(read(photos / f"{n}.png"), {}) for n in range(1, 6)]
-    assert precision.with_probed_precision(model, samples, told).precision == "bf16"
-    assert model.stochastic
+    assert precision.with_probed_precision(model, samples, told).precision == "fp32"
+    assert "precision: fp32, since the model draws" in told_of(told)
+    assert precision.with_probed_precision(model.without_dropout(), samples, told).precision == "bf16"
+
+
+def test_outputs_of_more_than_8_bits_stay_exact(make, gains, told):
+    samples = [(as_image(np.full((8, 8, 3), 40_000, np.uint16)), {})]
+    assert precision.with_probed_precision(make(nets={"gen": Amplified(0.0)}), samples, told).precision == "fp32"
+    assert "precision: fp32, since outputs have more than 8 bits" in told_of(told)
 
 
 def test_a_device_that_gains_nothing_is_not_asked(make, photos, tmp_path, told, monkeypatch):

@@ -11,6 +11,7 @@ import pytest
 
 import translate
 from translate.imaging.io import read
+from translate.pipeline.schema import load
 from translate.storage import manifest
 
 PIPELINE = """
@@ -36,6 +37,7 @@ stages:
   convert: {uses: infer, needs: {model: train, data: prepare}, with: {direction: generate, OTHERS}}
   score: {uses: evaluate, needs: {images: convert, data: prepare}, with: {metrics: METRICS}}
 """
+RECIPE = Path(__file__).parents[2] / "pipelines/portraits_semi_supervised.yaml"
 SMALL = {
     "latent": 6,
     "generator": {"uses": "latent/generator", "filters": 4},
@@ -103,3 +105,13 @@ def test_a_share_of_labels_trains_the_classifier(tmp_path: Path, monkeypatch: py
     counts = json.loads((home / "prepare" / "dataset.json").read_text())["facts"]["counts"]
     assert counts["train"] == {"image": 24, "class": 6}
     assert scores(home)["swd"]["score"] > 0
+
+
+@pytest.mark.parametrize("profile", [None, "cpu", "quick"])
+def test_the_classifier_alone_is_the_same_but_for_the_game(profile: str | None) -> None:
+    """Equal networks, steps, rates and augmentation: what is compared is the rest of the portraits."""
+    stages = {name: node.plain() for name, node in load(RECIPE, profile).stages()}
+    train, alone = ({**stages[name]["with"], "validate": None} for name in ("train", "alone"))
+    assert alone.pop("losses") == {"critic": 0, "matching": 0} and "losses" not in train
+    assert train == alone
+    assert stages["train"]["needs"] == stages["alone"]["needs"]

@@ -11,7 +11,7 @@ import pytest
 import torch
 from torch import Tensor
 from torch.nn import functional as F
-from translate_stargan import StarGAN, direction_to
+from translate_stargan import StarGAN, direction_to, unchanged
 from translate_stargan.networks import StarCritic
 
 from translate import Class, ConfigError, DataSpec, DirectionCall, Image, Nets, Sides, Step
@@ -121,6 +121,32 @@ def test_wanted_classes_are_those_of_the_batch_in_another_order(registry: Regist
     assert torch.equal(own, batch["class"]) and not torch.equal(wanted, own)
     assert torch.equal(wanted.sort().values, own.sort().values)
     assert all((maps == maps[:, :, :1, :1]).all() and (maps.sum(1) == 1).all() for maps in asked)
+
+
+def test_images_that_are_asked_for_their_own_class_shall_stay(registry: Registry) -> None:
+    """`identity`, image by image: the mean distance of those alone, and 0 for a batch without any."""
+    method = method_of(critic_steps=1)
+    nets = networks_of(method, registry)
+    asked: list[Tensor] = []
+    outputs: list[Tensor] = []
+
+    def remember(net: object, inputs: tuple[Tensor, ...], output: Tensor) -> None:
+        asked.append(inputs[0][:, 3:, 0, 0].argmax(1))
+        outputs.append(output.detach())
+
+    nets["gen"].register_forward_hook(remember)
+    weighted = StarGAN(method.config, method.spec, {**StarGAN.losses, "identity": 10.0})
+    batch = batch_of(1, count=12)
+    seeded = Step(0, 0, {}, torch.Generator().manual_seed(3))
+    _, update = weighted.step(Nets(nets), batch, seeded)
+    wanted, fake = asked[1], outputs[1]  # the first call is a check
+    same = [n for n in range(12) if wanted[n] == batch["class"][n]]
+    assert 0 < len(same) < 12
+    distances = [float((fake[n] - batch["image"][n]).abs().mean()) for n in same]
+    assert update.losses["identity"].item() == pytest.approx(sum(distances) / len(same), rel=1e-5)
+    assert float(unchanged(fake, batch["image"], torch.zeros(12, dtype=torch.bool))) == 0
+    _, plain = method.step(Nets(nets), batch, Step(0, 0, {}, torch.Generator().manual_seed(3)))
+    assert "identity" not in plain.losses
 
 
 def test_between_its_moves_the_generator_is_not_differentiated(registry: Registry) -> None:

@@ -13,7 +13,7 @@ from torch import Tensor
 
 from translate.contracts import MISSING, Class, DatasetFacts, DataSpec, EvaluationContext, Image, MetricUse, Sides
 from translate.errors import ConfigError, DataError
-from translate.metrics import Accuracy, Classes, metric_problems, score_folders, score_sets
+from translate.metrics import Accuracy, Classes, Outputs, metric_problems, score_folders, score_sets
 from translate.plugins import Registry
 from translate.testing import assert_metric_conforms
 
@@ -57,7 +57,7 @@ def test_what_cannot_be_compared(tmp_path: Path) -> None:
     uses = [MetricUse(uses="accuracy"), MetricUse(uses="l1")]
     (images,) = metric_problems(uses, facts, "test", registry)
     assert images == (0, "accuracy compares classes, and the outputs here are images")
-    (of_classes,) = metric_problems(uses, facts, "test", registry, form="classes")
+    (of_classes,) = metric_problems(uses, facts, "test", registry, Outputs(form="classes"))
     assert of_classes == (1, "l1 compares images, and the outputs here are classes; use accuracy")
     from_files: Any = {"a": tmp_path / "a", "b": tmp_path / "b"}
     for folder in from_files.values():

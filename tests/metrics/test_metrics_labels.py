@@ -11,7 +11,16 @@ from translate.contracts import IGNORE, DatasetFacts, DataSpec, MetricUse
 from translate.errors import DataError
 from translate.imaging.io import Image, write
 from translate.imaging.palette import full_palette
-from translate.metrics import ClassAccuracy, MeanIoU, PixelAccuracy, metric_problems, score_folders, score_sets, table
+from translate.metrics import (
+    ClassAccuracy,
+    MeanIoU,
+    Outputs,
+    PixelAccuracy,
+    metric_problems,
+    score_folders,
+    score_sets,
+    table,
+)
 from translate.plugins import Registry
 
 TRUTH = torch.tensor([[0, 0, 0, 0, 1], [1, 1, 1, 1, 1]])
@@ -113,7 +122,7 @@ def test_two_folders_of_label_maps(tmp_path):
 def test_metrics_of_images_and_of_labels_do_not_mix():
     facts = DatasetFacts("labelled", pairs=("val",), classes=("a", "b"))
     uses = [MetricUse(uses=name) for name in ("l1", "miou")]
-    found = list(metric_problems(uses, facts, "val", Registry([]), form="labels"))
+    found = list(metric_problems(uses, facts, "val", Registry([]), Outputs(form="labels")))
     assert found == [(0, "l1 compares images, and the outputs here are label maps; use miou")]
     found = list(metric_problems(uses, facts, "val", Registry([])))
     assert found == [(1, "miou compares labels, and the outputs here are images")]

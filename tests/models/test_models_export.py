@@ -24,7 +24,6 @@ from translate.models.load import load
 from translate.models.onnx.export import export_onnx, exported
 from translate.networks import network_builder, prepare_for_inference
 from translate.plugins import Registry
-from translate.testing.batches import tiny_spec
 
 onnx = pytest.importorskip("onnx", reason="the extra [onnx] is not installed")
 onnxruntime = pytest.importorskip("onnxruntime", reason="the extra [onnx] is not installed")
@@ -48,25 +47,6 @@ METHODS = {
     "inpainting": {"generator": UNET},
     "single-network": {"network": {**UNET, "upsample": "nearest"}, "dropout": False},
 }
-PATCH = {"uses": "patchgan", "layers": 1, **TINY}
-COARSE = {"levels": 1, "blocks": 1, "scales": 2, "discriminator": PATCH, **TINY}
-CODED = {"uses": "bicyclegan/unet", "levels": 3, **TINY}
-REFUSED = {
-    "pix2pixhd": (COARSE, "its input 'label' is labels, and a file takes images alone"),
-    "pix2pixhd/global": (COARSE, "its input 'label' is labels, and a file takes images alone"),
-    "pix2pixhd/enhancer": (COARSE, "its input 'label' is labels, and a file takes images alone"),
-    "bicyclegan": ({"generator": CODED}, "it draws noise, and a file gives one answer to an image"),
-    "bridge": ({"network": {"uses": "bridge/unet", "levels": 1, **TINY}}, "it draws noise"),
-    "bridge/distilled": ({"network": {"uses": "bridge/unet", "levels": 1, **TINY}}, "it draws noise"),
-    "stargan": ({}, "its input 'class' is class of an image, and a file takes images alone"),
-}
-LATENT = {"generator": {"uses": "latent/generator", **TINY}, "discriminator": {"uses": "latent/critic", **TINY}}
-REFUSED |= {
-    f"latent/{game}": (LATENT, "it makes images from nothing, and a file takes images")
-    for game in ("dcgan", "wgan-gp", "conditional", "acgan", "infogan", "semi-supervised")
-}
-PARTLY = {"latent/bigan", "cyclegan/cycada"}
-"""Methods some of whose directions are refused for one of these reasons, and others exported."""
 SIDES = {"paired": ("input", "target"), "unpaired": ("a", "b"), "attribute": ("with", "without")}
 REGISTRY = Registry()
 
@@ -99,27 +79,6 @@ def bundle(folder, name, options, seed=0):
     provider = REGISTRY.provider("methods", known)
     write_bundle(folder, method=method, method_name=known, nets=nets, provider=provider, info={})
     return method, nets
-
-
-def test_no_shipped_method_is_left_out():
-    found, broken = REGISTRY.all_methods()
-    shipped = {name for name in found if REGISTRY.provider("methods", name)["distribution"] == "translate-i2i"}
-    assert (
-        not broken and shipped and shipped <= {*REFUSED, *PARTLY, *(name.removesuffix("/classes") for name in METHODS)}
-    )
-
-
-@pytest.mark.parametrize("name", REFUSED)
-def test_what_takes_more_than_images_or_draws_is_refused_with_the_reason(tmp_path, name):
-    options, why = REFUSED[name]
-    kind = REGISTRY.get("methods", name)
-    method = kind(kind.Config.model_validate(options), tiny_spec(kind.data), dict(kind.losses))
-    nets = method.networks(network_builder(REGISTRY))
-    provider = REGISTRY.provider("methods", name)
-    write_bundle(tmp_path / "model", method=method, method_name=name, nets=nets, provider=provider, info={})
-    with pytest.raises(ContractError, match=f"cannot be exported to ONNX, nothing is written: {re.escape(why)}"):
-        export_onnx(tmp_path / "model")
-    assert not (tmp_path / "model" / "onnx").exists()
 
 
 @pytest.mark.parametrize("name", METHODS)
@@ -231,6 +190,7 @@ def test_the_exporter_that_is_tried_first_gives_the_same_file(model, tmp_path):
 
 def test_the_other_exporter_takes_its_place_and_why_is_said(model, tmp_path, monkeypatch):
     from translate.models.onnx import export, graph
+    from translate.models.onnx.plan import planned
 
     def broken(*args, **options):
         if options["dynamo"]:
@@ -245,7 +205,8 @@ def test_the_other_exporter_takes_its_place_and_why_is_said(model, tmp_path, mon
     with pytest.raises(ContractError, match=r"aten\.new_operator"):
         exported(model("well"), "a_to_b", tmp_path / "x.onnx", "dynamo")
     monkeypatch.setattr(torch.onnx, "export", real)
-    wrong = graph.torchscript_graph(model("batch"), "a_to_b")
+    translator = model("batch")
+    wrong = graph.torchscript_graph(planned(translator, translator.route().call, {}))
     monkeypatch.setattr(export, "dynamo_graph", lambda *_: wrong)
     _, made = exported(model("well"), "a_to_b", tmp_path / "x.onnx")
     assert made.exporter == "torchscript" and "from torch's, and 0.001 is allowed" in made.reason
@@ -270,11 +231,12 @@ def test_shipped_methods_by_the_exporter_that_is_tried_first(tmp_path, name):
 
 def test_an_output_of_other_weights_is_caught(model, tmp_path, monkeypatch):
     from translate.models.onnx import export
+    from translate.models.onnx.plan import planned
 
     good, bad = model("well"), model("well")
     with torch.no_grad():
         bad.nets["gen"].conv.bias += 0.002
-    graph = export.torchscript_graph(bad, "a_to_b")
+    graph = export.torchscript_graph(planned(bad, bad.route().call, {}))
     monkeypatch.setattr(export, "torchscript_graph", lambda *_: graph)
     with pytest.raises(ContractError, match=r"its output is 0\.00[12]\d* from torch's"):
         exported(good, "a_to_b", tmp_path / "x.onnx", "torchscript")

@@ -39,7 +39,10 @@ def sdist(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The source package, unpacked."""
     folder = tmp_path_factory.mktemp("sdist")
     with tarfile.open(build(ROOT, "sdist", folder / "built")) as packed:
-        packed.extractall(folder, filter="data")
+        if hasattr(tarfile, "data_filter"):  # Python 3.11.4 and newer
+            packed.extractall(folder, filter="data")
+        else:
+            packed.extractall(folder)
     return folder / f"translate_i2i-{__version__}"
 
 

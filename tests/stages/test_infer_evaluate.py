@@ -180,10 +180,15 @@ def test_a_folder_is_translated_without_data(tmp_path, registry, data, model):
 
 
 def test_a_bad_image_is_named_after_the_rest_is_done(tmp_path, registry, data, model):
-    (data.path / "test/a/day/one.png").write_bytes(b"no png")
+    bad = data.path / "test/a/day/one.png"
+    good = bad.read_bytes()
+    bad.write_bytes(b"no png")
     with pytest.raises(StageError, match=r"1 of 3 images failed: day/one: not an image"):
         infer(tmp_path, registry, data=data, model=model)
     assert (tmp_path / "images/images/night.png").exists()
+    bad.write_bytes(good)  # the next run of the stage goes on in the same folder, and tries it again
+    infer(tmp_path, registry, data=data, model=model)
+    assert (tmp_path / "images/images/day/one.png").exists()
 
 
 def test_mistakes_of_infer_show_at_plan_time(tmp_path, registry, data, model):

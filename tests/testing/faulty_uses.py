@@ -258,6 +258,48 @@ class TwoBands(TwoOutputs):
         return {**outputs, "depth": outputs["output"][:, :2]}
 
 
+@fault("direction a_to_b fails on 35 x 39 pixels .*; declare `multiple`")
+class CropsDepth(TwoOutputs):
+    def translate(self, nets, inputs, direction, draw):
+        outputs = super().translate(nets, inputs, direction, draw)
+        return {**outputs, "depth": outputs["depth"][..., :36]}
+
+
+@fault("gives an image another output 'kind' in a batch than alone; take no statistics over the batch")
+class CouplesClasses(TwoOutputs):
+    def translate(self, nets, inputs, direction, draw):
+        outputs = super().translate(nets, inputs, direction, draw)
+        return {**outputs, "kind": outputs["kind"] - outputs["kind"].mean(0)}
+
+
+@fault("gives another output 'depth' each time; draw all noise from the argument `draw`")
+class NoisyDepth(TwoOutputs):
+    def translate(self, nets, inputs, direction, draw):
+        outputs = super().translate(nets, inputs, direction, draw)
+        return {**outputs, "depth": outputs["depth"] * torch.rand(())}
+
+
+class Head(nn.Module):
+    """A painter with a number that no bundle holds."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.net, self.scale = painter(), torch.rand(())
+
+    def forward(self, x):
+        return self.net(x)
+
+
+@fault("gives another output 'depth' once it is saved and loaded; .*keep what they know in parameters and buffers")
+class ForgetsDepth(TwoOutputs):
+    def networks(self, build):
+        return {**super().networks(build), "gen": Head()}
+
+    def translate(self, nets, inputs, direction, draw):
+        outputs = super().translate(nets, inputs, direction, draw)
+        return {**outputs, "depth": outputs["depth"] * nets.gen.scale}
+
+
 @fault("gives as 'kind' values that are not finite")
 class InfiniteClass(TwoOutputs):
     def translate(self, nets, inputs, direction, draw):
@@ -376,6 +418,31 @@ class Drawing(Fine):
 
     def translate(self, nets, inputs, direction, draw):
         return nets.gen(inputs["image"] + draw.normal(3, 1, 1))
+
+
+class DrawnDepth(TwoOutputs):
+    """Two outputs of which one is drawn, before a fault is added."""
+
+    directions = {"a_to_b": Direction(nets=("gen",), further={"kind": "class", "depth": "image"}, draws=True)}
+
+    def translate(self, nets, inputs, direction, draw):
+        outputs = super().translate(nets, inputs, direction, draw)
+        return {**outputs, "depth": outputs["depth"] * self.strength(draw)}
+
+    def strength(self, draw):
+        return draw.uniform(1, 1, 1)
+
+
+@fault("draws other noise for an image in a batch than alone")
+class OneDepthForAll(DrawnDepth):
+    def strength(self, draw):
+        return draw.uniform(1, 1, 1)[:1]
+
+
+@fault("says `draws=True` but gives an image the same output under another seed")
+class DrawsNoDepth(DrawnDepth):
+    def strength(self, draw):
+        return 1
 
 
 @fault("draws other noise for an image in a batch than alone; give image n row n of what `draw` gives")

@@ -16,7 +16,7 @@ import numpy as np
 import pytest
 import torch
 from faulty_games import FAULTS as GAMES
-from faulty_uses import FAULTS as USES, Drawing, TwoOutputs
+from faulty_uses import FAULTS as USES, Drawing, DrawnDepth, TwoOutputs
 from fine_method import Fine, Lazybones, Strided
 
 import translate.testing
@@ -40,7 +40,7 @@ def test_a_method_without_fault_conforms() -> None:
     assert_method_conforms(Fine, registry=Registry([]))
 
 
-@pytest.mark.parametrize("method", [Drawing, TwoOutputs, Strided, Lazybones])
+@pytest.mark.parametrize("method", [Drawing, TwoOutputs, DrawnDepth, Strided, Lazybones])
 def test_it_conforms_without_flags(method: type[Fine]) -> None:
     assert_method_conforms(method, registry=Registry([]))
 

@@ -88,6 +88,27 @@ def test_what_ships_needs_no_flags(name: str) -> None:
     assert {status for status, _ in results(result).values()} == {"ok"}
 
 
+@pytest.mark.slow
+def test_what_is_built_in_needs_no_flags_but_files(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Sources of files are skipped, and say what to give; so does the one network whose weights nobody brought."""
+
+    def offline(*args: Any, **kwargs: Any) -> None:
+        raise OSError("no network here")
+
+    monkeypatch.setattr("torch.hub.download_url_to_file", offline)
+    monkeypatch.setenv("TORCH_HOME", str(tmp_path))
+    rows = results(check("translate", "--json"))
+    assert len({component for component, _ in rows}) > 100
+    failed = {component: problem for (component, _), (status, problem) in rows.items() if status == "failed"}
+    assert [*failed] == ["network vgg19"]
+    assert "get the file by other means and name it as `weights` of vgg19" in failed["network vgg19"]
+    skipped = {component: problem for (component, _), (status, problem) in rows.items() if status == "skipped"}
+    kinds = {component.partition(" ")[0] for component in skipped}
+    assert kinds == {"source", "network", "stage"}, "files, what waits for vgg19, and a training's method"
+    assert "give --set table.path=VALUE" in skipped["source table"]
+    assert "give --set train.method=VALUE" in skipped["stage train"]
+
+
 def test_a_module_that_is_not_installed(tmp_path: Path) -> None:
     fine = check(str(module(tmp_path, "fine_loss")))
     assert fine.exit_code == 0, fine.output
@@ -136,7 +157,7 @@ def test_options_that_a_component_needs(tmp_path: Path) -> None:
     without = check(str(path), "--json")
     assert without.exit_code == 0
     status, problem = results(without)["source folder", "has options to start from"]
-    assert status == "skipped" and "root is required: give --set folder.OPTION=VALUE" in problem
+    assert status == "skipped" and "root is required: give --set folder.root=VALUE" in problem
     given = results(check(str(path), "--set", "folder.root=.", "--set", "folder.count=2", "--json"))
     assert given["source folder", "reads images"] == ("ok", "")
 

@@ -92,7 +92,10 @@ def check_out(revision: str, folder: Path) -> Path:
     if archive.returncode:
         raise ComparisonError(f"{revision}: {archive.stderr.decode().strip()}")
     with tarfile.open(fileobj=io.BytesIO(archive.stdout)) as tar:
-        tar.extractall(folder / "tree", filter="data")
+        if hasattr(tarfile, "data_filter"):  # Python 3.11.4 and newer
+            tar.extractall(folder / "tree", filter="data")
+        else:
+            tar.extractall(folder / "tree")
     return folder / "tree"
 
 

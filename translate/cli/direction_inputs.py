@@ -6,11 +6,13 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
-from translate.contracts import Class, Vector
+from translate.contracts import Class, Image, Vector
 from translate.errors import ConfigError
 from translate.imaging.convert import as_image
+from translate.inference.directions import check_value
 from translate.inference.translator import Translator
 from translate.pipeline.yamlfile import compose
+from translate.text import suggest
 
 WITH, SET = "exemplar=hat.png", "steps=50"
 """Examples of the two options, for messages."""
@@ -26,9 +28,13 @@ def direction_inputs(
 
     Inputs that are images are read; classes and numbers may be given by `--set`, too. Errors: ConfigError, DataError.
     """
-    types = translator.route(direction).types
+    route = translator.route(direction)
+    types = route.types
     inputs: dict[str, Any] = {}
     for name, value in others:
+        if name not in route.others:
+            there = suggest(name, route.others) or f"; its further inputs are {', '.join(route.others) or 'none'}"
+            raise ConfigError(f"--with {name}={value}: direction {route.name!r} has no further input {name!r}{there}")
         inputs[name] = value if isinstance(types.get(name), Class | Vector) else as_image(Path(value))
     options: dict[str, Any] = {}
     for name, value in settings:
@@ -36,6 +42,8 @@ def direction_inputs(
             inputs[name] = value
         else:
             options[name] = _value(value, name)
+    for name, given in inputs.items():
+        check_value(name, types.get(name, Image()), given)
     return inputs, options
 
 

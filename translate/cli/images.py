@@ -10,6 +10,7 @@ import click
 
 from translate.cli.common import as_json, console, print_json
 from translate.errors import ConfigError
+from translate.text import suggest
 
 
 @click.command()
@@ -108,7 +109,17 @@ def import_model(checkpoint: Path, output: Path, dropout: bool | None, norm: str
 @click.argument("output", required=False, type=click.Path(path_type=Path))
 @click.option("--format", "format_", metavar="NAME", default="onnx", show_default=True, help="`onnx`, or PLUGIN/NAME.")
 @click.option("--direction", metavar="NAME", help="Only this one; default: all, into OUTPUT/DIRECTION.onnx.")
-@click.option("--set", "options", multiple=True, metavar="OPTION=VALUE", help="An option of the format; repeatable.")
+@click.option(
+    "--set",
+    "options",
+    multiple=True,
+    metavar="OPTION=VALUE",
+    help="An option of the direction, fixed in the file, or of the format; repeatable.",
+)
+@click.option(
+    "--with", "inputs", multiple=True, metavar="NAME=VALUE", help="For onnx: a class or numbers, fixed in the file."
+)
+@click.option("--no-dropout", is_flag=True, help="For onnx, which has no dropout: do not warn that it is left out.")
 @click.option(
     "--exporter",
     type=click.Choice(["auto", "dynamo", "torchscript"]),
@@ -121,6 +132,8 @@ def export_model(
     format_: str,
     direction: str | None,
     options: tuple[str, ...],
+    inputs: tuple[str, ...],
+    no_dropout: bool,
     exporter: str | None,
     as_json: bool,
 ) -> None:
@@ -128,18 +141,29 @@ def export_model(
     format that a plugin brings.
 
     OUTPUT is a folder (default: `onnx`, or the format's name, in the model's own, where `convert --runtime onnx`
-    looks), or the file for one direction. An ONNX file takes any batch, height and width; what has to be done to images
-    is in its metadata and in the card.
+    looks), or the file for one direction. An ONNX file takes any batch, height and width, and noise and numbers among
+    the options as inputs; what has to be done to images is in its metadata and in the card. `--set steps=10` fixes an
+    option that decides the structure of the graph.
     """
     from translate.models.export_model import export_model
     from translate.plugins import Registry
     from translate.tracking.models import fetch_model
 
     registry = Registry()
-    settings = {**_settings(options), **({"exporter": exporter} if exporter else {})}
     kind = registry.get("exporters", format_)
+    values = _settings("--set", options)
+    fields = kind.Config.model_fields
+    # What is nearly an option of the format is a slip of the pen, and said before a model is looked for.
+    settings = {name: value for name, value in values.items() if name in fields or suggest(name, fields)}
+    if fixed := _settings("--with", inputs):
+        settings["inputs"] = fixed
+    if no_dropout:
+        settings["no_dropout"] = True
+    if exporter:
+        settings["exporter"] = exporter
     chosen = kind(registry.config("exporters", format_, settings))
-    exports = export_model(ref, chosen, output, direction, registry=registry, resolver=fetch_model)
+    further = {name: value for name, value in values.items() if name not in settings}
+    exports = export_model(ref, chosen, output, direction, options=further, registry=registry, resolver=fetch_model)
     if as_json:
         print_json({"files": [export.to_json() for export in exports]})
         return
@@ -150,7 +174,7 @@ def export_model(
             out.warn(f"{export.direction}: {warning}")
 
 
-def _settings(texts: Sequence[str]) -> dict[str, Any]:
+def _settings(option: str, texts: Sequence[str]) -> dict[str, Any]:
     """`OPTION=VALUE` as options, the values read as in pipeline files. Errors: ConfigError, PipelineError."""
     from translate.pipeline import yamlfile
 
@@ -158,8 +182,8 @@ def _settings(texts: Sequence[str]) -> dict[str, Any]:
     for text in texts:
         key, equals, value = text.partition("=")
         if not equals or not key:
-            raise ConfigError(f"--set {text}: write OPTION=VALUE")
-        node = yamlfile.compose(value, "--set")
+            raise ConfigError(f"{option} {text}: write OPTION=VALUE")
+        node = yamlfile.compose(value, option)
         settings[key] = node.plain() if node else None
     return settings
 

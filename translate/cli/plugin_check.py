@@ -24,7 +24,8 @@ if TYPE_CHECKING:
 def check_plugins(plugin: str, sets: tuple[str, ...], as_json: bool) -> None:
     """Try everything that a plugin provides on generated images, and say what to change.
 
-    NAME is an installed plugin; PATH a module file, a package or a project folder, which need not be installed.
+    NAME is an installed plugin, or `translate` for what is built in; PATH a module file, a package or a project
+    folder, which need not be installed.
     Exit code 1 if a check fails.
     """
     findings = _findings(plugin, _options(sets))
@@ -43,12 +44,14 @@ def check_plugins(plugin: str, sets: tuple[str, ...], as_json: bool) -> None:
 def _findings(plugin: str, options: dict[str, dict[str, Any]]) -> list[Finding]:
     """Errors: ConfigError where there is neither such a plugin nor such a path."""
     from translate.plugins import Registry
-    from translate.testing.plugin import check_plugin, importable, with_plugins
+    from translate.testing.plugin import check_builtins, check_plugin, importable, with_plugins
 
     path, registry = Path(plugin), Registry()
     names = [each.name for each in registry.plugins()]
     if plugin in names:
         return check_plugin(plugin, registry, options)
+    if plugin == "translate":
+        return check_builtins(registry, options)
     if not path.exists():
         raise ConfigError(f"there is no plugin {plugin!r}, and no file or folder of that name{suggest(plugin, names)}")
     with ExitStack() as stack:

@@ -131,11 +131,34 @@ def _line(component: dict[str, Any]) -> str:
     return " ".join(component["about"].split()).partition(". ")[0].removesuffix(".")
 
 
-@plugins.command("new")
+KINDS = {
+    "method": "networks that train as players of a game, for images to images",
+    "stochastic-method": "a method with many answers to an image, drawn from noise that each image has for itself",
+    "multi-domain-method": "a method between any number of domains, the wanted one given by name",
+    "network": "an architecture that methods name as generator or critic",
+    "loss": "a further loss for any method that publishes what it needs",
+    "objective": "the adversarial game of generators and critics, for methods that leave the choice",
+    "optimizer": "how an update moves the weights of a player",
+    "schedule": "the learning rate over a training",
+    "metric": "a score of outputs, by a formula",
+    "metric-with-weights": "a score in the features of a network, whose weights come from a file",
+    "source": "images from a place or a format of your own, or drawn ones",
+    "transform": "a change of images before a network sees them: preparation or augmentation",
+    "device-transform": "an augmentation of whole batches on the device",
+    "stage": "a step of a pipeline with a result of its own",
+    "listener": "something that happens when runs start, validate or end, such as a message",
+    "format": "files of images that translate cannot read or write yet",
+    "exporter": "trained models as files for other programs",
+    "command": "a command of your own: `translate NAME`",
+}
+"""The kinds of plugin that can be begun, each with what it is for; `translate.plugins.scaffold` writes them."""
+
+KINDS_HELP = "\b\nKinds:\n" + "\n".join(f"  {kind:20} {about}" for kind, about in KINDS.items())
+
+
+@plugins.command("new", epilog=KINDS_HELP)
 @click.argument("name")
-@click.option(
-    "--kind", required=True, type=click.Choice(["method", "network", "loss", "metric", "source"]), help="What it adds."
-)
+@click.option("--kind", required=True, type=click.Choice([*KINDS]), metavar="KIND", help="What it adds; see below.")
 @click.option("--output", type=click.Path(path_type=Path), help="The folder to make; default: translate-NAME.")
 @as_json
 def new_plugin(name: str, kind: str, output: Path | None, as_json: bool) -> None:
@@ -144,6 +167,9 @@ def new_plugin(name: str, kind: str, output: Path | None, as_json: bool) -> None
     from translate.plugins.scaffold import scaffold
 
     out = console(as_json)
+    root = click.get_current_context().find_root().command
+    if kind == "command" and isinstance(root, click.Group) and name in root.commands:
+        raise ConfigError(f"there is a built-in command {name!r}, which would go first; take another name")
     files = scaffold(name, kind, output, Registry())
     folder = files[0].parent
     if as_json:

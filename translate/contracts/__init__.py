@@ -1,6 +1,6 @@
 """The classes that a plugin author extends: methods, metrics, sources, transforms, stages; and what they exchange."""
 
-from translate.contracts.artifacts import Artifact, DatasetFacts, Facts, ImagesFacts, ModelFacts, Route, ScoresFacts
+from translate.contracts.artifacts import Artifact, DatasetFacts, Facts, ImagesFacts, ModelFacts, ScoresFacts
 from translate.contracts.data import DataSpec, Record, Source, SourceFacts, Transform
 from translate.contracts.device_transform import DeviceTransform
 from translate.contracts.direction import Direction, DirectionCall, Draw, Output, TestTime
@@ -24,6 +24,7 @@ from translate.contracts.options import (
     TransformUse,
     Use,
 )
+from translate.contracts.route import Route
 from translate.contracts.sides import (
     FULL,
     IGNORE,

@@ -14,9 +14,8 @@ from pathlib import Path
 from typing import Any, ClassVar, Self
 
 from translate.contracts.data import DataSpec
-from translate.contracts.direction import DirectionCall, Output
-from translate.contracts.options import Config, NoOptions
-from translate.contracts.sides import FULL, Frames, Image, Labels, Side, Sides, side_from_json, side_to_json
+from translate.contracts.route import Route
+from translate.contracts.sides import FULL, Class, Frames, Image, Labels, Side, Sides, side_from_json, side_to_json
 from translate.errors import ContractError
 
 
@@ -165,106 +164,23 @@ class DatasetFacts(Facts):
 
 
 @dataclass(frozen=True)
-class Route:
-    """A direction of a method with every default filled in.
-
-    `name` is that of the direction, `nets` are the networks that it needs, `inputs` the names of its inputs, and
-    `output` is the form of its output. Entry i of `sides` is the side of the data that plays input i, None where no
-    side does; `types` has the type of each input by name.
-    `target` is the side that the output imitates, None without one. `scale` multiplies height and width; `tiles` (rows,
-    columns) is how many pictures one output joins. `draws` and `further` are as in `Direction`. `options` are those of
-    a call; they are not recorded.
-    """
-
-    name: str
-    nets: tuple[str, ...]
-    inputs: tuple[str, ...]
-    sides: tuple[str | None, ...]
-    target: str | None
-    output: Output
-    scale: int
-    tiles: tuple[int, int] = (1, 1)
-    types: Mapping[str, Side] = field(default_factory=dict)
-    draws: bool = False
-    further: Mapping[str, Output] = field(default_factory=dict)
-    options: Config = field(default_factory=NoOptions)
-
-    @property
-    def main(self) -> str | None:
-        """The input that is converted: the first that is an image, a label map or frames; None without one."""
-        for name in self.inputs:
-            if isinstance(self.types.get(name, Image()), Image | Labels | Frames):
-                return name
-        return None
-
-    @property
-    def others(self) -> tuple[str, ...]:
-        """The inputs that are given beside the one that is converted."""
-        return tuple(name for name in self.inputs if name != self.main)
-
-    @property
-    def call(self) -> DirectionCall:
-        """The direction as `Method.translate` gets it."""
-        return DirectionCall(self.name, self.options)
-
-    @property
-    def source(self) -> str | None:
-        """The side that plays the main input."""
-        return self.side_of(self.main) if self.main else None
-
-    def side_of(self, name: str) -> str | None:
-        """The side that plays an input; None where no side does."""
-        return self.sides[self.inputs.index(name)]
-
-    @classmethod
-    def from_json(cls, name: str, value: Mapping[str, Any]) -> Self:
-        """Reads an entry of `directions` in promises and bundles; keys that it does not know are left out."""
-        rows, columns = value.get("tiles", (1, 1))
-        return cls(
-            name,
-            nets=tuple(value["nets"]),
-            inputs=tuple(value["inputs"]),
-            sides=tuple(value["sides"]),
-            target=value["target"],
-            output=value["output"],
-            scale=value["scale"],
-            tiles=(rows, columns),
-            types={input: side_from_json(entry) for input, entry in value.get("types", {}).items()},
-            draws=bool(value.get("draws", False)),
-            further=dict(value.get("further", {})),
-        )
-
-    def to_json(self) -> dict[str, Any]:
-        """The fields but name and options: an entry of `directions` in promises and bundles.
-
-        Inputs that are images, as most are, have no entry in `types`: the data tells their format.
-        """
-        types = {name: side_to_json(side) for name, side in self.types.items() if not isinstance(side, Image)}
-        more = {"types": types, "draws": self.draws, "further": dict(self.further)}
-        return {
-            "nets": list(self.nets),
-            "inputs": list(self.inputs),
-            "sides": list(self.sides),
-            "target": self.target,
-            "output": self.output,
-            "scale": self.scale,
-            "tiles": list(self.tiles),
-            **{key: value for key, value in more.items() if value},
-        }
-
-
-@dataclass(frozen=True)
 class ModelFacts(Facts):
     """A trained model, made by `train`.
 
     `method` is its name in the pipeline, `data` the sides of the data that it translates, and `directions` are its
     uses by name, the first being the default.
+
+    Where directions depend on the options of the method and on its data (`Method.directions_with`), `options` are these
+    options as the pipeline has them, and `types` those sides of the data that are no images; None where nothing is
+    known of the data yet. `options` is None for every other method.
     """
 
     artifact: ClassVar[str] = "model"
     method: str
     data: Sides
     directions: Mapping[str, Route]
+    options: Mapping[str, Any] | None = None
+    types: Mapping[str, Side] | None = None
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "data", Sides.of(self.data))
@@ -272,11 +188,34 @@ class ModelFacts(Facts):
     @classmethod
     def _read(cls, value: Mapping[str, Any]) -> Self:
         directions = {name: Route.from_json(name, entry) for name, entry in value["directions"].items()}
-        return cls(value["method"], Sides.of(value["data"]), directions)
+        types = value.get("types")
+        if types is not None:
+            types = {name: side_from_json(entry) for name, entry in types.items()}
+        return cls(value["method"], Sides.of(value["data"]), directions, value.get("options"), types)
 
     def to_json(self) -> dict[str, Any]:
         directions = {name: route.to_json() for name, route in self.directions.items()}
-        return {"method": self.method, "data": self.data.to_json(), "directions": directions}
+        facts = {"method": self.method, "data": self.data.to_json(), "directions": directions}
+        if self.options is None:
+            return facts
+        types = None if self.types is None else {name: side_to_json(side) for name, side in self.types.items()}
+        return {**facts, "options": dict(self.options), "types": types}
+
+    @property
+    def open(self) -> bool:
+        """Says whether there may be further directions, since data that they depend on is not there yet: nothing is
+        known of it, or not the names of its classes."""
+        if self.options is None or self.types is None:
+            return self.options is not None
+        return any(isinstance(side, Class) and not side.names for side in self.types.values())
+
+    @property
+    def spec(self) -> DataSpec | None:
+        """The part of the data that directions may depend on, without channels and sizes; None where none is known."""
+        if self.types is None:
+            return None
+        labels = next((side for side in self.types.values() if isinstance(side, Labels)), Labels())
+        return DataSpec(self.data.filled(**self.types), {}, (0, 0), labels.classes, labels.palette)
 
     @property
     def nets(self) -> tuple[str, ...]:
@@ -294,7 +233,9 @@ class ImagesFacts(Facts):
     `direction` made them out of side `source_side` of a `split`, and they imitate `target_side` (None: no side).
     `split` and `data`, the sides of the dataset, are None for the user's own images. `pairs`: each image has a
     reference of its own key on the target side. `via` names the directions that made the images which were
-    translated, where that was another `infer` stage. `count` of images is known once they are written.
+    translated, where that was another `infer` stage. `from_nothing`: the images, or those that were translated, were
+    made without an input, so that none belongs to an image of the data. `count` of images is known once they are
+    written.
     """
 
     artifact: ClassVar[str] = "images"
@@ -305,6 +246,7 @@ class ImagesFacts(Facts):
     pairs: bool
     data: Sides | None
     via: tuple[str, ...] = ()
+    from_nothing: bool = False
     count: int | None = None
 
     def __post_init__(self) -> None:
@@ -321,6 +263,7 @@ class ImagesFacts(Facts):
             pairs=bool(value.get("pairs")),
             data=Sides.of(value["data"]) if value.get("data") else None,
             via=tuple(value.get("via", ())),
+            from_nothing=bool(value.get("from_nothing")),
             count=value.get("count"),
         )
 
@@ -330,7 +273,8 @@ class ImagesFacts(Facts):
         # manifests have always had `data` earlier in images that came back; the order is kept so that bytes are equal
         data = {"data": self.data.to_json() if self.data else None}
         middle = {**data, **target, "via": list(self.via)} if self.via else {**target, **data}
-        return {**start, **middle, **({} if self.count is None else {"count": self.count})}
+        drawn = {"from_nothing": True} if self.from_nothing else {}
+        return {**start, **middle, **drawn, **({} if self.count is None else {"count": self.count})}
 
 
 @dataclass(frozen=True)

@@ -47,7 +47,9 @@ class Direction:
     draws: bool = False
     """True: it draws noise, from the argument `draw` of `Method.translate`, so that an image has many answers."""
     types: Mapping[str, Side] = field(default_factory=dict)
-    """The types of inputs that no side of the data plays, such as a code: `{"code": Vector(8)}`."""
+    """The types of inputs that no side of the data plays, such as a code: `{"code": Vector(8)}`. For validation, and
+    `infer` on data, classes and vectors are drawn by the key of the image, and an exemplar is another image of the
+    data, one of the side of the main input where the types agree."""
     further: Mapping[str, Output] = field(default_factory=dict)
     """Further outputs by name, with their forms. Then `Method.translate` returns a mapping, with the main one under
     `output`."""

@@ -117,7 +117,7 @@ def prepare(
         before = settings_before(journal).get("precision") if journal and not options.overwrite else None
         if before:
             translator = translator.with_precision(before)
-        elif look:
+        elif look and not options.deep:  # 16 bits are asked for what 8 do not show
             samples = _images(work, options)
             translator = with_probed_precision(translator, samples, console, options.direction)
     if look:

@@ -5,15 +5,17 @@ from __future__ import annotations
 import filecmp
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any
 
 import numpy as np
 
 from translate.contracts import Image, ImagesFacts, Route
 from translate.conversion.items import Item
+from translate.conversion.journal import rows
 from translate.conversion.names import order
 from translate.conversion.plan import Plan
+from translate.conversion.samples.folder import SETTINGS
 from translate.data.dataset import Dataset
 from translate.data.exemplars import picture_keys, value_inputs
 from translate.imaging.convert import to_array
@@ -42,10 +44,28 @@ def plan_split(dataset: Dataset, split: str, route: Route, translator: Translato
     return _plan(_stored(dataset, split, route, ending), folder)
 
 
+def main_pictures(images: Path) -> dict[str, Path]:
+    """The main outputs in the folder of an `infer` stage by key, without further ones (`KEY.depth.png`).
+
+    Errors: ConfigError, DataError, as `by_key`.
+    """
+    outputs = by_key(images / IMAGES)
+    if (images / IMAGES / SETTINGS).exists():
+        return outputs  # samples from nothing, whose rows are others
+    for row in rows(images / RESULTS):
+        if isinstance(row["output"], list):
+            stems = {str(PurePosixPath(name).with_suffix("")) for name in row["output"]}
+            # A further output bears the name of the main one before its own.
+            for stem in stems:
+                if any(stem.startswith(f"{main}.") for main in stems):
+                    outputs.pop(stem, None)
+    return outputs
+
+
 def plan_earlier(images: Path, route: Route, translator: Translator, folder: Path) -> Plan:
     """Plans to translate what another `infer` stage made, which lies in the folder `images`."""
     ending = output_suffix(translator.program, route)
-    return _plan((Item(key, path, f"{key}{ending}") for key, path in by_key(images / IMAGES).items()), folder)
+    return _plan((Item(key, path, f"{key}{ending}") for key, path in main_pictures(images).items()), folder)
 
 
 def _plan(items: Iterable[Item], folder: Path) -> Plan:
@@ -93,6 +113,7 @@ def _degraded(
 def contact_sheet(work: Plan, dataset: Dataset | None, facts: ImagesFacts, route: Route) -> np.ndarray[Any, Any]:
     """Rows of inputs | output | target (where pairs are known) of images spread over the set; H x W x 3 uint8.
 
+    A target that is the input's own file, as for a method that changes the class of an image, is left out.
     Inputs are shown in the size of the outputs. An output that joins several pictures may be as wide as all of them.
     Outputs of equal inputs, which lie side by side in the set, share a row; their targets follow them in their order.
     """
@@ -106,8 +127,8 @@ def contact_sheet(work: Plan, dataset: Dataset | None, facts: ImagesFacts, route
             outputs += work.targets(item)
         row += [picture_of(path, TILE * max(route.tiles)) for path in outputs[:ANSWERS]]
         if dataset is not None and facts.split and facts.pairs and facts.target_side:
-            for item in items[:ANSWERS]:
-                row.append(picture_of(dataset.path(facts.split, facts.target_side, item.name), TILE))
+            targets = [dataset.path(facts.split, facts.target_side, item.name) for item in items[:ANSWERS]]
+            row += [picture_of(path, TILE) for path in targets if path != items[0].source]
         rows.append(row)
     return mosaic(rows)
 

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from torch import Tensor
 
-from translate.contracts import Class, Route, Vector
+from translate.contracts import Class, Image, Route, Sides, Vector
 from translate.data.dataset import Dataset
 from translate.seeding import derive
 
@@ -39,16 +39,39 @@ def exemplar_keys(dataset: Dataset, split: str, sides: Sequence[str], key: str, 
 
 def picture_inputs(route: Route) -> tuple[str, ...]:
     """The inputs that are pictures of some kind, the main one first."""
-    further = [name for name in route.others if not isinstance(route.types[name], Class | Vector)]
+    further = [name for name in route.others if not isinstance(route.types.get(name), Class | Vector)]
     return (route.main, *further) if route.main else ()
 
 
 def picture_keys(dataset: Dataset, split: str, route: Route, key: str) -> dict[str, tuple[str, str]]:
-    """(side, key) of each input that is a picture, for image `key` of the side that plays the main input."""
+    """(side, key) of each input that is a picture, for image `key` of the side that plays the main input.
+
+    A further input that no side plays gets the next image of its `stand_in`: another one than the main input.
+    """
     names = picture_inputs(route)
-    sides = [side for side in map(route.side_of, names) if side is not None]
-    keys = [key, *exemplar_keys(dataset, split, sides, key)] if sides else []
-    return {name: (side, k) for name, side, k in zip(names, sides, keys, strict=True)}
+    sides = {name: side for name in names if (side := route.side_of(name)) is not None}
+    keys = [key, *exemplar_keys(dataset, split, list(sides.values()), key)] if sides else []
+    chosen = {name: (side, k) for (name, side), k in zip(sides.items(), keys, strict=True)}
+    for number, name in enumerate(each for each in names if each not in sides):
+        side = stand_in(dataset.types, route, name)
+        assert side is not None, "`unplayed` has named it"
+        there = dataset.keys(split, side)
+        chosen[name] = (side, there[(bisect_left(there, key) + 1 + number) % len(there)])
+    return {name: chosen[name] for name in names}
+
+
+def stand_in(sides: Sides, route: Route, name: str) -> str | None:
+    """The side whose images are given for an input that no side plays, such as an exemplar: that of the main input,
+    else the first of the input's type. None where there is none, and for the main input itself."""
+    candidates = [route.source, *sides] if route.source else []
+    kind = type(route.types.get(name, Image()))
+    return next((side for side in candidates if side in sides and type(sides[side]) is kind), None)
+
+
+def unplayed(sides: Sides, route: Route) -> list[str]:
+    """The pictures that a direction takes and that the data has none of."""
+    missing = [name for name in picture_inputs(route) if route.side_of(name) is None]
+    return [name for name in missing if stand_in(sides, route, name) is None]
 
 
 def value_inputs(dataset: Dataset, split: str, route: Route, key: str) -> dict[str, Any]:

@@ -132,6 +132,7 @@ class Resize(Albumentations[ResizeConfig]):
     """To one size, whatever the aspect."""
 
     name = "resize"
+    small = {"size": 32}
 
     def build(self) -> Any:
         return library().Resize(*self.config.hw, **_interpolation(self.config.interpolation))
@@ -144,6 +145,7 @@ class ResizeShorter(Albumentations[ShorterConfig]):
     """The shorter side to `size` pixels; the aspect is kept."""
 
     name = "resize-shorter"
+    small = {"size": 32}
 
     def build(self) -> Any:
         return library().SmallestMaxSize(self.config.size, **_interpolation(self.config.interpolation))
@@ -178,6 +180,7 @@ class CenterCrop(_Crop):
     """The middle of the image."""
 
     name = "center-crop"
+    small = {"size": 32}
 
     def build(self) -> Any:
         return library().CenterCrop(*self.config.hw)
@@ -188,6 +191,7 @@ class ModCrop(Transform[MultipleConfig]):
     super-resolution prepare their images."""
 
     name = "modcrop"
+    small = {"multiple": 5}
 
     def __call__(self, images: dict[str, Array], seed: int) -> dict[str, Array]:
         m = self.config.multiple
@@ -206,6 +210,7 @@ class RandomCrop(_Crop):
     """A window anywhere in the image."""
 
     name, random = "random-crop", True
+    small = {"size": 32}
 
     def build(self) -> Any:
         return library().RandomCrop(*self.config.hw)
@@ -215,6 +220,7 @@ class RandomResizedCrop(Albumentations[ResizedCropConfig]):
     """A window of random size and aspect, resized to one size."""
 
     name, random = "random-resized-crop", True
+    small = {"size": 32}
 
     def build(self) -> Any:
         c = self.config

@@ -6,11 +6,24 @@ import math
 from collections.abc import Collection, Mapping
 from dataclasses import replace
 from numbers import Integral, Real
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, get_args
 
 from pydantic import ValidationError
 
-from translate.contracts import Class, Config, DataSpec, Direction, Image, Method, Route, Side, Sides, Vector
+from translate.contracts import (
+    Class,
+    Config,
+    DataSpec,
+    Direction,
+    Image,
+    Method,
+    ModelFacts,
+    Output,
+    Route,
+    Side,
+    Sides,
+    Vector,
+)
 from translate.errors import ConfigError, ContractError
 from translate.text import suggest
 
@@ -22,7 +35,8 @@ def resolve(name: str, direction: Direction, declared: Sides, known: Sides | Non
     """Fills in `sides`, the `types` of inputs, and `target`; `known` says more of the declared sides, where data is
     there. See `Direction`.
 
-    Errors: ContractError when the direction has more inputs than the data has sides.
+    Errors: ContractError when the direction has more inputs than the data has sides, imitates a side that there is not,
+    or has an output of no known form.
     """
     names, d = list(declared), direction
     played = [each for each in d.inputs if each not in d.types]
@@ -35,6 +49,7 @@ def resolve(name: str, direction: Direction, declared: Sides, known: Sides | Non
             f"give it one side of {declared.kind or 'its'} data ({', '.join(names)}) per input"
         )
     side_of = dict(zip(played, sides, strict=True))
+    _check_outputs(name, d, names)
     types = {**d.types, **{each: (known or declared).get(side, declared[side]) for each, side in side_of.items()}}
     free = [side for side in names if (single or side not in sides) and _forms[declared[side].type] == d.output]
     target = d.target or (free[0] if free else None) if d.tiles == (1, 1) else None
@@ -52,6 +67,18 @@ def resolve(name: str, direction: Direction, declared: Sides, known: Sides | Non
         d.further,
         default_options(name, d),
     )
+
+
+def _check_outputs(name: str, direction: Direction, sides: Collection[str]) -> None:
+    """Errors: ContractError for a target that is no side, and an output of a form that there is not."""
+    target = direction.target
+    if target is not None and target not in sides:
+        there = suggest(target, sides) or f"; the sides are {', '.join(sides)}"
+        raise ContractError(f"direction {name!r} imitates {target!r}, which is no side of its data{there}")
+    for output, form in {"output": direction.output, **direction.further}.items():
+        if form not in get_args(Output):
+            forms = ", ".join(get_args(Output))
+            raise ContractError(f"direction {name!r}: {output!r} is of form {form!r}; outputs are one of {forms}")
 
 
 _forms: Mapping[str, str] = {
@@ -85,6 +112,21 @@ def routes_with(method: type[Method[Any]], options: Config, spec: DataSpec | Non
     return {name: resolve(name, direction, declared, known) for name, direction in directions.items()}
 
 
+def depends_on_data(method: type[Method[Any]]) -> bool:
+    """Says whether the directions of a method may differ from those of its class, with its options or its data."""
+    return method.directions_with.__func__ is not Method.directions_with.__func__  # type: ignore[attr-defined]
+
+
+def directions_of(method: type[Method[Any]], facts: ModelFacts) -> Mapping[str, Direction]:
+    """The directions of a model that a pipeline promises, as far as they are known.
+
+    Errors: ConfigError, and whatever a broken plugin raises.
+    """
+    if facts.options is None:
+        return method.directions
+    return method.directions_with(method.Config.model_validate(facts.options), facts.spec)
+
+
 def describe(method: type[Method[Any]], options: Config | None = None) -> dict[str, dict[str, Any]]:
     """The directions as a training stage promises them: names to inputs, sides, target, output and scale."""
     return {name: route.to_json() for name, route in routes_with(method, options or method.Config(), None).items()}
@@ -108,6 +150,13 @@ def with_options(route: Route, direction: Direction, given: Mapping[str, Any]) -
         raise ConfigError(f"option {place!r} of direction {route.name!r}: {first['msg']}") from None
 
 
+def check_conversion(route: Route, others: Collection[str]) -> None:
+    """Errors: ConfigError, where a direction converts no images, or takes other further inputs than these."""
+    if route.main is None:
+        raise ConfigError(f"direction {route.name!r} makes images from nothing: `translate sample`, `model.sample(4)`")
+    check_inputs(route, others)
+
+
 def check_inputs(route: Route, others: Collection[str]) -> None:
     """Errors: ConfigError, where these are not exactly the inputs that a direction takes beside the main one."""
     if set(others) != set(route.others):
@@ -123,6 +172,13 @@ def check_value(name: str, kind: Side, given: Any) -> None:
         class_index(name, kind, given)
     elif isinstance(kind, Vector):
         numbers(name, kind, given)
+
+
+def input_in_words(name: str, kind: Side | None) -> str:
+    """An input with what is given for it: a file, a class, or numbers."""
+    if isinstance(kind, Class):
+        return f"{name} (a class{': ' if kind.names else ''}{', '.join(kind.names)})"
+    return f"{name} (numbers)" if isinstance(kind, Vector) else f"{name} (a file)"
 
 
 def class_index(name: str, kind: Class, given: Any) -> int:

@@ -9,10 +9,11 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from translate.contracts import Class, Frames, Image as ImageSide, Labels, Method, Route, Side, Vector
+from translate.contracts import IGNORE, Class, Frames, Image as ImageSide, Labels, Method, Route, Side, Vector
 from translate.errors import ConfigError
 from translate.imaging.convert import as_image, match_channels, resize
 from translate.imaging.io import Image
+from translate.imaging.palette import VOID
 from translate.inference.directions import class_index, numbers
 from translate.inference.program import Program
 from translate.inference.side_images import seen
@@ -84,7 +85,7 @@ def class_name(route: Route, method: Method[Any], index: int) -> str | int:
 
 
 def label_indices(name: str, method: Method[Any], image: Image) -> Tensor:
-    """A label map H x W, long: indices as they are, or colours of the data's palette.
+    """A label map H x W, long: indices as they are, or colours of the data's palette; `IGNORE` for no class.
 
     Errors: ConfigError for a colour that the palette lacks, or a class that there is not.
     """
@@ -98,9 +99,10 @@ def label_indices(name: str, method: Method[Any], image: Image) -> Tensor:
 
 
 def _by_colour(name: str, pixels: np.ndarray[Any, Any], palette: Sequence[tuple[int, int, int]]) -> Any:
-    """Indices H x W of the colours of a palette."""
+    """Indices H x W of the colours of a palette, and `IGNORE` where `VOID` shows that there is no class."""
     indices = np.full(pixels.shape[:2], -1, np.int64)
-    for index, colour in enumerate(palette):
+    # VOID comes first, since it may be the colour of a class as well, which it then stands for.
+    for index, colour in ((IGNORE, VOID), *enumerate(palette)):
         indices[(pixels[..., :3] == np.array(colour, pixels.dtype)).all(axis=2)] = index
     if (indices < 0).any():
         row, column = np.argwhere(indices < 0)[0]

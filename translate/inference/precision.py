@@ -36,22 +36,28 @@ def with_probed_precision(
 ) -> Translator:
     """The translator in `bf16` where the device gains by it and the first images come out as in `fp32`, else in that.
 
-    Says why where there was a choice.
+    Says why where there was a choice. A model that draws stays in `fp32`, in which an image has the same answers to a
+    seed wherever it is asked, and so does one whose outputs have more than 8 bits, which bf16 cannot tell apart.
 
     `samples`: images, each with its further inputs, of which the first `PROBED` of 8 bits that can be translated count:
-    deep images are not for `bf16` (`is_deep`), whatever is chosen. Compared are the outputs as files would hold them,
-    without dropout, whose draws may depend on the precision.
+    deep images are not for `bf16` (`is_deep`), whatever is chosen. Compared are the outputs as files would hold them.
     """
     in_fp32 = translator.with_precision("fp32")
     if not translator.nets or precision("auto", str(translator.device)) == "fp32":
         return in_fp32
     if translator.route(direction).output not in ("image", "labels"):
         return in_fp32  # a class or a vector is no picture, in which small differences do not show
+    if translator.draws(direction):
+        console.say("precision: fp32, since the model draws: an image has the same answers to a seed everywhere")
+        return in_fp32
     in_bf16 = translator.with_precision("bf16")
     shallow = ((image, others) for image, others in samples if not is_deep(image))
-    exact = list(islice(_translated(in_fp32.without_dropout(), shallow, direction), PROBED))
+    exact = list(islice(_translated(in_fp32, shallow, direction), PROBED))
+    if any(output.pixels.dtype != np.uint8 for *_, output in exact):
+        console.say("precision: fp32, since outputs have more than 8 bits")
+        return in_fp32
     again = [(image, others) for image, others, _ in exact]
-    low = list(_translated(in_bf16.without_dropout(), again, direction))
+    low = list(_translated(in_bf16, again, direction))
     apart = [255 * differences(a, b) for (*_, a), (*_, b) in zip(exact, low, strict=False)]
     if not apart or len(low) < len(exact):
         console.say("precision: fp32, since no image of 8 bits could be compared with bf16")

@@ -16,7 +16,7 @@ from translate.imaging.appearance.handling import DEFAULT, Handling
 from translate.imaging.io import Image
 from translate.inference.calling.adapters import called
 from translate.inference.calling.pictures import Pictures
-from translate.inference.directions import check_inputs, choose, with_options
+from translate.inference.directions import check_conversion, choose, with_options
 from translate.inference.inputs import tensors_of
 from translate.inference.interactive.description import Described
 from translate.inference.outputs import flat
@@ -149,7 +149,7 @@ class Translator(Described):
     def check(self, direction: str | None, others: Collection[str]) -> Route:
         """The direction, if it takes exactly these inputs beside the main one. Errors: ConfigError."""
         route = self.route(direction)
-        check_inputs(route, others)
+        check_conversion(route, others)
         return route
 
     def translate_tensor(

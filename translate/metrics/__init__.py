@@ -18,6 +18,7 @@ from translate.metrics.paired import L1, PSNR, SSIM
 from translate.metrics.pairs import decibel, mean_score, paired_images
 from translate.metrics.scores import (
     Comparison,
+    Outputs,
     Score,
     evaluate_sets,
     metric_problems,
@@ -47,6 +48,7 @@ __all__ = [
     "InputInformation",
     "LabelMaps",
     "MeanIoU",
+    "Outputs",
     "PaletteAccuracy",
     "PixelAccuracy",
     "Score",

@@ -37,6 +37,7 @@ class InputInformation(Metric[InputInformationConfig]):
     unit = "nats"
     paired = False
     needs_context = True
+    small = {"input": "class"}
 
     def __init__(self, config: InputInformationConfig, spec: DataSpec | None = None) -> None:
         super().__init__(config, spec)

@@ -133,33 +133,43 @@ def score_sets(
     return scores
 
 
+@dataclass(frozen=True)
+class Outputs:
+    """The part of what is known of outputs before they exist that decides which metrics can score them."""
+
+    form: str = "images"
+    """The form of the outputs, as `Metric.reads`."""
+    context: bool = False
+    """True where inputs and training images of the outputs are known."""
+    unpaired: str | None = None
+    """The reason why no output has a partner among the references, as half a sentence; empty where each has one, and
+    None where the pairs of the split tell."""
+
+
 def metric_problems(
     uses: Sequence[MetricUse],
     data: DatasetFacts,
     split: str | None,
     registry: Components,
-    *,
-    context: bool = False,
-    form: str = "images",
+    outputs: Outputs | None = None,
 ) -> Iterator[tuple[int, str]]:
-    """The metrics that data of these facts cannot be scored with: their index, and why.
-
-    `context`: inputs and training images of the outputs are known; `form`: that of the outputs, as `Metric.reads`.
-    """
-    spec = data.spec()
-    pairs = split is None or split in data.pairs
+    """The metrics that outputs for data of these facts cannot be scored with: their index, and why."""
+    spec, outputs = data.spec(), outputs or Outputs()
+    unpaired = outputs.unpaired
+    if unpaired is None:
+        unpaired = "" if split is None or split in data.pairs else f"split {split!r} of this data has none"
     for i, use in enumerate(uses):
         try:
             metric = registry.build(use, spec=spec)
         except ConfigError as error:
             yield i, str(error)
             continue
-        if metric.needs_context and not context:
+        if metric.needs_context and not outputs.context:
             yield i, f"{use.uses} looks at inputs and training images, which are not known for images of another split"
-        elif metric.reads != form:
-            yield i, f"{use.uses} compares {metric.reads}, and the outputs here are {_FORMS[form]}"
-        elif metric.paired and not pairs:
-            yield i, f"{use.uses} compares pairs, and split {split!r} of this data has none; use swd"
+        elif metric.reads != outputs.form:
+            yield i, f"{use.uses} compares {metric.reads}, and the outputs here are {_FORMS[outputs.form]}"
+        elif metric.paired and unpaired:
+            yield i, f"{use.uses} compares pairs, and {unpaired}; use swd"
 
 
 _FORMS = {"images": "images", "labels": "label maps; use miou", "classes": "classes; use accuracy"}

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
 from translate.contracts import Components
 from translate.errors import ContractError
-from translate.models.exporter import Exported, Exporter
+from translate.models.exporter import NONE, Exported, Exporter, direction_files
 from translate.models.load import load, locate
 
 
@@ -18,20 +18,19 @@ def export_model(
     output: Path | None = None,
     direction: str | None = None,
     *,
+    options: Mapping[str, Any] = NONE,
     registry: Components | None = None,
     resolver: Callable[[str], Path] | None = None,
 ) -> list[Exported]:
     """Writes the directions of a model (or one of them) as `OUTPUT/DIRECTION` with the exporter's suffix.
 
     `output` defaults to a folder of the exporter's name in the bundle; with the exporter's suffix it is the file for
-    `direction` (default: the first). Errors: ConfigError (nothing there), and those of the exporter.
+    `direction` (default: the first). `options` are those of the directions that the files are written for. Errors:
+    ConfigError (nothing there, no such option), and those of the exporter.
     """
     folder = locate(ref, resolver)
     model = load(folder, "cpu", registry, tile="off")
-    one = output is not None and exporter.suffix != "" and output.suffix.lower() == exporter.suffix
-    names = [model.route(direction).name] if one or direction else list(model.routes)
-    target = output or folder / exporter.name
-    files = {name: target if one else target / f"{name}{exporter.suffix}" for name in names}
+    files = direction_files(model, output or folder / exporter.name, exporter.suffix, direction, options)
     for file in files.values():
         file.parent.mkdir(parents=True, exist_ok=True)
     exports = list(exporter.export(model, files))

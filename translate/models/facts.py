@@ -1,4 +1,4 @@
-"""The facts in a bundle's `translator.json` and in an exported file's metadata: read once, with names and types."""
+"""The facts in a bundle's `translator.json`, read once, with names and types."""
 
 from __future__ import annotations
 
@@ -142,53 +142,6 @@ class BundleFacts:
             "files": dict(files),
         }
         return replace(self, weights=weights, step=step, ema=ema, metrics=metrics, files=files, recorded=recorded)
-
-
-@dataclass(frozen=True)
-class ExportFacts:
-    """The facts of an exported file, which are JSON among its metadata.
-
-    `version` of translate wrote it. `order` names all directions of the model in their order, `directions` holds those
-    that are in the file. `weights` is the sha256 of the bundle's weights. Dropout is off in the file;
-    `dropout_left_out`: the model itself keeps it on.
-    """
-
-    version: str
-    method: str
-    plugin: Mapping[str, str]
-    order: tuple[str, ...]
-    directions: Mapping[str, ModelDirection]
-    spec: DataSpec
-    test_time_text: str
-    dropout_left_out: bool
-    weights: str
-    recorded: Mapping[str, Any] = field(repr=False, compare=False)
-
-    @classmethod
-    def from_json(cls, value: Mapping[str, Any]) -> Self:
-        """Reads the metadata. Errors: KeyError, TypeError or ValueError where it is damaged."""
-        return cls(
-            version=value["version"],
-            method=value["method"],
-            plugin=value["plugin"],
-            order=tuple(value["order"]),
-            directions={name: ModelDirection.from_json(name, entry) for name, entry in value["directions"].items()},
-            spec=DataSpec.from_json(value["spec"]),
-            test_time_text=value["test_time"]["text"],
-            dropout_left_out=value["dropout_left_out"],
-            weights=value["weights"],
-            recorded=value,
-        )
-
-    def to_json(self) -> dict[str, Any]:
-        """The mapping that is in the file."""
-        return dict(self.recorded)
-
-    def joined(self, others: Mapping[str, Self]) -> Self:
-        """These facts with the directions of other files of the same model, each named by its direction."""
-        order = [name for name in self.order if name in others]
-        recorded = {**self.recorded, "directions": {name: others[name].recorded["directions"][name] for name in order}}
-        return replace(self, directions={name: others[name].directions[name] for name in order}, recorded=recorded)
 
 
 def plugin_in_words(plugin: Mapping[str, str], *keys: str) -> str:

@@ -151,7 +151,8 @@ def _load_exported(options: LoadOptions, resolver: Callable[[str], Path] | None)
     exported = open_exported(options.ref, options.device, lambda: locate(options.ref, resolver))
     facts = exported.facts
     handling = options.handling.filled(facts.recorded.get("handling", {}))
-    return Translator(exported, {}, facts.plugin, info=facts.to_json(), tile="off", handling=handling)
+    info = facts.to_json()
+    return Translator(exported, {}, facts.plugin, info=info, seed=options.seed, tile="off", handling=handling)
 
 
 def portable(options: LoadOptions, resolver: Callable[[str], Path] | None = None) -> LoadOptions:

@@ -33,6 +33,7 @@ class ResNet(Network[ResNetConfig]):
     """
 
     name = "resnet"
+    small = {"filters": 4, "blocks": 1}
     multiple = 4
     blurred: ClassVar[bool] = False
     """True: d128 and d256 are convolutions of stride 1 and a blur, instead of stride 2."""

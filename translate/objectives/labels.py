@@ -12,7 +12,7 @@ from translate.contracts import IGNORE
 def one_hot(label: Tensor, classes: int) -> Tensor:
     """Turns labels, N x H x W, into float32 N x classes x H x W: 1 at the pixel's class, all 0 where it has none."""
     hot = F.one_hot(label.masked_fill(label == IGNORE, classes), classes + 1)
-    return hot[..., :-1].movedim(-1, 1).float()
+    return hot[..., :-1].movedim(label.ndim, 1).float()
 
 
 def cross_entropy(logits: Tensor, label: Tensor, weight: Tensor | None = None) -> Tensor:

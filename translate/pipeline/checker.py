@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
-from translate.contracts import Stage
+from translate.contracts import Problem, Stage
 from translate.errors import ContractError, TranslateError
 from translate.pipeline.location import Issue, Node, Path, PipelineError
 from translate.pipeline.schema import Pipeline
@@ -151,40 +151,98 @@ class _Check:
         own = node.step("seed")
         seed = own.value if own and isinstance(own.value, int) else self.pipeline.seed
         make = partial(kind, config, self.registry, derive(seed, "stage", name))
-        stage = self._try(partial(self._guarded, name, make), node, ("with",))
+        stage = self._try(partial(_guarded, name, make, self.registry), node, ("with",))
         uses = str(node.children()["uses"].value)
         return Checked(name, uses, kind, node, needs, options, stage, seed) if stage else None
 
     def _ask(self, checked: Checked) -> None:
         """Asks the stage for its mistakes, and if it has none for its promise; not where a parent has made none."""
-        parents: dict[str, Mapping[str, Any]] = {}
-        for need, parent in checked.needs.items():
-            promise = self.checked[parent].promise if parent in self.checked else None
-            if promise is None:
-                return
-            parents[need] = promise
-        stage = checked.stage
-        problems = self._try(
-            partial(self._guarded, checked.name, lambda: list(stage.check(parents))), checked.node, ("with",)
-        )
-        for p in problems or ():
-            self.issues.append(checked.node.issue(p.path, p.message, at_key=isinstance(p, KeyProblem)))
+        parents = _promises(checked, {name: stage.promise for name, stage in self.checked.items()})
+        if parents is None:
+            return
+        problems = self._try(partial(_problems, checked, parents, self.registry), checked.node, ("with",))
+        self.issues += _issues(checked, problems or ())
         if problems == []:  # None, where the check itself failed
-            checked.promise = self._try(
-                partial(self._guarded, checked.name, lambda: stage.promise(parents)), checked.node, ("with",)
-            )
-            checked.notes = self._guarded(checked.name, lambda: tuple(stage.notes(parents)))
-            checked.options |= self._guarded(checked.name, stage.defaults)
+            promise = partial(_guarded, checked.name, lambda: checked.stage.promise(parents), self.registry)
+            checked.promise = self._try(promise, checked.node, ("with",))
+            checked.notes = _guarded(checked.name, lambda: tuple(checked.stage.notes(parents)), self.registry)
+            checked.options |= _guarded(checked.name, checked.stage.defaults, self.registry)
 
-    def _guarded(self, name: str, call: Callable[[], Any]) -> Any:
-        """The result of a stage's own code. Errors: ContractError for anything but an error meant for users."""
-        try:
-            return call()
-        except TranslateError:
-            raise
-        except (Exception, SystemExit) as error:
-            what = f"{type(error).__name__}: {error}{self.registry.blame(error)}"
-            raise ContractError(f"stage {name!r} broke while it was checked: {what}") from error
+
+class Facts:
+    """The facts of the stages of a run: those that a finished result has, and promises for all that is to come.
+
+    A finished stage knows more than it promised, such as the sizes of images; so the stages after it are asked again,
+    and their mistakes show before the next one runs.
+    """
+
+    def __init__(self, checked: Mapping[str, Checked], registry: Registry) -> None:
+        self.checked, self.registry = checked, registry
+        self._facts = {name: stage.promise for name, stage in checked.items()}
+
+    def finished(self, name: str, facts: Mapping[str, Any], later: Iterable[str]) -> None:
+        """Takes the facts of a result, and asks the stages of `later`, in their order, that depend on it.
+
+        Errors: PipelineError with the mistakes that show by now.
+        """
+        if facts == self._facts[name]:
+            return
+        self._facts[name] = dict(facts)
+        new, issues = {name}, []
+        for each in later:
+            checked = self.checked[each]
+            parents = _promises(checked, self._facts)
+            if parents is None or new.isdisjoint(checked.needs.values()):
+                continue
+            try:
+                if problems := _problems(checked, parents, self.registry):
+                    issues += _issues(checked, problems)
+                    self._facts[each] = None
+                    continue
+                promise = _guarded(each, partial(checked.stage.promise, parents), self.registry)
+            except ContractError:
+                raise
+            except TranslateError as error:
+                issues.append(checked.node.issue(("with",), "; ".join(str(error).splitlines())))
+                promise = None
+            if promise != self._facts[each]:
+                self._facts[each] = promise
+                new.add(each)
+        if issues:
+            raise PipelineError(issues)
+
+
+def _promises(checked: Checked, known: Mapping[str, Mapping[str, Any] | None]) -> dict[str, Mapping[str, Any]] | None:
+    """The facts of the stages that one needs, by need; None where one of them promises nothing, having mistakes."""
+    parents: dict[str, Mapping[str, Any]] = {}
+    for need, parent in checked.needs.items():
+        promise = known.get(parent)
+        if promise is None:
+            return None
+        parents[need] = promise
+    return parents
+
+
+def _problems(checked: Checked, parents: Mapping[str, Mapping[str, Any]], registry: Registry) -> list[Problem]:
+    """The mistakes that a stage finds in itself. Errors: a TranslateError stands for one of the whole stage."""
+    problems: list[Problem] = _guarded(checked.name, lambda: list(checked.stage.check(parents)), registry)
+    return problems
+
+
+def _issues(checked: Checked, problems: Iterable[Problem]) -> list[Issue]:
+    """The mistakes of a stage with their places in the file."""
+    return [checked.node.issue(p.path, p.message, at_key=isinstance(p, KeyProblem)) for p in problems]
+
+
+def _guarded(name: str, call: Callable[[], Any], registry: Registry) -> Any:
+    """The result of a stage's own code. Errors: ContractError for anything but an error meant for users."""
+    try:
+        return call()
+    except TranslateError:
+        raise
+    except (Exception, SystemExit) as error:
+        what = f"{type(error).__name__}: {error}{registry.blame(error)}"
+        raise ContractError(f"stage {name!r} broke while it was checked: {what}") from error
 
 
 def _a(kind: str) -> str:

@@ -16,7 +16,7 @@ from typing import Any, Literal
 
 from translate.contracts import Artifact, Console, StageContext
 from translate.errors import ContractError, PluginError, StageError, Stopped, TranslateError
-from translate.pipeline.checker import Checked
+from translate.pipeline.checker import Checked, Facts
 from translate.pipeline.fingerprint import output
 from translate.pipeline.interrupted import starts
 from translate.pipeline.interrupted.origin import Origin, origin_of, told
@@ -103,7 +103,8 @@ class Runner:
 
     def _stages(self, names: Sequence[str], origin: Origin | None, tracking: SafeTracking) -> None:
         done: dict[str, Planned] = {}
-        for name in names:
+        facts = Facts(self.checked, self.registry)
+        for position, name in enumerate(names):
             planned = self.planner.stage(name, done)
             if planned.state == "done" and name not in self.force:
                 self._current(planned)
@@ -117,6 +118,8 @@ class Runner:
                 if planned.state != "done":
                     raise StageError(f"stage {name} failed: its inputs changed while it ran: {planned.reason}")
             done[name] = planned
+            assert planned.manifest is not None
+            facts.finished(name, planned.manifest["facts"], names[position + 1 :])
 
     def _stage(
         self, planned: Planned, done: Mapping[str, Planned], why: str, origin: Origin | None, tracking: SafeTracking

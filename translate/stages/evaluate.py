@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -22,7 +21,7 @@ from translate.contracts import (
     StageContext,
 )
 from translate.data.dataset import Dataset
-from translate.metrics import Comparison, metric_problems, score_sets, table
+from translate.metrics import Comparison, Outputs, metric_problems, score_sets, table
 from translate.plugins.options import files, unreadable
 from translate.stages import evaluation
 from translate.stages.evaluation import Evaluated, chosen, form_of
@@ -66,6 +65,7 @@ class EvaluateStage(Stage[EvaluateConfig]):
         "rival": Need("images", optional=True),
     }
     produces = "scores"
+    small = {"metrics": ["l1"]}
 
     def inputs(self) -> Iterable[Path]:
         for _, path in files(self.config, self.registry):
@@ -91,10 +91,11 @@ class EvaluateStage(Stage[EvaluateConfig]):
         rival = ImagesFacts.of(parents, "rival") or images
         if (rival.split, rival.target_side) != (images.split, images.target_side):
             yield Problem(("needs", "rival"), "the rival's images are of another split, or imitate another side")
-        if images.target_side in data.sides and images.target_side in data.sides.group_of(images.source_side):
-            data = replace(data, pairs=(*data.pairs, split))  # each input has its reference beside it, or is it itself
+        elif rival.from_nothing != images.from_nothing:
+            yield Problem(("needs", "rival"), "one of the two was made from nothing, and the other of images")
         same, form = images.split == split, form_of(data.sides.get(images.target_side or ""))
-        for i, message in metric_problems(self.config.metrics, data, split, self.registry, context=same, form=form):
+        outputs = Outputs(form, context=same, unpaired=_unpaired(images, data, split))
+        for i, message in metric_problems(self.config.metrics, data, split, self.registry, outputs):
             yield Problem(("with", "metrics", i), message)
 
     def promise(self, parents: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
@@ -132,6 +133,18 @@ class EvaluateStage(Stage[EvaluateConfig]):
         assert split is not None and side is not None  # `check` has seen to both
         outputs = chosen(images.path, self.config.only, form_of(dataset.types[side]))
         return Evaluated(images.path, facts, outputs, dataset, split, side)
+
+
+def _unpaired(images: ImagesFacts, data: DatasetFacts, split: str) -> str:
+    """The reason why no image of the data is what a translated one should be; empty where there is one for each."""
+    if images.from_nothing:
+        return "these images were made from nothing: none belongs to an image of the data"
+    if images.split not in (None, split):
+        return f"these images were made of split {images.split!r}, and not of {split!r}"
+    target = images.target_side
+    # Each input has its reference beside it, or is it itself.
+    beside = target in data.sides and target in data.sides.group_of(images.source_side)
+    return "" if beside or split in data.pairs else f"split {split!r} of this data has none"
 
 
 def report(context: StageContext, scores: Sequence[Score], about: Mapping[str, Any]) -> None:

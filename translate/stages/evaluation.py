@@ -11,7 +11,7 @@ from typing import Any
 from torch import Tensor
 
 from translate.contracts import Class, EvaluationContext, Image, ImagesFacts, Labels, Side
-from translate.conversion.dataset_split import IMAGES, INPUTS, OTHERS, RESULTS
+from translate.conversion.dataset_split import INPUTS, OTHERS, RESULTS, main_pictures
 from translate.conversion.journal import rows
 from translate.conversion.samples.values import read_values
 from translate.data.dataset import Dataset
@@ -47,7 +47,9 @@ class Evaluated:
     @property
     def has_inputs(self) -> bool:
         """Whether the outputs were made from images of the data, and not from nothing."""
-        return set(self.outputs) <= set(self.dataset.keys(self.split, self.facts.source_side))
+        return not self.facts.from_nothing and set(self.outputs) <= set(
+            self.dataset.keys(self.split, self.facts.source_side)
+        )
 
     @property
     def form(self) -> str:
@@ -91,7 +93,7 @@ def chosen(folder: Path, patterns: Sequence[str], form: str = "images") -> dict[
 
     Errors: StageError where none matches.
     """
-    every = _classes(folder) if form == "classes" else by_key(folder / IMAGES)
+    every = _classes(folder) if form == "classes" else main_pictures(folder)
     outputs = {key: output for key, output in every.items() if _matches(key, patterns)}
     if not outputs:
         raise StageError(f"no image is called like {' or '.join(patterns)}; one is called {next(iter(every), 'none')}")
@@ -117,7 +119,8 @@ def reference_keys(e: Evaluated, *, paired: bool) -> list[str]:
     every = e.dataset.keys(e.split, e.side)
     missing = sorted(set(e.keys) - set(every))
     together = e.side in e.dataset.types.group_of(e.facts.source_side)
-    if (together or e.dataset.pairs(e.split)) and not missing:
+    alike = (together or e.dataset.pairs(e.split)) and e.facts.split in (None, e.split) and not e.facts.from_nothing
+    if alike and not missing:
         return e.keys
     if paired:
         raise StageError(

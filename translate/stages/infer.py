@@ -5,9 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar, Literal
-
-from pydantic import Field, PositiveInt
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from translate.contracts import (
     Class,
@@ -18,7 +16,6 @@ from translate.contracts import (
     Need,
     Problem,
     Route,
-    Side,
     Stage,
     StageContext,
     Vector,
@@ -31,15 +28,16 @@ from translate.conversion.samples.folder import sample_folder
 from translate.conversion.samples.sheets import SampleOptions
 from translate.conversion.samples.values import write_values
 from translate.data.dataset import Dataset
-from translate.data.exemplars import value_inputs
+from translate.data.exemplars import unplayed, value_inputs
 from translate.errors import ConfigError, StageError, TranslateError
 from translate.imaging.io import read, write
-from translate.inference.directions import check_value, choose, with_options
+from translate.inference.degradation import degrades
+from translate.inference.directions import check_value, choose, directions_of, input_in_words, with_options
 from translate.inference.side_images import output_suffix
 from translate.models.load import load
 from translate.plugins.options import KeyProblem
 from translate.seeding import derive
-from translate.stages.image_options import ImageOptions
+from translate.stages.infer_options import InferConfig
 from translate.storage.atomic import replace as replace_file
 
 if TYPE_CHECKING:
@@ -50,40 +48,6 @@ if TYPE_CHECKING:
 
 # The imports inside of methods bring torch. Commands that list stages, or plan a pipeline that is up to date, do not
 # wait for it.
-
-
-class InferConfig(ImageOptions):
-    """Options of the `infer` stage. The images are a split of its `data`, or those at `input`."""
-
-    split: str | None = None
-    """Split of the data to translate; `null` takes `test` where there is one, else `val`."""
-    direction: str | None = None
-    """Direction of the method, such as `b_to_a`; `null` takes its first."""
-    input: Path | None = None
-    """Image, folder or pattern to translate instead of a split: `photos/**/*.jpg`."""
-    count: PositiveInt | None = None
-    """Number of images that a direction without images makes; `null` makes as many as the split of the data has."""
-    others: dict[str, str | int | float | tuple[float, ...] | Path] = {}
-    """Further inputs of the direction, together with `input`: files (`{exemplar: hat.png}`), classes by name
-    (`{class: blond}`), numbers (`{code: [0.5, 1]}`). Classes and numbers may stand here beside a split, too, and then
-    count for all of its images."""
-    options: dict[str, Any] = {}
-    """Options of the direction, such as `{steps: 50}`; `translate models show` lists them."""
-    seed: int | None = None
-    """Seed of what a model draws: noise, and dropout that stays on; `null` derives it from the pipeline's seed. Equal
-    seeds give an image the same answer here, in `translate convert` and in Python."""
-    samples: PositiveInt = 1
-    """So many answers to each image, where the model draws: `KEY.1.png`, `KEY.2.png`, ..."""
-    precision: Literal["fp32", "bf16"] = "fp32"
-    """Number format of the networks' calculations; bf16 is faster on some devices and differs a little."""
-    bits: Literal[16] | None = None
-    """16 writes 16 bits per channel where the inputs have 8, so that what a network hides below a step of 8 bits
-    survives; `null` keeps the bits of each input."""
-    pages: Literal["one", "all"] = "one"
-    """`all` converts each page or frame of a TIFF, GIF, WebP or PNG, into a file of the same kind; `one` refuses files
-    that have several."""
-    quality: int = Field(default=95, ge=1, le=100)
-    """Quality of JPEG and WebP outputs; 100 is the best and largest."""
 
 
 class InferStage(Stage[InferConfig]):
@@ -125,26 +89,31 @@ class InferStage(Stage[InferConfig]):
             names = repr(c.split) if c.split else "'test' or 'val'"
             yield Problem(("with", "split"), f"the data has no split {names}; it has {', '.join(data.splits)}")
         if model is not None:
-            yield from self._check_direction(model, data, images)
+            yield from self._check_direction(model, parents)
 
-    def _check_direction(
-        self, model: ModelFacts, data: DatasetFacts | None, images: ImagesFacts | None
-    ) -> Iterable[Problem]:
+    def _check_direction(self, model: ModelFacts, parents: Mapping[str, Mapping[str, Any]]) -> Iterable[Problem]:
+        data, images = DatasetFacts.of(parents, "data"), ImagesFacts.of(parents, "images")
+        if self._unknown(model):
+            return  # the runner asks again when the data is there
         try:
             route = self._route(model)
         except ConfigError as error:
             yield Problem(("with", "direction"), str(error))
             return
-        yield from self._check_others(route, data)
+        yield from self._check_others(route, from_data="data" in parents)
         try:
             self._options(model, route)
         except TranslateError as error:
             yield Problem(("with", "options"), str(error))
-        if self.config.samples > 1 and data is not None:
+        if self.config.samples > 1 and "data" in parents:
             yield Problem(("with", "samples"), "several answers to an image of the data cannot be scored; give `input`")
         if images is not None and images.target_side != route.source:
             message = f"{route.name} translates side {route.source!r}, and these are of {images.target_side!r}"
             yield Problem(("needs", "images"), message)
+        if data is not None and not degrades(model.data, route):
+            for name in unplayed(data.sides, route):
+                message = f"{route.name} takes {name!r}, which no side of the data is: give `input` and `others`"
+                yield Problem(("needs", "data"), message)
         if data is not None and (why := model.data.mismatch(data.sides)):
             message = f"{model.method} translates {model.data.in_words()}, and here is {data.data.in_words()}: {why}"
             yield Problem(("needs", "data"), message)
@@ -160,33 +129,37 @@ class InferStage(Stage[InferConfig]):
         """Mistakes of a direction that makes images from nothing."""
         if self.config.input is not None or "images" in parents:
             yield Problem(("with",), "this direction makes images from nothing: leave out `input` and images")
-        if data is None and self.config.count is None:
+        if "data" not in parents and self.config.count is None:
             yield Problem(("with",), "this direction makes images from nothing: say `count`, or give it data")
         if data is not None and self._split(data) not in data.splits:
             yield Problem(("with", "split"), f"the data has no such split; it has {', '.join(data.splits)}")
+        model = ModelFacts.from_json(parents["model"])
+        route = self._route(model)
+        yield from self._check_others(route, from_data="data" in parents)
         try:
-            model = ModelFacts.from_json(parents["model"])
-            self._options(model, self._route(model))
+            self._options(model, route)
         except TranslateError as error:
             yield Problem(("with", "options"), str(error))
 
-    def _check_others(self, route: Route, data: DatasetFacts | None) -> Iterable[Problem]:
+    def _check_others(self, route: Route, *, from_data: bool) -> Iterable[Problem]:
         """Further inputs that are missing, too many, or taken from the data."""
         given, further = self.config.others, ", ".join(route.others) or "none"
-        if data is None and set(given) != set(route.others):
-            listed = ", ".join(_wanted(name, route.types.get(name)) for name in route.others) or "none"
+        if not from_data and set(given) != set(route.others):
+            listed = ", ".join(input_in_words(name, route.types.get(name)) for name in route.others) or "none"
             yield Problem(("with", "others"), f"{route.name} needs these further inputs: {listed}")
             return
         for name, value in given.items():
             kind = route.types.get(name, Image())
             if name not in route.others:
                 yield KeyProblem(("with", "others", name), f"{route.name} has no such input; it has {further}")
+            elif isinstance(kind, Class) and not kind.names and route.side_of(name) is not None:
+                continue  # the names are not known before the data is there
             elif isinstance(kind, Class | Vector):
                 try:
                     check_value(name, kind, value)
                 except ConfigError as error:
                     yield Problem(("with", "others", name), str(error))
-            elif data is not None:
+            elif from_data:
                 message = "`others` goes with `input`; here further inputs come from the data"
                 yield KeyProblem(("with", "others", name), message)
 
@@ -194,14 +167,14 @@ class InferStage(Stage[InferConfig]):
         """The direction with the options of the pipeline. Errors: ConfigError, or what a broken plugin raises."""
         if not self.config.options:
             return route
-        method = self.registry.get("methods", model.method)
-        directions = method.directions
+        directions = directions_of(self.registry.get("methods", model.method), model)
         if route.name not in directions:
-            return route  # it depends on the data: its options are checked when the model is there
+            return route  # the facts are of an earlier version: options are checked when the model is there
         return with_options(route, directions[route.name], self.config.options)
 
     def promise(self, parents: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
-        return self._facts(parents).to_json()
+        model = ModelFacts.of(parents, "model")
+        return {} if model is None or self._unknown(model) else self._facts(parents).to_json()
 
     def _facts(self, parents: Mapping[str, Mapping[str, Any]]) -> ImagesFacts:
         route = self._route(ModelFacts.from_json(parents["model"]))
@@ -223,7 +196,13 @@ class InferStage(Stage[InferConfig]):
             target_side=route.target,
             pairs=data is not None and route.main is not None and (split in data.pairs or _beside(data, route)),
             data=data.data if data else None,
+            from_nothing=route.main is None,
         )
+
+    def _unknown(self, model: ModelFacts) -> bool:
+        """Says whether the direction may be one of those that the data will bring."""
+        wanted = self.config.direction
+        return model.open and wanted is not None and wanted not in model.directions
 
     def _route(self, model: ModelFacts) -> Route:
         return model.directions[choose(model.directions, self.config.direction)]
@@ -253,6 +232,7 @@ class InferStage(Stage[InferConfig]):
             quality=self.config.quality,
             deep=self.config.bits == 16,
             pages=self.config.pages,
+            retry_failed=True,  # whoever runs a failed stage again has mended something
         )
         options = replace(options, direction=translator.call(facts.direction, self.config.options))
         values = {item.name: _asked(item.values, options.others) for item in work.items if item}
@@ -329,13 +309,6 @@ class InferStage(Stage[InferConfig]):
 def _beside(data: DatasetFacts, route: Route) -> bool:
     """Whether each image that is translated has beside it what its output imitates, or is it itself."""
     return route.source is not None and route.target in data.sides.group_of(route.source)
-
-
-def _wanted(name: str, kind: Side | None) -> str:
-    """An input with what is given for it: a file, a class, or numbers."""
-    if isinstance(kind, Class):
-        return f"{name} (a class{': ' if kind.names else ''}{', '.join(kind.names)})"
-    return f"{name} (numbers)" if isinstance(kind, Vector) else f"{name} (a file)"
 
 
 def default_split(splits: Iterable[str]) -> str | None:

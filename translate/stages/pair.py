@@ -21,7 +21,7 @@ from translate.contracts import (
     Stage,
     StageContext,
 )
-from translate.conversion.dataset_split import IMAGES
+from translate.conversion.dataset_split import main_pictures
 from translate.data.completion import complete
 from translate.data.dataset import Dataset
 from translate.data.prepare import jobs_of, write_images
@@ -29,7 +29,6 @@ from translate.data.ranges.normalise import NormaliseConfig
 from translate.errors import DataError
 from translate.imaging.convert import stated_ranges
 from translate.imaging.io import Bands, read
-from translate.metrics import by_key
 
 
 class PairConfig(Config):
@@ -107,7 +106,7 @@ class MadePairs(Source[NoOptions]):
         """Each made image, and its original by the same key."""
         target, source = self.sides
         originals = set(self.dataset.keys(split, source))
-        for key, path in by_key(self.folder / IMAGES).items():
+        for key, path in main_pictures(self.folder).items():
             if key not in originals:
                 raise DataError(f"{path}: side {source!r} of split {split!r} has no image {key!r} that it was made of")
             yield Record(key, self.sides[target], str(path), partial(_pixels, path))

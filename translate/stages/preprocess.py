@@ -65,6 +65,7 @@ class PreprocessStage(Stage[PreprocessConfig]):
 
     name = "preprocess"
     produces = "dataset"
+    small = {"source": {"uses": "generated-maps", "size": 16, "train": 2, "test": 1}}
     neutral = frozenset({"workers"})
 
     def check(self, parents: Mapping[str, Mapping[str, Any]]) -> Iterable[Problem]:

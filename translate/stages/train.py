@@ -3,12 +3,26 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, ClassVar, Literal
 
-from translate.contracts import Artifact, ComponentKind, DatasetFacts, ModelFacts, Need, Problem, Stage, StageContext
+from translate.contracts import (
+    Artifact,
+    ComponentKind,
+    DatasetFacts,
+    Frames,
+    Image,
+    ModelFacts,
+    Need,
+    Problem,
+    Side,
+    Sides,
+    Stage,
+    StageContext,
+)
 from translate.data.dataset import Dataset
-from translate.inference.directions import routes_with
+from translate.inference.directions import depends_on_data, routes_with
 from translate.models.bundle import FOLDER, write_bundle, write_unfinished
 from translate.models.load import locate
 from translate.plugins.options import unreadable, used
@@ -80,7 +94,10 @@ class TrainStage(Stage[TrainConfig]):
         options = method.Config.model_validate(self.config.options)
         data = DatasetFacts.of(parents, "data")
         spec = data.spec() if data else None
-        return ModelFacts(self.config.method, method.data, routes_with(method, options, spec)).to_json()
+        facts = ModelFacts(self.config.method, method.data, routes_with(method, options, spec))
+        if depends_on_data(method):
+            facts = replace(facts, options=self.config.options, types=_values(facts.data, data) if data else None)
+        return facts.to_json()
 
     def check_takeover(self, folder: Path, inputs: Mapping[str, Artifact]) -> None:
         """Refuses a training without a checkpoint, and one that has done more steps than are asked for now."""
@@ -131,3 +148,9 @@ class TrainStage(Stage[TrainConfig]):
         )
         context.tracker.model(context.folder / FOLDER)
         return self.promise({name: artifact.facts for name, artifact in context.inputs.items()})
+
+
+def _values(sides: Sides, data: DatasetFacts) -> dict[str, Side]:
+    """The sides of a method that are no images, as the data has them: with names of classes, and sizes."""
+    types = {name: data.sides[name] for name in sides if name in data.sides}
+    return {name: side for name, side in types.items() if not isinstance(side, Image | Frames)}

@@ -12,7 +12,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from translate.contracts import Class, Draw, Frames, Labels, Method, Route, Side, Vector
+from translate.contracts import Class, Draw, Labels, Method, Route, Vector
 from translate.errors import TranslateError
 from translate.inference.degradation import degraded_inputs, degrades
 from translate.inference.directions import channels_of, multiple_of
@@ -23,7 +23,7 @@ from translate.models.bundle import write_bundle
 from translate.models.load import load
 from translate.plugins import Registry
 from translate.seeding import derive
-from translate.testing.batches import NUMBERS, tiny_batch
+from translate.testing.batches import example, tiny_batch
 from translate.testing.game import GameChecks
 from translate.testing.harness import SEED, RegistryWithOverride
 from translate.testing.instrumented_engine import changes, state_of
@@ -91,7 +91,9 @@ class MethodChecks(GameChecks):
                 inputs[name] = torch.stack([row[name] for row in rows])
             return inputs
         return {
-            name: _example(route.types[name], channels_of(method.spec, route, name), count, size, n)
+            name: example(
+                route.types[name], channels_of(method.spec, route, name), count, size, derive(SEED, "input", n)
+            )
             for n, name in enumerate(route.inputs)
         }
 
@@ -186,11 +188,13 @@ class MethodChecks(GameChecks):
             height, width = self._size(route, inputs)
             right = tuple(n * route.scale * t for n, t in zip((height, width), route.tiles, strict=True))
             try:
-                size = tuple(_used(self.translator, route, inputs).shape[-2:])
+                outputs = _used(self.translator, route, inputs)
             except (RuntimeError, ValueError, TranslateError) as error:
                 cause = " ".join(str(error).split())[:200]
                 yield f"direction {name} fails on {height} x {width} pixels ({cause}); {_MULTIPLE}"
                 continue
+            # Outputs are cropped to the right size, or fail there; `compose` may change the main one after that.
+            size = tuple(outputs[MAIN].shape[-2:])
             if route.output in ("image", "labels") and size != right:
                 yield f"direction {name} makes {size} pixels from {height} x {width}, not {right}; {_MULTIPLE}"
 
@@ -202,21 +206,24 @@ class MethodChecks(GameChecks):
             for seed in (1, 2):
                 torch.manual_seed(seed)
                 runs.append(_used(self.translator, route, inputs))
-            if not torch.equal(*runs):
+            if what := _differing(*runs):
                 yield (
-                    f"direction {name} gives another output each time; draw all noise from the argument `draw`, and "
+                    f"direction {name} gives another {what} each time; draw all noise from the argument `draw`, and "
                     "say `draws=True` in the Direction"
                 )
                 continue
             yield from self._coupling_faults(route, inputs, runs[0])
 
-    def _coupling_faults(self, route: Route, inputs: Mapping[str, Tensor], together: Tensor) -> Iterator[str]:
-        """An image alone, and behind another one, has the output that it has in the batch."""
-        backwards = list(reversed(range(len(together))))
-        singles = [[n] for n in range(len(together))]
+    def _coupling_faults(
+        self, route: Route, inputs: Mapping[str, Tensor], together: Mapping[str, Tensor]
+    ) -> Iterator[str]:
+        """An image alone, and behind another one, has the outputs that it has in the batch."""
+        backwards = list(reversed(range(self._count(route, inputs))))
+        singles = [[n] for n in sorted(backwards)]
         for order in (*singles, backwards):
-            output = _used(self.translator, route, {k: v[order] for k, v in inputs.items()}, order)
-            if torch.allclose(output, together[order], rtol=1e-3, atol=1e-4):
+            outputs = _used(self.translator, route, {k: v[order] for k, v in inputs.items()}, order)
+            what = _differing(outputs, {k: v[order] for k, v in together.items()}, exact=False)
+            if not what:
                 continue
             if route.draws:
                 yield (
@@ -225,7 +232,7 @@ class MethodChecks(GameChecks):
                 )
             else:
                 yield (
-                    f"direction {route.name} gives an image another output in a batch than alone; "
+                    f"direction {route.name} gives an image another {what} in a batch than alone; "
                     "take no statistics over the batch in translate() or in its networks"
                 )
             return
@@ -235,7 +242,7 @@ class MethodChecks(GameChecks):
         for name, route in self.translator.routes.items():
             inputs = self.inputs(route)
             before = torch.get_rng_state()
-            output = _used(self.translator, route, inputs)
+            outputs = _used(self.translator, route, inputs)
             if not torch.equal(before, torch.get_rng_state()):
                 yield (
                     f"direction {name} draws from or reseeds torch's global generator; draw all noise from the "
@@ -245,7 +252,7 @@ class MethodChecks(GameChecks):
                 continue
             reseeded = _used(self.translator.with_seed(SEED), route, inputs)
             another = _used(self.translator, route, inputs, sample=1)
-            if any(torch.equal(output[n], others[n]) for others in (reseeded, another) for n in range(len(output))):
+            if any(_an_image_stays(outputs, others) for others in (reseeded, another)):
                 yield (
                     f"direction {name} says `draws=True` but gives an image the same output under another seed or for "
                     "another sample; let outputs depend on the argument `draw`, or leave `draws` away"
@@ -262,9 +269,9 @@ class MethodChecks(GameChecks):
         for direction, route in self.translator.routes.items():
             inputs = self.inputs(route)
             was, now = (_used(translator, route, inputs) for translator in (self.translator, loaded))
-            if not torch.equal(was, now):
+            if what := _differing(was, now):
                 yield (
-                    f"direction {direction} gives another output once it is saved and loaded; name all its networks "
+                    f"direction {direction} gives another {what} once it is saved and loaded; name all its networks "
                     "in the Direction, and keep what they know in parameters and buffers"
                 )
 
@@ -286,36 +293,42 @@ def _value_faults(where: str, form: str, output: Tensor) -> Iterator[str]:
             yield f"{where} no value below 0; images are in [-1, 1], not in [0, 1]: return 2 * y - 1"
 
 
-def _example(kind: Side, channels: int, count: int, size: tuple[int, int], number: int) -> Tensor:
-    """An input as in a batch."""
-    draw = torch.Generator().manual_seed(derive(SEED, "input", number))
-    if isinstance(kind, Class):
-        return torch.randint(0, len(kind.names) or 2, (count,), generator=draw)
-    if isinstance(kind, Vector):
-        return torch.randn(count, kind.size or NUMBERS, generator=draw)
-    if isinstance(kind, Labels):
-        return torch.randint(0, len(kind.classes) or 2, (count, *size), generator=draw)
-    if isinstance(kind, Frames):
-        return torch.rand(count, kind.count, channels, *size, generator=draw) * 2 - 1
-    return _noise(count, channels, size, number)
-
-
-def _noise(count: int, channels: int, size: tuple[int, int], number: int) -> Tensor:
-    draw = torch.Generator().manual_seed(derive(SEED, "input", number))
-    return torch.rand(count, channels, *size, generator=draw) * 2 - 1
-
-
 def _used(
     translator: Translator,
     route: Route,
     inputs: Mapping[str, Tensor],
     places: Sequence[int] = range(COUNT),
     sample: int = 0,
-) -> Tensor:
-    """The main output for inputs of N, as the translator makes it; without images those at these places of the batch.
-    `sample` numbers the answers."""
+) -> dict[str, Tensor]:
+    """All outputs for inputs of N by name, as the translator makes them; without images those at these places of the
+    batch. `sample` numbers the answers."""
+    program = translator.program
     if route.main is None:
         keys = [str(sample * COUNT + place) for place in places]
-        return translator.program.sampled(route, inputs, keys, translator.method.spec.size)[MAIN]
-    further: dict[str, Any] = {name: inputs[name] for name in route.others}
-    return translator.translate_tensor(inputs[route.main], route.name, sample=sample, **further)
+        return program.sampled(route, inputs, keys, translator.method.spec.size)
+    if not route.further:
+        further: dict[str, Any] = {name: inputs[name] for name in route.others}
+        return {MAIN: translator.translate_tensor(inputs[route.main], route.name, sample=sample, **further)}
+    rows = [{name: values[n : n + 1] for name, values in inputs.items()} for n in range(len(inputs[route.main]))]
+    batches = [[row] for row in rows] if program.drops else [rows]  # dropout is seeded for one image at a time
+    images = [image for batch in batches for image in program.outputs(route, batch, sample)]
+    return {name: torch.cat([image[name] for image in images]) for name in (MAIN, *route.further)}
+
+
+def _differing(one: Mapping[str, Tensor], other: Mapping[str, Tensor], *, exact: bool = True) -> str:
+    """The first output that differs as a sentence calls it, `output` or `output 'depth'`; empty where all are equal."""
+    same = torch.equal if exact else _close
+    for name, values in one.items():
+        if not same(values, other[name]):
+            return "output" if name == MAIN else f"output {name!r}"
+    return ""
+
+
+def _close(one: Tensor, other: Tensor) -> bool:
+    return torch.allclose(one, other, rtol=1e-3, atol=1e-4)
+
+
+def _an_image_stays(one: Mapping[str, Tensor], other: Mapping[str, Tensor]) -> bool:
+    """Whether some image has the same outputs, all of them; a further one may well be free of noise."""
+    count = len(one[MAIN])
+    return any(all(torch.equal(values[n], other[name][n]) for name, values in one.items()) for n in range(count))

@@ -13,7 +13,7 @@ from typing import Any
 from translate.contracts import ComponentKind
 from translate.errors import ConfigError, PluginError
 from translate.plugins import KINDS, Registry, validate
-from translate.plugins.discovery import GROUP
+from translate.plugins.discovery import GROUP, builtins
 from translate.plugins.registry import singular
 from translate.testing.component import ComponentChecks, small_options
 from translate.testing.data import DeviceTransformChecks, SourceChecks, TransformChecks
@@ -67,6 +67,25 @@ def check_plugin(
     for title, sentences in ((QUIET, noise), (GLOBALS, changed)):
         problem = "; ".join(f"at import, {sentence}" for sentence in sentences)
         findings.append(Finding(who, title, "failed" if problem else "ok", problem))
+    return findings + _check_components(who, provided, registry, options)
+
+
+def check_builtins(registry: Registry, options: Mapping[str, Mapping[str, Any]] | None = None) -> list[Finding]:
+    """Runs every check on the built-in components. `options` by the component's name.
+
+    Errors: ConfigError where there is no such component in `options`.
+    """
+    return _check_components("translate itself", {kind: builtins(kind) for kind in KINDS}, registry, options or {})
+
+
+def _check_components(
+    who: str,
+    provided: Mapping[ComponentKind, Mapping[str, type[Any]]],
+    registry: Registry,
+    options: Mapping[str, Mapping[str, Any]],
+) -> list[Finding]:
+    """Errors: ConfigError for options of a component that is not among them."""
+    findings: list[Finding] = []
     parts = [(kind, part, cls) for kind in KINDS for part, cls in sorted(provided[kind].items())]
     if unknown := sorted({*options} - {part for _, part, _ in parts}):
         raise ConfigError(f"{who} provides no {unknown[0]!r}{suggest(unknown[0], [part for _, part, _ in parts])}")
@@ -84,7 +103,9 @@ def check_component(
     if not options and wrong and all(p.path == () or p.message == "is required" for p in wrong):
         missing = "; ".join(f"{'.'.join(map(str, p.path))} {p.message}".strip() for p in wrong)
         function = ASSERTS.format(singular(kind).replace(" ", "_"))
-        advice = f"{missing}: give --set {name}.OPTION=VALUE, or call {function} in a test"
+        required = [p.path[0] for p in wrong if p.path] or ["OPTION"]
+        sets = " ".join(f"--set {name}.{option}=VALUE" for option in required)
+        advice = f"{missing}: give {sets}, or call {function} in a test"
         return [Finding(component, "has options to start from", "skipped", advice)]
     more = {"registry": registry} if kind in ("methods", "stages") else {}
     return CHECKS[kind](cls, options=options, component=component, **more).findings()

@@ -93,11 +93,12 @@ class MetricChecks(ComponentChecks):
         return two_sides
 
     def context(self, count: int, spec: DataSpec) -> EvaluationContext:
-        """The context that `evaluate` would give a metric for `count` outputs.
+        """The context that `evaluate` would give a metric for `count` outputs: two for each input.
 
         Images of classes: those of the second are half as bright, and every output was asked for the first.
         """
-        inputs = Lazy(list(self.images(2))[:count])
+        images = list(self.images(2))
+        inputs = Lazy([images[n // 2] for n in range(count)])
         context = EvaluationContext(
             target_side="with",
             source_side="without",

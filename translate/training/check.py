@@ -16,11 +16,15 @@ from translate.contracts import (
     Method,
     ModelFacts,
     Problem,
+    Route,
     Schedule,
     Sides,
 )
+from translate.data.exemplars import unplayed
 from translate.errors import TranslateError
-from translate.metrics import metric_problems
+from translate.inference.degradation import degrades
+from translate.inference.directions import resolve
+from translate.metrics import Outputs, metric_problems
 from translate.plugins.options import KeyProblem, files, unreadable
 from translate.text import suggest
 from translate.training.config import TrainConfig
@@ -164,14 +168,30 @@ def data_problems(
         return
     scored = validation.directions or tuple(method.directions)[:1]
     known = directions(config, method, data)
-    outputs = {known[name].output for name in scored if name in known}
+    routes = [resolve(name, known[name], declared, data.sides) for name in scored if name in known]
+    for route in routes if metrics else ():
+        if (lacking := unplayed(data.sides, route)) and not degrades(declared, route):
+            message = f"{route.name} takes {lacking[0]!r}, which no side of the data is: it cannot be scored here"
+            yield Problem(("with", "validate", "directions" if validation.directions else "metrics"), message)
+            return
+    outputs = {route.output for route in routes}
     form = next((form for output, form in (("labels", "labels"), ("class", "classes")) if output in outputs), "images")
     of_metrics = [path for place, path in paths(config, registry).items() if place[:2] == ("validate", "metrics")]
     if any(map(unreadable, of_metrics)):
         return  # that is said already, and a metric cannot be built without its files
-    wrong = metric_problems(validation.metrics, data, split, registry, context=True, form=form)
-    for i, message in wrong:
+    reasons = (_unpaired(route, data, split) for route in routes)
+    about = Outputs(form, context=True, unpaired=next(filter(None, reasons), ""))
+    for i, message in metric_problems(validation.metrics, data, split, registry, about):
         yield Problem(("with", "validate", "metrics", i), message)
+
+
+def _unpaired(route: Route, data: DatasetFacts, split: str) -> str:
+    """The reason why outputs of a direction have no partner in a split of the data; empty where each has one."""
+    if route.source is None:
+        return f"{route.name} makes images from nothing: none belongs to an image of the data"
+    if split in data.pairs or route.target in data.sides.group_of(route.source):
+        return ""
+    return f"split {split!r} of this data has none"
 
 
 def _extra_loss_problems(config: TrainConfig, registry: Components, method: type[Method[Any]]) -> Iterator[Problem]:

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from translate.contracts import EvaluationContext, Frames, Image, Metric, Route
 from translate.data.dataset import Dataset
-from translate.data.exemplars import picture_inputs, picture_keys, value_inputs
+from translate.data.exemplars import picture_inputs, picture_keys, unplayed, value_inputs
 from translate.imaging.grid import enlarged, mosaic, picture
 from translate.inference.degradation import degraded_inputs, degrades
 from translate.inference.sampling import sample_tensor
@@ -115,8 +115,11 @@ class Validator:
         return [self._rounded(self.dataset.tensor("train", side, key)) for key in keys]
 
     def shows(self, direction: str) -> bool:
-        """Says whether the outputs of a direction are pictures; classes and vectors are none."""
-        return self.translator.route(direction).output in ("image", "labels")
+        """Says whether the outputs of a direction are pictures, which classes and vectors are not, and the data has all
+        that it takes."""
+        route = self.translator.route(direction)
+        fed = degrades(self.method.data, route) or not unplayed(self.dataset.types, route)
+        return route.output in ("image", "labels") and fed
 
     def grid(self, direction: str) -> np.ndarray[Any, Any]:
         """Rows of input | output | target (where pairs are known) for the first `samples` keys; H x W x 3 uint8."""

@@ -16,6 +16,7 @@ from translate.data.sources.labelled import Labelled, LabelledConfig
 from translate.data.sources.single import Single, SingleConfig
 from translate.errors import ConfigError, DataError
 from translate.storage.archives import folder_exists
+from translate.text import suggest
 
 
 class DatasetConfig(Picking):
@@ -62,7 +63,8 @@ class DatasetSource(Source[DatasetConfig]):
         apart = {"train"} if self.config.disjoint else set()
         pairs = frozenset(self.card.pairs) & frozenset(splits) - apart
         data = self._domains() if self.kind == "domains" else Sides.of(self.kind)
-        return SourceFacts(data, splits, pairs, self.card.classes, self.card.palette)
+        labels = ((), ()) if self.card.layout == "domains" else (self.card.classes, self.card.palette)
+        return SourceFacts(data, splits, pairs, *labels)
 
     def records(self, split: str) -> Iterator[Record]:
         yield from self._local().records(split)
@@ -78,10 +80,15 @@ class DatasetSource(Source[DatasetConfig]):
         return notes
 
     def _domains(self) -> Sides:
-        """The sides of several domains, whose names are known without the images where they are columns."""
-        if self.card.layout == "domains":
+        """The sides of several domains. Where the images are not there yet, the names are those that the options ask
+        for or the card states, or not known."""
+        if self.card.layout == "domains" and not self._absent_by_default():
             return self._files.facts().data
-        return domain_sides(self.config.sides, self.config.domains)
+        asked, there = self.config.domains, self.card.classes
+        if there and (wrong := [name for name in asked if name not in there]) and self.card.layout == "domains":
+            hint = suggest(wrong[0], there) or f"; there are {', '.join(there)}"
+            raise ConfigError(f"dataset {self.config.name!r} has no class {wrong[0]!r} (`domains`){hint}")
+        return domain_sides(self.config.sides, asked or there)
 
     def _source(self) -> FileSource[Any]:
         c = self.config

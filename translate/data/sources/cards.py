@@ -63,7 +63,7 @@ class Card(Config):
     the splits. `split-side`: `trainA`, `trainB`, `testA`, ... `split-annot`: `train`, `trainannot`, ..., where a is the
     image and b its label map. `single`: the folders that `folders` names. `with-without`: `train_with`,
     `train_without`, ..., where a has the attribute and b has not. `attribute-list`: one folder and a list that says
-    which image has which attribute."""
+    which image has which attribute. `domains`: a folder for each class, below a folder for each split."""
     sides: dict[Literal["a", "b"], str]
     """What each side shows: `{a: facade, b: label map}`."""
     splits: dict[str, Counts]
@@ -75,7 +75,7 @@ class Card(Config):
     more: tuple[Archive, ...] = ()
     """Further archives that belong to the dataset."""
     classes: tuple[str, ...] = ()
-    """Of label maps: the names of the classes, by index."""
+    """Of label maps: the names of the classes, by index. Of the layout `domains`: the folders of classes."""
     palette: tuple[tuple[int, int, int], ...] = ()
     """Of label maps: the colour of each class, red, green and blue of 0 to 255."""
     ignore: Annotated[int, Field(ge=0, le=255)] = IGNORE
@@ -87,7 +87,7 @@ class Card(Config):
     def _consistent(self) -> Card:
         if "train" not in self.splits or not set(self.pairs) <= set(self.splits):
             raise ValueError("`splits` needs `train`, and `pairs` names splits")
-        if len(self.classes) != len(self.palette):
+        if self.layout != "domains" and len(self.classes) != len(self.palette):
             raise ValueError("`classes` and `palette` have one entry per class")
         if set(self.folders) != (set(self.splits) if self.layout == "single" else set()):
             raise ValueError("`folders` has every split of the layout `single`, and belongs to no other")

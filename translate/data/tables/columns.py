@@ -83,7 +83,7 @@ class SideColumn:
 
     def has(self, row: Row) -> bool:
         """Whether a row is one of those that the side is about."""
-        return all(_word(row.cells.get(key)) == _word(value) for key, value in self.column.where.items())
+        return _chosen(self.column, row)
 
     def entry(self, row: Row) -> tuple[str, Loader] | None:
         """What messages call the cell of a row, and its reader; None for an empty cell where that may be.
@@ -195,6 +195,7 @@ def side_of(name: str, column: Column, rows: Rows) -> Side:
         if wanted not in rows.columns:
             hint = suggest(wanted, rows.columns) or f"; there are {', '.join(rows.columns) or 'none'}"
             raise DataError(f"{rows.path}: no column {wanted!r} (side {name!r}){hint}")
+    _check_chosen(name, column, rows)
     cells = _cells(column, rows)
     kind = column.type or _kind(name, column, rows, cells)
     if kind not in ("vector", "frames") and len(column.columns) > 1:
@@ -218,6 +219,24 @@ def side_of(name: str, column: Column, rows: Rows) -> Side:
     if kind == "frames":
         return Frames(len(column.columns) if len(column.columns) > 1 else len(_list(cells[0])) if cells else 1)
     return Image()
+
+
+def _chosen(column: Column, row: Row) -> bool:
+    """Whether `where` chooses a row."""
+    return all(_word(row.cells.get(key)) == _word(value) for key, value in column.where.items())
+
+
+def _check_chosen(name: str, column: Column, rows: Rows) -> None:
+    """Errors: DataError where `where` chooses no row at all."""
+    if not column.where or not rows.rows or any(_chosen(column, row) for row in rows.rows):
+        return
+    for key, value in column.where.items():
+        words = sorted({_word(row.cells.get(key)) for row in rows.rows})
+        if _word(value) not in words:
+            hint = suggest(_word(value), words) or f"; there are {examples(words)}"
+            raise DataError(f"{rows.path}: column {key!r} has no {_word(value)!r} (`where` of side {name!r}){hint}")
+    wanted = " and ".join(f"{_word(value)!r} in {key!r}" for key, value in column.where.items())
+    raise DataError(f"{rows.path}: no row has {wanted} (`where` of side {name!r})")
 
 
 def _labels(name: str, column: Column, rows: Rows) -> Labels:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -74,9 +74,15 @@ class RowSource(FileSource[R]):
         columns = self.columns()
         if not columns:
             raise DataError(f"{self.place()}: name the `columns`: {{image: file}}; there are {self._names()}")
-        return {
-            name: SideColumn(name, side_of(name, each, self.rows), each, self.base) for name, each in columns.items()
-        }
+        try:
+            return {
+                name: SideColumn(name, side_of(name, each, self.rows), each, self.base)
+                for name, each in columns.items()
+            }
+        except DataError:
+            # What a side lacks may stand in a row that cannot be read: that is the mistake then.
+            self._raise_faults(self.rows.faults)
+            raise
 
     @cached_property
     def entries(self) -> Mapping[str, Mapping[str, Mapping[str, _Entry]]]:
@@ -101,8 +107,12 @@ class RowSource(FileSource[R]):
                     faults.append(f"{row.place}: the name {key!r} again, as in {first}; give a column of `key`s")
                     break
                 entries.setdefault(split, {}).setdefault(side, {})[key] = entry
-        raise_faults(self.place_of_rows(), faults, len(self.rows.rows) + len(self.rows.faults))
+        self._raise_faults(faults)
         return entries
+
+    def _raise_faults(self, faults: Sequence[str]) -> None:
+        """Errors: DataError that lists the faults, where there are any."""
+        raise_faults(self.place_of_rows(), faults, len(self.rows.rows) + len(self.rows.faults))
 
     def place_of_rows(self) -> Path:
         """The file or folder that faults are said to be in."""

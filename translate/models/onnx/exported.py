@@ -8,16 +8,21 @@ from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor
 
-from translate.contracts import Direction, DirectionCall, Draw, Method, Nets, NoOptions, Step, Update
+from translate.contracts import Direction, DirectionCall, Draw, Image, Method, Nets, NoOptions, Step, Update
 from translate.errors import ConfigError, ContractError, DataError
+from translate.inference.program import MAIN
 from translate.models.bundle import TENSORS, read_facts
-from translate.models.facts import ExportFacts, ModelDirection
+from translate.models.onnx.facts import ExportedDirection, ExportFacts
+from translate.models.onnx.options import option_tensor, options_of
 
-FORMAT = 1
+FORMAT = 2
 """The version of what the metadata of an exported file says."""
+READABLE = (1, FORMAT)
+"""The formats that can be read: 2 added noise, options and further outputs, and changed nothing of 1."""
 SUFFIX, FOLDER, KEY = ".onnx", "onnx", "translate"
 """The name of exported files, their folder inside a bundle, and the key of their facts (JSON) among the metadata."""
 
@@ -41,9 +46,31 @@ class Exported(Method[NoOptions]):
     def step(self, nets: Nets, batch: Mapping[str, Tensor], step: Step) -> Iterator[Update]:
         raise ContractError(f"{self.name} is for inference alone")
 
-    def translate(self, nets: Nets, inputs: Mapping[str, Tensor], direction: DirectionCall, draw: Draw) -> Tensor:
-        fed = {name: image.contiguous().numpy() for name, image in inputs.items()}
-        return torch.from_numpy(self.sessions[direction].run(None, fed)[0])
+    def translate(
+        self, nets: Nets, inputs: Mapping[str, Tensor], direction: DirectionCall, draw: Draw
+    ) -> Tensor | Mapping[str, Tensor]:
+        facts, session = self.facts.directions[direction], self.sessions[direction]
+        if facts.size is not None and tuple(draw.size) != facts.size:
+            height, width = facts.size
+            raise ConfigError(f"this file makes images of {height} x {width} pixels alone; resize what it makes")
+        fed = feed(facts, inputs, direction, draw)
+        # An exporter may leave out an input that no output depends on.
+        taken = {each.name for each in session.get_inputs()}
+        outputs = session.run([MAIN, *facts.further], {name: fed[name] for name in fed if name in taken})
+        named = {name: torch.from_numpy(values) for name, values in zip((MAIN, *facts.further), outputs, strict=True)}
+        return named if facts.further else named[MAIN]
+
+
+def feed(
+    facts: ExportedDirection, inputs: Mapping[str, Tensor], call: DirectionCall, draw: Draw
+) -> dict[str, np.ndarray[Any, Any]]:
+    """All inputs of a graph by name: those of the direction, noise in the order of the draws, and options."""
+    tensors = dict(inputs)
+    for noise in facts.noise:
+        tensors[noise.name] = noise.drawn(draw)
+    for option in facts.option_inputs:
+        tensors[option.name] = option_tensor(option, getattr(call.options, option.name))
+    return {name: values.contiguous().numpy() for name, values in tensors.items()}
 
 
 def needed(module: str) -> Any:
@@ -117,12 +144,24 @@ def _open(data: bytes, name: str, device: str) -> tuple[Any, ExportFacts]:
     if text is None:
         raise ConfigError(f"{name}: an ONNX model, but not one that `translate models export` wrote")
     facts: dict[str, Any] = json.loads(text)
-    if facts.get("format") != FORMAT:
+    if facts.get("format") not in READABLE:
         raise ConfigError(f"{name}: exported in format {facts.get('format')}, not {FORMAT}: export it again")
     return session, ExportFacts.from_json(facts)
 
 
-def _direction(d: ModelDirection) -> Direction:
+def _direction(d: ExportedDirection) -> Direction:
     """The direction of a file, which needs no networks."""
-    sides = tuple(side for side in d.sides if side is not None)
-    return Direction((), d.inputs, d.output, d.scale, d.multiple, sides, d.target, d.tiles)
+    return Direction(
+        (),
+        d.inputs,
+        d.output,
+        d.scale,
+        d.multiple,
+        tuple(side for side in d.sides if side is not None),
+        d.target,
+        d.tiles,
+        options=options_of(d),
+        draws=d.draws,
+        types={name: d.types.get(name, Image()) for name, side in zip(d.inputs, d.sides, strict=True) if side is None},
+        further=d.further,
+    )

@@ -24,18 +24,16 @@ from torch import Tensor, nn
 from torch.jit._trace import TracerWarning
 
 from translate.errors import ContractError
-from translate.inference.draw import NoDraw
 from translate.inference.translator import Translator
-from translate.models.facts import BundleFacts
 from translate.models.onnx.exported import needed
-from translate.seeding import derive
+from translate.models.onnx.plan import Plan
 
 Exporter = Literal["dynamo", "torchscript"]
 OPSETS = {"dynamo": 18, "torchscript": 17}
 """Of the operators: the least that each exporter writes; onnxruntime 1.14 and 1.12 and later."""
-LARGEST = 256
-"""The longest side of the images that an exporter sees: smaller where the training's is."""
-AXES = {0: "batch", 2: "height", 3: "width"}
+OTHER = (2, 3)
+"""The size of the example that `dynamo` sees, in sizes of the training. Where a method asks whether an image has that
+size, a symbol that once was equal to it would stay so."""
 
 
 @dataclass(frozen=True)
@@ -52,108 +50,77 @@ class Graph:
         return _remark(self.decided)
 
 
-def dynamo_graph(translator: Translator, direction: str) -> Graph:
+def dynamo_graph(plan: Plan) -> Graph:
     """The graph by `torch.export`. Errors: ConfigError (no onnxscript), ContractError (it does not follow; why)."""
     needed("onnxscript")
-    inputs = list(translator.route(direction).inputs)
-    sizes = dict.fromkeys(AXES, torch.export.Dim.DYNAMIC)
+    sizes = tuple(dict.fromkeys(plan.axes[name], torch.export.Dim.DYNAMIC) for name in plan.inputs)
     with _silenced(), torch.no_grad():
         try:
             program = torch.onnx.export(
-                _Direction(translator, direction).eval(),
-                _example(translator, direction),
+                _Direction(plan).eval(),
+                plan.example(OTHER),
                 dynamo=True,
                 opset_version=OPSETS["dynamo"],
-                input_names=inputs,
-                output_names=["output"],
-                # Of one argument that takes any number of images.
-                dynamic_shapes=(tuple(sizes for _ in inputs),),
+                input_names=plan.inputs,
+                output_names=plan.outputs,
+                # Of one argument that takes any number of tensors.
+                dynamic_shapes=(sizes,),
                 external_data=False,
                 verbose=False,
             )
             assert program is not None
             model = program.model_proto
         except Exception as error:  # whatever a method, torch or onnxscript raises is the reason
-            raise _refused(translator, direction, _cause(error)) from error
-    _name_axes(model)
+            raise _refused(plan, _cause(error)) from error
+    _name_axes(model, plan)
     return Graph(model.SerializeToString(), "dynamo")
 
 
-def torchscript_graph(translator: Translator, direction: str) -> Graph:
+def torchscript_graph(plan: Plan) -> Graph:
     """The graph by one pass of an example. Errors: ContractError (it does not follow; why)."""
-    inputs = list(translator.route(direction).inputs)
     file = io.BytesIO()
-    with _noted(translator) as decided, torch.no_grad():
+    with _noted(plan.translator) as decided, torch.no_grad():
         try:
             torch.onnx.export(
-                _Direction(translator, direction).eval(),
-                _example(translator, direction),
+                _Direction(plan).eval(),
+                plan.example(),
                 file,  # type: ignore[arg-type]  # the exporter that traces takes files, too
                 dynamo=False,
                 opset_version=OPSETS["torchscript"],
-                input_names=inputs,
-                output_names=["output"],
-                dynamic_axes={**dict.fromkeys(inputs, AXES), "output": {0: "batch", 2: "out_height", 3: "out_width"}},
+                input_names=plan.inputs,
+                output_names=plan.outputs,
+                dynamic_axes=plan.axes,
             )
         except Exception as error:  # whatever a method or the exporter raises is the reason
-            raise _refused(translator, direction, error, decided) from error
+            raise _refused(plan, error, decided) from error
     return Graph(file.getvalue(), "torchscript", tuple(decided))
 
 
 class _Direction(nn.Module):
-    """A direction as a module of images in the order of its inputs."""
+    """A plan as a module of the inputs of its graph, in their order."""
 
-    def __init__(self, translator: Translator, direction: str) -> None:
+    def __init__(self, plan: Plan) -> None:
         super().__init__()
-        self.nets = nn.ModuleDict(dict(translator.nets))
-        self.translator, self.route = translator, translator.route(direction)
+        self.nets = nn.ModuleDict(dict(plan.translator.nets))
+        self.plan = plan
 
-    def forward(self, *images: Tensor) -> Tensor:
-        method = self.translator.method
-        inputs = dict(zip(self.route.inputs, images, strict=True))
-        size = (images[0].shape[-2], images[0].shape[-1])
-        draw = NoDraw(self.route.name, images[0].shape[0], size)
-        output = method.translate(self.translator.nets, inputs, self.route.call, draw)
-        assert isinstance(output, Tensor), "directions of several outputs are refused before"
-        return method.compose(output.float(), images[0], self.route.call)
+    def forward(self, *tensors: Tensor) -> tuple[Tensor, ...]:
+        return self.plan.run(*tensors)
 
 
-def unit_size(translator: Translator, direction: str) -> tuple[int, int]:
-    """A height and a width that the networks take as they are: at most about `LARGEST`, else the training's."""
-    multiple = BundleFacts.from_json(translator.info).directions[direction].multiple
-    height, width = (-(-min(n, LARGEST) // multiple) * multiple for n in translator.method.spec.size)
-    return height, width
-
-
-def noise(translator: Translator, direction: str, batch: int, height: int, width: int) -> list[Tensor]:
-    """Noise in [-1, 1] for each input, N x C x H x W."""
-    rng = torch.Generator().manual_seed(derive(0, "export", direction, batch, height, width))
-    channels = BundleFacts.from_json(translator.info).directions[direction].channels
-    return [torch.rand((batch, n, height, width), generator=rng) * 2 - 1 for n in channels.values()]
-
-
-def _example(translator: Translator, direction: str) -> tuple[Tensor, ...]:
-    """Two images that are twice as wide as high: sizes that differ cannot be taken for one another."""
-    height, width = unit_size(translator, direction)
-    return tuple(noise(translator, direction, 2, height, 2 * width))
-
-
-def _name_axes(model: Any) -> None:
-    """Gives the axes of inputs and output the names that the other exporter gives them, in place of `s26`."""
-    for value in model.graph.input:
-        for axis, name in AXES.items():
+def _name_axes(model: Any, plan: Plan) -> None:
+    """Gives the axes of inputs and outputs the names that the other exporter gives them, in place of `s26`."""
+    for value in (*model.graph.input, *model.graph.output):
+        for axis, name in plan.axes[value.name].items():
             value.type.tensor_type.shape.dim[axis].dim_param = name
-    output = model.graph.output[0].type.tensor_type.shape
-    for axis, name in AXES.items():
-        output.dim[axis].dim_param = name if axis == 0 else f"out_{name}"
     del model.graph.value_info[:]  # shapes in between, in the old names; runtimes find them by themselves
 
 
-def _refused(translator: Translator, direction: str, error: BaseException, decided: Sequence[str] = ()) -> Exception:
+def _refused(plan: Plan, error: BaseException, decided: Sequence[str] = ()) -> Exception:
     """The error of an exporter in one sentence."""
     first = re.sub(r"\s+", " ", str(error)).strip()[:300]
     return ContractError(
-        f"{translator.info['method']}: direction {direction!r} cannot be exported to ONNX: "
+        f"{plan.translator.info['method']}: direction {str(plan.call)!r} cannot be exported to ONNX: "
         f"{type(error).__name__}: {first}{_remark(decided)}"
     )
 
