@@ -8,6 +8,7 @@ from itertools import product
 import numpy as np
 import pytest
 import torch
+from lively_networks import lively
 from PIL import Image as Pillow
 from torch import nn
 from torch.nn import functional as F
@@ -57,25 +58,12 @@ def spec(kind, channels=3):
     return DataSpec(kind, {"image": 3}, (32, 32), ("a", "b", "c"), ((0, 0, 0), (200, 0, 0), (0, 0, 255)))
 
 
-def lively(method, seed=0):
-    """The method's networks with weights under which outputs are far from zero, and norms that are far from idle."""
-    torch.manual_seed(seed)
-    nets = method.networks(network_builder(REGISTRY))
-    for net in nets.values():
-        for name, value in [*net.named_parameters(), *net.named_buffers()]:
-            with torch.no_grad():
-                if value.ndim > 1:
-                    value.normal_(0, 1.5 / max(1, value[0].numel()) ** 0.5)
-                elif value.is_floating_point():
-                    value.uniform_(0.5, 1.5) if "var" in name or "weight" in name else value.uniform_(-0.3, 0.3)
-    return nets
-
-
 def bundle(folder, name, options, seed=0):
     known = name.removesuffix("/classes")
     kind = REGISTRY.get("methods", known)
     method = kind(kind.Config.model_validate(options), spec(kind.data), dict(kind.losses))
-    nets = lively(method, seed)
+    torch.manual_seed(seed)
+    nets = lively(method.networks(network_builder(REGISTRY)))
     provider = REGISTRY.provider("methods", known)
     write_bundle(folder, method=method, method_name=known, nets=nets, provider=provider, info={})
     return method, nets

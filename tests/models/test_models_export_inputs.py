@@ -9,6 +9,7 @@ import re
 import numpy as np
 import pytest
 import torch
+from lively_networks import lively
 from torch import nn
 
 import translate
@@ -63,18 +64,6 @@ DYNAMO = {
     ("latent/bigan", "reconstruct"): (LATENT, ["image"]),
 }
 """Directions that resize with a filter, which the other exporter alone can write."""
-
-
-def lively(nets):
-    """Weights under which outputs are far from zero and depend on every input."""
-    for net in nets.values():
-        for name, value in [*net.named_parameters(), *net.named_buffers()]:
-            with torch.no_grad():
-                if value.ndim > 1:
-                    value.normal_(0, 1.5 / max(1, value[0].numel()) ** 0.5)
-                elif value.is_floating_point():
-                    value.uniform_(0.5, 1.5) if "var" in name or "weight" in name else value.uniform_(-0.3, 0.3)
-    return nets
 
 
 def bundle(folder, name, options):

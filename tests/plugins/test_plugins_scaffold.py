@@ -22,6 +22,7 @@ from safetensors.torch import load_file, save_file
 
 import translate
 from translate.cli import main
+from translate.cli.plugins import KINDS as KINDS_IN_HELP
 from translate.console import PlainConsole
 from translate.errors import ConfigError
 from translate.pipeline import check, plan, run
@@ -118,6 +119,11 @@ def test_their_own_tests_pass(installed: Path, work: Path) -> None:
         check=False,
     )
     assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_help_names_exactly_the_kinds_that_can_be_begun() -> None:
+    """Two lists, since help does not wait for what writes packages."""
+    assert [*KINDS_IN_HELP] == [*KINDS]
 
 
 @pytest.mark.parametrize("kind", KINDS)

@@ -169,7 +169,7 @@ class _Check:
             checked.options |= _guarded(checked.name, checked.stage.defaults, self.registry)
 
 
-class Facts:
+class RunFacts:
     """The facts of the stages of a run: those that a finished result has, and promises for all that is to come.
 
     A finished stage knows more than it promised, such as the sizes of images; so the stages after it are asked again,

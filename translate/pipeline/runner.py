@@ -16,7 +16,7 @@ from typing import Any, Literal
 
 from translate.contracts import Artifact, Console, StageContext
 from translate.errors import ContractError, PluginError, StageError, Stopped, TranslateError
-from translate.pipeline.checker import Checked, Facts
+from translate.pipeline.checker import Checked, RunFacts
 from translate.pipeline.fingerprint import output
 from translate.pipeline.interrupted import starts
 from translate.pipeline.interrupted.origin import Origin, origin_of, told
@@ -103,7 +103,7 @@ class Runner:
 
     def _stages(self, names: Sequence[str], origin: Origin | None, tracking: SafeTracking) -> None:
         done: dict[str, Planned] = {}
-        facts = Facts(self.checked, self.registry)
+        facts = RunFacts(self.checked, self.registry)
         for position, name in enumerate(names):
             planned = self.planner.stage(name, done)
             if planned.state == "done" and name not in self.force:

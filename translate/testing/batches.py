@@ -84,16 +84,3 @@ def _optional(values: Tensor, side: Side, missing: float) -> Tensor:
     if side.optional and len(values) > 1:
         values[-1] = missing
     return values
-
-
-def example(kind: Side, channels: int, count: int, size: tuple[int, int], seed: int) -> Tensor:
-    """An input of `count` images as in a batch; `seed` decides its values."""
-    draw = torch.Generator().manual_seed(seed)
-    if isinstance(kind, Class):
-        return torch.randint(0, len(kind.names) or 2, (count,), generator=draw)
-    if isinstance(kind, Vector):
-        return torch.randn(count, kind.size or NUMBERS, generator=draw)
-    if isinstance(kind, Labels):
-        return torch.randint(0, len(kind.classes) or 2, (count, *size), generator=draw)
-    frames = (kind.count,) if isinstance(kind, Frames) else ()
-    return torch.rand(count, *frames, channels, *size, generator=draw) * 2 - 1

@@ -18,12 +18,13 @@ from translate.inference.degradation import degraded_inputs, degrades
 from translate.inference.directions import channels_of, multiple_of
 from translate.inference.draw import NoDraw, SeededDraw
 from translate.inference.program import MAIN
+from translate.inference.random_input import random_input
 from translate.inference.translator import Translator
 from translate.models.bundle import write_bundle
 from translate.models.load import load
 from translate.plugins import Registry
 from translate.seeding import derive
-from translate.testing.batches import example, tiny_batch
+from translate.testing.batches import NUMBERS, tiny_batch
 from translate.testing.game import GameChecks
 from translate.testing.harness import SEED, RegistryWithOverride
 from translate.testing.instrumented_engine import changes, state_of
@@ -90,12 +91,12 @@ class MethodChecks(GameChecks):
             for name in route.inputs:
                 inputs[name] = torch.stack([row[name] for row in rows])
             return inputs
-        return {
-            name: example(
-                route.types[name], channels_of(method.spec, route, name), count, size, derive(SEED, "input", n)
-            )
-            for n, name in enumerate(route.inputs)
-        }
+        inputs = {}
+        for n, name in enumerate(route.inputs):
+            draw = torch.Generator().manual_seed(derive(SEED, "input", n))
+            channels = channels_of(method.spec, route, name)
+            inputs[name] = random_input(route.types[name], channels, count, size, draw, numbers=NUMBERS)
+        return inputs
 
     def draw(self, route: Route, inputs: Mapping[str, Tensor]) -> Draw:
         """The noise of a call; none for a direction that says it draws none."""

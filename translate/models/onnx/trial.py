@@ -11,6 +11,7 @@ from torch import Tensor
 from translate.contracts import Class, DirectionCall, Draw, Frames, Image, Labels, Side, Vector
 from translate.inference.padding import padded_size
 from translate.inference.program import MAIN
+from translate.inference.random_input import random_input
 from translate.inference.translator import Translator
 from translate.models.facts import BundleFacts
 from translate.models.onnx.draws import NotedDraw
@@ -48,20 +49,12 @@ def random_inputs(translator: Translator, direction: str, count: int, height: in
     """All inputs of a direction by name: noise in [-1, 1] in the place of images, any classes, any numbers."""
     route = translator.route(direction)
     rng = torch.Generator().manual_seed(derive(0, "export", direction, count, height, width))
+    classes = max(1, len(translator.method.spec.classes))
     inputs = {}
     for name in route.inputs:
         kind = route.types.get(name, Image())
-        if isinstance(kind, Labels):
-            classes = len(kind.classes or translator.method.spec.classes)
-            inputs[name] = torch.randint(classes, (count, height, width), generator=rng)
-        elif isinstance(kind, Class):
-            inputs[name] = torch.randint(max(1, len(kind.names)), (count,), generator=rng)
-        elif isinstance(kind, Vector):
-            inputs[name] = torch.randn((count, kind.size or 1), generator=rng)
-        else:
-            frames = (kind.count,) if isinstance(kind, Frames) else ()
-            shape = (count, *frames, translator.program.channels(route, name), height, width)
-            inputs[name] = torch.rand(shape, generator=rng) * 2 - 1
+        channels = translator.program.channels(route, name)
+        inputs[name] = random_input(kind, channels, count, (height, width), rng, classes=classes)
     return inputs
 
 
