@@ -70,14 +70,14 @@ from .errors import (
 from .imaging.grid import (
     sheet as sheet,
 )
+from .imaging.guarded import (
+    pages as pages,
+)
 from .imaging.image import (
     DecodedImage as DecodedImage,
 )
 from .imaging.image_format import (
     ImageFormat as ImageFormat,
-)
-from .imaging.pages import (
-    pages as pages,
 )
 from .inference.translator import (
     Translator as Translator,

@@ -18,8 +18,9 @@ from PIL import Image as Pillow, ImageOps
 
 import translate
 from translate.errors import DataError
+from translate.imaging.decode import decode, probe, read
 from translate.imaging.formats.table import CODECS, SUFFIXES, codec_for
-from translate.imaging.io import decode, encode, probe, read
+from translate.imaging.io import encode
 from translate.imaging.sandbox import GuardedReader
 
 Array = np.ndarray[Any, Any]
@@ -236,6 +237,12 @@ def test_a_missing_extra_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
         DataError, match=r"x: DICOM files need the package pydicom: pip install 'translate-i2i\[dicom\]'"
     ):
         decode(bytes(128) + b"DICM" + bytes(99), "x")
+    photo = MUTATIONS.heic(COLOUR)
+    monkeypatch.setitem(sys.modules, "pillow_heif", None)
+    with pytest.raises(
+        DataError, match=r"x: HEIC photos need the package pillow-heif: pip install 'translate-i2i\[heic\]'"
+    ):
+        decode(photo, "x")
 
 
 def test_a_size_that_no_file_of_the_format_has() -> None:

@@ -20,7 +20,8 @@ from data_images import picture, saved, smooth
 
 from translate.errors import DataError
 from translate.imaging import sandbox as guarded
-from translate.imaging.io import Image, Limits, encode, probe, read
+from translate.imaging.decode import probe, read
+from translate.imaging.io import Image, Limits, encode
 from translate.imaging.sandbox import GuardedReader
 
 
@@ -132,7 +133,8 @@ def test_a_decoder_that_hangs_is_killed_and_replaced(tmp_path: Path, monkeypatch
     path = files(tmp_path)[3]
     stub(
         monkeypatch,
-        "import time; read = g.read; g.read = lambda p, limits: 'slow' in p.name and time.sleep(60) or read(p)",
+        "import time; decode = g.decode\n"
+        "g.decode = lambda d, n, **o: 'slow' in n and time.sleep(60) or decode(d, n, **o)",
     )
     slow = tmp_path / "slow.tif"
     slow.write_bytes(path.read_bytes())
@@ -165,7 +167,8 @@ def test_a_decoder_that_crashes_ends_no_more_than_its_image(
     bad.write_bytes(path.read_bytes())
     stub(
         monkeypatch,
-        f"read = g.read\ndef f(p, limits):\n    if 'bad' in p.name:\n        {code}\n    return read(p)\ng.read = f",
+        f"decode = g.decode\ndef f(d, n, **o):\n    if 'bad' in n:\n        {code}\n"
+        "    return decode(d, n, **o)\ng.decode = f",
     )
     with GuardedReader(workers=2) as reader:
         with pytest.raises(DataError, match=f"bad.tif: .*{words}"):
@@ -195,7 +198,7 @@ def test_a_worker_without_alarm_signals_ends_when_nobody_waits_for_it(
         "import sys, signal, time; sys.modules['resource'] = None; del signal.alarm\n"
         "later = g.faulthandler.dump_traceback_later\n"
         "g.faulthandler.dump_traceback_later = lambda seconds, exit: later(1, exit=exit)\n"
-        "read = g.read; g.read = lambda p, limits: 'slow' in p.name and time.sleep(60) or read(p)",
+        "decode = g.decode; g.decode = lambda d, n, **o: 'slow' in n and time.sleep(60) or decode(d, n, **o)",
     )
     with GuardedReader(workers=1) as reader:
         assert same(reader.read(path), read(path))

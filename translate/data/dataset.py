@@ -30,7 +30,7 @@ from translate.contracts import (
 )
 from translate.errors import ContractError, DataError
 from translate.imaging.convert import scaled, stated_ranges
-from translate.imaging.io import read
+from translate.imaging.decode import read
 from translate.storage.atomic import write_json
 
 INDEX = "dataset.json"

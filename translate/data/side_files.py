@@ -14,6 +14,7 @@ from translate.contracts.sides import DType
 from translate.data.dataset import file_names, suffix
 from translate.errors import DataError
 from translate.imaging import io
+from translate.imaging.decode import probe, read
 from translate.imaging.palette import full_palette
 from translate.imaging.pixels import match
 
@@ -97,7 +98,7 @@ def written_files(folder: Path, side: Side, key: str) -> list[Path]:
 
 def as_written(path: Path, side: Side) -> Written:
     """An image that an earlier start left, by its header."""
-    header = io.probe(path)
+    header = probe(path)
     # A label map is a palette image: three channels to look at, one of classes.
     channels = 1 if isinstance(side, Labels) else header.channels
     return Written(header.height, header.width, channels, _BY_BITS[header.bits], False)
@@ -127,7 +128,7 @@ def _write(path: Path, image: io.Image) -> None:
 def rewrite(folder: Path, key: str, side: Side, written: Written, form: Format) -> None:
     """Brings the files of a key to the format of its side; the name's suffix follows."""
     before = file_names(_as(side, Image(written.channels, written.dtype)), key)
-    pixels = np.stack([io.read(folder / name).pixels for name in before])
+    pixels = np.stack([read(folder / name).pixels for name in before])
     wide = np.stack([match(each, form.channels, 8 * np.dtype(form.dtype).itemsize) for each in pixels])
     write_side(folder, key, side, wide if isinstance(side, Frames) else wide[0], ())
 

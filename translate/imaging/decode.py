@@ -32,10 +32,14 @@ def probe(path: Path, *, limits: Limits = LIMITS) -> Header:
     except OSError as error:
         if not leads_into_archive(path, error):
             raise DataError(f"{path}: {error.strerror or error}") from None
-    data = contents(path, limits)
-    if other := format_of(data[:HEAD], str(path)):
-        return header_by(other, data, str(path), limits)
-    return open_header(data, str(path), limits).header
+    return header_in(contents(path, limits), str(path), limits=limits)
+
+
+def header_in(data: bytes, name: str, *, limits: Limits = LIMITS) -> Header:
+    """The header of the image in `data`. Errors: DataError."""
+    if other := format_of(data[:HEAD], name):
+        return header_by(other, data, name, limits)
+    return open_header(data, name, limits).header
 
 
 def format_at(path: Path) -> ImageFormat | None:

@@ -12,8 +12,8 @@ What is read, whatever the suffix claims (the header decides), is in one table, 
   alpha) are divided by it, and written back plain. Arrays (NPY, H x W or H x W x C) have no alpha.
 - Pages of a TIFF that are said to be the bands of one image (`formats.tiff.pages`) are read as that.
 - More than one frame (animation, multi-page TIFF) is refused: a silent first frame would be a wrong answer;
-  `imaging.pages` reads them all. The further pictures behind a JPEG (previews, depth maps) are not frames, nor are the
-  smaller copies and masks in a TIFF (`formats.tiff.previews`).
+  `imaging.guarded` reads them all. The further pictures behind a JPEG (previews, depth maps) are not frames, nor are
+  the smaller copies and masks in a TIFF (`formats.tiff.previews`).
 - Truncated or damaged files are refused by name; there is never half an image. So is whatever is not a regular file.
 - So is what would take too much memory or time: see `Limits`.
 
@@ -23,17 +23,19 @@ docs/converting.md has the table, written by a test.
 Plugins bring further formats (`imaging.image_format`); `readable()` and `writable()` are the suffixes of all that are
 in use.
 
-Fewer bits are rounded to the nearest; floats outside [0, 1] are refused where they would be. A `GuardedReader`
-(`imaging.sandbox`) reads the same for files that nobody vouches for: in a process that can be killed.
+Fewer bits are rounded to the nearest; floats outside [0, 1] are refused where they would be.
+
+Nobody vouches for the files that are read: what is not ordinary is decoded in a process that can be killed
+(`imaging.guarded`). Files that the product itself has written are read by `imaging.decode`.
 """
 
 from __future__ import annotations
 
 from translate.imaging.appearance.data import as_samples, read_samples
-from translate.imaging.decode import decode, probe, read
 from translate.imaging.encode import encode, write
 from translate.imaging.files import contents
 from translate.imaging.formats.table import READABLE, SUFFIXES
+from translate.imaging.guarded import decode, probe, read
 from translate.imaging.image import Bands, Header, Image, Limits
 from translate.imaging.image_format import readable, writable
 

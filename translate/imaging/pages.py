@@ -4,37 +4,19 @@ from __future__ import annotations
 
 from dataclasses import replace
 from io import BytesIO
-from pathlib import Path
-from typing import Any
-
-import numpy as np
 
 from translate.errors import DataError
 from translate.imaging.encode import held
-from translate.imaging.files import contents
 from translate.imaging.formats.codec import HEAD, Pages, Settings, damaged
 from translate.imaging.formats.table import CODECS, codec_of
 from translate.imaging.image import LIMITS, Limits
-
-Array = np.ndarray[Any, Any]
 
 PAGED = tuple(suffix for codec in CODECS if codec.paged for suffix in codec.suffixes)
 """Suffixes of files that may have several pages or frames, and are written with them, in lower case."""
 
 
-def pages(path: str | Path) -> list[Array]:
-    """All pages or frames of a file as arrays H x W x C, for `model(translate.pages("scan.tif"))`.
-
-    C is 1 (grey), 3 (RGB), 2 or 4, whose last channel is alpha, or more (bands). A file of one picture gives one.
-
-    Errors: DataError (an unreadable file, more pages than the limits of a file allow).
-    """
-    return [image.array for image in read_pages(Path(path)).images]
-
-
-def read_pages(path: Path, *, limits: Limits = LIMITS) -> Pages:
-    """All pages or frames of a file; of a file of one picture this one. Errors: DataError."""
-    data, name = contents(path, limits), str(path)
+def pages_in(data: bytes, name: str, *, limits: Limits = LIMITS) -> Pages:
+    """All pages or frames of the file in `data`; of a file of one picture this one. Errors: DataError."""
     codec = codec_of(data[:HEAD], name)
     try:
         return codec.read_pages(BytesIO(data), data, name, limits)

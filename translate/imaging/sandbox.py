@@ -7,7 +7,8 @@ codes, those of plugins), or one that warns where it should refuse (CMYK JPEG), 
 goes to a worker, which reads the file itself and sends the pixels back.
 
 This process and a worker (`imaging.sandbox_worker`) talk through the worker's standard input and output: a request is
-one line of JSON; an answer is one line of JSON, then the raw bytes of the arrays that it announces. A worker is started
+one line of JSON, then the bytes of what is no file of its own; an answer is one line of JSON, then the raw bytes of the
+arrays that it announces. A worker is started
 by `subprocess`, never forked: it holds no lock and no GPU of its parent, and starts alike on every system.
 """
 
@@ -30,7 +31,7 @@ from translate.device import cores
 from translate.errors import DataError
 from translate.imaging.colour.inks import Inks
 from translate.imaging.decode import decode_opened, open_header, probe
-from translate.imaging.files import contents, open_regular
+from translate.imaging.files import contents, leads_into_archive, open_regular
 from translate.imaging.formats.codec import HEAD, Pages
 from translate.imaging.formats.table import codec_of
 from translate.imaging.image import LIMITS, Header, Image, Limits
@@ -80,6 +81,13 @@ class GuardedReader:
         for worker in idle:
             worker.end()
 
+    def rest(self) -> None:
+        """Ends the workers that have nothing to do; others start when they are needed."""
+        with self._lock:
+            idle, self._idle = self._idle, []
+        for worker in idle:
+            worker.end()
+
     def stop(self) -> None:
         """Ends all workers at once, also those that still decode: whoever waits for them gets an error."""
         self.close()
@@ -87,40 +95,65 @@ class GuardedReader:
             for worker in self._busy:
                 worker.kill()
 
-    def read(self, path: Path) -> Image:
-        """The image in a file."""
-        if self._is_guarded(path):
-            return self._ask("read", path, _Worker.image)
+    def read(self, path: Path, *, indices: bool = False) -> Image:
+        """The image in a file, or in one of an archive; with `indices` the values that a label map stores."""
+        if (head := self._head(path)) is None:
+            return self.decode(contents(path, self.limits), str(path), indices=indices)
+        if _is_guarded(head, str(path)):
+            return self._ask("read", path, _Worker.image, indices=indices)
         data, name = contents(path, self.limits), str(path)
         # The bytes that are judged here are the bytes that are decoded: the file is not opened a second time.
         opened = open_header(data, name, self.limits)
         if opened.codec.is_ordinary(opened, data, name):
-            return decode_opened(opened, data, name)
+            return decode_opened(opened, data, name, indices=indices)
         del data, opened  # frees up to a gigabyte before the worker reads the file again
-        return self._ask("read", path, _Worker.image)
+        return self._ask("read", path, _Worker.image, indices=indices)
+
+    def decode(self, data: bytes, name: str, *, indices: bool = False) -> Image:
+        """The image in the bytes of a file; `name` is what errors call it."""
+        self.limits.check_file(len(data), name)
+        if not _is_guarded(data[:HEAD], name):
+            opened = open_header(data, name, self.limits)
+            if opened.codec.is_ordinary(opened, data, name):
+                return decode_opened(opened, data, name, indices=indices)
+        return self._ask("read", Path(name), _Worker.image, data, indices=indices)
 
     def probe(self, path: Path) -> Header:
-        """The header of an image file."""
-        if self._is_guarded(path):
-            return self._ask("probe", path, lambda _, answer: Header(**answer["header"]))
+        """The header of an image file, or of one in an archive."""
+        data = None
+        if (head := self._head(path)) is None:
+            data = contents(path, self.limits)
+            head = data[:HEAD]
+        if _is_guarded(head, str(path)):
+            return self._ask("probe", path, lambda _, answer: Header(**answer["header"]), data)
         return probe(path, limits=self.limits)
 
     def pages(self, path: Path) -> Pages:
         """All pages or frames of a file, in a worker."""
-        return self._ask("pages", path, _Worker.pages)
+        data = contents(path, self.limits) if self._head(path) is None else None
+        return self._ask("pages", path, _Worker.pages, data)
 
-    def _is_guarded(self, path: Path) -> bool:
-        """Whether a worker decodes the file, whatever is in it: nobody here knows what a plugin's decoder does."""
+    def _head(self, path: Path) -> bytes | None:
+        """The first bytes of a file; None of one in an archive, whose bytes a worker is sent."""
         try:
             with open_regular(path) as file:
-                head = file.read(HEAD)
-            return format_of(head, str(path)) is not None or codec_of(head, str(path)).guarded
+                return file.read(HEAD)
         except OSError as error:
+            if leads_into_archive(path, error):
+                return None
             raise DataError(f"{path}: {error.strerror or error}") from None
 
-    def _ask(self, what: str, path: Path, take: Callable[[_Worker, Mapping[str, Any]], T]) -> T:
+    def _ask(
+        self,
+        what: str,
+        path: Path,
+        take: Callable[[_Worker, Mapping[str, Any]], T],
+        data: bytes | None = None,
+        *,
+        indices: bool = False,
+    ) -> T:
         with self._free, self._worker() as worker:
-            return worker.ask(what, path, self.limits, take)
+            return worker.ask(what, path, self.limits, take, data, indices=indices)
 
     @contextmanager
     def _worker(self) -> Iterator[_Worker]:
@@ -143,6 +176,11 @@ class GuardedReader:
                     self._idle.append(worker)
             if not reusable:
                 worker.end()
+
+
+def _is_guarded(head: bytes, name: str) -> bool:
+    """Whether a worker decodes a file, whatever is in it: nobody here knows what a plugin's decoder does."""
+    return format_of(head, name) is not None or codec_of(head, name).guarded
 
 
 def _paths() -> list[str]:
@@ -208,14 +246,25 @@ class _Worker:
         finally:
             timer.cancel()
 
-    def ask(self, what: str, path: Path, limits: Limits, take: Callable[[_Worker, Mapping[str, Any]], T]) -> T:
-        """Sends a request and takes the answer. Errors: DataError."""
+    def ask(
+        self,
+        what: str,
+        path: Path,
+        limits: Limits,
+        take: Callable[[_Worker, Mapping[str, Any]], T],
+        data: bytes | None = None,
+        *,
+        indices: bool = False,
+    ) -> T:
+        """Sends a request, with the `data` of what is no file of its own, and takes the answer. Errors: DataError."""
         with self._at_most(limits.seconds) as late:
             try:
                 assert self._process.stdin
                 where = os.path.abspath(path)  # noqa: PTH100 - resolves no links: what is opened is what was named
-                request = {"what": what, "path": where, "name": str(path), "limits": vars(limits)}
-                self._process.stdin.write(json.dumps({**request, "formats": [*FORMATS]}).encode() + b"\n")
+                request = {"what": what, "path": where, "name": str(path), "limits": vars(limits), "indices": indices}
+                request |= {"formats": [*FORMATS]} | ({} if data is None else {"bytes": len(data)})
+                self._process.stdin.write(json.dumps(request).encode() + b"\n")
+                self._process.stdin.write(data or b"")
                 self._process.stdin.flush()
                 answer = self._receive()
                 if "error" in answer:

@@ -19,10 +19,12 @@ from typing import Any, BinaryIO
 import numpy as np
 
 from translate.errors import DataError
-from translate.imaging.decode import format_at, probe, read
+from translate.imaging.decode import decode, format_at, header_in, probe
+from translate.imaging.files import contents
+from translate.imaging.formats.codec import HEAD
 from translate.imaging.image import Image, Limits
-from translate.imaging.image_format import FORMATS, register_places
-from translate.imaging.pages import read_pages
+from translate.imaging.image_format import FORMATS, format_of, register_places
+from translate.imaging.pages import pages_in
 
 Array = np.ndarray[Any, Any]
 
@@ -41,7 +43,8 @@ def serve() -> None:
         _set_alarm(limits.seconds)
         try:
             _take_formats(request["formats"])
-            answer, arrays = _answer(request["what"], Path(request["path"]), limits)
+            data = sys.stdin.buffer.read(request["bytes"]) if "bytes" in request else None
+            answer, arrays = _answer(request, data, limits)
         except DataError as error:
             text = str(error)
             answer, arrays = {"error": text.replace(request["path"], request["name"], 1)}, []
@@ -62,29 +65,36 @@ def _take_formats(places: Sequence[str]) -> None:
         raise DataError(f"the plugin of an image format cannot be imported: {type(error).__name__}: {error}") from None
 
 
-def _answer(what: str, path: Path, limits: Limits) -> tuple[dict[str, Any], list[Any]]:
-    """The line of an answer and the arrays behind it: pixels, alpha, profile and inks, as far as there are any."""
+def _answer(request: Mapping[str, Any], data: bytes | None, limits: Limits) -> tuple[dict[str, Any], list[Any]]:
+    """The line of an answer and the arrays behind it: pixels, alpha, profile and inks, as far as there are any.
+
+    `data` are those of an image that is no file of its own.
+    """
+    what, path = request["what"], Path(request["path"])
+    size = path.stat().st_size if data is None else len(data)
+    name = str(path) if data is None else request["name"]
     if what == "pages":
-        return _pages(path, limits)
+        return _pages(path, data, name, size, limits)
     # A plugin's format may have to decode the image to know its header.
-    plugin = format_at(path)
-    _allow(_ROOM + (2 * path.stat().st_size + 3 * limits.decoded if plugin else 0))
-    header = probe(path, limits=limits)
+    plugin = format_at(path) if data is None else format_of(data[:HEAD], name)
+    _allow(_ROOM + (2 * size + 3 * limits.decoded if plugin else 0))
+    header = probe(path, limits=limits) if data is None else header_in(data, name, limits=limits)
     if what == "probe":
         return {"header": vars(header)}, []
     # Twice the file (as read, and a decoder's copy) and six times the pixels (decoded, in wider arithmetic, upright).
     if not plugin:
-        _allow(_ROOM + 2 * path.stat().st_size + 6 * header.decoded)
-    image = read(path, limits=limits)
+        _allow(_ROOM + 2 * size + 6 * header.decoded)
+    data = contents(path, limits) if data is None else data
+    image = decode(data, name, limits=limits, indices=request["indices"])
     if header.format == "jpeg":
-        _check_warnings(path)
+        _check_warnings(data, name)
     return _described(image)
 
 
-def _pages(path: Path, limits: Limits) -> tuple[dict[str, Any], list[Any]]:
+def _pages(path: Path, data: bytes | None, name: str, size: int, limits: Limits) -> tuple[dict[str, Any], list[Any]]:
     """The line of an answer about all pages of a file, and the arrays of one page behind those of the other."""
-    _allow(_ROOM + 2 * path.stat().st_size + 3 * limits.decoded)
-    pages = read_pages(path, limits=limits)
+    _allow(_ROOM + 2 * size + 3 * limits.decoded)
+    pages = pages_in(contents(path, limits) if data is None else data, name, limits=limits)
     lines, arrays = [], []
     for image in pages.images:
         line, of_page = _described(image)
@@ -109,7 +119,7 @@ def _described(image: Image) -> tuple[dict[str, Any], list[Any]]:
     return answer | ({"metadata": image.metadata.to_json()} if image.metadata else {}), arrays
 
 
-def _check_warnings(path: Path) -> None:
+def _check_warnings(data: bytes, name: str) -> None:
     """Takes for an error what OpenCV's libjpeg prints of a JPEG: data that end early, or are left over.
 
     It prints to descriptor 2, which leads to a file meanwhile; no other thread prints in a worker. Errors: DataError.
@@ -120,14 +130,14 @@ def _check_warnings(path: Path) -> None:
     with tempfile.TemporaryFile() as printed:
         os.dup2(printed.fileno(), 2)
         try:
-            cv2.imdecode(np.fromfile(path, np.uint8), cv2.IMREAD_UNCHANGED)
+            cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_UNCHANGED)
         finally:
             os.dup2(stderr, 2)
             os.close(stderr)
         printed.seek(0)
         words = printed.read(300).decode(errors="replace").strip()
     if words:
-        raise DataError(f"{path}: damaged or truncated JPEG: {words.splitlines()[0]}")
+        raise DataError(f"{name}: damaged or truncated JPEG: {words.splitlines()[0]}")
 
 
 def _say(answers: BinaryIO, answer: Mapping[str, Any], *arrays: Array) -> None:

@@ -15,7 +15,7 @@ from translate.contracts import Config, Frames, Image, Side
 from translate.data.dataset import file_names
 from translate.data.ranges.percentiles import Range, ranges_of
 from translate.errors import DataError
-from translate.imaging.io import read
+from translate.imaging.decode import read
 from translate.text import number
 from translate.threads import ordered_map
 

@@ -12,8 +12,8 @@ from translate.errors import DataError
 from translate.imaging.appearance.handling import of_data
 from translate.imaging.appearance.look import as_training_image
 from translate.imaging.appearance.nodata import holds_none
-from translate.imaging.decode import read
 from translate.imaging.formats.samples import exact_floats
+from translate.imaging.guarded import read
 from translate.imaging.image import Bands, Image
 
 Array = np.ndarray[Any, Any]

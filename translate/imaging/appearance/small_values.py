@@ -9,7 +9,6 @@ from pathlib import Path
 from translate.errors import DataError
 from translate.imaging.appearance.handling import Handling
 from translate.imaging.appearance.look import white_of
-from translate.imaging.decode import probe
 from translate.imaging.image import Limits
 from translate.imaging.sandbox import GuardedReader
 
@@ -29,7 +28,7 @@ def note_on_small_values(paths: Iterable[Path], limits: Limits, handling: Handli
             if path.suffix.lower() not in SUFFIXES:
                 continue
             try:
-                if probe(path, limits=limits).dtype != "uint16":
+                if reader.probe(path).dtype != "uint16":
                     continue
                 image = reader.read(path)
             except DataError:  # the conversion will tell

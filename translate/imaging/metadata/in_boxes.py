@@ -46,7 +46,7 @@ def read_avif(data: bytes) -> Metadata:
 
 def read_heic(data: bytes) -> Metadata:
     """The metadata of a HEIC file."""
-    file = decoder("pillow_heif", "", "HEIC photos", "pillow-heif").open_heif(BytesIO(data))
+    file = decoder("pillow_heif", "", "HEIC photos", "pillow-heif", "heic").open_heif(BytesIO(data))
     return _of_info(file[file.primary_index].info)
 
 

@@ -98,7 +98,7 @@ class Heic(_Heif):
         return head[4:8] == b"ftyp" and _AVIF.isdisjoint(names) and not _HEIC.isdisjoint(names)
 
     def decode(self, opened: Opened, data: bytes, name: str) -> Image:
-        heif = decoder("pillow_heif", name, "HEIC photos", "pillow-heif")
+        heif = decoder("pillow_heif", name, "HEIC photos", "pillow-heif", "heic")
         file = heif.open_heif(BytesIO(data), convert_hdr_to_8bit=False)
         picture = file[file.primary_index]
         array: Array = np.asarray(picture)
