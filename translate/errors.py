@@ -30,6 +30,14 @@ class DataError(TranslateError):
     """An image or a dataset that cannot be read, paired or written; the message names the file."""
 
 
+class DamagedError(DataError):
+    """An image file that is not whole, or contradicts itself: another copy of it may be good."""
+
+
+class UnsupportedError(DataError):
+    """An image file that may be good and is not read here; the message names what it is, and the way out."""
+
+
 class StageError(TranslateError):
     """A pipeline stage that failed; the message names the stage and the cause."""
 

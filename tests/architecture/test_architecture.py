@@ -116,7 +116,7 @@ ALGORITHMS = (
     "translate/training/trainer.py",
     "translate/conversion/worker.py",
     "translate/conversion/journal.py",
-    "translate/imaging/sandbox.py",
+    "translate/imaging/guard/process.py",
     "translate/imaging/formats/tiff/directory.py",
     "translate/data/loading/*.py",
 )

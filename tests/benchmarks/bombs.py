@@ -425,7 +425,7 @@ def main() -> int:
     argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter).parse_args()
     from PIL import Image
 
-    from translate.imaging.sandbox import GuardedReader
+    from translate.imaging.guard.reader import GuardedReader
 
     wrong = 0
     print(f"{'bomb':<50}{'bytes':>15}{'s':>7}{'MB':>6}  reason")

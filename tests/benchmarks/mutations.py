@@ -611,7 +611,7 @@ def read_again(reader: Any, path: Path) -> Array | None:
 
 def judge(cases: list[Case], source: Path, target: Path) -> Iterator[tuple[Case, str]]:
     """(case, what became of it) of all; more rows than inputs, or fewer, are an AssertionError."""
-    from translate.imaging.sandbox import GuardedReader
+    from translate.imaging.guard.reader import GuardedReader
 
     rows: dict[str, Any] = {}
     for line in (target / "results.jsonl").read_text("utf-8").splitlines():

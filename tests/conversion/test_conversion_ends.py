@@ -72,7 +72,7 @@ def in_order(work):
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGTERM, 75), (signal.SIGHUP, 129), (signal.SIGINT, 130)])
 def test_signals_end_a_conversion_whose_decoder_hangs(work, number, code):
     with start(work, stderr=subprocess.PIPE) as process:
-        decoders = helpers(process, "sandbox_worker")
+        decoders = helpers(process, "imaging.guard.worker")
         for decoder in decoders:
             decoder.suspend()
         time.sleep(1)

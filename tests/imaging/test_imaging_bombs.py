@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from data_images import benchmark, picture, saved
 
-from translate.imaging.sandbox import GuardedReader
+from translate.imaging.guard.reader import GuardedReader
 
 
 @pytest.mark.skipif(not Path("/proc/self/clear_refs").exists(), reason="memory is measured by Linux")

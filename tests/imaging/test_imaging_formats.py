@@ -20,8 +20,8 @@ import translate
 from translate.errors import DataError
 from translate.imaging.decode import decode, probe, read
 from translate.imaging.formats.table import CODECS, SUFFIXES, codec_for
+from translate.imaging.guard.reader import GuardedReader
 from translate.imaging.io import encode
-from translate.imaging.sandbox import GuardedReader
 
 Array = np.ndarray[Any, Any]
 MUTATIONS = benchmark("mutations")

@@ -19,10 +19,10 @@ import pytest
 from data_images import picture, saved, smooth
 
 from translate.errors import DataError
-from translate.imaging import sandbox as guarded
 from translate.imaging.decode import probe, read
+from translate.imaging.guard import process as guarded
+from translate.imaging.guard.reader import GuardedReader
 from translate.imaging.io import Image, Limits, encode
-from translate.imaging.sandbox import GuardedReader
 
 
 @pytest.fixture
@@ -126,7 +126,7 @@ def test_a_file_that_changes_its_size_is_refused(tmp_path: Path, monkeypatch: py
 def stub(monkeypatch: pytest.MonkeyPatch, code: str) -> None:
     """Workers run `code` before they serve."""
     start = guarded._START.replace("; serve()", "")
-    monkeypatch.setattr(guarded, "_START", f"{start}\nimport translate.imaging.sandbox_worker as g\n{code}\nserve()")
+    monkeypatch.setattr(guarded, "_START", f"{start}\nimport translate.imaging.guard.worker as g\n{code}\nserve()")
 
 
 def test_a_decoder_that_hangs_is_killed_and_replaced(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -222,7 +222,7 @@ def test_no_process_is_left(tmp_path: Path) -> None:
 def test_the_worker_ends_with_its_parent(tmp_path: Path) -> None:
     path = files(tmp_path)[3]
     code = (
-        "import os, signal, sys; from pathlib import Path; from translate.imaging.sandbox import GuardedReader\n"
+        "import os, signal, sys; from pathlib import Path; from translate.imaging.guard.reader import GuardedReader\n"
         "reader = GuardedReader(); reader.read(Path(sys.argv[1])); print(reader._idle[0]._process.pid, flush=True)\n"
         "os.kill(os.getpid(), signal.SIGKILL)"
     )

@@ -15,9 +15,10 @@ from data_images import picture
 
 import translate
 from translate.errors import DataError
-from translate.imaging import guarded, io, sandbox
+from translate.imaging import guarded, io
 from translate.imaging.appearance.data import read_samples
 from translate.imaging.convert import as_image
+from translate.imaging.guard import process
 from translate.imaging.image import Limits
 from translate.imaging.io import encode
 from translate.imaging.thumbnail import data_uri
@@ -49,12 +50,12 @@ def fresh() -> Iterator[None]:
 
 def stub(monkeypatch: pytest.MonkeyPatch, code: str) -> None:
     """Decoders of workers run `code` for files that are called bad."""
-    start = sandbox._START.replace("; serve()", "")
+    start = process._START.replace("; serve()", "")
     wrapped = "decode, pages = g.decode, g.pages_in\n"
     for name, original in (("decode", "decode"), ("pages_in", "pages")):
         wrapped += f"def f(d, n, _of={original}, **o):\n    if 'bad' in n:\n        {code}\n    return _of(d, n, **o)\n"
         wrapped += f"g.{name} = f\n"
-    monkeypatch.setattr(sandbox, "_START", f"{start}\nimport translate.imaging.sandbox_worker as g\n{wrapped}serve()")
+    monkeypatch.setattr(process, "_START", f"{start}\nimport translate.imaging.guard.worker as g\n{wrapped}serve()")
 
 
 @pytest.mark.parametrize(
@@ -115,6 +116,7 @@ def test_a_forked_process_has_workers_of_its_own(tmp_path: Path) -> None:
 
 def test_workers_without_work_end(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(guarded, "IDLE", 0.2)
+    monkeypatch.setattr(guarded, "_shared", guarded._Shared())
     path = tmp_path / "x.tif"
     path.write_bytes(encode(picture(), ".tif"))
     io.read(path)

@@ -11,8 +11,8 @@ import numpy as np
 import pytest
 
 from translate.errors import DataError
+from translate.imaging.guard.reader import GuardedReader
 from translate.imaging.io import Image, Limits, decode, encode, probe, read, write
-from translate.imaging.sandbox import GuardedReader
 
 Array = np.ndarray[Any, Any]
 

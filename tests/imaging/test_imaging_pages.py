@@ -11,8 +11,8 @@ import pytest
 import tifffile
 
 from translate.errors import DataError
+from translate.imaging.guard.reader import GuardedReader
 from translate.imaging.io import decode, probe, read
-from translate.imaging.sandbox import GuardedReader
 
 Array = np.ndarray[Any, Any]
 

@@ -31,7 +31,7 @@ def start_as_on_windows(self, *words, pass_fds=(), preexec_fn=None, **options):
 
 subprocess.Popen.__init__ = start_as_on_windows
 from translate.errors import DataError
-from translate.imaging.sandbox import GuardedReader
+from translate.imaging.guard.reader import GuardedReader
 
 whole, broken = map(Path, sys.argv[1:])
 with GuardedReader() as reader:

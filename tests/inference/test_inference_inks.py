@@ -10,8 +10,8 @@ from torch import nn
 
 from translate.conversion.convert import convert
 from translate.conversion.options import ConvertOptions
+from translate.imaging.guard.reader import GuardedReader
 from translate.imaging.io import read
-from translate.imaging.sandbox import GuardedReader
 
 GRID = 9
 

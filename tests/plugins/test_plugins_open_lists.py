@@ -16,9 +16,9 @@ from click.testing import CliRunner, Result
 from translate.cli import main
 from translate.errors import DataError, PluginError
 from translate.imaging import image_format
+from translate.imaging.guard.reader import GuardedReader
 from translate.imaging.image_format import FORMATS, writer_of
 from translate.imaging.io import READABLE, SUFFIXES, encode, probe, read, readable, writable, write
-from translate.imaging.sandbox import GuardedReader
 from translate.plugins import Registry, switched
 from translate.testing import assert_exporter_conforms, assert_format_conforms
 

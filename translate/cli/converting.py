@@ -150,6 +150,7 @@ def _json(summary: Summary) -> dict[str, Any]:
     keys = ("done", "kept", "failed", "skipped", "ignored", "diversity", "seconds", "bytes")
     paths = {"results": summary.journal, "contact": summary.report}
     values: dict[str, Any] = {key: getattr(summary, key) for key in keys}
+    values |= {"kinds": {**summary.kinds}}
     return values | {key: str(path) if path else None for key, path in paths.items()}
 
 
@@ -157,7 +158,7 @@ def _tell(summary: Summary, output: Path, samples: int, out: Console) -> None:
     new, rate = summary.done - summary.kept, summary.rate
     columns: dict[str, Any] = {"converted": new}
     columns |= {"before": summary.kept} if summary.kept else {}
-    columns |= {"failed": summary.failed, "skipped": summary.skipped}
+    columns |= {"failed": summary.failed, "skipped": summary.skipped, **summary.kinds}
     columns |= {"passed over": summary.ignored} if summary.ignored else {}
     columns |= {"seconds": round(summary.seconds, 1), "images/s": round(rate, 2) if rate else None}
     out.table(f"to {output}", list(columns), [list(columns.values())])

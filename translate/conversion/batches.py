@@ -5,7 +5,7 @@ from __future__ import annotations
 import errno
 import time
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from itertools import combinations
@@ -15,7 +15,7 @@ import numpy as np
 
 from translate.conversion.items import Entry, Outcome
 from translate.conversion.options import ConvertOptions
-from translate.errors import StageError, TranslateError
+from translate.errors import DamagedError, StageError, TranslateError, UnsupportedError
 from translate.imaging.formats.codec import Pages
 from translate.imaging.image import distance
 from translate.imaging.io import Header, Image
@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 
 FULL = (errno.ENOSPC, errno.EDQUOT, errno.EROFS)
 """errno values that abort the conversion, since no image after it would fare better: disk full, quota, read-only."""
+KINDS: Mapping[type[Exception], str] = {DamagedError: "damaged", UnsupportedError: "unsupported"}
+"""Words for errors of files, in results and at the terminal; a file that is `odd` is read."""
 ALONE = "alone"
 """Stands for what images have in common that go through the network one by one."""
 
@@ -35,7 +37,8 @@ class Task:
     """One image on its way; `reason` is set by whatever failed first.
 
     `bytes`: of the decoded image, as its header says. `outputs`: the pictures of all samples, in the order of their
-    names; `values`: their classes and vectors by name, of each sample.
+    names; `values`: their classes and vectors by name, of each sample. `kind`: whether a file that failed is `damaged`
+    or `unsupported`; `notes`: what is odd about one that was read.
     """
 
     entry: Entry
@@ -47,6 +50,8 @@ class Task:
     outputs: list[Image] = field(default_factory=list)
     values: list[dict[str, Any]] = field(default_factory=list)
     seconds: float = 0.0
+    kind: str = ""
+    notes: tuple[str, ...] = ()
 
     @property
     def wanted(self) -> bool:
@@ -65,7 +70,7 @@ class Task:
                     f"{error.strerror}: the conversion stopped at {self.entry.item.name!r}, and what is done stays "
                     f"done; make room and start the same command again"
                 ) from None
-            self.reason = self._in_words(error)
+            self.reason, self.kind = self._in_words(error), KINDS.get(type(error), "")
             self.image, self.outputs = None, []
         finally:
             self.seconds += time.perf_counter() - began

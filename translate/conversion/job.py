@@ -91,10 +91,13 @@ class Conversion:
         """Names the outputs, whose row is written, and counts."""
         for file, target in outcome.files:
             tally.bytes += _place(file, target, outcome.replace)
-        before = len(tally.failures)
+        before, notes = len(tally.failures), len(tally.oddities)
         tally.add(outcome)
+        for name, note in tally.oddities[notes:]:
+            self.console.say(shown(f"note: {name}: odd, and read all the same: {note}"))
         for name, reason in tally.failures[before:]:
-            self.console.warn(shown(f"{name}: {reason}"))
+            kind = outcome.row.get("kind")
+            self.console.warn(shown(f"{name}: {reason}" if not kind or kind in reason else f"{name}: {kind}: {reason}"))
 
     def _tell_more(self, tally: Tally, journal: Journal | None) -> None:
         more = tally.statuses["failed"] - SHOWN

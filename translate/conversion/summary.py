@@ -18,6 +18,9 @@ class Summary:
     """How a conversion ended. `failures` are the first (name, reason); `ignored` counts files that are no images, or
     hidden; `kept` how many of the `done` an earlier conversion had done. `bytes` of what was written.
 
+    `kinds` counts files that were `damaged`, `unsupported` or `odd`; the last were read, and `oddities` are the first
+    (name, note).
+
     `diversity`: of several samples, the mean distance between two of the same image (see `batches.diversity`).
     `journal`: the file with a row for every input; `report`: the page of pictures. `settings`: what decided the
     outputs, as it is compared with that of a later conversion into the same folder.
@@ -35,6 +38,8 @@ class Summary:
     seconds: float = 0.0
     bytes: int = 0
     settings: Mapping[str, Any] = field(default_factory=dict)
+    kinds: Mapping[str, int] = field(default_factory=dict)
+    oddities: tuple[tuple[str, str], ...] = ()
 
     @property
     def rate(self) -> float | None:
@@ -57,11 +62,17 @@ class Tally:
     statuses: dict[str, int] = field(default_factory=lambda: dict.fromkeys(("done", "failed", "skipped"), 0))
     failures: list[tuple[str, str]] = field(default_factory=list)
     diversities: list[float] = field(default_factory=list)
+    kinds: dict[str, int] = field(default_factory=lambda: dict.fromkeys(("damaged", "unsupported", "odd"), 0))
+    oddities: list[tuple[str, str]] = field(default_factory=list)
 
     def add(self, outcome: Outcome) -> None:
         """Counts an outcome of this conversion."""
         row = outcome.row
         self.statuses[row["status"]] += 1
+        if (kind := row.get("kind")) in self.kinds:
+            self.kinds[kind] += 1
+        if row.get("note") and outcome.origin == "new" and len(self.oddities) < SHOWN:
+            self.oddities.append((row["input"], row["note"]))
         if row["status"] == "failed":
             self._add_failure(row)
             return
@@ -89,4 +100,6 @@ class Tally:
             seconds=seconds,
             bytes=self.bytes,
             settings=settings,
+            kinds={kind: count for kind, count in self.kinds.items() if count},
+            oddities=tuple(self.oddities),
         )

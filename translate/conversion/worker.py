@@ -25,9 +25,9 @@ from translate.imaging.convert import deepened
 from translate.imaging.decode import is_lossless
 from translate.imaging.encode import too_large
 from translate.imaging.formats.codec import Pages
+from translate.imaging.guard.reader import GuardedReader
 from translate.imaging.io import Header, Image, encode, writable
 from translate.imaging.pages import encode_pages
-from translate.imaging.sandbox import GuardedReader
 from translate.inference.precision import is_deep
 from translate.inference.program import MAIN as OUTPUT
 from translate.threads import ordered_map
@@ -129,8 +129,11 @@ class Worker:
                     raise StageError(item.reason)
                 if self._options.pages == "all" and not task.bytes:  # no header of one picture was read
                     task.pages = self._reader.pages(item.source)
+                    notes = chain.from_iterable(page.notes for page in task.pages.images)
+                    task.notes = tuple(dict.fromkeys(notes))
                     continue
                 image = self._reader.read(item.source)
+                task.notes = image.notes
                 task.image = deepened(image) if self._options.deep else image
                 task.others = {name: self._reader.read(path) for name, path in item.others.items()}
         return batch
@@ -232,7 +235,10 @@ class Worker:
         if task.reason:
             for file, _ in files:
                 file.unlink(missing_ok=True)
-            return Outcome(make_row(entry.item, "failed", task.reason, seconds=seconds), window=entry.window)
+            kind = {"kind": task.kind} if task.kind else {}
+            return Outcome(make_row(entry.item, "failed", task.reason, seconds=seconds, **kind), window=entry.window)
+        if task.notes:
+            extra_columns |= {"kind": "odd", "note": "; ".join(task.notes)}
         results: dict[str, Any] = {}  # an input whose outputs are all classes and numbers has no files
         if len(names) == 1:
             results = {"output": names[0], "sha256": hashes[0]}

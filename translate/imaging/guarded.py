@@ -1,7 +1,7 @@
 """Reads image files wherever the product does: ordinary ones here, all others in processes that can be killed.
 
-One `GuardedReader` (`imaging.sandbox`) serves a whole process. Its workers start with the first file that needs one,
-and end when none has been needed for a while.
+One `GuardedReader` (`imaging.guard.reader`) serves a whole process. Its workers start with the first file that needs
+one, and end when none has been needed for a while.
 """
 
 from __future__ import annotations
@@ -16,8 +16,8 @@ from typing import Any
 import numpy as np
 
 from translate.imaging.formats.codec import Pages
+from translate.imaging.guard.reader import GuardedReader
 from translate.imaging.image import LIMITS, Header, Image, Limits
-from translate.imaging.sandbox import GuardedReader
 
 Array = np.ndarray[Any, Any]
 

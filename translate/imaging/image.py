@@ -108,7 +108,8 @@ class Image:
     describes `pixels`; `mode` as in `Header`: C is 1 or 3, and any number in the mode `bands`. With a `palette` of 256
     RGB colours the pixels, H x W x 1 uint8, are indices into it. `ranges` are the values that are 0 and 1 to a viewer,
     of all bands or of each; None where these are black and white of the type. `metadata` are what the file says
-    besides. `inks` are those of a file of four, whose colours on paper the pixels are."""
+    besides. `inks` are those of a file of four, whose colours on paper the pixels are. `notes` say what is odd about
+    the file, which was read all the same."""
 
     pixels: Array
     alpha: Array | None = None
@@ -118,6 +119,7 @@ class Image:
     ranges: Sequence[tuple[float, float]] | None = None
     metadata: Metadata | None = None
     inks: Inks | None = None
+    notes: tuple[str, ...] = ()
 
     @property
     def profile(self) -> bytes | None:

@@ -13,7 +13,7 @@ from typing import Any, ClassVar
 import numpy as np
 
 from translate.contracts import Configured, NoOptions
-from translate.errors import DataError, PluginError
+from translate.errors import DamagedError, DataError, PluginError
 from translate.imaging.formats.table import READABLE, RESERVED, SUFFIXES, is_built_in
 from translate.imaging.image import BANDS, Header, Image, Limits
 
@@ -187,11 +187,11 @@ def _asked(kind: ImageFormat, name: str, call: Callable[[], Any]) -> Any:
     try:
         return call()
     except DataError as error:
-        raise DataError(f"{name}: {error}") from None
+        raise type(error)(f"{name}: {error}") from None
     except MemoryError:
         raise
     except Exception as error:
-        raise DataError(f"{name}: damaged or truncated {kind.name}: {_words(error)}") from None
+        raise DamagedError(f"{name}: damaged or truncated {kind.name}: {_words(error)}") from None
 
 
 def _words(error: Exception) -> str:

@@ -9,8 +9,8 @@ from pathlib import Path
 from translate.errors import DataError
 from translate.imaging.appearance.handling import Handling
 from translate.imaging.appearance.look import white_of
+from translate.imaging.guard.reader import GuardedReader
 from translate.imaging.image import Limits
-from translate.imaging.sandbox import GuardedReader
 
 LOOKED_AT, DEEP = 32, 4
 """Headers that are read at most, and images of 16 bits among them."""

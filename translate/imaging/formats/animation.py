@@ -10,7 +10,7 @@ import numpy as np
 from PIL import Image as Pillow
 from PIL.ImageFile import ImageFile
 
-from translate.errors import DataError
+from translate.errors import DataError, UnsupportedError
 from translate.imaging.formats.codec import Pages
 from translate.imaging.image import FRAMES, Header, Image, Limits
 from translate.imaging.pixels import to8
@@ -24,7 +24,7 @@ def frames_of(file: ImageFile, kind: str, size: int, name: str, limits: Limits) 
     count = int(getattr(file, "n_frames", 1))
     width, height = file.size
     if count > FRAMES:
-        raise DataError(f"{name}: more than {FRAMES:,} frames in one file; extract them into files of their own")
+        raise UnsupportedError(f"{name}: more than {FRAMES:,} frames in one file; extract them into files of their own")
     limits.check(Header(kind, width, height, 3, 8, True, "rgb"), size, name)
     if 4 * width * height * count > limits.decoded:
         raise DataError(f"{name}: {count} frames of {width} x {height} pixels are more than {limits.decoded:,} bytes")

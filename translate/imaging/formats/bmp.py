@@ -6,7 +6,7 @@ import struct
 
 from PIL.BmpImagePlugin import BmpImageFile
 
-from translate.errors import DataError
+from translate.errors import DamagedError
 from translate.imaging.formats.codec import Keeps, Opened, Settings
 from translate.imaging.formats.pillow_file import PillowCodec, saved
 from translate.imaging.image import Image
@@ -39,7 +39,7 @@ def check_bmp(data: bytes, name: str) -> None:
     Errors: DataError.
     """
     if len(data) < 34:
-        raise DataError(f"{name}: truncated BMP: the header is not whole")
+        raise DamagedError(f"{name}: truncated BMP: the header is not whole")
     start, header = struct.unpack("<II", data[10:18])  # where the pixels begin; the length of the second header
     if header == 12:  # OS/2's, with sizes of 16 bits and no compression
         width, height, planes, depth = struct.unpack("<HHHH", data[18:26])
@@ -47,8 +47,8 @@ def check_bmp(data: bytes, name: str) -> None:
     else:
         width, height, planes, depth, packing = struct.unpack("<iiHHI", data[18:34])
     if width < 1 or height == 0 or planes != 1 or start < 14 + header:
-        raise DataError(f"{name}: damaged BMP: its header contradicts itself")
+        raise DamagedError(f"{name}: damaged BMP: its header contradicts itself")
     # A negative height means that the first row is the upper one. Each row fills whole words of 32 bits.
     rows = abs(height) * ((width * depth + 31) // 32 * 4)
     if packing in (0, 3, 6) and len(data) < start + rows:
-        raise DataError(f"{name}: truncated BMP: {len(data):,} of {start + rows:,} bytes")
+        raise DamagedError(f"{name}: truncated BMP: {len(data):,} of {start + rows:,} bytes")

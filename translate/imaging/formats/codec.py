@@ -13,8 +13,9 @@ from typing import Any, BinaryIO, ClassVar
 
 import numpy as np
 
-from translate.errors import DataError
+from translate.errors import DamagedError, DataError, UnsupportedError
 from translate.imaging.colour.inks import Inks
+from translate.imaging.colour.transform import is_whole
 from translate.imaging.image import FRAMES, Header, Image, Limits
 from translate.imaging.pixels import upright
 
@@ -27,6 +28,8 @@ PLAUSIBLE = 100
 """Decoded bytes per byte of the file up to which a large PNG or JPEG is ordinary."""
 SMALL = 1 << 24
 """Decoded bytes of an image that is ordinary whatever its file's size is."""
+BAD_PROFILE = "its colour profile is damaged and passed over"
+"""What is odd about a file whose profile has another size than it says, or tags outside of it."""
 LARGE = 1 << 28
 """Decoded bytes from which on no image is ordinary."""
 
@@ -160,7 +163,7 @@ def damaged(name: str, kind: str, error: Exception | str) -> DataError:
     why = str(error) or type(error).__name__
     if "MAX_TEXT_" in why:
         why = "its texts or its profile unpack to more than a megabyte; a decompression bomb?"
-    return DataError(f"{name}: damaged or truncated {kind.upper()}: {why}")
+    return DamagedError(f"{name}: damaged or truncated {kind.upper()}: {why}")
 
 
 def decoder(module: str, name: str, what: str, package: str, extra: str = "") -> Any:
@@ -172,7 +175,7 @@ def decoder(module: str, name: str, what: str, package: str, extra: str = "") ->
         return importlib.import_module(module)
     except ImportError:
         install = f"translate-i2i[{extra}]" if extra else package
-        raise DataError(f"{name}: {what} need the package {package}: pip install '{install}'") from None
+        raise UnsupportedError(f"{name}: {what} need the package {package}: pip install '{install}'") from None
 
 
 def check_frames(frames: int, name: str) -> None:
@@ -187,11 +190,13 @@ def check_frames(frames: int, name: str) -> None:
 
 @dataclass(frozen=True)
 class Still:
-    """The canvas of a WebP or GIF file and how many frames are on it (not counted beyond `FRAMES`)."""
+    """The canvas of a WebP or GIF file and how many frames are on it (not counted beyond `FRAMES`); `odd` says what is
+    odd about it."""
 
     width: int
     height: int
     frames: int
+    odd: str = ""
 
 
 def check_still(kind: str, still: Still, size: int, name: str, limits: Limits) -> None:
@@ -210,7 +215,8 @@ def turned(opened: Opened, pixels: Array, alpha: Array | None, icc: bytes | None
     inks = Inks(pixels, icc) if icc and header.mode == "cmyk" and pixels.shape[2] == 4 else None
     if inks:
         pixels = inks.colours()
-    return Image(pixels, alpha, matching(icc, header.channels, header.mode), header.mode, inks=inks)
+    notes = (BAD_PROFILE,) if icc and not is_whole(icc) else ()
+    return Image(pixels, alpha, matching(icc, header.channels, header.mode), header.mode, inks=inks, notes=notes)
 
 
 def matching(icc: bytes | None, channels: int, mode: str = "") -> bytes | None:

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import struct
+from dataclasses import replace
 from io import SEEK_CUR, BytesIO
 from typing import BinaryIO
 
 from PIL.GifImagePlugin import GifImageFile
 
-from translate.errors import DataError
+from translate.errors import DamagedError, DataError
 from translate.imaging.formats.animation import animated, frames_of
-from translate.imaging.formats.codec import Pages, Settings, Still, check_still
+from translate.imaging.formats.codec import Opened, Pages, Settings, Still, check_still
 from translate.imaging.formats.pillow_file import PillowCodec
-from translate.imaging.image import FRAMES, Limits
+from translate.imaging.image import FRAMES, Image, Limits
 
 # A transparent canvas may be this many times as large as the first picture on it.
 _CANVAS = 16
@@ -34,6 +35,12 @@ class Gif(PillowCodec):
     def write_pages(self, pages: Pages, name: str, settings: Settings) -> bytes:
         return animated(pages, "GIF", optimize=False, disposal=2)
 
+    def decode(self, opened: Opened, data: bytes, name: str) -> Image:
+        odd = gif_info(BytesIO(data), name).odd
+        # Pillow looks for the trailer.
+        image = super().decode(opened, data, name)
+        return replace(image, notes=(*image.notes, odd)) if odd else image
+
     def check_header(self, stream: BinaryIO, size: int, name: str, limits: Limits) -> None:
         stream.seek(0)
         check_still(self.name, gif_info(stream, name), size, name, limits)
@@ -45,30 +52,36 @@ def gif_info(stream: BinaryIO, name: str) -> Still:
     stream.seek(6)  # behind the signature: width, height, flags, background, aspect; then the global colour table
     width, height, flags = struct.unpack("<HHB", _exactly(stream, 7, name)[:5])
     _exactly(stream, _colours(flags), name)
-    frames, clear = 0, False
-    while (kind := _exactly(stream, 1, name)) != b";":
+    frames, clear, animated_too, odd = 0, False, False, ""
+    while (kind := stream.read(1)) != b";":
+        if not kind and frames == 1 and not animated_too:  # the picture is whole, and only the trailer is missing
+            odd = "its end is missing"
+            break
+        kind = kind or _exactly(stream, 1, name)
         if kind == b"!":  # an extension, whose label follows
-            if _exactly(stream, 1, name) == b"\xf9":  # its block: length, flags, delay, transparent colour, end
+            label = _exactly(stream, 1, name)
+            animated_too = animated_too or label == b"\xff"  # of an application: how often frames are repeated
+            if label == b"\xf9":  # its block: length, flags, delay, transparent colour, end
                 clear = bool(_exactly(stream, 2, name)[1] & 1)
                 stream.seek(-2, SEEK_CUR)
         elif kind == b",":  # a picture: left, top, width, height, flags; a local colour table, the size of its codes
             left, top, wide, high, flags = struct.unpack("<HHHHB", _exactly(stream, 9, name))
             _exactly(stream, _colours(flags) + 1, name)
             if not frames and (left + wide > width or top + high > height or not wide * high):
-                raise DataError(f"{name}: damaged GIF: its picture reaches beyond its canvas")
+                raise DamagedError(f"{name}: damaged GIF: its picture reaches beyond its canvas")
             if not frames and width * height > wide * high * (_CANVAS if clear else 1):
                 raise DataError(f"{name}: GIF of {wide} x {high} pixels on a canvas of {width} x {height}: crop it")
             frames += 1
             if frames > FRAMES:
                 break
         else:
-            raise DataError(f"{name}: damaged GIF: a block of unknown kind {kind[0]}")
+            raise DamagedError(f"{name}: damaged GIF: a block of unknown kind {kind[0]}")
         # The content of both comes in blocks of up to 255 bytes; an empty one ends it.
         while (length := _exactly(stream, 1, name)[0]) > 0:
             _exactly(stream, length, name)
     if not frames:
-        raise DataError(f"{name}: damaged GIF: it holds no picture")
-    return Still(width, height, frames)
+        raise DamagedError(f"{name}: damaged GIF: it holds no picture")
+    return Still(width, height, frames, odd)
 
 
 def _colours(flags: int) -> int:
@@ -79,5 +92,5 @@ def _colours(flags: int) -> int:
 def _exactly(stream: BinaryIO, count: int, name: str) -> bytes:
     data = stream.read(count)
     if len(data) < count:
-        raise DataError(f"{name}: truncated GIF: the file ends before its trailer")
+        raise DamagedError(f"{name}: truncated GIF: the file ends before its trailer")
     return data

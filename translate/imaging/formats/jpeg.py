@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import struct
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, BinaryIO
 
 import imagecodecs
@@ -13,7 +13,7 @@ from kornia_rs.io import ImageDecoder
 from PIL.Image import Exif
 from PIL.JpegImagePlugin import JpegImageFile
 
-from translate.errors import DataError
+from translate.errors import DamagedError, DataError, UnsupportedError
 from translate.imaging.formats.codec import Keeps, Opened, Settings, is_plausible, turned
 from translate.imaging.formats.pillow_file import ORIENTATION, PillowCodec, decoded, saved
 from translate.imaging.image import Header, Image, Limits
@@ -34,6 +34,7 @@ _END, _START, _SCAN, _TEMPORARY = 0xD9, 0xD8, 0xDA, 0x01
 # SOF0 to SOF15, but for DHT, JPG and DAC, which share the range (T.81, table B.1). From SOF9 on: arithmetic coding.
 _FRAME_HEADERS = {*range(0xC0, 0xD0)} - {0xC4, 0xC8, 0xCC}
 _ARITHMETIC = 0xC9
+_SEQUENTIAL = (0xC0, 0xC1)
 _LOSSLESS = (0xC3, 0xC7, 0xCB, 0xCF)
 _APP1, _APP2 = 0xE1, 0xE2
 # Sampling factors of luma, then of both chroma: 4:4:4, 4:2:2, 4:4:0, 4:2:0, 4:1:1, 4:4:1.
@@ -43,13 +44,14 @@ _TURBO = [((h, v), (1, 1), (1, 1)) for h, v in ((1, 1), (2, 1), (1, 2), (2, 2), 
 @dataclass(frozen=True)
 class JpegInfo:
     """The frame header of a JPEG: `bits` per sample, `components` the horizontal and vertical sampling factor of each,
-    and the number of `scans`."""
+    the number of `scans`, and whether the marker of its end is there."""
 
     width: int
     height: int
     bits: int
     components: tuple[tuple[int, int], ...]
     scans: int
+    ended: bool = True
 
     @property
     def turbo(self) -> bool:
@@ -60,37 +62,43 @@ class JpegInfo:
 def jpeg_info(data: bytes, name: str) -> JpegInfo:
     """Follows the markers from SOI through a frame header and at least one scan to EOI.
 
-    The bytes behind EOI (a preview, a video) are not looked at. Errors: DataError for a marker that is missing, and for
-    fewer bytes than a Huffman code of one bit per block takes.
+    The bytes behind EOI (a preview, a video) are not looked at. EOI may be missing of a file whose only scan is Huffman
+    coded and sequential, since TurboJPEG tells whether its data are whole. Errors: DataError for another marker that is
+    missing, and for fewer bytes than a Huffman code of one bit per block takes.
     """
-    frame, arithmetic, scans = _frame_header(data, name)
+    frame, arithmetic, scans, ended = _frame_header(data, name)
     # The frame header (T.81, B.2.2): bits, height, width, number of components, then 3 bytes of each.
     if not scans or len(frame) < 6 or len(frame) < 6 + 3 * frame[5]:
-        raise DataError(f"{name}: damaged JPEG: it holds no image data")
+        raise DamagedError(f"{name}: damaged JPEG: it holds no image data")
     height, width = struct.unpack(">HH", frame[1:5])
     components = tuple((frame[n + 1] >> 4, frame[n + 1] & 15) for n in range(6, 6 + 3 * frame[5], 3))
     # A block has 64 pixels and takes at least one bit, so that a byte holds 512 pixels at most.
     if width * height > 512 * len(data) and not arithmetic:
-        raise DataError(f"{name}: truncated JPEG: {len(data):,} bytes cannot hold {width} x {height} pixels")
-    return JpegInfo(width, height, frame[0], components, scans)
+        raise DamagedError(f"{name}: truncated JPEG: {len(data):,} bytes cannot hold {width} x {height} pixels")
+    info = JpegInfo(width, height, frame[0], components, scans, ended)
+    if not ended and not info.turbo:
+        raise DamagedError(f"{name}: truncated JPEG: the file ends before its end marker")
+    return info
 
 
-def _frame_header(data: bytes, name: str) -> tuple[bytes, bool, int]:
-    """The content of the frame header, whether the coding is arithmetic, and the number of scans."""
+def _frame_header(data: bytes, name: str) -> tuple[bytes, bool, int, bool]:
+    """The content of the frame header, whether the coding is arithmetic, the number of scans, and whether EOI ends
+    them."""
     at, scans, segments = 2, 0, 0
-    frame, arithmetic = b"", False
+    frame, arithmetic, sequential = b"", False, False
     while match := _MARKER.search(data, at):
         marker, at = data[match.start() + 1], match.end()
         if marker == _END:
-            return frame, arithmetic, scans
+            return frame, arithmetic, scans, True
         if marker in (_TEMPORARY, _START):  # they stand alone: no length follows
             continue
         # The length counts its own two bytes. A smaller one is wrong and must not lead backwards.
         length = max(2, int.from_bytes(data[at : at + 2], "big"))
         if marker in _FRAME_HEADERS:
             if frame:
-                raise DataError(f"{name}: damaged JPEG: it has two frame headers; these are two files in one")
+                raise DamagedError(f"{name}: damaged JPEG: it has two frame headers; these are two files in one")
             frame, arithmetic = data[at + 2 : at + length], marker >= _ARITHMETIC
+            sequential = marker in _SEQUENTIAL
         at += length
         scans += marker == _SCAN
         segments += 1
@@ -98,7 +106,9 @@ def _frame_header(data: bytes, name: str) -> tuple[bytes, bool, int]:
             raise DataError(f"{name}: JPEG of more than {_SEGMENTS:,} segments: made to keep a decoder busy")
         if scans > SCANS:
             raise DataError(f"{name}: JPEG of more than {SCANS} scans: made to keep a decoder busy")
-    raise DataError(f"{name}: truncated JPEG: the file ends before its end marker")
+    if sequential and scans == 1 and at <= len(data):
+        return frame, arithmetic, scans, False
+    raise DamagedError(f"{name}: truncated JPEG: the file ends before its end marker")
 
 
 @dataclass(frozen=True)
@@ -160,7 +170,9 @@ class Jpeg(PillowCodec):
             return super().open(stream, size, name, limits)
         width, height, bits, components, orientation, icc = special
         if components not in (1, 3) or not 2 <= bits <= 16:
-            raise DataError(f"{name}: JPEG of {components} components and {bits} bits is not read; convert it to TIFF")
+            raise UnsupportedError(
+                f"{name}: JPEG of {components} components and {bits} bits is not read; convert it to TIFF"
+            )
         width, height = (height, width) if orientation > 4 else (width, height)
         mode = "grey" if components == 1 else "rgb"
         header = Header(self.name, width, height, components, 8 if bits <= 8 else 16, False, mode)
@@ -173,8 +185,10 @@ class Jpeg(PillowCodec):
             wide = filled(np.asarray(imagecodecs.jpeg_decode(data)), opened.source.bits)
             return turned(opened, wide.reshape(*wide.shape[:2], -1), None, opened.source.icc, name)
         # Of kinds that TurboJPEG does not know (CMYK, odd sampling) only a `GuardedReader` notices data that run out.
+        data = data if info.ended else data + bytes([0xFF, _END])
         array = _turbo(info, data, name) if info.turbo else decoded(opened, alpha=False)
-        return turned(opened, array, None, opened.source.info.get("icc_profile"), name)
+        image = turned(opened, array, None, opened.source.info.get("icc_profile"), name)
+        return image if info.ended else replace(image, notes=(*image.notes, "its end is missing"))
 
     def encode(self, image: Image, name: str, settings: Settings) -> bytes:
         subsampling = 0 if settings.quality >= 90 else 2
@@ -194,7 +208,7 @@ def _turbo(info: JpegInfo, data: bytes, name: str) -> Array:
         decoder = ImageDecoder()
         array: Array = decoder.decode_gray8(data) if len(info.components) == 1 else decoder.decode(data)
     except Exception:
-        raise DataError(
+        raise DamagedError(
             f"{name}: damaged or truncated JPEG: its compressed data end early, are left over or contradict themselves"
         ) from None
     return array

@@ -12,7 +12,7 @@ from typing import Any, BinaryIO
 
 import numpy as np
 
-from translate.errors import DataError
+from translate.errors import DamagedError, DataError
 from translate.imaging.formats.codec import Codec, Keeps, Opened, Settings
 from translate.imaging.formats.samples import FLOAT, SIGNED, UNSIGNED, as_samples
 from translate.imaging.image import Header, Image, Limits
@@ -76,7 +76,7 @@ def npy_header(head: bytes, size: int, name: str) -> NpyHeader:
             raise ValueError(f"version {version[0]}.{version[1]}")
         shape, fortran, dtype = readers[version](stream)
     except Exception as error:  # a text that is no literal may raise nearly anything
-        raise DataError(f"{name}: damaged or truncated NPY: {error}") from None
+        raise DamagedError(f"{name}: damaged or truncated NPY: {error}") from None
     bits = {"u": UNSIGNED, "i": SIGNED, "f": FLOAT}
     if dtype.hasobject or 8 * dtype.itemsize not in bits.get(dtype.kind, ()):
         raise DataError(

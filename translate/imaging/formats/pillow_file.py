@@ -10,7 +10,7 @@ import numpy as np
 from PIL import Image as Pillow
 from PIL.ImageFile import ImageFile
 
-from translate.errors import DataError
+from translate.errors import UnsupportedError
 from translate.imaging.colour.inks import is_of_inks
 from translate.imaging.formats.codec import Codec, Opened, check_frames, damaged, turned
 from translate.imaging.image import Header, Image, Limits
@@ -72,7 +72,9 @@ class PillowCodec(Codec):
         alpha = "transparency" in file.info or file.mode in ("LA", "La", "PA", "RGBA", "RGBa")
         if file.mode not in _MODES:
             kind = self.name.upper()
-            raise DataError(f"{name}: {kind} images of mode {file.mode} are not read; convert it to 8 or 16 bits")
+            raise UnsupportedError(
+                f"{name}: {kind} images of mode {file.mode} are not read; convert it to 8 or 16 bits"
+            )
         return *_MODES[file.mode], 8, alpha
 
     def orientation(self, file: ImageFile, stream: BinaryIO) -> int:

@@ -14,6 +14,7 @@ from PIL.PngImagePlugin import PngImageFile
 
 from translate.imaging.formats.animation import animated, frames_of
 from translate.imaging.formats.codec import (
+    BAD_PROFILE,
     Codec,
     Keeps,
     Opened,
@@ -55,7 +56,7 @@ class Png(Codec):
 
     def decode(self, opened: Opened, data: bytes, name: str) -> Image:
         header, png = opened.header, opened.source
-        clean = essential(data, png, name)
+        clean, notes = essential(data, png, name)
         if header.bits == 16:
             array = _wide(header, clean)
         else:
@@ -69,7 +70,11 @@ class Png(Codec):
             alpha = colour_key(pixels, png.transparency or b"", png.bits)
         if png.apple:
             pixels = _of_apple(pixels, alpha)
-        return turned(opened, pixels, alpha, profile(data), name)
+        icc = profile(data)
+        if icc is None and b"iCCP" in data[: 1 << 16]:
+            notes = (*notes, BAD_PROFILE)
+        image = turned(opened, pixels, alpha, icc, name)
+        return replace(image, notes=(*notes, *image.notes))
 
     def encode(self, image: Image, name: str, settings: Settings) -> bytes:
         if image.bits == 16 and image.array.shape[2] > 1:

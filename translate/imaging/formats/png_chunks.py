@@ -15,7 +15,7 @@ import zlib
 from dataclasses import dataclass
 from typing import BinaryIO
 
-from translate.errors import DataError
+from translate.errors import DamagedError, DataError
 
 SIGNATURE = b"\x89PNG\r\n\x1a\n"
 CHUNKS = 1000
@@ -78,17 +78,17 @@ def png_info(stream: BinaryIO, name: str) -> PngInfo:
         elif not header:
             header = stream.read(13) if kind == b"IHDR" and length == 13 else b""
             if len(header) < 13:
-                raise DataError(f"{name}: truncated PNG: the header is not whole")
+                raise DamagedError(f"{name}: truncated PNG: the header is not whole")
         elif kind in contents and not contents[kind]:
             contents[kind] = stream.read(min(length, 1024))
         stream.seek(after)
     else:
         raise DataError(f"{name}: PNG of more than {CHUNKS:,} chunks before its image data")
     if not header:
-        raise DataError(f"{name}: truncated PNG: the header is not whole")
+        raise DamagedError(f"{name}: truncated PNG: the header is not whole")
     width, height, bits, colour, _, _, interlace = struct.unpack(">IIBBBBB", header)
     if colour not in _SAMPLES or bits not in (1, 2, 4, 8, 16):
-        raise DataError(f"{name}: damaged PNG: colour type {colour} with {bits} bits does not exist")
+        raise DamagedError(f"{name}: damaged PNG: colour type {colour} with {bits} bits does not exist")
     frames = int.from_bytes(contents[b"acTL"][:4], "big")
     return PngInfo(width, height, bits, colour, interlace == 1, contents[b"tRNS"] or None, frames, apple)
 
@@ -119,26 +119,30 @@ def profile(data: bytes) -> bytes | None:
         return None
 
 
-def essential(data: bytes, info: PngInfo, name: str) -> bytes:
-    """The file with nothing but what decides about its pixels, whole and checked, for decoders.
+def essential(data: bytes, info: PngInfo, name: str) -> tuple[bytes, tuple[str, ...]]:
+    """The file with nothing but what decides about its pixels, whole and checked, for decoders; and what is odd about
+    it: chunks that are damaged, superfluous image data and a missing end are passed over where the pixels are all
+    there.
 
-    Chunks that are damaged, superfluous image data and a missing end are passed over where the pixels are all there.
     Errors: DataError for image data that are damaged or too few.
     """
-    chunks, parts, ended = _chunks(data, name)
+    chunks, parts, ended, notes = _chunks(data, name)
     packed = b"".join(parts)
     try:
         pixels, rest = _inflated(packed, info, name)
     except zlib.error as error:
-        raise DataError(f"{name}: damaged PNG: {error}") from None
+        raise DamagedError(f"{name}: damaged PNG: {error}") from None
     if len(pixels) < info.unpacked:
         why = "" if ended else "the file ends before its end chunk, and "
-        raise DataError(f"{name}: truncated PNG: {why}{len(pixels):,} of {info.unpacked:,} bytes of image data")
+        raise DamagedError(f"{name}: truncated PNG: {why}{len(pixels):,} of {info.unpacked:,} bytes of image data")
     if rest or info.apple:
         parts = [zlib.compress(pixels[: info.unpacked], 1)]
     body = [chunk(b"IDAT", part) for part in parts]
     before = [chunk(kind, content) for kind, content in chunks]
-    return b"".join([SIGNATURE, *before, *body, chunk(b"IEND", b"")])
+    notes += [rest] if rest else []
+    notes += ["its pixels are stored as Apple's tools do it (CgBI)"] if info.apple else []
+    notes += [] if ended else ["its end is missing"]
+    return b"".join([SIGNATURE, *before, *body, chunk(b"IEND", b"")]), tuple(notes)
 
 
 def chunk(kind: bytes, content: bytes) -> bytes:
@@ -146,11 +150,12 @@ def chunk(kind: bytes, content: bytes) -> bytes:
     return struct.pack(">I", len(content)) + kind + content + struct.pack(">I", zlib.crc32(kind + content))
 
 
-def _chunks(data: bytes, name: str) -> tuple[list[tuple[bytes, bytes]], list[bytes], bool]:
-    """The chunks before the image data that decide about pixels, the parts of the image data, and whether the end chunk
-    is there."""
+def _chunks(data: bytes, name: str) -> tuple[list[tuple[bytes, bytes]], list[bytes], bool, list[str]]:
+    """The chunks before the image data that decide about pixels, the parts of the image data, whether the end chunk is
+    there, and what is odd about the others."""
     chunks: list[tuple[bytes, bytes]] = []
     parts: list[bytes] = []
+    notes: list[str] = []
     at, others = 8, 0
     while at + 12 <= len(data):
         length = int.from_bytes(data[at : at + 4], "big")
@@ -158,29 +163,33 @@ def _chunks(data: bytes, name: str) -> tuple[list[tuple[bytes, bytes]], list[byt
         if end > len(data) and kind != b"IDAT":
             break
         if end > len(data):
-            raise DataError(f"{name}: truncated PNG: the file ends inside its image data")
+            raise DamagedError(f"{name}: truncated PNG: the file ends inside its image data")
         if kind in _NEEDED:
             # The CRC covers kind and content, not the length.
             if zlib.crc32(data[at + 4 : end - 4]) != int.from_bytes(data[end - 4 : end], "big"):
-                raise DataError(f"{name}: damaged PNG: chunk {kind.decode('latin-1')!r} fails its checksum")
+                raise DamagedError(f"{name}: damaged PNG: chunk {kind.decode('latin-1')!r} fails its checksum")
             if kind == b"IEND":
-                return chunks, parts, True
+                notes += [f"{len(data) - end:,} bytes behind its end are passed over"] if len(data) > end else []
+                return chunks, parts, True, notes
             if kind == b"IDAT":
                 parts.append(data[at + 8 : end - 4])
             elif not parts:
                 chunks.append((kind, data[at + 8 : end - 4]))
         elif not kind[0] & 0x20 and kind != b"CgBI":
-            raise DataError(
+            raise DamagedError(
                 f"{name}: damaged PNG: an unknown chunk {kind.decode('latin-1')!r} that decides about pixels"
             )
-        elif kind in _PACKED:
-            _check_packed(data[at + 8 : end - 4], name)
+        else:
+            if kind in _PACKED:
+                _check_packed(data[at + 8 : end - 4], name)
+            if zlib.crc32(data[at + 4 : end - 4]) != int.from_bytes(data[end - 4 : end], "big"):
+                notes.append(f"its chunk {kind.decode('latin-1')!r} fails its checksum and is passed over")
         others += kind != b"IDAT"
         # A writer's image data come in few chunks of many bytes: one for each 64 bytes of the file is beyond any.
         if others > CHUNKS or len(parts) > CHUNKS + len(data) // 64:
             raise DataError(f"{name}: PNG of {len(parts) + others:,} tiny chunks: made to keep a decoder busy")
         at = end
-    return chunks, parts, False
+    return chunks, parts, False, notes
 
 
 def _check_packed(content: bytes, name: str) -> None:
@@ -201,8 +210,8 @@ def _check_packed(content: bytes, name: str) -> None:
         return
 
 
-def _inflated(packed: bytes, info: PngInfo, name: str) -> tuple[bytes, bool]:
-    """The unpacked image data, and whether the packed ones are odd: more than needed, or of too small a window.
+def _inflated(packed: bytes, info: PngInfo, name: str) -> tuple[bytes, str]:
+    """The unpacked image data, and what is odd about the packed ones: more than needed, or of too small a window.
 
     Errors: zlib.error, DataError.
     """
@@ -222,11 +231,11 @@ def _inflated(packed: bytes, info: PngInfo, name: str) -> tuple[bytes, bool]:
             raise
         if zlib.adler32(pixels) != int.from_bytes(stream.unused_data[:4], "big"):
             raise
-        return pixels, True
+        return pixels, "its image data state a window that is too small for them"
     if len(surplus) > max(_SURPLUS, info.unpacked):
-        raise DataError(
+        raise DamagedError(
             f"{name}: damaged PNG: its image data unpack to far more than its pixels; a decompression bomb?"
         )
     if len(pixels) == info.unpacked and not surplus and not stream.eof:
-        raise DataError(f"{name}: damaged PNG: its image data end without a checksum")
-    return pixels, bool(surplus or stream.unused_data)
+        raise DamagedError(f"{name}: damaged PNG: its image data end without a checksum")
+    return pixels, "it has more image data than pixels" if surplus or stream.unused_data else ""

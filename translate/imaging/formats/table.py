@@ -6,7 +6,7 @@ find a bit that flipped inside the compressed data of a JPEG, or in the pixels o
 
 from __future__ import annotations
 
-from translate.errors import DataError
+from translate.errors import DamagedError, UnsupportedError
 from translate.imaging.formats.bmp import Bmp
 from translate.imaging.formats.codec import Codec
 from translate.imaging.formats.gif import Gif
@@ -87,15 +87,16 @@ def codec_of(head: bytes, name: str) -> Codec:
     if codec := _recognised(head):
         return codec
     if not head:
-        raise DataError(f"{name}: the file is empty")
+        raise DamagedError(f"{name}: the file is empty")
     for magic, what in _FOREIGN:
         if head.startswith(magic):
-            raise DataError(f"{name}: {what}")
+            raise (DamagedError if magic == bytes(8) else UnsupportedError)(f"{name}: {what}")
     # ISO base media (ISO 14496-12): bytes 0 to 4 are the length of the first box, 8 to 12 its brand.
     if head[4:8] == b"ftyp":
         brand = head[8:12].decode("latin-1").strip()
-        raise DataError(f"{name}: is a film (brand {brand!r}), not an image; extract its frames")
-    raise DataError(f"{name}: not an image of a known format ({', '.join(codec.name.upper() for codec in CODECS)})")
+        raise UnsupportedError(f"{name}: is a film (brand {brand!r}), not an image; extract its frames")
+    names = ", ".join(codec.name.upper() for codec in CODECS)
+    raise UnsupportedError(f"{name}: not an image of a known format ({names})")
 
 
 def is_built_in(head: bytes) -> bool:

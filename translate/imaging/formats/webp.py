@@ -8,7 +8,7 @@ from typing import BinaryIO
 
 from PIL.WebPImagePlugin import WebPImageFile
 
-from translate.errors import DataError
+from translate.errors import DamagedError, DataError
 from translate.imaging.formats.animation import animated, frames_of
 from translate.imaging.formats.codec import Keeps, Pages, Settings, Still, check_still
 from translate.imaging.formats.pillow_file import PillowCodec, saved
@@ -59,7 +59,7 @@ def webp_info(stream: BinaryIO, name: str) -> Still:
     size = _size(stream)
     announced = int.from_bytes(stream.read(12)[4:8], "little") + 8  # RIFF counts from byte 8 on
     if size < announced:
-        raise DataError(f"{name}: truncated WebP: {size} of {announced} bytes")
+        raise DamagedError(f"{name}: truncated WebP: {size} of {announced} bytes")
     at, frames = 12, 0
     canvas: tuple[int, int] | None = None
     picture: tuple[int, int] | None = None
@@ -71,23 +71,23 @@ def webp_info(stream: BinaryIO, name: str) -> Still:
         stream.seek(at)
         kind, length = struct.unpack("<4sI", stream.read(8))
         if at + 8 + length > announced:
-            raise DataError(f"{name}: damaged WebP: chunk {kind.decode('latin-1')!r} is longer than the file")
+            raise DamagedError(f"{name}: damaged WebP: chunk {kind.decode('latin-1')!r} is longer than the file")
         head = stream.read(min(length, 10))
         # VP8X: 4 bytes of flags, then width - 1 and height - 1 of the canvas, 3 bytes each (RFC 9649, 2.7.1).
         if len(head) == 10 and kind == b"VP8X" and canvas is None:
             canvas = 1 + int.from_bytes(head[4:7], "little"), 1 + int.from_bytes(head[7:10], "little")
         if kind in (b"VP8 ", b"VP8L"):
             if picture is not None:
-                raise DataError(f"{name}: damaged WebP: it holds two pictures")
+                raise DamagedError(f"{name}: damaged WebP: it holds two pictures")
             picture = _webp_picture(kind, head, name)
         frames += kind == b"ANMF"
         at += 8 + length + length % 2  # chunks begin at even bytes
     if frames:
         return Still(*(canvas or (1, 1)), frames)
     if picture is None:
-        raise DataError(f"{name}: damaged WebP: it holds no image data")
+        raise DamagedError(f"{name}: damaged WebP: it holds no image data")
     if canvas not in (None, picture):
-        raise DataError(f"{name}: damaged WebP: a picture of {picture} on a canvas of {canvas}")
+        raise DamagedError(f"{name}: damaged WebP: a picture of {picture} on a canvas of {canvas}")
     return Still(*picture, 1)
 
 
@@ -99,7 +99,7 @@ def _webp_picture(kind: bytes, head: bytes, name: str) -> tuple[int, int]:
     if kind == b"VP8L" and len(head) >= 5 and head[0] == 0x2F:
         packed = int.from_bytes(head[1:5], "little")
         return 1 + (packed & 0x3FFF), 1 + (packed >> 14 & 0x3FFF)
-    raise DataError(f"{name}: damaged WebP: the header of its picture is broken")
+    raise DamagedError(f"{name}: damaged WebP: the header of its picture is broken")
 
 
 def _size(stream: BinaryIO) -> int:

@@ -10,7 +10,7 @@ import numpy as np
 from PIL import Image as Pillow
 from PIL.AvifImagePlugin import AvifImageFile
 
-from translate.errors import DataError
+from translate.errors import DamagedError
 from translate.imaging.formats.animation import animated, frames_of
 from translate.imaging.formats.codec import Codec, Keeps, Opened, Pages, Settings, check_frames, decoder, turned
 from translate.imaging.formats.photo.boxes import HeifInfo, brands, heif_info
@@ -117,7 +117,7 @@ def _image(opened: Opened, array: Array, icc: bytes | None, name: str) -> Image:
         array = array[..., [0, 3][: array.shape[2] - 2]]
     channels = header.channels
     if array.shape[2] < channels or array.dtype != np.dtype(header.dtype):
-        raise DataError(f"{name}: damaged {header.format.upper()}: its header and its picture differ")
+        raise DamagedError(f"{name}: damaged {header.format.upper()}: its header and its picture differ")
     alpha = array[..., channels] if array.shape[2] > channels else None
     if header.alpha and alpha is None:
         alpha = np.full(array.shape[:2], np.iinfo(array.dtype).max, array.dtype)

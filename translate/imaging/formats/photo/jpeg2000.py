@@ -13,7 +13,7 @@ from typing import Any, BinaryIO
 import imagecodecs
 import numpy as np
 
-from translate.errors import DataError
+from translate.errors import DamagedError, UnsupportedError
 from translate.imaging.formats.codec import Codec, Keeps, Opened, Settings, turned
 from translate.imaging.formats.photo.boxes import box_in, boxes
 from translate.imaging.image import Header, Image, Limits
@@ -40,12 +40,12 @@ class J2kInfo:
 def j2k_info(codestream: bytes, name: str) -> J2kInfo:
     """Reads the marker SIZ. Errors: DataError."""
     if len(codestream) < 42 or not codestream.startswith(_CODESTREAM):
-        raise DataError(f"{name}: truncated JPEG 2000: the header is not whole")
+        raise DamagedError(f"{name}: truncated JPEG 2000: the header is not whole")
     length, _, right, lower, left, upper = struct.unpack(">HHIIII", codestream[4:24])
     count = struct.unpack(">H", codestream[40:42])[0]
     components = codestream[42 : 42 + 3 * count]
     if len(components) < 3 * count or length != 38 + 3 * count or not count or right <= left or lower <= upper:
-        raise DataError(f"{name}: damaged JPEG 2000: its header contradicts itself")
+        raise DamagedError(f"{name}: damaged JPEG 2000: its header contradicts itself")
     depths = []
     for stored in components[::3]:
         bits = 1 + (stored & 0x7F)
@@ -72,16 +72,16 @@ class Jpeg2000(Codec):
         info = j2k_info(head, name)
         kinds = dict(boxes(boxed))
         if b"pclr" in kinds:
-            raise DataError(f"{name}: JPEG 2000 with a palette is not read; convert it to RGB")
+            raise UnsupportedError(f"{name}: JPEG 2000 with a palette is not read; convert it to RGB")
         depth = info.depths[0]
         if {*info.depths} != {depth} or not info.full or depth < 0 or depth > 16:
-            raise DataError(
+            raise UnsupportedError(
                 f"{name}: JPEG 2000 whose components have several sizes or depths, are signed or of more than 16 bits "
                 "is not read; convert it to TIFF"
             )
         count = len(info.depths)
         if count > 4:
-            raise DataError(f"{name}: JPEG 2000 of {count} components is not read; convert it to TIFF")
+            raise UnsupportedError(f"{name}: JPEG 2000 of {count} components is not read; convert it to TIFF")
         channels = 1 if count <= 2 else 3
         bits = 8 if depth <= 8 else 16
         mode = "grey" if channels == 1 else "rgb"
@@ -99,7 +99,7 @@ class Jpeg2000(Codec):
         info, kinds = opened.source
         # A decoder fills with grey what it lacks, so that the end marker has to be there.
         if not data.rstrip(b"\0").endswith(_END) and _END not in data[-64:]:
-            raise DataError(f"{name}: truncated JPEG 2000: the file ends before its end marker")
+            raise DamagedError(f"{name}: truncated JPEG 2000: the file ends before its end marker")
         array = imagecodecs.jpeg2k_decode(data, numthreads=1)
         array = array[..., None] if array.ndim == 2 else array
         channels = opened.header.channels

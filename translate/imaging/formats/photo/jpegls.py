@@ -12,7 +12,7 @@ from typing import BinaryIO
 import imagecodecs
 import numpy as np
 
-from translate.errors import DataError
+from translate.errors import DamagedError, UnsupportedError
 from translate.imaging.formats.codec import Codec, Keeps, Opened, Settings, turned
 from translate.imaging.image import Header, Image, Limits
 from translate.imaging.pixels import filled
@@ -41,10 +41,10 @@ class JpegLs(Codec):
         head = stream.read(_HEAD)
         at = head.find(_FRAME)
         if at < 0 or len(head) < at + 10:
-            raise DataError(f"{name}: truncated or damaged JPEG-LS: it has no frame header")
+            raise DamagedError(f"{name}: truncated or damaged JPEG-LS: it has no frame header")
         bits, height, width, components = struct.unpack(">BHHB", head[at + 4 : at + 10])
         if components not in (1, 3, 4) or not 2 <= bits <= 16:
-            raise DataError(f"{name}: JPEG-LS of {components} components and {bits} bits is not read")
+            raise UnsupportedError(f"{name}: JPEG-LS of {components} components and {bits} bits is not read")
         mode = "grey" if components == 1 else "rgb"
         depth = 8 if bits <= 8 else 16
         header = Header(self.name, width, height, min(3, components), depth, components == 4, mode)
@@ -71,4 +71,4 @@ def _check_end(data: bytes, name: str) -> None:
             return
         scans += marker == _SCAN
         at += max(2, int.from_bytes(data[at : at + 2], "big"))
-    raise DataError(f"{name}: truncated JPEG-LS: the file ends before its end marker")
+    raise DamagedError(f"{name}: truncated JPEG-LS: the file ends before its end marker")

@@ -11,7 +11,7 @@ from typing import Any, BinaryIO
 import imagecodecs
 import numpy as np
 
-from translate.errors import DataError
+from translate.errors import DamagedError, DataError, UnsupportedError
 from translate.imaging.formats.codec import Codec, Keeps, Opened, Pages, Settings, check_frames, matching
 from translate.imaging.formats.photo.boxes import box_in
 from translate.imaging.image import Header, Image, Limits
@@ -169,13 +169,15 @@ class JpegXl(Codec):
         try:
             info = jxl_info(head)
         except IndexError:
-            raise DataError(f"{name}: truncated JPEG XL: the header is not whole") from None
+            raise DamagedError(f"{name}: truncated JPEG XL: the header is not whole") from None
         width, height = (info.height, info.width) if info.orientation > 4 else (info.width, info.height)
         mode = "grey" if info.channels == 1 else "rgb"
         bits = 8 if info.bits <= 8 else 16
         bits = 32 if info.floating else bits
         if info.bits > 16 and not info.floating:
-            raise DataError(f"{name}: JPEG XL of {info.bits} bits is not read; convert it to 16 bits or to floats")
+            raise UnsupportedError(
+                f"{name}: JPEG XL of {info.bits} bits is not read; convert it to 16 bits or to floats"
+            )
         header = Header(self.name, width, height, info.channels, bits, info.alpha, mode, info.floating)
         limits.check(header, size, name)
         return Opened(self, header, info)
@@ -198,7 +200,7 @@ class JpegXl(Codec):
         if info.bits not in (8, 16) and not info.floating and array.max(initial=0) < 1 << info.bits:
             array = filled(array, info.bits)
         if array.shape[:2] != (header.height, header.width) or array.shape[2] < header.channels + header.alpha:
-            raise DataError(f"{name}: damaged JPEG XL: its header and its picture differ")
+            raise DamagedError(f"{name}: damaged JPEG XL: its header and its picture differ")
         if array.dtype.kind == "f" and not np.isfinite(array).all():
             raise DataError(f"{name}: its samples are not all finite numbers")
         pixels = np.ascontiguousarray(array[..., : header.channels])

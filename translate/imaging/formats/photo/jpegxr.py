@@ -12,7 +12,7 @@ from typing import BinaryIO
 import imagecodecs
 import numpy as np
 
-from translate.errors import DataError
+from translate.errors import DamagedError, UnsupportedError
 from translate.imaging.formats.codec import Codec, Opened, turned
 from translate.imaging.formats.samples import as_samples
 from translate.imaging.image import Header, Image, Limits
@@ -40,10 +40,10 @@ class JpegXr(Codec):
         width, height = (int.from_bytes(tags.get(tag, b""), "little") for tag in (_WIDTH, _HEIGHT))
         start, length = (int.from_bytes(tags.get(tag, b""), "little") for tag in (_OFFSET, _COUNT))
         if not start or not length or start + length > size:
-            raise DataError(f"{name}: truncated JPEG XR: its picture reaches beyond the file")
+            raise DamagedError(f"{name}: truncated JPEG XR: its picture reaches beyond the file")
         kind = tags.get(_KIND, b"")
         if len(kind) != 16 or kind[15] not in _PIXELS:
-            raise DataError(f"{name}: JPEG XR with pixels of another kind than grey, RGB and RGBA is not read")
+            raise UnsupportedError(f"{name}: JPEG XR with pixels of another kind than grey, RGB and RGBA is not read")
         channels, alpha, bits, floats = _PIXELS[kind[15]]
         header = Header(self.name, width, height, channels, bits, alpha, "grey" if channels == 1 else "rgb", floats)
         limits.check(header, size, name)
@@ -54,7 +54,7 @@ class JpegXr(Codec):
         array = as_samples(np.asarray(imagecodecs.jpegxr_decode(data)), name)
         array = array[..., None] if array.ndim == 2 else array
         if array.shape[2] < header.channels + header.alpha or array.dtype != np.dtype(header.dtype):
-            raise DataError(f"{name}: damaged JPEG XR: its header and its picture differ")
+            raise DamagedError(f"{name}: damaged JPEG XR: its header and its picture differ")
         alpha = array[..., header.channels] if header.alpha else None
         return turned(opened, array[..., : header.channels], alpha, None, name)
 
@@ -66,7 +66,7 @@ def _tags(stream: BinaryIO, name: str) -> dict[int, bytes]:
     count = int.from_bytes(stream.read(2), "little")
     body = stream.read(12 * min(count, 4096))
     if not count or len(body) < 12 * count:
-        raise DataError(f"{name}: truncated or damaged JPEG XR: its directory is not whole")
+        raise DamagedError(f"{name}: truncated or damaged JPEG XR: its directory is not whole")
     tags = {}
     for at in range(0, len(body), 12):
         tag, kind, number = struct.unpack("<HHI", body[at : at + 8])

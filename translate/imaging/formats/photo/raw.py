@@ -11,7 +11,7 @@ from typing import Any, BinaryIO
 
 import numpy as np
 
-from translate.errors import DataError
+from translate.errors import DamagedError
 from translate.imaging.formats.codec import Codec, Opened, decoder
 from translate.imaging.image import Header, Image, Limits
 
@@ -50,7 +50,7 @@ class Raw(Codec):
         with _opened(BytesIO(data), name) as raw:
             array = raw.postprocess(use_camera_wb=True, no_auto_bright=True, output_bps=16)
         if array.shape != (opened.header.height, opened.header.width, 3):
-            raise DataError(f"{name}: damaged raw photo: its header and its picture differ")
+            raise DamagedError(f"{name}: damaged raw photo: its header and its picture differ")
         return Image(np.ascontiguousarray(array))
 
 
@@ -82,4 +82,4 @@ def _opened(stream: BinaryIO, name: str) -> Any:
         return rawpy.imread(stream)
     except rawpy.LibRawError as error:
         words = str(error.args[0].decode() if error.args and isinstance(error.args[0], bytes) else error)
-        raise DataError(f"{name}: damaged raw photo, or of a camera that LibRaw does not know: {words}") from None
+        raise DamagedError(f"{name}: damaged raw photo, or of a camera that LibRaw does not know: {words}") from None

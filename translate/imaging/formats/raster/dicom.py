@@ -9,7 +9,7 @@ from typing import Any, BinaryIO
 import imagecodecs
 import numpy as np
 
-from translate.errors import DataError
+from translate.errors import DamagedError, DataError, UnsupportedError
 from translate.imaging.formats.codec import Codec, Opened, Pages, check_frames, decoder
 from translate.imaging.formats.samples import as_samples
 from translate.imaging.image import FRAMES, Header, Image, Limits
@@ -45,12 +45,12 @@ class Dicom(Codec):
         facts = _facts(stream, name)
         rows, columns, samples = (int(facts.get(key, 0)) for key in ("Rows", "Columns", "SamplesPerPixel"))
         if not (rows and columns and samples):
-            raise DataError(f"{name}: DICOM without a picture, or damaged: it gives no size")
+            raise DamagedError(f"{name}: DICOM without a picture, or damaged: it gives no size")
         bits, stored = int(facts.get("BitsAllocated", 0)), int(facts.get("BitsStored", 0))
         if samples not in (1, 3) or bits not in (8, 16, 32) or not 0 < stored <= bits:
-            raise DataError(f"{name}: DICOM of {samples} samples of {bits} bits is not read; convert it to TIFF")
+            raise UnsupportedError(f"{name}: DICOM of {samples} samples of {bits} bits is not read; convert it to TIFF")
         if "PALETTE" in str(facts.get("PhotometricInterpretation", "")):
-            raise DataError(f"{name}: DICOM with a palette is not read; convert it to RGB")
+            raise UnsupportedError(f"{name}: DICOM with a palette is not read; convert it to RGB")
         floats = bool(facts.get("PixelRepresentation", 0)) or bits == 32
         mode = "grey" if samples == 1 else "rgb"
         header = Header(self.name, columns, rows, samples, 32 if floats else bits, False, mode, floats)
@@ -88,7 +88,7 @@ def _facts(stream: BinaryIO, name: str) -> Any:
     try:
         return pydicom.dcmread(stream, stop_before_pixels=True)
     except Exception as error:  # it raises nearly anything at damaged files
-        raise DataError(f"{name}: damaged or truncated DICOM: {error}") from None
+        raise DamagedError(f"{name}: damaged or truncated DICOM: {error}") from None
 
 
 def _pixels(facts: Any, number: int, frames: int, name: str) -> Array:

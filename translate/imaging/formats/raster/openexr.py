@@ -16,7 +16,7 @@ from typing import Any, BinaryIO
 
 import numpy as np
 
-from translate.errors import DataError
+from translate.errors import DamagedError, DataError, UnsupportedError
 from translate.imaging.formats.codec import Codec, Keeps, Opened, Settings, decoder, turned
 from translate.imaging.formats.samples import as_samples
 from translate.imaging.image import Header, Image, Limits
@@ -43,9 +43,9 @@ def exr_header(head: bytes, name: str) -> ExrHeader:
     """Reads the attributes. Errors: DataError."""
     flags = struct.unpack("<I", head[4:8])[0] if len(head) > 8 else 0
     if flags & _DEEP:
-        raise DataError(f"{name}: OpenEXR of deep pixels is not read; flatten it")
+        raise UnsupportedError(f"{name}: OpenEXR of deep pixels is not read; flatten it")
     if flags & _PARTS:
-        raise DataError(f"{name}: OpenEXR of several parts is not read; save the part that you need as a file")
+        raise UnsupportedError(f"{name}: OpenEXR of several parts is not read; save the part that you need as a file")
     attributes: dict[str, bytes] = {}
     at = 8
     while head[at : at + 1] != b"\0":
@@ -54,11 +54,11 @@ def exr_header(head: bytes, name: str) -> ExrHeader:
         length = int.from_bytes(head[length_at : length_at + 4], "little")
         at = length_at + 4 + length
         if at >= len(head):
-            raise DataError(f"{name}: truncated or damaged OpenEXR: the header is not whole")
+            raise DamagedError(f"{name}: truncated or damaged OpenEXR: the header is not whole")
         attributes[key] = head[length_at + 4 : at]
     window = attributes.get("dataWindow", b"")
     if len(window) != 16 or "channels" not in attributes:
-        raise DataError(f"{name}: damaged OpenEXR: its header gives no size")
+        raise DamagedError(f"{name}: damaged OpenEXR: its header gives no size")
     left, upper, right, lower = struct.unpack("<4i", window)
     names, alpha = _ordered(_channels(attributes["channels"], name))
     return ExrHeader(right - left + 1, lower - upper + 1, names, alpha)
@@ -68,7 +68,7 @@ def _text(head: bytes, at: int, name: str) -> tuple[str, int]:
     """A text that ends with a zero, and what is behind it."""
     end = head.find(b"\0", at, at + 256)
     if end < 0:
-        raise DataError(f"{name}: truncated or damaged OpenEXR: the header is not whole")
+        raise DamagedError(f"{name}: truncated or damaged OpenEXR: the header is not whole")
     return head[at:end].decode("latin-1"), end + 1
 
 
@@ -78,7 +78,9 @@ def _channels(value: bytes, name: str) -> list[str]:
     while value[at : at + 1] not in (b"\0", b""):
         channel, end = _text(value, at, name)
         if value[end + 8 : end + 16] != struct.pack("<ii", 1, 1):
-            raise DataError(f"{name}: OpenEXR whose channels have several sizes (luminance and chroma) is not read")
+            raise UnsupportedError(
+                f"{name}: OpenEXR whose channels have several sizes (luminance and chroma) is not read"
+            )
         names.append(channel)
         at = end + 16
     return names

@@ -8,7 +8,7 @@ from typing import Any, BinaryIO
 
 import numpy as np
 
-from translate.errors import DataError
+from translate.errors import DamagedError, UnsupportedError
 from translate.imaging.formats.codec import Codec, Keeps, Opened, Settings, turned
 from translate.imaging.formats.samples import as_samples
 from translate.imaging.image import Header, Image, Limits
@@ -53,7 +53,7 @@ def pnm_header(head: bytes, name: str) -> PnmHeader:
     while len(values) < wanted:
         match = _NUMBER.match(head, at)
         if not match:
-            raise DataError(f"{name}: truncated or damaged PNM: the header is not whole")
+            raise DamagedError(f"{name}: truncated or damaged PNM: the header is not whole")
         values.append(float(match[1]))
         at = match.end()
     width, height = int(values[0]), int(values[1])
@@ -61,14 +61,14 @@ def pnm_header(head: bytes, name: str) -> PnmHeader:
         return PnmHeader(kind, width, height, 3 if kind == "F" else 1, 1, at + 1, values[2] < 0)
     highest = 1 if kind in "14" else int(values[2])
     if not 0 < highest < 1 << 16:
-        raise DataError(f"{name}: damaged PNM: its largest value is {highest}")
+        raise DamagedError(f"{name}: damaged PNM: its largest value is {highest}")
     return PnmHeader(kind, width, height, 3 if kind in "36" else 1, highest, at + 1)
 
 
 def _pam_header(head: bytes, name: str) -> PnmHeader:
     end = head.find(b"ENDHDR\n")
     if end < 0:
-        raise DataError(f"{name}: truncated or damaged PAM: the header is not whole")
+        raise DamagedError(f"{name}: truncated or damaged PAM: the header is not whole")
     words = {}
     for line in head[3:end].decode("latin-1").splitlines():
         key, _, value = line.partition(" ")
@@ -76,10 +76,10 @@ def _pam_header(head: bytes, name: str) -> PnmHeader:
     try:
         numbers = [int(words[key]) for key in ("WIDTH", "HEIGHT", "DEPTH", "MAXVAL")]
     except (KeyError, ValueError):
-        raise DataError(f"{name}: damaged PAM: its header lacks a number") from None
+        raise DamagedError(f"{name}: damaged PAM: its header lacks a number") from None
     width, height, depth, highest = numbers
     if not 0 < highest < 1 << 16 or depth < 1:
-        raise DataError(f"{name}: damaged PAM: its header contradicts itself")
+        raise DamagedError(f"{name}: damaged PAM: its header contradicts itself")
     return PnmHeader("7", width, height, depth, highest, end + 7)
 
 
@@ -112,7 +112,7 @@ class Pnm(Codec):
             array = as_samples(stored, name)[::-1]  # its first row is the lowest
         else:
             if int(stored.max(initial=0)) > pnm.highest:
-                raise DataError(f"{name}: damaged PNM: values above its largest value, {pnm.highest}")
+                raise DamagedError(f"{name}: damaged PNM: values above its largest value, {pnm.highest}")
             array = _spread(stored, pnm.highest)
         channels = opened.header.channels
         return turned(opened, array[..., :channels], array[..., channels] if opened.header.alpha else None, None, name)
@@ -146,9 +146,9 @@ def _of_bytes(pnm: PnmHeader, data: bytes, name: str) -> Array:
     row = (pnm.width + 7) // 8 if pnm.kind == "4" else pnm.width * pnm.depth * pnm.sample.itemsize
     needed = pnm.offset + pnm.height * row
     if len(data) < needed:
-        raise DataError(f"{name}: truncated PNM: {len(data):,} of {needed:,} bytes")
+        raise DamagedError(f"{name}: truncated PNM: {len(data):,} of {needed:,} bytes")
     if data[needed : needed + 2] and _MAGIC.match(data[needed : needed + 2] + b"\n"):
-        raise DataError(f"{name}: several pictures in one file; extract them into files of their own")
+        raise UnsupportedError(f"{name}: several pictures in one file; extract them into files of their own")
     body = data[pnm.offset : needed]
     if pnm.kind == "4":  # eight pixels a byte, and 1 is black
         rows = np.unpackbits(np.frombuffer(body, np.uint8).reshape(pnm.height, row), axis=1)
@@ -162,12 +162,12 @@ def _of_text(pnm: PnmHeader, data: bytes, name: str) -> Array:
     words = re.findall(rb"[01]", text) if pnm.kind == "1" else text.split()
     count = pnm.width * pnm.height * pnm.depth
     if len(words) < count:
-        raise DataError(f"{name}: truncated PNM: {len(words):,} of {count:,} samples")
+        raise DamagedError(f"{name}: truncated PNM: {len(words):,} of {count:,} samples")
     try:
         values = np.array(words[:count], dtype=np.int64)
     except (ValueError, OverflowError):
-        raise DataError(f"{name}: damaged PNM: a sample is no number") from None
+        raise DamagedError(f"{name}: damaged PNM: a sample is no number") from None
     if values.min(initial=0) < 0 or values.max(initial=0) > pnm.highest:
-        raise DataError(f"{name}: damaged PNM: values beyond its largest value, {pnm.highest}")
+        raise DamagedError(f"{name}: damaged PNM: values beyond its largest value, {pnm.highest}")
     values = 1 - values if pnm.kind == "1" else values
     return values.reshape(pnm.height, pnm.width, pnm.depth).astype(pnm.sample.newbyteorder("="))

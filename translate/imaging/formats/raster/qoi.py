@@ -8,7 +8,7 @@ from typing import BinaryIO
 import imagecodecs
 import numpy as np
 
-from translate.errors import DataError
+from translate.errors import DamagedError
 from translate.imaging.formats.codec import Codec, Keeps, Opened, Settings, turned
 from translate.imaging.image import Header, Image, Limits
 
@@ -25,17 +25,17 @@ class Qoi(Codec):
         stream.seek(0)
         head = stream.read(14)
         if len(head) < 14:
-            raise DataError(f"{name}: truncated QOI: the header is not whole")
+            raise DamagedError(f"{name}: truncated QOI: the header is not whole")
         width, height, channels = struct.unpack(">IIB", head[4:13])
         if channels not in (3, 4):
-            raise DataError(f"{name}: damaged QOI: it has {channels} channels")
+            raise DamagedError(f"{name}: damaged QOI: it has {channels} channels")
         header = Header(self.name, width, height, 3, 8, channels == 4, "rgb")
         limits.check(header, size, name)
         return Opened(self, header)
 
     def decode(self, opened: Opened, data: bytes, name: str) -> Image:
         if _pixels(data, name) != opened.header.width * opened.header.height:
-            raise DataError(f"{name}: truncated or damaged QOI: its codes give another number of pixels")
+            raise DamagedError(f"{name}: truncated or damaged QOI: its codes give another number of pixels")
         array = imagecodecs.qoi_decode(data)
         return turned(opened, array[..., :3], array[..., 3] if opened.header.alpha else None, None, name)
 
@@ -51,7 +51,7 @@ def _pixels(data: bytes, name: str) -> int:
     last colour where codes are missing. Errors: DataError."""
     at, end, count = 14, len(data) - len(_END), 0
     if not data.endswith(_END):
-        raise DataError(f"{name}: truncated QOI: the file ends before its end mark")
+        raise DamagedError(f"{name}: truncated QOI: the file ends before its end mark")
     while at < end:
         code = data[at]
         if code >= 0xFE:  # a whole colour: 3 bytes, or 4 with alpha

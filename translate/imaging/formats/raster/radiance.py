@@ -12,7 +12,7 @@ from typing import BinaryIO
 import imagecodecs
 import numpy as np
 
-from translate.errors import DataError
+from translate.errors import DamagedError, UnsupportedError
 from translate.imaging.formats.codec import Codec, Opened, turned
 from translate.imaging.formats.samples import as_samples
 from translate.imaging.image import Header, Image, Limits
@@ -32,9 +32,11 @@ class Radiance(Codec):
         head = stream.read(_HEAD)
         match = _SIZE.search(head)
         if not match:
-            raise DataError(f"{name}: Radiance HDR whose rows are columns, or whose header is damaged, is not read")
+            raise UnsupportedError(
+                f"{name}: Radiance HDR whose rows are columns, or whose header is damaged, is not read"
+            )
         if b"32-bit_rle_xyze" in head[: match.start()]:
-            raise DataError(f"{name}: Radiance HDR of XYZ colours is not read; convert it to RGB")
+            raise UnsupportedError(f"{name}: Radiance HDR of XYZ colours is not read; convert it to RGB")
         header = Header(self.name, int(match[4]), int(match[2]), 3, 32, False, "rgb", float=True)
         limits.check(header, size, name)
         return Opened(self, header, match)
@@ -46,7 +48,7 @@ class Radiance(Codec):
         # A row takes 4 bytes for its start, and 2 for each run of up to 127 equal bytes in each of 4 channels.
         least = header.height * (4 + 8 * (-(-header.width // 127))) if 8 <= header.width < 1 << 15 else header.height
         if len(body) < min(least, 4 * header.width * header.height):
-            raise DataError(f"{name}: truncated Radiance HDR: {len(body):,} bytes for {header.height:,} rows")
+            raise DamagedError(f"{name}: truncated Radiance HDR: {len(body):,} bytes for {header.height:,} rows")
         imagecodecs.rgbe_decode(body, header=False, rle=None, out=array)
         array = as_samples(array, name)
         array = array[::-1] if match[1] == b"+" else array

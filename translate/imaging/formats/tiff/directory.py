@@ -22,7 +22,7 @@ from functools import cached_property
 from math import isfinite
 from typing import BinaryIO
 
-from translate.errors import DataError
+from translate.errors import DamagedError, DataError, UnsupportedError
 from translate.imaging.formats.samples import FLOAT, SIGNED, UNSIGNED
 from translate.imaging.formats.tiff.pages import Stack, announced_stack
 from translate.imaging.formats.tiff.planes import planes_behind
@@ -94,7 +94,7 @@ class Directory:
     def bits(self) -> int:
         """The bits per sample, as stored. Errors: DataError for channels of several depths."""
         if len({*self.tags.get("depths", (1,))}) > 1:
-            raise DataError(f"{self.name}: TIFF with channels of several depths is not read; convert it to one")
+            raise UnsupportedError(f"{self.name}: TIFF with channels of several depths is not read; convert it to one")
         return self.one("depths", 1)
 
     @cached_property
@@ -171,7 +171,7 @@ class Directory:
         if not (width and height and 0 < self.samples <= 1 << 16):
             raise damaged_tiff(self.name, "its directory gives no size")
         if self.one("depth", 1) > 1:
-            raise DataError(f"{self.name}: a volume of {self.one('depth')} layers in one file; extract them")
+            raise UnsupportedError(f"{self.name}: a volume of {self.one('depth')} layers in one file; extract them")
         channels, rgb = self.samples - (self.alpha is not None), self.rgb
         if rgb and self.samples < 3:
             raise damaged_tiff(self.name, f"RGB of {self.samples} channels")
@@ -248,7 +248,7 @@ def read_pages(stream: BinaryIO, name: str) -> list[Directory]:
     if first.stack or first.planes > 1:
         return [first]
     if first.pages > FRAMES:
-        raise DataError(f"{name}: more than {FRAMES:,} pages in one file; extract them into files of their own")
+        raise UnsupportedError(f"{name}: more than {FRAMES:,} pages in one file; extract them into files of their own")
     size = stream.seek(0, 2)
     stream.seek(0)
     head = stream.read(16)
@@ -279,7 +279,7 @@ def _alike(first: dict[str, tuple[int, ...]], other: dict[str, tuple[int, ...]])
 
 
 def damaged_tiff(name: str, why: str) -> DataError:
-    return DataError(f"{name}: damaged or truncated TIFF: {why}")
+    return DamagedError(f"{name}: damaged or truncated TIFF: {why}")
 
 
 def _entries(stream: BinaryIO, at: int, size: int, order: str, big: bool, name: str) -> tuple[list[bytes], int]:

@@ -11,7 +11,7 @@ from typing import Any, BinaryIO
 import numpy as np
 from PIL.TiffImagePlugin import TiffImageFile
 
-from translate.errors import DataError
+from translate.errors import DataError, UnsupportedError
 from translate.imaging.formats.codec import Keeps, Opened, Pages, Settings, check_frames, turned
 from translate.imaging.formats.pillow_file import PillowCodec, saved
 from translate.imaging.formats.samples import UNSIGNED, as_samples
@@ -93,7 +93,7 @@ class Tiff(PillowCodec):
 def _check_directory(tiff: Directory, size: int, name: str, limits: Limits) -> None:
     """Errors: DataError for a directory whose image cannot be decoded within the limits."""
     if not tiff.exact and (tiff.bits > 8 or not tiff.unsigned):
-        raise DataError(
+        raise UnsupportedError(
             f"{name}: TIFF of {_samples(tiff)} is not read; convert it to unsigned samples of 8, 16 or 32 bits or to "
             "float32, uncompressed or by Deflate"
         )

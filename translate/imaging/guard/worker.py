@@ -1,4 +1,4 @@
-"""The process in which a `GuardedReader` (`imaging.sandbox`) has one image after another decoded.
+"""The process in which a `GuardedReader` (`imaging.guard.reader`) has one image after another decoded.
 
 Nothing here has to be polite to a decoder that hangs or crashes: the parent kills this process and starts another. What
 a decoder may take is limited, so that it fails here before the machine runs out of memory.
@@ -18,7 +18,7 @@ from typing import Any, BinaryIO
 
 import numpy as np
 
-from translate.errors import DataError
+from translate.errors import DamagedError, DataError
 from translate.imaging.decode import decode, format_at, header_in, probe
 from translate.imaging.files import contents
 from translate.imaging.formats.codec import HEAD
@@ -47,9 +47,11 @@ def serve() -> None:
             answer, arrays = _answer(request, data, limits)
         except DataError as error:
             text = str(error)
-            answer, arrays = {"error": text.replace(request["path"], request["name"], 1)}, []
+            text = text.replace(request["path"], request["name"], 1)
+            answer, arrays = {"error": text, "kind": type(error).__name__}, []
         except MemoryError:
-            answer, arrays = {"error": f"{request['name']}: takes more memory than such an image should"}, []
+            text = f"{request['name']}: takes more memory than such an image should"
+            answer, arrays = {"error": text, "kind": "DataError"}, []
         _say(answers, answer, *arrays)
         _clear_alarm()  # it may be a long time before the next image
 
@@ -115,7 +117,7 @@ def _described(image: Image) -> tuple[dict[str, Any], list[Any]]:
         else:
             described.append((str(array.dtype), array.shape))
             arrays.append(array)
-    answer = {"mode": image.mode, "arrays": described, "ranges": image.ranges}
+    answer = {"mode": image.mode, "arrays": described, "ranges": image.ranges, "notes": image.notes}
     return answer | ({"metadata": image.metadata.to_json()} if image.metadata else {}), arrays
 
 
@@ -137,7 +139,7 @@ def _check_warnings(data: bytes, name: str) -> None:
         printed.seek(0)
         words = printed.read(300).decode(errors="replace").strip()
     if words:
-        raise DataError(f"{name}: damaged or truncated JPEG: {words.splitlines()[0]}")
+        raise DamagedError(f"{name}: damaged or truncated JPEG: {words.splitlines()[0]}")
 
 
 def _say(answers: BinaryIO, answer: Mapping[str, Any], *arrays: Array) -> None:

@@ -1,0 +1,1 @@
+"""Decoding in processes that can be killed: the reader, the processes, and the program that they run."""
