@@ -127,3 +127,4 @@ def test_workers_without_work_end(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
         assert time.monotonic() < until
         time.sleep(0.05)
     assert np.array_equal(io.read(path).pixels, picture())
+    guarded._shared.close()
