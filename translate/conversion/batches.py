@@ -36,9 +36,10 @@ ALONE = "alone"
 class Task:
     """One image on its way; `reason` is set by whatever failed first.
 
-    `bytes`: of the decoded image, as its header says. `outputs`: the pictures of all samples, in the order of their
-    names; `values`: their classes and vectors by name, of each sample. `kind`: whether a file that failed is `damaged`
-    or `unsupported`; `notes`: what is odd about one that was read.
+    `bytes`: of the decoded image, as its header says. `pages`: those of a file of several; `paged`: of each output.
+    `outputs`: the pictures of all samples, in the order of their names; `values`: their classes and vectors by name, of
+    each sample. `kind`: whether a file that failed is `damaged` or `unsupported`; `notes`: what is odd about one that
+    was read.
     """
 
     entry: Entry
@@ -47,6 +48,7 @@ class Task:
     image: Image | None = None
     others: dict[str, Image] = field(default_factory=dict)
     pages: Pages | None = None
+    paged: list[Pages] = field(default_factory=list)
     outputs: list[Image] = field(default_factory=list)
     values: list[dict[str, Any]] = field(default_factory=list)
     seconds: float = 0.0
@@ -71,7 +73,7 @@ class Task:
                     f"done; make room and start the same command again"
                 ) from None
             self.reason, self.kind = self._in_words(error), KINDS.get(type(error), "")
-            self.image, self.outputs = None, []
+            self.image, self.outputs, self.paged = None, [], []
         finally:
             self.seconds += time.perf_counter() - began
 

@@ -160,17 +160,18 @@ class Worker:
         return batch
 
     def _translate_pages(self, task: Task, pages: Pages) -> None:
-        """Translates each page of a file; all of them go into one output."""
+        """Translates each page of a file; those of one sample, and of one of its outputs, go into one file."""
         with task.step():
-            if self._options.samples > 1 or self._parts != (MAIN,):
-                raise StageError("several samples or outputs of a file of several pages have no place in one file")
             others = {**task.entry.item.values, **self._options.others}
-            outputs = []
+            files: list[list[Image]] = [[] for _ in range(self._options.samples * len(self._parts))]
             for page in pages.images:
                 image = deepened(page) if self._options.deep else page
-                pictures, _ = self._outputs(image, others, task.entry.item.sample)
-                outputs += pictures
-            task.pages, task.outputs = replace(pages, images=tuple(outputs)), outputs[:1]
+                for number in range(self._options.samples):
+                    pictures, _ = self._outputs(image, others, task.entry.item.sample + number)
+                    for place, picture in enumerate(pictures, number * len(self._parts)):
+                        files[place].append(picture)
+            task.paged = [replace(pages, images=tuple(images)) for images in files]
+            task.pages, task.outputs = None, [images[0] for images in files]
 
     def _outputs(self, image: Image, others: Mapping[str, Any], sample: int) -> tuple[list[Image], dict[str, Any]]:
         """The outputs of one sample: pictures in the order of their names, classes and vectors by name."""
@@ -224,13 +225,13 @@ class Worker:
             if any(task.values):
                 extra_columns["values"] = task.values if self._options.samples > 1 else task.values[0]
             # A task that has failed has no outputs: then nothing is written.
-            for image, name in zip(task.outputs, names, strict=False):
+            for image, name in zip(task.paged or task.outputs, names, strict=False):
                 target = self._output / name
-                data = self._encoded(task.pages or image, target.suffix, entry.item)
+                data = self._encoded(image, target.suffix, entry.item)
                 target.parent.mkdir(parents=True, exist_ok=True)  # here, so that a failure is this image's
                 files.append((self._written(data), target))
                 hashes.append(hashlib.sha256(data).hexdigest())
-        task.outputs, task.pages = [], None
+        task.outputs, task.paged = [], []
         seconds = round(task.seconds, 4)
         if task.reason:
             for file, _ in files:

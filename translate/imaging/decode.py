@@ -102,7 +102,7 @@ def decode_opened(opened: Opened, data: bytes, name: str, *, indices: bool = Fal
         raise
     except Exception as error:  # decoders raise nearly anything at damaged files
         raise damaged(name, codec.name, error) from None
-    return image if indices else described(image, codec.name, data, opened.orientation)
+    return image if indices else described(image, codec.name, data, opened.orientation, opened.page)
 
 
 def _open(stream: BinaryIO, size: int, name: str, limits: Limits) -> Opened:

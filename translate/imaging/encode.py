@@ -75,8 +75,7 @@ def too_large(width: int, height: int, suffix: str) -> str:
 def held(image: Image, codec: Codec, suffix: str, name: str) -> Image:
     """The image as far as a format can hold it: of fewer bits, over white, without its profile. Errors: DataError."""
     keeps = codec.keeps or Keeps(alpha=True)  # animations alone are written as GIF
-    if not (keeps.bands and keeps.floats):
-        _check_picture(image, suffix, name)
+    _check_picture(image, keeps, suffix, name)
     icc = matching(profile_to_embed(image, codec.name), image.pixels.shape[2], image.mode) if keeps.icc else None
     if not (keeps.icc or keeps.bands):  # nothing in the file says what space colours are in: they become sRGB
         image = as_training_image(image, DEFAULT)
@@ -87,11 +86,11 @@ def held(image: Image, codec: Codec, suffix: str, name: str) -> Image:
     return image if keeps.alpha else replace(image, pixels=image.over_white(), alpha=None)
 
 
-def _check_picture(image: Image, suffix: str, name: str) -> None:
+def _check_picture(image: Image, keeps: Keeps, suffix: str, name: str) -> None:
     """Errors: DataError for what a format of pictures cannot hold: bands, and floats whose white nobody knows."""
     channels = image.pixels.shape[2]
-    if channels not in (1, 3):
+    if channels not in (1, 3) and not keeps.bands:
         raise DataError(f"{name}: {channels} bands cannot be written as {suffix}; use .tif or .npy")
-    if not within_unit(image.pixels):
+    if not keeps.floats and not within_unit(image.pixels):
         values = f"floats from {image.pixels.min():g} to {image.pixels.max():g}"
         raise DataError(f"{name}: {values} cannot be written as {suffix}, whose white is 1; use .tif or .npy")

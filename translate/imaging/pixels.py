@@ -132,3 +132,11 @@ def colour_key(pixels: Array, key: bytes, bits: int) -> Array:
         return np.full(pixels.shape[:2], white, pixels.dtype)
     scale = 255 // ((1 << bits) - 1) if bits < 8 else 1
     return np.where((pixels != samples * scale).any(axis=2), white, 0).astype(pixels.dtype)
+
+
+def unit_floats(array: Array) -> Array:
+    """Samples as float32: integers in [0, 1], floats as they are."""
+    if array.dtype.kind == "f":
+        return array.astype(np.float32)
+    scaled: Array = (array / np.float64(np.iinfo(array.dtype).max)).astype(np.float32)
+    return scaled

@@ -42,6 +42,22 @@ class Inks:
         return Inks(np.rint(mixture).clip(0, 255).astype(np.uint8), self.profile)
 
 
+def colours_of_deep_inks(values: Array, profile: bytes | None) -> Array:
+    """H x W x 4 of 16 bits, 65,535 being full ink, as H x W x 3 of sRGB; without a profile by what is left of white."""
+    if not is_of_inks(profile):
+        white = np.uint32(65535)
+        left = white - values.astype(np.uint32)
+        plain: Array = ((left[..., :3] * left[..., 3:] + white // 2) // white).astype(np.uint16)
+        return plain
+    from imagecodecs import cms_transform  # late: few images have inks
+
+    contiguous = np.ascontiguousarray(values)
+    colours: Array = cms_transform(
+        contiguous, profile, profile_of("srgb"), colorspace="cmyk", outcolorspace="rgb", intent=RELATIVE
+    )
+    return colours
+
+
 @lru_cache(16)
 def is_of_inks(profile: bytes | None) -> bool:
     """Whether a profile is one of four inks that littlecms can use both ways."""

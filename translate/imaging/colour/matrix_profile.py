@@ -25,7 +25,8 @@ _BRADFORD = np.array([[0.8951, 0.2664, -0.1614], [-0.7502, 1.7135, 0.0367], [0.0
 
 @dataclass(frozen=True)
 class Space:
-    """The chromaticities (x, y) of white, red, green and blue, and a curve: a gamma alone, or as `SRGB_CURVE`.
+    """The chromaticities (x, y) of white, red, green and blue, and a curve: a gamma alone, as `SRGB_CURVE`, or a table
+    of more numbers, linear light at equal steps.
 
     Without `primaries` it is one of greys.
     """
@@ -37,6 +38,9 @@ class Space:
     def profile(self, name: str) -> bytes:
         """The bytes of an ICC profile. Errors: ValueError for primaries that span no space."""
         curve = b"para" + struct.pack(">I2H", 0, 3 if len(self.curve) > 1 else 0, 0) + _fixed(self.curve)
+        if len(self.curve) > len(SRGB_CURVE):
+            table = np.rint(np.array(self.curve) * 65535).astype(">u2")
+            curve = b"curv" + struct.pack(">2I", 0, len(table)) + table.tobytes()
         tags = {b"desc": _text(name), b"cprt": _text("No copyright"), b"wtpt": _xyz(D50)}
         if self.primaries:
             columns = _adaptation(self.white) @ _to_xyz(self.white, self.primaries)

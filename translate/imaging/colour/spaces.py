@@ -7,6 +7,7 @@ from typing import Literal, get_args
 
 import numpy as np
 
+from translate.imaging.colour.dynamic_range import NAMES, toned_curve
 from translate.imaging.colour.matrix_profile import BT709_CURVE, SRGB_CURVE, Space
 
 ColourName = Literal["srgb", "display-p3", "adobe-rgb", "rec2020", "prophoto"]
@@ -28,7 +29,7 @@ SPACES: dict[ColourName, Space] = {
     ),
 }
 
-# Code points of ITU-T H.273 that still images use. PQ and HLG (16, 18) are no curves of a fixed white.
+# Code points of ITU-T H.273 that still images use; PQ and HLG (16, 18) are those of high dynamic range.
 _CICP_PRIMARIES = {1: SRGB, 9: REC2020, 12: P3}
 _CICP_CURVES = {1: BT709_CURVE, 6: BT709_CURVE, 8: (1.0,), 13: SRGB_CURVE, 14: BT709_CURVE, 15: BT709_CURVE}
 
@@ -46,9 +47,15 @@ def check_colour(name: str | None) -> bool:
 
 def cicp_profile(primaries: int, transfer: int) -> bytes | None:
     """The profile of a space by its code points (H.273); None where it is sRGB, or not known."""
-    if (primaries, transfer) == (1, 13) or primaries not in _CICP_PRIMARIES or transfer not in _CICP_CURVES:
+    if (primaries, transfer) == (1, 13) or primaries not in _CICP_PRIMARIES:
         return None
-    space = Space(D65, _CICP_CURVES[transfer], _CICP_PRIMARIES[primaries])
+    if transfer in NAMES:
+        curve = toned_curve(transfer)
+    elif transfer in _CICP_CURVES:
+        curve = _CICP_CURVES[transfer]
+    else:
+        return None
+    space = Space(D65, curve, _CICP_PRIMARIES[primaries])
     return space.profile(f"CICP {primaries}/{transfer}")
 
 

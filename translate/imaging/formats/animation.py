@@ -11,7 +11,7 @@ from PIL import Image as Pillow
 from PIL.ImageFile import ImageFile
 
 from translate.errors import DataError, UnsupportedError
-from translate.imaging.formats.codec import Pages
+from translate.imaging.formats.codec import Pages, matching
 from translate.imaging.image import FRAMES, Header, Image, Limits
 from translate.imaging.pixels import to8
 
@@ -28,20 +28,22 @@ def frames_of(file: ImageFile, kind: str, size: int, name: str, limits: Limits) 
     limits.check(Header(kind, width, height, 3, 8, True, "rgb"), size, name)
     if 4 * width * height * count > limits.decoded:
         raise DataError(f"{name}: {count} frames of {width} x {height} pixels are more than {limits.decoded:,} bytes")
+    icc = matching(file.info.get("icc_profile"), 3)
     images, durations = [], []
     for number in range(count):
         file.seek(number)
         file.load()
         array = np.array(file.convert("RGBA"))
         opaque = bool((array[..., 3] == 255).all())
-        images.append(Image(np.ascontiguousarray(array[..., :3]), None if opaque else array[..., 3].copy()))
+        images.append(Image(np.ascontiguousarray(array[..., :3]), None if opaque else array[..., 3].copy(), icc))
         durations.append(round(file.info.get("duration") or DURATION))
     return Pages(tuple(images), tuple(durations), int(file.info.get("loop", 0 if kind != "gif" else 1)))
 
 
 def animated(pages: Pages, kind: str, **options: Any) -> bytes:
     """The bytes of an animation; `kind` is Pillow's name of the format."""
-    pictures = _pictures(pages.images)
+    pictures, icc = _pictures(pages.images), pages.images[0].icc
+    options |= {"icc_profile": icc} if icc else {}
     out = BytesIO()
     pictures[0].save(
         out,

@@ -60,12 +60,13 @@ class Settings:
 @dataclass(frozen=True)
 class Opened:
     """A file whose header has been read: `source` is whatever its codec decodes it from, and `orientation` (EXIF, 1 to
-    8) is what is left to apply after decoding."""
+    8) is what is left to apply after decoding. `page` is the place of its picture among the directories of a TIFF."""
 
     codec: Codec
     header: Header
     source: Any = None
     orientation: int = 1
+    page: int = 0
 
 
 @dataclass(frozen=True)

@@ -55,7 +55,7 @@ class PillowCodec(Codec):
             width, height = height, width
         header = Header(self.name, width, height, channels, bits, alpha, mode)
         limits.check(header, size, name)
-        return Opened(self, header, file, orientation)
+        return Opened(self, header, file, orientation, page)
 
     def check_header(self, stream: BinaryIO, size: int, name: str, limits: Limits) -> None:
         """Looks for what would keep Pillow busy, or take memory, while it opens a file. Errors: DataError."""

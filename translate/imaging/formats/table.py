@@ -21,7 +21,7 @@ from translate.imaging.formats.photo.raw import Raw
 from translate.imaging.formats.png import Png
 from translate.imaging.formats.raster.dicom import Dicom
 from translate.imaging.formats.raster.openexr import OpenExr
-from translate.imaging.formats.raster.pnm import Pnm
+from translate.imaging.formats.raster.pnm import Pfm, Pnm
 from translate.imaging.formats.raster.qoi import Qoi
 from translate.imaging.formats.raster.radiance import Radiance
 from translate.imaging.formats.tiff.tiff import Tiff
@@ -46,6 +46,7 @@ CODECS: tuple[Codec, ...] = (
     Radiance(),
     Qoi(),
     Pnm(),
+    Pfm(),
     Dicom(),
 )
 """All built-in formats. The first one that recognises a file reads it: JPEG-LS before JPEG, raw photos before TIFF."""

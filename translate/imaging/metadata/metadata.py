@@ -39,6 +39,8 @@ class Metadata:
     """`resolution`: pixels per inch across and down. `exif`: a block of EXIF, upright. `xmp`: a packet of XMP. `texts`:
     keywords with texts. `tiff`: tags that TIFF alone has, as a block. `chunks`: those of PNG that describe colours.
 
+    `iptc` is a record of IPTC (captions of press photos).
+
     `profile` is the ICC profile that stands for what `exif` or `chunks` say of colours; `white` the values that are
     black and white; `nodata` the value of pixels that hold none.
     """
@@ -52,6 +54,7 @@ class Metadata:
     profile: bytes | None = None
     white: tuple[float, float] | None = None
     nodata: float | None = None
+    iptc: bytes = b""
 
     def __bool__(self) -> bool:
         return self != NOTHING
@@ -89,6 +92,7 @@ class Metadata:
             base64.b64decode(value["profile"]) if "profile" in value else None,
             pair("white"),
             value.get("nodata"),
+            base64.b64decode(value.get("iptc", "")),
         )
 
 

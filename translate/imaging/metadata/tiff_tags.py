@@ -79,14 +79,28 @@ def rational_tag(*values: float) -> Tag:
     return Tag(RATIONAL, b"".join(struct.pack("<2I", round(value * below), below) for value in values))
 
 
-def read_tags(data: bytes) -> dict[int, Any]:
-    """The first directory in the bytes of a TIFF, BigTIFF or EXIF block. What is damaged is left out; see `Tags`."""
+def read_tags(data: bytes, page: int = 0) -> dict[int, Any]:
+    """A directory in the bytes of a TIFF, BigTIFF or EXIF block, the first one for page 0. What is damaged is left out;
+    see `Tags`."""
     order = {b"II": "<", b"MM": ">"}.get(data[:2])
     if order is None or len(data) < 16:
         return {}
     big = struct.unpack(f"{order}H", data[2:4])[0] == 43
     at = struct.unpack(f"{order}Q", data[8:16])[0] if big else struct.unpack(f"{order}I", data[4:8])[0]
+    for _ in range(page):
+        at = _following(data, at, order, big)
     return _directory(data, at, order, big, deep=0)
+
+
+def _following(data: bytes, at: int, order: str, big: bool) -> int:
+    """Where the directory behind the one at byte `at` begins; 0 where there is none."""
+    head, each, offset = ("Q", 20, "Q") if big else ("H", 12, "I")
+    start = at + struct.calcsize(f"{order}{head}")
+    if at < 8 or start > len(data):
+        return 0
+    place = start + each * int(struct.unpack(f"{order}{head}", data[at:start])[0])
+    entry = data[place : place + struct.calcsize(f"{order}{offset}")]
+    return int(struct.unpack(f"{order}{offset}", entry)[0]) if len(entry) == struct.calcsize(f"{order}{offset}") else 0
 
 
 def _directory(data: bytes, at: int, order: str, big: bool, deep: int) -> dict[int, Any]:
@@ -146,23 +160,29 @@ def directory_bytes(tags: Tags, at: int, following: int = 0) -> bytes:
     return struct.pack("<H", len(tags)) + entries + struct.pack("<I", following) + content
 
 
-def with_tags(data: bytes, tags: Tags) -> bytes:
-    """A little-endian TIFF with more tags in its first directory, which is written anew behind it."""
-    (at,) = struct.unpack("<I", data[4:8])
-    (count,) = struct.unpack("<H", data[at : at + 2])
-    (following,) = struct.unpack("<I", data[at + 2 + 12 * count : at + 6 + 12 * count])
+def add_tags(data: bytearray, tags: Tags, page: int = 0) -> None:
+    """Adds tags to one directory of a little-endian TIFF, which is written anew behind it."""
+    pointer = 4
+    for _ in range(page):
+        (at,) = struct.unpack_from("<I", data, pointer)
+        pointer = at + 2 + 12 * struct.unpack_from("<H", data, at)[0]
+    (at,) = struct.unpack_from("<I", data, pointer)
+    (count,) = struct.unpack_from("<H", data, at)
+    (following,) = struct.unpack_from("<I", data, at + 2 + 12 * count)
     # Values stay where they are: an entry is copied with its offset.
-    own = {struct.unpack("<H", data[n : n + 2])[0]: data[n : n + 12] for n in range(at + 2, at + 2 + 12 * count, 12)}
-    padded = data + bytes(len(data) % 2)
+    own: dict[int, bytes] = {}
+    for place in range(at + 2, at + 2 + 12 * count, 12):
+        own[struct.unpack_from("<H", data, place)[0]] = bytes(data[place : place + 12])
+    data.extend(bytes(len(data) % 2))
     more = {number: tag for number, tag in tags.items() if number not in own or number in REPLACED}
-    place = len(padded)
+    place = len(data)
     total = len(own.keys() | more.keys())
     block = directory_bytes(more, place + 12 * (total - len(more)))
     entries = {struct.unpack("<H", block[n : n + 2])[0]: block[n : n + 12] for n in range(2, 2 + 12 * len(more), 12)}
     table = b"".join(entry for _, entry in sorted((own | entries).items()))
     values = block[2 + 12 * len(more) + 4 :]
-    directory = struct.pack("<H", total) + table + struct.pack("<I", following) + values
-    return padded[:4] + struct.pack("<I", place) + padded[8:] + directory
+    struct.pack_into("<I", data, pointer, place)
+    data.extend(struct.pack("<H", total) + table + struct.pack("<I", following) + values)
 
 
 REPLACED = (270, 282, 283, 296, 305)

@@ -26,7 +26,8 @@ class HeifInfo:
 
     `transforms` are what a reader applies, in this order: "turn" by so many counterclockwise quarters (irot), "mirror"
     top to bottom (0) or left to right (1, imir). `largest` is the largest width and height of its parts; `sequence`
-    tells films; `corner` is where the part that is shown begins (clap), x and y."""
+    tells films; `colours` are the code points of primaries and transfer (H.273; 0: not stated); `corner` is where the
+    part that is shown begins (clap), x and y."""
 
     width: int
     height: int
@@ -36,6 +37,7 @@ class HeifInfo:
     transforms: tuple[tuple[str, int], ...]
     largest: tuple[int, int]
     sequence: bool
+    colours: tuple[int, int] = (0, 0)
     corner: tuple[int, int] = (0, 0)
 
     @property
@@ -59,6 +61,11 @@ def boxes(data: bytes) -> Iterator[tuple[bytes, bytes]]:
             raise _beyond(kind)
         yield kind, data[start : at + length]
         at += length
+
+
+def box(kind: bytes, content: bytes) -> bytes:
+    """The bytes of a box."""
+    return struct.pack(">I", 8 + len(content)) + kind + content
 
 
 def brands(data: bytes) -> list[bytes]:
@@ -126,7 +133,11 @@ def heif_info(stream: BinaryIO, size: int) -> HeifInfo:
     for kind, content in own:
         if kind == b"clap" and len(content) >= 32:
             corner, stated = _cropped(content, stated)
-    return HeifInfo(*stated, bits, channels, alpha, tuple(transforms), largest, head[8:12] == b"avis", corner)
+    colours = (0, 0)
+    for kind, content in own:
+        if kind == b"colr" and content[:4] == b"nclx" and len(content) >= 8:
+            colours = int.from_bytes(content[4:6], "big"), int.from_bytes(content[6:8], "big")
+    return HeifInfo(*stated, bits, channels, alpha, tuple(transforms), largest, head[8:12] == b"avis", colours, corner)
 
 
 def _cropped(clap: bytes, size: tuple[int, int]) -> tuple[tuple[int, int], tuple[int, int]]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from io import BytesIO
 from typing import Any, BinaryIO
 
@@ -11,10 +12,13 @@ from PIL import Image as Pillow
 from PIL.AvifImagePlugin import AvifImageFile
 
 from translate.errors import DamagedError
+from translate.imaging.colour.dynamic_range import NAMES, note_on
+from translate.imaging.colour.spaces import cicp_profile
 from translate.imaging.formats.animation import animated, frames_of
 from translate.imaging.formats.codec import Codec, Keeps, Opened, Pages, Settings, check_frames, decoder, turned
 from translate.imaging.formats.photo.boxes import HeifInfo, brands, heif_info
 from translate.imaging.image import FRAMES, Header, Image, Limits
+from translate.imaging.metadata.in_avif import with_items
 from translate.imaging.metadata.metadata import exif_with_resolution
 from translate.imaging.pixels import filled
 
@@ -42,10 +46,10 @@ class _Heif(Codec):
 
 
 class Avif(_Heif):
-    """AVIF: 8, 10 and 12 bits, alpha, lossy or (at quality 100) as good as lossless."""
+    """AVIF: 8, 10 and 12 bits, alpha, lossy or (at quality 100) lossless; 16 bits become 12."""
 
     name, suffixes = "avif", (".avif",)
-    keeps = Keeps(alpha=True, icc=True, side=65536)
+    keeps = Keeps(bits=16, alpha=True, icc=True, side=65536)
 
     def recognises(self, head: bytes) -> bool:
         return head[4:8] == b"ftyp" and not _AVIF.isdisjoint(brands(head))
@@ -67,7 +71,10 @@ class Avif(_Heif):
     def write_pages(self, pages: Pages, name: str, settings: Settings) -> bytes:
         if len(pages.images) == 1:
             return self.encode(pages.images[0], name, settings)
-        return animated(pages, "AVIF", quality=settings.quality)
+        options: dict[str, Any] = {"subsampling": "4:4:4" if settings.quality >= 90 else "4:2:0"}
+        if metadata := pages.images[0].metadata:
+            options |= {"exif": exif_with_resolution(metadata), "xmp": metadata.xmp}
+        return animated(pages, "AVIF", quality=settings.quality, **options)
 
     def decode(self, opened: Opened, data: bytes, name: str) -> Image:
         info: HeifInfo = opened.source
@@ -76,6 +83,8 @@ class Avif(_Heif):
         return _image(opened, _transformed(filled(array, info.bits), info), _profile(data, name), name)
 
     def encode(self, image: Image, name: str, settings: Settings) -> bytes:
+        if image.bits > 8 or settings.quality >= 100:
+            return _precisely(image, settings)
         options: dict[str, Any] = {"icc_profile": image.icc} if image.icc else {}
         if image.metadata:
             options |= {"exif": exif_with_resolution(image.metadata), "xmp": image.metadata.xmp}
@@ -86,6 +95,26 @@ class Avif(_Heif):
         subsampling = "4:4:4" if settings.quality >= 90 else "4:2:0"
         Pillow.fromarray(array).save(out, "AVIF", quality=settings.quality, subsampling=subsampling, **options)
         return out.getvalue()
+
+
+def _precisely(image: Image, settings: Settings) -> bytes:
+    """A file of 8 or 12 bits; at quality 100 lossless: its channels are red, green and blue then, and no brightness."""
+    array = np.ascontiguousarray(image.array[..., 0] if image.array.shape[2] == 1 else image.array)
+    if array.ndim == 3 and array.shape[2] == 2:
+        array = np.dstack([array[..., :1]] * 3 + [array[..., 1:]])
+    deep = array.dtype == np.uint16
+    if deep:
+        array = ((array.astype(np.uint32) * 4095 + 32767) // 65535).astype(np.uint16)
+    data = bytes(
+        imagecodecs.avif_encode(
+            array, level=settings.quality, bitspersample=12 if deep else None, numthreads=1, speed=6, primaries=1,
+            transfer=13, matrix=0 if settings.quality >= 100 and array.ndim == 3 else 1,
+        )
+    )  # fmt: skip
+    metadata = image.metadata
+    return with_items(
+        data, image.icc, exif_with_resolution(metadata) if metadata else b"", metadata.xmp if metadata else b""
+    )
 
 
 class Heic(_Heif):
@@ -118,10 +147,16 @@ def _image(opened: Opened, array: Array, icc: bytes | None, name: str) -> Image:
     channels = header.channels
     if array.shape[2] < channels or array.dtype != np.dtype(header.dtype):
         raise DamagedError(f"{name}: damaged {header.format.upper()}: its header and its picture differ")
+    primaries, transfer = opened.source.colours
+    notes = (note_on(transfer),) if not icc and transfer in NAMES else ()
+    # Encoders of video write the codes of its curve for what is sRGB.
+    if not icc and channels == 3 and (primaries, transfer) not in [(1, curve) for curve in (1, 6, 14, 15)]:
+        icc = cicp_profile(primaries, transfer)
     alpha = array[..., channels] if array.shape[2] > channels else None
     if header.alpha and alpha is None:
         alpha = np.full(array.shape[:2], np.iinfo(array.dtype).max, array.dtype)
-    return turned(opened, array[..., :channels], alpha if header.alpha else None, icc, name)
+    image = turned(opened, array[..., :channels], alpha if header.alpha else None, icc, name)
+    return replace(image, notes=(*image.notes, *notes)) if notes else image
 
 
 def _transformed(array: Array, info: HeifInfo) -> Array:

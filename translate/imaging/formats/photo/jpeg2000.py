@@ -15,7 +15,7 @@ import numpy as np
 
 from translate.errors import DamagedError, UnsupportedError
 from translate.imaging.formats.codec import Codec, Keeps, Opened, Settings, turned
-from translate.imaging.formats.photo.boxes import box_in, boxes
+from translate.imaging.formats.photo.boxes import box, box_in, boxes
 from translate.imaging.image import Header, Image, Limits
 from translate.imaging.pixels import filled
 
@@ -61,7 +61,7 @@ class Jpeg2000(Codec):
     only_read = (".j2k", ".j2c", ".jpx", ".jpf", ".jph", ".jhc")
     instead = ".jp2"
     signatures = (_CODESTREAM, _FILE)
-    keeps = Keeps(bits=16, alpha=True)
+    keeps = Keeps(bits=16, alpha=True, icc=True)
 
     def open(self, stream: BinaryIO, size: int, name: str, limits: Limits) -> Opened:
         stream.seek(0)
@@ -113,7 +113,21 @@ class Jpeg2000(Codec):
         options: dict[str, Any] = {"reversible": True, "level": 0}
         if settings.quality < 100:
             options = {"reversible": False, "level": 20 + settings.quality * 0.3}
-        return bytes(imagecodecs.jpeg2k_encode(np.ascontiguousarray(array), codecformat="jp2", numthreads=1, **options))
+        data = bytes(imagecodecs.jpeg2k_encode(np.ascontiguousarray(array), codecformat="jp2", numthreads=1, **options))
+        return _with_profile(data, image.icc) if image.icc else data
+
+
+def _with_profile(data: bytes, icc: bytes) -> bytes:
+    """A file whose box colr holds a profile."""
+    changed = b""
+    for kind, content in boxes(data):
+        inner = content
+        if kind == b"jp2h":
+            inner = b""
+            for below, value in boxes(content):
+                inner += box(below, b"\2\0\0" + icc if below == b"colr" else value)
+        changed += box(kind, inner)
+    return changed
 
 
 def _profile(colr: bytes) -> bytes | None:

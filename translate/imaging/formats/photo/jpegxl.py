@@ -5,17 +5,19 @@ A file is a bare codestream, or boxes of which `jxlc`, or the first `jxlp`, begi
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, BinaryIO
 
 import imagecodecs
 import numpy as np
 
 from translate.errors import DamagedError, DataError, UnsupportedError
-from translate.imaging.formats.codec import Codec, Keeps, Opened, Pages, Settings, check_frames, matching
+from translate.imaging.colour.dynamic_range import NAMES, note_on
+from translate.imaging.colour.spaces import cicp_profile
+from translate.imaging.formats.codec import Codec, Keeps, Opened, Pages, Settings, check_frames
 from translate.imaging.formats.photo.boxes import box_in
 from translate.imaging.image import Header, Image, Limits
-from translate.imaging.pixels import filled
+from translate.imaging.pixels import filled, to16
 
 Array = np.ndarray[Any, Any]
 
@@ -24,13 +26,14 @@ _CONTAINER = b"\x00\x00\x00\x0cJXL \r\n\x87\n"
 # Width by height, by the number of the ratio (18181-1, table of SizeHeader).
 _RATIOS = {1: (1, 1), 2: (12, 10), 3: (4, 3), 4: (3, 2), 5: (16, 9), 6: (5, 4), 7: (2, 1)}
 _HEAD = 1 << 12
-_ALPHA, _GREY = 0, 1
+_ALPHA, _GREY, _D65 = 0, 1, 1
 
 
 @dataclass(frozen=True)
 class JxlInfo:
     """The header of a codestream: size as stored, EXIF orientation, bits, whether samples are floats, colour channels,
-    alpha, whether it is a film, and whether its colours are those of lossy images (XYB)."""
+    alpha, whether it is a film, whether its colours are those of lossy images (XYB), the code points of primaries and
+    transfer (H.273; 0: another space, or sRGB), and whether a profile says what they are instead."""
 
     width: int
     height: int
@@ -41,6 +44,8 @@ class JxlInfo:
     alpha: bool
     film: bool
     xyb: bool
+    colours: tuple[int, int] = (0, 0)
+    with_profile: bool = False
 
 
 class _Bits:
@@ -73,6 +78,7 @@ def jxl_info(codestream: bytes) -> JxlInfo:
     width, height = _size(bits)
     orientation, film = 1, False
     samples, extras, channels, xyb = (8, False), [], 3, True
+    colours, with_profile = (0, 0), False
     if not bits.take(1):  # 1: all as usual
         if bits.take(1):  # further fields
             orientation = 1 + bits.take(3)
@@ -88,9 +94,22 @@ def jxl_info(codestream: bytes) -> JxlInfo:
         extras = [_extra(bits) for _ in range(bits.choice((0, 0), (1, 0), (2, 4), (1, 12)))]
         xyb = bool(bits.take(1))
         if not bits.take(1):  # 1: sRGB
-            bits.take(1)  # whether there is a profile
-            channels = 1 if bits.enum() == _GREY else 3
-    return JxlInfo(width, height, orientation, *samples, channels, _ALPHA in extras, film, xyb)
+            with_profile = bool(bits.take(1))
+            space = bits.enum()
+            channels = 1 if space == _GREY else 3
+            if not with_profile and space == 0:
+                colours = _colours(bits)
+    return JxlInfo(width, height, orientation, *samples, channels, _ALPHA in extras, film, xyb, colours, with_profile)
+
+
+def _colours(bits: _Bits) -> tuple[int, int]:
+    """The code points of primaries and transfer of RGB; 0 where the white is not D65, or there are numbers instead."""
+    if bits.enum() != _D65:
+        return 0, 0
+    primaries = {1: 1, 9: 9, 11: 12}.get(bits.enum(), 0)
+    if not primaries or bits.take(1):  # a gamma
+        return 0, 0
+    return primaries, bits.enum()
 
 
 def _size(bits: _Bits) -> tuple[int, int]:
@@ -144,10 +163,10 @@ def _extra(bits: _Bits) -> int:
 
 
 class JpegXl(Codec):
-    """JPEG XL: 8 and 16 bits and floats, alpha, lossy or (at quality 100) lossless."""
+    """JPEG XL: 8 and 16 bits, alpha, lossy or (at quality 100) lossless; floats, which are always lossless."""
 
     name, suffixes, signatures = "jpegxl", (".jxl",), (_CODESTREAM, _CONTAINER)
-    keeps = Keeps(bits=16, alpha=True)
+    keeps = Keeps(bits=32, floats=True, alpha=True)
 
     def read_pages(self, stream: BinaryIO, data: bytes, name: str, limits: Limits) -> Pages:
         opened = self._header(stream, len(data), name, limits)
@@ -205,10 +224,17 @@ class JpegXl(Codec):
             raise DataError(f"{name}: its samples are not all finite numbers")
         pixels = np.ascontiguousarray(array[..., : header.channels])
         alpha = np.ascontiguousarray(array[..., header.channels]) if header.alpha else None
-        return Image(pixels, alpha, matching(None, header.channels), header.mode)
+        icc = cicp_profile(*info.colours) if header.channels == 3 else None
+        notes = [note_on(info.colours[1])] if info.colours[1] in NAMES else []
+        if info.with_profile and not info.xyb:  # of lossy images the decoder makes sRGB
+            notes.append("its colour profile is not read, and its colours are taken for sRGB")
+        return Image(pixels, alpha, icc, header.mode, notes=tuple(notes))
 
     def encode(self, image: Image, name: str, settings: Settings) -> bytes:
-        lossless = settings.quality >= 100
+        if image.pixels.dtype == np.uint32:
+            alpha = None if image.alpha is None else to16(image.alpha)
+            image = replace(image, pixels=to16(image.pixels), alpha=alpha)
+        lossless = settings.quality >= 100 or image.pixels.dtype.kind == "f"
         array = image.array[..., 0] if image.array.shape[2] == 1 else image.array
         options: dict[str, Any] = {"lossless": True} if lossless else {"level": settings.quality}
         return bytes(imagecodecs.jpegxl_encode(np.ascontiguousarray(array), numthreads=1, **options))

@@ -20,6 +20,7 @@ from translate.errors import DamagedError, DataError, UnsupportedError
 from translate.imaging.formats.codec import Codec, Keeps, Opened, Settings, decoder, turned
 from translate.imaging.formats.samples import as_samples
 from translate.imaging.image import Header, Image, Limits
+from translate.imaging.pixels import unit_floats
 
 Array = np.ndarray[Any, Any]
 
@@ -135,7 +136,7 @@ class OpenExr(Codec):
 
     def encode(self, image: Image, name: str, settings: Settings) -> bytes:
         openexr = decoder("OpenEXR", name, "OpenEXR files", "OpenEXR")
-        pixels, alpha = _floats(image.pixels), None if image.alpha is None else _floats(image.alpha)
+        pixels, alpha = unit_floats(image.pixels), None if image.alpha is None else unit_floats(image.alpha)
         count = pixels.shape[2]
         names = [f"band.{number:04d}" for number in range(count)]
         if image.mode != "bands" and count in (1, 3):
@@ -149,11 +150,3 @@ class OpenExr(Codec):
             path = Path(folder) / "image.exr"
             openexr.File(header, channels).write(str(path))
             return path.read_bytes()
-
-
-def _floats(array: Array) -> Array:
-    """Samples as float32, integers in [0, 1]."""
-    if array.dtype.kind == "f":
-        return array.astype(np.float32)
-    scaled: Array = (array / np.float64(np.iinfo(array.dtype).max)).astype(np.float32)
-    return scaled

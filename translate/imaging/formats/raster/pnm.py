@@ -12,12 +12,13 @@ from translate.errors import DamagedError, UnsupportedError
 from translate.imaging.formats.codec import Codec, Keeps, Opened, Settings, turned
 from translate.imaging.formats.samples import as_samples
 from translate.imaging.image import Header, Image, Limits
-from translate.imaging.pixels import filled
+from translate.imaging.pixels import filled, unit_floats
 
 Array = np.ndarray[Any, Any]
 
 _HEAD = 1 << 12
-_MAGIC = re.compile(rb"P(?:[1-6]\s|[1-6]#|7\n|[fF]\s)")
+_MAGIC = re.compile(rb"P(?:[1-6]\s|[1-6]#|7\n)")
+_MAGIC_OF_FLOATS = re.compile(rb"P[fF]\s")
 # A number of a header, behind blanks and comments.
 _NUMBER = re.compile(rb"(?:\s|#[^\r\n]*[\r\n])*([+-]?[0-9.]+(?:[eE][+-]?\d+)?)")
 
@@ -84,10 +85,10 @@ def _pam_header(head: bytes, name: str) -> PnmHeader:
 
 
 class Pnm(Codec):
-    """Netpbm's PGM, PPM, PAM and PFM: 8 and 16 bits; lossless."""
+    """Netpbm's PGM, PPM and PAM: 8 and 16 bits; lossless."""
 
-    name, suffixes = "pnm", (".pnm", ".pgm", ".ppm", ".pbm", ".pam", ".pfm")
-    only_read, instead = (".pbm", ".pfm"), ".pnm"
+    name, suffixes = "pnm", (".pnm", ".pgm", ".ppm", ".pbm", ".pam")
+    only_read, instead = (".pbm",), ".pnm"
     begins_like_text = True
     keeps = Keeps(bits=16, alpha=True)
 
@@ -127,6 +128,23 @@ class Pnm(Codec):
             kind = "GRAYSCALE_ALPHA" if depth == 2 else "RGB_ALPHA"
             head = f"P7\nWIDTH {width}\nHEIGHT {height}\nDEPTH {depth}\nMAXVAL {highest}\nTUPLTYPE {kind}\nENDHDR\n"
         return head.encode() + array.astype(array.dtype.newbyteorder(">")).tobytes()
+
+
+class Pfm(Pnm):
+    """Portable float maps: grey and RGB of any finite floats; lossless."""
+
+    name, suffixes, only_read, instead = "pfm", (".pfm",), (), ".png"
+    keeps = Keeps(bits=32, floats=True)
+
+    def recognises(self, head: bytes) -> bool:
+        return _MAGIC_OF_FLOATS.match(head) is not None
+
+    def encode(self, image: Image, name: str, settings: Settings) -> bytes:
+        array = unit_floats(image.pixels)
+        height, width, depth = array.shape
+        # A scale below 0 says that the bytes are little-endian; the lowest row comes first.
+        head = f"P{'f' if depth == 1 else 'F'}\n{width} {height}\n-1.0\n"
+        return head.encode() + array[::-1].astype("<f4").tobytes()
 
 
 def _spread(stored: Array, highest: int) -> Array:

@@ -31,6 +31,8 @@ from translate.imaging.image import FRAMES, Header
 
 NONE, LZW, DEFLATE, OLD_DEFLATE, PACKBITS = 1, 5, 8, 32946, 32773
 JPEG = 7
+INKS, LAB = 5, (8, 9)
+"""Photometric interpretations."""
 PLAIN = (NONE, 2, 3, 4, LZW, 6, JPEG, DEFLATE, OLD_DEFLATE, PACKBITS)
 """Compressions of which 8-bit images are left to Pillow; 2, 3, 4 are those of faxes, 6 is an old form of JPEG."""
 OTHERS = {
@@ -57,7 +59,7 @@ _FIELDS = {
     256: "width", 257: "height", 258: "depths", 259: "compression", 262: "photometric", 273: "offsets",
     274: "orientation", 277: "samples", 278: "rows", 279: "counts", 284: "planar", 317: "predictor",
     322: "tile_width", 323: "tile_height", 324: "tile_offsets", 325: "tile_counts", 338: "extras", 339: "formats",
-    32997: "depth",
+    332: "inks", 32997: "depth",
 }  # fmt: skip
 
 
@@ -126,13 +128,32 @@ class Directory:
         """Whether the first three channels are decoded to RGB: as they are (2), or by a codec that stores brightness
         and two differences (6)."""
         compression = self.one("compression", 1)
-        return self.one("photometric") == 2 or (self.one("photometric") == 6 and compression in (JPEG, *OTHERS))
+        ycbcr = self.one("photometric") == 6 and compression in (JPEG, *OTHERS)
+        return self.one("photometric") == 2 or ycbcr or self.lab or self.inks
+
+    @cached_property
+    def lab(self) -> bool:
+        """Whether the channels are CIELab (8) or ICCLab (9), which become RGB."""
+        return self.one("photometric") in LAB and self.samples == 3 and self.bits in (8, 16)
+
+    @cached_property
+    def inks(self) -> bool:
+        """Whether the first four channels are inks of 16 bits, or of 8 with alpha behind them; they become RGB."""
+        four = self.one("photometric") == INKS and self.one("inks", 1) == 1 and self.unsigned
+        return four and ((self.bits == 16 and self.samples >= 4) or (self.bits == 8 and self.samples > 4))
+
+    @cached_property
+    def sparse(self) -> bool:
+        """Whether some strips or tiles, though not all, are left out (GDAL): their pixels are 0, or no data."""
+        offsets = self.tags.get("tile_offsets", self.tags.get("offsets", ()))
+        return 0 in offsets and any(offsets)
 
     @cached_property
     def extras(self) -> tuple[int, ...]:
         """The kind of each channel beyond grey or RGB (ExtraSamples): 0 a band, 1 alpha that the colours are multiplied
         with, 2 alpha that they are not multiplied with."""
         base = 3 if self.rgb else 1
+        base += self.inks
         count = max(0, self.samples - base)
         if "extras" not in self.tags:
             # Many writers leave the tag out and mean alpha by a fourth channel of RGB.
@@ -157,6 +178,8 @@ class Directory:
         compression = self.one("compression", 1)
         stored = (self.one("photometric") in (0, 1) or self.rgb) and compression in (*PLAIN, *OTHERS)
         special = self.bits not in (1, 2, 4, 8) or self.signed or bool(self.extras) or self.stack is not None
+        special = special or self.lab or self.inks or self.sparse
+        bits = (8, 16) if self.lab else bits  # a and b may be called signed
         return self.bits in bits and stored and (special or compression in OTHERS)
 
     @property
@@ -172,7 +195,7 @@ class Directory:
             raise damaged_tiff(self.name, "its directory gives no size")
         if self.one("depth", 1) > 1:
             raise UnsupportedError(f"{self.name}: a volume of {self.one('depth')} layers in one file; extract them")
-        channels, rgb = self.samples - (self.alpha is not None), self.rgb
+        channels, rgb = self.samples - (self.alpha is not None) - self.inks, self.rgb
         if rgb and self.samples < 3:
             raise damaged_tiff(self.name, f"RGB of {self.samples} channels")
         if self.stack and self.stack.by_rows:
@@ -186,7 +209,7 @@ class Directory:
             mode = "rgb"
         elif not rgb and channels == 1:
             mode = "grey"
-        is_float = self.floating or self.signed
+        is_float = self.floating or (self.signed and not self.lab)
         bits = 8 if self.bits <= 8 else 16
         bits = 32 if is_float or self.bits > 16 else bits
         return Header("tiff", width, height, channels, bits, self.alpha is not None, mode, is_float)

@@ -51,6 +51,8 @@ def check_segments(tiff: Directory, data: bytes, name: str) -> None:
         raise damaged_tiff(name, "its strips or tiles overlap")
     row = (wide * samples * tiff.bits + 7) // 8  # each row ends on a whole byte
     for number, (start, count) in enumerate(zip(offsets, counts, strict=True)):
+        if not start and not count and tiff.sparse and tiff.exact:
+            continue
         if not start or not count or start + count > len(data):
             raise damaged_tiff(name, f"strip or tile {number} is not in the file")
         if tiff.one("photometric") == 6:

@@ -12,16 +12,27 @@ import numpy as np
 from PIL.TiffImagePlugin import TiffImageFile
 
 from translate.errors import DataError, UnsupportedError
+from translate.imaging.colour.inks import colours_of_deep_inks
+from translate.imaging.colour.lab import decoded_lab, srgb_of_lab
 from translate.imaging.formats.codec import Keeps, Opened, Pages, Settings, check_frames, turned
 from translate.imaging.formats.pillow_file import PillowCodec, saved
 from translate.imaging.formats.samples import UNSIGNED, as_samples
-from translate.imaging.formats.tiff.directory import OTHERS, PLAIN, Directory, read_directory, read_pages
+from translate.imaging.formats.tiff.directory import INKS, LAB, OTHERS, PLAIN, Directory, read_directory, read_pages
 from translate.imaging.formats.tiff.planes import plane_bytes
 from translate.imaging.formats.tiff.segments import check_segments, check_tiff
 from translate.imaging.image import Image, Limits
-from translate.imaging.pixels import filled, top, unmultiplied, within_unit
+from translate.imaging.metadata.files import described
+from translate.imaging.metadata.in_tiff import write_tiff_pages
+from translate.imaging.pixels import filled, in_steps, to8, top, unmultiplied, within_unit
 
 Array = np.ndarray[Any, Any]
+
+_BY_PILLOW = (0, 1, 2, 3, 5, 6)
+"""Photometric interpretations that are left to Pillow where samples have 8 bits or fewer."""
+_COLOURS = {
+    0: "grey", 1: "grey", 2: "RGB", 3: "a palette", 4: "a mask", 5: "inks", 6: "YCbCr", 8: "CIELab", 9: "ICCLab",
+    10: "ITULab", 32803: "a mosaic of single colours", 32844: "LogL", 32845: "LogLuv", 34892: "linear raw",
+}  # fmt: skip
 
 
 class Tiff(PillowCodec):
@@ -41,7 +52,9 @@ class Tiff(PillowCodec):
     def _opened(self, directory: Directory, stream: BinaryIO, size: int, name: str, limits: Limits) -> Opened:
         _check_directory(directory, size, name, limits)
         if directory.exact:
-            return Opened(self, directory.header, directory, directory.one("orientation", 1))
+            return Opened(self, directory.header, directory, directory.one("orientation", 1), directory.index)
+        if directory.one("photometric") not in _BY_PILLOW or (directory.one("photometric") == INKS and directory.inks):
+            raise _not_read(directory, name)
         return self.open_page(stream, size, name, limits, directory.index)
 
     paged = True
@@ -59,15 +72,19 @@ class Tiff(PillowCodec):
             stream.seek(0)
             opened = self._opened(directory, stream, len(data), name, limits)
             check_segments(directory, data, name)
-            images.append(self.decode(opened, data, name))
+            image = self.decode(opened, data, name)
+            images.append(described(image, self.name, data, opened.orientation, directory.index))
         return Pages(tuple(images))
 
     def _plane(self, data: bytes, first: Directory, number: int, name: str) -> Image:
         array = as_samples(plane(data, first, number), name, first.nodata)
-        return turned(Opened(self, first.header, None, first.one("orientation", 1)), array, None, first.icc, name)
+        orientation = first.one("orientation", 1)
+        image = turned(Opened(self, first.header, None, orientation), array, None, first.icc, name)
+        return described(image, self.name, data, orientation, first.index)
 
     def write_pages(self, pages: Pages, name: str, settings: Settings) -> bytes:
-        return encode_tiff(*pages.images, packed=settings.compression > 1)
+        data = encode_tiff(*pages.images, packed=settings.compression > 1)
+        return write_tiff_pages(data, [image.metadata for image in pages.images])
 
     def frames(self, file: Any) -> int:
         return 1  # previews and masks are no pages: the directories have been counted
@@ -93,11 +110,15 @@ class Tiff(PillowCodec):
 def _check_directory(tiff: Directory, size: int, name: str, limits: Limits) -> None:
     """Errors: DataError for a directory whose image cannot be decoded within the limits."""
     if not tiff.exact and (tiff.bits > 8 or not tiff.unsigned):
-        raise UnsupportedError(
-            f"{name}: TIFF of {_samples(tiff)} is not read; convert it to unsigned samples of 8, 16 or 32 bits or to "
-            "float32, uncompressed or by Deflate"
-        )
+        raise _not_read(tiff, name)
     limits.check(tiff.header, size, name)
+
+
+def _not_read(tiff: Directory, name: str) -> UnsupportedError:
+    return UnsupportedError(
+        f"{name}: TIFF of {_samples(tiff)} is not read; convert it to unsigned samples of 8, 16 or 32 bits or to "
+        "float32, uncompressed or by Deflate"
+    )
 
 
 def _samples(tiff: Directory) -> str:
@@ -108,7 +129,9 @@ def _samples(tiff: Directory) -> str:
     compression = tiff.one("compression", 1)
     known = compression in PLAIN or compression in OTHERS
     stored = "" if known else f", compression {compression}"
-    return f"{kind} samples of {tiff.bits} bits (photometric interpretation {tiff.one('photometric')}{stored})"
+    number = tiff.one("photometric")
+    colours = _COLOURS.get(number, f"photometric interpretation {number}")
+    return f"{kind} samples of {tiff.bits} bits ({colours}{stored})"
 
 
 def decode_tiff(data: bytes, tiff: Directory, name: str) -> tuple[Array, Array | None]:
@@ -131,6 +154,8 @@ def decode_tiff(data: bytes, tiff: Directory, name: str) -> tuple[Array, Array |
             stored = _page(file.pages[tiff.index], tiff)
     if tiff.unsigned and tiff.bits not in UNSIGNED:
         stored = filled(stored, tiff.bits)
+    if tiff.lab or tiff.inks:
+        stored = _as_rgb(stored, tiff)
     array = as_samples(stored, name, tiff.nodata)
     inverted = tiff.one("photometric") == 0  # 0 is white
     if array.dtype.kind == "f" and (inverted or tiff.alpha is not None):
@@ -144,6 +169,19 @@ def decode_tiff(data: bytes, tiff: Directory, name: str) -> tuple[Array, Array |
     if tiff.extras[-1] == 1:  # associated alpha: the colours are stored times it
         pixels[..., :base] = unmultiplied(pixels[..., :base], alpha)
     return pixels, alpha
+
+
+def _as_rgb(stored: Array, tiff: Directory) -> Array:
+    """Samples of Lab, or of inks, as RGB of as many bits; alpha and bands behind them stay."""
+    native = stored.astype(stored.dtype.newbyteorder("="), copy=False)
+    if tiff.lab:
+        unsigned = native.view(f"u{native.dtype.itemsize}")
+        colours = srgb_of_lab(decoded_lab(unsigned, signed=tiff.one("photometric") == LAB[0]))
+        return in_steps(colours.astype(np.float32), unsigned.dtype)
+    deep = native[..., :4] if tiff.bits == 16 else native[..., :4].astype(np.uint16) * 257
+    rgb = colours_of_deep_inks(deep, tiff.icc)
+    rgb = rgb if tiff.bits == 16 else to8(rgb)
+    return np.concatenate([rgb, native[..., 4:]], axis=2)
 
 
 def plane(data: bytes, tiff: Directory, number: int) -> Array:
