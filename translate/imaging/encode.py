@@ -16,6 +16,7 @@ from translate.imaging.formats.table import codec_for
 from translate.imaging.image import Image
 from translate.imaging.image_format import as_image, encode_by, writable, writer_of
 from translate.imaging.metadata.files import profile_to_embed, with_metadata
+from translate.imaging.metadata.metadata import exif_of_srgb
 from translate.imaging.pixels import to8, to16, within_unit
 from translate.storage.atomic import write_bytes
 
@@ -78,12 +79,21 @@ def held(image: Image, codec: Codec, suffix: str, name: str) -> Image:
     _check_picture(image, keeps, suffix, name)
     icc = matching(profile_to_embed(image, codec.name), image.pixels.shape[2], image.mode) if keeps.icc else None
     if not (keeps.icc or keeps.bands):  # nothing in the file says what space colours are in: they become sRGB
-        image = as_training_image(image, DEFAULT)
+        image = _in_srgb(image)
     image = replace(image, icc=icc)
     if image.bits > keeps.bits:
         less = to16 if keeps.bits == 16 else to8
         image = replace(image, pixels=less(image.pixels), alpha=None if image.alpha is None else less(image.alpha))
     return image if keeps.alpha else replace(image, pixels=image.over_white(), alpha=None)
+
+
+def _in_srgb(image: Image) -> Image:
+    """The image in sRGB, with what its metadata say besides colours and white."""
+    changed, metadata = as_training_image(image, DEFAULT), image.metadata
+    if changed is image or metadata is None:
+        return changed
+    exif = exif_of_srgb(metadata.exif)
+    return replace(changed, metadata=replace(metadata, exif=exif, profile=None, chunks=(), white=None))
 
 
 def _check_picture(image: Image, keeps: Keeps, suffix: str, name: str) -> None:

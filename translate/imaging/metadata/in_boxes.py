@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import struct
 from io import BytesIO
 from typing import Any
 
 from PIL.AvifImagePlugin import AvifImageFile
 
 from translate.imaging.formats.codec import decoder
-from translate.imaging.formats.photo.boxes import boxes
+from translate.imaging.formats.photo.boxes import box, boxes
 from translate.imaging.metadata.metadata import Metadata, exif_with_resolution, resolution_of, upright_exif
 from translate.imaging.metadata.tiff_tags import read_tags
 
@@ -31,12 +30,12 @@ def read_jxl(data: bytes) -> Metadata:
 def write_jxl(data: bytes, metadata: Metadata) -> bytes:
     """A JPEG XL file with metadata: a bare codestream is put into boxes."""
     exif = exif_with_resolution(metadata)
-    if not (exif or metadata.xmp) or not data.startswith(CODESTREAM):
+    if not (exif or metadata.xmp):
         return data
-    content = [SIGNATURE, FILE_TYPE, (b"jxlc", data)]
+    content = [SIGNATURE, FILE_TYPE, (b"jxlc", data)] if data.startswith(CODESTREAM) else list(boxes(data))
     content += [(b"Exif", bytes(4) + exif)] if exif else []
     content += [(b"xml ", metadata.xmp)] if metadata.xmp else []
-    return b"".join(struct.pack(">I", 8 + len(value)) + kind + value for kind, value in content)
+    return b"".join(box(kind, value) for kind, value in content)
 
 
 def read_avif(data: bytes) -> Metadata:

@@ -153,6 +153,15 @@ def is_adobe_rgb(block: bytes) -> bool:
     return number == 2 or (number == 0xFFFF and index is not None and index.text.startswith("R03"))
 
 
+def exif_of_srgb(block: bytes) -> bytes:
+    """The block for pixels that were turned from Adobe RGB into sRGB."""
+    if not is_adobe_rgb(block):
+        return block
+    tags: dict[int, Any] = read_tags(block)
+    below = {number: tag for number, tag in tags[EXIF_IFD].items() if number != INTEROPERABILITY_IFD}
+    return write_tags(tags | {EXIF_IFD: below | {COLOUR_SPACE: short_tag(1)}})
+
+
 def _sized(block: bytes, size: tuple[int, int]) -> bytes:
     """EXIF that states the size of an image, for one of (height, width)."""
     tags: dict[int, Any] = read_tags(block)

@@ -19,7 +19,7 @@ from translate.imaging.formats.codec import Codec, Keeps, Opened, Pages, Setting
 from translate.imaging.formats.photo.boxes import HeifInfo, brands, heif_info
 from translate.imaging.image import FRAMES, Header, Image, Limits
 from translate.imaging.metadata.in_avif import with_items
-from translate.imaging.metadata.metadata import exif_with_resolution
+from translate.imaging.metadata.metadata import NOTHING, exif_with_resolution
 from translate.imaging.pixels import filled
 
 Array = np.ndarray[Any, Any]
@@ -111,10 +111,8 @@ def _precisely(image: Image, settings: Settings) -> bytes:
             transfer=13, matrix=0 if settings.quality >= 100 and array.ndim == 3 else 1,
         )
     )  # fmt: skip
-    metadata = image.metadata
-    return with_items(
-        data, image.icc, exif_with_resolution(metadata) if metadata else b"", metadata.xmp if metadata else b""
-    )
+    metadata = image.metadata or NOTHING
+    return with_items(data, image.icc, exif_with_resolution(metadata), metadata.xmp)
 
 
 class Heic(_Heif):

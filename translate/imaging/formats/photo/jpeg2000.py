@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import struct
 from dataclasses import dataclass
+from io import BytesIO
 from typing import Any, BinaryIO
 
 import imagecodecs
@@ -100,6 +101,10 @@ class Jpeg2000(Codec):
         # A decoder fills with grey what it lacks, so that the end marker has to be there.
         if not data.rstrip(b"\0").endswith(_END) and _END not in data[-64:]:
             raise DamagedError(f"{name}: truncated JPEG 2000: the file ends before its end marker")
+        if (
+            kinds.get(b"colr", b"")[:1] == b"\2"
+        ):  # OpenJPEG would apply the profile to a file, and not to its codestream
+            data = box_in(BytesIO(data), len(data), b"jp2c", longest=len(data))
         array = imagecodecs.jpeg2k_decode(data, numthreads=1)
         array = array[..., None] if array.ndim == 2 else array
         channels = opened.header.channels
