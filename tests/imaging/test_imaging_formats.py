@@ -71,6 +71,9 @@ def test_photos_are_turned_upright(kind: str, orientation: int) -> None:
 def test_sixteen_bits_survive(suffix: str) -> None:
     image = decode(encode(DEEP, suffix, quality=100), "x")
     right = DEEP if image.pixels.dtype == np.uint16 else (DEEP / 65535).astype(np.float32)
+    if suffix == ".avif":  # of 12 bits
+        assert np.abs(image.pixels.astype(int) - right).max() <= 8
+        return
     assert np.array_equal(image.pixels, right)
 
 

@@ -127,8 +127,7 @@ class Directory:
     def rgb(self) -> bool:
         """Whether the first three channels are decoded to RGB: as they are (2), or by a codec that stores brightness
         and two differences (6)."""
-        compression = self.one("compression", 1)
-        ycbcr = self.one("photometric") == 6 and compression in (JPEG, *OTHERS)
+        ycbcr = self.one("photometric") == 6 and self.one("compression", 1) in (JPEG, *OTHERS)
         return self.one("photometric") == 2 or ycbcr or self.lab or self.inks
 
     @cached_property
@@ -144,9 +143,8 @@ class Directory:
 
     @cached_property
     def sparse(self) -> bool:
-        """Whether some strips or tiles, though not all, are left out (GDAL): their pixels are 0, or no data."""
-        offsets = self.tags.get("tile_offsets", self.tags.get("offsets", ()))
-        return 0 in offsets and any(offsets)
+        """Whether some tiles, though not all, are left out (GDAL): their pixels are 0, or no data."""
+        return 0 in self.tags.get("tile_offsets", ()) and any(self.tags["tile_offsets"])
 
     @cached_property
     def extras(self) -> tuple[int, ...]:
@@ -297,8 +295,8 @@ def _stack(first: Directory) -> Stack | None:
 
 def _alike(first: dict[str, tuple[int, ...]], other: dict[str, tuple[int, ...]]) -> bool:
     """Whether two pages differ in nothing but the place of their strips or tiles."""
-    places = {"offsets", "counts", "tile_offsets", "tile_counts"}
-    return {k: v for k, v in first.items() if k not in places} == {k: v for k, v in other.items() if k not in places}
+    names = {*first, *other} - {"offsets", "counts", "tile_offsets", "tile_counts"}
+    return all(first.get(name) == other.get(name) for name in names)
 
 
 def damaged_tiff(name: str, why: str) -> DataError:
