@@ -12,6 +12,7 @@ from translate.conversion.items import Item
 from translate.conversion.names import MAIN, named, names_of, order, same
 from translate.conversion.tree import Tree, pattern_of
 from translate.errors import ConfigError
+from translate.imaging.formats.raster.zarr_store import is_zarr
 from translate.imaging.io import readable, writable
 
 RESULTS = "results.jsonl"
@@ -66,13 +67,13 @@ def plan(
         raise ConfigError(f"no image format is written for {suffix!r}; use one of {' '.join(writable())}")
     if not isinstance(source, Path):
         return _plan_list(source, output, suffix, samples, paged)
-    if source.is_dir():
+    if source.is_dir() and not is_zarr(source):
         return _plan_tree(source, (), output, suffix, samples, paged)
     if not source.exists() and (pattern := pattern_of(source)):
         return _plan_tree(*pattern, output, suffix, samples, paged)
     if not os.path.lexists(source):
         raise ConfigError(f"{source}: there is no such file or folder")
-    if not source.is_file():
+    if not source.is_file() and not is_zarr(source):
         raise ConfigError(f"{source}: is neither a file nor a folder")
     return _plan_file(source, output, suffix, samples, paged)
 
@@ -199,7 +200,7 @@ def _common_folder(sources: Sequence[Path]) -> Path:
 
 
 def _why_no_file(path: Path) -> str:
-    if path.is_file():
+    if path.is_file() or is_zarr(path):
         return ""
     return "it is a folder" if path.is_dir() else "there is no such file"
 

@@ -12,6 +12,7 @@ from pathlib import Path, PurePosixPath
 from translate.conversion.items import Item
 from translate.conversion.names import order, same
 from translate.imaging.decode import is_image
+from translate.imaging.formats.raster.zarr_store import SUFFIX as ZARR, is_zarr
 from translate.imaging.io import readable
 
 OTHERS = (
@@ -67,7 +68,7 @@ class Tree:
                 yield Item(prefix.rstrip("/") or ".", folder, reason=reason)
                 continue
             for entry in entries_by_name:
-                if _is_folder(entry):
+                if _is_folder(entry) and not is_zarr(folder / entry.name):
                     below.setdefault(same(entry.name), []).append((folder / entry.name, f"{prefix}{entry.name}/"))
                     continue
                 item = self._item(entry, folder, prefix)
@@ -97,6 +98,8 @@ class Tree:
             return None
         # Browsers, telephones and backups give images names of their own: `g`, `e.jpg_large`, `h.jpg~`.
         suffix = Path(entry.name).suffix.lower()
+        if suffix == ZARR and is_zarr(folder / entry.name):
+            return Item(name, folder / entry.name)
         if suffix not in readable() and (suffix in OTHERS or not is_image(folder / entry.name)):
             return None
         try:

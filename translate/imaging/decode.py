@@ -12,6 +12,7 @@ import numpy as np
 from translate.errors import DataError
 from translate.imaging.files import contents, leads_into_archive, open_regular
 from translate.imaging.formats.codec import HEAD, Opened, damaged
+from translate.imaging.formats.raster.zarr_store import is_zarr, read_zarr, zarr_header
 from translate.imaging.formats.table import codec_for, codec_of, is_certain
 from translate.imaging.image import LIMITS, Header, Image, Limits
 from translate.imaging.image_format import ImageFormat, decode_by, format_of, header_by
@@ -22,6 +23,8 @@ Array = np.ndarray[Any, Any]
 
 def probe(path: Path, *, limits: Limits = LIMITS) -> Header:
     """The header of an image file, without decoding it. Errors: DataError."""
+    if is_zarr(path):
+        return zarr_header(path, limits)
     try:
         with open_regular(path) as file:
             size = os.fstat(file.fileno()).st_size
@@ -74,6 +77,8 @@ def read(path: Path, *, limits: Limits = LIMITS, indices: bool = False) -> Image
 
     Errors: DataError, naming the file.
     """
+    if is_zarr(path) and not indices:
+        return read_zarr(path, limits)
     return decode(contents(path, limits), str(path), limits=limits, indices=indices)
 
 

@@ -24,6 +24,7 @@ from translate.imaging.formats.raster.openexr import OpenExr
 from translate.imaging.formats.raster.pnm import Pfm, Pnm
 from translate.imaging.formats.raster.qoi import Qoi
 from translate.imaging.formats.raster.radiance import Radiance
+from translate.imaging.formats.raster.zarr_store import SUFFIX as ZARR
 from translate.imaging.formats.tiff.tiff import Tiff
 from translate.imaging.formats.webp import WebP
 
@@ -119,6 +120,8 @@ def codec_for(suffix: str) -> Codec | None:
 
 def written_instead(suffix: str) -> str:
     """The suffix of outputs for inputs of a suffix, in lower case, which no output has."""
+    if suffix == ZARR:
+        return ".tif"
     return next((codec.instead for codec in CODECS if suffix in codec.suffixes), ".png")
 
 

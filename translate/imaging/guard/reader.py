@@ -27,6 +27,7 @@ from translate.errors import DataError
 from translate.imaging.decode import decode_opened, open_header, probe
 from translate.imaging.files import contents, leads_into_archive, open_regular
 from translate.imaging.formats.codec import HEAD, Pages
+from translate.imaging.formats.raster.zarr_store import is_zarr
 from translate.imaging.formats.table import codec_of
 from translate.imaging.guard.process import DecodingProcess
 from translate.imaging.image import LIMITS, Header, Image, Limits
@@ -82,7 +83,10 @@ class GuardedReader:
                 worker.kill()
 
     def read(self, path: Path, *, indices: bool = False) -> Image:
-        """The image in a file, or in one of an archive; with `indices` the values that a label map stores."""
+        """The image in a file, in one of an archive, or in a folder of Zarr; with `indices` the values that a label map
+        stores."""
+        if is_zarr(path) and not indices:
+            return self._ask("read", path, DecodingProcess.image)
         if (head := self._head(path)) is None:
             return self.decode(contents(path, self.limits), str(path), indices=indices)
         if _is_guarded(head, str(path)):
@@ -107,6 +111,8 @@ class GuardedReader:
     def probe(self, path: Path) -> Header:
         """The header of an image file, or of one in an archive."""
         data = None
+        if is_zarr(path):
+            return self._ask("probe", path, lambda _, answer: Header(**answer["header"]))
         if (head := self._head(path)) is None:
             data = contents(path, self.limits)
             head = data[:HEAD]
@@ -116,7 +122,7 @@ class GuardedReader:
 
     def pages(self, path: Path) -> Pages:
         """All pages or frames of a file, in a worker."""
-        data = contents(path, self.limits) if self._head(path) is None else None
+        data = contents(path, self.limits) if not is_zarr(path) and self._head(path) is None else None
         return self._ask("pages", path, DecodingProcess.pages, data)
 
     def _head(self, path: Path) -> bytes | None:

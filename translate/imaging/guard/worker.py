@@ -21,7 +21,8 @@ import numpy as np
 from translate.errors import DamagedError, DataError
 from translate.imaging.decode import decode, format_at, header_in, probe
 from translate.imaging.files import contents
-from translate.imaging.formats.codec import HEAD
+from translate.imaging.formats.codec import HEAD, Pages
+from translate.imaging.formats.raster.zarr_store import is_zarr, read_zarr, zarr_header, zarr_pages
 from translate.imaging.image import Image, Limits
 from translate.imaging.image_format import FORMATS, format_of, register_places
 from translate.imaging.pages import pages_in
@@ -73,6 +74,8 @@ def _answer(request: Mapping[str, Any], data: bytes | None, limits: Limits) -> t
     `data` are those of an image that is no file of its own.
     """
     what, path = request["what"], Path(request["path"])
+    if data is None and is_zarr(path):
+        return _of_zarr(what, path, limits)
     size = path.stat().st_size if data is None else len(data)
     name = str(path) if data is None else request["name"]
     if what == "pages":
@@ -96,7 +99,20 @@ def _answer(request: Mapping[str, Any], data: bytes | None, limits: Limits) -> t
 def _pages(path: Path, data: bytes | None, name: str, size: int, limits: Limits) -> tuple[dict[str, Any], list[Any]]:
     """The line of an answer about all pages of a file, and the arrays of one page behind those of the other."""
     _allow(_ROOM + 2 * size + 3 * limits.decoded)
-    pages = pages_in(contents(path, limits) if data is None else data, name, limits=limits)
+    return _described_pages(pages_in(contents(path, limits) if data is None else data, name, limits=limits))
+
+
+def _of_zarr(what: str, path: Path, limits: Limits) -> tuple[dict[str, Any], list[Any]]:
+    """The answer about a folder of Zarr, whose chunks are read one by one."""
+    _allow(None)  # what its package imports is none of the image's
+    header = zarr_header(path, limits) if what != "pages" else None
+    if what == "probe":
+        return {"header": vars(header)}, []
+    _allow(_ROOM + (6 * header.decoded if header else 3 * limits.decoded))
+    return _described(read_zarr(path, limits)) if header else _described_pages(zarr_pages(path, limits))
+
+
+def _described_pages(pages: Pages) -> tuple[dict[str, Any], list[Any]]:
     lines, arrays = [], []
     for image in pages.images:
         line, of_page = _described(image)
