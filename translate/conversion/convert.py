@@ -10,7 +10,7 @@ from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from translate.contracts import Console
+from translate.contracts import Console, Route
 from translate.conversion.items import Item, Row
 from translate.conversion.job import Conversion, journal_of
 from translate.conversion.journal import settings_before
@@ -22,6 +22,7 @@ from translate.conversion.summary import Summary
 from translate.errors import ConfigError, TranslateError
 from translate.imaging.appearance.handling import DEFAULT as DEFAULT_HANDLING
 from translate.imaging.appearance.small_values import note_on_small_values
+from translate.imaging.encode import output_too_large
 from translate.imaging.formats.table import EXACT_SUFFIXES, SUFFIXES
 from translate.imaging.io import Image, probe, read, writable
 from translate.imaging.pages import PAGED
@@ -118,7 +119,7 @@ def prepare(
         if before:
             translator = translator.with_precision(before)
         elif look and not options.deep:  # 16 bits are asked for what 8 do not show
-            samples = _images(work, options)
+            samples = _images(work, options, translator.route(options.direction))
             translator = with_probed_precision(translator, samples, console, options.direction)
     if look:
         sources = (item.source for item in work.items if item and not item.reason)
@@ -166,12 +167,13 @@ def _fingerprint(value: Any) -> str:
     return hashlib.sha256(value.array.tobytes()).hexdigest() if isinstance(value, Image) else repr(value)
 
 
-def _images(work: Plan, options: ConvertOptions) -> Iterator[tuple[Image, Mapping[str, Any]]]:
-    """The first images of 8 bits that can be read, each with its further inputs."""
+def _images(work: Plan, options: ConvertOptions, route: Route) -> Iterator[tuple[Image, Mapping[str, Any]]]:
+    """The first images of 8 bits that can be read, and whose outputs can be written, each with its further inputs."""
     for item in islice(work.items, LOOKED_AT):
         if item and not item.reason:
             with suppress(TranslateError):  # the conversion will tell
-                if not is_deep(probe(item.source, limits=options.limits)):
+                header = probe(item.source, limits=options.limits)
+                if not is_deep(header) and not output_too_large(header, route, item.target):
                     yield read(item.source, limits=options.limits), options.others
 
 

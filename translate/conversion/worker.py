@@ -12,7 +12,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from itertools import chain
-from pathlib import Path, PurePath
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from translate.conversion.batches import Batch, Task, batches, diversity
@@ -23,9 +23,10 @@ from translate.device import cores
 from translate.errors import StageError
 from translate.imaging.convert import deepened
 from translate.imaging.decode import is_lossless
-from translate.imaging.encode import too_large
+from translate.imaging.encode import output_too_large
 from translate.imaging.formats.codec import Pages
 from translate.imaging.guard.reader import GuardedReader
+from translate.imaging.image_format import header_of
 from translate.imaging.io import Header, Image, encode, writable
 from translate.imaging.pages import encode_pages
 from translate.inference.precision import is_deep
@@ -112,9 +113,7 @@ class Worker:
         header = self._header(entry)
         if header is None or entry.row is not None or not self._parts:
             return entry, header
-        height, width = (side * self._route.scale for side in (header.height, header.width))
-        rows, columns = self._route.tiles
-        reason = too_large(width * columns, height * rows, PurePath(entry.item.target).suffix)
+        reason = output_too_large(header, self._route, entry.item.target)
         return (replace(entry, item=replace(entry.item, reason=reason)), None) if reason else (entry, header)
 
     def _batches(self, window: Sequence[tuple[Entry, Header | None]]) -> Iterator[Batch]:
@@ -162,6 +161,9 @@ class Worker:
     def _translate_pages(self, task: Task, pages: Pages) -> None:
         """Translates each page of a file; those of one sample, and of one of its outputs, go into one file."""
         with task.step():
+            for page in pages.images:
+                if reason := output_too_large(header_of("page", page), self._route, task.entry.item.target):
+                    raise StageError(reason)
             others = {**task.entry.item.values, **self._options.others}
             files: list[list[Image]] = [[] for _ in range(self._options.samples * len(self._parts))]
             for page in pages.images:

@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from pathlib import Path
+from pathlib import Path, PurePath
 from typing import Any
 
 import numpy as np
 
+from translate.contracts import Route
 from translate.errors import ConfigError, DataError
 from translate.imaging.appearance.handling import DEFAULT
 from translate.imaging.appearance.look import as_training_image
 from translate.imaging.formats.codec import Codec, Keeps, Settings, matching
 from translate.imaging.formats.table import codec_for
-from translate.imaging.image import Image
+from translate.imaging.image import Header, Image
 from translate.imaging.image_format import as_image, encode_by, writable, writer_of
 from translate.imaging.metadata.files import profile_to_embed, with_metadata
 from translate.imaging.metadata.metadata import exif_of_srgb
@@ -71,6 +72,13 @@ def too_large(width: int, height: int, suffix: str) -> str:
         f"{width} x {height} pixels cannot be written as {suffix}, which holds {side:,} a side at most: choose another "
         "format, such as png (`--format png`, or OUTPUT.png) or tif"
     )
+
+
+def output_too_large(header: Header, route: Route, target: str) -> str:
+    """Why the output of an image of this header has no place in the format of its target; empty where it has."""
+    rows, columns = route.tiles
+    width, height = header.width * route.scale * columns, header.height * route.scale * rows
+    return too_large(width, height, PurePath(target).suffix)
 
 
 def held(image: Image, codec: Codec, suffix: str, name: str) -> Image:
