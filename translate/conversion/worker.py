@@ -227,7 +227,8 @@ class Worker:
             if any(task.values):
                 extra_columns["values"] = task.values if self._options.samples > 1 else task.values[0]
             # A task that has failed has no outputs: then nothing is written.
-            for image, name in zip(task.paged or task.outputs, names, strict=False):
+            wholes: Sequence[Image | Pages] = task.paged or task.outputs
+            for image, name in zip(wholes, names, strict=False):
                 target = self._output / name
                 data = self._encoded(image, target.suffix, entry.item)
                 target.parent.mkdir(parents=True, exist_ok=True)  # here, so that a failure is this image's

@@ -44,7 +44,7 @@ class Inks:
 
 def colours_of_deep_inks(values: Array, profile: bytes | None) -> Array:
     """H x W x 4 of 16 bits, 65,535 being full ink, as H x W x 3 of sRGB; without a profile by what is left of white."""
-    if not is_of_inks(profile):
+    if profile is None or not is_of_inks(profile):
         white = np.uint32(65535)
         left = white - values.astype(np.uint32)
         plain: Array = ((left[..., :3] * left[..., 3:] + white // 2) // white).astype(np.uint16)

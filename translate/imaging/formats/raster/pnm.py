@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, ClassVar
 
 import numpy as np
 
@@ -87,8 +87,10 @@ def _pam_header(head: bytes, name: str) -> PnmHeader:
 class Pnm(Codec):
     """Netpbm's PGM, PPM and PAM: 8 and 16 bits; lossless."""
 
-    name, suffixes = "pnm", (".pnm", ".pgm", ".ppm", ".pbm", ".pam")
-    only_read, instead = (".pbm",), ".pnm"
+    name = "pnm"
+    suffixes: ClassVar[tuple[str, ...]] = (".pnm", ".pgm", ".ppm", ".pbm", ".pam")
+    only_read: ClassVar[tuple[str, ...]] = (".pbm",)
+    instead = ".pnm"
     begins_like_text = True
     keeps = Keeps(bits=16, alpha=True)
 
