@@ -5,7 +5,7 @@ from __future__ import annotations
 import errno
 import time
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from itertools import combinations
@@ -35,7 +35,7 @@ class Task:
     """One image on its way; `reason` is set by whatever failed first.
 
     `bytes`: of the decoded image, as its header says. `outputs`: the pictures of all samples, in the order of their
-    names; `values`: their classes and vectors by name, of each sample.
+    names; `values`: their classes and vectors by name, of each sample. `source`: a record of the file, once it is read.
     """
 
     entry: Entry
@@ -44,6 +44,7 @@ class Task:
     image: Image | None = None
     others: dict[str, Image] = field(default_factory=dict)
     pages: Pages | None = None
+    source: Mapping[str, Any] | None = None
     outputs: list[Image] = field(default_factory=list)
     values: list[dict[str, Any]] = field(default_factory=list)
     seconds: float = 0.0
