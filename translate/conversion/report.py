@@ -16,6 +16,7 @@ from translate.errors import TranslateError
 from translate.imaging.io import probe
 from translate.imaging.thumbnail import data_uri
 from translate.storage.atomic import write_text
+from translate.text import legible
 
 PAGE_NAME = "contact.html"
 PAIRS, SIDE, FAILURES = 12, 384, 50
@@ -107,4 +108,4 @@ def _of(journal: Path, status: str) -> Iterator[Row]:
 
 def _text(text: str) -> str:
     """Names that are not UTF-8 have to go into a page that is."""
-    return escape(text.encode("utf-8", "backslashreplace").decode())
+    return escape(legible(text))
