@@ -73,7 +73,7 @@ def test_files_that_are_no_images_are_reported(folder_of: Make) -> None:
     assert keys(source)["a"] == ["1"]
     assert list(source.notes()) == [
         f"{a}: 2 files are no images: README.md, list.txt",
-        f"{a}: 2 hidden files, or left by a system, are passed over: .DS_Store, Thumbs.db",
+        f"{a}: 2 files and folders are passed over (hidden, left by a system, or lead back): .DS_Store, Thumbs.db",
     ]
 
 

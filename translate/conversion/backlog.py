@@ -112,7 +112,8 @@ class Backlog:
     def _standing(self, item: Item, row: Row, targets: Sequence[Path], journal: Journal) -> Entry:
         """An item whose output was written by an earlier conversion and is there, perhaps changed since then."""
         if not targets:  # its outputs are classes and numbers, which the row has
-            return Entry(item, row, origin="kept")
+            same = self._still(item, row)
+            return Entry(item) if same is None else Entry(item, same, origin="kept")
         try:
             written = [target.stat().st_mtime_ns for target in targets]
             touched = [target.stat().st_ctime_ns for target in targets]

@@ -16,10 +16,10 @@ from typing import TYPE_CHECKING
 from translate.contracts import Console
 from translate.conversion.backlog import Backlog
 from translate.conversion.inputs.originals import Originals
+from translate.conversion.inputs.own_files import check_rows, check_settings, clear_scratch
 from translate.conversion.items import Engine, Item, Outcome, Row, make_row
 from translate.conversion.journal import GROUP, Journal, merge
 from translate.conversion.options import ConvertOptions
-from translate.conversion.own_files import check_rows, check_settings, clear_scratch
 from translate.conversion.plan import Plan
 from translate.conversion.summary import SHOWN, Summary, Tally
 from translate.conversion.worker import Worker

@@ -8,9 +8,9 @@ from html import escape
 from itertools import islice
 from pathlib import Path
 
+from translate.conversion.inputs.own_files import MARK, is_own_page
 from translate.conversion.items import Row, listed
 from translate.conversion.journal import rows
-from translate.conversion.own_files import MARK, is_own_page
 from translate.conversion.summary import Summary
 from translate.errors import TranslateError
 from translate.imaging.io import probe

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import lru_cache
 from itertools import chain
 from pathlib import Path
@@ -79,10 +79,13 @@ class FileSource(Source[P]):
         listing = list_images(folder)
         if listing.others:
             self._note(f"{folder}: {len(listing.others):,} files are no images: {examples(listing.others)}")
-        if listing.passed_over:
-            count, names = len(listing.passed_over), examples(listing.passed_over)
-            self._note(f"{folder}: {count:,} hidden files, or left by a system, are passed over: {names}")
+        self._note_passed_over(folder, listing.passed_over)
         return listing
+
+    def _note_passed_over(self, folder: Path, names: Sequence[str]) -> None:
+        if names:
+            which = "hidden, left by a system, or lead back"
+            self._note(f"{folder}: {len(names):,} files and folders are passed over ({which}): {examples(names)}")
 
     def _note(self, text: str) -> None:
         self._notes[text] = None
