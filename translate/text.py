@@ -10,6 +10,11 @@ from typing import Any, TypeVar
 T = TypeVar("T")
 
 
+def legible(text: str) -> str:
+    """The text with the bytes of names that are no UTF-8, for which Python has surrogates, escaped: `caf\\udce9`."""
+    return text.encode("utf-8", "backslashreplace").decode()
+
+
 def suggest(word: object, known: Iterable[str]) -> str:
     """`; did you mean 'epochs'?`, or nothing where no known name is near."""
     near = difflib.get_close_matches(str(word), list(known), n=1, cutoff=0.6)

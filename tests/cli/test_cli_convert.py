@@ -112,7 +112,7 @@ def test_a_file_into_a_file(model: Path, here: Path) -> None:
     assert convert(model, "photos/a.png", "x/y.tif").exit_code == 0
     assert read(here / "x/y.tif").pixels.shape == (20, 24, 3)
     again = convert(model, "photos/a.png", "x/y.tif")
-    assert again.exit_code == 0 and again.stdout.splitlines()[-1].split()[:3] == ["0", "0", "1"]
+    assert again.exit_code == 3 and again.stdout.splitlines()[-1].split()[:3] == ["0", "0", "1"]
     assert {p.name for p in (here / "x").iterdir()} == {"y.tif"}
 
 

@@ -7,9 +7,10 @@ import socket
 import numpy as np
 import pytest
 
+from translate.conversion.inputs.lists import read_list
+from translate.conversion.inputs.tree import matches
 from translate.conversion.names import order, same
-from translate.conversion.plan import Plan, plan, read_list
-from translate.conversion.tree import matches
+from translate.conversion.plan import Plan, plan
 from translate.errors import ConfigError
 from translate.imaging.io import write
 
@@ -155,7 +156,7 @@ def test_lists_keep_the_folders_that_they_name(tmp_path, monkeypatch):
     work = plan(listed, tmp_path / "out")
     found = {"x/a.png": "x/a.png", "x/b.gif": "x/b.gif.png", "x/b.png": "x/b.png", "y/a.png": "y/a.png"}
     assert {k: v for k, v in targets(work).items() if v} == found and not work.whole
-    assert reasons(work) == {"x/none.png": "there is no such file", "x": "it is a folder"}
+    assert reasons(work) == {"x/none.png": "there is no such file"}
     far = plan([root / "x/a.png", root / "y/../x/b.png"], tmp_path / "out")
     assert targets(far) == {"a.png": "a.png", "b.png": "b.png"} and far.root == root / "x"
     assert read_list(b"new\nline.png\0b.png\0") == read_list(b"new\nline.png\0b.png")

@@ -153,12 +153,16 @@ def test_a_second_time_nothing_is_done(photos, tmp_path, make, told, monkeypatch
     assert (out / "results.jsonl").read_bytes() == before
 
 
-def test_what_failed_is_tried_again_when_asked_for(photos, tmp_path, make, told):
+def test_what_failed_is_tried_again_when_it_was_mended_or_it_is_asked_for(photos, tmp_path, make, told):
     out = tmp_path / "out"
     convert(photos, out, make(), console=told)
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(Worker, "_read", None)  # nothing is read of what is still as it was
+        assert convert(photos, out, make(), console=told).failed == 1
+        assert convert(photos, out, make(), ConvertOptions(retry_failed=True), console=told).failed == 1
     write(photos / "a/06.png", DRAW.integers(0, 256, (8, 12, 3), dtype=np.uint8))
-    assert convert(photos, out, make(), console=told).failed == 1
-    summary = convert(photos, out, make(), ConvertOptions(retry_failed=True), console=told)
+    os.utime(photos / "a/06.png", (1.6e9, 1.6e9))  # a copy that was made long before
+    summary = convert(photos, out, make(), console=told)
     assert (summary.done, summary.kept, summary.failed) == (60, 59, 0)
     assert (out / "a/06.png").exists()
 
@@ -205,7 +209,13 @@ def test_hashes_are_verified(photos, tmp_path, make, told):
     data, then = (out / "b/01.png").read_bytes(), (out / "b/01.png").stat()
     (out / "b/01.png").write_bytes(data[:-1] + b"?")
     os.utime(out / "b/01.png", ns=(then.st_atime_ns, then.st_mtime_ns))
-    assert convert(photos, out, make(), console=told).kept == 58, "the missing one is made again without being asked"
+    summary = convert(photos, out, make(), console=told)
+    assert (summary.done, summary.kept) == (58, 57), "the missing one is made again without being asked"
+    assert summary.skipped == 1, "its times are as before, but it was written since"
+    convert(photos, out, make(), ConvertOptions(overwrite=True), console=told)
+    (out / "b/01.png").write_bytes(data[:-1] + b"?")
+    os.utime(out / "results.jsonl", (time.time() + 5, time.time() + 5))  # now nothing shows but the hash
+    assert convert(photos, out, make(), console=told).kept == 59
     summary = convert(photos, out, make(), ConvertOptions(verify=True), console=told)
     assert ("b/01.png", "b/01.png was changed since it was written; --overwrite replaces it") in summary.failures
     assert (summary.done, summary.failed) == (58, 2)

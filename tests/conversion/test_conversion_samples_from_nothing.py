@@ -3,6 +3,7 @@
 import io
 import json
 import math
+import os
 
 import numpy as np
 import pytest
@@ -104,6 +105,15 @@ def test_mixed_noise_is_noise():
     assert torch.equal(heavier, SeededDraw([2], (1, 1), device).integers(9, 50))
 
 
+@pytest.mark.parametrize("name", ["contact.png", "results.jsonl"])
+def test_files_of_the_users_that_are_called_as_ours_stay(name, model, tmp_path):
+    (tmp_path / name).write_text("mine")
+    options = SampleOptions("new", size=(6, 5), overwrite=True)
+    with pytest.raises(ConfigError, match=f"{name}: is there, and no samples were made here"):
+        sample_folder(model, tmp_path, range(2), options, console=console())
+    assert [path.name for path in tmp_path.iterdir()] == [name] and (tmp_path / name).read_text() == "mine"
+
+
 def test_a_folder_gets_all_outputs_of_a_direction(tiny, tmp_path):
     """Pictures as files beside each other, classes and numbers in the rows; a second command finds all of it done."""
 
@@ -142,3 +152,7 @@ def test_a_folder_gets_all_outputs_of_a_direction(tiny, tmp_path):
     assert rows["bright.png"]["values"] == {"output": "owl"} and rows["bright.png"]["output"] is None
     assert not list((tmp_path / "classes").glob("*.png"))
     assert convert(tmp_path / "in", tmp_path / "classes", seer, options, console=console()).kept == 2
+    write(tmp_path / "in/dark.png", np.full((5, 4, 3), 250, np.uint8))
+    os.utime(tmp_path / "in/dark.png", (1.5e9, 1.5e9))  # another picture, of long ago
+    assert convert(tmp_path / "in", tmp_path / "classes", seer, options, console=console()).kept == 1
+    assert '"owl"' in (tmp_path / "classes/results.jsonl").read_text().splitlines()[1]

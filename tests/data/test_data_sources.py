@@ -71,7 +71,10 @@ def test_files_that_are_no_images_are_reported(folder_of: Make) -> None:
         (a / name).write_text("x")
     source = folders(a=str(a), b=str(b))
     assert keys(source)["a"] == ["1"]
-    assert list(source.notes()) == [f"{a}: 2 files are no images: README.md, list.txt"]
+    assert list(source.notes()) == [
+        f"{a}: 2 files are no images: README.md, list.txt",
+        f"{a}: 2 files and folders are passed over (hidden, left by a system, or lead back): .DS_Store, Thumbs.db",
+    ]
 
 
 def test_mistakes_name_examples_and_counts(folder_of: Make, tmp_path: Path) -> None:

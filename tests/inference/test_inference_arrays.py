@@ -106,7 +106,7 @@ def test_resizing_keeps_the_range_and_a_constant():
 
 
 def test_what_is_no_image_is_refused():
-    for wrong in (3, np.full((4, 4), np.nan, np.float32), np.zeros((4, 4, 5), np.int8), np.zeros((0, 4), np.uint8)):
+    for wrong in (3, np.full((4, 4), np.nan, np.float32), np.zeros((4, 4, 5), np.int64), np.zeros((0, 4), np.uint8)):
         with pytest.raises(ConfigError):
             as_image(wrong)
     palette = as_image(Pillow.new("P", (4, 3)))

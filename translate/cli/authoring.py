@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 
 import click
@@ -25,6 +26,8 @@ def schema(output: Path | None) -> None:
     from translate.plugins import Registry
     from translate.storage.atomic import write_json
 
+    if output is not None and os.path.lexists(output) and not _is_schema(output):
+        raise ConfigError(f"{output} is there already, and is no JSON schema; give another --output")
     document, failures = pipeline_schema(Registry())
     out = console(as_json=True)
     for failure in failures.values():
@@ -33,6 +36,14 @@ def schema(output: Path | None) -> None:
         click.echo(json.dumps(document, indent=2, ensure_ascii=False))
     else:
         write_json(output, document)
+
+
+def _is_schema(file: Path) -> bool:
+    try:
+        content = json.loads(file.read_bytes())
+    except (OSError, ValueError):
+        return False
+    return isinstance(content, dict) and "$schema" in content
 
 
 @click.command()
@@ -52,7 +63,7 @@ def init(folder: Path, method: str, output: Path | None, as_json: bool) -> None:
     from translate.storage.atomic import write_text
 
     file = output or Path(file_name(method, folder))
-    if file.exists():
+    if os.path.lexists(file):
         raise ConfigError(f"{file} exists already; remove it, or give another --output")
     registry = Registry()
     write_text(file, starter(method, folder, registry))

@@ -5,8 +5,9 @@ This module imports torch; the command itself does not, so that help and complet
 
 from __future__ import annotations
 
+import os
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any, Literal
@@ -17,11 +18,11 @@ from translate.cli.common import console, print_json
 from translate.cli.direction_inputs import SET, WITH, direction_inputs, pairs
 from translate.contracts import Console
 from translate.conversion import convert as conversions
+from translate.conversion.inputs.lists import Arguments, read_list
 from translate.conversion.items import Item, Row
 from translate.conversion.job import shown
 from translate.conversion.names import names_of
 from translate.conversion.options import ConvertOptions
-from translate.conversion.plan import read_list
 from translate.conversion.summary import Summary
 from translate.errors import ConfigError
 from translate.imaging.appearance.handling import Alpha, Handling, Keeping
@@ -33,7 +34,7 @@ from translate.tracking.conversions import track_conversion
 from translate.tracking.models import fetch_model
 
 SOME_FAILED = 3
-"""The exit code where some images failed."""
+"""The exit code where some images failed, or all were skipped."""
 
 
 def run_convert(
@@ -49,7 +50,8 @@ def run_convert(
     others, settings = pairs("--with", values["others"], WITH), pairs("--set", values["settings"], SET)
     translator = load_model(loading, resolver=fetch_model, tell=out.warn)
     given, knobs = direction_inputs(translator, options.direction, others, settings)
-    options = replace(options, others=given, options=knobs)
+    read = tuple(Path(text) for _, text in others if Path(text).is_file())
+    options = replace(options, others=given, options=knobs, originals=read)
     if values["engine"] == "ray":
         options = replace(options, model=portable(loading, fetch_model))
     if dry_run:
@@ -63,7 +65,7 @@ def run_convert(
         print_json(_json(summary))
     else:
         _tell(summary, output, options.samples, out)
-    if summary.failed:
+    if summary.failed or (summary.skipped and not summary.done):
         raise click.exceptions.Exit(SOME_FAILED)
 
 
@@ -110,20 +112,33 @@ def _convert_options(
     )
 
 
-def _inputs(inputs: tuple[str, ...]) -> Path | list[Path]:
+def _inputs(inputs: tuple[str, ...]) -> Path | Sequence[Path]:
     """One path, or the paths of a list. Errors: ConfigError."""
+    if len(inputs) == 1:
+        (text,) = inputs
+        return _list(text) or Path(text)
+    paths: list[Path] = []
+    for text in inputs:
+        paths += _list(text) or [Path(text)]
+    return Arguments(paths)
 
-    if len(inputs) > 1:
-        return [Path(text) for text in inputs]
-    (text,) = inputs
+
+def _list(text: str) -> list[Path] | None:
+    """The paths of the list `@FILE`, or of `-`, which is stdin; None for a path. Errors: ConfigError."""
     if text == "-":
-        return read_list(sys.stdin.buffer.read())
-    if text.startswith("@") and not Path(text).exists():
-        try:
-            return read_list(Path(text[1:]).read_bytes())
-        except OSError as error:
-            raise ConfigError(f"{text[1:]}: the list cannot be read: {error.strerror or error}") from None
-    return Path(text)
+        return _not_empty("stdin", read_list(sys.stdin.buffer.read()))
+    if not text.startswith("@") or os.path.lexists(text):
+        return None
+    try:
+        return _not_empty(text[1:], read_list(Path(text[1:]).read_bytes()))
+    except OSError as error:
+        raise ConfigError(f"{text[1:]}: the list cannot be read: {error.strerror or error}") from None
+
+
+def _not_empty(name: str, paths: list[Path]) -> list[Path]:
+    if not paths:
+        raise ConfigError(f"{name}: the list of images is empty")
+    return paths
 
 
 def _print_preview(rows: Iterable[tuple[Item, Row | None]], samples: int, out: Console, as_json: bool) -> None:

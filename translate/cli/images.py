@@ -119,6 +119,7 @@ def import_model(checkpoint: Path, output: Path, dropout: bool | None, norm: str
 @click.option(
     "--with", "inputs", multiple=True, metavar="NAME=VALUE", help="For onnx: a class or numbers, fixed in the file."
 )
+@click.option("--overwrite", is_flag=True, help="Replace OUTPUT where it is there; what is a file of the model stays.")
 @click.option("--no-dropout", is_flag=True, help="For onnx, which has no dropout: do not warn that it is left out.")
 @click.option(
     "--exporter",
@@ -133,6 +134,7 @@ def export_model(
     direction: str | None,
     options: tuple[str, ...],
     inputs: tuple[str, ...],
+    overwrite: bool,
     no_dropout: bool,
     exporter: str | None,
     as_json: bool,
@@ -163,7 +165,16 @@ def export_model(
         settings["exporter"] = exporter
     chosen = kind(registry.config("exporters", format_, settings))
     further = {name: value for name, value in values.items() if name not in settings}
-    exports = export_model(ref, chosen, output, direction, options=further, registry=registry, resolver=fetch_model)
+    exports = export_model(
+        ref,
+        chosen,
+        output,
+        direction,
+        options=further,
+        overwrite=overwrite,
+        registry=registry,
+        resolver=fetch_model,
+    )
     if as_json:
         print_json({"files": [export.to_json() for export in exports]})
         return

@@ -39,7 +39,7 @@ class Task:
     `bytes`: of the decoded image, as its header says. `pages`: those of a file of several; `paged`: of each output.
     `outputs`: the pictures of all samples, in the order of their names; `values`: their classes and vectors by name, of
     each sample. `kind`: whether a file that failed is `damaged` or `unsupported`; `notes`: what is odd about one that
-    was read.
+    was read. `source`: a record of the file, once it is read.
     """
 
     entry: Entry
@@ -49,6 +49,7 @@ class Task:
     others: dict[str, Image] = field(default_factory=dict)
     pages: Pages | None = None
     paged: list[Pages] = field(default_factory=list)
+    source: Mapping[str, Any] | None = None
     outputs: list[Image] = field(default_factory=list)
     values: list[dict[str, Any]] = field(default_factory=list)
     seconds: float = 0.0

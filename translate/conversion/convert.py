@@ -17,7 +17,7 @@ from translate.conversion.journal import settings_before
 from translate.conversion.names import picture_parts
 from translate.conversion.options import DEFAULTS, ConvertOptions
 from translate.conversion.plan import Plan, plan
-from translate.conversion.report import write_report
+from translate.conversion.report import PAGE_NAME, write_report
 from translate.conversion.summary import Summary
 from translate.errors import ConfigError, TranslateError
 from translate.imaging.appearance.handling import DEFAULT as DEFAULT_HANDLING
@@ -59,7 +59,11 @@ def convert(
     summary = conversion.run()
     if summary.journal is None:
         return summary
-    return replace(summary, report=write_report(summary, conversion.work.root, conversion.work.output))
+    page = write_report(summary, conversion.work.root, conversion.work.output)
+    if page is None:
+        place = conversion.work.output / PAGE_NAME
+        console.warn(f"{place}: is there, and no conversion wrote it: it stays, and there is no page of pictures")
+    return replace(summary, report=page)
 
 
 def preview(

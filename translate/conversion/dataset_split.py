@@ -25,6 +25,7 @@ from translate.inference.degradation import degraded_inputs, degrades
 from translate.inference.side_images import input_ranges, output_suffix
 from translate.inference.translator import Translator
 from translate.metrics import by_key
+from translate.storage.plain_text import composed
 
 RESULTS, IMAGES, INPUTS, OTHERS, CONTACT = "results.jsonl", "images", "inputs", "others", "contact.png"
 """What lies in the folder of an `infer` stage: the journal, outputs, inputs and further inputs that were made for it,
@@ -54,7 +55,7 @@ def main_pictures(images: Path) -> dict[str, Path]:
         return outputs  # samples from nothing, whose rows are others
     for row in rows(images / RESULTS):
         if isinstance(row["output"], list):
-            stems = {str(PurePosixPath(name).with_suffix("")) for name in row["output"]}
+            stems = {composed(str(PurePosixPath(name).with_suffix(""))) for name in row["output"]}
             # A further output bears the name of the main one before its own.
             for stem in stems:
                 if any(stem.startswith(f"{main}.") for main in stems):

@@ -69,6 +69,7 @@ def make_row(item: Item, status: str, reason: str | None = None, **more: Any) ->
         "status": status,
         "reason": reason,
         "sha256": None,
+        "source": None,
         "seconds": 0.0,
         **more,
     }

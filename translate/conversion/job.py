@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import tempfile
 import time
@@ -14,7 +15,9 @@ from typing import TYPE_CHECKING
 
 from translate.contracts import Console
 from translate.conversion.backlog import Backlog
-from translate.conversion.items import Engine, Item, Outcome, Row
+from translate.conversion.inputs.originals import Originals
+from translate.conversion.inputs.own_files import check_rows, check_settings, clear_scratch
+from translate.conversion.items import Engine, Item, Outcome, Row, make_row
 from translate.conversion.journal import GROUP, Journal, merge
 from translate.conversion.options import ConvertOptions
 from translate.conversion.plan import Plan
@@ -43,22 +46,26 @@ class Conversion:
         began, tally = time.perf_counter(), Tally()
         total, _ = self.work.count()
         self.work.output.mkdir(parents=True, exist_ok=True)
+        originals = Originals(self.work, self.options.originals)
         journal = self.journal()
+        if journal:
+            _check_own_files(journal, originals)
         with journal or nullcontext(), self._scratch() as scratch:
             for note in shortcomings(self.work.output) if self.settings else ():
                 self.console.say(f"note: {note}")
             if journal and journal.resumed:
                 self.console.say("an earlier conversion was stopped here; it goes on")
             engine = self._engine(scratch)
-            outcomes = engine(Backlog(self.work, self.options, journal).windows(tally))
+            outcomes = engine(Backlog(self.work, self.options, journal, originals).windows(tally))
             share = -(-total // self.options.shard[1])
             with self.console.progress("convert", share, unit="images") as progress:
-                for window, group in _groups(outcomes):
+                for window, ready in _groups(outcomes):
+                    group = [_safe(outcome, originals) for outcome in ready]
                     if journal:
                         journal.write([o.row for o in group], window, sync=any(o.files for o in group))
                     for outcome in group:
                         if outcome.origin != "other":
-                            self._finish(outcome, tally)
+                            self._finish(outcome, tally, originals)
                             progress.advance(1, failed=tally.statuses["failed"])
         self._tell_more(tally, journal)
         results = self._joined() if journal else None
@@ -72,7 +79,10 @@ class Conversion:
         journal = self.journal()
         if journal and not self.options.overwrite and (changed := journal.changed()):
             raise ConfigError(f"{self.work.output}: holds images that were converted otherwise ({changed})")
-        for window in Backlog(self.work, self.options, journal).windows(Tally()):
+        originals = Originals(self.work, self.options.originals)
+        if journal:
+            _check_own_files(journal, originals)
+        for window in Backlog(self.work, self.options, journal, originals).windows(Tally()):
             yield from ((entry.item, entry.row) for entry in window if entry.origin != "other")
 
     def journal(self) -> Journal | None:
@@ -87,22 +97,25 @@ class Conversion:
             return ray_engine(self.translator, self.options, self.work.output, scratch)
         return Worker(self.translator, self.options, self.work.output, scratch).run
 
-    def _finish(self, outcome: Outcome, tally: Tally) -> None:
+    def _finish(self, outcome: Outcome, tally: Tally, originals: Originals) -> None:
         """Names the outputs, whose row is written, and counts."""
         for file, target in outcome.files:
+            if reason := originals.refusal(target):  # of a link that has come up since a moment ago
+                raise StageError(f"{reason}; start again to go on without it")
             tally.bytes += _place(file, target, outcome.replace)
-        before, notes = len(tally.failures), len(tally.oddities)
-        tally.add(outcome)
+        notes = len(tally.oddities)
+        told = tally.add(outcome)
         for name, note in tally.oddities[notes:]:
             self.console.say(shown(f"note: {name}: odd, and read all the same: {note}"))
-        for name, reason in tally.failures[before:]:
-            kind = outcome.row.get("kind")
+        if told:
+            name, reason, kind = outcome.row["input"], outcome.row["reason"], outcome.row.get("kind")
             self.console.warn(shown(f"{name}: {reason}" if not kind or kind in reason else f"{name}: {kind}: {reason}"))
 
     def _tell_more(self, tally: Tally, journal: Journal | None) -> None:
-        more = tally.statuses["failed"] - SHOWN
-        if more > 0:
-            self.console.warn(f"{more} more images failed" + (f"; see {journal.path}" if journal else ""))
+        for status, what in (("failed", "failed"), ("skipped", "were skipped")):
+            more = tally.statuses[status] - SHOWN
+            if more > 0:
+                self.console.warn(f"{more} more images {what}" + (f"; see {journal.path}" if journal else ""))
 
     @contextmanager
     def _scratch(self) -> Iterator[Path]:
@@ -113,8 +126,8 @@ class Conversion:
                 yield Path(temporary)
             return
         folder = self.work.output / f".{journal.stem}.scratch"
-        shutil.rmtree(folder, ignore_errors=True)
-        folder.mkdir()
+        clear_scratch(folder)
+        folder.mkdir(exist_ok=True)
         try:
             yield folder
         finally:
@@ -149,10 +162,36 @@ def _groups(outcomes: Iterator[Sequence[Outcome]]) -> Iterator[tuple[int, list[O
                 yield window, ready[at : at + GROUP]
 
 
+def _check_own_files(journal: Journal, originals: Originals) -> None:
+    """Errors: ConfigError where a file that the conversion would write beside its outputs is somebody else's."""
+    joined = originals.work.journal
+    assert joined is not None, "where there is a journal, there is one of all shards"
+    for path in (*journal.files, joined):
+        originals.check_own(path)
+    check_settings(journal.settings_file)
+    if not journal.settings_file.exists():  # beside which rows may be damaged
+        check_rows(journal.path)
+        check_rows(journal.partial)
+    if joined != journal.path:
+        check_rows(joined)
+
+
+def _safe(outcome: Outcome, originals: Originals) -> Outcome:
+    """The outcome, or that its image failed, where a link leads one of its outputs astray since it was planned."""
+    for _, target in outcome.files:
+        if reason := originals.refusal(target):
+            for file, _ in outcome.files:
+                file.unlink(missing_ok=True)
+            kept = {key: outcome.row[key] for key in ("source", "seconds")}
+            row = make_row(Item(outcome.row["input"], Path()), "failed", reason, **kept)
+            return Outcome(row, window=outcome.window)
+    return outcome
+
+
 def _place(file: Path, target: Path, may_replace: bool) -> int:
     """Gives an output its name; its bytes."""
     size = file.stat().st_size
-    if not may_replace and target.exists():
+    if not may_replace and os.path.lexists(target):
         raise StageError(f"{target}: somebody else has written it in the meantime; start again to go on without it")
     replace(file, target)
     return size

@@ -45,11 +45,17 @@ class Journal:
 
     def __init__(self, path: Path, settings: Row | None = None, *, overwrite: bool = False) -> None:
         self.path, self.partial = path, path.with_name(f"{path.stem}.partial{path.suffix}")
+        self.settings_file = _settings_file(path)
         self._settings, self._overwrite = settings, overwrite
         self._lock = Lock(path.with_name(f".{path.stem}.lock"))
         self.resumed = self._entered = False
         self.last: deque[str] = deque(maxlen=GROUP)
         self.written = max(_mtime(path), _mtime(self.partial))
+
+    @property
+    def files(self) -> tuple[Path, ...]:
+        """The files that are written."""
+        return self.path, self.partial, self.settings_file, self._lock.path, self._lock.holder
 
     def __enter__(self) -> Self:
         with ExitStack() as stack:
@@ -97,7 +103,7 @@ class Journal:
             # and no rows, from which the next conversion starts anew; the other order would leave rows that lie.
             self._file.truncate(0)
             self.path.unlink(missing_ok=True)
-        write_json(_settings_file(self.path), self._settings)
+        write_json(self.settings_file, self._settings)
 
     def changed(self) -> str:
         """Lists in words the settings in which an earlier conversion differs; empty where none does."""

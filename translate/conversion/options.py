@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any, Literal
 
 from translate.imaging.image import LIMITS
@@ -29,7 +30,7 @@ class ConvertOptions:
     `overwrite` converts again what is there, whoever wrote it; `retry_failed` what failed before. `verify` compares
     what is there with its hashes: what is missing is converted again, what was changed has failed. `shard` (i, n):
     the i-th of n processes that share the work, on one machine or several. `engine="ray"`: on a Ray cluster, whose
-    machines load the `model` for themselves.
+    machines load the `model` for themselves. `originals` are files that no output may replace, besides the inputs.
     """
 
     direction: str | None = None
@@ -49,6 +50,7 @@ class ConvertOptions:
     shard: tuple[int, int] = (1, 1)
     engine: Literal["local", "ray"] = "local"
     model: LoadOptions | None = None
+    originals: tuple[Path, ...] = ()
 
     @property
     def suffix(self) -> str | None:

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import codecs
 import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
 
+from translate.conversion.inputs.lists import listed
+from translate.conversion.inputs.tree import Tree, pattern_of
 from translate.conversion.items import Item
 from translate.conversion.names import MAIN, named, names_of, order, same
-from translate.conversion.tree import Tree, pattern_of
 from translate.errors import ConfigError
 from translate.imaging.formats.raster.zarr_store import is_zarr
 from translate.imaging.io import readable, writable
@@ -22,12 +22,12 @@ RESULTS = "results.jsonl"
 class Plan:
     """What a conversion will do: `items`, sorted by `order`, all below `output`.
 
-    Iterating over `items` looks anew; None stands for a file that is passed over (it is no image, is hidden, or is a
-    link to a folder). `root` is what names are relative to. `journal` is where the rows go (None: a single output
-    file has none). `whole`: the items are all that there is below the root, so that rows of other names are out of
-    date. Of several `samples` the outputs of an item are `NAME.1.png`, `NAME.2.png`, ..., where its target is
-    `NAME.png`. `parts` are the outputs that are pictures: the main one, and further ones by name; none where all are
-    classes and numbers.
+    Iterating over `items` looks anew; None stands for a file that is passed over (it is no image, hidden, left by a
+    system, or a link that leads back). `root` is what names are relative to. `journal` is where the rows go (None: a
+    single output file has none). `whole`: the items are all that there is below the root, so that rows of other names
+    are out of date. Of several `samples` the outputs of an item are `NAME.1.png`, `NAME.2.png`, ..., where its target
+    is `NAME.png`. `folders` hold inputs, so that no output may lie in them. `parts` are the outputs that are pictures:
+    the main one, and further ones by name; none where all are classes and numbers.
     """
 
     items: Iterable[Item | None]
@@ -36,6 +36,7 @@ class Plan:
     journal: Path | None = None
     samples: int = 1
     whole: bool = True
+    folders: tuple[Path, ...] = ()
     parts: tuple[str, ...] = (MAIN,)
 
     def targets(self, item: Item) -> list[Path]:
@@ -60,6 +61,8 @@ def plan(
     they are given relative to the working directory; the others lie below the deepest folder that all of them share.
     `suffix` (such as `.png`) is that of all outputs; by default each keeps its own where that format can be written,
     else gets `.png`; suffixes that are `paged` are written as well.
+
+    Folders and patterns among the paths of a list stand for their images.
 
     Errors: ConfigError (nothing there, no images, output inside input).
     """
@@ -117,9 +120,9 @@ def _plan_tree(
 ) -> Plan:
     if not root.is_dir():
         raise ConfigError(f"{root}: there is no such folder")
-    outside = _outside(root, output)
-    tree = Tree(root, pattern, lambda items, taken: outside(named(items, suffix, samples, taken, paged)))
-    result = Plan(tree, output, root, output / RESULTS, samples, whole=not pattern)
+    outside = _outside([root], output)
+    tree = Tree(root, pattern, output, lambda items, taken: outside(named(items, suffix, samples, taken, paged)))
+    result = Plan(tree, output, root, output / RESULTS, samples, whole=not pattern, folders=(root,))
     ignored = 0
     for item in tree:
         if item is not None:
@@ -129,17 +132,21 @@ def _plan_tree(
     raise ConfigError(f"{root}: there are no images {matching}({' '.join(readable())}) among {ignored} other files")
 
 
-def _outside(root: Path, output: Path) -> Callable[[Iterable[Item]], Iterator[Item]]:
-    """Fails items whose outputs would lie in the input folder. Errors: ConfigError where all of them would."""
-    source, into = root.resolve(), output.resolve()
-    if into.is_relative_to(source):
-        raise ConfigError(f"{output}: the output must not lie inside the input folder {root}")
+def _outside(folders: Iterable[Path], output: Path) -> Callable[[Iterable[Item]], Iterator[Item]]:
+    """Fails items whose outputs would lie in an input folder. Errors: ConfigError where all of them would."""
+    into = output.resolve()
+    inside: list[str] = []
+    for folder in folders:
+        source = folder.resolve()
+        if into.is_relative_to(source):
+            raise ConfigError(f"{output}: the output must not lie inside the input folder {folder}")
+        if source.is_relative_to(into):
+            inside.append(same(source.relative_to(into).as_posix()))
     _check_folder(output)
-    inside = same(source.relative_to(into).as_posix()) if source.is_relative_to(into) else None
 
     def check(items: Iterable[Item]) -> Iterator[Item]:
         for item in items:
-            if inside is not None and same(item.target + "/").startswith(inside + "/"):
+            if any(same(item.target + "/").startswith(folder + "/") for folder in inside):
                 yield replace(item, target="", reason=f"its output {item.target} would lie in the input folder")
             else:
                 yield item
@@ -150,59 +157,27 @@ def _outside(root: Path, output: Path) -> Callable[[Iterable[Item]], Iterator[It
 # -------------------------------------------------------------------------------------------------------------- lists
 
 
-def read_list(data: bytes) -> list[Path]:
-    """The paths of a list: a line each, or separated by zero bytes (`find -print0`), since names may hold newlines."""
-    data = data.removeprefix(codecs.BOM_UTF8)  # editors of Windows put it there
-    separator = b"\0" if b"\0" in data else b"\n"
-    lines = data.split(separator)
-    if separator == b"\n":
-        lines = [line.removesuffix(b"\r") for line in lines]
-    return [Path(os.fsdecode(line)) for line in lines if line.strip()]
-
-
 def _plan_list(sources: Sequence[Path], output: Path, suffix: str | None, samples: int, paged: Sequence[str]) -> Plan:
     if not sources:
         raise ConfigError("the list of images is empty")
     _check_folder(output)
-    root, items_by_name = _listed_items(sources)
+    images = listed(sources, output)
+    if not images.items:
+        raise ConfigError(f"there are no images ({' '.join(readable())}) among {images.passed_over} other files")
+    outside = _outside(images.folders, output)
     folders: dict[str, list[Item]] = {}
-    for name in sorted(items_by_name, key=order):
-        folders.setdefault(same(str(PurePosixPath(name).parent)), []).append(items_by_name[name])
-    taken = _folders_by_parent(items_by_name)
-    inputs = {item.source.resolve() for item in items_by_name.values()}
-    items = []
+    for name in sorted(images.items, key=order):
+        folders.setdefault(same(str(PurePosixPath(name).parent)), []).append(images.items[name])
+    taken = _folders_by_parent(images.items)
+    inputs = {item.source.resolve() for item in images.items.values()}
+    items: list[Item] = []
     for folder, members in folders.items():
-        for item in named(members, suffix, samples, taken.get(folder, ()), paged):
+        for item in outside(named(members, suffix, samples, taken.get(folder, ()), paged)):
             items.append(_spare_inputs(item, output, samples, inputs))
     items.sort(key=lambda item: order(item.name))
-    return Plan(items, output, root, output / RESULTS, samples, whole=False)
-
-
-def _listed_items(sources: Sequence[Path]) -> tuple[Path, dict[str, Item]]:
-    """The folder that names are relative to, and an item of each path; a path that is listed twice gives one."""
-    here = all(not path.is_absolute() and ".." not in path.parts for path in sources)
-    root = Path() if here else _common_folder(sources)
-    items = {}
-    for path in sources:
-        name = path.as_posix() if here else _lexical(path).relative_to(root).as_posix()
-        items[name] = Item(name, path, reason=_why_no_file(path))
-    return root, items
-
-
-def _common_folder(sources: Sequence[Path]) -> Path:
-    """The deepest folder that all paths share. Errors: ConfigError where there is none."""
-    try:
-        return Path(os.path.commonpath([_lexical(path).parent for path in sources]))
-    except ValueError:  # on Windows, of several drives
-        raise ConfigError(
-            "the images of the list lie on several drives; convert those of each drive by itself"
-        ) from None
-
-
-def _why_no_file(path: Path) -> str:
-    if path.is_file() or is_zarr(path):
-        return ""
-    return "it is a folder" if path.is_dir() else "there is no such file"
+    every = [*[None] * images.passed_over, *items]
+    kept = tuple(images.folders)
+    return Plan(every, output, images.root, output / RESULTS, samples, whole=False, folders=kept)
 
 
 def _folders_by_parent(names: Iterable[str]) -> dict[str, set[str]]:
@@ -221,8 +196,3 @@ def _spare_inputs(item: Item, output: Path, samples: int, inputs: set[Path]) -> 
     if inputs.isdisjoint((output / name).resolve() for name in names_of(item.target, samples)):
         return item
     return replace(item, target="", reason=f"its output {item.target} would overwrite an input")
-
-
-def _lexical(path: Path) -> Path:
-    """Absolute, without `..`, and links left as they are."""
-    return Path(os.path.normpath(path.absolute()))

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable, Iterator
 from html import escape
 from itertools import islice
 from pathlib import Path
 
+from translate.conversion.inputs.own_files import MARK, is_own_page
 from translate.conversion.items import Row, listed
 from translate.conversion.journal import rows
 from translate.conversion.summary import Summary
@@ -14,13 +16,15 @@ from translate.errors import TranslateError
 from translate.imaging.io import probe
 from translate.imaging.thumbnail import data_uri
 from translate.storage.atomic import write_text
+from translate.text import legible
 
+PAGE_NAME = "contact.html"
 PAIRS, SIDE, FAILURES = 12, 384, 50
 LARGEST = 1 << 25
 """Pixels of images that are shown, at most: larger ones take long to read again."""
 
 PAGE = """<!doctype html><html lang=en><meta charset=utf-8><title>{title}</title>
-<meta name=viewport content="width=device-width">
+<meta name=viewport content="width=device-width">{mark}
 <style>
 :root {{ color-scheme: light dark; font: 15px/1.5 system-ui, sans-serif }}
 body {{ margin: 2rem auto; max-width: 76rem; padding: 0 1rem }}
@@ -34,11 +38,17 @@ figcaption {{ font-size: 13px; overflow-wrap: anywhere; opacity: .8 }}
 """
 
 
-def write_report(summary: Summary, root: Path, output: Path) -> Path:
-    """Writes the page beside the results that it is about: counts, images spread over the set, the first failures."""
+def write_report(summary: Summary, root: Path, output: Path) -> Path | None:
+    """Writes the page beside the results that it is about: counts, images spread over the set, the first failures.
+
+    None, and nothing is written, where the page that is there is somebody else's.
+    """
     assert summary.journal is not None
-    path = output / "contact.html"
+    path = output / PAGE_NAME
+    if os.path.lexists(path) and (path.is_symlink() or not is_own_page(path)):
+        return None
     page = PAGE.format(
+        mark=MARK,
         title=_text(output.resolve().name or str(output)),
         counts=f"<table>{''.join(_counts(summary))}</table>",
         pairs="".join(_pairs(summary.journal, summary.done, root, output)),
@@ -98,4 +108,4 @@ def _of(journal: Path, status: str) -> Iterator[Row]:
 
 def _text(text: str) -> str:
     """Names that are not UTF-8 have to go into a page that is."""
-    return escape(text.encode("utf-8", "backslashreplace").decode())
+    return escape(legible(text))

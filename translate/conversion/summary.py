@@ -10,7 +10,7 @@ from typing import Any
 from translate.conversion.items import Outcome, Row
 
 SHOWN = 10
-"""Failures that are told at the terminal; all of them are in the results."""
+"""Failures, and files that were skipped, that are told at the terminal; all of them are in the results."""
 
 
 @dataclass(frozen=True)
@@ -65,8 +65,8 @@ class Tally:
     kinds: dict[str, int] = field(default_factory=lambda: dict.fromkeys(("damaged", "unsupported", "odd"), 0))
     oddities: list[tuple[str, str]] = field(default_factory=list)
 
-    def add(self, outcome: Outcome) -> None:
-        """Counts an outcome of this conversion."""
+    def add(self, outcome: Outcome) -> bool:
+        """Counts an outcome of this conversion. True for one of the first that failed or were skipped."""
         row = outcome.row
         self.statuses[row["status"]] += 1
         if (kind := row.get("kind")) in self.kinds:
@@ -75,10 +75,12 @@ class Tally:
             self.oddities.append((row["input"], row["note"]))
         if row["status"] == "failed":
             self._add_failure(row)
-            return
+        if row["status"] != "done":
+            return self.statuses[row["status"]] <= SHOWN
         self.kept += outcome.origin == "kept" and row["status"] == "done"
         if row.get("diversity") is not None:
             self.diversities.append(row["diversity"])
+        return False
 
     def _add_failure(self, row: Row) -> None:
         if len(self.failures) < SHOWN:

@@ -6,6 +6,7 @@ Outputs are written to a scratch folder. The caller, who takes the outcomes, ren
 from __future__ import annotations
 
 import hashlib
+import os
 import secrets
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -16,6 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from translate.conversion.batches import Batch, Task, batches, diversity
+from translate.conversion.inputs.record import look, record
 from translate.conversion.items import Entry, Item, Outcome, make_row
 from translate.conversion.names import MAIN, names_of, picture_parts
 from translate.conversion.options import ConvertOptions
@@ -31,6 +33,7 @@ from translate.imaging.io import Header, Image, encode, writable
 from translate.imaging.pages import encode_pages
 from translate.inference.precision import is_deep
 from translate.inference.program import MAIN as OUTPUT
+from translate.storage.folders import is_below
 from translate.threads import ordered_map
 
 if TYPE_CHECKING:
@@ -122,20 +125,27 @@ class Worker:
     def _load(self, batch: Batch) -> Batch:
         """Reads the images of a batch; those that are done, too, without which others could differ in the last bit."""
         for task in batch.tasks:
-            item = task.entry.item
+            source = task.entry.item.source
+            before = look(source) if task.wanted else None
             with task.step():
-                if item.reason:
-                    raise StageError(item.reason)
-                if self._options.pages == "all" and not task.bytes:  # no header of one picture was read
-                    task.pages = self._reader.pages(item.source)
-                    notes = chain.from_iterable(page.notes for page in task.pages.images)
-                    task.notes = tuple(dict.fromkeys(notes))
-                    continue
-                image = self._reader.read(item.source)
-                task.notes = image.notes
-                task.image = deepened(image) if self._options.deep else image
-                task.others = {name: self._reader.read(path) for name, path in item.others.items()}
+                self._read(task)
+            task.source = record(source, before) if task.wanted else None
         return batch
+
+    def _read(self, task: Task) -> None:
+        """Errors: StageError, DataError."""
+        item = task.entry.item
+        if item.reason:
+            raise StageError(item.reason)
+        if self._options.pages == "all" and not task.bytes:  # no header of one picture was read
+            task.pages = self._reader.pages(item.source)
+            notes = chain.from_iterable(page.notes for page in task.pages.images)
+            task.notes = tuple(dict.fromkeys(notes))
+            return
+        image = self._reader.read(item.source)
+        task.notes = image.notes
+        task.image = deepened(image) if self._options.deep else image
+        task.others = {name: self._reader.read(path) for name, path in item.others.items()}
 
     # ------------------------------------------------------------------------------------------------- on the device
 
@@ -230,6 +240,7 @@ class Worker:
             wholes: Sequence[Image | Pages] = task.paged or task.outputs
             for image, name in zip(wholes, names, strict=False):
                 target = self._output / name
+                self._check_place(target)
                 data = self._encoded(image, target.suffix, entry.item)
                 target.parent.mkdir(parents=True, exist_ok=True)  # here, so that a failure is this image's
                 files.append((self._written(data), target))
@@ -240,7 +251,8 @@ class Worker:
             for file, _ in files:
                 file.unlink(missing_ok=True)
             kind = {"kind": task.kind} if task.kind else {}
-            return Outcome(make_row(entry.item, "failed", task.reason, seconds=seconds, **kind), window=entry.window)
+            row = make_row(entry.item, "failed", task.reason, source=task.source, seconds=seconds, **kind)
+            return Outcome(row, window=entry.window)
         if task.notes:
             extra_columns |= {"kind": "odd", "note": "; ".join(task.notes)}
         results: dict[str, Any] = {}  # an input whose outputs are all classes and numbers has no files
@@ -248,8 +260,14 @@ class Worker:
             results = {"output": names[0], "sha256": hashes[0]}
         elif names:
             results = {"output": names, "sha256": hashes}
-        row = make_row(entry.item, "done", **results, **extra_columns, seconds=seconds)
+        row = make_row(entry.item, "done", **results, source=task.source, **extra_columns, seconds=seconds)
         return Outcome(row, tuple(files), entry.replace, window=entry.window)
+
+    def _check_place(self, target: Path) -> None:
+        """Errors: StageError where a link has come up that leads out of OUTPUT: not even a folder is made there."""
+        real = os.path.realpath(target.parent)
+        if not is_below(real, os.path.realpath(self._output)):
+            raise StageError(f"its output {target} would lie in {real}, out of the output folder, where a link leads")
 
     def _encoded(self, image: Image | Pages, suffix: str, item: Item) -> bytes:
         name = item.name

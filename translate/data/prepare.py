@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
 from typing import Any
 
@@ -37,13 +37,14 @@ from translate.data.side_files import (
     written_files,
 )
 from translate.data.side_values import checked_value
-from translate.data.sources.listing import matched
 from translate.data.transforms import apply
 from translate.errors import DataError
 from translate.imaging.io import Bands
 from translate.imaging.pixels import over_white
 from translate.seeding import derive
 from translate.storage.file_names import refused_name
+from translate.storage.plain_text import composed
+from translate.text import examples
 from translate.threads import ordered_map
 
 Array = np.ndarray[Any, Any]
@@ -79,7 +80,8 @@ def jobs_of(source: Source[Any], facts: SourceFacts, split: str, *, swap: bool) 
     sides = facts.data
     new_side = dict(zip(sides, reversed(list(sides)), strict=True)) if swap else {}
     records: dict[str, dict[str, Record]] = {side: {} for side in sides}
-    for record in source.records(split):
+    for as_given in source.records(split):
+        record = replace(as_given, key=composed(as_given.key))
         _check_key(record.key)
         side = new_side.get(record.side, record.side)
         if side not in records:
@@ -107,10 +109,21 @@ def _check_partners(
     first, *others = sorted(group, key=lambda side: sides[side].optional)
     for side in others:
         if not sides[side].optional:
-            matched(records[first], records[side], [f"{split}/{first}", f"{split}/{side}"], skip=False)
+            _check_same_keys({f"{split}/{first}": records[first], f"{split}/{side}": records[side]})
         elif alone := sorted(set(records[side]) - set(records[first])):
             origin = records[side][alone[0]].origin
             raise DataError(f"{origin}: {split}/{side} has {alone[0]!r}, and {split}/{first} has no image of that name")
+
+
+def _check_same_keys(records: Mapping[str, Mapping[str, Record]]) -> None:
+    """Errors: DataError where one of two sides, which are called as the mapping says, has a key of its own."""
+    (one, a), (two, b) = records.items()
+    partnerless = []
+    for name, alone in ((one, sorted({*a} - {*b})), (two, sorted({*b} - {*a}))):
+        if alone:
+            partnerless.append(f"{len(alone)} only in {name} ({examples(alone)})")
+    if partnerless:
+        raise DataError(f"images that have no partner of the same name: {'; '.join(partnerless)}")
 
 
 def write_images(

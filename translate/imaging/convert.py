@@ -14,6 +14,7 @@ from torch import Tensor
 from translate.contracts import FULL, Frames, Image as ImageSide, Side
 from translate.errors import ConfigError, DataError
 from translate.imaging.appearance.pillow_images import from_pillow
+from translate.imaging.formats.samples import as_samples
 from translate.imaging.io import Image, read
 from translate.imaging.palette import full_palette
 from translate.imaging.pixels import LUMA, to16, top, within_unit
@@ -34,10 +35,11 @@ def stated_ranges(side: Side | None) -> Ranges | None:
 
 
 def as_image(image: Any, bands: int | None = None) -> Image:
-    """A path, PIL image, array H x W (x C) of uint8, uint16, uint32 or float32 (finite), or `Image`.
+    """A path, PIL image, array H x W (x C), or `Image`.
 
-    A PIL image is treated as its file would be. Of an array of two or four channels the last is alpha, unless so many
-    are the `bands` that a model takes. Errors: ConfigError, DataError.
+    A PIL image is treated as its file would be, and an array as its `.npy`: unsigned integers have white at the largest
+    of their type, floats and signed integers at 1; booleans are black and white. Of an array of two or four channels
+    the last is alpha, unless so many are the `bands` that a model takes. Errors: ConfigError, DataError.
     """
     if isinstance(image, Image):
         return image
@@ -47,15 +49,30 @@ def as_image(image: Any, bands: int | None = None) -> Image:
         return from_pillow(image)
     if not isinstance(image, np.ndarray):
         raise ConfigError(f"an image is a path, a PIL image, an array or a tensor, not {type(image).__name__}")
-    array = image[..., None] if image.ndim == 2 else image
-    if array.dtype not in (np.uint8, np.uint16, np.uint32, np.float32) or array.ndim != 3 or 0 in array.shape:
-        raise ConfigError(
-            f"an array is H x W or H x W x C of uint8, uint16, uint32 or float32, "
-            f"not {' x '.join(map(str, image.shape))} of {image.dtype}"
-        )
-    if array.dtype == np.float32 and not np.isfinite(array).all():
-        raise ConfigError("a float array holds NaN or infinity; fill them in")
+    array = _checked(image)
     return with_alpha(array, None, array.shape[2] == bands)
+
+
+def _checked(given: Array) -> Array:
+    """An array of somebody's as H x W x C of the types that images have. Errors: ConfigError, DataError."""
+    if np.ma.is_masked(given):
+        raise ConfigError("a masked array: fill in what is masked (`array.filled(0)`)")
+    array = np.asarray(given)  # a matrix, or an array of a class of its own, has other rules
+    kind, bits = array.dtype.kind, 8 * array.dtype.itemsize
+    readable = kind == "b" or (kind in "ui" and bits <= 32) or kind == "f"
+    if not readable or array.ndim not in (2, 3) or 0 in array.shape:
+        shape = " x ".join(map(str, array.shape)) or "a single number"
+        wide = kind in "ui" and bits > 32 and array.ndim in (2, 3)
+        more = "; `.astype(np.uint8)` says that white is 255" if wide else ""
+        raise ConfigError(
+            f"an array is H x W or H x W x C of integers of up to 32 bits, booleans or floats, not {shape} of "
+            f"{array.dtype}{more}"
+        )
+    if kind == "f" and not np.isfinite(array).all():
+        raise ConfigError("a float array holds NaN or infinity; fill them in")
+    if kind == "b":
+        array = array.astype(np.uint8) * np.uint8(255)
+    return as_samples(array[..., None] if array.ndim == 2 else array, "the array")
 
 
 def with_alpha(array: Array, alpha: Array | None, bands: bool = False) -> Image:

@@ -251,7 +251,8 @@ class Translator(Described):
 
         | given | values | comes back |
         |---|---|---|
-        | array H x W or H x W x C | uint8 in 0 to 255, or uint16 in 0 to 65535 | array of the same type |
+        | array H x W or H x W x C | uint8, uint16, float in [0, 1], ...: as its .npy | array of the same type |
+        | array N x H x W x C | likewise | array of as many |
         | PIL image | as its mode has them | PIL image (16-bit colour: 8 bits, Pillow has no more) |
         | path | decoded as by `translate convert` | array H x W x C |
         | tensor C x H x W | float in [-1, 1], RGB | tensor on the translator's device, not clipped |

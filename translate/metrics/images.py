@@ -18,6 +18,8 @@ from translate.imaging.convert import Ranges, to_tensor
 from translate.imaging.io import read, readable
 from translate.imaging.pixels import top, within_unit
 from translate.networks import bicubic
+from translate.storage.folders import walk
+from translate.storage.plain_text import composed
 
 Array = np.ndarray[Any, Any]
 
@@ -135,14 +137,18 @@ class Enlarged(Sequence["Tensor"]):
 
 
 def by_key(folder: Path) -> dict[str, Path]:
-    """Images below a folder by relative path without suffix, sorted. Errors: ConfigError, DataError (a name twice)."""
+    """Images below a folder by relative path without suffix, its letters composed, sorted.
+
+    Links to folders are followed; hidden files and what systems leave behind do not count. Errors: ConfigError,
+    DataError (a name twice).
+    """
     if not folder.is_dir():
         raise ConfigError(f"{folder}: there is no such folder")
     paths: dict[str, Path] = {}
-    for path in sorted(folder.rglob("*")):
-        if path.suffix.lower() not in readable() or path.name.startswith(".") or not path.is_file():
+    for path in walk(folder):
+        if path.suffix.lower() not in readable() or not path.is_file():
             continue
-        key = path.relative_to(folder).with_suffix("").as_posix()
+        key = composed(path.relative_to(folder).with_suffix("").as_posix())
         if key in paths:
             raise DataError(f"{paths[key]} and {path} have the same name; which one to score is unclear")
         paths[key] = path

@@ -15,6 +15,7 @@ from translate.errors import ConfigError
 from translate.imaging.convert import Ranges
 from translate.metrics.bootstrap import Interval, interval, resampled
 from translate.metrics.images import Images, LabelMaps, by_key
+from translate.storage.plain_text import same_names
 from translate.text import json_number
 
 PAIRED = ("l1", "psnr", "ssim", "swd")
@@ -190,6 +191,8 @@ def score_folders(
     a metric of pairs without pairs), DataError.
     """
     a, b = by_key(outputs), by_key(references)
+    partners, _ = same_names(b, a)
+    b = dict(sorted((partners.get(key, key), path) for key, path in b.items()))
     paired = set(a) == set(b)
     uses = metrics or [MetricUse(uses=name) for name in (PAIRED if paired else UNPAIRED)]
     built = [registry.build(use) for use in uses]

@@ -19,6 +19,7 @@ from translate.models.card import model_card, test_time_in_words
 from translate.models.facts import BundleFacts
 from translate.plugins.catalogue import options
 from translate.storage.atomic import digest, sha256_file, write_bytes, write_json, write_text
+from translate.storage.tensor_files import load_tensors
 from translate.text import json_number
 
 if TYPE_CHECKING:
@@ -169,7 +170,7 @@ def read_bundle(folder: Path) -> Bundle:
         digest_now, recorded = sha256_file(weights), facts.files.get(TENSORS)
         if digest_now != recorded:
             raise DataError(f"{weights}: damaged: its sha256 is {digest_now}, {FACTS} records {recorded}")
-        return Bundle(folder, facts, safetensors.torch.load_file(weights))
+        return Bundle(folder, facts, load_tensors(weights))
     except (OSError, safetensors.SafetensorError) as error:
         raise DataError(f"{weights}: cannot be read: {error}") from None
 

@@ -15,7 +15,8 @@ from typing import Any
 from translate.contracts import ComponentKind
 from translate.pipeline.checker import Checked
 from translate.plugins import Registry, used
-from translate.storage.atomic import digest, sha256_file, tree, write_json
+from translate.storage.atomic import digest, sha256_file, write_json
+from translate.storage.folders import walk
 
 RACY_NS = 2_000_000_000
 """A file changed this recently could change again within the same tick of its clock: it is not remembered."""
@@ -32,7 +33,10 @@ class Change:
 
 
 class StatCache:
-    """Hashes of files, kept by (size, mtime, inode), so that files which were not touched are not read again."""
+    """Hashes of files, kept by (size, mtime, ctime, inode), so that files which were not touched are not read again.
+
+    A file that takes the place of another of the same size and time (`cp -p`, `rsync`) has another ctime.
+    """
 
     def __init__(self, path: Path) -> None:
         self._path = path
@@ -43,21 +47,26 @@ class StatCache:
         """The hash of a file's content. Errors: OSError."""
         entries = self._load()
         stat = path.stat()
-        key = [stat.st_size, stat.st_mtime_ns, stat.st_ino]
+        key = [stat.st_size, stat.st_mtime_ns, stat.st_ctime_ns, stat.st_ino]
         name = os.path.abspath(path)  # noqa: PTH100 (links stay as they are named)
         entry = entries.get(name)
-        if entry and entry[:3] == key:
-            return str(entry[3])
+        if entry and entry[:-1] == key:
+            return str(entry[-1])
         value = sha256_file(path)
-        if time.time_ns() - stat.st_mtime_ns > RACY_NS:
+        if time.time_ns() - max(stat.st_mtime_ns, stat.st_ctime_ns) > RACY_NS:
             entries[name] = [*key, value]
             self._changed = True
         return value
 
     def listing(self, path: Path) -> dict[str, str]:
-        """Relative path -> hash for a folder, `.` -> hash for a file; empty where there is nothing."""
+        """Relative path -> hash for a folder, `.` -> hash for a file; empty where there is nothing.
+
+        Links to folders are followed, as they are by those who read the files; what systems leave behind does not
+        count. What is no file, or a link to none, has an empty hash. Errors: DataError, OSError.
+        """
         if path.is_dir():
-            return {file.relative_to(path).as_posix(): self.sha256(file) for file in tree(path)}
+            files = sorted((file.relative_to(path).as_posix(), file) for file in walk(path, hidden=True))
+            return {name: self.sha256(file) if file.is_file() else "" for name, file in files}
         return {".": self.sha256(path)} if path.exists() else {}
 
     def save(self) -> None:

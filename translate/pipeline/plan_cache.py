@@ -23,7 +23,7 @@ from translate.plugins.discovery import GROUP, LIBRARIES
 from translate.storage.atomic import digest, write_json
 from translate.version import __version__
 
-FORMAT = 2
+FORMAT = 3
 _ENGINE = Path(__file__).resolve().parents[1]
 
 
@@ -80,7 +80,7 @@ def _entries() -> Iterable[Any]:
 
 
 def _stats(paths: Iterable[str]) -> dict[str, list[int] | None]:
-    """(size, time of the last change) of files and folders; None where there is nothing."""
+    """(size, mtime, ctime) of files and folders; None where there is nothing."""
     stats: dict[str, list[int] | None] = {}
     for path in paths:
         try:
@@ -88,7 +88,7 @@ def _stats(paths: Iterable[str]) -> dict[str, list[int] | None]:
         except OSError:
             stats[path] = None
         else:
-            stats[path] = [stat.st_size, stat.st_mtime_ns]
+            stats[path] = [stat.st_size, stat.st_mtime_ns, stat.st_ctime_ns]
     return stats
 
 

@@ -222,7 +222,8 @@ def _parse_set(text: str) -> Node:
         parts[3:] = [".".join(parts[3:])]  # a matrix has paths as keys: stages.train.matrix.optimizer.lr=[1e-4, 2e-4]
     place = Place(0, 0, "--set")
     try:
-        node = yamlfile.compose(value, "--set") or Node(None, place)
+        plain = Node(value, place) if yamlfile.has_bytes(value) else None
+        node = plain or yamlfile.compose(value, "--set") or Node(None, place)
     except PipelineError as error:
         raise ConfigError(f"--set {key}: {error.issues[0].message} (column {error.issues[0].place.column})") from None
     node = _moved(node, place, tuple(parts))

@@ -23,6 +23,8 @@ MAX_DEPTH = 32
 _INT = re.compile(r"[-+]?[0-9]{1,4000}|0o[0-7]+|0x[0-9a-fA-F]+")
 _FLOAT = re.compile(r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?")
 _SPECIAL = re.compile(r"([-+]?)\.(inf|Inf|INF)|\.(nan|NaN|NAN)")
+_BYTES = re.compile(r"[\udc80-\udcff]")
+_HALF = re.compile(r"[\ud800-\udc7f\udd00-\udfff]")
 _WORDS = {
     **dict.fromkeys(("", "null", "Null", "NULL", "~"), None),
     **dict.fromkeys(("true", "True", "TRUE"), True),
@@ -114,6 +116,11 @@ def compose(text: str, file: str) -> Node | None:
     return root
 
 
+def has_bytes(text: str) -> bool:
+    """True for a text that names a file by bytes that are no UTF-8, which YAML cannot hold but as escapes."""
+    return _BYTES.search(text) is not None
+
+
 def _text(data: bytes, file: str) -> str:
     if len(data) > MAX_BYTES:
         raise PipelineError([Issue(Place(1, 1, file), (), f"the file is larger than {MAX_BYTES:,} bytes")])
@@ -170,11 +177,12 @@ def _node(node: yaml.Node, file: str, path: tuple[str | int, ...], key: Place | 
 
 
 def _whole(text: str) -> str | None:
-    """Joins a character that JSON wrote as two escapes of 16 bits; None where one half is alone."""
-    try:
-        return text.encode("utf-16", "surrogatepass").decode("utf-16")
-    except UnicodeDecodeError:
-        return None
+    """Joins a character that JSON wrote as two escapes of 16 bits; None where one half is alone.
+
+    Bytes of file names that are no UTF-8 are no halves: `translate init` writes them as `\\udc80` to `\\udcff`.
+    """
+    joined = text.encode("utf-16", "surrogatepass").decode("utf-16", "surrogatepass")
+    return None if _HALF.search(joined) else joined
 
 
 def _mapping(node: yaml.MappingNode, file: str, path: tuple[str | int, ...], issues: list[Issue]) -> dict[str, Node]:

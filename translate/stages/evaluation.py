@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +19,7 @@ from translate.errors import DataError, StageError
 from translate.imaging.convert import Ranges, stated_ranges
 from translate.inference.program import MAIN
 from translate.metrics import Classes, Deferred, Enlarged, Images, LabelMaps, by_key
+from translate.storage.plain_text import fits
 
 
 def form_of(side: Side | None) -> str:
@@ -107,7 +107,7 @@ def _classes(folder: Path) -> dict[str, Any]:
 
 
 def _matches(key: str, patterns: Sequence[str]) -> bool:
-    return not patterns or any(fnmatchcase(key, pattern) for pattern in patterns)
+    return not patterns or any(fits(key, pattern) for pattern in patterns)
 
 
 def reference_keys(e: Evaluated, *, paired: bool) -> list[str]:

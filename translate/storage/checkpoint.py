@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from translate.errors import StageError
 from translate.storage.atomic import sha256_file
+from translate.storage.tensor_files import load_tensors
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -76,14 +77,12 @@ def hashes(folder: Path) -> dict[str, str]:
 
 def read(folder: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
     """Tensors and state of one checkpoint directory. Errors: StageError when it is damaged."""
-    from safetensors.torch import load_file  # late: it imports torch, and `translate plan` asks for steps alone
-
     try:
         for file, expected in hashes(folder).items():
             if sha256_file(folder / file) != expected:
                 raise StageError(f"checkpoint {folder} is damaged: {file} is not what was saved; delete the folder")
         state = json.loads((folder / STATE).read_text("utf-8"))
-        tensors = load_file(folder / TENSORS)
+        tensors = load_tensors(folder / TENSORS)
     except (OSError, ValueError, KeyError) as error:
         raise StageError(
             f"checkpoint {folder} cannot be read: {error}; delete the folder to go on from the one before it"

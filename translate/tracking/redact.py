@@ -6,6 +6,8 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from translate.text import legible
+
 MASK = "***"
 
 _WORDS = (
@@ -35,6 +37,15 @@ def masked(value: Any, name: str = "") -> Any:
     if isinstance(value, (list, tuple)):
         return [masked(item) for item in value]
     return redact(value) if isinstance(value, str) else value
+
+
+def legible_values(value: Any) -> Any:
+    """A copy of nested values whose texts any server takes: names that are bytes and no UTF-8 are escaped."""
+    if isinstance(value, Mapping):
+        return {legible_values(key): legible_values(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [legible_values(item) for item in value]
+    return legible(value) if isinstance(value, str) else value
 
 
 def flatten(values: Mapping[str, Any]) -> dict[str, str]:

@@ -9,12 +9,12 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
-from translate.text import number
+from translate.text import legible, number
 from translate.tracking.client import client
 from translate.tracking.database import prepare
 from translate.tracking.journal import Event
 from translate.tracking.moved import follow
-from translate.tracking.redact import redact
+from translate.tracking.redact import legible_values, redact
 from translate.tracking.store_uri import (
     ARTIFACTS,
     DEFAULT_STORE,
@@ -121,7 +121,7 @@ class Store:
         """
         kind = events[0]["e"]
         if write := getattr(self, f"_send_{kind}", None):
-            self._write(write, kind, events)
+            self._write(write, kind, legible_values(events))
         if files:
             self.send_files(events[0])
 
@@ -160,7 +160,7 @@ class Store:
         run = self._find(run_id) if run_id else None
         if run is not None:
             return run
-        name = self._requested.get("name") or f"{self._folder.name} {self._recipe[:8]}"
+        name = legible(self._requested.get("name") or f"{self._folder.name} {self._recipe[:8]}")
         return self._client.create_run(experiment, started, run_name=name)
 
     def _experiment(self) -> str:

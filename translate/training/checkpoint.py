@@ -13,7 +13,6 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors.torch import save_file
 from torch import Tensor, nn
 
 from translate.errors import StageError
@@ -30,6 +29,7 @@ from translate.storage.checkpoint import (
     state_under,
     steps,
 )
+from translate.storage.tensor_files import save_tensors
 from translate.training.engine import Engine
 from translate.training.players import Player
 
@@ -74,7 +74,7 @@ def save(
     shutil.rmtree(partial, ignore_errors=True)
     partial.mkdir(parents=True)
     # safetensors refuses tensors that share memory or have gaps (tied weights, channels-last)
-    save_file({k: v.detach().cpu().contiguous().clone() for k, v in tensors.items()}, partial / TENSORS)
+    save_tensors({k: v.detach().cpu().contiguous().clone() for k, v in tensors.items()}, partial / TENSORS)
     write_json(partial / STATE, state)
     write_json(partial / MANIFEST, {f: sha256_file(partial / f) for f in (TENSORS, STATE)})
     replace_dir(partial, final)  # a checkpoint of the same step goes when this one is there

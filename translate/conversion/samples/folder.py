@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -100,11 +101,16 @@ def _settings(translator: Translator, route: Route, options: SampleOptions) -> d
 
 def _earlier(translator: Translator, route: Route, output: Path, options: SampleOptions) -> dict[int, dict[str, Any]]:
     """The rows of an earlier command of the same settings by number. Errors: ConfigError for images of another one."""
-    if options.overwrite or not output.exists():
+    if not output.exists():
         return {}
     if not output.is_dir():
         raise ConfigError(f"{output}: is a file; samples go into a folder")
     before = output / SETTINGS
+    if options.overwrite:
+        mine = [name for name in (RESULTS, CONTACT) if os.path.lexists(output / name)]
+        if mine and not before.is_file():
+            raise ConfigError(f"{output / mine[0]}: is there, and no samples were made here; give another folder")
+        return {}
     if not before.is_file():
         if next(output.iterdir(), None) is not None:
             raise ConfigError(f"{output}: holds other files; give another folder, or --overwrite")

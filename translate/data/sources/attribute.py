@@ -16,6 +16,7 @@ from translate.data.sources.listing import on_disk, read_text, require_folder
 from translate.errors import DataError
 from translate.imaging.io import read_samples
 from translate.imaging.pixels import match
+from translate.storage.plain_text import on_disk_as
 from translate.text import suggest
 
 if TYPE_CHECKING:
@@ -147,7 +148,7 @@ class AttributeList(_Attributes[AttributeListConfig]):
         for side, sign in zip(SIDES[_KIND], ("1", "-1"), strict=True):
             names = {Path(n).with_suffix("").as_posix(): n for n, value in self._signs.items() if value == sign}
             for key in self._pick(split, (key for key, n in names.items() if n in members)):
-                yield self._record(key, side, self.config.root / self.config.images / names[key])
+                yield self._record(key, side, on_disk_as(self.config.root / self.config.images / names[key]))
 
     def facts(self) -> SourceFacts:
         _ = self._signs  # an attribute that the table lacks is known before anything is read

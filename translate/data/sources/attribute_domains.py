@@ -14,6 +14,7 @@ from translate.data.sources.folders import SPLITS, FileSource, Picking
 from translate.data.sources.listing import on_disk, require_folder
 from translate.errors import ConfigError
 from translate.imaging.io import read_samples
+from translate.storage.plain_text import on_disk_as
 from translate.text import examples
 
 
@@ -87,7 +88,7 @@ class AttributeDomains(FileSource[AttributeDomainsConfig]):
                 continue
             key = Path(name).with_suffix("").as_posix()
             of_domain = files.setdefault(SPLITS[int(number)], {}).setdefault(values.index("1"), {})
-            of_domain[key] = c.root / c.images / name
+            of_domain[key] = on_disk_as(c.root / c.images / name)
         if outside:
             self._note(f"{len(outside):,} images have none or several of {', '.join(c.domains)}: {examples(outside)}")
         return files

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import lru_cache
 from itertools import chain
 from pathlib import Path
@@ -79,7 +79,13 @@ class FileSource(Source[P]):
         listing = list_images(folder)
         if listing.others:
             self._note(f"{folder}: {len(listing.others):,} files are no images: {examples(listing.others)}")
+        self._note_passed_over(folder, listing.passed_over)
         return listing
+
+    def _note_passed_over(self, folder: Path, names: Sequence[str]) -> None:
+        if names:
+            which = "hidden, left by a system, or lead back"
+            self._note(f"{folder}: {len(names):,} files and folders are passed over ({which}): {examples(names)}")
 
     def _note(self, text: str) -> None:
         self._notes[text] = None
@@ -179,12 +185,16 @@ class Folders(_TwoFolders[FoldersConfig]):
         return SourceFacts(self.kind, splits, frozenset(self.config.pairs) & frozenset(splits))
 
     def records(self, split: str) -> Iterator[Record]:
-        listings = [self._listed(folder) for folder in self.folders()[split]]
+        a, b = (self._listed(folder) for folder in self.folders()[split])
+        sides = [a.files, b.files]
         if split in self.config.pairs:
-            matched(listings[0].files, listings[1].files, [str(listing.folder) for listing in listings], skip=False)
-        for side, listing in zip(SIDES[self.kind], listings, strict=True):
-            for key in self._pick(split, listing.files):
-                yield _file(key, side, listing.files[key])
+            matches = matched(a, b, skip=False)
+            for note in matches.notes(split):
+                self._note(note)
+            sides = [{key: pair[side] for key, pair in matches.files.items()} for side in (0, 1)]
+        for side, files in zip(SIDES[self.kind], sides, strict=True):
+            for key in self._pick(split, files):
+                yield _file(key, side, files[key])
 
 
 class PairsConfig(TwoFoldersConfig):
@@ -204,15 +214,13 @@ class Pairs(_TwoFolders[PairsConfig]):
         return SourceFacts(self.kind, splits, frozenset(splits))
 
     def records(self, split: str) -> Iterator[Record]:
-        listings = [self._listed(folder) for folder in self.folders()[split]]
-        where = [str(listing.folder) for listing in listings]
-        skip = self.config.unmatched == "skip"
-        both, alone = matched(listings[0].files, listings[1].files, where, skip=skip)
-        if alone:
-            self._note(f"{split}: {len(alone):,} images without a partner were left out: {examples(alone)}")
-        for key in self._pick(split, both):
-            for side, listing in zip(SIDES[self.kind], listings, strict=True):
-                yield _file(key, side, listing.files[key])
+        a, b = (self._listed(folder) for folder in self.folders()[split])
+        matches = matched(a, b, skip=self.config.unmatched == "skip")
+        for note in matches.notes(split):
+            self._note(note)
+        for key in self._pick(split, matches.files):
+            for side, path in zip(SIDES[self.kind], matches.files[key], strict=True):
+                yield _file(key, side, path)
 
 
 class SideBySideConfig(Picking):

@@ -77,7 +77,10 @@ class HuggingFace(RowSource[HuggingFaceConfig]):
 
     @cached_property
     def _files(self) -> list[Path]:
-        return list(files_below(self.config.root))
+        passed_over: list[str] = []
+        files = list(files_below(self.config.root, passed_over))
+        self._note_passed_over(self.config.root, passed_over)
+        return files
 
     def _split(self, file: Path) -> str:
         """The split that a file belongs to, by a folder above it or by the beginning of its name."""

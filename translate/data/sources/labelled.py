@@ -17,7 +17,6 @@ from translate.data.sources.listing import matched, on_disk, read_text, require_
 from translate.errors import DataError
 from translate.imaging.io import read, read_samples
 from translate.imaging.palette import Colour, default_palette
-from translate.text import examples
 
 if TYPE_CHECKING:
     import numpy as np
@@ -115,15 +114,13 @@ class Labelled(FileSource[LabelledConfig]):
         return SourceFacts("labelled", splits, frozenset(splits), self.classes, palette)
 
     def records(self, split: str) -> Iterator[Record]:
-        listings = [self._listed(folder) for folder in self.folders()[split]]
-        where = [str(listing.folder) for listing in listings]
-        skip = self.config.unmatched == "skip"
-        both, alone = matched(listings[0].files, listings[1].files, where, skip=skip)
-        if alone:
-            self._note(f"{split}: {len(alone):,} images without a partner were left out: {examples(alone)}")
-        for key in self._pick(split, both):
-            for side, listing in zip(SIDES["labelled"], listings, strict=True):
-                yield self._record(key, side, listing.files[key])
+        images, labels = (self._listed(folder) for folder in self.folders()[split])
+        matches = matched(images, labels, skip=self.config.unmatched == "skip")
+        for note in matches.notes(split):
+            self._note(note)
+        for key in self._pick(split, matches.files):
+            for side, path in zip(SIDES["labelled"], matches.files[key], strict=True):
+                yield self._record(key, side, path)
 
     def _record(self, key: str, side: str, path: Path) -> Record:
         if side == "label":

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -11,6 +11,7 @@ from translate.imaging.files import contents
 from translate.imaging.image import LIMITS
 from translate.imaging.io import readable
 from translate.storage.archives import archive_at, archive_file, files_below, folder_exists, folders_in
+from translate.storage.plain_text import composed, same_names, text_of
 from translate.text import examples
 
 SPLIT_NAMES: Mapping[str, str] = {
@@ -23,12 +24,13 @@ SPLIT_NAMES: Mapping[str, str] = {
 
 @dataclass(frozen=True)
 class Listing:
-    """The images of a folder: `files` from key (relative path without suffix) to path, sorted by key; `others` the
-    names of files that are no images."""
+    """The images of a folder: `files` from key (relative path without suffix, its letters composed) to path, sorted by
+    key; `others` the names of files that are no images; `passed_over` those that are hidden or that a system left."""
 
     folder: Path
     files: dict[str, Path]
     others: list[str] = field(default_factory=list)
+    passed_over: list[str] = field(default_factory=list)
 
 
 def require_folder(folder: Path) -> None:
@@ -49,15 +51,20 @@ def on_disk(paths: Iterable[Path]) -> list[Path]:
 
 
 def read_text(path: Path) -> str:
-    """The text of a file, on disk or in an archive. Errors: DataError, where it is not UTF-8 as well."""
+    """The text of a file, on disk or in an archive, with its letters composed.
+
+    Errors: DataError, where it is neither UTF-8 nor UTF-16 as well.
+    """
     try:
-        return contents(path, LIMITS).decode("utf-8-sig")
+        return composed(text_of(contents(path, LIMITS)))
     except UnicodeDecodeError as error:
         raise DataError(f"{path}: not a text in UTF-8: {error}") from None
 
 
 def list_images(folder: Path) -> Listing:
-    """All images of a folder and its sub-folders, on disk or in an archive, by suffix; hidden files do not count.
+    """All images of a folder and its sub-folders, on disk or in an archive, by suffix.
+
+    Links to folders are followed; hidden files and what systems leave behind are passed over.
 
     Errors: DataError where the folder is absent or holds no image, or where two files would have one key.
     """
@@ -65,9 +72,10 @@ def list_images(folder: Path) -> Listing:
     files: dict[str, Path] = {}
     twice: list[str] = []
     others: list[str] = []
-    for path in files_below(folder):
+    passed_over: list[str] = []
+    for path in files_below(folder, passed_over):
         relative = path.relative_to(folder)
-        key = relative.with_suffix("").as_posix()
+        key = composed(relative.with_suffix("").as_posix())
         if path.suffix.lower() not in readable():
             others.append(relative.as_posix())
         elif key in files:
@@ -78,8 +86,9 @@ def list_images(folder: Path) -> Listing:
         raise DataError(f"{folder}: {len(twice)} names stand for two images each ({examples(twice)}); keep one of each")
     if not files:
         content = f"only other files ({examples(others)})" if others else "nothing"
+        content += f", and what is passed over ({examples(passed_over)})" if passed_over else ""
         raise DataError(f"{folder}: no images; it holds {content}. Images end in {' '.join(readable())}")
-    return Listing(folder, dict(sorted(files.items())), others)
+    return Listing(folder, dict(sorted(files.items())), others, passed_over)
 
 
 def _nearby(folder: Path) -> str:
@@ -91,20 +100,43 @@ def _nearby(folder: Path) -> str:
     return f"; {parent.resolve()} holds {examples(there)}" if there else f"; {parent.resolve()} holds no folder"
 
 
-def matched(a: Collection[str], b: Collection[str], where: Sequence[str], *, skip: bool) -> tuple[list[str], list[str]]:
-    """The keys that both sides have, and those that only one has, which are an error unless `skip`.
+@dataclass(frozen=True)
+class Matches:
+    """The images of two folders that belong together by name: `files` from key to both; the keys `alone`.
 
-    `where` names the two sides in messages. Errors: DataError.
+    `by_case` are those whose names differ in upper and lower case; the key is that of the first folder.
     """
-    alone = [sorted(set(one) - set(other)) for one, other in ((a, b), (b, a))]
-    both = sorted(set(a) & set(b))
-    partnerless = [
-        f"{len(keys)} only in {name} ({examples(keys)})" for keys, name in zip(alone, where, strict=True) if keys
-    ]
+
+    files: dict[str, tuple[Path, Path]]
+    alone: list[str]
+    by_case: list[str]
+
+    def notes(self, split: str) -> Iterator[str]:
+        """What is to be said about them."""
+        if self.alone:
+            yield f"{split}: {len(self.alone):,} images without a partner were left out: {examples(self.alone)}"
+        if self.by_case:
+            count = len(self.by_case)
+            yield f"{split}: {count:,} pairs differ in upper and lower case of their names: {examples(self.by_case)}"
+
+
+def matched(a: Listing, b: Listing, *, skip: bool) -> Matches:
+    """The pairs of two folders, and the images without a partner, which are an error unless `skip`.
+
+    Where no name is quite the same, upper and lower case do not count. Errors: DataError.
+    """
+    others, by_case = same_names(a.files, b.files)
+    files = {key: (path, b.files[others[key]]) for key, path in a.files.items() if key in others}
+    partners = set(others.values())
+    alone = [[key for key in a.files if key not in others], [key for key in b.files if key not in partners]]
+    partnerless = []
+    for keys, listing in zip(alone, (a, b), strict=True):
+        if keys:
+            partnerless.append(f"{len(keys)} only in {listing.folder} ({examples(keys)})")
     if partnerless and not skip:
         raise DataError(
             f"images that have no partner of the same name: {'; '.join(partnerless)}; or set `unmatched: skip`"
         )
-    if not both:
-        raise DataError(f"no image of {where[0]} has the name of one of {where[1]}: {'; '.join(partnerless)}")
-    return both, [*alone[0], *alone[1]]
+    if not files:
+        raise DataError(f"no image of {a.folder} has the name of one of {b.folder}: {'; '.join(partnerless)}")
+    return Matches(files, [*alone[0], *alone[1]], by_case)

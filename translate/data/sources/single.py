@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from fnmatch import fnmatchcase
 from itertools import chain
 from pathlib import Path
 
@@ -15,6 +14,7 @@ from translate.data.sources.listing import on_disk, require_folder
 from translate.errors import DataError
 from translate.imaging.io import read_samples
 from translate.storage.archives import folder_exists
+from translate.storage.plain_text import fits
 from translate.text import examples
 
 
@@ -94,9 +94,7 @@ class Single(FileSource[SingleConfig]):
         for place in places:
             folder, pattern = _split(place)
             prefix = f"{folder.name}/" if len(places) > 1 else ""
-            matching = {
-                key: path for key, path in self._listed(folder).files.items() if fnmatchcase(path.name, pattern)
-            }
+            matching = {key: path for key, path in self._listed(folder).files.items() if fits(path.name, pattern)}
             if not matching:
                 raise DataError(f"{folder}: no image is called {pattern}")
             if twice := sorted(f"{prefix}{key}" for key in matching if f"{prefix}{key}" in files):
@@ -112,5 +110,7 @@ class Single(FileSource[SingleConfig]):
 
 
 def _split(place: Path) -> tuple[Path, str]:
-    """A folder and the pattern that its files have to match."""
-    return (place.parent, place.name) if any(sign in place.name for sign in "*?[") else (place, "*")
+    """A folder and the pattern that its files have to match; a folder that is there is no pattern."""
+    if not any(sign in place.name for sign in "*?[") or folder_exists(place):
+        return place, "*"
+    return place.parent, place.name

@@ -81,7 +81,7 @@ def read_table(path: Path, delimiter: str = ",") -> Rows:
     """The rows of a file by its suffix. Errors: DataError."""
     (file,) = on_disk([path])
     stat = file.stat()
-    return _read(path, delimiter, (stat.st_size, stat.st_mtime_ns))
+    return _read(path, delimiter, (stat.st_size, stat.st_mtime_ns, stat.st_ctime_ns))
 
 
 # A pipeline asks a source for its facts several times before it reads an image.

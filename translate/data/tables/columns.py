@@ -20,6 +20,7 @@ from translate.errors import DataError
 from translate.imaging.io import as_samples, decode, read, readable
 from translate.imaging.palette import Colour, default_palette
 from translate.storage.archives import archive_at, file_exists
+from translate.storage.plain_text import on_disk_as
 from translate.text import examples, suggest
 
 Loader = Callable[[], Any]
@@ -115,7 +116,7 @@ class SideColumn:
             cell = row.cells.get(column)
             for part in cell if isinstance(cell, list) else [cell]:
                 if isinstance(part, str):
-                    yield self.base / part
+                    yield self._place(part)
 
     def _class(self, cell: Any, names: Sequence[str]) -> int:
         word = _word(cell)
@@ -165,13 +166,21 @@ class SideColumn:
             raise CellError(f"{cell!r} for side {self.name!r} names no file")
         if "://" in cell:
             raise CellError(f"{cell!r} is an address; download the files, and give their paths")
-        path = self.base / cell
+        path = self._place(cell)
         if file_exists(path):
             return path
         if place := archive_at(path):
             archive, name = place
             raise CellError(f"archive {archive.path} has no member {name!r}{suggest(name, archive.members)}")
         raise CellError(f"no file {path}")
+
+    def _place(self, cell: str) -> Path:
+        """Where the file of a cell lies, also where the cell has the backslashes of Windows, or é as one letter and the
+        disk as two."""
+        path = on_disk_as(self.base / cell)
+        if "\\" in cell and not file_exists(path):
+            return on_disk_as(self.base / cell.replace("\\", "/"))
+        return path
 
     def _frames(self, files: Any, count: int, place: str) -> Loader:
         if not isinstance(files, list) or len(files) != count:

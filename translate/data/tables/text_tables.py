@@ -12,6 +12,7 @@ from typing import Any
 from translate.data.sources.listing import read_text
 from translate.data.tables.rows import Row, Rows, flat
 from translate.errors import DataError
+from translate.storage.plain_text import composed
 from translate.text import examples
 
 
@@ -85,4 +86,4 @@ def _object(text: str) -> dict[str, Any]:
         raise ValueError(f"not a line of JSON: {error}") from None
     if not isinstance(value, dict):
         raise ValueError(f"a JSON object is due, and this is a {type(value).__name__}")
-    return flat(value)
+    return {composed(name): composed(cell) if isinstance(cell, str) else cell for name, cell in flat(value).items()}

@@ -59,6 +59,8 @@ def called(
     translator: ImageTranslator, image: Any, direction: str | None, others: Mapping[str, Any], sample: int = 0
 ) -> Any:
     """What `translator(image, direction, **others)` gives; `sample` is its number among the answers to an image."""
+    if isinstance(image, np.ndarray) and image.ndim == 4:
+        return _stacked(translator, image, direction, others, sample)
     if not isinstance(image, list | tuple):
         return _each(translator, [image], direction, [others], sample)[0]
     for name, other in others.items():
@@ -69,6 +71,18 @@ def called(
         for number in range(len(image))
     ]
     return _each(translator, image, direction, each, sample)
+
+
+def _stacked(
+    translator: ImageTranslator, images: Any, direction: str | None, others: Mapping[str, Any], sample: int
+) -> Any:
+    """The outputs of an array N x H x W x C, in one array where they are arrays; of no images an array of none."""
+    if not len(images):
+        scale = translator.route(direction).scale
+        count, height, width, channels = images.shape
+        return np.empty((count, height * scale, width * scale, channels), images.dtype)
+    outputs = called(translator, [*images], direction, others, sample)
+    return np.stack(outputs) if all(isinstance(output, np.ndarray) for output in outputs) else outputs
 
 
 def _each(
@@ -133,6 +147,9 @@ def _tensor(
     if image.ndim not in (3, 4) or not image.is_floating_point():
         shape = " x ".join(map(str, image.shape))
         raise ConfigError(f"a tensor is C x H x W or N x C x H x W of float in [-1, 1], not {shape} of {image.dtype}")
+    if image.shape[0] == 0 and image.ndim == 4:
+        one = image.new_zeros((1, *image.shape[1:]))  # what a batch of none would give is said by an image of zeros
+        return _tensor(translator, one, direction, others, sample)[:0]
     more: Any = {name: _batch(other) if isinstance(other, Tensor) else other for name, other in others.items()}
     made = translator.translate_tensor(_batch(image), direction, sample=sample, **more)
     return made if image.ndim == 4 else made[0]

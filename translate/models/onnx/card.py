@@ -32,6 +32,8 @@ fed = {{"{inputs[0]}": image}}
 {further}output = session.run(None, fed)[0][0, :, : height * {scale}, : width * {scale}]
 {result}
 """
+CARD_MARK = "exported by translate"
+"""Stands in each card, by which it is known again."""
 FURTHER = 'fed["{name}"] = read("{name}.png", height, width)[0]\n'
 RESULTS = {
     "image": "values = ((output.clip(-1, 1) + 1) * 127.5).round().astype(np.uint8).transpose(1, 2, 0)\n"
@@ -48,7 +50,7 @@ def export_card(facts: ExportFacts, name: str, file: str, difference: float) -> 
     lines = [
         f"# {facts.method}: {name}",
         "",
-        f"`{file}`, exported by translate {facts.version} (plugin: {plugin}). {sizes} "
+        f"`{file}`, {CARD_MARK} {facts.version} (plugin: {plugin}). {sizes} "
         f"its output was at most {difference:.1e} from torch's.",
         "",
         "## In",

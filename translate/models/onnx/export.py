@@ -7,6 +7,7 @@ the comparison at others before anything is written.
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -20,7 +21,7 @@ from translate.models.card import test_time_in_words
 from translate.models.exporter import NONE, direction_files
 from translate.models.facts import BundleFacts, plugin_in_words
 from translate.models.load import load, locate
-from translate.models.onnx.card import export_card
+from translate.models.onnx.card import CARD_MARK, export_card
 from translate.models.onnx.compare import BATCHES, cases_of, compare, failed, sizes_of
 from translate.models.onnx.exported import FOLDER, FORMAT, KEY, SUFFIX, exported_of, needed
 from translate.models.onnx.facts import ExportFacts
@@ -117,11 +118,14 @@ def write_direction(
     inputs: Mapping[str, Any] = NONE,
 ) -> Export:
     """Writes one direction into `file`, with a card beside it. Errors: as `export_onnx`."""
+    card = file.with_suffix(".md")
+    if os.path.lexists(card) and CARD_MARK not in card.read_text("utf-8", "replace"):
+        raise ConfigError(f"{card}: is there, and the card of {file.name} would get this name; name the file otherwise")
     data, export = exported(translator, direction, file, exporter, inputs)
     file.parent.mkdir(parents=True, exist_ok=True)
     write_bytes(file, data)
     facts = exported_of([data], [str(file)], "cpu").facts
-    write_text(file.with_suffix(".md"), export_card(facts, str(direction), file.name, export.difference))
+    write_text(card, export_card(facts, str(direction), file.name, export.difference))
     return export
 
 

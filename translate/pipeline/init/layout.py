@@ -11,6 +11,8 @@ from pathlib import Path
 from translate.data.sources.listing import SPLIT_NAMES, list_images, require_folder
 from translate.errors import DataError
 from translate.imaging.io import Header, probe, readable
+from translate.storage.folders import is_passed_over, walk
+from translate.storage.plain_text import same_names
 
 PROBED = 100
 """So many images of a folder are looked at, spread evenly."""
@@ -68,13 +70,15 @@ class Layout:
     def common(self, split: str) -> set[str]:
         """The names that both sides of a split have."""
         a, b = self.splits[split].values()
-        return {*a.files} & {*b.files}
+        partners, _ = same_names(a.files, b.files)
+        return {*partners}
 
     def unequal(self) -> str:
         """The first pair whose images differ in size, in words, or nothing."""
         a, b = self.splits["train"].values()
-        for key in sorted(a.headers.keys() & b.headers.keys()):
-            one, two = a.headers[key], b.headers[key]
+        partners, _ = same_names(a.headers, b.headers)
+        for key in sorted(partners):
+            one, two = a.headers[key], b.headers[partners[key]]
             if (one.width, one.height) != (two.width, two.height):
                 return f"{key} is {one.width} x {one.height} in {a.path}, {two.width} x {two.height} in {b.path}"
         return ""
@@ -146,9 +150,9 @@ def _folders_of_images(path: Path) -> dict[str, Path]:
 
 
 def _holds_images(path: Path) -> bool:
-    if not path.is_dir() or path.name.startswith("."):
+    if not path.is_dir() or is_passed_over(path.name):
         return False
-    return any(each.suffix.lower() in readable() or _holds_images(each) for each in path.iterdir())
+    return any(each.suffix.lower() in readable() for each in walk(path))
 
 
 def _pile(path: Path) -> Pile:

@@ -10,6 +10,7 @@ from pathlib import Path, PurePosixPath
 from typing import Any, ClassVar
 
 from translate.errors import DataError
+from translate.storage.plain_text import composed
 from translate.text import suggest
 
 MEMBERS = 5_000_000
@@ -64,9 +65,17 @@ class Archive(ABC):
                 folders.add(str(parent))
         return frozenset(folders)
 
+    @cached_property
+    def _by_composed_name(self) -> dict[str, Member]:
+        return {composed(name): member for name, member in self.members.items() if not name.isascii()}
+
+    def member(self, name: str) -> Member | None:
+        """The member of a name, or of one that looks the same (NFC, NFD); None where there is none."""
+        return self.members.get(name) or self._by_composed_name.get(composed(name))
+
     def read(self, name: str, limit: int) -> bytes:
         """All bytes of a member that has at most `limit` of them."""
-        member = self.members.get(name)
+        member = self.member(name)
         if member is None:
             raise DataError(f"{self.path}: {self._absent(name)}")
         if member.size > limit:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator
 from functools import lru_cache
 from pathlib import Path
@@ -11,9 +10,7 @@ from translate.errors import DataError
 from translate.storage.archives.archive import SUFFIXES, Archive
 from translate.storage.archives.tar_archive import TarArchive
 from translate.storage.archives.zip_archive import ZipArchive
-
-_SKIPPED = ("Thumbs.db", "desktop.ini")
-_FOREIGN = "__MACOSX"  # what macOS packs beside the files: a twin with attributes for each
+from translate.storage.folders import is_passed_over, walk
 
 
 def archive_file(path: Path) -> Path | None:
@@ -43,11 +40,11 @@ def archive_at(path: Path) -> tuple[Archive, str] | None:
 def open_archive(path: Path) -> Archive:
     """The archive in a file, whose list of members is kept while the file stays the same. Errors: DataError."""
     stat = path.stat()
-    return _opened(path, (stat.st_size, stat.st_mtime_ns, stat.st_ino))
+    return _opened(path, (stat.st_size, stat.st_mtime_ns, stat.st_ctime_ns, stat.st_ino))
 
 
 @lru_cache(maxsize=256)
-def _opened(path: Path, version: tuple[int, int, int]) -> Archive:
+def _opened(path: Path, version: tuple[int, int, int, int]) -> Archive:
     return ZipArchive(path) if path.name.lower().endswith(".zip") else TarArchive(path)
 
 
@@ -64,28 +61,27 @@ def file_exists(path: Path) -> bool:
     if path.is_file():
         return True
     place = archive_at(path)
-    return place is not None and place[1] in place[0].members
+    return place is not None and place[0].member(place[1]) is not None
 
 
-def files_below(folder: Path) -> Iterator[Path]:
-    """The files of a folder and its sub-folders, sorted within each; hidden ones are nobody's business.
+def files_below(folder: Path, passed_over: list[str] | None = None) -> Iterator[Path]:
+    """The files of a folder and its sub-folders, sorted within each, on disk also through links to folders.
 
-    Errors: DataError for an archive that cannot be read.
+    Hidden files, and those that systems leave behind, are nobody's business: their names, relative to the folder, are
+    appended to `passed_over`. Errors: DataError for a folder or an archive that cannot be read.
     """
-    if place := archive_at(folder):
-        archive, inside = place
-        prefix = "" if inside == "." else f"{inside}/"
-        for name in sorted(name for name in archive.members if name.startswith(prefix)):
-            parts = name[len(prefix) :].split("/")
-            hidden = any(part.startswith(".") or part == _FOREIGN for part in parts)
-            if not hidden and parts[-1] not in _SKIPPED:
-                yield folder.joinpath(*parts)
+    place = archive_at(folder)
+    if place is None:
+        yield from walk(folder, passed_over)
         return
-    for parent, folders, names in os.walk(folder):
-        folders[:] = [name for name in folders if not name.startswith(".")]
-        for name in sorted(names):
-            if not name.startswith(".") and name not in _SKIPPED:
-                yield Path(parent) / name
+    archive, inside = place
+    prefix = "" if inside == "." else f"{inside}/"
+    for name in sorted(name for name in archive.members if name.startswith(prefix)):
+        parts = name[len(prefix) :].split("/")
+        if not any(map(is_passed_over, parts)):
+            yield folder.joinpath(*parts)
+        elif passed_over is not None:
+            passed_over.append("/".join(parts))
 
 
 def folders_in(folder: Path) -> list[str]:
@@ -97,7 +93,7 @@ def folders_in(folder: Path) -> list[str]:
         names = {parts[depth] for parts in within if len(parts) > depth and parts != ["."]}
     else:
         names = {path.name for path in folder.iterdir() if path.is_dir()}
-    return sorted(name for name in names if not name.startswith(".") and name != _FOREIGN)
+    return sorted(name for name in names if not is_passed_over(name))
 
 
 def read_member(path: Path, limit: int) -> bytes:

@@ -5,15 +5,17 @@ from __future__ import annotations
 import os
 import stat
 from collections.abc import Callable, Iterator, Sequence
-from fnmatch import fnmatchcase
 from itertools import chain
 from pathlib import Path, PurePosixPath
+from typing import NamedTuple
 
 from translate.conversion.items import Item
 from translate.conversion.names import order, same
 from translate.imaging.decode import is_image
-from translate.imaging.formats.raster.zarr_store import SUFFIX as ZARR, is_zarr
+from translate.imaging.formats.raster.zarr_store import is_zarr
 from translate.imaging.io import readable
+from translate.storage.folders import is_below, is_folder, is_link, is_passed_over, leads_back
+from translate.storage.plain_text import fits
 
 OTHERS = (
     *(".txt", ".md", ".json", ".jsonl", ".csv", ".tsv", ".xml", ".yaml", ".yml", ".html", ".htm", ".log", ".ini"),
@@ -37,29 +39,41 @@ OTHERS = (
 )
 """Suffixes of files that are not opened to see whether they are images, in lower case."""
 
-Folder = tuple[Path, str]
-"""A folder, and the prefix of the names in it: empty, or ending with a slash."""
+
+class Folder(NamedTuple):
+    """A folder on the way: `prefix` of the names in it, empty or ending with a slash; the real paths of the folders
+    that were walked through to it, its own last."""
+
+    path: Path
+    prefix: str
+    above: tuple[str, ...]
 
 
 class Tree:
     """The images of a tree in order, looked up anew at each iteration; None stands for a file that is passed over.
 
+    Links to folders are followed, unless they lead back to where they are, or into `output`.
     `name` is called with the items of a folder and the names of its folders, and gives the items their outputs.
     """
 
     def __init__(
-        self, root: Path, pattern: Sequence[str], name: Callable[[list[Item], list[str]], Iterator[Item]]
+        self,
+        root: Path,
+        pattern: Sequence[str],
+        output: Path,
+        name: Callable[[list[Item], list[str]], Iterator[Item]],
     ) -> None:
         self._root, self._pattern, self._name = root, pattern, name
+        self._output = os.path.realpath(output)
 
     def __iter__(self) -> Iterator[Item | None]:
-        return self._walk([(self._root, "")])
+        return self._walk([Folder(self._root, "", (os.path.realpath(self._root),))])
 
     def _walk(self, folders: Sequence[Folder]) -> Iterator[Item | None]:
         """Walks folders whose names count as the same as one: what they give may end up in one folder elsewhere."""
         items: list[Item] = []
         below: dict[str, list[Folder]] = {}
-        for folder, prefix in folders:
+        for folder, prefix, above in folders:
             try:
                 with os.scandir(folder) as entries:
                     entries_by_name = sorted(entries, key=lambda entry: entry.name)
@@ -68,8 +82,12 @@ class Tree:
                 yield Item(prefix.rstrip("/") or ".", folder, reason=reason)
                 continue
             for entry in entries_by_name:
-                if _is_folder(entry) and not is_zarr(folder / entry.name):
-                    below.setdefault(same(entry.name), []).append((folder / entry.name, f"{prefix}{entry.name}/"))
+                if not is_passed_over(entry.name) and is_folder(entry) and not is_zarr(folder / entry.name):
+                    if real := self._to_walk(entry, above):
+                        child = Folder(folder / entry.name, f"{prefix}{entry.name}/", (*above, real))
+                        below.setdefault(same(entry.name), []).append(child)
+                    else:
+                        yield None
                     continue
                 item = self._item(entry, folder, prefix)
                 if item is None:
@@ -78,10 +96,20 @@ class Tree:
                     items.append(item)
         yield from self._in_order(items, below)
 
+    def _to_walk(self, entry: os.DirEntry[str], above: tuple[str, ...]) -> str:
+        """The real path of a folder; empty for a link in a circle, and for a folder of the outputs."""
+        real = str(Path(above[-1], entry.name))
+        if is_link(entry):
+            real = os.path.realpath(real)
+            if leads_back(real, above):
+                return ""
+        into_output = is_below(real, self._output) and not is_below(real, above[0])
+        return "" if into_output else real
+
     def _in_order(self, items: list[Item], below: dict[str, list[Folder]]) -> Iterator[Item | None]:
         """Files and folders by name, a file before the folder of the same name."""
         items.sort(key=lambda item: order(item.name))
-        taken = [PurePosixPath(prefix).name for _, prefix in chain.from_iterable(below.values())]
+        taken = [folder.path.name for folder in chain.from_iterable(below.values())]
         ready = {item.name: item for item in self._name(items, taken)}
         files: dict[str, list[Item]] = {}
         for item in items:
@@ -94,13 +122,11 @@ class Tree:
     def _item(self, entry: os.DirEntry[str], folder: Path, prefix: str) -> Item | None:
         """The item of a directory entry that is no folder, or None for what is passed over."""
         name = prefix + entry.name
-        if entry.name.startswith(".") or not matches(name.split("/"), self._pattern):
+        if is_passed_over(entry.name) or not matches(name.split("/"), self._pattern):
             return None
-        # Browsers, telephones and backups give images names of their own: `g`, `e.jpg_large`, `h.jpg~`.
-        suffix = Path(entry.name).suffix.lower()
-        if suffix == ZARR and is_zarr(folder / entry.name):
+        if is_zarr(folder / entry.name):
             return Item(name, folder / entry.name)
-        if suffix not in readable() and (suffix in OTHERS or not is_image(folder / entry.name)):
+        if not is_picture(folder / entry.name):
             return None
         try:
             kind = entry.stat().st_mode
@@ -112,19 +138,21 @@ class Tree:
         return Item(name, folder / entry.name, reason=reason)
 
 
-def _is_folder(entry: os.DirEntry[str]) -> bool:
-    """True for a folder that is walked: not hidden, and no link (on Windows: no junction) that may lead in a circle."""
-    if entry.name.startswith("."):
-        return False
-    is_junction = getattr(entry, "is_junction", None)  # from Python 3.12 on
-    return entry.is_dir(follow_symlinks=False) and not (is_junction and is_junction())
+def is_picture(path: Path) -> bool:
+    """True for a file that is taken for an image: by its suffix, or else by its first bytes."""
+    # Browsers, telephones and backups give images names of their own: `g`, `e.jpg_large`, `h.jpg~`.
+    suffix = path.suffix.lower()
+    return suffix in readable() or (suffix not in OTHERS and is_image(path))
 
 
 def pattern_of(source: Path) -> tuple[Path, tuple[str, ...]] | None:
-    """A path with `*`, `?` or `[` as the folder before the first of them, and the parts of the pattern."""
+    """A path with `*`, `?` or `[` as the folder before the first part that holds one, and the parts of the pattern.
+
+    A part that is there is no pattern, whatever its name.
+    """
     parts = source.parts
     for at, part in enumerate(parts):
-        if any(mark in part for mark in "*?["):
+        if any(mark in part for mark in "*?[") and not os.path.lexists(Path(*parts[: at + 1])):
             return Path(*parts[:at]), parts[at:]
     return None
 
@@ -139,6 +167,6 @@ def matches(parts: Sequence[str], pattern: Sequence[str]) -> bool:
             return at == len(parts)
         if pattern[of] == "**":
             return any(match(later, of + 1) for later in range(at, len(parts) + 1))
-        return at < len(parts) and fnmatchcase(parts[at], pattern[of]) and match(at + 1, of + 1)
+        return at < len(parts) and fits(parts[at], pattern[of]) and match(at + 1, of + 1)
 
     return match(0, 0)

@@ -1,0 +1,1 @@
+"""What goes into a conversion: folders, patterns and lists of images, and what keeps them safe."""
