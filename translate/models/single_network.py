@@ -24,6 +24,8 @@ from translate.contracts import (
 )
 from translate.errors import ContractError
 
+Values = Literal["signed", "unit"]
+
 
 class SingleNetworkConfig(Config):
     """What an import finds out about a checkpoint."""
@@ -36,6 +38,12 @@ class SingleNetworkConfig(Config):
     """Leaves dropout on in use, where the network has it."""
     norm: Literal["image", "running"] = "image"
     """What batch norms use: the statistics of each `image`, or the `running` averages of the training."""
+    scale: PositiveInt = 1
+    """How many times higher and wider its outputs are than its inputs."""
+    takes: Values = "signed"
+    """The values of its inputs: in [-1, 1], `signed`, or in [0, 1], `unit`."""
+    gives: Values = "signed"
+    """The values of its outputs, likewise."""
 
 
 class SingleNetwork(Method[SingleNetworkConfig]):
@@ -50,6 +58,10 @@ class SingleNetwork(Method[SingleNetworkConfig]):
     losses = {}
     directions = {"translate": Direction(nets=("net",))}
 
+    @classmethod
+    def directions_with(cls, config: SingleNetworkConfig, spec: DataSpec | None) -> Mapping[str, Direction]:
+        return {"translate": Direction(nets=("net",), scale=config.scale)}
+
     def __init__(self, config: SingleNetworkConfig, spec: DataSpec, weights: Mapping[str, float]) -> None:
         super().__init__(config, spec, weights)
         self.test_time = TestTime(config.dropout, config.norm)
@@ -62,5 +74,6 @@ class SingleNetwork(Method[SingleNetworkConfig]):
         raise ContractError(f"{self.name} is for inference alone")
 
     def translate(self, nets: Nets, inputs: Mapping[str, Tensor], direction: DirectionCall, draw: Draw) -> Tensor:
-        output: Tensor = nets.net(inputs["image"])
-        return output
+        image = inputs["image"]
+        output: Tensor = nets.net((image + 1) / 2 if self.config.takes == "unit" else image)
+        return output * 2 - 1 if self.config.gives == "unit" else output
