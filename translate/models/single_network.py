@@ -23,6 +23,7 @@ from translate.contracts import (
     Update,
 )
 from translate.errors import ContractError
+from translate.models.foreign.spandrel_network import rebuild
 
 Values = Literal["signed", "unit"]
 
@@ -44,6 +45,8 @@ class SingleNetworkConfig(Config):
     """The values of its inputs: in [-1, 1], `signed`, or in [0, 1], `unit`."""
     gives: Values = "signed"
     """The values of its outputs, likewise."""
+    spandrel: dict[str, list[str | int]] = {}
+    """The type and shape of each tensor, where the library spandrel builds the network, and not `network`."""
 
 
 class SingleNetwork(Method[SingleNetworkConfig]):
@@ -68,6 +71,8 @@ class SingleNetwork(Method[SingleNetworkConfig]):
 
     def networks(self, build: Build) -> dict[str, nn.Module]:
         c = self.config
+        if c.spandrel:
+            return {"net": rebuild(c.spandrel)}
         return {"net": build(c.network, in_channels=self.spec.channels["image"], out_channels=c.out_channels)}
 
     def step(self, nets: Nets, batch: Mapping[str, Tensor], step: Step) -> Iterator[Update]:

@@ -7,7 +7,13 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from translate.errors import ConfigError, DataError
-from translate.models.foreign.recognise import Recognised, ResemblanceError, recognise, without_prefix
+from translate.models.foreign.recognise import (
+    Recognised,
+    ResemblanceError,
+    recognise,
+    recognise_by_spandrel,
+    without_prefix,
+)
 from translate.plugins import Registry
 from translate.text import suggest
 
@@ -61,6 +67,9 @@ def find_parts(
         inner = list(_within(path, tensors, registry, dropout, DEPTH))
         good = any(isinstance(part.known, Recognised) for part in inner)
         near = any(isinstance(part.known, ResemblanceError) for part in inner)
+        if not good and (other := _by_spandrel(tensors)) is not None:
+            parts.append(Part(path, tensors, other))
+            continue
         divided = good or (near and not isinstance(known, ResemblanceError))
         parts += inner if divided else [Part(path, tensors, known)]
     return parts
@@ -131,6 +140,13 @@ def _more(parts: Sequence[Part]) -> str:
 def _recognised(tensors: Mapping[str, Tensor], registry: Registry, dropout: bool | None) -> Recognised | DataError:
     try:
         return recognise({name: tuple(value.shape) for name, value in tensors.items()}, registry, dropout=dropout)
+    except DataError as error:
+        return error
+
+
+def _by_spandrel(tensors: Mapping[str, Tensor]) -> Recognised | DataError | None:
+    try:
+        return recognise_by_spandrel(tensors)
     except DataError as error:
         return error
 

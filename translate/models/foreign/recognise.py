@@ -8,8 +8,11 @@ from typing import Any
 
 import torch
 from pydantic import ValidationError
+from torch import Tensor
 
 from translate.errors import ConfigError, DataError, PluginError
+from translate.models.foreign import spandrel_network
+from translate.models.foreign.spandrel_network import SpandrelNetwork
 from translate.networks import Guess, Layout, Network, Shapes
 from translate.plugins import Registry
 
@@ -30,7 +33,7 @@ class Recognised:
 
     `keys` maps every key of our state dict to the file's name of it, None where old files lack it (a batch norm's
     counter). `strays` are the file's tensors which do not enter the result. `assumed` are the options that the file
-    does not tell.
+    does not tell. `spandrel` is the network itself where that library knows it, and nobody here.
     """
 
     uses: str
@@ -41,6 +44,7 @@ class Recognised:
     keys: Mapping[str, str | None]
     strays: tuple[str, ...]
     assumed: tuple[str, ...]
+    spandrel: SpandrelNetwork | None = None
 
     def in_words(self) -> str:
         """The network, its options and its channels."""
@@ -72,7 +76,36 @@ def recognise(shapes: Shapes, registry: Registry | None = None, **told: Any) -> 
     raise DataError(
         f"unknown layout: its {len(plain)} tensors ({', '.join(list(names.values())[:3])}, ...) are none of the "
         "U-Nets and ResNets of pytorch-CycleGAN-and-pix2pix, of CUT, of ESRGAN, nor of an installed plugin"
+        + ("" if spandrel_network.is_installed() else f"; spandrel knows forty more kinds: {spandrel_network.ADVICE}")
     )
+
+
+class _OfSpandrel(Layout):
+    """The library's own names and values, which it sees through by itself."""
+
+    name = program = "spandrel"
+    takes = gives = "unit"
+
+    def guess(self, shapes: Shapes) -> Guess | None:
+        return None
+
+    def keys(self, net: Any) -> dict[str, str]:
+        raise ConfigError("networks of spandrel have no names here")
+
+
+def recognise_by_spandrel(tensors: Mapping[str, Tensor]) -> Recognised | None:
+    """The network as the library spandrel sees it; None where it is not installed, or does not know it.
+
+    Errors: DataError for a network that cannot be used here.
+    """
+    if not spandrel_network.is_installed():
+        return None
+    net = spandrel_network.find_network(tensors)
+    if net is None:
+        return None
+    spandrel_network.check_rebuilt(net)
+    options = {"architecture": net.architecture, "scale": net.scale}
+    return Recognised("spandrel", options, net.in_channels, net.out_channels, _OfSpandrel(), {}, (), (), net)
 
 
 def without_prefix(names: Iterable[str]) -> dict[str, str]:

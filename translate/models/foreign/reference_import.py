@@ -5,6 +5,7 @@ from __future__ import annotations
 import secrets
 import shutil
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -14,6 +15,7 @@ from translate.contracts import DataSpec, NetworkUse
 from translate.errors import ConfigError, DataError
 from translate.models.bundle import read_bundle, write_bundle
 from translate.models.facts import BundleFacts
+from translate.models.foreign import spandrel_network
 from translate.models.foreign.parts import Part, choose, find_parts
 from translate.networks import network_builder
 from translate.plugins import Registry
@@ -80,6 +82,9 @@ def import_reference(
 
 def _state(known: Recognised, tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
     """Our state dict, in float32. Errors: DataError for values that are no finite numbers."""
+    if known.spandrel is not None:
+        tensors = known.spandrel.state_dict()
+        known = replace(known, keys={name: name for name in tensors if tensors[name].is_floating_point()})
     state = {}
     for ours, theirs in known.keys.items():
         value = torch.zeros((), dtype=torch.long) if theirs is None else tensors[theirs]
@@ -87,7 +92,7 @@ def _state(known: Recognised, tensors: Mapping[str, Tensor]) -> dict[str, Tensor
         if value.is_floating_point() == counts or not (counts or bool(value.isfinite().all())):
             raise DataError(f"tensor {theirs} ({value.dtype}) does not hold finite numbers of the kind it should")
         state[ours] = value if counts else value.float()
-    return state
+    return {**tensors, **state} if known.spandrel is not None else state
 
 
 def _method(
@@ -95,10 +100,10 @@ def _method(
 ) -> tuple[SingleNetwork, dict[str, Any]]:
     kind = registry.get("methods", METHOD)
     config = kind.Config(
-        network=NetworkUse(uses=known.uses, options=known.options),
+        **_network(known),
         out_channels=known.out_channels,
         dropout=dropout,
-        norm=norm,
+        norm=norm if known.spandrel is None else "running",
         scale=int(known.options.get("scale", 1)),
         takes=known.layout.takes,
         gives=known.layout.gives,
@@ -108,6 +113,13 @@ def _method(
     with torch.random.fork_rng([]):  # initial weights are drawn and thrown away
         nets = method.networks(network_builder(registry))
     return method, nets
+
+
+def _network(known: Recognised) -> dict[str, Any]:
+    """The options of the method that build the network again."""
+    if known.spandrel is not None:
+        return {"spandrel": spandrel_network.describe(known.spandrel)}
+    return {"network": NetworkUse(uses=known.uses, options=known.options)}
 
 
 def _provenance(source: Path, part: Part, known: Recognised, parts: list[Part], dropout: bool | None) -> dict[str, Any]:
