@@ -103,6 +103,8 @@ from .models.onnx.feed import (
     onnx_noise as onnx_noise,
 )
 from .networks import (
+    Guess as Guess,
+    Layout as Layout,
     Network as Network,
     NetworkConfig as NetworkConfig,
     batched as batched,

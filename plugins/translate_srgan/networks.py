@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from collections.abc import Sequence
+from typing import Annotated, ClassVar, Literal
 
 import torch
 from pydantic import Field
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from translate import Config, ConfigError, Network, NetworkConfig, bicubic, norm_layers, stack
+from translate import Config, ConfigError, Layout, Network, NetworkConfig, bicubic, norm_layers, stack
+from translate_srgan.layouts import ESRGAN, OldESRGAN, RealESRGAN
 
 Norm = Literal["batch", "instance", "none"]
 Scale = Literal[2, 4]
@@ -95,8 +97,11 @@ def _doubling(channels: int) -> nn.Sequential:
 class RRDBConfig(Config):
     """Options of `rrdb`."""
 
-    scale: Scale = 4
-    """How many times higher and wider the output is than the input: 4 as in the paper, or 2."""
+    scale: Literal[1, 2, 4, 8] = 4
+    """How many times higher and wider the output is than the input: 4 as in the paper, 2, 8, or 1 for a restoration."""
+    unshuffle: Literal[1, 2, 4] = 1
+    """Makes channels of squares of so many pixels before the first convolution, so that all blocks work at a smaller
+    size: Real-ESRGAN has 2 at scale 2, and 4 at scale 1."""
     blocks: Count = 23
     """Residual-in-residual blocks of three dense blocks each. The paper has 23; 16 make a smaller model."""
     filters: Count = 64
@@ -111,18 +116,22 @@ class RRDB(Network[RRDBConfig]):
     """The generator of ESRGAN: residual-in-residual dense blocks, no norm anywhere (Wang et al. 2018, section 3.1).
 
     k3n64, blocks, a long skip, then nearest doubling and k3n64 for each doubling, k3n64, k3.
-    N x in_channels x H x W to N x out_channels x (scale H) x (scale W), any size. 16,697,987 parameters at scale 4.
+    N x in_channels x H x W to N x out_channels x (scale H) x (scale W), any size, with `unshuffle` multiples of it.
+    16,697,987 parameters at scale 4.
     """
 
     name = "rrdb"
+    layouts: ClassVar[Sequence[Layout]] = (ESRGAN(), RealESRGAN(), OldESRGAN())
 
     def __init__(self, config: RRDBConfig, *, in_channels: int, out_channels: int) -> None:
         super().__init__(config, in_channels=in_channels, out_channels=out_channels)
         self.scale, f = config.scale, config.filters
-        self.stem = nn.Conv2d(in_channels, f, 3, padding=1)
+        self.multiple = config.unshuffle
+        self.stem = nn.Conv2d(in_channels * config.unshuffle**2, f, 3, padding=1)
         self.blocks = nn.Sequential(*(_Block(f, config.growth) for _ in range(config.blocks)))
         self.trunk = nn.Conv2d(f, f, 3, padding=1)
-        self.up = nn.ModuleList(nn.Conv2d(f, f, 3, padding=1) for _ in range(config.scale.bit_length() - 1))
+        doublings = (config.scale * config.unshuffle).bit_length() - 1
+        self.up = nn.ModuleList(nn.Conv2d(f, f, 3, padding=1) for _ in range(doublings))
         self.last = nn.Conv2d(f, f, 3, padding=1)
         self.head = nn.Conv2d(f, out_channels, 3, padding=1)
         self.initialise("kaiming")
@@ -132,6 +141,10 @@ class RRDB(Network[RRDBConfig]):
                     layer.weight.mul_(config.gain)
 
     def forward(self, images: Tensor) -> Tensor:
+        factor = self.config.unshuffle
+        if factor != 1:
+            self.expect(images, multiple=factor, advice="resize or crop them")
+            images = F.pixel_unshuffle(images, factor)
         x = self.stem(images)
         x = x + self.trunk(self.blocks(x))
         for conv in self.up:

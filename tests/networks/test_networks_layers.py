@@ -11,7 +11,6 @@ import torch
 from torch import nn
 
 from translate.errors import ConfigError
-from translate.models.reference_keys import reference_keys
 from translate.networks import Network, count_parameters, translate_networks
 
 NETWORKS = {network.name: network for network in translate_networks()}
@@ -77,7 +76,7 @@ def pixel_table(inputs: int, norm: str) -> Table:
 
 
 def listed(net: Network) -> Table:
-    state, keys = net.state_dict(), reference_keys(net)
+    state, keys = net.state_dict(), net.layouts[0].keys(net)
     assert list(keys) == list(state)
     return [(theirs, list(state[ours].shape)) for ours, theirs in keys.items()]
 
@@ -153,7 +152,5 @@ def test_frozen_parameters_do_not_count() -> None:
 )
 def test_no_reference_keys_where_the_layers_differ(name: str, options: dict[str, object]) -> None:
     net = NETWORKS[name](NETWORKS[name].Config(filters=2, **options), in_channels=3, out_channels=1)
-    with pytest.raises(ConfigError, match="reference"):
-        reference_keys(net)
-    with pytest.raises(ConfigError, match="Linear has no counterpart"):
-        reference_keys(nn.Linear(1, 1))
+    with pytest.raises(ConfigError, match=r"reference|CUT"):
+        net.layouts[0].keys(net)

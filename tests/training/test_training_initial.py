@@ -12,8 +12,7 @@ from translate.console import PlainConsole
 from translate.contracts import Direction
 from translate.errors import ConfigError, StageError
 from translate.models.bundle import read_bundle
-from translate.models.reference_import import import_reference
-from translate.models.reference_keys import reference_keys
+from translate.models.foreign.reference_import import import_reference
 from translate.networks import UNet
 from translate.pipeline import check, run
 from translate.pipeline.location import PipelineError
@@ -64,12 +63,12 @@ def test_what_cannot_be_paired_is_named() -> None:
 @pytest.fixture
 def bundle(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """An imported U-Net of 64 pixels and 2 filters, in a working directory of its own."""
-    monkeypatch.setattr("translate.models.reference_import.read_tensors", unpickle.read)
+    monkeypatch.setattr("translate.models.foreign.reference_import.read_networks", unpickle.read_networks)
     monkeypatch.chdir(tmp_path)
     torch.manual_seed(3)
     net = UNet(UNet.Config(levels=6, filters=2, norm="batch"), in_channels=3, out_channels=3)
     state = net.state_dict()
-    torch.save({theirs: state[ours] for ours, theirs in reference_keys(net).items()}, "latest_net_G.pth")
+    torch.save({theirs: state[ours] for ours, theirs in net.layouts[0].keys(net).items()}, "latest_net_G.pth")
     import_reference(Path("latest_net_G.pth"), Path("imported"))
     return tmp_path
 

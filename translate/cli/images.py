@@ -72,6 +72,7 @@ def show_model(ref: str, weights: Literal["best", "last", "raw"] | None, as_json
 @models.command("import")
 @click.argument("checkpoint", type=click.Path(path_type=Path))
 @click.argument("output", type=click.Path(path_type=Path))
+@click.option("--network", metavar="NAME", help="The one to take of several in the file, such as `params_ema`.")
 @click.option("--dropout/--no-dropout", default=None, help="At inference; default: on where the network has it.")
 @click.option(
     "--norm",
@@ -81,23 +82,29 @@ def show_model(ref: str, weights: Literal["best", "last", "raw"] | None, as_json
     help="Batch norms at inference: the statistics of each image, or the running averages.",
 )
 @as_json
-def import_model(checkpoint: Path, output: Path, dropout: bool | None, norm: str, as_json: bool) -> None:
-    """Turn CHECKPOINT, a generator of pytorch-CycleGAN-and-pix2pix (latest_net_G.pth), into the bundle OUTPUT.
+def import_model(
+    checkpoint: Path, output: Path, network: str | None, dropout: bool | None, norm: str, as_json: bool
+) -> None:
+    """Turn CHECKPOINT, a generator of another program, into the bundle OUTPUT.
 
-    Architecture, depth, norm, channels, filters and, for a ResNet, dropout are found from the tensors. The defaults are
-    what that program does at test time; --no-dropout --norm running are its --eval. Nothing in the file is executed.
+    It may be of pytorch-CycleGAN-and-pix2pix (latest_net_G.pth), CUT, ESRGAN or Real-ESRGAN: a file of torch.save
+    (.pth, .pt, .bin), of Lightning (.ckpt), .safetensors, or TorchScript. Architecture, depth, norm, channels, filters
+    and, for a ResNet, dropout are found from the tensors. The defaults are what the program does at test time;
+    --no-dropout --norm running are its --eval. Nothing in the file is executed.
     """
-    from translate.models.reference_import import import_reference
+    from translate.models.foreign.reference_import import import_reference
 
-    facts = import_reference(checkpoint, output, dropout=dropout, norm="running" if norm == "running" else "image")
+    norms: Literal["image", "running"] = "running" if norm == "running" else "image"
+    facts = import_reference(checkpoint, output, network=network, dropout=dropout, norm=norms)
     if as_json:
         print_json(facts.to_json())
         return
     out, origin = console(), facts.imported
     assert origin is not None
-    network = ", ".join(f"{key} {str(value).lower()}" for key, value in origin.options.items())
+    options = ", ".join(f"{key} {str(value).lower()}" for key, value in origin.options.items())
     into, onto = origin.channels
-    out.say(f"{checkpoint}: {origin.kind} ({network}), {into} to {onto} channels")
+    of = f" of {origin.part}" if origin.part else ""
+    out.say(f"{checkpoint}: {origin.kind} ({options}), {into} to {onto} channels{of}, as {origin.layout} has it")
     for note in origin.notes:
         out.say(f"note: {note}")
     out.say(f"at inference: {facts.test_time_text}")

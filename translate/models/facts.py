@@ -43,7 +43,8 @@ class NetworkFacts:
 @dataclass(frozen=True)
 class ImportedFacts:
     """Where an imported model comes from: the `file` and its `sha256`, the program whose `layout` it has, the `network`
-    that was recognised, its `channels` (in, out), and `notes` on what was found and assumed."""
+    that was recognised, its `channels` (in, out), and `notes` on what was found and assumed. `part` is the network's
+    place among several of the file."""
 
     file: str
     sha256: str
@@ -51,12 +52,19 @@ class ImportedFacts:
     network: Mapping[str, Any]
     channels: tuple[int, int]
     notes: tuple[str, ...]
+    part: str = ""
 
     @classmethod
     def from_json(cls, value: Mapping[str, Any]) -> Self:
         into, onto = value["channels"]
         return cls(
-            value["file"], value["sha256"], value["layout"], value["network"], (into, onto), tuple(value["notes"])
+            file=value["file"],
+            sha256=value["sha256"],
+            layout=value["layout"],
+            network=value["network"],
+            channels=(into, onto),
+            notes=tuple(value["notes"]),
+            part=value.get("part", ""),
         )
 
     @property

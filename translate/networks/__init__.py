@@ -11,19 +11,24 @@ from translate.networks.colour import to_lab, to_rgb
 from translate.networks.features import VGG19, RandomFeatures, feature_distance
 from translate.networks.inference import batched, prepare_for_inference, separate_calls
 from translate.networks.layers import features_of
+from translate.networks.layouts.layout import Guess, Layout, Shapes
 from translate.networks.measure import count_parameters, parameters_by_network, receptive_field
 from translate.networks.network import Network, NetworkConfig
 from translate.networks.patchgan import PatchGAN, PixelGAN
 from translate.networks.resample import bicubic
 from translate.networks.resnet import BlurredResNet, ResNet
+from translate.networks.resnet_antialiased import AntialiasedResNet
 from translate.networks.unet import UNet
 
 __all__ = [
+    "Guess",
+    "Layout",
     "Network",
     "NetworkConfig",
     "PatchGAN",
     "PixelGAN",
     "ResNet",
+    "Shapes",
     "UNet",
     "batched",
     "bicubic",
@@ -55,4 +60,5 @@ def translate_networks() -> list[type[Network[Any]]]:
         VGG19,
         RandomFeatures,
         BlurredResNet,
+        AntialiasedResNet,
     ]

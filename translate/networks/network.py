@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Annotated, Any, ClassVar, Literal, Self
 
 from pydantic import Field, create_model
@@ -10,6 +11,7 @@ from torch.nn.utils.parametrizations import spectral_norm
 
 from translate.contracts import C, Config, Configured
 from translate.errors import ConfigError, ContractError
+from translate.networks.layouts.layout import Layout
 from translate.text import suggest
 
 Norm = Literal["batch", "instance", "none"]
@@ -41,10 +43,12 @@ class Network(Configured[C], nn.Module):
 
     `multiple`: height and width of its input must be multiples of this. `batch_independent = False`, on the network
     or on any of its layers, says that an output depends on the other images of the batch (minibatch statistics).
+    `layouts`: the names that other programs give to its tensors, for `translate models import` and `export`.
     """
 
     multiple: int = 1
     batch_independent: ClassVar[bool] = True
+    layouts: ClassVar[Sequence[Layout]] = ()
 
     def __init__(self, config: C, *, in_channels: int, out_channels: int) -> None:
         super().__init__()

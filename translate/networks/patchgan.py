@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from itertools import pairwise
-from typing import Annotated
+from typing import Annotated, ClassVar
 
 from pydantic import Field
 from torch import Tensor, nn
 
 from translate.networks.blocks import has_bias, norm_layers, stack
+from translate.networks.layouts.layout import Layout
+from translate.networks.layouts.reference import ReferencePatchGAN, ReferencePixelGAN
 from translate.networks.network import Network, NetworkConfig
 
 
@@ -28,6 +31,7 @@ class PatchGAN(Network[PatchGANConfig]):
     """
 
     name = "patchgan"
+    layouts: ClassVar[Sequence[Layout]] = (ReferencePatchGAN(),)
 
     def __init__(self, config: PatchGANConfig, *, in_channels: int, out_channels: int = 1) -> None:
         super().__init__(config, in_channels=in_channels, out_channels=out_channels)
@@ -62,6 +66,7 @@ class PixelGAN(Network[NetworkConfig]):
     """
 
     name = "pixel"
+    layouts: ClassVar[Sequence[Layout]] = (ReferencePixelGAN(),)
 
     def __init__(self, config: NetworkConfig, *, in_channels: int, out_channels: int = 1) -> None:
         super().__init__(config, in_channels=in_channels, out_channels=out_channels)

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import ClassVar
 
 from torch import Tensor, nn
 
 from translate.networks.blocks import Output, Residual, Upsample, blur, doubling, has_bias, norm_layers, output, stack
+from translate.networks.layouts.layout import Layout
+from translate.networks.layouts.reference import CUT, ReferenceResNet
 from translate.networks.network import Count, Network, NetworkConfig, Norm
 
 
@@ -35,6 +38,7 @@ class ResNet(Network[ResNetConfig]):
     name = "resnet"
     small = {"filters": 4, "blocks": 1}
     multiple = 4
+    layouts: ClassVar[Sequence[Layout]] = (ReferenceResNet(),)
     blurred: ClassVar[bool] = False
     """True: d128 and d256 are convolutions of stride 1 and a blur, instead of stride 2."""
 
@@ -50,7 +54,7 @@ class ResNet(Network[ResNetConfig]):
             }
         )
         self.down = nn.Sequential(_down(f, kind, self.blurred), _down(2 * f, kind, self.blurred))
-        self.blocks = nn.Sequential(*(_block(4 * f, kind, config.dropout) for _ in range(config.blocks)))
+        self.blocks = nn.Sequential(*(residual_block(4 * f, kind, config.dropout) for _ in range(config.blocks)))
         self.up = nn.Sequential(_up(4 * f, kind, config.upsample), _up(2 * f, kind, config.upsample))
         self.head = stack(
             {"pad": nn.ReflectionPad2d(3), "conv": nn.Conv2d(f, out_channels, 7), **output(config.output)}
@@ -78,6 +82,7 @@ class BlurredResNet(ResNet):
 
     name = "resnet_blurred"
     Config = BlurredResNetConfig
+    layouts: ClassVar[Sequence[Layout]] = (CUT(),)
     blurred = True
 
 
@@ -87,7 +92,8 @@ def _down(channels: int, kind: Norm, blurred: bool) -> nn.Sequential:
     return stack({**layers, "blur": blur()} if blurred else layers)
 
 
-def _block(channels: int, kind: Norm, dropout: bool) -> Residual:
+def residual_block(channels: int, kind: Norm, dropout: bool) -> Residual:
+    """R256: two 3 x 3 convolutions with a residual around them, mirrored at the border."""
     bias = has_bias(kind)
     return Residual(
         stack(

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from itertools import pairwise
-from typing import Annotated
+from typing import Annotated, ClassVar
 
 import torch
 from pydantic import Field
 from torch import Tensor, nn
 
 from translate.networks.blocks import Layers, Output, Upsample, doubling, has_bias, norm_layers, output, stack
+from translate.networks.layouts.layout import Layout
+from translate.networks.layouts.reference import ReferenceUNet
 from translate.networks.network import Network, NetworkConfig, Norm
 
 
@@ -41,6 +44,7 @@ class UNet(Network[UNetConfig]):
 
     name = "unet"
     small = {"filters": 4}
+    layouts: ClassVar[Sequence[Layout]] = (ReferenceUNet(),)
 
     def __init__(self, config: UNetConfig, *, in_channels: int, out_channels: int) -> None:
         super().__init__(config, in_channels=in_channels, out_channels=out_channels)

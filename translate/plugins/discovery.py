@@ -36,7 +36,7 @@ BUILTINS: Mapping[ComponentKind, str] = {
     "device_transforms": "translate.data.builtin",
     "stages": "translate.stages.builtin",
     "formats": "translate.imaging.builtin",
-    "exporters": "translate.models.onnx.exporter",
+    "exporters": "translate.models.exporters",
 }
 """The module whose hooks provide the built-in components of a kind; imported when the kind is first asked for."""
 

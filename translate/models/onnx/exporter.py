@@ -1,4 +1,4 @@
-"""The built-in exporter, registered by the hook that plugins implement: ONNX."""
+"""The exporter `onnx`."""
 
 from __future__ import annotations
 
@@ -9,7 +9,6 @@ from typing import Any, Literal
 from translate.contracts import Config
 from translate.errors import ConfigError
 from translate.inference.translator import Translator
-from translate.markers import hookimpl
 from translate.models.exporter import Exported, Exporter
 from translate.models.onnx.export import Export, check_packages, write_direction
 from translate.models.onnx.exported import FOLDER, SUFFIX
@@ -67,9 +66,3 @@ def described(export: Export, *, warn_of_dropout: bool = True) -> Exported:
 def _short(names: Sequence[str]) -> str:
     """`image, noise_0, ..., noise_48`: a list of names, of which at most six are said."""
     return ", ".join(names if len(names) <= 6 else (*names[:3], "...", names[-1]))
-
-
-@hookimpl
-def translate_exporters() -> list[type[Exporter[Any]]]:
-    """The built-in exporters."""
-    return [Onnx]
