@@ -28,6 +28,7 @@ from translate.contracts import (
 from translate.contracts.sides import side_in_words
 from translate.data import labels
 from translate.data.frames import joined_frames, split_frames
+from translate.data.label_maps.counts import counted
 from translate.data.side_files import (
     Place,
     Written,
@@ -183,7 +184,8 @@ def _prepare(
         height, width = array.shape[-3:-1] if array.ndim > 2 else array.shape
         channels = array.shape[-1] if array.ndim > 2 else 1
         alpha = array.ndim == 3 and arrays[side].shape[-1] in (2, 4) and channels != arrays[side].shape[-1]
-        outcome[side] = Written(height, width, channels, dtype_of(array), alpha)
+        counts = counted(array) if isinstance(types[side], Labels) else None
+        outcome[side] = Written(height, width, channels, dtype_of(array), alpha, counts)
     return outcome
 
 

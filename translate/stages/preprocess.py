@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from functools import cached_property
 from pathlib import Path
 from typing import Any, Literal
 
@@ -23,6 +24,7 @@ from translate.contracts import (
     TransformUse,
 )
 from translate.data.completion import Prepared, complete
+from translate.data.first_look import Impression, impression
 from translate.data.prepare import jobs_of, write_images
 from translate.data.ranges.normalise import NormaliseConfig, unknown_sides
 from translate.data.sources.splits import SplitOptions, SplitSource
@@ -81,12 +83,24 @@ class PreprocessStage(Stage[PreprocessConfig]):
         except TranslateError as error:
             yield Problem(("with", "source"), str(error))
             return
+        for sentence in self._impression.problems:
+            yield Problem(("with", "source"), sentence)
         for name in unknown_sides(self.config.normalise, facts.data):
             sides = ", ".join(facts.data.images()) or "none"
             yield Problem(("with", "normalise", name), f"there is no side of images {name!r}; there are {sides}")
         if self.config.direction == "b_to_a" and facts.kind != "paired":
             message = f"only paired data has a direction, and this source is {facts.kind or facts.data.in_words()}"
             yield Problem(("with", "direction"), f"{message}; translate in both with the model")
+
+    def notes(self, parents: Mapping[str, Mapping[str, Any]]) -> Iterable[str]:
+        return self._impression.notes
+
+    @cached_property
+    def _impression(self) -> Impression:
+        """What a look at a few images shows."""
+        source = self._source()
+        with preparing(Handling(**self._handling())):
+            return impression(source, source.facts(), self.config.normalise)
 
     def promise(self, parents: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
         return self._facts(self._source().facts()).to_json()
