@@ -40,9 +40,6 @@ def impression(source: Source[Any], facts: SourceFacts, ranged: Collection[str] 
     """
     problems: list[str] = []
     notes: list[str] = []
-    # Without files there is nothing to look at: a generator draws its label maps right.
-    if not list(source.inputs()):
-        return Impression()
     records = _records(source, training_split(facts.splits))
     for name, side in facts.data.items():
         of_side = records.get(name, [])
@@ -57,9 +54,11 @@ def impression(source: Source[Any], facts: SourceFacts, ranged: Collection[str] 
 
 
 def _records(source: Source[Any], split: str) -> dict[str, list[Record]]:
-    """The records of a split by side."""
+    """The records of a split by side; none where there are no files: a generator draws its label maps right."""
     by_side: dict[str, list[Record]] = {}
     try:
+        if not list(source.inputs()):
+            return {}
         for record in source.records(split):
             by_side.setdefault(record.side, []).append(record)
     except TranslateError:
