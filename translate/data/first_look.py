@@ -10,8 +10,8 @@ from typing import Any
 import numpy as np
 
 from translate.contracts import IGNORE, Image, Labels, Record, Source, SourceFacts
-from translate.data import labels as label_maps
 from translate.data.label_maps.counts import check_counts, counted, remarks
+from translate.data.label_maps.indices import check as check_indices
 from translate.data.ranges.fill import fill_remark
 from translate.data.ranges.normalise import training_split
 from translate.errors import DataError, TranslateError
@@ -94,7 +94,7 @@ def _look(records: list[Record], classes: tuple[str, ...], split: str) -> list[s
     begin, total, seen = monotonic(), np.zeros(256, np.int64), 0
     for record in _spread(records):
         label_map = record.load()
-        label_maps.check(label_map, len(classes), record.origin)
+        check_indices(label_map, len(classes), record.origin)
         total += counted(label_map)
         seen += 1
         doubtful = (total[:IGNORE] > 0).sum() == 1 and total[IGNORE] > 0

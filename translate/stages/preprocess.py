@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from functools import cached_property
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import PositiveFloat, PositiveInt
+from pydantic import Field, PositiveFloat, PositiveInt
 
 from translate.contracts import (
     ComponentKind,
@@ -54,6 +54,9 @@ class PreprocessConfig(Config):
     and `null` makes sRGB. The model sees the same space when it converts images."""
     direction: Literal["a_to_b", "b_to_a"] = "a_to_b"
     """Of paired data: `a_to_b` makes side a the input, `b_to_a` makes it the target."""
+    tiles: Annotated[int, Field(ge=16)] | None = None
+    """Side in pixels of squares that larger images are cut into, after the transforms: those of a row overlap where the
+    width is no multiple. All tiles of an image are in one split. `null` keeps images whole."""
     workers: PositiveInt | None = None
     """Threads that decode and write; `null` goes by the cores. It changes speed alone."""
 
@@ -130,6 +133,7 @@ class PreprocessStage(Stage[PreprocessConfig]):
                 seed=self.seed,
                 workers=self.config.workers,
                 console=context.console,
+                tile=self.config.tiles or 0,
             )
         prepared = complete(context.folder, self._facts(facts), content, self.config.normalise)
         self._report(context, prepared)

@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal, TypeVar
 from pydantic import NonNegativeInt, model_validator
 
 from translate.contracts import SIDES, Config, DataKind, Record, Source, SourceFacts
-from translate.data.sources.listing import Listing, list_images, matched, on_disk, require_folder
+from translate.data.sources.listing import Listing, matched, on_disk, require_folder
+from translate.data.sources.patterns import listed_by_pattern, place_of
 from translate.errors import DataError
 from translate.imaging.io import read_samples
 from translate.storage.archives import folder_exists
@@ -75,8 +76,9 @@ class FileSource(Source[P]):
             self._note(f"{part or split}: the first {limit:,} of {len(ordered):,} images by name (limit)")
         return ordered[:limit]
 
-    def _listed(self, folder: Path) -> Listing:
-        listing = list_images(folder)
+    def _listed(self, folder: Path, others: tuple[Path, ...] = ()) -> Listing:
+        """The images of a folder, or of a pattern of names; `others` are the places of the other sides."""
+        listing = listed_by_pattern(folder, others)
         if listing.others:
             self._note(f"{folder}: {len(listing.others):,} files are no images: {examples(listing.others)}")
         return listing
@@ -93,9 +95,9 @@ class Sides(Config):
     """A folder per side."""
 
     a: Path
-    """Folder of side a."""
+    """Folder of side a, or a pattern of names in it: `photos/*_A`."""
     b: Path
-    """Folder of side b."""
+    """Folder of side b, or a pattern of names in it: `photos/*_B`."""
 
 
 class TwoFoldersConfig(Picking):
@@ -107,9 +109,10 @@ class TwoFoldersConfig(Picking):
     """Places of the images under `root`: `split-side` is `trainA` and `trainB` (as CycleGAN's datasets are laid out),
     `split/side` is `train/A` and `train/B`."""
     a: Path | None = None
-    """Folder of the training images of side a; `null` where there is a `root`."""
+    """Folder of the training images of side a, or a pattern of names in it, such as `photos/*_A`, whose `*` is the name
+    of the pair; `null` where there is a `root`."""
     b: Path | None = None
-    """Folder of the training images of side b; `null` where there is a `root`."""
+    """Folder of the training images of side b, or a pattern, such as `photos/*_B`; `null` where there is a `root`."""
     val: Sides | None = None
     """Folders of the split `val`, beside `a` and `b`: `{a: PATH, b: PATH}`; `null` for none."""
     test: Sides | None = None
@@ -154,12 +157,13 @@ class _TwoFolders(FileSource[F]):
 
     def available(self) -> tuple[str, ...]:
         for pair in self.folders().values():
-            for folder in pair:
-                require_folder(folder)
+            for place in pair:
+                require_folder(place_of(place)[0])
         return tuple(self.folders())
 
     def inputs(self) -> Iterable[Path]:
-        return on_disk(chain.from_iterable(self.folders()[split] for split in self.splits()))
+        places = chain.from_iterable(self.folders()[split] for split in self.splits())
+        return on_disk(place_of(place)[0] for place in places)
 
 
 class FoldersConfig(TwoFoldersConfig):
@@ -179,7 +183,8 @@ class Folders(_TwoFolders[FoldersConfig]):
         return SourceFacts(self.kind, splits, frozenset(self.config.pairs) & frozenset(splits))
 
     def records(self, split: str) -> Iterator[Record]:
-        listings = [self._listed(folder) for folder in self.folders()[split]]
+        places = self.folders()[split]
+        listings = [self._listed(place, places) for place in places]
         if split in self.config.pairs:
             matched(listings[0].files, listings[1].files, [str(listing.folder) for listing in listings], skip=False)
         for side, listing in zip(SIDES[self.kind], listings, strict=True):
@@ -204,7 +209,8 @@ class Pairs(_TwoFolders[PairsConfig]):
         return SourceFacts(self.kind, splits, frozenset(splits))
 
     def records(self, split: str) -> Iterator[Record]:
-        listings = [self._listed(folder) for folder in self.folders()[split]]
+        places = self.folders()[split]
+        listings = [self._listed(place, places) for place in places]
         where = [str(listing.folder) for listing in listings]
         skip = self.config.unmatched == "skip"
         both, alone = matched(listings[0].files, listings[1].files, where, skip=skip)

@@ -16,6 +16,7 @@ from translate.data.label_maps.options import LabelOptions, check_codes
 from translate.data.label_maps.reading import read_labels
 from translate.data.sources.folders import SPLITS, FileSource, Picking, existing
 from translate.data.sources.listing import matched, on_disk, read_text, require_folder
+from translate.data.sources.patterns import place_of
 from translate.errors import DataError
 from translate.imaging.io import read_samples
 from translate.imaging.palette import default_palette
@@ -28,9 +29,9 @@ class LabelFolders(Config):
     """A folder of images and one of label maps."""
 
     images: Path
-    """Folder of the images."""
+    """Folder of the images, or a pattern of names in it: `scans/*`."""
     labels: Path
-    """Folder of the label maps, under the names of their images."""
+    """Folder of the label maps, under the names of their images, or a pattern: `scans/*_mask`."""
 
 
 class LabelledConfig(Picking, LabelOptions):
@@ -40,9 +41,9 @@ class LabelledConfig(Picking, LabelOptions):
     """Folder with `train` and `trainannot`, `val` and `valannot`, `test` and `testannot`; `null` where `images` and
     `labels` are given."""
     images: Path | None = None
-    """Folder of the training images; `null` where there is a `root`."""
+    """Folder of the training images, or a pattern of names in it, such as `scans/*`; `null` where there is a `root`."""
     labels: Path | None = None
-    """Folder of the training label maps; `null` where there is a `root`."""
+    """Folder of the training label maps, or a pattern, such as `scans/*_mask`; `null` where there is a `root`."""
     val: LabelFolders | None = None
     """Folders of the split `val`, beside `images` and `labels`: `{images: PATH, labels: PATH}`; `null` for none."""
     test: LabelFolders | None = None
@@ -87,8 +88,8 @@ class Labelled(FileSource[LabelledConfig]):
 
     def available(self) -> tuple[str, ...]:
         for pair in self.folders().values():
-            for folder in pair:
-                require_folder(folder)
+            for place in pair:
+                require_folder(place_of(place)[0])
         return tuple(self.folders())
 
     @cached_property
@@ -112,7 +113,8 @@ class Labelled(FileSource[LabelledConfig]):
         return SourceFacts("labelled", splits, frozenset(splits), self.classes, palette)
 
     def records(self, split: str) -> Iterator[Record]:
-        listings = [self._listed(folder) for folder in self.folders()[split]]
+        places = self.folders()[split]
+        listings = [self._listed(place, places) for place in places]
         where = [str(listing.folder) for listing in listings]
         skip = self.config.unmatched == "skip"
         both, alone = matched(listings[0].files, listings[1].files, where, skip=skip)
@@ -129,7 +131,8 @@ class Labelled(FileSource[LabelledConfig]):
 
     def inputs(self) -> Iterable[Path]:
         listed = self.config.classes
-        folders = chain.from_iterable(self.folders()[split] for split in self.splits())
+        places = chain.from_iterable(self.folders()[split] for split in self.splits())
+        folders = [place_of(place)[0] for place in places]
         return on_disk([*folders, *([listed] if isinstance(listed, Path) else [])])
 
 
