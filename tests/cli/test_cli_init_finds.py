@@ -1,4 +1,4 @@
-"""What `translate init` finds out by itself: sizes, pairs by their names, masks, deep images, scenes; and the profiles."""
+"""What `translate init` finds out by itself: sizes, pairs by names, masks, deep images, scenes; and the profiles."""
 
 from __future__ import annotations
 

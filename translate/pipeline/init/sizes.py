@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import re
-import warnings
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from math import lcm
 from typing import Any
 
 from translate.contracts import DataSpec, Labels, Method, NetworkUse, Sides
@@ -83,9 +81,8 @@ def _levels(use: NetworkUse, registry: Registry) -> int:
 
 def _multiple(name: str, options: Mapping[str, Any], registry: Registry) -> int | None:
     """The multiple of the networks of a method, which are built without memory; None where they cannot be."""
-    import torch  # late, with what imports it: `--help` needs none of it
-
-    from translate.networks import network_builder
+    from translate.networks import network_builder  # late: `--help` needs no torch
+    from translate.networks.measure import common_multiple
 
     method = registry.get("methods", name)
     declared = Sides.of(method.data)
@@ -94,9 +91,6 @@ def _multiple(name: str, options: Mapping[str, Any], registry: Registry) -> int 
     spec = DataSpec(declared, channels, (LARGEST, LARGEST), ("a", "b") if labels else ())
     try:
         config = registry.config("methods", name, dict(options))
-        with torch.device("meta"), warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # of weights that nobody fills
-            nets = method(config, spec, dict(method.losses)).networks(network_builder(registry))
+        return common_multiple(method(config, spec, dict(method.losses)), network_builder(registry))
     except (TranslateError, RuntimeError, NotImplementedError):
         return None
-    return lcm(*(int(getattr(net, "multiple", 1)) for net in nets.values()))

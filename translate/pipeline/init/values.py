@@ -66,7 +66,7 @@ def _some(pile: Pile) -> list[np.ndarray[Any, Any]]:
     for key, header in pile.headers.items():
         if header.bits == 16 and not header.float:
             paths.append(pile.files[key])
-    images = []
+    images: list[np.ndarray[Any, Any]] = []
     for path in paths[:: max(1, len(paths) // LOOKED)][:LOOKED]:
         try:
             image = read_samples(path)
