@@ -19,7 +19,7 @@ from pydantic import ValidationError
 from translate.contracts import IGNORE
 from translate.data.generated.city_drawing import PALETTE
 from translate.data.generated.maps import GeneratedMaps, GeneratedMapsConfig, make_tile
-from translate.data.labels import check
+from translate.data.label_maps.indices import check
 from translate.data.sources.card_source import DatasetConfig, DatasetSource
 from translate.data.sources.labelled import Labelled, read_classes
 from translate.data.transforms import TRANSFORMS

@@ -213,7 +213,8 @@ class Stage(Configured[C], ABC):
         return effect_of(cls.continuable, option)
 
     def check(self, parents: Mapping[str, Mapping[str, Any]]) -> Iterable[Problem]:
-        """Mistakes that show before anything runs. It is asked often: read no images, and train nothing.
+        """Mistakes that show before anything runs. It is asked often: read a few images at
+        most, and train nothing.
 
         Errors: a TranslateError counts as a mistake of the whole stage.
         """

@@ -9,9 +9,11 @@ from typing import Any
 
 import numpy as np
 
-from translate.contracts import DatasetFacts, Frames, Image, Side, Sides, Vector
+from translate.contracts import DatasetFacts, Frames, Image, Labels, Side, Sides, Vector
 from translate.data.dataset import write_index
+from translate.data.label_maps.counts import added, check_counts, remarks
 from translate.data.prepare import Value, threads_for
+from translate.data.ranges.fill import LOOKED_AT, fill_remark
 from translate.data.ranges.normalise import NormaliseConfig, SideFiles, training_split, with_range
 from translate.data.side_files import Format, Place, Written, rewrite, side_formats
 from translate.errors import DataError
@@ -25,13 +27,15 @@ class Prepared:
     """A dataset that is complete on disk.
 
     `images` by place; `extent` by split: smallest and largest [height, width], each axis on its own; `ranges` are
-    sentences on the ranges of values that its sides state.
+    sentences on the ranges of values that its sides state, `lacks` on what label
+    maps lack, and on values that fill little of their range.
     """
 
     facts: DatasetFacts
     images: Mapping[Place, Written]
     extent: Mapping[str, list[list[int]]]
     ranges: tuple[str, ...] = ()
+    lacks: tuple[str, ...] = ()
 
     def remarks(self) -> Iterator[str]:
         """Sentences on images that were changed so that a side, or the whole dataset, has one format."""
@@ -45,6 +49,7 @@ class Prepared:
         pictures = [(place, written) for place, written in self.images.items() if sides[place[1]].type != "labels"]
         if narrow := [f"{split}/{side}/{key}" for (split, side, key), w in pictures if w.bits < self.facts.bits]:
             yield f"8 and 16 bits are mixed; {len(narrow):,} images became 16 bits: {examples(narrow)}"
+        yield from self.lacks
 
 
 def complete(
@@ -69,12 +74,16 @@ def complete(
     sizes = {(written.height, written.width) for written in images.values()}
     bits = [8 * np.dtype(form.dtype).itemsize for form in formats.values() if form.is_plain]
     types = _types(promised.data, formats, content)
+    label_remarks = list(_look_at_labels(promised, images))
     sentences: list[str] = []
+    fills: list[str] = []
     for side, form in formats.items():
         files = _training_files(folder, promised, side, form, keys)
         if files is not None and (side in normalise or form.dtype == "float32"):
             types[side], said = with_range(files, normalise.get(side), threads_for(None))
             sentences += said
+        if files is not None:
+            fills += _fill(files, types.get(side))
     facts = replace(
         promised,
         types=types,
@@ -84,7 +93,30 @@ def complete(
         bits=max(bits, default=8),
     )
     write_index(folder, facts.to_json(), keys, extent, _values(content))
-    return Prepared(facts, images, extent, tuple(sentences))
+    return Prepared(facts, images, extent, tuple(sentences), (*label_remarks, *fills))
+
+
+def _look_at_labels(facts: DatasetFacts, images: Mapping[Place, Written]) -> Iterator[str]:
+    """Sentences on the training label maps. Errors: DataError where there is nothing to learn from them."""
+    split = training_split(facts.splits)
+    for name, side in facts.sides.items():
+        if isinstance(side, Labels):
+            counts = added(
+                written.counts
+                for place, written in images.items()
+                if place[:2] == (split, name) and written.counts is not None
+            )
+            check_counts(counts, side.classes, f"the label maps of {split}")
+            yield from remarks(counts, side.classes, split)
+
+
+def _fill(files: SideFiles, side: Side | None) -> Iterator[str]:
+    """A sentence where the values of a side's training images fill little of its range."""
+    keys = files.keys[:: max(1, len(files.keys) // LOOKED_AT)][:LOOKED_AT]
+    some = replace(files, keys=keys)
+    ranges = side.range if isinstance(side, Image | Frames) else ()
+    if remark := fill_remark(files.name, some.images(threads_for(None)), ranges or None):
+        yield remark
 
 
 def _training_files(

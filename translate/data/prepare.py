@@ -26,8 +26,9 @@ from translate.contracts import (
     Vector,
 )
 from translate.contracts.sides import side_in_words
-from translate.data import labels
 from translate.data.frames import joined_frames, split_frames
+from translate.data.label_maps.counts import counted
+from translate.data.label_maps.indices import check as check_indices
 from translate.data.side_files import (
     Place,
     Written,
@@ -37,6 +38,7 @@ from translate.data.side_files import (
     written_files,
 )
 from translate.data.side_values import checked_value
+from translate.data.tiles import windows
 from translate.data.transforms import apply
 from translate.errors import DataError
 from translate.imaging.io import Bands
@@ -70,6 +72,10 @@ class Value:
     """A class, by its index, or the numbers of a vector: they are kept in the index of the dataset."""
 
     value: int | list[float]
+
+
+Outcome = dict[tuple[str, str], Written | Value]
+"""The images that were written, and the values, by key and side."""
 
 
 def jobs_of(source: Source[Any], facts: SourceFacts, split: str, *, swap: bool) -> list[Job]:
@@ -135,8 +141,10 @@ def write_images(
     seed: int,
     workers: int | None,
     console: Console,
+    tile: int = 0,
 ) -> dict[Place, Written | Value]:
-    """Writes the images that are not there yet, in threads; the result is in the order of the jobs.
+    """Writes the images that are not there yet, in threads; the result is in the order of the jobs. Where `tile` is not
+    0, larger images are cut into squares of so many pixels.
 
     The first few failures are collected, so that one run shows them all. Errors: DataError naming what failed.
     """
@@ -144,9 +152,9 @@ def write_images(
     images: dict[Place, Written | Value] = {}
     failures: list[str] = []
 
-    def work(job: Job) -> tuple[Job, dict[str, Written | Value] | DataError]:
+    def work(job: Job) -> tuple[Job, Outcome | DataError]:
         try:
-            return job, _prepare(folder / job.split, job, chain, derive(seed, job.split, job.key), facts)
+            return job, _prepare(folder / job.split, job, chain, derive(seed, job.split, job.key), facts, tile)
         except DataError as error:
             return job, error
 
@@ -159,7 +167,7 @@ def write_images(
                 if len(failures) >= _ENOUGH:
                     break
             else:
-                images |= {(job.split, side, job.key): written for side, written in outcome.items()}
+                images |= {(job.split, side, key): written for (key, side), written in outcome.items()}
     if failures:
         listed = "\n  ".join(failures[:5])
         more = f"\n  and {len(failures) - 5} more" if len(failures) > 5 else ""
@@ -173,31 +181,43 @@ def threads_for(workers: int | None) -> int:
 
 
 def _prepare(
-    folder: Path, job: Job, chain: Iterable[Transform[Any]], seed: int, facts: SourceFacts
-) -> dict[str, Written | Value]:
-    """Reads, transforms and writes the images of one key, unless an earlier start did. Errors: DataError."""
+    folder: Path, job: Job, chain: Iterable[Transform[Any]], seed: int, facts: SourceFacts, tile: int
+) -> Outcome:
+    """Reads, transforms and writes the images of one key, unless an earlier start did; cut into squares of `tile`
+    pixels, where that is not 0. Errors: DataError."""
     types = {side: facts.data[side] for side in job.group}
-    outcome: dict[str, Written | Value] = {}
+    values: dict[str, Value] = {}
     for side, record in job.group.items():
         if isinstance(types[side], Class | Vector):
-            outcome[side] = Value(checked_value(types[side], record))
-    pictures = {side: record for side, record in job.group.items() if side not in outcome}
+            values[side] = Value(checked_value(types[side], record))
+    pictures = {side: record for side, record in job.group.items() if side not in values}
     files = {side: written_files(folder / side, types[side], job.key) for side in pictures}
-    if all(files.values()):
-        return {**{side: as_written(files[side][0], types[side]) for side in pictures}, **outcome}
+    if not tile and all(files.values()):
+        of_files: Outcome = {(job.key, side): as_written(files[side][0], types[side]) for side in pictures}
+        return of_files | {(job.key, side): value for side, value in values.items()}
     arrays = _loaded(pictures, types, facts)
     flat = {side: _for_transforms(array, types[side]) for side, array in arrays.items()}
     try:
         flat = joined_frames(apply(list(chain), split_frames(flat), seed), types)
     except DataError as error:
         raise DataError(f"{next(iter(job.group.values())).origin}: {error}") from None
-    for side, array in flat.items():
-        write_side(folder / side, job.key, types[side], array, facts.palette)
-        height, width = array.shape[-3:-1] if array.ndim > 2 else array.shape
-        channels = array.shape[-1] if array.ndim > 2 else 1
-        alpha = array.ndim == 3 and arrays[side].shape[-1] in (2, 4) and channels != arrays[side].shape[-1]
-        outcome[side] = Written(height, width, channels, dtype_of(array), alpha)
+    outcome: Outcome = {}
+    for key, window in windows(job.key, _size(next(iter(flat.values()))), tile):
+        outcome |= {(key, side): value for side, value in values.items()}
+        for side, whole in flat.items():
+            array = whole[window] if whole.ndim < 4 else whole[:, *window]
+            write_side(folder / side, key, types[side], array, facts.palette)
+            channels = array.shape[-1] if array.ndim > 2 else 1
+            alpha = array.ndim == 3 and arrays[side].shape[-1] in (2, 4) and channels != arrays[side].shape[-1]
+            counts = counted(array) if isinstance(types[side], Labels) else None
+            outcome[key, side] = Written(*_size(array), channels, dtype_of(array), alpha, counts)
     return outcome
+
+
+def _size(array: Array) -> tuple[int, int]:
+    """(height, width) of an image H x W x C, of a label map H x W, or of frames F x H x W x C."""
+    height, width = array.shape[-3:-1] if array.ndim > 2 else array.shape
+    return height, width
 
 
 def _loaded(records: Mapping[str, Record], types: Mapping[str, Side], facts: SourceFacts) -> dict[str, Array]:
@@ -213,7 +233,7 @@ def _loaded(records: Mapping[str, Record], types: Mapping[str, Side], facts: Sou
         if isinstance(kind, Frames) and len(array) != kind.count:
             raise DataError(f"{origin}: side {side!r} has {kind.count} frames, and these are {len(array)}")
         if isinstance(kind, Labels):
-            labels.check(array, len(kind.classes or facts.classes), origin)
+            check_indices(array, len(kind.classes or facts.classes), origin)
     if len({array.shape[-3:-1] for array in arrays.values()}) > 1:
         sizes = [f"{records[side].origin} ({a.shape[-2]} x {a.shape[-3]})" for side, a in arrays.items()]
         raise DataError(f"a pair of two sizes: {' and '.join(sizes)}")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +12,7 @@ import numpy as np
 from translate.contracts import Frames, Image, Labels, Side, Sides
 from translate.contracts.sides import DType
 from translate.data.dataset import file_names, suffix
+from translate.data.label_maps.counts import counted
 from translate.errors import DataError
 from translate.imaging import io
 from translate.imaging.decode import probe, read
@@ -26,13 +27,15 @@ Place = tuple[str, str, str]
 
 @dataclass(frozen=True)
 class Written:
-    """One image as it was written: its size in pixels, channels, type of values, and whether it had transparency."""
+    """One image as it was written: its size in pixels, channels, type of values, whether it had transparency, and of a
+    label map how many pixels have each of the values 0 to 255."""
 
     height: int
     width: int
     channels: int
     dtype: DType
     alpha: bool
+    counts: Array | None = field(default=None, compare=False)
 
     @property
     def bits(self) -> int:
@@ -100,8 +103,10 @@ def as_written(path: Path, side: Side) -> Written:
     """An image that an earlier start left, by its header."""
     header = probe(path)
     # A label map is a palette image: three channels to look at, one of classes.
-    channels = 1 if isinstance(side, Labels) else header.channels
-    return Written(header.height, header.width, channels, _BY_BITS[header.bits], False)
+    if isinstance(side, Labels):
+        counts = counted(io.read(path, indices=True).pixels)
+        return Written(header.height, header.width, 1, "uint8", False, counts)
+    return Written(header.height, header.width, header.channels, _BY_BITS[header.bits], False)
 
 
 def write_side(folder: Path, key: str, side: Side, array: Array, palette: Sequence[tuple[int, int, int]]) -> None:

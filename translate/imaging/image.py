@@ -32,6 +32,10 @@ DENSE = 1 << 28
 """Decoded bytes from which on `Limits.ratio` counts: a blank mask of 10,000 x 10,000 pixels stays below."""
 
 
+class NoIndicesError(DataError):
+    """A file holds no class indices as its values."""
+
+
 @dataclass(frozen=True)
 class Limits:
     """The largest image that is decoded.

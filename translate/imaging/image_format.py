@@ -15,7 +15,7 @@ import numpy as np
 from translate.contracts import Configured, NoOptions
 from translate.errors import DamagedError, DataError, PluginError
 from translate.imaging.formats.table import READABLE, RESERVED, SUFFIXES, is_built_in
-from translate.imaging.image import BANDS, Header, Image, Limits
+from translate.imaging.image import BANDS, Header, Image, Limits, NoIndicesError
 
 Array = np.ndarray[Any, Any]
 
@@ -136,7 +136,7 @@ def decode_by(kind: ImageFormat, data: bytes, name: str, limits: Limits, *, indi
     image: Image = _asked(kind, name, lambda: as_image(kind.read(data)))
     limits.check(header_of(kind.name, image), len(data), name)
     if indices and (image.pixels.dtype != np.uint8 or image.array.shape[2] != 1):
-        raise DataError(f"{name}: a label map is H x W x 1 of 8 bits, and this is {image.array.shape}")
+        raise NoIndicesError(f"{name}: a label map is H x W x 1 of 8 bits, and this is {image.array.shape}")
     return image
 
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from math import prod
+import warnings
+from math import lcm, prod
 from typing import Any, NamedTuple
 
 import torch
@@ -25,6 +26,17 @@ def parameters_by_network(method: type[Method[Any]], spec: DataSpec, build: Buil
     with torch.device("meta"):
         nets = instance.networks(build)
     return {name: (getattr(type(net), "name", ""), count_parameters(net)) for name, net in nets.items()}
+
+
+def common_multiple(method: Method[Any], build: Build) -> int:
+    """The number of pixels that sides of images have to be multiples of for all networks of a method.
+
+    They are built without memory for their weights. Errors: whatever the method raises for its options and data.
+    """
+    with torch.device("meta"), warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # torch warns of weights without elements, which are not filled
+        nets = method.networks(build)
+    return lcm(*(int(getattr(net, "multiple", 1)) for net in nets.values()))
 
 
 def receptive_field(net: nn.Module) -> int:

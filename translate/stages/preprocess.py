@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from functools import cached_property
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import PositiveFloat, PositiveInt
+from pydantic import Field, PositiveFloat, PositiveInt
 
 from translate.contracts import (
     ComponentKind,
@@ -23,6 +24,7 @@ from translate.contracts import (
     TransformUse,
 )
 from translate.data.completion import Prepared, complete
+from translate.data.first_look import Impression, impression
 from translate.data.prepare import jobs_of, write_images
 from translate.data.ranges.normalise import NormaliseConfig, unknown_sides
 from translate.data.sources.splits import SplitOptions, SplitSource
@@ -52,6 +54,9 @@ class PreprocessConfig(Config):
     and `null` makes sRGB. The model sees the same space when it converts images."""
     direction: Literal["a_to_b", "b_to_a"] = "a_to_b"
     """Of paired data: `a_to_b` makes side a the input, `b_to_a` makes it the target."""
+    tiles: Annotated[int, Field(ge=16)] | None = None
+    """Side in pixels of squares that larger images are cut into, after the transforms: those of a row overlap where the
+    width is no multiple. All tiles of an image are in one split. `null` keeps images whole."""
     workers: PositiveInt | None = None
     """Threads that decode and write; `null` goes by the cores. It changes speed alone."""
 
@@ -81,12 +86,24 @@ class PreprocessStage(Stage[PreprocessConfig]):
         except TranslateError as error:
             yield Problem(("with", "source"), str(error))
             return
+        for sentence in self._impression.problems:
+            yield Problem(("with", "source"), sentence)
         for name in unknown_sides(self.config.normalise, facts.data):
             sides = ", ".join(facts.data.images()) or "none"
             yield Problem(("with", "normalise", name), f"there is no side of images {name!r}; there are {sides}")
         if self.config.direction == "b_to_a" and facts.kind != "paired":
             message = f"only paired data has a direction, and this source is {facts.kind or facts.data.in_words()}"
             yield Problem(("with", "direction"), f"{message}; translate in both with the model")
+
+    def notes(self, parents: Mapping[str, Mapping[str, Any]]) -> Iterable[str]:
+        return self._impression.notes
+
+    @cached_property
+    def _impression(self) -> Impression:
+        """What a look at a few images shows."""
+        source = self._source()
+        with preparing(Handling(**self._handling())):
+            return impression(source, source.facts(), self.config.normalise)
 
     def promise(self, parents: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
         return self._facts(self._source().facts()).to_json()
@@ -116,6 +133,7 @@ class PreprocessStage(Stage[PreprocessConfig]):
                 seed=self.seed,
                 workers=self.config.workers,
                 console=context.console,
+                tile=self.config.tiles or 0,
             )
         prepared = complete(context.folder, self._facts(facts), content, self.config.normalise)
         self._report(context, prepared)

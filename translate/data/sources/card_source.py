@@ -121,7 +121,12 @@ class DatasetSource(Source[DatasetConfig]):
         if layout == "single":
             return Single(SingleConfig(root=self.root, folders=self.card.folders, splits=c.splits, limit=c.limit))
         if layout == "split-annot":
-            labels = {"classes": self.card.classes, "palette": self.card.palette, "ignore": self.card.ignore}
+            labels = {
+                "classes": self.card.classes,
+                "palette": self.card.palette,
+                "ignore": self.card.ignore,
+                "by": "index",
+            }
             return Labelled(LabelledConfig(root=self.root, splits=c.splits, limit=c.limit, **labels), self.seed)
         config = FoldersConfig(root=self.root, pairs=self.card.pairs, splits=c.splits, limit=c.limit)
         return Folders(config, self.seed)

@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal, TypeVar
 from pydantic import NonNegativeInt, model_validator
 
 from translate.contracts import SIDES, Config, DataKind, Record, Source, SourceFacts
-from translate.data.sources.listing import Listing, list_images, matched, on_disk, require_folder
+from translate.data.sources.listing import Listing, matched, on_disk, require_folder
+from translate.data.sources.patterns import listed_by_pattern, place_of
 from translate.errors import DataError
 from translate.imaging.io import read_samples
 from translate.storage.archives import folder_exists
@@ -75,8 +76,9 @@ class FileSource(Source[P]):
             self._note(f"{part or split}: the first {limit:,} of {len(ordered):,} images by name (limit)")
         return ordered[:limit]
 
-    def _listed(self, folder: Path) -> Listing:
-        listing = list_images(folder)
+    def _listed(self, folder: Path, others: tuple[Path, ...] = ()) -> Listing:
+        """The images of a folder, or of a pattern of names; `others` are the places of the other sides."""
+        listing = listed_by_pattern(folder, others)
         if listing.others:
             self._note(f"{folder}: {len(listing.others):,} files are no images: {examples(listing.others)}")
         self._note_passed_over(folder, listing.passed_over)
@@ -99,9 +101,9 @@ class Sides(Config):
     """A folder per side."""
 
     a: Path
-    """Folder of side a."""
+    """Folder of side a, or a pattern of names in it: `photos/*_A`."""
     b: Path
-    """Folder of side b."""
+    """Folder of side b, or a pattern of names in it: `photos/*_B`."""
 
 
 class TwoFoldersConfig(Picking):
@@ -113,9 +115,10 @@ class TwoFoldersConfig(Picking):
     """Places of the images under `root`: `split-side` is `trainA` and `trainB` (as CycleGAN's datasets are laid out),
     `split/side` is `train/A` and `train/B`."""
     a: Path | None = None
-    """Folder of the training images of side a; `null` where there is a `root`."""
+    """Folder of the training images of side a, or a pattern of names in it, such as `photos/*_A`, whose `*` is the name
+    of the pair; `null` where there is a `root`."""
     b: Path | None = None
-    """Folder of the training images of side b; `null` where there is a `root`."""
+    """Folder of the training images of side b, or a pattern, such as `photos/*_B`; `null` where there is a `root`."""
     val: Sides | None = None
     """Folders of the split `val`, beside `a` and `b`: `{a: PATH, b: PATH}`; `null` for none."""
     test: Sides | None = None
@@ -160,12 +163,13 @@ class _TwoFolders(FileSource[F]):
 
     def available(self) -> tuple[str, ...]:
         for pair in self.folders().values():
-            for folder in pair:
-                require_folder(folder)
+            for place in pair:
+                require_folder(place_of(place)[0])
         return tuple(self.folders())
 
     def inputs(self) -> Iterable[Path]:
-        return on_disk(chain.from_iterable(self.folders()[split] for split in self.splits()))
+        places = chain.from_iterable(self.folders()[split] for split in self.splits())
+        return on_disk(place_of(place)[0] for place in places)
 
 
 class FoldersConfig(TwoFoldersConfig):
@@ -185,7 +189,8 @@ class Folders(_TwoFolders[FoldersConfig]):
         return SourceFacts(self.kind, splits, frozenset(self.config.pairs) & frozenset(splits))
 
     def records(self, split: str) -> Iterator[Record]:
-        a, b = (self._listed(folder) for folder in self.folders()[split])
+        places = self.folders()[split]
+        a, b = (self._listed(place, places) for place in places)
         sides = [a.files, b.files]
         if split in self.config.pairs:
             matches = matched(a, b, skip=False)
@@ -214,8 +219,8 @@ class Pairs(_TwoFolders[PairsConfig]):
         return SourceFacts(self.kind, splits, frozenset(splits))
 
     def records(self, split: str) -> Iterator[Record]:
-        a, b = (self._listed(folder) for folder in self.folders()[split])
-        matches = matched(a, b, skip=self.config.unmatched == "skip")
+        places = self.folders()[split]
+        matches = matched(*(self._listed(place, places) for place in places), skip=self.config.unmatched == "skip")
         for note in matches.notes(split):
             self._note(note)
         for key in self._pick(split, matches.files):

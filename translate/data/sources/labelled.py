@@ -7,19 +7,19 @@ from collections.abc import Iterable, Iterator, Mapping
 from functools import cached_property
 from itertools import chain
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import Literal
 
-from pydantic import Field, model_validator
+from pydantic import model_validator
 
 from translate.contracts import IGNORE, SIDES, Config, Record, SourceFacts
+from translate.data.label_maps.options import LabelOptions, check_codes
+from translate.data.label_maps.reading import read_labels
 from translate.data.sources.folders import SPLITS, FileSource, Picking, existing
 from translate.data.sources.listing import matched, on_disk, read_text, require_folder
+from translate.data.sources.patterns import place_of
 from translate.errors import DataError
-from translate.imaging.io import read, read_samples
-from translate.imaging.palette import Colour, default_palette
-
-if TYPE_CHECKING:
-    import numpy as np
+from translate.imaging.io import read_samples
+from translate.imaging.palette import default_palette
 
 _LINE = re.compile(r"(?:(?P<index>\d+)[\s,:]+)?(?P<name>\S.*)")
 
@@ -28,21 +28,21 @@ class LabelFolders(Config):
     """A folder of images and one of label maps."""
 
     images: Path
-    """Folder of the images."""
+    """Folder of the images, or a pattern of names in it: `scans/*`."""
     labels: Path
-    """Folder of the label maps, under the names of their images."""
+    """Folder of the label maps, under the names of their images, or a pattern: `scans/*_mask`."""
 
 
-class LabelledConfig(Picking):
+class LabelledConfig(Picking, LabelOptions):
     """Options of `labelled`: either a `root`, or the training folders `images` and `labels`."""
 
     root: Path | None = None
     """Folder with `train` and `trainannot`, `val` and `valannot`, `test` and `testannot`; `null` where `images` and
     `labels` are given."""
     images: Path | None = None
-    """Folder of the training images; `null` where there is a `root`."""
+    """Folder of the training images, or a pattern of names in it, such as `scans/*`; `null` where there is a `root`."""
     labels: Path | None = None
-    """Folder of the training label maps; `null` where there is a `root`."""
+    """Folder of the training label maps, or a pattern, such as `scans/*_mask`; `null` where there is a `root`."""
     val: LabelFolders | None = None
     """Folders of the split `val`, beside `images` and `labels`: `{images: PATH, labels: PATH}`; `null` for none."""
     test: LabelFolders | None = None
@@ -50,10 +50,6 @@ class LabelledConfig(Picking):
     classes: tuple[str, ...] | Path
     """Names of the classes in the order of their index, `[sky, road, tree]`, or a file with a name per line, which its
     index may precede."""
-    palette: tuple[Colour, ...] = ()
-    """Colour of each class, R, G and B from 0 to 255: `[[128, 128, 128], ...]`; empty takes those of PASCAL VOC."""
-    ignore: Annotated[int, Field(ge=0, le=255)] = IGNORE
-    """Value of pixels that belong to no class; 255 is one in any case."""
     unmatched: Literal["error", "skip"] = "error"
     """Treatment of an image without a label map, or the reverse: `error` stops and names it, `skip` leaves it out and
     reports it."""
@@ -68,10 +64,11 @@ class LabelledConfig(Picking):
 
 
 class Labelled(FileSource[LabelledConfig]):
-    """Images and their label maps, 8-bit grey or palette PNGs whose values are class indices.
+    """Images and their label maps, grey or palette images whose values are class indices, or what `values`, `palette`
+    and `alpha` say.
 
-    The indices stay as they are, but for `ignore`, which becomes 255. A class of that index keeps its place in the list
-    of classes, unless it is the last one.
+    Pixels of `ignore` become 255. A class of that index keeps its place in the list of classes, unless it is the last
+    one.
     """
 
     name = "labelled"
@@ -90,8 +87,8 @@ class Labelled(FileSource[LabelledConfig]):
 
     def available(self) -> tuple[str, ...]:
         for pair in self.folders().values():
-            for folder in pair:
-                require_folder(folder)
+            for place in pair:
+                require_folder(place_of(place)[0])
         return tuple(self.folders())
 
     @cached_property
@@ -110,12 +107,13 @@ class Labelled(FileSource[LabelledConfig]):
         splits, colours = self.splits(), self.config.palette
         if colours and len(colours) < len(self.classes):
             raise DataError(f"{self.place()}: {len(colours)} colours in `palette` for {len(self.classes)} classes")
+        check_codes(self.config, len(self.classes), self.place())
         palette = (colours or default_palette(len(self.classes)))[: len(self.classes)]
         return SourceFacts("labelled", splits, frozenset(splits), self.classes, palette)
 
     def records(self, split: str) -> Iterator[Record]:
-        images, labels = (self._listed(folder) for folder in self.folders()[split])
-        matches = matched(images, labels, skip=self.config.unmatched == "skip")
+        places = self.folders()[split]
+        matches = matched(*(self._listed(place, places) for place in places), skip=self.config.unmatched == "skip")
         for note in matches.notes(split):
             self._note(note)
         for key in self._pick(split, matches.files):
@@ -124,24 +122,14 @@ class Labelled(FileSource[LabelledConfig]):
 
     def _record(self, key: str, side: str, path: Path) -> Record:
         if side == "label":
-            return Record(key, side, str(path), lambda: read_labels(path, self.config.ignore))
+            return Record(key, side, str(path), lambda: read_labels(path, self.config, len(self.classes)))
         return Record(key, side, str(path), lambda: read_samples(path))
 
     def inputs(self) -> Iterable[Path]:
         listed = self.config.classes
-        folders = chain.from_iterable(self.folders()[split] for split in self.splits())
+        places = chain.from_iterable(self.folders()[split] for split in self.splits())
+        folders = [place_of(place)[0] for place in places]
         return on_disk([*folders, *([listed] if isinstance(listed, Path) else [])])
-
-
-def read_labels(path: Path, ignore: int) -> np.ndarray[Any, Any]:
-    """The label map in a PNG, H x W x 1 uint8, with `IGNORE` for the value `ignore`. Errors: DataError."""
-    return as_labels(read(path, indices=True).pixels, ignore)
-
-
-def as_labels(values: np.ndarray[Any, Any], ignore: int) -> np.ndarray[Any, Any]:
-    """The label map, changed in place: `IGNORE` for the value `ignore`."""
-    values[values == ignore] = IGNORE
-    return values
 
 
 def read_classes(path: Path) -> tuple[str, ...]:

@@ -11,14 +11,15 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import numpy as np
-from pydantic import BeforeValidator, Field, field_validator
+from pydantic import BeforeValidator, field_validator
 
-from translate.contracts import IGNORE, Class, Config, Frames, Image, Labels, Side, Vector
-from translate.data.sources.labelled import as_labels
+from translate.contracts import IGNORE, Class, Frames, Image, Labels, Side, Vector
+from translate.data.label_maps.options import LabelOptions, check_codes
+from translate.data.label_maps.reading import decode_labels, read_labels
 from translate.data.tables.rows import Embedded, Row, Rows
 from translate.errors import DataError
 from translate.imaging.io import as_samples, decode, read, readable
-from translate.imaging.palette import Colour, default_palette
+from translate.imaging.palette import default_palette
 from translate.storage.archives import archive_at, file_exists
 from translate.storage.plain_text import on_disk_as
 from translate.text import examples, suggest
@@ -30,7 +31,7 @@ SAMPLE = 1000
 """Cells that are looked at to find out what a column holds."""
 
 
-class Column(Config):
+class Column(LabelOptions):
     """A column of a table, or several, as a side of the data."""
 
     column: str | tuple[str, ...]
@@ -41,10 +42,6 @@ class Column(Config):
     names: tuple[str, ...] = ()
     """Classes in the order of their index, of a class or of a label map; empty takes those of a class from its column,
     sorted."""
-    palette: tuple[Colour, ...] = ()
-    """Of a label map: colour of each class, R, G and B from 0 to 255; empty takes those of PASCAL VOC."""
-    ignore: Annotated[int, Field(ge=0, le=255)] = IGNORE
-    """Of a label map: value of pixels that belong to no class; 255 is one in any case."""
     optional: bool = False
     """Whether cells may be empty: of a class, a vector or a label map."""
     where: dict[str, Scalar] = {}
@@ -151,14 +148,13 @@ class SideColumn:
             return cell.origin, lambda: self._decoded(cell)
         path = self._path(cell)
         if labels:
-            return str(path), lambda: as_labels(read(path, indices=True).pixels, self.column.ignore)
+            return str(path), lambda: read_labels(path, self.column, len(self.column.names))
         return str(path), lambda: as_samples(read(path), str(path))
 
     def _decoded(self, cell: Embedded) -> Any:
-        image = decode(cell.read(), cell.origin, indices=isinstance(self.side, Labels))
         if isinstance(self.side, Labels):
-            return as_labels(image.pixels, self.column.ignore)
-        return as_samples(image, cell.origin)
+            return decode_labels(cell.read(), cell.origin, self.column, len(self.column.names))
+        return as_samples(decode(cell.read(), cell.origin), cell.origin)
 
     def _path(self, cell: Any) -> Path:
         """Errors: CellError for a file that is not there."""
@@ -255,6 +251,7 @@ def _labels(name: str, column: Column, rows: Rows) -> Labels:
         )
     if column.palette and len(column.palette) < len(column.names):
         raise DataError(f"{rows.path}: {len(column.palette)} colours for {len(column.names)} classes of side {name!r}")
+    check_codes(column, len(column.names), f"{rows.path}: side {name!r}")
     palette = (column.palette or default_palette(len(column.names)))[: len(column.names)]
     return Labels(column.names, palette, column.optional)
 

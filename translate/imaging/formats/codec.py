@@ -16,7 +16,7 @@ import numpy as np
 from translate.errors import DamagedError, DataError, UnsupportedError
 from translate.imaging.colour.inks import Inks
 from translate.imaging.colour.transform import is_whole
-from translate.imaging.image import FRAMES, Header, Image, Limits
+from translate.imaging.image import FRAMES, Header, Image, Limits, NoIndicesError
 from translate.imaging.pixels import upright
 
 Array = np.ndarray[Any, Any]
@@ -153,10 +153,10 @@ def is_plausible(header: Header, data: bytes) -> bool:
     return header.decoded <= LARGE and header.decoded <= max(SMALL, PLAUSIBLE * len(data))
 
 
-def no_label_map(header: Header, stored_bits: int, name: str) -> DataError:
+def no_label_map(header: Header, stored_bits: int, name: str) -> NoIndicesError:
     """The error for a file that holds no class indices."""
-    form = f"{header.format.upper()}, {header.mode}, {stored_bits} bits"
-    return DataError(f"{name}: a label map is a PNG of 8-bit grey values or palette indices, and this is {form}")
+    form = f"{header.format.upper()}, {header.mode}, {stored_bits} bits{', with transparency' if header.alpha else ''}"
+    return NoIndicesError(f"{name}: a label map is a PNG of 8-bit grey values or palette indices, and this is {form}")
 
 
 def damaged(name: str, kind: str, error: Exception | str) -> DataError:

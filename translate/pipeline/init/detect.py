@@ -4,37 +4,36 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
-
-import numpy as np
 
 from translate.contracts import IGNORE, DataKind, Sides
 from translate.errors import ConfigError, TranslateError
-from translate.imaging.io import read
+from translate.pipeline.init.label_maps import NoLabelMapsError, coding_of, could_be_labels
 from translate.pipeline.init.layout import Layout, Pile
+from translate.pipeline.init.names import is_first, is_last, pairs_in_one_folder, pairs_in_two_folders, two_kinds
+from translate.pipeline.init.values import TILE, deep_options, is_scene, tiles_of
 from translate.plugins import Registry
 
-_FIRST = re.compile(r"(input|source|from|x|a|images?|photos?)", re.IGNORECASE)
-_LAST = re.compile(r"(output|target|truth|gt|y|b)", re.IGNORECASE)
 _LABELS = re.compile(r".*(annot|label|mask|seg|class|gt)", re.IGNORECASE)
 _WITHOUT = re.compile(r"(without|no|not|non|un)([-_ ].*)?|.*[-_ ](without|no|not|non)[-_ ].*", re.IGNORECASE)
 _LISTS = ("classes.txt", "labels.txt", "label_names.txt")
-_MOST_CLASSES = 64
-"""More values than this in what could be label maps, and they are taken for grey pictures."""
-_LOOKED = 40
-"""So many label maps are read to count the classes."""
 
 
 @dataclass(frozen=True)
 class Material:
-    """A source for the images of a folder. `about` are remarks for comments; `size` is the least height and width."""
+    """A source for the images of a folder. `about` are remarks for comments; `size` is the least height and width;
+    `options` are further ones of `preprocess`, and `directions` says what the directions of the method show."""
 
     source: Mapping[str, Any]
     about: tuple[str, ...]
     splits: tuple[str, ...]
     size: tuple[int, int]
     count: int
+    options: Mapping[str, Any] = field(default_factory=dict)
+    directions: str = ""
+    tiles: int = 1
+    """Tiles of an image, on the average."""
 
 
 class _UnsuitedError(Exception):
@@ -73,11 +72,13 @@ def _suits(kind: str, layout: Layout) -> bool:
 
 
 def _paired(layout: Layout) -> Material:
+    layout = layout.with_sides_by_names(pairs_in_one_folder) or layout
     if len(layout.sides) == 1:
         return _side_by_side(layout, {})
     a, b = _two(layout, "a picture and its counterpart")
-    if _LAST.fullmatch(a) or _FIRST.fullmatch(b):
+    if (is_last(a) and not is_last(b)) or (is_first(b) and not is_first(a)):
         a, b = b, a
+    layout = layout.with_names_of(pairs_in_two_folders)
     alone = _matched(layout)
     about = [f"input  {layout.pile(a)}", f"target {layout.pile(b)}", "The other way round: `direction: b_to_a`."]
     if alone:
@@ -85,17 +86,18 @@ def _paired(layout: Layout) -> Material:
     source = {"uses": "pairs", **_folders(layout, {"a": a, "b": b})}
     if alone:
         source["unmatched"] = "skip"
-    return _material(layout, source, about)
+    return _material(layout, source, about, {"input": a, "target": b})
 
 
 def _unpaired(layout: Layout) -> Material:
+    layout = layout.with_sides_by_names(two_kinds) or layout
     if len(layout.sides) == 1:
         return _side_by_side(layout, {"kind": "unpaired", "disjoint": True})
     a, b = _two(layout, "two sets of pictures")
     about = [f"a: {layout.pile(a)}", f"b: {layout.pile(b)}"]
     if any(split != "train" and layout.common(split) for split in layout.splits):
         about.append("If equal names of a split show the same thing, `pairs: [test]` lets it be scored in pairs.")
-    return _material(layout, {"uses": "folders", **_folders(layout, {"a": a, "b": b})}, about)
+    return _material(layout, {"uses": "folders", **_folders(layout, {"a": a, "b": b})}, about, {"a": a, "b": b})
 
 
 def _single(layout: Layout) -> Material:
@@ -105,33 +107,36 @@ def _single(layout: Layout) -> Material:
     (side,) = layout.sides
     folders = {split: of[side].path.as_posix() for split, of in layout.splits.items()}
     place = {"root": folders["train"]} if folders.keys() == {"train"} else {"folders": folders}
-    return _material(layout, {"uses": "single", **place}, [str(layout.pile(side))])
+    return _material(layout, {"uses": "single", **place}, [str(layout.pile(side))], {"image": side})
 
 
 def _labelled(layout: Layout) -> Material:
+    layout = layout.with_sides_by_names(pairs_in_one_folder) or layout
     sides = _two(layout, "pictures and their label maps")
-    maps = [side for side in sides if _could_be_labels(layout.pile(side))]
+    layout = layout.with_names_of(pairs_in_two_folders)
+    maps = [side for side in sides if could_be_labels(layout.pile(side).first)]
     maps = [side for side in maps if _LABELS.match(side)] or maps
     if len(maps) != 1:
-        raise _UnsuitedError(
-            "one of the two has to hold label maps: grey or palette PNGs whose values are class numbers"
-        )
+        raise _UnsuitedError("one of the two has to hold label maps: images of a few values or colours")
     (labels,) = maps
+    try:
+        coding = coding_of([*layout.pile(labels).files.values()])
+    except NoLabelMapsError as reason:
+        raise _UnsuitedError(str(reason)) from None
     (images,) = (side for side in sides if side != labels)
     alone = _matched(layout)
     listed = next((layout.folder / name for name in _LISTS if (layout.folder / name).is_file()), None)
-    classes = listed.as_posix() if listed else [f"class-{n}" for n in range(_classes(layout.pile(labels)))]
+    classes = listed.as_posix() if listed else [f"class-{n}" for n in range(coding.classes)]
     about = [f"images {layout.pile(images)}", f"labels {layout.pile(labels)}"]
     if not listed:
-        about.append(f"Classes 0 to {len(classes) - 1} occur in them: give them their names. 255 is no class.")
-    source = {"uses": "labelled", **_folders(layout, {"images": images, "labels": labels}), "classes": classes}
+        none = "" if IGNORE in coding.options.get("values", ()) else " 255 is no class."
+        about.append(f"Classes 0 to {len(classes) - 1} occur in them: give them their names.{none}")
+    about += coding.about
+    folders = _folders(layout, {"images": images, "labels": labels})
+    source = {"uses": "labelled", **folders, "classes": classes, **coding.options}
     if alone:
         source["unmatched"] = "skip"
-    return _material(layout, source, about)
-
-
-def _could_be_labels(pile: Pile) -> bool:
-    return all(header.mode != "rgb" and header.bits == 8 for header in pile.headers.values())
+    return _material(layout, source, about, {"image": images})
 
 
 def _attribute(layout: Layout) -> Material:
@@ -145,7 +150,7 @@ def _attribute(layout: Layout) -> Material:
     source = {"uses": "attribute", **_folders(layout, {"with": one, "without": other})}
     if mixed:
         source["colour"] = True
-    return _material(layout, source, about)
+    return _material(layout, source, about, {"with": one, "without": other})
 
 
 _READ: Mapping[str, Callable[[Layout], Material]] = {
@@ -169,7 +174,7 @@ def _side_by_side(layout: Layout, options: Mapping[str, Any]) -> Material:
     if any(of[side].path != layout.folder / split for split, of in layout.splits.items()) and len(layout.splits) > 1:
         raise _UnsuitedError("the folders of pictures that hold both sides have to be called train, val and test")
     root = layout.folder if len(layout.splits) > 1 else pile.path
-    whole = _material(layout, {"uses": "side-by-side", "root": root.as_posix(), **options}, [str(pile)])
+    whole = _material(layout, {"uses": "side-by-side", "root": root.as_posix(), **options}, [str(pile)], {})
     about = (
         "The left half of a file is the input (a), the right half the target (b); the other way: `direction: b_to_a`."
     )
@@ -205,21 +210,23 @@ def _folders(layout: Layout, sides: Mapping[str, str]) -> dict[str, Any]:
     return {**folders.pop("train"), **folders}
 
 
-def _classes(pile: Pile) -> int:
-    """How many classes the label maps of a pile tell apart."""
-    keys = list(pile.files)
-    values: set[int] = set()
-    for key in keys[:: max(1, len(keys) // _LOOKED)]:
-        values |= {*np.unique(read(pile.files[key], indices=True).pixels).tolist()}
-    if values == {0, IGNORE}:
-        raise _UnsuitedError(f"the masks in {pile.path} hold 0 and 255, and 255 is no class: write 1 in its place")
-    most = max(values - {IGNORE}, default=0)
-    if not 1 <= most < _MOST_CLASSES:
-        raise _UnsuitedError(f"the values in {pile.path} go up to {most}: pictures, not numbers of classes")
-    return most + 1
-
-
-def _material(layout: Layout, source: Mapping[str, Any], about: list[str]) -> Material:
+def _material(layout: Layout, source: Mapping[str, Any], about: list[str], sides: Mapping[str, str]) -> Material:
+    """The material of a layout; `sides` are the folders behind the sides of the data whose values are looked at."""
     piles = [layout.pile(side) for side in layout.sides]
     size = min(p.smallest[0] for p in piles), min(p.smallest[1] for p in piles)
-    return Material(source, tuple(about), tuple(layout.splits), size, min(len(p.files) for p in piles))
+    count, tiles = min(len(p.files) for p in piles), 1
+    options, why = deep_options({side: layout.pile(name) for side, name in sides.items()})
+    kind: DataKind = "labelled" if source["uses"] == "labelled" else "single"
+    if sides and is_scene(kind, piles):
+        options["tiles"], tiles = TILE, tiles_of([*piles[0].headers.values()])
+    shown = [_shown(layout.pile(name)) for name in sides.values()]
+    directions = ""
+    if source["uses"] in ("pairs", "folders") and len(shown) == 2:
+        directions = f"a_to_b: from {shown[0]} to {shown[1]}"
+    return Material(source, (*about, *why), tuple(layout.splits), size, count, options, directions, tiles)
+
+
+def _shown(pile: Pile) -> str:
+    """What images show, by the name of their folder, or by the pattern of their names."""
+    name = pile.path.name.replace("*", "").strip("_-. ") or pile.path.parent.name
+    return re.sub(r"^(train|training)[-_ ]?(?=.)", "", name)

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 
-from translate.data.sources.listing import SPLIT_NAMES, list_images, require_folder
+from translate.data.sources.listing import SPLIT_NAMES, require_folder
+from translate.data.sources.patterns import listed_by_pattern
 from translate.errors import DataError
 from translate.imaging.io import Header, probe, readable
 from translate.storage.folders import is_passed_over, walk
@@ -33,6 +34,11 @@ class Pile:
         keys = list(self.files)
         step = max(1, len(keys) // PROBED)
         return {key: probe(self.files[key]) for key in keys[::step]}
+
+    @property
+    def first(self) -> Path:
+        """The first image."""
+        return next(iter(self.files.values()))
 
     @property
     def smallest(self) -> tuple[int, int]:
@@ -72,6 +78,32 @@ class Layout:
         a, b = self.splits[split].values()
         partners, _ = same_names(a.files, b.files)
         return {*partners}
+
+    def with_sides_by_names(self, patterns: Callable[[Collection[str]], tuple[str, str] | None]) -> Layout | None:
+        """The images of one set as two, by the patterns of their names; None where these tell no sides apart."""
+        if len(self.sides) != 1 or (found := patterns(self.pile(self.sides[0]).files)) is None:
+            return None
+        splits: dict[str, dict[str, Pile]] = {}
+        for split, piles in self.splits.items():
+            (pile,) = piles.values()
+            places = pile.path / found[0], pile.path / found[1]
+            splits[split] = {place.name.replace("*", ""): _pile(place, places) for place in places}
+        return Layout(self.folder, splits)
+
+    def with_names_of(self, patterns: Callable[[Collection[str], Collection[str]], tuple[str, str] | None]) -> Layout:
+        """The layout with two sides whose names agree but for a beginning or an end."""
+        a, b = self.splits["train"].values()
+        if len(self.common("train")) >= max(len(a.files), len(b.files)) / 2:
+            return self
+        if (found := patterns(a.files, b.files)) is None:
+            return self
+        splits: dict[str, dict[str, Pile]] = {}
+        for split, piles in self.splits.items():
+            splits[split] = {
+                side: pile if pattern == "*" else _pile(pile.path / pattern)
+                for (side, pile), pattern in zip(piles.items(), found, strict=True)
+            }
+        return Layout(self.folder, splits)
 
     def unequal(self) -> str:
         """The first pair whose images differ in size, in words, or nothing."""
@@ -155,8 +187,8 @@ def _holds_images(path: Path) -> bool:
     return any(each.suffix.lower() in readable() for each in walk(path))
 
 
-def _pile(path: Path) -> Pile:
-    return Pile(path, list_images(path).files)
+def _pile(path: Path, others: tuple[Path, ...] = ()) -> Pile:
+    return Pile(path, listed_by_pattern(path, others).files)
 
 
 def _named(of: Iterable[str]) -> str:

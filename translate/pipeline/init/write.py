@@ -9,23 +9,24 @@ from typing import Any
 
 import yaml
 
-from translate.contracts import Method, NetworkUse, Sides
+from translate.contracts import Method, Sides
 from translate.errors import ConfigError
 from translate.pipeline.init.detect import Material, material
 from translate.pipeline.init.layout import look
+from translate.pipeline.init.sizes import ENLARGED, LARGEST, SMALLEST, Square, networks_of, training_square
 from translate.plugins import Registry
 
-SIZES = (256, 128, 64)
-"""The sides of the squares that networks train on; the first is that of most papers."""
-ENLARGED = 96
-"""The same where a method enlarges images (SRResNet and SRGAN): the square that small ones are made of."""
 MARGIN = 286 / 256
 """How much larger than the square the images are kept, so that random crops differ (pix2pix, CycleGAN)."""
 STEPS = 100_000
 """Batches that a training takes, more or less: 200 epochs of 400 images, and some."""
 
-FILTERS = 16
-"""The width of built-in networks in the profile `quick`."""
+STEPS_AT_LEAST = 12_000
+"""Batches of a training on few images: 400 epochs of 30."""
+HOUR: Mapping[str, int] = {"paired": 12_000, "unpaired": 4_000, "single": 8_000, "labelled": 6_000, "attribute": 6_000}
+"""Batches that two cores make in about an hour, by kind of data, with networks of 32 filters on squares of
+`HOUR_SIDE`."""
+HOUR_SIDE = 128
 
 _METRICS: Mapping[str, tuple[Sequence[str], Sequence[str]]] = {
     "paired": (["l1", "ssim"], ["l1", "psnr", "ssim", "swd"]),
@@ -51,22 +52,27 @@ def starter(method: str, folder: Path, registry: Registry) -> str:
     cls = registry.get("methods", method)
     if not cls.players:
         raise ConfigError(f"{method} is for inference alone: there is nothing to train")
-    return _Writer(method, cls, folder, material(cls.data, look(folder), method, registry)).text()
+    return _Writer(method, cls, folder, material(cls.data, look(folder), method, registry), registry).text()
 
 
 class _Writer:
-    def __init__(self, name: str, method: type[Method[Any]], folder: Path, images: Material) -> None:
-        self.name, self.method, self.folder, self.images = name, method, folder, images
+    def __init__(
+        self, name: str, method: type[Method[Any]], folder: Path, images: Material, registry: Registry
+    ) -> None:
+        self.name, self.method, self.folder, self.images, self.registry = name, method, folder, images, registry
+        self.kind = str(Sides.of(method.data).kind)
         self.least = min(images.size)
         self.scale = max(direction.scale for direction in method.directions.values())
-        self.size = next((size for size in SIZES if size <= self.least), SIZES[-1])
-        if self.scale > 1:
-            self.size = ENLARGED
-            if self.least < ENLARGED:
-                text = f"{name} makes small images of crops of {ENLARGED} pixels, and the least side is {self.least}"
-                raise ConfigError(f"{folder}: {text}; leave out what is smaller")
-        self.epochs = max(4, min(400, round(STEPS / images.count)))
+        if self.scale > 1 and self.least < ENLARGED:
+            text = f"{name} makes small images of crops of {ENLARGED} pixels, and the least side is {self.least}"
+            raise ConfigError(f"{folder}: {text}; leave out what is smaller")
+        self.square = Square(ENLARGED) if self.scale > 1 else training_square(name, self.least, registry)
+        self.held_out = _held_out(images)
+        self.count = (images.count - round(self.held_out * images.count)) * images.tiles
+        """The images, or tiles of them, that are trained on."""
         self.scored = next((split for split in ("test", "val") if split in images.splits), None)
+        if self.held_out:
+            self.scored = "val"
 
     def text(self) -> str:
         title = f"{_slug(self.folder.resolve().name, '-')}-{_slug(self.name, '-')}"[:60]
@@ -75,7 +81,8 @@ class _Writer:
 # {self.name} on the images of {self.folder.as_posix()}.
 #
 #   translate run {file}                    train, convert and score
-#   translate run {file} --profile quick    the same in minutes on a CPU, small and on few images: does it run?
+#   translate run {file} --profile quick    does it run? In minutes on a CPU, small and on few images
+#   translate run {file} --profile hour     a first result: about an hour on a CPU of two cores
 #
 # Written by `translate init`; it is yours to change. `translate check` says what is wrong with it.
 version: 1
@@ -84,10 +91,14 @@ seed: 42
 
 stages:
 """
-        return head + "\n".join([self._prepare(), self._train(), self._convert(), self._quick()])
+        return head + "\n".join([self._prepare(), self._train(), self._convert(), self._profiles()])
 
     def _prepare(self) -> str:
-        transforms, why = self._transforms(self.size)
+        transforms, why = self._transforms(self.square.side)
+        split = f"split: {{val: {self.held_out:g}}}  # held out of the training, for sample pictures and scores"
+        further: list[str] = []
+        for option, value in self.images.options.items():
+            further += _entry(2, option, value)
         return _block(
             1,
             "prepare:",
@@ -95,6 +106,8 @@ stages:
             "  with:",
             *(f"    # {line}" for line in self.images.about),
             *_entry(2, "source", self.images.source),
+            *([f"    {split}"] if self.held_out else []),
+            *further,
             *(f"    # {line}" for line in why),
             f"    transforms: {_flow(transforms)}",
         )
@@ -103,22 +116,29 @@ stages:
         if self.scale > 1:
             why = "Small images are made of these; both sides have to be multiples of the scale."
             return [{"uses": "modcrop", "multiple": self.scale}], [why]
+        if "tiles" in self.images.options:
+            whole = _flow([{"uses": "resize-shorter", "size": round(size * MARGIN)}])
+            return [], [
+                f"The least side is {self.least:,} pixels: cut into tiles, to train on crops of {size} at full detail.",
+                f"To see images as a whole, leave `tiles` out, and write `transforms: {whole}`.",
+            ]
         larger = round(size * MARGIN)
         if self.least < size:
             why = f"The least side is {self.least} pixels, and networks take {size}: enlarged, the aspect kept."
             return [{"uses": "resize-shorter", "size": size}], [why]
-        if self.least <= larger:
-            return [], [f"The least side is {self.least} pixels: kept as they are."]
+        as_large = size == self.square.side and self.least <= round(LARGEST * MARGIN)
+        if self.least <= larger or as_large:
+            return [], [f"The least side is {self.least} pixels: kept as they are, to train on crops of {size}."]
         why = (
             f"The least side is {self.least} pixels: shrunk to {larger}, the aspect kept, to train on crops of {size}."
         )
         return [{"uses": "resize-shorter", "size": larger}], [why]
 
     def _train(self) -> str:
-        every = max(1, self.epochs // 20)
-        seen = f"validate: {{every: {every}, metrics: {_flow(_METRICS[str(Sides.of(self.method.data).kind)][0])}}}"
-        unseen = "# There are no folders `val` or `test`: nothing to validate on, no sample pictures."
-        options = self._options()
+        epochs = max(4, round(max(STEPS_AT_LEAST, min(STEPS, 400 * self.count)) / self.count))
+        seen = f"validate: {{every: {max(1, epochs // 20)}, metrics: {_flow(_METRICS[self.kind][0])}}}"
+        unseen = "# There are too few images to hold some out: nothing to validate on, no sample pictures."
+        options = dict(self.square.options)
         return _block(
             1,
             "train:",
@@ -126,12 +146,12 @@ stages:
             "  needs: {data: prepare}",
             "  with:",
             f"    method: {self.name}  # `translate methods {self.name}` shows its options and losses",
-            *([f"    options: {_flow(options)}  # a U-Net of the size of the crops"] if options else []),
+            *([f"    options: {_flow(options)}  # networks for crops of this size"] if options else []),
             "    # Leave the flip out where left and right mean something (text, maps).",
-            f"    augment: {_flow(self._augment(self.size))}",
+            f"    augment: {_flow(self._augment(self.square.side))}",
             "    optimizer: {uses: adam, lr: 2e-4, betas: [0.5, 0.999]}",
-            f"    schedule: {{uses: linear-decay, start: {self.epochs // 2}}}",
-            f"    epochs: {self.epochs}  # of {self.images.count:,} images: {self.epochs * self.images.count:,} steps",
+            f"    schedule: {{uses: linear-decay, start: {epochs // 2}}}",
+            f"    epochs: {epochs}  # of {self.count:,} images: {epochs * self.count:,} steps",
             "    batch_size: 1",
             f"    {seen if self.scored else unseen}",
         )
@@ -139,65 +159,64 @@ stages:
     def _augment(self, size: int) -> list[dict[str, Any]]:
         return [{"uses": "random-crop", "size": size}, {"uses": "horizontal-flip", "p": 0.5}]
 
-    def _options(self) -> dict[str, Any]:
-        """U-Nets of the paper's size become those of this one."""
-        return {
-            option: f"unet_{self.size}"
-            for option, use in self._networks().items()
-            if _is_unet(use) and use.uses != f"unet_{self.size}"
-        }
-
-    def _networks(self) -> dict[str, NetworkUse]:
-        fields = self.method.Config.model_fields
-        return {name: field.default for name, field in fields.items() if isinstance(field.default, NetworkUse)}
-
     def _convert(self) -> str:
         if self.scored is None:
             why = "# Put images into `val` or `test` to convert and score what the training has not seen."
             return _block(
                 1, "convert:", "  uses: infer", "  needs: {model: train, data: prepare}", "  with: {split: train}", why
             )
-        metrics = _flow(_METRICS[str(Sides.of(self.method.data).kind)][1])
         return _block(
             1,
+            *([f"# {self.images.directions}"] if self.images.directions else []),
             "convert: {uses: infer, needs: {model: train, data: prepare}}",
             "",
             "score:",
             "  uses: evaluate",
             "  needs: {images: convert, data: prepare}",
-            f"  with: {{metrics: {metrics}}}",
+            f"  with: {{metrics: {_flow(_METRICS[self.kind][1])}}}",
         )
 
-    def _quick(self) -> str:
-        size = self.size if self.scale > 1 else SIZES[-1]
+    def _profiles(self) -> str:
         limit = {
             split: count for split, count in (("train", 16), ("val", 4), ("test", 4)) if split in self.images.splits
         }
-        transforms = self._transforms(size)[0]
-        small = {
-            option: {"uses": f"unet_{size}" if _is_unet(use) else use.uses, "filters": FILTERS}
-            for option, use in self._networks().items()
-            if use.uses.partition("_")[0] in ("unet", "resnet", "patchgan")
-        }
-        return _block(
-            0,
-            "profiles:",
-            "  quick:",
+        if self.images.tiles > 1:
+            limit = dict.fromkeys(limit, 4)
+        quick = self._profile("quick", SMALLEST, 16, 2, {"source": {"limit": limit}})
+        epochs = max(1, round(HOUR[self.kind] / self.count))
+        hour = self._profile("hour", min(HOUR_SIDE, self.square.side), 32, epochs, {})
+        return _block(0, "profiles:", *quick, *hour)
+
+    def _profile(self, name: str, side: int, filters: int, epochs: int, prepare: Mapping[str, Any]) -> list[str]:
+        """The lines of a profile that trains networks of so many filters on squares of about `side` pixels."""
+        square = self.square if self.scale > 1 else training_square(self.name, side, self.registry)
+        options = dict(square.options)
+        for option, use in networks_of(self.method).items():
+            if use.uses.partition("_")[0] in ("unet", "resnet", "patchgan"):
+                chosen = options.get(option, use.uses)
+                options[option] = {**(chosen if isinstance(chosen, dict) else {"uses": chosen}), "filters": filters}
+        prepare = {**prepare, "transforms": self._transforms(square.side)[0]}
+        steps = f"  # {epochs * self.count:,} steps" if name == "hour" else ""
+        return [
+            f"  {name}:",
             "    stages:",
-            f"      prepare: {{with: {{source: {_flow({'limit': limit})}, transforms: {_flow(transforms)}}}}}",
+            f"      prepare: {{with: {_flow(prepare)}}}",
             "      train:",
             "        with:",
-            *([f"          options: {_flow(small)}"] if small else []),
-            f"          augment: {_flow(self._augment(size))}",
-            "          schedule: {start: 1}",
-            "          epochs: 2",
-            *(["          validate: {every: 1}"] if self.scored else []),
-        )
+            *([f"          options: {_flow(options)}"] if options else []),
+            f"          augment: {_flow(self._augment(square.side))}",
+            f"          schedule: {{start: {max(1, epochs // 2)}}}",
+            f"          epochs: {epochs}{steps}",
+            *(["          max_steps: 32"] if name == "quick" and self.images.tiles > 1 else []),
+            *([f"          validate: {{every: {max(1, epochs // 10)}}}"] if self.scored else []),
+        ]
 
 
-def _is_unet(use: NetworkUse) -> bool:
-    """Whether it is the U-Net of one size of images, such as `unet_256`."""
-    return bool(re.fullmatch(r"unet_\d+", use.uses))
+def _held_out(images: Material) -> float:
+    """The share of the images that is kept for validation: 0 where there is a split for it, or where images are few."""
+    if set(images.splits) != {"train"} or images.count < 4:
+        return 0.0
+    return round(max(0.1, min(0.25, 4 / images.count)), 2)
 
 
 def _block(depth: int, *lines: str) -> str:

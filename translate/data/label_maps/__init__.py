@@ -1,0 +1,1 @@
+"""Label maps from files: how their values or colours are read as classes, and what a set of them holds."""
