@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 import math
+import re
 from collections.abc import Iterable
 from typing import Any, TypeVar
 
@@ -14,6 +15,12 @@ def suggest(word: object, known: Iterable[str]) -> str:
     """`; did you mean 'epochs'?`, or nothing where no known name is near."""
     near = difflib.get_close_matches(str(word), list(known), n=1, cutoff=0.6)
     return f"; did you mean {near[0]!r}?" if near else ""
+
+
+def suggested(message: str) -> str | None:
+    """The name that `suggest` put into a message; None where there is none."""
+    match = re.search(r"did you mean '([^']+)'\?", message)
+    return match[1] if match else None
 
 
 def examples(names: Iterable[str], shown: int = 5) -> str:

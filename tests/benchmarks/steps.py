@@ -26,7 +26,7 @@ from translate.data.dataset import Dataset
 from translate.data.loading.samples import Samples, to_device
 from translate.device import precision
 from translate.networks import count_parameters
-from translate.pipeline.checker import check
+from translate.pipeline.checking.checker import check
 from translate.pipeline.schema import load
 from translate.plugins import Registry
 from translate.training.build import build_method, build_networks

@@ -70,16 +70,20 @@ class PreprocessStage(Stage[PreprocessConfig]):
 
     def check(self, parents: Mapping[str, Mapping[str, Any]]) -> Iterable[Problem]:
         for position, use in enumerate(self.config.transforms):
-            if self.registry.build(use).random:
-                where = ("with", "transforms", position)
-                yield Problem(where, f"`{use.uses}` draws at random; put it under `augment` of the train stage")
+            where = ("with", "transforms", position)
+            try:
+                if self.registry.build(use).random:
+                    yield Problem(where, f"`{use.uses}` draws at random; put it under `augment` of the train stage")
+            except TranslateError as error:
+                yield Problem(where, str(error))
         for place, path in files(self.config.transforms, self.registry, ("with", "transforms")):
             if fault := unreadable(path):
                 yield Problem(place, fault)
         try:
             facts = self._source().facts()
         except TranslateError as error:
-            yield Problem(("with", "source"), str(error))
+            for line in str(error).splitlines():
+                yield Problem(("with", "source"), line)
             return
         for name in unknown_sides(self.config.normalise, facts.data):
             sides = ", ".join(facts.data.images()) or "none"

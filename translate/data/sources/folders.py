@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal, TypeVar
 from pydantic import NonNegativeInt, model_validator
 
 from translate.contracts import SIDES, Config, DataKind, Record, Source, SourceFacts
-from translate.data.sources.listing import Listing, list_images, matched, on_disk, require_folder
+from translate.data.sources.listing import Listing, list_images, matched, on_disk, require_folder, require_folders
 from translate.errors import DataError
 from translate.imaging.io import read_samples
 from translate.storage.archives import folder_exists
@@ -153,9 +153,7 @@ class _TwoFolders(FileSource[F]):
         return existing({s: (c.root / f"{s}{join}A", c.root / f"{s}{join}B") for s in SPLITS})
 
     def available(self) -> tuple[str, ...]:
-        for pair in self.folders().values():
-            for folder in pair:
-                require_folder(folder)
+        require_folders(chain.from_iterable(self.folders().values()))
         return tuple(self.folders())
 
     def inputs(self) -> Iterable[Path]:

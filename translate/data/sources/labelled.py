@@ -13,7 +13,7 @@ from pydantic import Field, model_validator
 
 from translate.contracts import IGNORE, SIDES, Config, Record, SourceFacts
 from translate.data.sources.folders import SPLITS, FileSource, Picking, existing
-from translate.data.sources.listing import matched, on_disk, read_text, require_folder
+from translate.data.sources.listing import matched, on_disk, read_text, require_folders
 from translate.errors import DataError
 from translate.imaging.io import read, read_samples
 from translate.imaging.palette import Colour, default_palette
@@ -90,9 +90,7 @@ class Labelled(FileSource[LabelledConfig]):
         return existing({s: (c.root / s, c.root / f"{s}annot") for s in SPLITS})
 
     def available(self) -> tuple[str, ...]:
-        for pair in self.folders().values():
-            for folder in pair:
-                require_folder(folder)
+        require_folders(chain.from_iterable(self.folders().values()))
         return tuple(self.folders())
 
     @cached_property
