@@ -167,9 +167,10 @@ class InferStage(Stage[InferConfig]):
         if not self.config.options:
             return route
         directions = directions_of(self.registry.get("methods", model.method), model)
-        if route.name not in directions:
+        own = route.own or route.name
+        if own not in directions:
             return route  # the facts are of an earlier version: options are checked when the model is there
-        return with_options(route, directions[route.name], self.config.options)
+        return with_options(route, directions[own], self.config.options)
 
     def promise(self, parents: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
         model = ModelFacts.of(parents, "model")

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import PositiveFloat, PositiveInt
+from pydantic import Field, PositiveFloat, PositiveInt, field_validator
 
 from translate.contracts import (
     ComponentKind,
@@ -31,6 +31,9 @@ from translate.imaging.appearance.handling import Handling, preparing
 from translate.imaging.colour.spaces import Colour
 from translate.plugins.options import files, unreadable
 
+SideName = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9-]*$", max_length=30)]
+"""What a side shows: it becomes a part of the names of directions, and of folders."""
+
 
 class PreprocessConfig(Config):
     """Options of the `preprocess` stage."""
@@ -51,9 +54,19 @@ class PreprocessConfig(Config):
     """Space that colours are turned into, such as `display-p3`, by the profiles of files; `as-is` keeps their numbers,
     and `null` makes sRGB. The model sees the same space when it converts images."""
     direction: Literal["a_to_b", "b_to_a"] = "a_to_b"
-    """Of paired data: `a_to_b` makes side a the input, `b_to_a` makes it the target."""
+    """Of paired data: `a_to_b` makes side a the input, `b_to_a` makes it the target. The model's direction is called by
+    the same name."""
+    names: dict[Literal["a", "b"], SideName] = {}
+    """What the two sides show: with `{a: map, b: photo}` directions are called `map_to_photo` and `photo_to_map`."""
     workers: PositiveInt | None = None
     """Threads that decode and write; `null` goes by the cores. It changes speed alone."""
+
+    @field_validator("names")
+    @classmethod
+    def _two_names(cls, names: dict[str, str]) -> dict[str, str]:
+        if names and len(set(names.values())) < 2:
+            raise ValueError("name both sides, `{a: map, b: photo}`, and not alike")
+        return names
 
 
 class PreprocessStage(Stage[PreprocessConfig]):
@@ -150,6 +163,7 @@ class PreprocessStage(Stage[PreprocessConfig]):
             handling=self._handling(),
             palette=source.palette,
             direction=self.config.direction,
+            names=self.config.names,
         )
 
     def _report(self, context: StageContext, prepared: Prepared) -> None:

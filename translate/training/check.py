@@ -20,6 +20,7 @@ from translate.contracts import (
     Schedule,
     Sides,
 )
+from translate.contracts.direction import called
 from translate.data.exemplars import unplayed
 from translate.errors import TranslateError
 from translate.inference.degradation import degrades
@@ -117,7 +118,8 @@ def directions(config: TrainConfig, method: type[Method[Any]], data: DatasetFact
     try:
         options = method.Config.model_validate(config.options)
         suits = data is not None and not Sides.of(method.data).mismatch(data.sides)
-        return method.directions_with(options, data.spec() if data and suits else None)
+        spec = data.spec() if data and suits else None
+        return called(method.directions_with(options, spec), spec)
     except (TranslateError, ValueError):
         return method.directions
 
