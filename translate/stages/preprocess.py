@@ -163,7 +163,7 @@ class PreprocessStage(Stage[PreprocessConfig]):
             handling=self._handling(),
             palette=source.palette,
             direction=self.config.direction,
-            names=self.config.names,
+            names={str(side): name for side, name in self.config.names.items()},
         )
 
     def _report(self, context: StageContext, prepared: Prepared) -> None:
