@@ -66,8 +66,10 @@ def folded(text: str, width: int) -> str:
         if len(line) <= width:
             lines.append(line)
             continue
-        indent = line[: len(line) - len(line.lstrip())] + "  "
         first = line[: len(line) - len(line.lstrip())]
+        # What stands behind a word and a gap is a column of its own: its lines begin below each other.
+        column = re.match(r"\s*\S+\s{2,}", line)
+        indent = " " * len(column[0]) if column and len(column[0]) < width // 3 else f"{first}  "
         wrapped = textwrap.wrap(
             line.strip(),
             max(width, len(indent) + 20),

@@ -7,13 +7,14 @@ import sys
 from typing import IO, TYPE_CHECKING
 
 from translate.console.plain import PlainConsole, in_notebook
+from translate.console.quiet import QuietConsole
 from translate.console.terminal import TerminalConsole
 from translate.streams import lenient
 
 if TYPE_CHECKING:
     from translate.contracts import Console
 
-__all__ = ["PlainConsole", "TerminalConsole", "console", "in_notebook"]
+__all__ = ["PlainConsole", "QuietConsole", "TerminalConsole", "console", "in_notebook"]
 
 
 def console(*, json: bool = False, stream: IO[str] | None = None) -> Console:

@@ -12,8 +12,11 @@ MOST = 256
 
 
 class Count:
-    """How far a piece of work is. Its rate is that of the newer half, of the time and of the steps, so that a slow start
-    (compilation, the first look at the disk) is soon forgotten, while pauses that come again (validation) count."""
+    """How far a piece of work is.
+
+    Its rate is that of the newer half, of the time and of the steps, so that a slow start (compilation, the first look
+    at the disk) is soon forgotten, while pauses that come again (validation) count.
+    """
 
     def __init__(self, title: str, total: int, done: int, unit: str) -> None:
         self.title, self.total, self.done, self.unit = title, total, done, unit

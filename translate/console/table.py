@@ -18,12 +18,18 @@ if TYPE_CHECKING:
 EDGES = 3
 """Columns between two cells."""
 
+NARROWEST = 24
+"""Columns that a cell of many words needs to be read with ease."""
+
 
 def table(title: str, columns: Sequence[str], rows: Sequence[Sequence[Any]], width: int) -> RenderableType:
     """A table that is at most `width` wide."""
     cells = [[number(cell) for cell in row] for row in rows]
     least = [max(map(_longest_word, column)) for column in zip(columns, *cells, strict=True)]
-    if sum(least) + EDGES * len(least) > width:
+    natural = [max(map(len, column)) for column in zip(columns, *cells, strict=True)]
+    if sum(natural) + EDGES * len(natural) + 1 > width:
+        least = [max(length, min(whole, NARROWEST)) for length, whole in zip(least, natural, strict=True)]
+    if sum(least) + EDGES * len(least) + 1 > width:
         return Text("\n".join(_paragraphs(title, columns, cells, width)))
     shown = Table(title=title or None, title_justify="left", box=box.SIMPLE_HEAD)
     for i, column in enumerate(columns):
