@@ -14,6 +14,7 @@ from translate.contracts import Console
 from translate.pipeline import schema
 from translate.pipeline.checking.checker import check as check_stages
 from translate.pipeline.checking.facts import Checked
+from translate.pipeline.checking.notes import all_notes
 from translate.pipeline.document import read
 from translate.pipeline.fingerprint import plugin_sources
 from translate.pipeline.location import Issue, PipelineError
@@ -49,11 +50,11 @@ def check(
     notes: dict[str, None] = {}
     for each in profiles:
         try:
-            planner, _ = _planner(schema.load(document, each, set), registry or Registry())
+            planner, checked = _planner(schema.load(document, each, set), registry or Registry())
         except PipelineError as error:
             issues += error.issues
         else:
-            notes |= {f"{name}: {note}": None for name, stage in planner.outlines.items() for note in stage.notes}
+            notes |= {f"{name}: {note}": None for name, note in all_notes(planner, checked)}
     if issues:
         raise PipelineError(issues)
     return list(notes)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -25,6 +26,7 @@ from translate.contracts import (
 from translate.data.completion import Prepared, complete
 from translate.data.prepare import jobs_of, write_images
 from translate.data.ranges.normalise import NormaliseConfig, unknown_sides
+from translate.data.sources.folders import FileSource
 from translate.data.sources.splits import SplitOptions, SplitSource
 from translate.errors import TranslateError
 from translate.imaging.appearance.handling import Handling, preparing
@@ -107,6 +109,16 @@ class PreprocessStage(Stage[PreprocessConfig]):
 
     def promise(self, parents: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
         return self._facts(self._source().facts()).to_json()
+
+    def outlook(self, parents: Mapping[str, Mapping[str, Any]]) -> Mapping[str, Any]:
+        """The counts of images, where they show in a listing of files or in the options."""
+        source: Source[Any] = self.registry.build(self.config.source, seed=self.seed)
+        if not (isinstance(source, FileSource) or self.config.source.uses.startswith("generated-")):
+            return {}
+        source = self._source()
+        facts = source.facts()
+        counts = {split: Counter(record.side for record in source.records(split)) for split in facts.splits}
+        return {"counts": {split: dict(sides) for split, sides in counts.items()}}
 
     def uses(self) -> Iterable[tuple[ComponentKind, str]]:
         """The image formats of the plugins that the pipeline names: what they read depends on their revision."""

@@ -87,7 +87,7 @@ class TrainStage(Stage[TrainConfig]):
         return {"options": options, "losses": losses, "extra_losses": extra}
 
     def notes(self, parents: Mapping[str, Mapping[str, Any]]) -> Iterable[str]:
-        return notes(self.config, self.registry)
+        return notes(self.config, self.registry, DatasetFacts.of(parents, "data"))
 
     def promise(self, parents: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
         method = self.registry.get("methods", self.config.method)

@@ -28,7 +28,7 @@ from translate.inference.directions import resolve
 from translate.metrics import Outputs, metric_problems
 from translate.plugins.options import KeyProblem, files, unreadable
 from translate.text import suggest
-from translate.training.config import ExtraLoss, TrainConfig
+from translate.training.config import ExtraLoss, Length, TrainConfig
 from translate.training.extra_losses import binding_problems
 from translate.training.init_weights import bundle_networks, named_networks, pairing
 from translate.training.validation import split_for
@@ -102,8 +102,10 @@ def paths(config: TrainConfig, registry: Components) -> dict[Place, FilePath]:
     return named
 
 
-def notes(config: TrainConfig, registry: Components) -> Iterator[str]:
-    """Remarks on options that are odd, but not wrong."""
+def notes(config: TrainConfig, registry: Components, data: DatasetFacts | None = None) -> Iterator[str]:
+    """Remarks on options that are odd, but not wrong. `data` has the counts of images, where they are known."""
+    if data is not None and (counts := data.counts.get("train")):
+        yield from length_notes(config, max(counts.values()))
     schedule: Schedule[Any] = registry.build(config.schedule)
     # How many updates there will be is not known before the data is.
     if schedule.config.unit == "epochs" and (note := schedule.note(config.epochs)):
@@ -111,6 +113,25 @@ def notes(config: TrainConfig, registry: Components) -> Iterator[str]:
     every = config.validation.every
     if every > config.epochs:
         yield f"validate.every {every:g} is past {config.epochs} epochs: only the last step validates"
+
+
+def length_notes(config: TrainConfig, images: int) -> Iterator[str]:
+    """Remarks on the length of a training whose larger side has so many images."""
+    per_epoch = max(1, images // config.batch_size)
+    length, asked = Length.of(config, per_epoch), config.max_steps
+    if asked is not None and asked > length.whole:
+        yield (
+            f"max_steps {asked:,} is more than `epochs: {config.epochs}` gives with {images:,} images: the training "
+            f"ends after {length.whole:,} steps; raise `epochs`"
+        )
+    elif asked is not None and asked < length.whole:
+        epoch = -(-asked * config.accumulate // per_epoch)
+        yield f"max_steps {asked:,} ends the training in epoch {epoch:,} of {config.epochs:,}"
+    if config.batch_size > images:
+        yield f"batch_size {config.batch_size:,} is more than the {images:,} images: a batch has some of them twice"
+    if length.validation_every > length.total and config.validation.every <= config.epochs:
+        every = config.validation.every
+        yield f"validate.every {every:g} is past the {length.total:,} steps: only the last step validates"
 
 
 def directions(config: TrainConfig, method: type[Method[Any]], data: DatasetFacts | None) -> Mapping[str, Direction]:

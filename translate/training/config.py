@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -147,3 +148,26 @@ class TrainConfig(Config):
     workers: NonNegativeInt | Literal["auto"] = "auto"
     """Processes that decode and augment images ahead of the training: a number (0: the training's own process), or
     `auto`, which goes by the cores. It changes speed alone."""
+
+
+@dataclass(frozen=True)
+class Length:
+    """How long a training is, in steps: the `whole` of its epochs, and the `total` that `max_steps` leaves of it.
+
+    Schedules run over the whole, so that a training which is cut short has the rates of the long one.
+    """
+
+    whole: int
+    total: int
+    validation_every: int
+
+    @classmethod
+    def of(cls, config: TrainConfig, batches_per_epoch: int) -> Length:
+        """The length for a dataset that fills so many batches; a step takes `accumulate` of them."""
+        whole = max(1, config.epochs * batches_per_epoch // config.accumulate)
+        every = max(1, round(config.validation.every * batches_per_epoch / config.accumulate))
+        return cls(whole, min(whole, config.max_steps or whole), every)
+
+    def validates(self, step: int) -> bool:
+        """Whether a validation is due after this step; it always is after the last one."""
+        return step == self.total or step % self.validation_every == 0
