@@ -62,8 +62,8 @@ class InitConfig(Config):
     """Weights to start from. Example: `init: runs/faces/train`, or `{bundle: PATH, networks: {G_ab: net}}`."""
 
     bundle: Path | None = None
-    """Folder of a trained model whose weights are taken; `null` takes the stage that `needs: {init: STAGE}` names, if
-    there is one."""
+    """Folder of a trained model whose weights are taken, or of an interrupted training, `runs/NAME/train-1234.partial`,
+    whose last checkpoint is taken; `null` takes the stage that `needs: {init: STAGE}` names, if there is one."""
     networks: dict[str, str] = {}
     """Networks of this method and those of the bundle that they start from: `{G_ab: net}`. Empty: those that both have;
     where there are none, the bundle's only network goes to the only one that this method's directions use."""
