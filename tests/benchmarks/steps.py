@@ -26,14 +26,13 @@ from translate.data.dataset import Dataset
 from translate.data.loading.samples import Samples, to_device
 from translate.device import precision
 from translate.networks import count_parameters
-from translate.pipeline.checker import check
+from translate.pipeline.checking.checker import check
 from translate.pipeline.schema import load
 from translate.plugins import Registry
 from translate.training.build import build_method, build_networks
-from translate.training.config import TrainConfig
+from translate.training.config import Length, TrainConfig
 from translate.training.engine import Engine
 from translate.training.players import make_players
-from translate.training.trainer import Length
 
 PIPELINES = Path(__file__).parents[2] / "pipelines"
 BATCHES = 8

@@ -14,6 +14,7 @@ from translate.errors import ConfigError
 from translate.pipeline import check
 from translate.plugins import Registry
 
+STAGES = "stages: {a: {uses: toy/free}}\n"
 HEAD = "version: 1\nname: toy\nstages:\n"
 
 BAD: dict[str, tuple[str, str]] = {
@@ -21,49 +22,58 @@ BAD: dict[str, tuple[str, str]] = {
     "comment only": ("# nothing\n", "1:1: the file is empty; a pipeline needs version, name and stages"),
     "list": ("- version: 1\n", "1:1: a pipeline is a mapping (version: 1, name: ..., stages: ...)"),
     "text": ("hello\n", "1:1: a pipeline is a mapping (version: 1, name: ..., stages: ...)"),
-    "tab": ("version: 1\nstages:\n\ta: {uses: x}\n", "3:1: a tab cannot be used here; indent with spaces"),
-    "control character": ("version: 1\nname: a\x07b\n", "2:8: the character '\\x07' is not allowed in YAML"),
+    "tab": (
+        "version: 1\nname: toy\nstages:\n\ta: {uses: toy/free}\n",
+        "4:1: a tab cannot be used here; indent with spaces",
+    ),
+    "control character": ("version: 1\nname: a\x07b\n" + STAGES, "2:8: the character '\\x07' is not allowed in YAML"),
     "colon in text": (
-        "version: 1\nname: a: b\n",
+        "version: 1\nname: a: b\n" + STAGES,
         "2:8: unexpected ':'; check the indentation, or put the text in quotes",
     ),
     "indentation": (
-        "version: 1\nstages:\n    a: {uses: x}\n  b: {uses: y}\n",
-        "4:3: this does not line up with the lines above it; check the indentation",
+        "version: 1\nname: toy\nstages:\n    a: {uses: toy/free}\n  b: {uses: toy/free}\n",
+        "5:3: this does not line up with the lines above it; check the indentation",
     ),
-    "key without colon": ("version: 1\nname\nseed: 1\n", "2:1: expected 'key: value'"),
+    "key without colon": ("version: 1\nname\nseed: 1\n" + STAGES, "2:1: expected 'key: value'"),
     "open list": (
-        "version: 1\nplugins: [a, b\nname: x\n",
+        "version: 1\nplugins: [toy, toy\nname: x\n" + STAGES,
         "3:5: expected ',' or ']' in the list that starts on line 2",
     ),
     "open mapping": (
-        "version: 1\nstages: {a: {uses: x}\nname: y\n",
+        "version: 1\nstages: {a: {uses: toy/free}\nname: y\n",
         "3:1: expected ',' or '}' in the mapping that starts on line 2",
     ),
-    "open quote": ("version: 1\nname: 'x\n", "2:7: the text or bracket that starts here is never closed"),
-    "reserved character": ("version: 1\nname: @x\n", "2:7: a value cannot start with '@'; put it in quotes"),
+    "open quote": ("version: 1\nname: 'x\n" + STAGES, "2:7: the text or bracket that starts here is never closed"),
+    "reserved character": ("version: 1\nname: @x\n" + STAGES, "2:7: a value cannot start with '@'; put it in quotes"),
     "second document": (
-        "version: 1\n---\nversion: 1\n",
-        "2:1: a second document ('---') starts here; a pipeline is one document",
+        "version: 1\nname: toy\n" + STAGES + "---\nversion: 1\n",
+        "4:1: a second document ('---') starts here; a pipeline is one document",
     ),
     "anchor": (
-        "version: 1\nname: &x toy\n",
+        "version: 1\nname: &x toy\n" + STAGES,
         "2:7: anchors (&) and aliases (*) are not allowed; write the value out",
     ),
-    "alias": ("version: 1\nname: *x\n", "2:7: anchors (&) and aliases (*) are not allowed; write the value out"),
+    "alias": (
+        "version: 1\nname: *x\n" + STAGES,
+        "2:7: anchors (&) and aliases (*) are not allowed; write the value out",
+    ),
     "tag": (
-        "version: !!python/object:os.system 1\n",
+        "version: !!python/object:os.system 1\nname: toy\n" + STAGES,
         "1:10: tags are not allowed; leave '!!python/object:os.system' out",
     ),
-    "standard tag": ("version: !!int 1\n", "1:10: tags are not allowed; leave '!!int' out"),
+    "standard tag": ("version: !!int 1\nname: toy\n" + STAGES, "1:10: tags are not allowed; leave '!!int' out"),
     "depth": ("version: " + "[" * 40 + "]" * 40 + "\n", "1:41: nested deeper than 32 levels"),
-    "duplicate key": ("version: 1\nname: a\nversion: 1\n", "3:1: version: given twice; the first is on line 1"),
+    "duplicate key": (
+        "version: 1\nname: a\nversion: 1\n" + STAGES,
+        "3:1: version: given twice; the first is on line 1",
+    ),
     "duplicate option": (
         HEAD + "  a:\n    uses: toy/make\n    with: {size: 1, size: 2}\n",
         "6:21: stages.a.with.size: given twice; the first is on line 6",
     ),
-    "number as key": ("version: 1\n2: x\n", "2:1: a key must be text; put '2' in quotes"),
-    "list as key": ("version: 1\n? [a]\n: x\n", "2:3: a key must be text, not a list or a mapping"),
+    "number as key": ("version: 1\n2: x\nname: toy\n" + STAGES, "2:1: a key must be text; put '2' in quotes"),
+    "list as key": ("version: 1\n? [a]\n: x\nname: toy\n" + STAGES, "2:3: a key must be text, not a list or a mapping"),
     "no version": ("name: toy\nstages: {a: {uses: toy/free}}\n", "1:1: version: is required"),
     "other version": ("version: 2\nname: toy\nstages: {a: {uses: toy/free}}\n", "1:10: version: must be 1, not 2"),
     "no stages": ("version: 1\nname: toy\n", "1:1: stages: is required"),
@@ -125,7 +135,10 @@ BAD: dict[str, tuple[str, str]] = {
         HEAD + "  a: {uses: toy/make, with: {size: 101}}\n",
         "4:36: stages.a.with.size: must be at most 100, not 101",
     ),
-    "half a character": ('version: 1\nname: "\\ud83d"\n', "2:7: name: holds half of a character (a lone surrogate)"),
+    "half a character": (
+        'version: 1\nname: "\\ud83d"\n' + STAGES,
+        "2:7: name: holds half of a character (a lone surrogate)",
+    ),
     "no value": (
         HEAD + "  a:\n    uses: toy/make\n    with:\n      size:\n",
         "7:7: stages.a.with.size: must be a whole number, not empty",
@@ -234,16 +247,19 @@ def test_table_is_long_enough() -> None:
 @pytest.mark.parametrize(
     ("data", "expected"),
     [
-        (b"\xef\xbb\xbfversion: 1\n", "1:1: starts with a byte order mark; save it as UTF-8 without one"),
-        (b"version: 1\nname: caf\xe9\n", "2:10: the byte 0xe9 is not UTF-8; save the file as UTF-8"),
+        (
+            b"\xef\xbb\xbfversion: 1\nname: toy\n" + STAGES.encode(),
+            "1:1: starts with a byte order mark; save it as UTF-8 without one",
+        ),
+        (b"version: 1\nname: caf\xe9\n" + STAGES.encode(), "2:10: the byte 0xe9 is not UTF-8; save the file as UTF-8"),
         (b"\xff\xfev\0e\0", "1:1: the byte 0xff is not UTF-8; save the file as UTF-8"),
         (b"a: " + b"x" * 1_000_000, "1:1: the file is larger than 1,000,000 bytes"),
     ],
 )
-def test_bad_bytes(data: bytes, expected: str, work: Path) -> None:
+def test_bad_bytes(data: bytes, expected: str, work: Path, registry: Callable[[], Registry]) -> None:
     Path("bad.yaml").write_bytes(data)
     with pytest.raises(ConfigError) as caught:
-        check("bad.yaml")
+        check("bad.yaml", registry=registry())
     assert str(caught.value) == f"bad.yaml:{expected}"
 
 
@@ -291,14 +307,14 @@ def test_bad_set(sets: list[str], expected: str, work: Path, registry: Callable[
 
 @pytest.mark.parametrize("command", ["check", "plan", "run"])
 def test_command_line_exits_2_without_a_traceback(command: str, work: Path) -> None:
-    Path("bad.yaml").write_text("version: 2\nname: toy\nstages: {a: {usse: x}}\n")
+    Path("bad.yaml").write_text("version: 2\nname: toy\nstages: {a: {usse: toi/x}}\n")
     result = CliRunner().invoke(main, [command, "bad.yaml"])
     assert result.exit_code == 2
     assert result.stdout == ""
     assert result.stderr.splitlines() == [
         "bad.yaml:1:10: version: must be 1, not 2",
-        "bad.yaml:3:10: stages.a.uses: is required",
         "bad.yaml:3:14: stages.a.usse: unknown key; did you mean 'uses'?",
+        "bad.yaml:3:20: stages.a.usse: there is no plugin 'toi'",
     ]
     assert not Path("runs").exists()
 

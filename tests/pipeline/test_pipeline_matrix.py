@@ -139,7 +139,7 @@ def test_the_seed_of_a_stage(work: Path, registry: Fresh, go: Go) -> None:
 
 
 def test_the_seed_that_a_stage_draws_with(work: Path, registry: Fresh) -> None:
-    from translate.pipeline.checker import check as checked
+    from translate.pipeline.checking.checker import check as checked
 
     Path("m.yaml").write_text(HEAD + MAKE + FIT.replace("{epochs: [1, 2]}", "{seed: [7, 8]}"))
     found = checked(load(Path("m.yaml")), registry())
@@ -280,7 +280,7 @@ BAD: dict[str, tuple[str, str]] = {
         "6:53: stages.fit.matrix: unfolds into 220 stages; at most 200 are allowed",
     ),
     "long name": (
-        f"matrix: {{fast: [{'x' * 58}]}}",
+        f"matrix: {{fast: {{{'x' * 58}: off}}}}",
         f"6:53: stages.fit.matrix: unfolds into a stage 'fit-{'x' * 58}'; a name has at most 60 characters",
     ),
     "taken": (

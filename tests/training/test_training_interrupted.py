@@ -240,3 +240,17 @@ def rewrite(state: Path, text: str) -> None:
     hashes = json.loads(manifest.read_text())
     hashes["state.json"] = hashlib.sha256(state.read_bytes()).hexdigest()
     manifest.write_text(json.dumps(hashes))
+
+
+def test_a_refused_continue_names_init_which_starts_from_the_last_checkpoint(work: Path) -> None:
+    stage = partial(work).relative_to(work)
+    code, said = train(work, "batch_size=2", continued=True)
+    assert code == 2
+    assert f"; `init: {stage.as_posix()}` starts from the weights of its last checkpoint" in said
+    code, said = train(work, "batch_size=2", "epochs=1", f"init={stage}", "optimizer.lr=1e-9")
+    assert code == 0, said
+    assert f"starting from {stage.name}: gen" in said
+    model = translate.load(work / "runs/tiny/train", "cpu")
+    before = translate.load(work / stage, "cpu", weights="last")
+    pairs = zip(model.nets["gen"].parameters(), before.nets["gen"].parameters(), strict=True)
+    assert all((a - b).abs().max() < 1e-5 for a, b in pairs)

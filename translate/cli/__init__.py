@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import shutil
 import signal
+import sys
 import traceback
 from functools import partial
 from typing import Any
@@ -14,17 +16,21 @@ from translate.cli.plugin_commands import PluginCommands
 from translate.errors import Stopped, TranslateError
 from translate.signals import exit_code, stopping
 from translate.streams import standard_streams
+from translate.text import folded
 from translate.version import __version__
 
 STOPPED = "stopped; the same command goes on from here"
 
 
 class Main(PluginCommands):
-    """Turns errors into one message and an exit code; `--traceback` may stand anywhere on the line."""
+    """Turns errors into one message and an exit code; `--traceback` and `--quiet` may stand anywhere on the line."""
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
-        rest = [arg for arg in args if arg != "--traceback"]
-        return super().parse_args(ctx, rest if rest == args else ["--traceback", *rest])
+        anywhere = {"--traceback": "--traceback", "--quiet": "--quiet", "-q": "--quiet"}
+        end = args.index("--") if "--" in args else len(args)
+        flags = dict.fromkeys(anywhere[arg] for arg in args[:end] if arg in anywhere)
+        rest = [arg for arg in args[:end] if arg not in anywhere]
+        return super().parse_args(ctx, [*flags, *rest, *args[end:]])
 
     def main(self, *args: Any, **kwargs: Any) -> Any:
         with standard_streams():
@@ -54,26 +60,41 @@ def _report(error: Exception, full: bool) -> int:
     if full:
         click.echo("".join(traceback.format_exception(error)), err=True, nl=False)
     if isinstance(error, PipelineError):
-        click.echo(str(error), err=True)
+        _say(str(error))
     elif isinstance(error, OSError) and error.filename and error.strerror:
-        click.echo(f"error: {error.filename}: {error.strerror}", err=True)
+        _say(f"error: {error.filename}: {error.strerror}")
     elif isinstance(error, TranslateError | OSError):
-        click.echo(f"error: {error}", err=True)
+        _say(f"error: {error}")
     else:
         hint = "" if full else " (--traceback or TRANSLATE_TRACEBACK=1 shows where)"
-        click.echo(f"error: {type(error).__name__}: {error}{hint}", err=True)
+        _say(f"error: {type(error).__name__}: {error}{hint}")
     return error.exit_code if isinstance(error, TranslateError) else 1
 
 
+def _say(text: str) -> None:
+    """Says an error on stderr; on a terminal its lines break at words."""
+    if sys.stderr.isatty():
+        text = folded(text, shutil.get_terminal_size().columns)
+    click.echo(text, err=True)
+
+
 @click.group(cls=Main, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
-@click.version_option(__version__, prog_name="translate")
+@click.version_option(__version__, "-V", "--version", prog_name="translate")
+@click.option(
+    "--quiet", "-q", is_flag=True, help="Say nothing but warnings and errors, where a command does some work."
+)
 @click.option("--traceback", is_flag=True, envvar="TRANSLATE_TRACEBACK", help="Show where an error comes from.")
 @click.option("--plugin", multiple=True, metavar="NAME", help="Import a plugin that nothing names: its image formats.")
 @click.option("--no-plugin", multiple=True, metavar="NAME", help="Leave a plugin out, as TRANSLATE_PLUGINS_OFF does.")
 @click.option("--trace-plugins", is_flag=True, help="Show every import of a plugin and every hook call with its time.")
 @click.pass_context
 def main(
-    ctx: click.Context, traceback: bool, plugin: tuple[str, ...], no_plugin: tuple[str, ...], trace_plugins: bool
+    ctx: click.Context,
+    quiet: bool,
+    traceback: bool,
+    plugin: tuple[str, ...],
+    no_plugin: tuple[str, ...],
+    trace_plugins: bool,
 ) -> None:
     """Image-to-image translation: train, convert and score with one pipeline file."""
     if plugin or no_plugin or trace_plugins:

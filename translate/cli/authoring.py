@@ -8,7 +8,7 @@ from pathlib import Path
 
 import click
 
-from translate.cli.common import as_json, console, print_json
+from translate.cli.common import as_json, console, print_json, working_console
 from translate.errors import ConfigError
 
 
@@ -71,7 +71,7 @@ def init(folder: Path, method: str, output: Path | None, as_json: bool) -> None:
     if as_json:
         print_json({"file": str(file), "notes": notes})
         return
-    out = console()
+    out = working_console()
     for note in notes:
         out.say(f"note: {note}")
     out.say(f"{file}\n\nnext:\n  translate run {file} --profile quick\n  translate run {file}")

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from translate.cli.common import as_json, console, option_table, print_json
+from translate.cli.common import as_json, console, option_table, print_json, working_console
 
 if TYPE_CHECKING:
     from translate.data.sources.cards import Card
@@ -42,13 +43,19 @@ def methods(name: str | None, as_json: bool) -> None:
 
 def _summary(method: dict[str, Any]) -> None:
     out = console()
-    out.say(f"{method['name']}  ({method['distribution']} {method['version']}): {method['about'].splitlines()[0]}")
+    out.say(f"{method['name']}  ({method['distribution']} {method['version']}): {_first_sentence(method['about'])}")
     out.say(f"  data        {method['sides']}")
     out.say(f"  directions  {'; '.join(_direction(n, d) for n, d in method['directions'].items())}")
     nets = ", ".join(f"{n} {net['uses']} {net['parameters']:,}" for n, net in method["networks"].items())
     out.say(f"  networks    {nets or method['problem']}")
     out.say(f"  losses      {', '.join(f'{loss} {weight:g}' for loss, weight in method['losses'].items())}")
     out.say(f"  options     {', '.join(option['name'] for option in method['options'])}")
+
+
+def _first_sentence(text: str) -> str:
+    """The first sentence of a docstring, however it is wrapped."""
+    paragraph = " ".join(text.partition("\n\n")[0].split())
+    return re.split(r"(?<=\.)\s+(?=[A-Z])", paragraph)[0]
 
 
 def _direction(name: str, direction: dict[str, Any]) -> str:
@@ -134,7 +141,7 @@ def fetch_dataset(name: str, root: Path | None, as_json: bool) -> None:
     """Download the dataset NAME from its official source; a stopped download goes on where it was."""
     from translate.data.sources.cards import fetch
 
-    folder = fetch(name, root, console(as_json))
+    folder = fetch(name, root, working_console(as_json))
     if as_json:
         print_json({"name": name, "folder": str(folder)})
 

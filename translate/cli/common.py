@@ -30,10 +30,18 @@ as_json = click.option(
 
 
 def console(as_json: bool = False) -> Console:
-    """The console of a command."""
+    """The console of a command that answers a question."""
     from translate.console import console
 
     return console(json=as_json)
+
+
+def working_console(as_json: bool = False) -> Console:
+    """The console of a command that does some work: with `--quiet` it says nothing but warnings."""
+    from translate.console import PlainConsole, QuietConsole
+
+    quiet = click.get_current_context().find_root().params.get("quiet", False)
+    return QuietConsole(PlainConsole()) if quiet else console(as_json)
 
 
 def print_json(value: Any) -> None:
@@ -58,5 +66,8 @@ def _meaning(option: Mapping[str, Any]) -> str:
 
 
 def _default(option: Mapping[str, Any]) -> str:
+    """The default as a pipeline file would say it."""
     value = option["default"]
+    if value is None or isinstance(value, bool):
+        return {None: "null", True: "true", False: "false"}[value]
     return str(value["uses"]) if isinstance(value, dict) and "uses" in value else str(value)

@@ -14,7 +14,7 @@ from typing import Any, Literal
 
 import click
 
-from translate.cli.common import console, print_json
+from translate.cli.common import print_json, working_console
 from translate.cli.direction_inputs import SET, WITH, direction_inputs, pairs
 from translate.contracts import Console
 from translate.conversion import convert as conversions
@@ -44,7 +44,7 @@ def run_convert(
 
     Errors: ConfigError, and what loading and converting raise. Exit code 3 where some images failed.
     """
-    out, model = console(as_json), str(values["model"])
+    out, model = working_console(as_json), str(values["model"])
     loading = _load_options(**values)
     options, sources = _convert_options(loading, **values), _inputs(inputs)
     others, settings = pairs("--with", values["others"], WITH), pairs("--set", values["settings"], SET)

@@ -8,7 +8,7 @@ from typing import Any, Literal
 
 import click
 
-from translate.cli.common import as_json, console, print_json
+from translate.cli.common import as_json, console, print_json, working_console
 from translate.errors import ConfigError
 from translate.text import suggest
 
@@ -99,7 +99,7 @@ def import_model(
     if as_json:
         print_json(facts.to_json())
         return
-    out, origin = console(), facts.imported
+    out, origin = working_console(), facts.imported
     assert origin is not None
     options = ", ".join(f"{key} {str(value).lower()}" for key, value in origin.options.items())
     into, onto = origin.channels

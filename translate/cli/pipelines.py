@@ -8,7 +8,7 @@ from typing import Any
 
 import click
 
-from translate.cli.common import as_json, console, print_json
+from translate.cli.common import as_json, console, print_json, working_console
 
 Command = Callable[..., Any]
 
@@ -49,7 +49,7 @@ def run(
     """
     from translate.pipeline import run as run_pipeline
 
-    result = run_pipeline(file, profile, sets, force, until, continue_, device, debug, console(as_json))
+    result = run_pipeline(file, profile, sets, force, until, continue_, device, debug, working_console(as_json))
     if as_json:
         stages = {name: path.as_posix() for name, path in result.stages.items()}
         print_json({"folder": result.folder.as_posix(), "stages": stages, "ran": list(result.ran)})
@@ -88,7 +88,7 @@ def check(file: Path, profile: str | None, sets: tuple[str, ...], as_json: bool)
     if as_json:
         print_json({"file": str(file), "ok": True, "notes": notes})
         return
-    out = console()
+    out = working_console()
     for note in notes:
         out.say(f"note: {note}")
     out.say(f"{file}: nothing is wrong")

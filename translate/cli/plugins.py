@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from translate.cli.common import as_json, console, option_table, print_json
+from translate.cli.common import as_json, console, option_table, print_json, working_console
 from translate.cli.plugin_check import check_plugins
 from translate.errors import ConfigError, PluginError
 
@@ -166,7 +166,7 @@ def new_plugin(name: str, kind: str, output: Path | None, as_json: bool) -> None
     from translate.plugins import Registry
     from translate.plugins.scaffold import scaffold
 
-    out = console(as_json)
+    out = working_console(as_json)
     root = click.get_current_context().find_root().command
     if kind == "command" and isinstance(root, click.Group) and name in root.commands:
         raise ConfigError(f"there is a built-in command {name!r}, which would go first; take another name")

@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from translate.cli.common import as_json, console, print_json
+from translate.cli.common import as_json, print_json, working_console
 
 
 @click.command()
@@ -33,7 +33,7 @@ def sample(model: str, output: Path, as_json: bool, **values: Any) -> None:
     """
     from translate.cli.sampling import run_sample  # with torch, which takes a second
 
-    rows = run_sample(model, output, out=console(as_json), **values)
+    rows = run_sample(model, output, out=working_console(as_json), **values)
     if as_json:
         print_json({"samples": rows, "output": str(output)})
 

@@ -75,7 +75,8 @@ class DatasetFacts(Facts):
     and the `palette` that shows them (RGB, 0 to 255), and the `direction` of paired data. Known once the images are
     written: `types` of sides that are more than 8 or 16 bits of grey or colour, `channels` by side, `counts` of
     images by split and side, the `size` (height, width) that all images share, or None, and the `bits` per channel
-    (8 or 16; 0 until then). `handling` is what was stated of white and colours, which the model takes over.
+    (8 or 16; 0 until then). `handling` is what was stated of white and colours, which the model takes over,
+    and `names` is what the sides a and b of the source show, such as `{a: map, b: photo}`.
     """
 
     artifact: ClassVar[str] = "dataset"
@@ -91,6 +92,7 @@ class DatasetFacts(Facts):
     size: tuple[int, int] | None = None
     bits: int = 0
     handling: Mapping[str, Any] = field(default_factory=dict)
+    names: Mapping[str, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "data", Sides.of(self.data))
@@ -115,6 +117,16 @@ class DatasetFacts(Facts):
         channels = side.channels or self.channels.get(name)
         return replace(side, channels=channels, dtype=dtype, range=side.range or FULL[dtype])
 
+    @property
+    def called(self) -> dict[str, str]:
+        """The directions `a_to_b` and `b_to_a` of methods, and what they are called for this data, where that differs:
+        pairs whose sides were swapped go from b to a, and sides with names are called by them."""
+        first, second = self.names.get("a", "a"), self.names.get("b", "b")
+        if self.direction == "b_to_a":
+            first, second = second, first
+        called = {"a_to_b": f"{first}_to_{second}", "b_to_a": f"{second}_to_{first}"}
+        return {} if called["a_to_b"] == "a_to_b" else called
+
     @classmethod
     def _read(cls, value: Mapping[str, Any]) -> Self:
         size = value.get("size")
@@ -131,6 +143,7 @@ class DatasetFacts(Facts):
             size=(int(size[0]), int(size[1])) if size else None,
             bits=int(value.get("bits", 0)),
             handling=dict(value.get("handling", {})),
+            names=dict(value.get("names", {})),
         )
 
     def to_json(self) -> dict[str, Any]:
@@ -144,6 +157,7 @@ class DatasetFacts(Facts):
             "palette": [list(colour) for colour in self.palette],
             "direction": self.direction,
             **({"handling": dict(self.handling)} if self.handling else {}),
+            **({"names": dict(self.names)} if self.names else {}),
         }
         if not self.channels:
             return promised
@@ -160,7 +174,8 @@ class DatasetFacts(Facts):
     def spec(self, size: tuple[int, int] | None = None) -> DataSpec:
         """The part that methods and metrics are told, for images of `size` (height, width); (0, 0) if unknown."""
         data = self.data.filled(**self.types)
-        return DataSpec(data, dict(self.channels), size or self.size or (0, 0), self.classes, self.palette)
+        size = size or self.size or (0, 0)
+        return DataSpec(data, dict(self.channels), size, self.classes, self.palette, self.called)
 
 
 @dataclass(frozen=True)

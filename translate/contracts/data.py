@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -32,6 +32,9 @@ class DataSpec:
     """Names of the classes of label maps, by index."""
     palette: tuple[tuple[int, int, int], ...] = ()
     """Colour of each class, RGB from 0 to 255, where the data has labels or a legend."""
+    called: Mapping[str, str] = field(default_factory=dict)
+    """Names of a method's directions, and what they are called for this data: `{a_to_b: b_to_a}` where its preparation
+    swapped the sides of pairs, `{a_to_b: map_to_photo}` where sides have names. A method is told its own name."""
 
     if TYPE_CHECKING:
 
@@ -42,6 +45,7 @@ class DataSpec:
             size: tuple[int, int],
             classes: tuple[str, ...] = (),
             palette: tuple[tuple[int, int, int], ...] = (),
+            called: Mapping[str, str] = ...,
         ) -> None: ...
 
     def __post_init__(self) -> None:
@@ -74,6 +78,7 @@ class DataSpec:
             "size": list(self.size),
             "classes": list(self.classes),
             "palette": [list(c) for c in self.palette],
+            **({"called": dict(self.called)} if self.called else {}),
         }
 
     @classmethod
@@ -82,7 +87,14 @@ class DataSpec:
         palette = tuple((int(r), int(g), int(b)) for r, g, b in value["palette"])
         height, width = value["size"]
         data = Sides.of(value["data"] if "data" in value else value["kind"])
-        return cls(data, dict(value["channels"]), (height, width), tuple(value["classes"]), palette)
+        return cls(
+            data,
+            dict(value["channels"]),
+            (height, width),
+            tuple(value["classes"]),
+            palette,
+            dict(value.get("called", {})),
+        )
 
 
 @dataclass(frozen=True)

@@ -12,6 +12,8 @@ from translate.contracts.sides import Side
 if TYPE_CHECKING:
     from torch import Tensor
 
+    from translate.contracts.data import DataSpec
+
 Output = Literal["image", "labels", "class", "vector"]
 """The form of an output. `image`: N x C x H x W in [-1, 1]. `labels`: logits, N x classes x H x W. `class`: logits,
 N x classes. `vector`: N x n."""
@@ -80,6 +82,13 @@ class DirectionCall(str):
 
     def __reduce__(self) -> tuple[type[DirectionCall], tuple[str, Any]]:
         return DirectionCall, (str(self), self.options)
+
+
+def called(directions: Mapping[str, Direction], spec: DataSpec | None) -> Mapping[str, Direction]:
+    """A method's directions under the names that they have for the data (`DataSpec.called`), in their order."""
+    if spec is None or not spec.called:
+        return directions
+    return {spec.called.get(name, name): direction for name, direction in directions.items()}
 
 
 class Draw(Protocol):

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, ClassVar, Protocol
 
 from translate.contracts.data import DataSpec
-from translate.contracts.direction import Direction, DirectionCall, Draw, TestTime
+from translate.contracts.direction import Direction, DirectionCall, Draw, TestTime, called
 from translate.contracts.options import C, Configured, NetworkUse
 from translate.contracts.sides import DataKind, Sides
 
@@ -127,7 +127,7 @@ class Method(Configured[C], ABC):
         self.config = config
         self.spec = spec
         self.weights = weights
-        self.directions = self.directions_with(config, spec)
+        self.directions = called(self.directions_with(config, spec), spec)
 
     @classmethod
     def directions_with(cls, config: C, spec: DataSpec | None) -> Mapping[str, Direction]:

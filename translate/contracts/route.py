@@ -20,7 +20,8 @@ class Route:
     side does; `types` has the type of each input by name.
     `target` is the side that the output imitates, None without one. `scale` multiplies height and width; `tiles` (rows,
     columns) is how many pictures one output joins. `draws` and `further` are as in `Direction`. `options` are those of
-    a call; they are not recorded.
+    a call; they are not recorded. `own` is the method's name for it, where the data calls it otherwise
+    (`DataSpec.called`).
     """
 
     name: str
@@ -35,6 +36,7 @@ class Route:
     draws: bool = False
     further: Mapping[str, Output] = field(default_factory=dict)
     options: Config = field(default_factory=NoOptions)
+    own: str = ""
 
     @property
     def main(self) -> str | None:
@@ -51,7 +53,12 @@ class Route:
 
     @property
     def call(self) -> DirectionCall:
-        """The direction as `Method.translate` gets it."""
+        """The direction as `Method.translate` gets it, under the method's own name."""
+        return DirectionCall(self.own or self.name, self.options)
+
+    @property
+    def asked(self) -> DirectionCall:
+        """The direction with its options, to be given wherever a direction's name is."""
         return DirectionCall(self.name, self.options)
 
     @property
@@ -79,6 +86,7 @@ class Route:
             types={input: side_from_json(entry) for input, entry in value.get("types", {}).items()},
             draws=bool(value.get("draws", False)),
             further=dict(value.get("further", {})),
+            own=value.get("own", ""),
         )
 
     def to_json(self) -> dict[str, Any]:
@@ -87,7 +95,7 @@ class Route:
         Inputs that are images, as most are, have no entry in `types`: the data tells their format.
         """
         types = {name: side_to_json(side) for name, side in self.types.items() if not isinstance(side, Image)}
-        more = {"types": types, "draws": self.draws, "further": dict(self.further)}
+        more = {"types": types, "draws": self.draws, "further": dict(self.further), "own": self.own}
         return {
             "nets": list(self.nets),
             "inputs": list(self.inputs),

@@ -227,6 +227,10 @@ class Stage(Configured[C], ABC):
         """
         return {}
 
+    def outlook(self, parents: Mapping[str, Mapping[str, Any]]) -> Mapping[str, Any]:
+        """Facts beyond the promise that are probable before it runs, such as counts of images: for notes alone."""
+        return {}
+
     def defaults(self) -> Mapping[str, Any]:
         """Options that only the stage can complete (those of a method), as they will act; asked after `check`.
 
@@ -235,7 +239,10 @@ class Stage(Configured[C], ABC):
         return {}
 
     def notes(self, parents: Mapping[str, Mapping[str, Any]]) -> Iterable[str]:
-        """Sentences for `translate plan`, on what is odd, but not wrong."""
+        """Sentences for `translate check` and `plan`, on what is odd, but not wrong.
+
+        For `check`, `parents` also has the `outlook` of each, or what it knows since it is finished.
+        """
         return ()
 
     def inputs(self) -> Iterable[Path]:

@@ -24,6 +24,7 @@ from translate.contracts import (
     Sides,
     Vector,
 )
+from translate.contracts.direction import called
 from translate.errors import ConfigError, ContractError
 from translate.text import suggest
 
@@ -102,14 +103,22 @@ def default_options(name: str, direction: Direction) -> Config:
 def routes(method: Method[Any]) -> dict[str, Route]:
     """All directions of a method that knows its data, in its order; the first is the default."""
     declared, known = Sides.of(method.data), method.spec.sides
-    return {name: resolve(name, direction, declared, known) for name, direction in method.directions.items()}
+    return _routes(method.directions, method.spec, declared, known)
 
 
 def routes_with(method: type[Method[Any]], options: Config, spec: DataSpec | None) -> dict[str, Route]:
     """All directions of a method under these options for data of which `spec` is known, in its order."""
     declared, known = Sides.of(method.data), spec.sides if spec else None
-    directions = method.directions_with(options, spec)
-    return {name: resolve(name, direction, declared, known) for name, direction in directions.items()}
+    return _routes(called(method.directions_with(options, spec), spec), spec, declared, known)
+
+
+def _routes(
+    directions: Mapping[str, Direction], spec: DataSpec | None, declared: Sides, known: Sides | None
+) -> dict[str, Route]:
+    """Directions under the names that they have for the data, each with the method's own name where that differs."""
+    owners = {name: own for own, name in spec.called.items()} if spec else {}
+    resolved = {name: resolve(name, direction, declared, known) for name, direction in directions.items()}
+    return {name: replace(route, own=owners.get(name, "")) for name, route in resolved.items()}
 
 
 def depends_on_data(method: type[Method[Any]]) -> bool:
@@ -207,10 +216,16 @@ def numbers(name: str, kind: Vector, given: Any) -> list[float]:
 
 
 def choose(names: Mapping[str, Any], wanted: str | None) -> str:
-    """The direction that was asked for, or the first. Errors: ConfigError with a suggestion."""
+    """The direction that was asked for, also by the method's own name for it, or the first.
+
+    Errors: ConfigError with a suggestion.
+    """
     if wanted is None:
         return next(iter(names))
     if wanted not in names:
+        for name, direction in names.items():
+            if getattr(direction, "own", "") == wanted:
+                return name
         raise ConfigError(
             f"there is no direction {wanted!r}; this model has {', '.join(names)}{suggest(wanted, names)}"
         )

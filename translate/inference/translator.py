@@ -143,8 +143,8 @@ class Translator(Described):
         """A direction with options, to be given wherever a direction's name is. Errors: ConfigError."""
         route = self.route(direction)
         if not options:
-            return route.call
-        return with_options(route, self.method.directions[route.name], options).call
+            return route.asked
+        return with_options(route, self.method.directions[route.name], options).asked
 
     def check(self, direction: str | None, others: Collection[str]) -> Route:
         """The direction, if it takes exactly these inputs beside the main one. Errors: ConfigError."""

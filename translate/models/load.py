@@ -1,10 +1,12 @@
-"""Loading a trained model by its reference: a folder, a pointer, an exported file, or a tracking server's name."""
+"""Loading a trained model by its reference: a folder, a pointer, a pipeline file, an exported file, or a tracking
+server's name."""
 
 from __future__ import annotations
 
 import glob
 import re
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
@@ -23,6 +25,7 @@ from translate.models.onnx.exported import SUFFIX, open_exported
 from translate.models.own import NO_NETWORKS, OwnComponents
 from translate.models.restore import restore_method, restore_networks
 from translate.plugins import Registry
+from translate.storage.run_folders import is_pipeline, profiles_that_ran, stage_folders
 
 TRACKED = ("runs:/", "models:/")
 
@@ -164,12 +167,16 @@ def portable(options: LoadOptions, resolver: Callable[[str], Path] | None = None
 def locate(ref: str | Path, resolver: Callable[[str], Path] | None = None) -> Path:
     """The bundle's folder that a reference means; where a train stage was never finished, that of its newest start.
 
+    A pipeline file, `a.yaml` or `a.yaml@quick`, means the model that its run in this working directory has trained.
+
     Errors: ConfigError.
     """
     if isinstance(ref, str) and ref.startswith(TRACKED):
         if resolver is None:
             raise ConfigError(f"{ref}: a reference of a tracking server needs a `resolver`; give a folder instead")
         return resolver(ref)
+    if is_pipeline(ref):
+        return _of_pipeline(ref)
     path = Path(ref)
     if path.is_file():
         try:
@@ -185,6 +192,21 @@ def locate(ref: str | Path, resolver: Callable[[str], Path] | None = None) -> Pa
         return partial
     what = "has no trained model" if path.is_dir() else "does not exist"
     raise ConfigError(f"{ref}: {what}; give a bundle's folder or a finished train stage, such as runs/NAME/train")
+
+
+def _of_pipeline(ref: str | Path) -> Path:
+    """The bundle's folder of the model that the runs of a pipeline file have trained. Errors: ConfigError."""
+    models: dict[Path, Path] = {}
+    for folder in stage_folders(ref):
+        with suppress(ConfigError):
+            models[folder] = locate(folder)
+    if len(models) == 1:
+        return next(iter(models.values()))
+    if models:
+        raise ConfigError(f"{ref}: its run has several models; give one of {', '.join(map(str, models))}")
+    profiles = profiles_that_ran(ref) if "@" not in str(ref) else []
+    hint = f"; for a run with a profile: {ref}@{profiles[0]}" if profiles else f"; `translate run {ref}` trains it"
+    raise ConfigError(f"{ref}: no model of this pipeline is here{hint}")
 
 
 def _newest_unfinished(stage: Path) -> Path | None:

@@ -12,7 +12,9 @@ from typing import Any
 from translate.console import console as make_console
 from translate.contracts import Console
 from translate.pipeline import schema
-from translate.pipeline.checker import Checked, check as check_stages
+from translate.pipeline.checking.checker import check as check_stages
+from translate.pipeline.checking.facts import Checked
+from translate.pipeline.checking.notes import all_notes
 from translate.pipeline.document import read
 from translate.pipeline.fingerprint import plugin_sources
 from translate.pipeline.location import Issue, PipelineError
@@ -48,11 +50,11 @@ def check(
     notes: dict[str, None] = {}
     for each in profiles:
         try:
-            planner, _ = _planner(schema.load(document, each, set), registry or Registry())
+            planner, checked = _planner(schema.load(document, each, set), registry or Registry())
         except PipelineError as error:
             issues += error.issues
         else:
-            notes |= {f"{name}: {note}": None for name, stage in planner.outlines.items() for note in stage.notes}
+            notes |= {f"{name}: {note}": None for name, note in all_notes(planner, checked)}
     if issues:
         raise PipelineError(issues)
     return list(notes)
@@ -70,7 +72,7 @@ def plan(
     Where nothing changed since the last call, this imports no plugin.
     """
     pipeline = schema.load(_source(file), profile, set)
-    cache = PlanCache(RUNS, pipeline) if registry is None and not switches() else None
+    cache = PlanCache(RUNS, pipeline) if registry is None and not switches() and not pipeline.issues else None
     outlines = cache.load() if cache else None
     if outlines is None:
         registry = registry or Registry()

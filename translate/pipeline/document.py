@@ -13,6 +13,8 @@ from translate.pipeline import mapping, overlay, yamlfile
 from translate.pipeline.location import Issue, Node, PipelineError
 from translate.plugins.options import show
 
+Unread = frozenset[tuple[str, tuple[str | int, ...]]]
+
 MAX_FILES = 8
 """The longest chain of files."""
 
@@ -25,39 +27,67 @@ class Document:
     """Its name in messages: the path of the file."""
     root: Node
     issues: tuple[Issue, ...] = ()
-    """Mistakes that showed when files were put together."""
+    """Mistakes that showed when files were read and put together."""
+    unread: Unread = frozenset()
+    """Values that could not be read, by file and path: nothing can be said of them."""
+    whole: bool = True
+    """Whether all files that it extends could be read; else what is not there is not missed."""
+    guessed: str = ""
+    """The text of which it is a guess what it belongs to: `yamlfile.Text.guessed`."""
 
 
 def read(source: Path | Mapping[str, Any]) -> Document:
     """Reads a pipeline file, or a mapping of the same form, and the files that it extends; the later one wins, null
     takes a key or a stage out. A mapping extends files by their paths relative to the working directory.
 
-    Errors: ConfigError where there is no such file; PipelineError for YAML mistakes in any of the files, for a chain of
-    files that has no end, and for what a mapping holds that no file can.
+    Mistakes behind which it can go on are the document's `issues`. Errors: ConfigError where there is no such file;
+    PipelineError where nothing of it can be read.
     """
     file = source if isinstance(source, Path) else Path(mapping.NAME)
-    trees = _chain(file, yamlfile.read(source) if isinstance(source, Path) else mapping.tree(source))
+    text = yamlfile.read_on(source) if isinstance(source, Path) else mapping.tree(source)
+    chain = _Chain(file, text)
+    chain.follow()
+    trees, issues = chain.trees, chain.issues
     root = trees.pop()
-    issues: list[Issue] = []
     while trees:
         root = overlay.extend(root, trees.pop(), issues)
     entries = {key: node for key, node in root.children().items() if key != "extends"}
-    return Document(str(file), Node(entries, root.place, root.path, root.key), tuple(issues))
+    root = Node(entries, root.place, root.path, root.key)
+    return Document(str(file), root, tuple(issues), frozenset(chain.unread), chain.whole, chain.guessed)
 
 
-def _chain(file: Path, root: Node) -> list[Node]:
-    """The trees of a file, whose tree is `root`, of the one that it extends, and so on."""
-    files, trees = [file], [root]
-    while entry := trees[-1].step("extends"):
-        base = _base(files, entry)
-        try:
-            trees.append(yamlfile.read(base))
-        except PipelineError:
-            raise
-        except ConfigError as error:
-            raise _error(entry, str(error)) from None
-        files.append(base)
-    return trees
+class _Chain:
+    """The trees of a file, of the one that it extends, and so on, with the mistakes in all of them."""
+
+    def __init__(self, file: Path, text: yamlfile.Text) -> None:
+        self.files: list[Path] = []
+        self.trees: list[Node] = []
+        self.issues: list[Issue] = []
+        self.unread: set[tuple[str, tuple[str | int, ...]]] = set()
+        self.guessed = ""
+        self.whole = True
+        self._add(file, text)
+
+    def _add(self, file: Path, text: yamlfile.Text) -> None:
+        self.files.append(file)
+        self.trees.append(text.root)
+        self.issues += text.issues
+        self.guessed += text.guessed
+        self.unread |= {(str(file), path) for path in text.unread}
+
+    def follow(self) -> None:
+        while entry := self.trees[-1].step("extends"):
+            try:
+                base = _base(self.files, entry)
+                self._add(base, yamlfile.read_on(base))
+            except PipelineError as error:
+                self.issues += error.issues
+                self.whole = False
+                return
+            except ConfigError as error:
+                self.issues.append(entry.issue((), str(error)))
+                self.whole = False
+                return
 
 
 def _base(files: list[Path], entry: Node) -> Path:

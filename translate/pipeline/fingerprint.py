@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from translate.contracts import ComponentKind
-from translate.pipeline.checker import Checked
+from translate.pipeline.checking.facts import Checked
 from translate.plugins import Registry, used
 from translate.storage.atomic import digest, sha256_file, write_json
 from translate.storage.folders import walk

@@ -7,8 +7,8 @@ from numbers import Integral, Real
 from os import PathLike, fspath
 from typing import Any
 
-from translate.pipeline.location import Issue, Node, Path, PipelineError, Place, Value
-from translate.pipeline.yamlfile import MAX_DEPTH
+from translate.pipeline.location import Issue, Node, Path, Place, Value
+from translate.pipeline.yamlfile import MAX_DEPTH, Text
 
 NAME = "mapping"
 """The name of such a pipeline in messages, in the place of a file's."""
@@ -16,16 +16,14 @@ NAME = "mapping"
 _PLACE = Place(0, 0, NAME)
 
 
-def tree(mapping: Mapping[str, Any]) -> Node:
+def tree(mapping: Mapping[str, Any]) -> Text:
     """The tree of a pipeline: mappings with text as keys, lists, tuples, text, paths, numbers, true, false and None.
 
-    Errors: PipelineError that names the dotted path of everything else.
+    Everything else is an issue that names its dotted path.
     """
     issues: list[Issue] = []
     root = _node(mapping, (), issues)
-    if issues:
-        raise PipelineError(issues)
-    return root
+    return Text(root, tuple(issues), frozenset(issue.path for issue in issues))
 
 
 def _node(value: Any, path: Path, issues: list[Issue]) -> Node:

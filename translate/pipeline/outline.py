@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-from translate.pipeline.checker import Checked
+from translate.pipeline.checking.facts import Checked
 from translate.pipeline.fingerprint import code, recipe
 from translate.plugins import Registry
 

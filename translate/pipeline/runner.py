@@ -16,7 +16,7 @@ from typing import Any, Literal
 
 from translate.contracts import Artifact, Console, StageContext
 from translate.errors import ContractError, PluginError, StageError, Stopped, TranslateError
-from translate.pipeline.checker import Checked, RunFacts
+from translate.pipeline.checking.facts import Checked, RunFacts
 from translate.pipeline.fingerprint import output
 from translate.pipeline.interrupted import starts
 from translate.pipeline.interrupted.origin import Origin, origin_of, told

@@ -1,20 +1,23 @@
 """Reads YAML 1.2 as people write it, and remembers the line and column of every key and value.
 
 Core schema: `2e-4` and `1e3` are numbers, `yes`, `no`, `on` and `off` are text. No duplicate keys, anchors, aliases,
-tags or second documents; limits on size and depth.
+tags or second documents; limits on size and depth. Where a file is no YAML, the text is mended, so that the mistakes
+behind it show as well.
 """
 
 from __future__ import annotations
 
 import re
-from pathlib import Path
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path as FilePath
 from typing import Any
 
 import yaml
-from yaml.reader import Reader
 
 from translate.errors import ConfigError
-from translate.pipeline.location import Issue, Node, PipelineError, Place
+from translate.pipeline.location import Issue, Node, Path, PipelineError, Place
+from translate.pipeline.yamlmend import UNREAD, MendedText, TooDeep
 from translate.text import suggest
 
 MAX_BYTES = 1_000_000
@@ -31,89 +34,192 @@ _WORDS = {
     **dict.fromkeys(("false", "False", "FALSE"), False),
 }
 
-_SYNTAX = {
-    "mapping values are not allowed here": "unexpected ':'; check the indentation, or put the text in quotes",
-    "could not find expected ':'": "expected 'key: value'",
-    "found unexpected end of stream": "the text or bracket that starts here is never closed",
-    "but found another document": "a second document ('---') starts here; a pipeline is one document",
-    "expected '<document start>'": "unexpected text after the end of the pipeline",
-    "expected ',' or ']'": "expected ',' or ']' in the list that starts on line {start}",
-    "expected ',' or '}'": "expected ',' or '}}' in the mapping that starts on line {start}",
-    "expected <block end>": "this does not line up with the lines above it; check the indentation",
-    "found character '\\t'": "a tab cannot be used here; indent with spaces",
-    "found character": "a value cannot start with {character!r}; put it in quotes",
-}
 
+@dataclass(frozen=True)
+class Text:
+    """A pipeline file, as far as it can be read."""
 
-class _Fault(yaml.MarkedYAMLError):
-    """Something that YAML allows and a pipeline file does not."""
+    root: Node
+    issues: tuple[Issue, ...] = ()
+    """Mistakes behind which its reader went on."""
+    unread: frozenset[Path] = frozenset()
+    """The paths of values that could not be read. They are left out of the tree."""
+    guessed: str = ""
+    """The text of which it is a guess what it belongs to: keys that it holds are not missed elsewhere."""
 
 
 class _Loader(yaml.SafeLoader):
-    """Composes nodes, refusing aliases, anchors, tags and deep nesting on the way."""
+    """Composes nodes. Aliases, anchors and tags are collected as faults on the way; deep nesting ends it."""
 
     depth = 0
+
+    def __init__(self, text: str) -> None:
+        super().__init__(text)
+        self.faults: list[tuple[Any, str]] = []
 
     def compose_node(self, parent: Any, index: Any) -> Any:
         event: Any = self.peek_event()  # type: ignore[no-untyped-call]
         if isinstance(event, yaml.AliasEvent) or event.anchor:
-            raise _Fault(
-                problem="anchors (&) and aliases (*) are not allowed; write the value out",
-                problem_mark=event.start_mark,
-            )
+            self.faults.append((event.start_mark, "anchors (&) and aliases (*) are not allowed; write the value out"))
+        if isinstance(event, yaml.AliasEvent):
+            alias: Any = self.get_event()  # type: ignore[no-untyped-call]
+            return yaml.ScalarNode("", UNREAD, alias.start_mark, alias.end_mark)
+        event.anchor = None  # two of a name are no further mistake
         if event.tag:
             tag = event.tag.replace("tag:yaml.org,2002:", "!!")
-            raise _Fault(problem=f"tags are not allowed; leave {tag!r} out", problem_mark=event.start_mark)
+            self.faults.append((event.start_mark, f"tags are not allowed; leave {tag!r} out"))
         if self.depth >= MAX_DEPTH:
-            raise _Fault(problem=f"nested deeper than {MAX_DEPTH} levels", problem_mark=event.start_mark)
+            raise TooDeep(problem=f"nested deeper than {MAX_DEPTH} levels", problem_mark=event.start_mark)
         self.depth += 1
         node = super().compose_node(parent, index)
         self.depth -= 1
         return node
 
 
-def read(file: Path) -> Node:
+def read(file: FilePath) -> Node:
     """The root of a pipeline file, a mapping. Errors: ConfigError where there is no such file, PipelineError else."""
+    return _right(read_on(file))
+
+
+def parse(text: str, file: str) -> Node:
+    """The root of a pipeline file given as text. Errors: PipelineError."""
+    return _right(parse_on(text, file))
+
+
+def _right(text: Text) -> Node:
+    if text.issues:
+        raise PipelineError(text.issues)
+    return text.root
+
+
+def read_on(file: FilePath) -> Text:
+    """A pipeline file, whose root is a mapping, with the mistakes behind which its reader went on.
+
+    Errors: ConfigError where there is no such file, PipelineError where nothing can be read of it.
+    """
     try:
         with file.open("rb") as stream:
             data = stream.read(MAX_BYTES + 1)
     except OSError as error:
         near = suggest(file.name, [p.name for p in file.parent.glob("*.y*ml")]) if file.parent.is_dir() else ""
         raise ConfigError(f"cannot read {file}: {error.strerror or error}{near}") from None
-    return parse(_text(data, str(file)), str(file))
+    issues: list[Issue] = []
+    return parse_on(_text(data, str(file), issues), str(file), issues)
 
 
-def parse(text: str, file: str) -> Node:
-    """The root of a pipeline file given as text. Errors: PipelineError."""
-    node = compose(text, file)
+def parse_on(text: str, file: str, issues: Iterable[Issue] = ()) -> Text:
+    """The same of a file given as text. `issues` is what is known to be wrong with it.
+
+    Errors: PipelineError where nothing can be read of it.
+    """
+    reader = _Reader(file, list(issues))
+    node = reader.read(text)
+    place = node.place if node else Place(1, 1, file)
     if node is None or node.value is None:
-        raise PipelineError(
-            [Issue(Place(1, 1, file), (), "the file is empty; a pipeline needs version, name and stages")]
+        reader.issues.append(
+            Issue(Place(1, 1, file), (), "the file is empty; a pipeline needs version, name and stages")
         )
-    if not isinstance(node.value, dict):
-        raise PipelineError([Issue(node.place, (), "a pipeline is a mapping (version: 1, name: ..., stages: ...)")])
-    return node
+    elif not isinstance(node.value, dict):
+        reader.issues.append(Issue(place, (), "a pipeline is a mapping (version: 1, name: ..., stages: ...)"))
+    if node is None or not isinstance(node.value, dict):
+        raise PipelineError(reader.issues)
+    return Text(node, tuple(reader.issues), frozenset(reader.unread), reader.text.guessed)
 
 
 def compose(text: str, file: str) -> Node | None:
     """Any YAML value with its positions; None for nothing at all. Errors: PipelineError."""
-    if bad := Reader.NON_PRINTABLE.search(text):
-        place = _place_of(text[: bad.start()], file)
-        raise PipelineError([Issue(place, (), f"the character {bad.group()!a} is not allowed in YAML")])
+    reader = _Reader(file, [])
+    node = reader.read(text)
+    if reader.issues:
+        raise PipelineError(reader.issues)
+    return node
+
+
+class _Reader:
+    """Reads the text of one file, mended where it is no YAML, and collects what is wrong with it."""
+
+    def __init__(self, file: str, issues: list[Issue]) -> None:
+        self.file, self.issues = file, issues
+        self.unread: set[Path] = set()
+        self.text = MendedText("")
+
+    def read(self, text: str) -> Node | None:
+        """The root; None for nothing at all. Errors: PipelineError where it cannot go on."""
+        self.text = MendedText(text)
+        try:
+            composed = self.text.compose(_composed)
+        except yaml.MarkedYAMLError:
+            raise PipelineError([*self.issues, *self._faults()]) from None
+        self.issues += self._faults()
+        if composed is None:
+            return None
+        node, faults = composed
+        self.issues += [Issue(self._place(mark), (), problem) for mark, problem in faults]
+        return self._node(node, (), None) if node is not None else None
+
+    def _faults(self) -> list[Issue]:
+        return [Issue(Place(line, column, self.file), (), text) for line, column, text in self.text.faults]
+
+    def _place(self, mark: Any) -> Place:
+        return Place(mark.line + 1, self.text.column(mark.line, mark.column) + 1, self.file)
+
+    def _node(self, node: yaml.Node, path: Path, key: Place | None) -> Node:
+        place = self._place(node.start_mark)
+        if isinstance(node, yaml.MappingNode):
+            return Node(self._mapping(node, path), place, path, key)
+        if isinstance(node, yaml.SequenceNode):
+            items = []
+            for i, item in enumerate(node.value):
+                if not self._skipped(item, (*path, i)):
+                    items.append(self._node(item, (*path, i), None))
+            return Node(items, place, path, key)
+        assert isinstance(node, yaml.ScalarNode)
+        if not node.style:
+            return Node(scalar(node.value), place, path, key)
+        text = _whole(node.value)
+        if text is None:
+            self.issues.append(Issue(place, path, "holds half of a character (a lone surrogate)"))
+            self.unread.add(path)
+        return Node(text, place, path, key)
+
+    def _skipped(self, node: yaml.Node, path: Path) -> bool:
+        """Whether a value holds text that could not be read; its path is noted then."""
+        if isinstance(node, yaml.ScalarNode) and UNREAD in node.value:
+            self.unread.add(path)
+            return True
+        return False
+
+    def _mapping(self, node: yaml.MappingNode, path: Path) -> dict[str, Node]:
+        entries: dict[str, Node] = {}
+        for key, value in node.value:
+            place = self._place(key.start_mark)
+            if not isinstance(key, yaml.ScalarNode):
+                self.issues.append(Issue(place, path, "a key must be text, not a list or a mapping"))
+                continue
+            name = _whole(key.value)
+            if name is None:
+                self.issues.append(Issue(place, path, "a key holds half of a character (a lone surrogate)"))
+            elif UNREAD in name:
+                continue
+            elif not key.style and not isinstance(scalar(name), str):
+                message = f"a key must be text; put {name!r} in quotes" if name else "a key is missing before ':'"
+                self.issues.append(Issue(place, path, message))
+            elif name in entries:
+                first = entries[name].key
+                text = f"given twice; the first is on line {first.line if first else 0}"
+                self.issues.append(Issue(place, (*path, name), text))
+            elif not self._skipped(value, (*path, name)):
+                entries[name] = self._node(value, (*path, name), place)
+        return entries
+
+
+def _composed(text: str) -> tuple[yaml.Node | None, list[tuple[Any, str]]]:
+    """The YAML nodes of a text and the faults in it. Errors: yaml.MarkedYAMLError."""
     loader = _Loader(text)
     try:
-        node = loader.get_single_node()
-    except yaml.MarkedYAMLError as error:
-        raise PipelineError([_syntax(error, file, text)]) from None
+        return loader.get_single_node(), loader.faults
     finally:
         loader.dispose()
-    if node is None:
-        return None
-    issues: list[Issue] = []
-    root = _node(node, file, (), None, issues)
-    if issues:
-        raise PipelineError(issues)
-    return root
 
 
 def has_bytes(text: str) -> bool:
@@ -121,59 +227,24 @@ def has_bytes(text: str) -> bool:
     return _BYTES.search(text) is not None
 
 
-def _text(data: bytes, file: str) -> str:
+def _text(data: bytes, file: str, issues: list[Issue]) -> str:
+    """The text of a file. What is no text is left out or marked, and added to `issues`. Errors: PipelineError."""
     if len(data) > MAX_BYTES:
         raise PipelineError([Issue(Place(1, 1, file), (), f"the file is larger than {MAX_BYTES:,} bytes")])
     if data.startswith(b"\xef\xbb\xbf"):
-        raise PipelineError(
-            [Issue(Place(1, 1, file), (), "starts with a byte order mark; save it as UTF-8 without one")]
-        )
+        message = "starts with a byte order mark; save it as UTF-8 without one"
+        issues.append(Issue(Place(1, 1, file), (), message))
+        data = data[3:]
     try:
         return data.decode()
     except UnicodeDecodeError as error:
-        place = _place_of(data[: error.start].decode(), file)
-        raise PipelineError(
-            [Issue(place, (), f"the byte 0x{data[error.start]:02x} is not UTF-8; save the file as UTF-8")]
-        ) from None
-
-
-def _place_of(before: str, file: str) -> Place:
-    return Place(before.count("\n") + 1, len(before.rpartition("\n")[2]) + 1, file)
-
-
-def _place(mark: Any, file: str) -> Place:
-    return Place(mark.line + 1, mark.column + 1, file)
-
-
-def _syntax(error: yaml.MarkedYAMLError, file: str, text: str) -> Issue:
-    problem, mark, start = error.problem or "", error.problem_mark, error.context_mark
-    if isinstance(error, _Fault):
-        return Issue(_place(mark, file), (), problem)
-    if start and ("end of stream" in problem or problem.startswith("could not find")):
-        mark = start
-    assert mark is not None
-    character = text[mark.index : mark.index + 1]
-    for beginning, message in _SYNTAX.items():
-        if problem.startswith(beginning):
-            line = start.line + 1 if start else mark.line + 1
-            return Issue(_place(mark, file), (), message.format(start=line, character=character))
-    return Issue(_place(mark, file), (), f"not valid YAML: {problem}")
-
-
-def _node(node: yaml.Node, file: str, path: tuple[str | int, ...], key: Place | None, issues: list[Issue]) -> Node:
-    place = _place(node.start_mark, file)
-    if isinstance(node, yaml.MappingNode):
-        return Node(_mapping(node, file, path, issues), place, path, key)
-    if isinstance(node, yaml.SequenceNode):
-        items = [_node(item, file, (*path, i), None, issues) for i, item in enumerate(node.value)]
-        return Node(items, place, path, key)
-    assert isinstance(node, yaml.ScalarNode)
-    if not node.style:
-        return Node(scalar(node.value), place, path, key)
-    text = _whole(node.value)
-    if text is None:
-        issues.append(Issue(place, path, "holds half of a character (a lone surrogate)"))
-    return Node(text, place, path, key)
+        before = data[: error.start].decode()
+        place = Place(before.count("\n") + 1, len(before.rpartition("\n")[2]) + 1, file)
+        message = f"the byte 0x{data[error.start]:02x} is not UTF-8; save the file as UTF-8"
+        issues.append(Issue(place, (), message))
+        if b"\0" in data:  # another encoding altogether
+            raise PipelineError(issues) from None
+        return data.decode(errors="replace").replace("\ufffd", UNREAD)
 
 
 def _whole(text: str) -> str | None:
@@ -183,34 +254,6 @@ def _whole(text: str) -> str | None:
     """
     joined = text.encode("utf-16", "surrogatepass").decode("utf-16", "surrogatepass")
     return None if _HALF.search(joined) else joined
-
-
-def _mapping(node: yaml.MappingNode, file: str, path: tuple[str | int, ...], issues: list[Issue]) -> dict[str, Node]:
-    entries: dict[str, Node] = {}
-    for key, value in node.value:
-        place = _place(key.start_mark, file)
-        if not isinstance(key, yaml.ScalarNode):
-            issues.append(Issue(place, path, "a key must be text, not a list or a mapping"))
-            continue
-        name = _whole(key.value)
-        if name is None:
-            issues.append(Issue(place, path, "a key holds half of a character (a lone surrogate)"))
-        elif not key.style and not isinstance(scalar(name), str):
-            issues.append(
-                Issue(
-                    place,
-                    path,
-                    f"a key must be text; put {name!r} in quotes" if name else "a key is missing before ':'",
-                )
-            )
-        elif name in entries:
-            first = entries[name].key
-            issues.append(
-                Issue(place, (*path, name), f"given twice; the first is on line {first.line if first else 0}")
-            )
-        else:
-            entries[name] = _node(value, file, (*path, name), place, issues)
-    return entries
 
 
 def scalar(text: str) -> str | int | float | bool | None:

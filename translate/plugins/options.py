@@ -232,7 +232,8 @@ def _problem(detail: Any, path: Path, model: type[BaseModel]) -> Problem:
     message = _EXPECTED.get(kind, "").format(**numbers) or detail["msg"].replace("Input should be", "must be")
     if kind == "missing":
         return Problem(path, message)
-    near = suggest(value, _choices(context)) if kind == "literal_error" else ""
+    choices = _choices(context) if kind == "literal_error" else []
+    near = "" if str(value) in choices else suggest(value, choices)
     if kind == "too_short" and context["min_length"] == 1:
         return Problem(path, "must not be empty")
     return Problem(path, f"{message}, not {context.get('actual_length', show(value))}{near}")

@@ -74,10 +74,11 @@ class EvaluateStage(Stage[EvaluateConfig]):
 
     def check(self, parents: Mapping[str, Mapping[str, Any]]) -> Iterable[Problem]:
         faults = {place: unreadable(path) for place, path in files(self.config, self.registry)}
-        wrong = [Problem(("with", *place), fault) for place, fault in faults.items() if fault]
-        yield from wrong
-        if wrong:
-            return  # a metric that cannot be built without its files would say the same in other words
+        for place, fault in faults.items():
+            if fault:
+                yield Problem(("with", *place), fault)
+        # A metric that cannot be built without its files would say the same in other words.
+        unbuilt = {place[1] for place, fault in faults.items() if fault and place[:1] == ("metrics",)}
         images, data = ImagesFacts.of(parents, "images"), DatasetFacts.of(parents, "data")
         if images is None or data is None:
             return
@@ -85,18 +86,25 @@ class EvaluateStage(Stage[EvaluateConfig]):
         if split is None or split not in data.splits:
             split_names = repr(split) if split else "'test' or 'val'"
             yield Problem(("with", "split"), f"the data has no split {split_names}; it has {', '.join(data.splits)}")
-            return
+            split = None
+        yield from self._check_images(images, ImagesFacts.of(parents, "rival"))
+        same, form = images.split == split, form_of(data.sides.get(images.target_side or ""))
+        # Without a split nobody knows what the images are compared with.
+        unpaired = _unpaired(images, data, split) if split else ""
+        outputs = Outputs(form, context=same or split is None, unpaired=unpaired)
+        for i, message in metric_problems(self.config.metrics, data, split, self.registry, outputs):
+            if i not in unbuilt:
+                yield Problem(("with", "metrics", i), message)
+
+    def _check_images(self, images: ImagesFacts, rival: ImagesFacts | None) -> Iterable[Problem]:
         if images.target_side is None:
             yield Problem(("needs", "images"), f"direction {images.direction} imitates no side of the data")
-        rival = ImagesFacts.of(parents, "rival") or images
+        if rival is None:
+            return
         if (rival.split, rival.target_side) != (images.split, images.target_side):
             yield Problem(("needs", "rival"), "the rival's images are of another split, or imitate another side")
         elif rival.from_nothing != images.from_nothing:
             yield Problem(("needs", "rival"), "one of the two was made from nothing, and the other of images")
-        same, form = images.split == split, form_of(data.sides.get(images.target_side or ""))
-        outputs = Outputs(form, context=same, unpaired=_unpaired(images, data, split))
-        for i, message in metric_problems(self.config.metrics, data, split, self.registry, outputs):
-            yield Problem(("with", "metrics", i), message)
 
     def promise(self, parents: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
         return ScoresFacts().to_json()

@@ -80,7 +80,6 @@ class InferStage(Stage[InferConfig]):
         if (c.input is not None) + ("data" in parents) + ("images" in parents) != 1:
             origins = "`needs: {data: ...}`, `needs: {images: ...}` or `input: PATH`"
             yield Problem(("with",), f"infer needs one of {origins}, and only one")
-            return
         if images is not None and c.split is not None:
             yield Problem(("with", "split"), "`split` goes with data; the images bring their own")
         if c.input is not None and not c.input.exists():
@@ -147,7 +146,7 @@ class InferStage(Stage[InferConfig]):
         if not from_data and set(given) != set(route.others):
             listed = ", ".join(input_in_words(name, route.types.get(name)) for name in route.others) or "none"
             yield Problem(("with", "others"), f"{route.name} needs these further inputs: {listed}")
-            return
+            given = {name: value for name, value in given.items() if name in route.others}
         for name, value in given.items():
             kind = route.types.get(name, Image())
             if name not in route.others:
@@ -168,9 +167,10 @@ class InferStage(Stage[InferConfig]):
         if not self.config.options:
             return route
         directions = directions_of(self.registry.get("methods", model.method), model)
-        if route.name not in directions:
+        own = route.own or route.name
+        if own not in directions:
             return route  # the facts are of an earlier version: options are checked when the model is there
-        return with_options(route, directions[route.name], self.config.options)
+        return with_options(route, directions[own], self.config.options)
 
     def promise(self, parents: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
         model = ModelFacts.of(parents, "model")

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Mapping
 from functools import cached_property
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import Field, PositiveFloat, PositiveInt
+from pydantic import Field, PositiveFloat, PositiveInt, field_validator
 
 from translate.contracts import (
     ComponentKind,
@@ -27,11 +28,15 @@ from translate.data.completion import Prepared, complete
 from translate.data.first_look import Impression, impression
 from translate.data.prepare import jobs_of, write_images
 from translate.data.ranges.normalise import NormaliseConfig, unknown_sides
+from translate.data.sources.folders import FileSource
 from translate.data.sources.splits import SplitOptions, SplitSource
 from translate.errors import TranslateError
 from translate.imaging.appearance.handling import Handling, preparing
 from translate.imaging.colour.spaces import Colour
 from translate.plugins.options import files, unreadable
+
+SideName = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9-]*$", max_length=30)]
+"""What a side shows: it becomes a part of the names of directions, and of folders."""
 
 
 class PreprocessConfig(Config):
@@ -53,12 +58,22 @@ class PreprocessConfig(Config):
     """Space that colours are turned into, such as `display-p3`, by the profiles of files; `as-is` keeps their numbers,
     and `null` makes sRGB. The model sees the same space when it converts images."""
     direction: Literal["a_to_b", "b_to_a"] = "a_to_b"
-    """Of paired data: `a_to_b` makes side a the input, `b_to_a` makes it the target."""
+    """Of paired data: `a_to_b` makes side a the input, `b_to_a` makes it the target. The model's direction is called by
+    the same name."""
+    names: dict[Literal["a", "b"], SideName] = {}
+    """What the two sides show: with `{a: map, b: photo}` directions are called `map_to_photo` and `photo_to_map`."""
     tiles: Annotated[int, Field(ge=16)] | None = None
     """Side in pixels of squares that larger images are cut into, after the transforms: those of a row overlap where the
     width is no multiple. All tiles of an image are in one split. `null` keeps images whole."""
     workers: PositiveInt | None = None
     """Threads that decode and write; `null` goes by the cores. It changes speed alone."""
+
+    @field_validator("names")
+    @classmethod
+    def _two_names(cls, names: dict[str, str]) -> dict[str, str]:
+        if names and len(set(names.values())) < 2:
+            raise ValueError("name both sides, `{a: map, b: photo}`, and not alike")
+        return names
 
 
 class PreprocessStage(Stage[PreprocessConfig]):
@@ -75,16 +90,20 @@ class PreprocessStage(Stage[PreprocessConfig]):
 
     def check(self, parents: Mapping[str, Mapping[str, Any]]) -> Iterable[Problem]:
         for position, use in enumerate(self.config.transforms):
-            if self.registry.build(use).random:
-                where = ("with", "transforms", position)
-                yield Problem(where, f"`{use.uses}` draws at random; put it under `augment` of the train stage")
+            where = ("with", "transforms", position)
+            try:
+                if self.registry.build(use).random:
+                    yield Problem(where, f"`{use.uses}` draws at random; put it under `augment` of the train stage")
+            except TranslateError as error:
+                yield Problem(where, str(error))
         for place, path in files(self.config.transforms, self.registry, ("with", "transforms")):
             if fault := unreadable(path):
                 yield Problem(place, fault)
         try:
             facts = self._source().facts()
         except TranslateError as error:
-            yield Problem(("with", "source"), str(error))
+            for line in str(error).splitlines():
+                yield Problem(("with", "source"), line)
             return
         for sentence in self._impression.problems:
             yield Problem(("with", "source"), sentence)
@@ -107,6 +126,16 @@ class PreprocessStage(Stage[PreprocessConfig]):
 
     def promise(self, parents: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
         return self._facts(self._source().facts()).to_json()
+
+    def outlook(self, parents: Mapping[str, Mapping[str, Any]]) -> Mapping[str, Any]:
+        """The counts of images, where they show in a listing of files or in the options."""
+        source: Source[Any] = self.registry.build(self.config.source, seed=self.seed)
+        if not (isinstance(source, FileSource) or self.config.source.uses.startswith("generated-")):
+            return {}
+        source = self._source()
+        facts = source.facts()
+        counts = {split: Counter(record.side for record in source.records(split)) for split in facts.splits}
+        return {"counts": {split: dict(sides) for split, sides in counts.items()}}
 
     def uses(self) -> Iterable[tuple[ComponentKind, str]]:
         """The image formats of the plugins that the pipeline names: what they read depends on their revision."""
@@ -164,6 +193,7 @@ class PreprocessStage(Stage[PreprocessConfig]):
             handling=self._handling(),
             palette=source.palette,
             direction=self.config.direction,
+            names={str(side): name for side, name in self.config.names.items()},
         )
 
     def _report(self, context: StageContext, prepared: Prepared) -> None:

@@ -30,6 +30,7 @@ from translate.storage import checkpoint
 from translate.training.build import build_trainer, check_resumable
 from translate.training.check import component_configs, notes, paths, problems
 from translate.training.config import TrainConfig
+from translate.training.init_weights import is_unfinished
 
 # The imports inside of methods bring torch. Commands that list stages, or plan a pipeline that is up to date, do not
 # wait for it.
@@ -70,7 +71,10 @@ class TrainStage(Stage[TrainConfig]):
             if not unreadable(path):
                 yield path
         if self.config.init.bundle is not None:
-            yield locate(self.config.init.bundle)
+            folder = locate(self.config.init.bundle)
+            yield folder
+            if is_unfinished(self.config.init.bundle):
+                yield folder.parent / checkpoint.FOLDER
 
     def check(self, parents: Mapping[str, Mapping[str, Any]]) -> Iterable[Problem]:
         data, init = DatasetFacts.of(parents, "data"), ModelFacts.of(parents, "init")
@@ -87,7 +91,7 @@ class TrainStage(Stage[TrainConfig]):
         return {"options": options, "losses": losses, "extra_losses": extra}
 
     def notes(self, parents: Mapping[str, Mapping[str, Any]]) -> Iterable[str]:
-        return notes(self.config, self.registry)
+        return notes(self.config, self.registry, DatasetFacts.of(parents, "data"))
 
     def promise(self, parents: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
         method = self.registry.get("methods", self.config.method)

@@ -32,9 +32,14 @@ def track_conversion(
             _send_file(store, file, console)
         store.send([{"e": "end", "status": "done", "t": int(time.time() * 1000)}])
     except UnreachableError as error:
-        console.warn(f"not tracked: {redact(store_uri())}: {error}")
+        console.warn(f"not tracked: {_at(store_uri(), str(error))}")
         return None
     return store.run_id
+
+
+def _at(uri: str, text: str) -> str:
+    """A mistake with the store that it is about, once."""
+    return text if text.startswith(redact(uri)) else f"{redact(uri)}: {text}"
 
 
 def _send_file(store: Store, file: Path, console: Console) -> None:

@@ -11,6 +11,7 @@ from urllib.parse import unquote, urlsplit
 from translate.errors import ConfigError
 from translate.tracking.client import client
 from translate.tracking.database import check_ready
+from translate.tracking.in_words import in_words
 from translate.tracking.moved import follow
 from translate.tracking.redact import redact
 from translate.tracking.store_uri import UnreachableError, database, store_uri
@@ -37,10 +38,9 @@ def fetch_model(ref: str) -> Path:
     except ConfigError:
         raise
     except Exception as error:  # whatever a store raises ends here as one sentence
-        first = redact(str(error)).strip().splitlines()[:1]
-        raise ConfigError(
-            f"{ref}: not found in {redact(store_uri())}: {''.join(first) or type(error).__name__}"
-        ) from error
+        store, words = redact(store_uri()), in_words(error)
+        where = "" if words.startswith(store) else f"not found in {store}: "
+        raise ConfigError(f"{ref}: {where}{words}") from error
 
 
 def _fetch(store: Any, ref: str) -> Path:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from translate.text import legible, number
 from translate.tracking.client import client
 from translate.tracking.database import prepare
+from translate.tracking.in_words import in_words
 from translate.tracking.journal import Event
 from translate.tracking.moved import follow
 from translate.tracking.redact import legible_values, redact
@@ -315,8 +316,7 @@ class _Translated:
     def __exit__(self, kind: Any, error: BaseException | None, traceback: Any) -> None:
         if error is None or isinstance(error, UnreachableError) or not isinstance(error, Exception):
             return
-        first = redact(str(error)).strip().splitlines()[:1]
-        text = first[0][:300] if first else type(error).__name__
+        text = in_words(error)
         if getattr(error, "error_code", None) in REFUSALS or isinstance(error, (TypeError, ValueError)):
             raise _RefusedError(text) from error
         if isinstance(error, ModuleNotFoundError):

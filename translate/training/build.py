@@ -19,14 +19,15 @@ from translate.networks import count_parameters, network_builder
 from translate.seeding import derive
 from translate.training import checkpoint
 from translate.training.best import Best
-from translate.training.config import TrainConfig
+from translate.training.check import length_notes
+from translate.training.config import Length, TrainConfig
 from translate.training.ema import Averages
 from translate.training.engine import Engine
 from translate.training.extra_losses import bind
 from translate.training.init_weights import initialise
 from translate.training.players import make_players
 from translate.training.state import TrainingState
-from translate.training.trainer import Length, Trainer
+from translate.training.trainer import Trainer
 from translate.training.validation import Validator, split_for
 
 
@@ -218,5 +219,8 @@ def _describe(context: StageContext, config: TrainConfig, dataset: Dataset, engi
     images = config.batch_size * config.accumulate
     per_epoch = round(length.whole / config.epochs, 1)
     context.console.say(f"{length.total:,} steps of {images} images, {per_epoch:,g} steps an epoch")
+    counts_of_sides = dataset.facts.counts.get("train")
+    for note in length_notes(config, max(counts_of_sides.values())) if counts_of_sides else ():
+        context.console.say(f"note: {note}")
     context.tracker.tags({"device": context.device, "precision": engine.precision})
     context.tracker.dataset(context.pipeline, context.inputs["data"].hash, dataset.facts.to_json(), "train")

@@ -20,6 +20,7 @@ from translate.contracts import (
     Schedule,
     Sides,
 )
+from translate.contracts.direction import called
 from translate.data.exemplars import unplayed
 from translate.errors import TranslateError
 from translate.inference.degradation import degrades
@@ -27,7 +28,7 @@ from translate.inference.directions import resolve
 from translate.metrics import Outputs, metric_problems
 from translate.plugins.options import KeyProblem, files, unreadable
 from translate.text import suggest
-from translate.training.config import TrainConfig
+from translate.training.config import ExtraLoss, Length, TrainConfig
 from translate.training.extra_losses import binding_problems
 from translate.training.init_weights import bundle_networks, named_networks, pairing
 from translate.training.validation import split_for
@@ -43,15 +44,35 @@ def problems(
         method = registry.get("methods", config.method)
     except TranslateError as error:
         yield Problem(("with", "method"), str(error))
+        yield from _problems_of_any(config, registry, data, init)
         return
     if not method.players:
         other = "train with another method, and start from such a model with `init`"
         yield Problem(("with", "method"), f"{config.method} is for inference alone; {other}")
+        yield from _problems_of_any(config, registry, data, init)
         return
     yield from _method_problems(config, registry, method, directions(config, method, data))
     yield from _init_problems(config, method, init)
     yield from data_problems(config, registry, method, data)
     yield from _extra_loss_problems(config, registry, method)
+
+
+def _problems_of_any(
+    config: TrainConfig, registry: Components, data: DatasetFacts | None, init: ModelFacts | None
+) -> Iterator[Problem]:
+    """Mistakes that show without the method: in files, in extra losses, and in what data and validation need."""
+    yield from _unreadable_files(config, registry)
+    for i, entry in enumerate(config.extra_losses):
+        yield from _extra_loss_options(i, entry, registry)
+    yield from _origin_problems(config, init)
+    yield from _split_problems(config, data)
+    yield from _best_problems(config)
+
+
+def _unreadable_files(config: TrainConfig, registry: Components) -> Iterator[Problem]:
+    for place, path in paths(config, registry).items():
+        if fault := unreadable(path):
+            yield Problem(("with", *place), fault)
 
 
 def component_configs(config: TrainConfig, registry: Components) -> Iterator[tuple[Place, Config]]:
@@ -81,8 +102,10 @@ def paths(config: TrainConfig, registry: Components) -> dict[Place, FilePath]:
     return named
 
 
-def notes(config: TrainConfig, registry: Components) -> Iterator[str]:
-    """Remarks on options that are odd, but not wrong."""
+def notes(config: TrainConfig, registry: Components, data: DatasetFacts | None = None) -> Iterator[str]:
+    """Remarks on options that are odd, but not wrong. `data` has the counts of images, where they are known."""
+    if data is not None and (counts := data.counts.get("train")):
+        yield from length_notes(config, max(counts.values()))
     schedule: Schedule[Any] = registry.build(config.schedule)
     # How many updates there will be is not known before the data is.
     if schedule.config.unit == "epochs" and (note := schedule.note(config.epochs)):
@@ -92,11 +115,32 @@ def notes(config: TrainConfig, registry: Components) -> Iterator[str]:
         yield f"validate.every {every:g} is past {config.epochs} epochs: only the last step validates"
 
 
+def length_notes(config: TrainConfig, images: int) -> Iterator[str]:
+    """Remarks on the length of a training whose larger side has so many images."""
+    per_epoch = max(1, images // config.batch_size)
+    length, asked = Length.of(config, per_epoch), config.max_steps
+    if asked is not None and asked > length.whole:
+        yield (
+            f"max_steps {asked:,} is more than `epochs: {config.epochs}` gives with {images:,} images: the training "
+            f"ends after {length.whole:,} steps; raise `epochs`"
+        )
+    elif asked is not None and asked < length.whole:
+        epoch = -(-asked * config.accumulate // per_epoch)
+        yield f"max_steps {asked:,} ends the training in epoch {epoch:,} of {config.epochs:,}"
+    if config.batch_size > images:
+        yield f"batch_size {config.batch_size:,} is more than the {images:,} images: a batch has some of them twice"
+    if length.validation_every > length.total and config.validation.every <= config.epochs:
+        every = config.validation.every
+        yield f"validate.every {every:g} is past the {length.total:,} steps: only the last step validates"
+
+
 def directions(config: TrainConfig, method: type[Method[Any]], data: DatasetFacts | None) -> Mapping[str, Direction]:
     """The directions under these options for this data; those of the class where the options are wrong."""
     try:
         options = method.Config.model_validate(config.options)
-        return method.directions_with(options, data.spec() if data else None)
+        suits = data is not None and not Sides.of(method.data).mismatch(data.sides)
+        spec = data.spec() if data and suits else None
+        return called(method.directions_with(options, spec), spec)
     except (TranslateError, ValueError):
         return method.directions
 
@@ -108,9 +152,7 @@ def _method_problems(
     name = config.method
     for wrong in registry.check("methods", name, config.options)[1]:
         yield type(wrong)(("with", "options", *wrong.path), wrong.message)
-    for place, path in paths(config, registry).items():
-        if fault := unreadable(path):
-            yield Problem(("with", *place), fault)
+    yield from _unreadable_files(config, registry)
     for loss in config.losses:
         if loss not in method.losses:
             yield KeyProblem(("with", "losses", loss), _unknown(f"{name} has no loss", loss, method.losses))
@@ -125,11 +167,8 @@ def _method_problems(
 
 def _init_problems(config: TrainConfig, method: type[Method[Any]], parent: ModelFacts | None) -> Iterator[Problem]:
     """Two models to start from, or none although networks are named, or no networks in common."""
+    yield from _origin_problems(config, parent)
     init = config.init
-    if init.bundle is not None and parent is not None:
-        yield Problem(("with", "init"), "`needs: {init: ...}` names a model to start from as well; keep one")
-    if init.networks and init.bundle is None and parent is None:
-        yield Problem(("with", "init"), "there is no model to start from: `needs: {init: STAGE}` or `bundle: PATH`")
     if (init.bundle is None) == (parent is None):
         return
     try:
@@ -142,29 +181,32 @@ def _init_problems(config: TrainConfig, method: type[Method[Any]], parent: Model
         yield Problem(("with", "init"), str(error))
 
 
+def _origin_problems(config: TrainConfig, parent: ModelFacts | None) -> Iterator[Problem]:
+    """Two models to start from, or none although networks are named."""
+    init = config.init
+    if init.bundle is not None and parent is not None:
+        yield Problem(("with", "init"), "`needs: {init: ...}` names a model to start from as well; keep one")
+    if init.networks and init.bundle is None and parent is None:
+        yield Problem(("with", "init"), "there is no model to start from: `needs: {init: STAGE}` or `bundle: PATH`")
+
+
 def data_problems(
     config: TrainConfig, registry: Components, method: type[Method[Any]], data: DatasetFacts | None
 ) -> Iterator[Problem]:
     """Data that the method does not train on, and metrics or splits that validation cannot use."""
     declared = Sides.of(method.data)
-    if data and (why := declared.mismatch(data.sides)):
+    yield from _split_problems(config, data)
+    yield from _best_problems(config)
+    if data is None:
+        return
+    if why := declared.mismatch(data.sides):
         message = f"{config.method} trains on {declared.in_words()}, and here is {data.data.in_words()}: {why}"
         yield Problem(("with", "method"), message)
         return
-    if data and "train" not in data.splits:
-        yield Problem(("needs", "data"), f"the data has no split 'train'; it has {', '.join(data.splits)}")
-    validation, best = config.validation, config.keep.best
+    validation = config.validation
     metrics = [use.uses for use in validation.metrics]
-    if best is not None and best not in metrics:
-        yield Problem(("with", "keep", "best"), _unknown("validate.metrics does not name", best, metrics))
-    if data is None:
-        return
     split = split_for(data.splits, validation.split)
     if split is None:
-        if metrics:
-            missing = validation.split or "val or test"
-            message = f"no split to validate on: the data has {', '.join(data.splits)}, not {missing}"
-            yield Problem(("with", "validate"), message)
         return
     scored = validation.directions or tuple(method.directions)[:1]
     known = directions(config, method, data)
@@ -176,13 +218,36 @@ def data_problems(
             return
     outputs = {route.output for route in routes}
     form = next((form for output, form in (("labels", "labels"), ("class", "classes")) if output in outputs), "images")
-    of_metrics = [path for place, path in paths(config, registry).items() if place[:2] == ("validate", "metrics")]
-    if any(map(unreadable, of_metrics)):
-        return  # that is said already, and a metric cannot be built without its files
+    of_metrics = {
+        place: path for place, path in paths(config, registry).items() if place[:2] == ("validate", "metrics")
+    }
+    # That is said already, and a metric cannot be built without its files.
+    unbuilt = {place[2] for place, path in of_metrics.items() if unreadable(path)}
     reasons = (_unpaired(route, data, split) for route in routes)
     about = Outputs(form, context=True, unpaired=next(filter(None, reasons), ""))
     for i, message in metric_problems(validation.metrics, data, split, registry, about):
-        yield Problem(("with", "validate", "metrics", i), message)
+        if i not in unbuilt:
+            yield Problem(("with", "validate", "metrics", i), message)
+
+
+def _split_problems(config: TrainConfig, data: DatasetFacts | None) -> Iterator[Problem]:
+    """Splits of the data that are not there."""
+    if data is None:
+        return
+    if "train" not in data.splits:
+        yield Problem(("needs", "data"), f"the data has no split 'train'; it has {', '.join(data.splits)}")
+    validation = config.validation
+    if (validation.metrics or validation.split) and split_for(data.splits, validation.split) is None:
+        missing = validation.split or "val or test"
+        message = f"no split to validate on: the data has {', '.join(data.splits)}, not {missing}"
+        yield Problem(("with", "validate", "split") if validation.split else ("with", "validate"), message)
+
+
+def _best_problems(config: TrainConfig) -> Iterator[Problem]:
+    """A best checkpoint by a metric that nobody computes."""
+    best, metrics = config.keep.best, [use.uses for use in config.validation.metrics]
+    if best is not None and best not in metrics:
+        yield Problem(("with", "keep", "best"), _unknown("validate.metrics does not name", best, metrics))
 
 
 def _unpaired(route: Route, data: DatasetFacts, split: str) -> str:
@@ -201,16 +266,24 @@ def _extra_loss_problems(config: TrainConfig, registry: Components, method: type
         if entry.player not in method.players:
             message = _unknown(f"{config.method} has no player", entry.player, method.players)
             yield Problem((*at, "player"), message)
-        try:
-            wrong = registry.check("losses", entry.uses, entry.options)[1]
-            term = registry.get("losses", entry.uses)
-        except TranslateError as error:
-            yield Problem((*at, "uses"), str(error))
+        wrong = list(_extra_loss_options(i, entry, registry))
+        yield from wrong
+        if any(problem.path[-1] == "uses" for problem in wrong):
             continue
-        for p in wrong:
-            yield type(p)((*at, "options", *p.path), p.message)
-        for p in binding_problems(method, config.method, entry, term):
+        for p in binding_problems(method, config.method, entry, registry.get("losses", entry.uses)):
             yield type(p)((*at, *p.path), p.message)
+
+
+def _extra_loss_options(i: int, entry: ExtraLoss, registry: Components) -> Iterator[Problem]:
+    """An extra loss of an unknown name, or its wrong options."""
+    at = ("with", "extra_losses", i)
+    try:
+        wrong = registry.check("losses", entry.uses, entry.options)[1]
+    except TranslateError as error:
+        yield Problem((*at, "uses"), str(error))
+        return
+    for p in wrong:
+        yield type(p)((*at, "options", *p.path), p.message)
 
 
 def _unknown(what: str, name: str, choices: Iterable[str]) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -61,8 +62,8 @@ class InitConfig(Config):
     """Weights to start from. Example: `init: runs/faces/train`, or `{bundle: PATH, networks: {G_ab: net}}`."""
 
     bundle: Path | None = None
-    """Folder of a trained model whose weights are taken; `null` takes the stage that `needs: {init: STAGE}` names, if
-    there is one."""
+    """Folder of a trained model whose weights are taken, or of an interrupted training, `runs/NAME/train-1234.partial`,
+    whose last checkpoint is taken; `null` takes the stage that `needs: {init: STAGE}` names, if there is one."""
     networks: dict[str, str] = {}
     """Networks of this method and those of the bundle that they start from: `{G_ab: net}`. Empty: those that both have;
     where there are none, the bundle's only network goes to the only one that this method's directions use."""
@@ -147,3 +148,26 @@ class TrainConfig(Config):
     workers: NonNegativeInt | Literal["auto"] = "auto"
     """Processes that decode and augment images ahead of the training: a number (0: the training's own process), or
     `auto`, which goes by the cores. It changes speed alone."""
+
+
+@dataclass(frozen=True)
+class Length:
+    """How long a training is, in steps: the `whole` of its epochs, and the `total` that `max_steps` leaves of it.
+
+    Schedules run over the whole, so that a training which is cut short has the rates of the long one.
+    """
+
+    whole: int
+    total: int
+    validation_every: int
+
+    @classmethod
+    def of(cls, config: TrainConfig, batches_per_epoch: int) -> Length:
+        """The length for a dataset that fills so many batches; a step takes `accumulate` of them."""
+        whole = max(1, config.epochs * batches_per_epoch // config.accumulate)
+        every = max(1, round(config.validation.every * batches_per_epoch / config.accumulate))
+        return cls(whole, min(whole, config.max_steps or whole), every)
+
+    def validates(self, step: int) -> bool:
+        """Whether a validation is due after this step; it always is after the last one."""
+        return step == self.total or step % self.validation_every == 0

@@ -32,15 +32,18 @@ def binding_problems(
     missing = [argument for argument, needed in takes.items() if needed and argument not in entry.on]
     if missing and entry.on.keys() <= takes.keys():
         yield Problem(("on",), f"{entry.uses} also needs {', '.join(missing)}: `on: {{{missing[0]}: VIEW}}`")
-    if method.views is None or entry.player not in method.players:
+    if method.views is None:
         return
-    views = method.views.get(entry.player, ())
+    views: Sequence[str] = tuple(method.views.get(entry.player, ()))
+    if entry.player not in method.players:  # then a view has to be one of any player
+        views = list(dict.fromkeys(chain.from_iterable(method.views.values())))
     for argument, view in entry.on.items():
         if view not in views:
             others = [player for player, shown in method.views.items() if view in shown]
             elsewhere = f"; it does in those of {', '.join(others)}" if others else ""
             published = f"; there are {', '.join(views) or 'none'}"
-            message = f"{name} publishes no view {view!r} in updates of {entry.player}"
+            where = f" in updates of {entry.player}" if entry.player in method.players else ""
+            message = f"{name} publishes no view {view!r}{where}"
             yield Problem(("on", argument), message + (elsewhere or suggest(view, views) or published))
 
 

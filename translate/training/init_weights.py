@@ -9,11 +9,15 @@ from typing import TYPE_CHECKING, Any
 from translate.contracts import Direction, Method
 from translate.errors import ConfigError, StageError
 from translate.models.bundle import read_bundle, read_facts
+from translate.models.checkpoint_weights import read_weights
 from translate.models.load import locate
 from translate.text import suggest
 
 if TYPE_CHECKING:
     from torch import nn
+
+PARTIAL = ".partial"
+"""The end of the name of a folder in which a stage works."""
 
 
 def initialise(
@@ -21,9 +25,11 @@ def initialise(
 ) -> list[str]:
     """Copies networks of a bundle into `nets`, paired as `pairing` says; returns the names of those that were filled.
 
+    Of a training that was interrupted, named by its `.partial` folder, the last checkpoint counts.
+
     Errors: ConfigError (no pairing), StageError when a network is built otherwise than the bundle's, naming how.
     """
-    bundle = read_bundle(locate(folder))
+    bundle = read_weights(locate(folder), "last") if is_unfinished(folder) else read_bundle(locate(folder))
     pairs = pairing(nets, directions, bundle.facts.networks, named)
     for ours, theirs in pairs.items():
         state, own = bundle.state(theirs), nets[ours].state_dict()
@@ -77,7 +83,12 @@ def named_networks(method: type[Method[Any]]) -> list[str]:
 
 def bundle_networks(folder: Path) -> list[str]:
     """The names of a bundle's networks, without its weights. Errors: as `read_bundle`."""
-    return list(read_facts(locate(folder)).networks)
+    return list(read_facts(locate(folder), unfinished=is_unfinished(folder)).networks)
+
+
+def is_unfinished(folder: Path) -> bool:
+    """Says whether a path is the folder of an interrupted training itself: then that is what somebody means."""
+    return folder.name.endswith(PARTIAL)
 
 
 def _size(state: Mapping[str, Any], key: str) -> str:

@@ -24,34 +24,11 @@ from translate.seeding import derive
 from translate.signals import ending, exit_code, heard
 from translate.training import checkpoint
 from translate.training.best import Best
-from translate.training.config import TrainConfig
+from translate.training.config import Length, TrainConfig
 from translate.training.diagnostics import Diagnostics
 from translate.training.extra_losses import check_met
 from translate.training.state import TrainingState
 from translate.training.validation import Validator
-
-
-@dataclass(frozen=True)
-class Length:
-    """How long a training is, in steps: the `whole` of its epochs, and the `total` that `max_steps` leaves of it.
-
-    Schedules run over the whole, so that a training which is cut short has the rates of the long one.
-    """
-
-    whole: int
-    total: int
-    validation_every: int
-
-    @classmethod
-    def of(cls, config: TrainConfig, batches_per_epoch: int) -> Length:
-        """The length for a dataset that fills so many batches; a step takes `accumulate` of them."""
-        whole = max(1, config.epochs * batches_per_epoch // config.accumulate)
-        every = max(1, round(config.validation.every * batches_per_epoch / config.accumulate))
-        return cls(whole, min(whole, config.max_steps or whole), every)
-
-    def validates(self, step: int) -> bool:
-        """Whether a validation is due after this step; it always is after the last one."""
-        return step == self.total or step % self.validation_every == 0
 
 
 @dataclass(frozen=True)

@@ -15,9 +15,8 @@ import numpy as np
 from translate.contracts import IGNORE
 from translate.data.label_maps.options import LabelOptions
 from translate.errors import DataError
-from translate.imaging.decode import decode
-from translate.imaging.files import contents
 from translate.imaging.image import LIMITS, Image, NoIndicesError
+from translate.imaging.io import contents, decode
 from translate.imaging.palette import Colour
 from translate.imaging.pixels import top
 

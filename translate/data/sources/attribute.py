@@ -12,7 +12,7 @@ from pydantic import Field, model_validator
 
 from translate.contracts import SIDES, Config, DataKind, Record, SourceFacts
 from translate.data.sources.folders import SPLITS, FileSource, P, Picking, existing
-from translate.data.sources.listing import on_disk, read_text, require_folder
+from translate.data.sources.listing import on_disk, read_text, require_folder, require_folders
 from translate.errors import DataError
 from translate.imaging.io import read_samples
 from translate.imaging.pixels import match
@@ -98,9 +98,7 @@ class Attribute(_Attributes[AttributeConfig]):
         return existing({s: (c.root / f"{s}{join}with", c.root / f"{s}{join}without") for s in SPLITS})
 
     def available(self) -> tuple[str, ...]:
-        for both in self.folders().values():
-            for folder in both:
-                require_folder(folder)
+        require_folders(chain.from_iterable(self.folders().values()))
         return tuple(self.folders())
 
     def records(self, split: str) -> Iterator[Record]:

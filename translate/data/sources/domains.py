@@ -10,7 +10,7 @@ from pydantic import model_validator
 
 from translate.contracts import Class, Image, Record, Sides, SourceFacts
 from translate.data.sources.folders import FileSource, Picking
-from translate.data.sources.listing import SPLIT_NAMES, on_disk, require_folder
+from translate.data.sources.listing import SPLIT_NAMES, on_disk, require_folder, require_folders
 from translate.errors import DataError
 from translate.imaging.io import read_samples
 from translate.storage.archives import folders_in
@@ -104,9 +104,7 @@ class Domains(FileSource[DomainsConfig]):
         return names
 
     def available(self) -> tuple[str, ...]:
-        for folders in self.folders.values():
-            for folder in folders.values():
-                require_folder(folder)
+        require_folders(folder for folders in self.folders.values() for folder in folders.values())
         return tuple(split for split in ("train", "val", "test") if split in self.folders)
 
     def facts(self) -> SourceFacts:

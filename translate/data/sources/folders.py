@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal, TypeVar
 from pydantic import NonNegativeInt, model_validator
 
 from translate.contracts import SIDES, Config, DataKind, Record, Source, SourceFacts
-from translate.data.sources.listing import Listing, matched, on_disk, require_folder
+from translate.data.sources.listing import Listing, matched, on_disk, require_folder, require_folders
 from translate.data.sources.patterns import listed_by_pattern, place_of
 from translate.errors import DataError
 from translate.imaging.io import read_samples
@@ -162,9 +162,7 @@ class _TwoFolders(FileSource[F]):
         return existing({s: (c.root / f"{s}{join}A", c.root / f"{s}{join}B") for s in SPLITS})
 
     def available(self) -> tuple[str, ...]:
-        for pair in self.folders().values():
-            for place in pair:
-                require_folder(place_of(place)[0])
+        require_folders(place_of(place)[0] for place in chain.from_iterable(self.folders().values()))
         return tuple(self.folders())
 
     def inputs(self) -> Iterable[Path]:

@@ -15,7 +15,7 @@ from translate.contracts import IGNORE, SIDES, Config, Record, SourceFacts
 from translate.data.label_maps.options import LabelOptions, check_codes
 from translate.data.label_maps.reading import read_labels
 from translate.data.sources.folders import SPLITS, FileSource, Picking, existing
-from translate.data.sources.listing import matched, on_disk, read_text, require_folder
+from translate.data.sources.listing import matched, on_disk, read_text, require_folders
 from translate.data.sources.patterns import place_of
 from translate.errors import DataError
 from translate.imaging.io import read_samples
@@ -86,9 +86,7 @@ class Labelled(FileSource[LabelledConfig]):
         return existing({s: (c.root / s, c.root / f"{s}annot") for s in SPLITS})
 
     def available(self) -> tuple[str, ...]:
-        for pair in self.folders().values():
-            for place in pair:
-                require_folder(place_of(place)[0])
+        require_folders(place_of(place)[0] for place in chain.from_iterable(self.folders().values()))
         return tuple(self.folders())
 
     @cached_property

@@ -45,6 +45,18 @@ def require_folder(folder: Path) -> None:
     raise DataError(f"{folder}: no such folder{_nearby(folder)}")
 
 
+def require_folders(folders: Iterable[Path]) -> None:
+    """Errors: DataError with a line for each folder that is not there."""
+    missing = []
+    for folder in dict.fromkeys(folders):
+        try:
+            require_folder(folder)
+        except DataError as error:
+            missing.append(str(error))
+    if missing:
+        raise DataError("\n".join(missing))
+
+
 def on_disk(paths: Iterable[Path]) -> list[Path]:
     """The paths, each once, with the archive itself in place of a path that leads into one."""
     return list(dict.fromkeys(archive_file(path) or path for path in paths))

@@ -10,7 +10,7 @@ from pydantic import field_validator, model_validator
 
 from translate.contracts import SIDES, Record, SourceFacts
 from translate.data.sources.folders import SPLITS, FileSource, Picking
-from translate.data.sources.listing import on_disk, require_folder
+from translate.data.sources.listing import on_disk, require_folder, require_folders
 from translate.errors import DataError
 from translate.imaging.io import read_samples
 from translate.storage.archives import folder_exists
@@ -67,9 +67,7 @@ class Single(FileSource[SingleConfig]):
     def available(self) -> tuple[str, ...]:
         root = self.config.root
         if root is None:
-            for split in self.config.folders:
-                for place in self.places(split):
-                    require_folder(_split(place)[0])
+            require_folders(_split(place)[0] for split in self.config.folders for place in self.places(split))
             return tuple(self.config.folders)
         require_folder(root)
         if self.places("train") == (root,):

@@ -18,7 +18,7 @@ import numpy as np
 from translate.errors import DamagedError, DataError, UnsupportedError
 from translate.imaging.colour.inks import Inks
 from translate.imaging.formats.codec import Pages
-from translate.imaging.image import Image, Limits
+from translate.imaging.image import Image, Limits, NoIndicesError
 from translate.imaging.image_format import FORMATS
 from translate.imaging.metadata.metadata import Metadata
 
@@ -29,7 +29,7 @@ _START = (
     "import json, sys; sys.path[:] = json.loads(sys.argv[1]); from translate.imaging.guard.worker import serve; serve()"
 )
 
-_ERRORS = {kind.__name__: kind for kind in (DamagedError, UnsupportedError)}
+_ERRORS = {kind.__name__: kind for kind in (DamagedError, UnsupportedError, NoIndicesError)}
 
 STARTING = 60.0
 """Seconds for a worker to start, on a machine with much else to do."""

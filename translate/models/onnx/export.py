@@ -137,7 +137,7 @@ def exported(
     inputs: Mapping[str, Any] = NONE,
 ) -> tuple[bytes, Export]:
     """The content of the file for one direction, after the comparison with torch. Errors: as `export_onnx`."""
-    call = direction if isinstance(direction, DirectionCall) else translator.route(direction).call
+    call = direction if isinstance(direction, DirectionCall) else translator.route(direction).asked
     try:
         plan = planned(translator, call, inputs)
     except ContractError as error:

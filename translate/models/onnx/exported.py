@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 import json
 from collections.abc import Callable, Iterator, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -37,7 +38,7 @@ class Exported(Method[NoOptions]):
 
     def __init__(self, facts: ExportFacts, sessions: Mapping[str, Any]) -> None:
         self.facts, self.sessions = facts, sessions
-        super().__init__(NoOptions(), facts.spec, {})
+        super().__init__(NoOptions(), replace(facts.spec, called={}), {})  # the files know their directions by name
         self.directions = {name: _direction(d) for name, d in facts.directions.items()}
 
     def networks(self, build: Any) -> dict[str, torch.nn.Module]:

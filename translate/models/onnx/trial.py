@@ -70,7 +70,7 @@ def attempt(
     translator: Translator, call: DirectionCall, inputs: Mapping[str, Tensor], draw: Draw, options: Mapping[str, Any]
 ) -> dict[str, Tensor]:
     """All outputs of the method by name for images of a padded size; `options` replace those of the call, unchecked."""
-    chosen = DirectionCall(call, call.options.model_copy(update=dict(options)))
+    chosen = DirectionCall(translator.route(call).call, call.options.model_copy(update=dict(options)))
     result = translator.method.translate(translator.nets, inputs, chosen, draw)
     outputs: dict[str, Tensor] = {MAIN: result} if isinstance(result, Tensor) else dict(result)
     main = translator.route(call).main

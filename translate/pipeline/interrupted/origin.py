@@ -44,8 +44,9 @@ def origin_of(planned: Planned, stage: Stage[Any], inputs: Mapping[str, Artifact
         fixed = [change.text for change in origin.changed if effect(stage.continuable, change) == "structural"]
         if fixed:
             since = f" (since {origin.words})" if origin.interrupted else ""
-            weights = "" if origin.interrupted else _weights_of(origin, stage)
-            refusals.append(f"structural changes need a fresh start: {'; '.join(fixed)}{since}{weights}")
+            refusals.append(
+                f"structural changes need a fresh start: {'; '.join(fixed)}{since}{_weights_of(origin, stage)}"
+            )
             continue
         try:
             if origin.interrupted:
@@ -58,8 +59,9 @@ def origin_of(planned: Planned, stage: Stage[Any], inputs: Mapping[str, Artifact
 
 
 def _weights_of(origin: Origin, stage: Stage[Any]) -> str:
-    """The other way to build on a finished result, where a stage has it."""
-    return f"; `init: {origin.folder.as_posix()}` starts from its weights" if "init" in stage.needs else ""
+    """The other way to build on earlier work, where a stage has it."""
+    whose = "the weights of its last checkpoint" if origin.interrupted else "its weights"
+    return f"; `init: {origin.folder.as_posix()}` starts from {whose}" if "init" in stage.needs else ""
 
 
 def told(origin: Origin, stage: Stage[Any]) -> list[str]:

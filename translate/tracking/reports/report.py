@@ -68,7 +68,7 @@ def _stages(record: Record) -> str:
         notes += [f"{name} {value}" for name, value in stage.notes.items()]
         if not stage.tables:
             singles = ((name, curve) for name, curve in stage.curves.items() if len(curve) == 1)
-            notes += [f"{name} {number(*curve.values())}" for name, curve in singles]
+            notes += [f"{name} {number(next(iter(curve.values())))}" for name, curve in singles]
         rows.append([stage.name, stage.status, _duration(stage.seconds), " · ".join(notes)])
     return f"<section><h2>Stages</h2>{_table(['stage', 'status', 'time', ''], rows)}</section>"
 

@@ -1,0 +1,149 @@
+"""Commands in a real pseudo-terminal, at the widths that people have, and piped."""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+sys.path.insert(0, str(Path(__file__).parents[1] / "tools"))
+
+from terminal import Recording, Screen, record
+
+WIDTHS = (60, 80, 120, 160)
+COMMANDS = {
+    "run": ("run", "slow.yaml"),
+    "check": ("check", "bad.yaml"),
+    "plan": ("plan", "toy.yaml"),
+    "methods": ("methods",),
+    "method": ("methods", "pix2pix"),
+    "help": ("run", "--help"),
+}
+WRONG = "with: {epochs: a-number-that-is-none-at-all, optimizer: {uses: adamm-or-something-else}}"
+SLOW = """\
+version: 1
+name: slow
+tracking: none
+stages:
+  count:
+    uses: slow/count
+"""
+PLUGIN = '''
+"""A plugin whose stage counts slowly, with many losses."""
+import time
+from translate import NoOptions, Stage, hookimpl
+
+class Count(Stage[NoOptions]):
+    name, produces = "count", "scores"
+    def run(self, context):
+        with context.console.progress("count", 12_000, unit="images") as progress:
+            for step in range(40):
+                time.sleep(0.03)
+                losses = {f"adversarial_{i}": 1330.0 / (step + i + 1) for i in range(9)}
+                progress.advance(300, **losses)
+                if step == 20:
+                    context.console.say("half of it is done, and this is a sentence that is too long for one line " * 2)
+        context.console.table("a table", ("metric", "meaning"), [("l1", "words and more words " * 8), ("swd", 1330.0)])
+        return {}
+
+@hookimpl
+def translate_stages():
+    return [Count]
+'''
+
+
+def run_in(folder: Path, arguments: tuple[str, ...], width: int) -> Recording:
+    path = os.pathsep.join([str(folder), *sys.path])
+    command = [sys.executable, "-m", "translate", *arguments]
+    return record(command, width, {"PYTHONPATH": path, "COLUMNS": "", "NO_COLOR": ""}, every=0.05)
+
+
+@pytest.fixture
+def place(work: Path) -> Path:
+    """A folder with pipelines, and the plugin `slow`."""
+    (work / "slow.yaml").write_text(SLOW)
+    (work / "bad.yaml").write_text(
+        (work / "toy.yaml").read_text().replace("{data: prepare}", f"{{data: prepare}}, {WRONG}")
+    )
+    (work / "slow_plugin.py").write_text(PLUGIN)
+    info = work / "slow-0.dist-info"
+    info.mkdir()
+    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: slow\nVersion: 0\n")
+    (info / "entry_points.txt").write_text("[translate]\nslow = slow_plugin\n")
+    return work
+
+
+@pytest.mark.parametrize("width", WIDTHS)
+@pytest.mark.parametrize("name", COMMANDS)
+def test_no_line_is_wider_than_the_terminal(name: str, width: int, place: Path) -> None:
+    shown = run_in(place, COMMANDS[name], width)
+    assert shown.code == (2 if name == "check" else 0), "\n".join(shown.screen)
+    assert shown.wrapped == 0, "\n".join(shown.screen)
+    if name == "check":
+        assert sum(line.startswith("bad.yaml:") for line in shown.screen) == 2
+
+
+@pytest.mark.parametrize("width", WIDTHS)
+def test_bar_and_count_are_seen_all_the_time(width: int, place: Path) -> None:
+    shown = run_in(place, COMMANDS["run"], width)
+    moving = [[line for line in lines if "/12,000 images" in line] for _, lines in shown.frames]
+    seen = [lines[-1] for lines in moving if lines]
+    assert len(seen) > 5
+    counts = {int(match[1].replace(",", "")) for line in seen if (match := re.search(r"([\d,]+)/12,000", line))}
+    assert len(counts) > 5, "it moves"
+    assert all(line.startswith("count ") and re.search(r"[━╸╺]{6}", line) for line in seen)
+    assert all(" left" in line for line in seen if 600 < int(line.split("/")[0].split()[-1].replace(",", "")) < 12_000)
+    assert "adversarial_0" in "\n".join(shown.screen)
+    # What is said meanwhile stands above the bar, which is there once at the end.
+    assert sum("/12,000" in line for line in shown.screen) == 1
+
+
+def test_a_pipe_gets_lines(place: Path) -> None:
+    env = {**os.environ, "PYTHONPATH": os.pathsep.join([str(place), *sys.path])}
+    done = subprocess.run(
+        [sys.executable, "-m", "translate", "run", "slow.yaml"], capture_output=True, text=True, env=env, check=True
+    )
+    assert "\x1b" not in done.stdout + done.stderr
+    lines = [line for line in done.stdout.splitlines() if "/12,000" in line]
+    assert re.match(r"count: 300/12,000 images  [\d,.]+ images/s  0:\d\d left  adversarial_0 1,330  ", lines[0])
+    assert re.match(r"count: 12,000/12,000 images  [\d,.]+ images/s  adversarial_0 33.25  ", lines[-1])
+
+
+def test_the_screen_is_a_terminal() -> None:
+    screen = Screen(10)
+    screen.feed("one\r\ntwo\x1b[1A\r\x1b[2Knew\r\n\x1b[31mred\x1b[0m and more than ten")
+    assert screen.text() == ["new", "red and mo", "re than te", "n"]
+    assert screen.wrapped == 2
+
+
+def command(*arguments: str, **env: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-c", "from translate.cli import main; main(prog_name='translate')", *arguments],
+        capture_output=True,
+        text=True,
+        env={**os.environ, **env},
+        check=False,
+    )
+
+
+def test_quiet_leaves_warnings_and_errors(place: Path) -> None:
+    for arguments in (("--quiet", "run", "toy.yaml"), ("run", "toy.yaml", "-q", "--force", "train")):
+        done = command(*arguments, PYTHONPATH=os.pathsep.join([str(place), *sys.path]))
+        assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+    done = command("check", "bad.yaml", "-q", PYTHONPATH=os.pathsep.join([str(place), *sys.path]))
+    assert done.returncode == 2 and done.stdout == "" and done.stderr.startswith("bad.yaml:")
+
+
+def test_version_in_short() -> None:
+    assert command("-V").stdout == command("--version").stdout
+
+
+@pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
+def test_completion_of_shells(shell: str) -> None:
+    assert "_translate" in command(_TRANSLATE_COMPLETE=f"{shell}_source").stdout
+    words = {"COMP_WORDS": "translate conv", "COMP_CWORD": "1" if shell != "fish" else "conv"}
+    assert "convert" in command(_TRANSLATE_COMPLETE=f"{shell}_complete", **words).stdout

@@ -1,0 +1,84 @@
+"""Notes on the length of a training: in `check` as soon as the images can be counted, and when it begins."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from translate.console import PlainConsole
+from translate.pipeline import check, run
+from translate.training.check import length_notes
+from translate.training.config import TrainConfig
+
+
+def config(**options: Any) -> TrainConfig:
+    return TrainConfig.model_validate({"method": "pix2pix", **options})
+
+
+@pytest.mark.parametrize(
+    ("options", "notes"),
+    [
+        ({"epochs": 2}, []),
+        ({"epochs": 2, "max_steps": 24}, []),
+        (
+            {"epochs": 2, "max_steps": 5000},
+            [
+                "max_steps 5,000 is more than `epochs: 2` gives with 12 images: the training ends after 24 steps; "
+                "raise `epochs`"
+            ],
+        ),
+        ({"epochs": 9, "max_steps": 13}, ["max_steps 13 ends the training in epoch 2 of 9"]),
+        ({"epochs": 9, "max_steps": 13, "accumulate": 2}, ["max_steps 13 ends the training in epoch 3 of 9"]),
+        (
+            {"epochs": 9, "batch_size": 16, "max_steps": 9},
+            ["batch_size 16 is more than the 12 images: a batch has some of them twice"],
+        ),
+        (
+            {"epochs": 9, "max_steps": 13, "validate": {"every": 3}},
+            [
+                "max_steps 13 ends the training in epoch 2 of 9",
+                "validate.every 3 is past the 13 steps: only the last step validates",
+            ],
+        ),
+    ],
+)
+def test_notes_on_a_length(options: dict[str, Any], notes: list[str]) -> None:
+    assert list(length_notes(config(**options), 12)) == notes
+
+
+class Heard(PlainConsole):
+    """A console that remembers."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.lines: list[str] = []
+
+    def say(self, text: str) -> None:
+        self.lines.append(text)
+
+
+def test_check_and_run_say_them(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    source = {"uses": "generated-maps", "kind": "paired", "size": 32, "train": 3, "test": 1}
+    tiny = {
+        "generator": {"uses": "unet", "levels": 3, "filters": 4},
+        "discriminator": {"uses": "patchgan", "filters": 4},
+    }
+    train = {"method": "pix2pix", "options": tiny, "epochs": 1, "max_steps": 7, "workers": 0}
+    file = {
+        "version": 1,
+        "name": "long",
+        "tracking": "none",
+        "stages": {
+            "prepare": {"uses": "preprocess", "with": {"source": source}},
+            "train": {"uses": "train", "needs": {"data": "prepare"}, "with": train},
+        },
+    }
+    note = "max_steps 7 is more than `epochs: 1` gives with 3 images: the training ends after 3 steps; raise `epochs`"
+    assert check(file) == [f"train: {note}"], "counted by the options"
+    heard = Heard()
+    run(file, device="cpu", console=heard)
+    assert f"note: {note}" in heard.lines
+    assert check(file) == [f"train: {note}"], "counted when it was prepared"
