@@ -12,6 +12,7 @@ import importlib
 import shutil
 import sys
 import tempfile
+import threading
 import time
 import traceback
 from collections import Counter
@@ -19,7 +20,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
-from kinds.lab import CASES, Case, Check, Lab, cases_folder, write_plugin
+from kinds.lab import CASES, Case, Check, Lab, Starter, cases_folder, write_plugin
 
 KINDS = (
     "originals",
@@ -35,7 +36,10 @@ KINDS = (
     "python_images",
     "networks",
     "masks",
+    "datasets",
     "training",
+    "hanging",
+    "tracking",
 )
 FURTHER = 3
 """Inputs of each script's kind that stand here beside it."""
@@ -61,11 +65,23 @@ def load(kinds: tuple[str, ...] = KINDS) -> list[Case]:
     return [case for kind in kinds for case in CASES if case.kind == kind]
 
 
-def run(case: Case, folder: Path, models: Path, scripts: Path | None) -> Result:
+LOCAL = threading.local()
+"""Holds the starter of each thread: `LOCAL.starter`."""
+
+
+def starter(models: Path) -> Starter:
+    """The process that starts commands for this thread."""
+    if not hasattr(LOCAL, "starter"):
+        LOCAL.starter = Starter(Lab(models, models, None).environment())
+    made: Starter = LOCAL.starter
+    return made
+
+
+def run(case: Case, folder: Path, models: Path, scripts: Path | None, fresh: bool) -> Result:
     """Runs one case in a folder of its own, which goes afterwards where all was right."""
     place = folder / f"{case.kind}-{case.name}"
     place.mkdir(parents=True)
-    lab, start = Lab(place, models, scripts), time.monotonic()
+    lab, start = Lab(place, models, scripts, None if fresh else starter(models)), time.monotonic()
     try:
         case.run(lab)
     except Exception as error:
@@ -82,7 +98,9 @@ def line(result: Result) -> str:
     case = result.case
     got = "; ".join(dict.fromkeys(f"{check.what}: {check.got}" for check in result.checks if check.right))
     mark = "right" if result.right else "WRONG"
-    rows = [f"| {mark} | {case.kind} | {case.script or case.name} | {case.expected} | {got[:160]} | {result.seconds:.1f} |"]
+    rows = [
+        f"| {mark} | {case.kind} | {case.script or case.name} | {case.expected} | {got[:160]} | {result.seconds:.1f} |"
+    ]
     for check in result.checks:
         if not check.right:
             rows.append(f"|       |  |  | {check.what}: {check.expected} | {check.got[:300]} |  |")
@@ -109,6 +127,9 @@ def main() -> int:
     parser.add_argument("--cases", type=Path, help="the folder of the scripts; default: $TRANSLATE_TEST_CASES")
     parser.add_argument("--kind", action="append", choices=KINDS, help="a kind; default: all")
     parser.add_argument("--only", default="", help="a word in the names of cases")
+    parser.add_argument(
+        "--fresh", action="store_true", help="each command from its start; default: forks of one process"
+    )
     parser.add_argument("--jobs", type=int, default=2, help="cases at a time")
     parser.add_argument("--work", type=Path, help="where to work; what was wrong stays there")
     options = parser.parse_args()
@@ -123,7 +144,7 @@ def main() -> int:
     print("| | kind | case | expected | got | seconds |\n|---|---|---|---|---|---|")
     results = []
     with ThreadPoolExecutor(options.jobs) as pool:
-        for result in pool.map(lambda case: run(case, folder, folder / "models", scripts), cases):
+        for result in pool.map(lambda case: run(case, folder, folder / "models", scripts, options.fresh), cases):
             print(line(result), flush=True)
             results.append(result)
     wrong = sum(not result.right for result in results)

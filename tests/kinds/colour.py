@@ -1,4 +1,5 @@
-"""Colours: networks see sRGB whatever space a file is in, and the output looks like the input in the space of the input."""
+"""Colours: networks see sRGB whatever space a file is in, and the output looks like the input in the space of the
+input."""
 
 from __future__ import annotations
 
@@ -54,9 +55,8 @@ def profile(name: str) -> bytes:
         tags[letter + b"TRC"] = b"curv" + bytes(4) + struct.pack(">IH", 1, round(gamma * 256))
     table, body = struct.pack(">I", len(tags)), b""
     for key, value in tags.items():
-        value += bytes(-len(value) % 4)
         table += key + struct.pack(">II", 132 + 12 * len(tags) + len(body), len(value))
-        body += value
+        body += value + bytes(-len(value) % 4)
     head = b"lcms" + struct.pack(">I", 0x02400000) + b"mntrRGB XYZ " + bytes(12) + b"acsp" + bytes(28)
     head += fixed(*D50) + bytes(48)
     return struct.pack(">I", 4 + len(head) + len(table) + len(body)) + head + table + body
@@ -101,7 +101,11 @@ def wide_gamut(lab: Lab) -> None:
         wanted = in_space(255 - from_space(before, space), space)
         lab.near(f"negative of {name}", wanted, read(lab.folder / "out" / name), 2)
         with Image.open(root / name) as one, Image.open(lab.folder / "out" / name) as two:
-            lab.check(f"profile of {name}", "kept", "kept" if two.info.get("icc_profile") == one.info["icc_profile"] else "lost")
+            lab.check(
+                f"profile of {name}",
+                "kept",
+                "kept" if two.info.get("icc_profile") == one.info["icc_profile"] else "lost",
+            )
 
 
 def adobe(lab: Lab) -> Array:

@@ -1,4 +1,5 @@
-"""Damaged, unsupported and odd are three things: what every viewer shows is read, and ancillary data decide about no pixel."""
+"""Damaged, unsupported and odd are three things: what every viewer shows is read, and ancillary data decide about no
+pixel."""
 
 from __future__ import annotations
 
@@ -88,7 +89,11 @@ def broken_tiff_and_jpeg_metadata(lab: Lab) -> None:
     (lab.folder / "in").mkdir()
     save(lab.folder / "in/a.jpg", pixels, quality=95, exif=b"Exif\0\0II*\0\xff\xff\xff\xff" + b"\xff" * 40)
     save(lab.folder / "in/b.webp", pixels, lossless=True, exif=b"garbage that is no TIFF")
-    odd: list[Any] = [(34735, "H", 3, (1, 2, 3), True), (700, "B", 5, b"\xff\0\xff\0\xff", True), (42112, "s", 0, "<Bad", True)]
+    odd: list[Any] = [
+        (34735, "H", 3, (1, 2, 3), True),
+        (700, "B", 5, b"\xff\0\xff\0\xff", True),
+        (42112, "s", 0, "<Bad", True),
+    ]
     tifffile.imwrite(lab.folder / "in/c.tif", pixels, photometric="rgb", metadata=None, extratags=odd)
     lab.works(lab.convert("in", "out"))
     for name in ("a.jpg", "b.webp", "c.tif"):
@@ -97,7 +102,8 @@ def broken_tiff_and_jpeg_metadata(lab: Lab) -> None:
 
 @case(of=PROFILE)
 def bombs_of_text(lab: Lab) -> None:
-    """A text of 200 MB in 200 kB, and a profile of the same, are refused or passed over within seconds and little memory."""
+    """A text of 200 MB in 200 kB, and a profile of the same, are refused or passed over within seconds and little
+    memory."""
     pixels = noise(16, 16)
     packed = zlib.compress(bytes(200_000_000), 9)
     (lab.folder / "in").mkdir()
@@ -206,7 +212,10 @@ def interlaced_and_palette(lab: Lab) -> None:
     """A PNG in passes (Adam7) and one of a palette with fewer colours than 256 come back."""
     pixels = noise(37, 53)
     (lab.folder / "in").mkdir()
-    passes, rows = ((0, 0, 8, 8), (0, 4, 8, 8), (4, 0, 8, 4), (0, 2, 4, 4), (2, 0, 4, 2), (0, 1, 2, 2), (1, 0, 2, 1)), b""
+    passes, rows = (
+        ((0, 0, 8, 8), (0, 4, 8, 8), (4, 0, 8, 4), (0, 2, 4, 4), (2, 0, 4, 2), (0, 1, 2, 2), (1, 0, 2, 1)),
+        b"",
+    )
     for y, x, down, right in passes:
         for row in pixels[y::down, x::right]:
             rows += b"\0" + row.tobytes() if row.size else b""

@@ -15,7 +15,7 @@ from kinds.lab import Lab, case
 RAMP, TWELVE, GREY = "deep_ramp.py", "twelve_bit.py", "grey_sr.py"
 
 
-@case(script=RAMP, quick=True)
+@case(script=RAMP)
 def deep_ramp(lab: Lab) -> None:
     """Through an identity all 65,536 levels of a ramp come back, as PNG, TIFF and float32, within a step."""
     root = lab.script(RAMP)
@@ -24,7 +24,9 @@ def deep_ramp(lab: Lab) -> None:
     for name in ("ramp.png", "ramp.tif"):
         after = read(lab.folder / "out" / name)
         lab.near(name, wanted, after, 1)
-        lab.check(f"levels of {name}", "65,536, or nearly", f"{len(np.unique(after)):,}", len(np.unique(after)) > 65_000)
+        lab.check(
+            f"levels of {name}", "65,536, or nearly", f"{len(np.unique(after)):,}", len(np.unique(after)) > 65_000
+        )
     lab.near("ramp_f32.tif", wanted / 65535, read(lab.folder / "out/ramp_f32.tif"), 1 / 65535)
 
 
@@ -55,7 +57,8 @@ def deep_grey(lab: Lab) -> None:
 
 @case(of=RAMP)
 def floats_of_any_range(lab: Lab) -> None:
-    """Heights in metres, as floats from 12 to 8,848: a model of photos asks what is white, and with --white they come back."""
+    """Heights in metres, as floats from 12 to 8,848: a model of photos asks what is white, and with --white they come
+    back."""
     heights = np.linspace(12, 8848, 64 * 64, dtype=np.float32).reshape(64, 64)
     (lab.folder / "in").mkdir()
     tifffile.imwrite(lab.folder / "in/a.tif", heights, metadata=None)
@@ -66,7 +69,8 @@ def floats_of_any_range(lab: Lab) -> None:
 
 @case(of=RAMP)
 def half_floats_and_signed(lab: Lab) -> None:
-    """float16, float64, int16 and uint32 are read; what comes out has the same values in its own steps, or says why not."""
+    """float16, float64, int16 and uint32 are read; what comes out has the same values in its own steps, or says why
+    not."""
     (lab.folder / "in").mkdir()
     unit = np.linspace(0, 1, 4096).reshape(64, 64)
     tifffile.imwrite(lab.folder / "in/f16.tif", unit.astype(np.float16), metadata=None)
@@ -89,7 +93,8 @@ def deep_through_python(lab: Lab) -> None:
 
 @case(script=TWELVE, quick=True)
 def twelve_bit(lab: Lab) -> None:
-    """White at 4,095, from the file's tags: the negative is 4,095 minus the counts; of those scaled by 16 it is 65,535 minus."""
+    """White at 4,095, from the file's tags: the negative is 4,095 minus the counts; of those scaled by 16 it is
+    65,535 minus."""
     root = lab.script(TWELVE)
     lab.works(lab.convert(root, lab.folder / "out", channels=1, direction="negative"))
     counts = read(root / "counts.tif").astype(int)
@@ -159,9 +164,10 @@ def twelve_bits_packed(lab: Lab) -> None:
     lab.near("a.tif", 1 - counts / 4095, after / white, 1 / 4095)
 
 
-@case(script=GREY, quick=True)
+@case(script=GREY)
 def grey_sr(lab: Lab) -> None:
-    """Grey scans through a colour model of super-resolution come out four times as large, grey in all channels, 16 bits deep."""
+    """Grey scans through a colour model of super-resolution come out four times as large, grey in all channels, 16
+    bits deep."""
     root = lab.script(GREY)
     lab.works(lab.convert(root, lab.folder / "out", direction="four_times"))
     y, x = np.mgrid[:48, :64]

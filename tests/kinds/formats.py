@@ -35,7 +35,7 @@ def stays(lab: Lab, source: Path, output: Path, step: float = 1) -> None:
         lab.near(path.name, one, two, 16 if lossy else step if one.dtype.kind == "u" else 1e-6)
 
 
-@case(script=TIFF, quick=True)
+@case(script=TIFF)
 def tiff_compressions(lab: Lab) -> None:
     """TIFF of every compression that tifffile writes comes back with its values, 8, 16 and 32 bits deep."""
     root = lab.script(TIFF)
@@ -98,7 +98,7 @@ def tiff_colours(lab: Lab) -> None:
     lab.near("palette.tif", (table[:, index] >> 8).transpose(1, 2, 0), read(lab.folder / "out/palette.png")[..., :3], 1)
 
 
-@case(script=JPEG, quick=True)
+@case(script=JPEG)
 def odd_jpegs(lab: Lab) -> None:
     """Every JPEG looks as PIL or imagecodecs shows it, within the loss of JPEG."""
     root = lab.script(JPEG)
@@ -106,7 +106,12 @@ def odd_jpegs(lab: Lab) -> None:
     for path in sorted(root.glob("*.jpg")):
         after = lab.folder / "out" / path.name
         if not after.exists():
-            lab.check(path.name, "converted", f"missing: {lab.rows(lab.folder / 'out').get(path.name, {}).get('reason')}", False)
+            lab.check(
+                path.name,
+                "converted",
+                f"missing: {lab.rows(lab.folder / 'out').get(path.name, {}).get('reason')}",
+                False,
+            )
             continue
         if path.stem == "lossless":
             deep = imagecodecs.ljpeg_decode(path.read_bytes()).astype(float) / 4095
@@ -115,7 +120,11 @@ def odd_jpegs(lab: Lab) -> None:
             got = got[..., 0] if got.ndim == 3 else got
             lab.near(path.name, deep, got / top, 8 / 255)
             continue
-        seen = np.asarray(imagecodecs.jpeg8_decode(path.read_bytes(), outcolorspace="rgb")) if path.stem == "lossless8" else None
+        seen = (
+            np.asarray(imagecodecs.jpeg8_decode(path.read_bytes(), outcolorspace="rgb"))
+            if path.stem == "lossless8"
+            else None
+        )
         if seen is None:
             with Image.open(path) as image:
                 seen = np.asarray(image.convert("RGB"))
@@ -166,9 +175,10 @@ def jpeg_of_twelve_bits(lab: Lab) -> None:
     lab.near("a.jpg", deep / 4095, after, 16 / 4095)
 
 
-@case(script=DICOM, quick=True)
+@case(script=DICOM)
 def dicom(lab: Lab) -> None:
-    """Heads of DICOM files without a picture are called by that name, whatever their suffix; none is dropped in silence."""
+    """Heads of DICOM files without a picture are called by that name, whatever their suffix; none is dropped in
+    silence."""
     root = lab.script(DICOM)
     done = lab.convert(root, lab.folder / "out")
     lab.refused(done, "dicom", "scan.dcm", "IM000001", "scan.png")
@@ -191,7 +201,10 @@ def scan(path: Path, pixels: Array, **elements: Any) -> None:
     if pixels.ndim == 3:
         data.PlanarConfiguration = 0
     data.BitsAllocated = 8 * pixels.dtype.itemsize
-    data.BitsStored, data.HighBit = elements.pop("bits", data.BitsAllocated), elements.pop("bits_high", data.BitsAllocated) - 1
+    data.BitsStored, data.HighBit = (
+        elements.pop("bits", data.BitsAllocated),
+        elements.pop("bits_high", data.BitsAllocated) - 1,
+    )
     data.PixelRepresentation = 0
     for name, value in elements.items():
         setattr(data, name, value)
@@ -236,7 +249,7 @@ def dicom_inverted(lab: Lab) -> None:
     lab.near("a.dcm", 255 - grey, read(lab.folder / "out/a.png"), 1)
 
 
-@case(script=SUFFIX, quick=True)
+@case(script=SUFFIX)
 def suffixes(lab: Lab) -> None:
     """Each JPEG, BMP, PNG and TIFF is found by its content under any name; what is no picture is counted by name."""
     root = lab.script(SUFFIX)
@@ -248,7 +261,9 @@ def suffixes(lab: Lab) -> None:
             lab.check(path.name, "done", f"{row['status']}", row["status"] == "done")
             if row["status"] == "done":
                 with Image.open(path) as one, Image.open(lab.folder / "out" / row["output"]) as two:
-                    lab.near(f"values of {path.name}", np.asarray(one.convert("RGB")), np.asarray(two.convert("RGB")), 16)
+                    lab.near(
+                        f"values of {path.name}", np.asarray(one.convert("RGB")), np.asarray(two.convert("RGB")), 16
+                    )
     lab.orderly(done)
 
 
@@ -285,7 +300,8 @@ def text_called_png(lab: Lab) -> None:
 
 @case(of=SUFFIX)
 def output_of_every_format(lab: Lab) -> None:
-    """OUTPUT `x.avif`, `x.jxl`, `x.jp2`, `x.webp`, `x.qoi`, `x.ppm`, `x.bmp` is a file of that format, which others decode."""
+    """OUTPUT `x.avif`, `x.jxl`, `x.jp2`, `x.webp`, `x.qoi`, `x.ppm`, `x.bmp` is a file of that format, which others
+    decode."""
     colour = waves(32, 48)
     save(lab.folder / "a.png", colour)
     for suffix, step in (("avif", 40), ("jxl", 60), ("jp2", 40), ("webp", 40), ("qoi", 0), ("ppm", 0), ("bmp", 0)):
@@ -308,7 +324,8 @@ def output_of_every_format(lab: Lab) -> None:
 
 @case(of=SUFFIX)
 def inputs_of_new_formats(lab: Lab) -> None:
-    """HEIC, AVIF, JPEG XL, JPEG 2000, JPEG-LS, JPEG XR, QOI, PPM, PGM of 16 bits, PFM, HDR and EXR come in with their values."""
+    """HEIC, AVIF, JPEG XL, JPEG 2000, JPEG-LS, JPEG XR, QOI, PPM, PGM of 16 bits, PFM, HDR and EXR come in with their
+    values."""
     colour, deep = noise(32, 48), noise(32, 48, 1, np.uint16)
     folder = lab.folder / "in"
     folder.mkdir()
@@ -341,9 +358,10 @@ def inputs_of_new_formats(lab: Lab) -> None:
     lab.near("h.pgm", deep, after if after.ndim == 2 else after[..., 0], 1)
 
 
-@case(script=WEBP, quick=True)
+@case(script=WEBP)
 def wide_webp(lab: Lab) -> None:
-    """A strip that is too tall for WebP at four times the size is refused from its header, with the limit and the way out."""
+    """A strip that is too tall for WebP at four times the size is refused from its header, with the limit and the way
+    out."""
     root = lab.script(WEBP)
     done = lab.convert(root, lab.folder / "out", direction="four_times")
     lab.refused(done, "page.webp", "16,383")

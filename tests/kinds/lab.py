@@ -8,6 +8,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -96,13 +97,50 @@ def case(
     return enter
 
 
+class Starter:
+    """A process that starts commands without the second or two that imports take; see `kinds.starter`."""
+
+    def __init__(self, environment: dict[str, str]) -> None:
+        command = [sys.executable, "-P", str(HERE / "starter.py")]
+        pipes: dict[str, Any] = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True}
+        self._process = subprocess.Popen(command, env=environment, **pipes)
+        self._files = Path(tempfile.mkdtemp(prefix="starter-"))
+        self._answer()
+
+    def _answer(self) -> str:
+        line = str(self._process.stdout.readline())
+        if not line:
+            raise RuntimeError("the process that starts commands has ended")
+        return line
+
+    def run(self, argv: list[str], stdin: bytes, cwd: Path, env: dict[str, str], seconds: float) -> Done:
+        """Runs `translate ARGV` until it ends, or for so many seconds."""
+        paths = {name: self._files / name for name in ("in", "out", "err")}
+        for name, path in paths.items():
+            path.write_bytes(stdin if name == "in" else b"")
+        call = {"argv": argv, "cwd": str(cwd), "env": env, "seconds": seconds}
+        call |= {name: str(path) for name, path in paths.items()}
+        self._process.stdin.write(json.dumps(call) + "\n")
+        self._process.stdin.flush()
+        code = int(self._answer())
+        out, err = (paths[name].read_text("utf-8", "replace") for name in ("out", "err"))
+        return Done(code, out, err)
+
+    def close(self) -> None:
+        """Ends the process."""
+        self._process.stdin.close()
+        self._process.wait()
+        shutil.rmtree(self._files)
+
+
 @dataclass
 class Lab:
-    """The place of one case. `models` holds the folders of models that change nothing, and the plugin of their method."""
+    """The place of one case. `models` holds models that change nothing, and the plugin of their method."""
 
     folder: Path
     models: Path
     scripts: Path | None
+    starter: Starter | None = None
     checks: list[Check] = field(default_factory=list)
     seconds: float = 180
 
@@ -143,9 +181,15 @@ class Lab:
             code = 124
         return Done(code, out.decode("utf-8", "replace"), err.decode("utf-8", "replace"))
 
-    def translate(self, *argv: str | Path | bytes, **options: Any) -> Done:
+    def translate(
+        self, *argv: str | Path | bytes, stdin: bytes = b"", cwd: Path | None = None, seconds: float = 0, **env: str
+    ) -> Done:
         """Runs `translate ARGV`."""
-        return self.command(sys.executable, "-P", "-m", "translate", *argv, **options)
+        if self.starter is None:
+            start = (sys.executable, "-P", "-m", "translate")
+            return self.command(*start, *argv, stdin=stdin, cwd=cwd, seconds=seconds, **env)
+        texts = [os.fsdecode(each) for each in argv]
+        return self.starter.run(texts, stdin, cwd or self.folder, self.environment(**env), seconds or self.seconds)
 
     def convert(self, *argv: str | Path | bytes, channels: int = 3, direction: str = "copy", **options: Any) -> Done:
         """Runs `translate convert ARGV` with the model that changes nothing."""
@@ -199,7 +243,9 @@ class Lab:
     def orderly(self, done: Done) -> None:
         """Notes that a command ended by itself and without a traceback."""
         orderly = "Traceback" not in done.text and done.code not in (124, 137, -9)
-        self.check("ends in order", "no traceback", "in order" if orderly else f"code {done.code}: {done.last}", orderly)
+        self.check(
+            "ends in order", "no traceback", "in order" if orderly else f"code {done.code}: {done.last}", orderly
+        )
 
     def works(self, done: Done) -> None:
         """Notes that a command ended with 0."""

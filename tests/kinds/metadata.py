@@ -150,7 +150,7 @@ def tiled_and_compressed_ground(lab: Lab) -> None:
     lab.check("place", (0.5, 0.5, 0.0), tuple(tags(lab.folder / "out/a.tif").get(33550, ())))
 
 
-@case(script=RESOLUTION, quick=True)
+@case(script=RESOLUTION)
 def resolution(lab: Lab) -> None:
     """300 dpi, date, artist and place are in the outputs of JPEG, PNG, TIFF and WebP as they were in the inputs."""
     root = lab.script(RESOLUTION)

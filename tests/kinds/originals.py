@@ -14,9 +14,9 @@ from kinds.lab import Lab, case
 LINKED, OWN, TWICE = "linked_output.py", "own_files.py", "single_twice.py"
 
 
-@case(script=LINKED, quick=True)
+@case(script=LINKED)
 def linked_output(lab: Lab) -> None:
-    """A folder of OUTPUT that is a link into INPUT: the photo stays, and the refusal says where the output would lie."""
+    """A folder of OUTPUT that is a link into INPUT: the photo stays, and the refusal names the output."""
     root = lab.script(LINKED)
     with lab.unchanged(root / "in"):
         lab.refused(lab.convert(root / "in", root / "out", "--overwrite", direction="negative"), "a.png")
@@ -85,7 +85,7 @@ def file_link_outside(lab: Lab) -> None:
 @case(of=LINKED)
 def output_is_a_link_to_input(lab: Lab) -> None:
     """OUTPUT itself is a link to INPUT: it is refused."""
-    source, output = tree(lab)
+    source, _ = tree(lab)
     link = lab.folder / "elsewhere"
     link.symlink_to(source)
     with lab.unchanged(source):
@@ -95,7 +95,7 @@ def output_is_a_link_to_input(lab: Lab) -> None:
 @case(of=LINKED)
 def one_image_into_a_link_to_itself(lab: Lab) -> None:
     """A single OUTPUT that is a link to the photo: the photo stays."""
-    source, output = tree(lab)
+    source, _ = tree(lab)
     link = lab.folder / "b.png"
     link.symlink_to("in/sub/a.png")
     with lab.unchanged(source):
@@ -124,7 +124,7 @@ def two_inputs_one_overwrites_the_other(lab: Lab) -> None:
             (lab.folder / "out" / name).unlink(missing_ok=True)
 
 
-@case(script=OWN, quick=True)
+@case(script=OWN)
 def own_files(lab: Lab) -> None:
     """An address book called contact.html in OUTPUT stays, and the picture is converted."""
     root = lab.script(OWN)
@@ -218,7 +218,7 @@ def own_rows_are_a_link(lab: Lab) -> None:
     lab.same_file("rows", lab.folder / "rows", b"mine\n")
 
 
-@case(script=TWICE, quick=True)
+@case(script=TWICE)
 def single_twice(lab: Lab) -> None:
     """Another picture for an OUTPUT that is there: not made, said why, and no exit code 0."""
     root = lab.script(TWICE)
@@ -258,7 +258,8 @@ def single_other_settings(lab: Lab) -> None:
 
 @case(of=TWICE)
 def single_into_a_folder_twice(lab: Lab) -> None:
-    """Two pictures of one name from two folders, one after the other into one folder: the second is not lost in silence."""
+    """Two pictures of one name from two folders, one after the other into one folder: the second is not lost in
+    silence."""
     for folder, value in (("one", 30), ("two", 220)):
         save(lab.folder / folder / "a.png", plain(value))
     (lab.folder / "out").mkdir()

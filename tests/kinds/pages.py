@@ -75,7 +75,7 @@ def pages_of_a_scan_are_refused_by_name(lab: Lab) -> None:
     lab.refused(lab.convert("in", "out"), "a.tif", "--pages all")
 
 
-@case(script=ONE, quick=True)
+@case(script=ONE)
 def imagej_one_directory(lab: Lab) -> None:
     """All five planes of a stack under one directory come out with --pages all, and without it the file is refused."""
     root = lab.script(ONE)

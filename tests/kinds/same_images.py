@@ -15,7 +15,8 @@ NAME = "same_images"
 
 
 class Same(Method[Config]):
-    """A 1 x 1 convolution that is the identity, as it is (`copy`), twice as large (`twice`) and turned round (`negative`)."""
+    """A 1 x 1 convolution that is the identity, as it is (`copy`), twice as large (`twice`) and turned round
+    (`negative`)."""
 
     name = NAME
     data = "single"

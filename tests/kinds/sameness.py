@@ -12,7 +12,7 @@ from kinds.lab import Lab, case
 OLDER, FIXED = "older_replacement.py", "fixed_file.py"
 
 
-@case(script=OLDER, quick=True)
+@case(script=OLDER)
 def older_replacement(lab: Lab) -> None:
     """A picture that was replaced by another one of an older time is converted again."""
     root = lab.script(OLDER)
@@ -84,7 +84,8 @@ def nothing_to_do(lab: Lab) -> None:
 
 @case(of=OLDER)
 def copied_folder(lab: Lab) -> None:
-    """The whole project is copied with new times (cp -r): the outputs are up to date, or the refusal names both folders."""
+    """The whole project is copied with new times (cp -r): the outputs are up to date, or the refusal names both
+    folders."""
     photo(lab, 20, 1_600_000_000)
     lab.works(lab.convert("in", "out"))
     shutil.copytree(lab.folder / "in", lab.folder / "copy/in", copy_function=shutil.copyfile)
@@ -109,7 +110,7 @@ def replaced_by_an_alias(lab: Lab) -> None:
     lab.near("a.png", plain(99), after(lab))
 
 
-@case(script=FIXED, quick=True)
+@case(script=FIXED)
 def fixed_file(lab: Lab) -> None:
     """A damaged picture that was mended is converted by the same command, without --retry-failed."""
     root = lab.script(FIXED)

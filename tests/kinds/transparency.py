@@ -1,4 +1,4 @@
-"""Transparent images: what was converted and then laid over white equals what was laid over white and then converted."""
+"""Transparent images: converted and then laid over white, they equal what was laid over white and then converted."""
 
 from __future__ import annotations
 
@@ -124,7 +124,8 @@ def webp_with_alpha(lab: Lab) -> None:
 
 @case(of=SHADOW)
 def premultiplied(lab: Lab) -> None:
-    """A TIFF whose colours are already multiplied by alpha (associated) comes back so, or with alpha undone, by its tag."""
+    """A TIFF whose colours are already multiplied by alpha (associated) comes back so, or with alpha undone, by its
+    tag."""
     alpha = np.maximum(soft(), 1)
     straight = noise(64, 64)
     before = np.dstack([np.round(straight * (alpha[..., None] / 255)).astype(np.uint8), alpha])
@@ -175,8 +176,8 @@ def alpha_of_an_array(lab: Lab) -> None:
     path: Path = save(lab.folder / "a.png", before)
     code = (
         "import sys, os, numpy as np, translate; from PIL import Image; m = translate.load(os.environ['MODEL']);"
-        "a = m(Image.open(sys.argv[1])); b = m(sys.argv[1]); print(np.abs(np.asarray(a).astype(int) - np.asarray(b)).max(),"
-        "np.asarray(a).shape)"
+        "a = m(Image.open(sys.argv[1])); b = m(sys.argv[1]); "
+        "print(np.abs(np.asarray(a).astype(int) - np.asarray(b)).max(), np.asarray(a).shape)"
     )
     done = lab.python(code, path)
     lab.check("difference and shape", "0 (64, 64, 4)", done.last)
@@ -191,4 +192,6 @@ def twice_as_large_glass(lab: Lab) -> None:
     after = read(lab.folder / "out/a.png")
     lab.check("shape", (128, 128, 4), after.shape)
     opaque = before[..., 3] == 255
-    lab.check("alpha spans its range", "0 to 255", f"{after[..., 3].min()} to {after[..., 3].max()}", bool(opaque.any()))
+    lab.check(
+        "alpha spans its range", "0 to 255", f"{after[..., 3].min()} to {after[..., 3].max()}", bool(opaque.any())
+    )

@@ -57,8 +57,8 @@ def gamma_profile(
 ) -> bytes | None:
     """The profile of a space by the exponent of its curve and the chromaticities of white, red, green and blue.
 
-    None where it is sRGB: beside its primaries 2.2 stands for its curve, as nearly all writers mean it. Beside others, such
-    as Adobe RGB's, it is the exponent.
+    None where it is sRGB: beside its primaries 2.2 stands for its curve, as nearly all writers mean it. Beside others,
+    such as Adobe RGB's, it is the exponent.
     """
     usual = (D65, *SRGB)
     usual_primaries = chromaticities is None or bool(np.abs(np.subtract(chromaticities, usual)).max() < 0.002)
