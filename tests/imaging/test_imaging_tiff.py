@@ -158,6 +158,16 @@ def test_what_is_no_number_is_refused(bad: float) -> None:
         decode(tiff(array, photometric="minisblack"), "x")
 
 
+def test_nan_that_the_file_declares_to_be_no_data_stays() -> None:
+    nodata = [(42113, "s", 0, "nan", True)]
+    array = np.array([[[0.5, 0.25, 1.0], [np.nan] * 3]], np.float32)
+    image = decode(tiff(array, photometric="rgb", extratags=nodata), "x")
+    assert np.array_equal(image.pixels, array, equal_nan=True)
+    for wrong, reason in (([0.5, np.nan, 1.0], "beside data in other bands"), ([np.inf] * 3, "NaN, infinite")):
+        with pytest.raises(DataError, match=reason):
+            decode(tiff(np.array([[wrong, [np.nan] * 3]], np.float32), photometric="rgb", extratags=nodata), "x")
+
+
 def test_floats_with_alpha_or_inverted_have_a_white() -> None:
     for options in ({"photometric": "miniswhite"}, {"photometric": "minisblack", "extrasamples": ["unassalpha"]}):
         array = np.array([[[0.0, 1.0], [1.5, 1.0]]], np.float32)

@@ -1,7 +1,7 @@
 """Pixels that hold no data: what networks see in their place, and how they come out.
 
-A file names one value (GDAL_NODATA) that stands for none; a pixel holds no data where all its bands have it. Networks
-see the nearest pixel that holds some there, so that a border of no data is no edge for them.
+A file names one value (GDAL_NODATA; in floats often NaN) that stands for none; a pixel holds no data where all its
+bands have it. Networks see the nearest pixel that holds some there, so that a border of no data is no edge for them.
 """
 
 from __future__ import annotations
@@ -23,8 +23,13 @@ def holds_none(image: Image) -> Array | None:
     if value is None or image.mode == "palette":
         return None
     floats = image.pixels.dtype.kind == "f"
-    with np.errstate(over="ignore"):
-        equal = image.pixels == (np.float32(value) if floats else value)
+    if np.isnan(value):
+        if not floats:
+            return None
+        equal = np.isnan(image.pixels)
+    else:
+        with np.errstate(over="ignore"):
+            equal = image.pixels == (np.float32(value) if floats else value)
     none: Array = np.all(equal, axis=2)
     return none if none.any() else None
 

@@ -64,11 +64,12 @@ def gamma_profile(
 ) -> bytes | None:
     """The profile of a space by the exponent of its curve and the chromaticities of white, red, green and blue.
 
-    None where it is sRGB: 2.2 stands for its curve, as nearly all writers mean it.
+    None where it is sRGB: beside its primaries 2.2 stands for its curve, as nearly all writers mean it. Beside others,
+    such as Adobe RGB's, it is the exponent.
     """
-    usual_curve = gamma is None or abs(gamma - 2.2) < 0.01
     usual = (D65, *SRGB)
     usual_primaries = chromaticities is None or bool(np.abs(np.subtract(chromaticities, usual)).max() < 0.002)
+    usual_curve = gamma is None or (abs(gamma - 2.2) < 0.01 and (usual_primaries or grey))
     if usual_curve and (usual_primaries or grey):
         return None
     curve = SRGB_CURVE if usual_curve or gamma is None else (gamma,)

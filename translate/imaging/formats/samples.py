@@ -8,8 +8,9 @@
 | float32 | float32 | |
 | float64 | float32 | rounded to the nearest; values beyond its range are refused |
 
-Numbers of 64 bits and complex ones are refused where the header is read. Images are finite: NaN, infinity, and floats
-that a file declares to be no data beside data of the same pixel, are refused, since nobody knows what to do with them.
+Numbers of 64 bits and complex ones are refused where the header is read. Images are finite but for pixels of NaN that a
+file declares to be no data: other NaN, infinity, and floats that a file declares to be no data beside data of the same
+pixel, are refused, since nobody knows what to do with them.
 """
 
 from __future__ import annotations
@@ -44,7 +45,10 @@ def as_samples(array: Array, name: str, nodata: float | None = None) -> Array:
         return _with_data(exact_floats(array, name), name, nodata)
     with np.errstate(over="ignore"):  # a float64 that is too large becomes infinite, and is refused as such below
         samples = np.ascontiguousarray(array, np.float32)
-    lacking = int(samples.size - np.isfinite(samples).sum())
+    usable = np.isfinite(samples)
+    if nodata is not None and np.isnan(nodata):
+        usable |= np.isnan(samples)
+    lacking = int(samples.size - usable.sum())
     if lacking:
         raise DataError(
             f"{name}: {lacking:,} of {samples.size:,} samples are NaN, infinite or too large for float32: fill them "
@@ -69,7 +73,7 @@ def _with_data(samples: Array, name: str, nodata: float | None) -> Array:
     if nodata is None:
         return samples
     with np.errstate(over="ignore"):
-        none = samples == np.float32(nodata)
+        none = np.isnan(samples) if np.isnan(nodata) else samples == np.float32(nodata)
     if (lacking := int((none & ~none.all(axis=-1, keepdims=True)).sum())) > 0:
         raise DataError(
             f"{name}: {lacking:,} of {samples.size:,} samples are {nodata:g}, which the tag GDAL_NODATA says is no "

@@ -19,7 +19,7 @@ from __future__ import annotations
 import struct
 from dataclasses import dataclass, field, replace
 from functools import cached_property
-from math import isfinite
+from math import isinf
 from typing import BinaryIO
 
 from translate.errors import DamagedError, DataError, UnsupportedError
@@ -116,12 +116,12 @@ class Directory:
 
     @cached_property
     def nodata(self) -> float | None:
-        """The value that GDAL declares to be no data (where the samples are floats, or become that)."""
+        """The value that GDAL declares to be no data (where the samples are floats, or become that); it may be NaN."""
         try:
-            value = float(self.texts.get("nodata", "nan"))
-        except ValueError:
+            value = float(self.texts["nodata"])
+        except (KeyError, ValueError):
             return None
-        return value if isfinite(value) else None
+        return None if isinf(value) else value
 
     @cached_property
     def rgb(self) -> bool:
