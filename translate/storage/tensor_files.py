@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -13,21 +13,24 @@ if TYPE_CHECKING:
 
 def load_tensors(path: Path) -> dict[str, Tensor]:
     """The tensors of a file by name. Errors: OSError, safetensors.SafetensorError."""
-    import safetensors.torch  # late: it imports torch
-
-    tensors: dict[str, Tensor]
-    tensors = safetensors.torch.load_file(path) if _is_utf8(path) else safetensors.torch.load(path.read_bytes())
+    library = _library()
+    tensors: dict[str, Tensor] = library.load_file(path) if _is_utf8(path) else library.load(path.read_bytes())
     return tensors
 
 
 def save_tensors(tensors: Mapping[str, Tensor], path: Path) -> None:
     """Writes contiguous tensors that share no memory. Errors: OSError."""
+    library = _library()
+    if _is_utf8(path):
+        library.save_file(dict(tensors), path)
+    else:
+        path.write_bytes(library.save(dict(tensors)))
+
+
+def _library() -> Any:
     import safetensors.torch  # late: it imports torch
 
-    if _is_utf8(path):
-        safetensors.torch.save_file(dict(tensors), path)
-    else:
-        path.write_bytes(safetensors.torch.save(dict(tensors)))
+    return safetensors.torch
 
 
 def _is_utf8(path: Path) -> bool:

@@ -151,7 +151,6 @@ def _torchscript(archive: zipfile.ZipFile) -> dict[str, Tensor]:
 
 
 def _safetensors(source: Path) -> dict[str, Tensor]:
-    import safetensors
     import safetensors.torch
 
     try:

@@ -11,6 +11,7 @@ from functools import lru_cache
 from typing import Any
 
 import numpy as np
+from imagecodecs import cms_transform
 
 from translate.imaging.colour.spaces import profile_of
 from translate.imaging.colour.transform import RELATIVE, is_whole
@@ -49,8 +50,6 @@ def colours_of_deep_inks(values: Array, profile: bytes | None) -> Array:
         left = white - values.astype(np.uint32)
         plain: Array = ((left[..., :3] * left[..., 3:] + white // 2) // white).astype(np.uint16)
         return plain
-    from imagecodecs import cms_transform  # late: few images have inks
-
     contiguous = np.ascontiguousarray(values)
     colours: Array = cms_transform(
         contiguous, profile, profile_of("srgb"), colorspace="cmyk", outcolorspace="rgb", intent=RELATIVE
@@ -80,8 +79,6 @@ def _to_inks(pixels: Array, profile: bytes) -> Array:
 
 def _cms(array: Array, profile: bytes, space: str, other: bytes, other_space: str) -> Array:
     """Samples of 8 bits by way of 16: tables of inks hold no more."""
-    from imagecodecs import cms_transform  # late: few images have inks
-
     result: Array = np.empty((*array.shape[:2], 3 if other_space == "rgb" else 4), np.uint8)
     for first in range(0, len(array), ROWS):
         rows = slice(first, first + ROWS)

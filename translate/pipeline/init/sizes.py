@@ -81,8 +81,7 @@ def _levels(use: NetworkUse, registry: Registry) -> int:
 
 def _multiple(name: str, options: Mapping[str, Any], registry: Registry) -> int | None:
     """The multiple of the networks of a method, which are built without memory; None where they cannot be."""
-    from translate.networks import network_builder  # late: `--help` needs no torch
-    from translate.networks.measure import common_multiple
+    from translate import networks  # late: `--help` needs no torch
 
     method = registry.get("methods", name)
     declared = Sides.of(method.data)
@@ -91,6 +90,8 @@ def _multiple(name: str, options: Mapping[str, Any], registry: Registry) -> int 
     spec = DataSpec(declared, channels, (LARGEST, LARGEST), ("a", "b") if labels else ())
     try:
         config = registry.config("methods", name, dict(options))
-        return common_multiple(method(config, spec, dict(method.losses)), network_builder(registry))
+        return networks.measure.common_multiple(
+            method(config, spec, dict(method.losses)), networks.network_builder(registry)
+        )
     except (TranslateError, RuntimeError, NotImplementedError):
         return None
