@@ -99,7 +99,7 @@ def test_greys_of_another_gamma(make):
 
 
 def test_what_describes_srgb_needs_no_profile():
-    assert cicp_profile(1, 13) is None and cicp_profile(9, 16) is None and cicp_profile(12, 13) is not None
+    assert cicp_profile(1, 13) is None and cicp_profile(9, 2) is None and cicp_profile(12, 13) is not None
     assert gamma_profile(2.2, (D65, *SRGB), grey=False) is None and gamma_profile(None, None, grey=False) is None
     assert gamma_profile(1.0, None, grey=False) is not None
     assert gamma_profile(2.2, (D65, (0.3, 0.3), (0.3, 0.3), (0.3, 0.3)), grey=False) is None  # no space at all

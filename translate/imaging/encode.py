@@ -86,7 +86,7 @@ def held(image: Image, codec: Codec, suffix: str, name: str) -> Image:
     keeps = codec.keeps or Keeps(alpha=True)  # animations alone are written as GIF
     _check_picture(image, keeps, suffix, name)
     icc = matching(profile_to_embed(image, codec.name), image.pixels.shape[2], image.mode) if keeps.icc else None
-    if not (keeps.icc or keeps.bands):  # nothing in the file says what space colours are in: they become sRGB
+    if not keeps.icc:  # nothing in the file says what space colours are in: they become sRGB
         image = _in_srgb(image)
     image = replace(image, icc=icc)
     if image.bits > keeps.bits:

@@ -15,7 +15,7 @@ from translate.errors import DamagedError, DataError, UnsupportedError
 from translate.imaging.colour.dynamic_range import NAMES, note_on
 from translate.imaging.colour.spaces import cicp_profile
 from translate.imaging.formats.codec import Codec, Keeps, Opened, Pages, Settings, check_frames
-from translate.imaging.formats.photo.boxes import box_in
+from translate.imaging.formats.photo.boxes import box, box_in, boxes
 from translate.imaging.image import Header, Image, Limits
 from translate.imaging.pixels import filled, to16
 
@@ -26,14 +26,15 @@ _CONTAINER = b"\x00\x00\x00\x0cJXL \r\n\x87\n"
 # Width by height, by the number of the ratio (18181-1, table of SizeHeader).
 _RATIOS = {1: (1, 1), 2: (12, 10), 3: (4, 3), 4: (3, 2), 5: (16, 9), 6: (5, 4), 7: (2, 1)}
 _HEAD = 1 << 12
-_ALPHA, _GREY, _D65 = 0, 1, 1
+_ALPHA, _RGB, _GREY, _D65, _LINEAR = 0, 0, 1, 1, 8
 
 
 @dataclass(frozen=True)
 class JxlInfo:
     """The header of a codestream: size as stored, EXIF orientation, bits, whether samples are floats, colour channels,
     alpha, whether it is a film, whether its colours are those of lossy images (XYB), the code points of primaries and
-    transfer (H.273; 0: another space, or sRGB), and whether a profile says what they are instead."""
+    transfer (H.273; 0: another space, or sRGB), whether a profile says what they are instead, and the bit of the header
+    at which the curve of linear light is named (0: another curve)."""
 
     width: int
     height: int
@@ -46,6 +47,7 @@ class JxlInfo:
     xyb: bool
     colours: tuple[int, int] = (0, 0)
     with_profile: bool = False
+    curve_at: int = 0
 
 
 class _Bits:
@@ -53,6 +55,11 @@ class _Bits:
 
     def __init__(self, data: bytes) -> None:
         self._data, self._at = data, 0
+
+    @property
+    def at(self) -> int:
+        """The number of bits that were taken."""
+        return self._at
 
     def take(self, count: int) -> int:
         """A number of so many bits."""
@@ -78,7 +85,7 @@ def jxl_info(codestream: bytes) -> JxlInfo:
     width, height = _size(bits)
     orientation, film = 1, False
     samples, extras, channels, xyb = (8, False), [], 3, True
-    colours, with_profile = (0, 0), False
+    colours, with_profile, curve_at = (0, 0), False, 0
     if not bits.take(1):  # 1: all as usual
         if bits.take(1):  # further fields
             orientation = 1 + bits.take(3)
@@ -97,19 +104,27 @@ def jxl_info(codestream: bytes) -> JxlInfo:
             with_profile = bool(bits.take(1))
             space = bits.enum()
             channels = 1 if space == _GREY else 3
-            if not with_profile and space == 0:
-                colours = _colours(bits)
-    return JxlInfo(width, height, orientation, *samples, channels, _ALPHA in extras, film, xyb, colours, with_profile)
+            if not with_profile and space in (_RGB, _GREY):
+                colours, curve_at = _colours(bits, space)
+    alpha = _ALPHA in extras
+    return JxlInfo(width, height, orientation, *samples, channels, alpha, film, xyb, colours, with_profile, curve_at)
 
 
-def _colours(bits: _Bits) -> tuple[int, int]:
-    """The code points of primaries and transfer of RGB; 0 where the white is not D65, or there are numbers instead."""
+def _colours(bits: _Bits, space: int) -> tuple[tuple[int, int], int]:
+    """The code points of primaries (of greys: 0) and transfer, 0 where the white is not D65, or there are numbers
+    instead; and the bit at which linear light is named."""
     if bits.enum() != _D65:
-        return 0, 0
-    primaries = {1: 1, 9: 9, 11: 12}.get(bits.enum(), 0)
-    if not primaries or bits.take(1):  # a gamma
-        return 0, 0
-    return primaries, bits.enum()
+        return (0, 0), 0
+    primaries = 0
+    if space == _RGB:
+        primaries = {1: 1, 9: 9, 11: 12}.get(bits.enum(), 0)
+        if not primaries:
+            return (0, 0), 0
+    if bits.take(1):  # a gamma
+        return (0, 0), 0
+    at = bits.at
+    transfer = bits.enum()
+    return (primaries, transfer if primaries else 0), at if transfer == _LINEAR else 0
 
 
 def _size(bits: _Bits) -> tuple[int, int]:
@@ -163,7 +178,7 @@ def _extra(bits: _Bits) -> int:
 
 
 class JpegXl(Codec):
-    """JPEG XL: 8 and 16 bits, alpha, lossy or (at quality 100) lossless; floats, which are always lossless."""
+    """JPEG XL: 8 bits, alpha, lossy or (at quality 100) lossless; 16 bits and floats, which are always lossless."""
 
     name, suffixes, signatures = "jpegxl", (".jxl",), (_CODESTREAM, _CONTAINER)
     keeps = Keeps(bits=32, floats=True, alpha=True)
@@ -234,10 +249,12 @@ class JpegXl(Codec):
         if image.pixels.dtype == np.uint32:
             alpha = None if image.alpha is None else to16(image.alpha)
             image = replace(image, pixels=to16(image.pixels), alpha=alpha)
-        lossless = settings.quality >= 100 or image.pixels.dtype.kind == "f"
+        # The library takes deep samples for linear light: in lossy files they would be other colours.
+        lossless = settings.quality >= 100 or image.bits > 8
         array = image.array[..., 0] if image.array.shape[2] == 1 else image.array
         options: dict[str, Any] = {"lossless": True} if lossless else {"level": settings.quality}
-        return bytes(imagecodecs.jpegxl_encode(np.ascontiguousarray(array), numthreads=1, **options))
+        data = bytes(imagecodecs.jpegxl_encode(np.ascontiguousarray(array), numthreads=1, **options))
+        return _in_srgb(data) if image.bits > 8 else data
 
 
 def _codestream(stream: BinaryIO, size: int) -> bytes:
@@ -245,3 +262,27 @@ def _codestream(stream: BinaryIO, size: int) -> bytes:
     whole = box_in(stream, size, b"jxlc", longest=_HEAD)
     # The parts of a codestream begin with their number, in 4 bytes.
     return whole or box_in(stream, size, b"jxlp", longest=_HEAD)[4:]
+
+
+def _in_srgb(data: bytes) -> bytes:
+    """A lossless file that the library calls linear light, as the sRGB that it is."""
+    if data.startswith(_CODESTREAM):
+        return _stating_srgb(data)
+    parts = boxes(data)
+    return b"".join(box(kind, _stating_srgb(value) if kind == b"jxlc" else value) for kind, value in parts)
+
+
+def _stating_srgb(codestream: bytes) -> bytes:
+    """A codestream whose header has the number of the curve of sRGB in the place of that of linear light.
+
+    Both numbers are written in as many bits as it takes: 8 is 2 and 6 in four bits, 13 is 2 and 11.
+    """
+    info = jxl_info(codestream)
+    if not info.curve_at:
+        return codestream
+    changed = bytearray(codestream)
+    at = 16 + info.curve_at + 2
+    for place, bit in enumerate(11 >> n & 1 for n in range(4)):
+        byte, within = divmod(at + place, 8)
+        changed[byte] = changed[byte] & ~(1 << within) | bit << within
+    return bytes(changed)
