@@ -103,3 +103,23 @@ def test_a_folder_that_is_there_is_no_pattern(here: Path) -> None:
     grey("shoot [2020]/[b].png")
     prepare('{uses: single, folders: {train: "shoot [2020]/[b].png"}}')
     assert Dataset(here / "runs/x/prepare").keys("train", "image") == ["[b]"]
+
+
+def test_classes_and_sides_are_one_name_in_two_forms(here: Path) -> None:
+    nfc, nfd = (unicodedata.normalize(form, "Blüte") for form in ("NFC", "NFD"))
+    for split, name in (("train", nfd), ("val", nfc)):
+        grey(f"root/{split}/{name}/a.png")
+        grey(f"root/{split}/plain/b.png")
+    prepare(f"{{uses: domains, root: root, names: [{nfc}, plain]}}")
+    assert Dataset(here / "runs/x/prepare").keys("val", "image") == [f"{nfc}/a", "plain/b"]
+    Path("t.csv").write_text(f"file,kind\nroot/train/{nfc}/a.png,{nfd}\nroot/train/plain/b.png,plain\n", "utf-8-sig")
+    kind = f"{{column: kind, type: class, names: [plain, {nfc}]}}"
+    prepare(f"{{uses: table, path: t.csv, columns: {{image: file, kind: {kind}}}}}")
+
+
+def test_names_on_the_command_line(here: Path) -> None:
+    nfc, nfd = (unicodedata.normalize(form, "Blüte") for form in ("NFC", "NFD"))
+    grey(f"A/{nfd}.png")
+    grey(f"B/{nfc}.png")
+    done = CliRunner().invoke(main, ["evaluate", "A", "B", "--metrics", "l1", "--json"])
+    assert done.exit_code == 0 and '"score": 0.0' in done.stdout
