@@ -136,6 +136,13 @@ def test_a_link_to_the_outputs_is_no_input(here):
     assert set(targets(work)) == {"a.png"} and work.count() == (1, 2)
 
 
+def test_what_pipelines_write_beside_the_photos_is_no_photo(here):
+    fill("a.png", "runs/x/prepare/train/a.png", "x.yaml", "mlflow.db", "deep/runs/b.png")
+    work = plan(Path(), here.parent / f"{here.name}-out")
+    assert set(targets(work)) == {"a.png", "deep/runs/b.png"} and work.count() == (2, 3)
+    assert set(targets(plan(Path("runs/x/prepare"), Path("out")))) == {"train/a.png"}
+
+
 def test_what_systems_leave_is_passed_over_and_counted(here):
     junk = (
         ".DS_Store",

@@ -4,6 +4,7 @@ import os
 
 import numpy as np
 import pytest
+from PIL import Image as Pillow
 
 from translate.conversion import job as conversions
 from translate.conversion.convert import convert, preview
@@ -186,3 +187,51 @@ def test_what_is_skipped_says_why(photos, make, told):
     picture(photos.parent / "out/b.png")
     summary = convert(photos, photos.parent / "out", make(), console=told)
     assert summary.skipped == 1 and "b.png is there, and this conversion did not write it" in said(told)
+
+
+@pytest.mark.parametrize("seed", range(9))
+def test_no_tangle_of_links_costs_an_original(seed, tmp_path, make, told):
+    """Folders, links and hard links at random: what is outside OUTPUT stays, and so does what was in it before."""
+    draw = np.random.default_rng([7, seed])
+    names = ["a.png", "b.bmp", "c.png", "sub/a.png", "sub/deep/b.bmp"]
+    places = [tmp_path / place for place in ("in", "other", "out")]
+    files = [place / name for place in places for name in names if draw.random() < 0.6]
+    for file in files:
+        file.parent.mkdir(parents=True, exist_ok=True)
+        Pillow.fromarray(draw.integers(0, 256, (8, 12, 3), dtype=np.uint8)).save(file)
+    picture(tmp_path / "in/always.png")
+    folders = [*places, *(place / "sub" for place in places), *(place / "sub/deep" for place in places)]
+    for _ in range(8):
+        link = folders[draw.integers(len(folders))] / ("sub", "more", "a.png", "d.png")[draw.integers(4)]
+        target = [*folders, *files][draw.integers(len(folders) + len(files))]
+        if os.path.lexists(link) or not link.parent.is_dir():
+            continue
+        if target.is_file() and draw.random() < 0.5:
+            os.link(target, link)
+        else:
+            link.symlink_to(target)
+    out = tmp_path / "out"
+    outside = contents(tmp_path / "in") | contents(tmp_path / "other")
+    before = contents(out)
+    inputs = [tmp_path / "in", [tmp_path / "in", tmp_path / "other"], [p for p in files if out not in p.parents]]
+    given = inputs[seed % 3] or inputs[0]
+    for options in (ConvertOptions(), ConvertOptions(overwrite=True, format="png")):
+        try:
+            convert(given, tmp_path / "out", make(), options, console=told)
+        except ConfigError:  # OUTPUT lies in an input folder, or holds images that were converted otherwise
+            continue
+        finally:
+            assert contents(tmp_path / "in") | contents(tmp_path / "other") == outside
+            if not options.overwrite:
+                assert before.items() <= contents(out).items()
+
+
+def contents(folder):
+    """What is at each path below a folder, and where its links lead."""
+    found = {}
+    for path in sorted(folder.rglob("*")) if folder.exists() else ():
+        if path.is_symlink():
+            found[path] = path.readlink()
+        elif path.is_file():
+            found[path] = path.read_bytes()
+    return found

@@ -138,7 +138,22 @@ def test_a_file_that_changes_while_it_is_read_has_no_record(tmp_path):
     assert unchanged(path, record(path, before)) is not None
     grey(path, 2)
     assert record(path, before) is None and record(path, None) is None
-    assert look(tmp_path) is None and look(Path("/dev/null")) is None and unchanged(tmp_path, {}) is None
+    (tmp_path / "empty").mkdir()
+    assert look(tmp_path / "empty") is None and look(Path("/dev/null")) is None and unchanged(tmp_path, {}) is None
+
+
+def test_an_image_that_is_a_folder_is_the_same_as_long_as_its_files_are(tmp_path):
+    chunk = tmp_path / "a.zarr/0/0"
+    chunk.parent.mkdir(parents=True)
+    chunk.write_bytes(b"12345678")
+    (tmp_path / "a.zarr/.zarray").write_text("{}")
+    earlier = record(tmp_path / "a.zarr", look(tmp_path / "a.zarr"))
+    assert earlier["bytes"] == 10 and unchanged(tmp_path / "a.zarr", earlier) == earlier
+    os.utime(chunk, (LONG_AGO, LONG_AGO))
+    assert unchanged(tmp_path / "a.zarr", earlier)["sha256"] == earlier["sha256"]
+    chunk.write_bytes(b"87654321")
+    os.utime(chunk, (LONG_AGO, LONG_AGO))
+    assert unchanged(tmp_path / "a.zarr", earlier) is None
 
 
 def test_an_output_that_was_replaced_by_an_older_file_is_told(once, tmp_path):

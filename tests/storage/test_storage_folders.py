@@ -39,9 +39,25 @@ def test_what_is_passed_over_is_told(tmp_path):
     passed_over = []
     assert [path.name for path in files_below(root, passed_over)] == ["a.png", "b.png"]
     assert sorted(passed_over) == sorted(name.split("/a.png")[0].split("/b.png")[0].split("/c.png")[0] for name in junk)
-    hidden = {path.relative_to(root).as_posix() for path in walk(root, hidden=True)}
-    assert hidden == {"a.png", "sub/b.png", ".hidden/a.png"}
     assert not is_junk("eaDir") and not is_junk("macosx.png") and is_junk("THUMBS.DB")
+
+
+def test_what_pipelines_write_beside_the_images_is_none_of_them(tmp_path, monkeypatch):
+    root = fill(
+        tmp_path,
+        "a.png",
+        "runs/x/train/b.png",
+        "mlflow.db",
+        ".mlflow.db.lock",
+        "x.yaml",
+        "deep/runs/c.png",
+        "deep/y.yaml",
+    )
+    monkeypatch.chdir(root)
+    passed_over = []
+    names = [path.relative_to(root).as_posix() for path in walk(root, passed_over)]
+    assert names == ["a.png", "deep/y.yaml", "deep/runs/c.png"] and passed_over == []
+    assert [path.name for path in walk(root / "runs")] == ["b.png"], "as the folder itself it is asked for"
 
 
 def test_a_folder_that_cannot_be_read_is_an_error(tmp_path, monkeypatch):

@@ -10,6 +10,7 @@ import click
 
 from translate.cli.common import as_json, console, print_json, working_console
 from translate.errors import ConfigError
+from translate.storage.atomic import write_json, write_text
 
 
 @click.command()
@@ -24,7 +25,6 @@ def schema(output: Path | None) -> None:
     """
     from translate.pipeline.json_schema import pipeline_schema
     from translate.plugins import Registry
-    from translate.storage.atomic import write_json
 
     if output is not None and os.path.lexists(output) and not _is_schema(output):
         raise ConfigError(f"{output} is there already, and is no JSON schema; give another --output")
@@ -60,7 +60,6 @@ def init(folder: Path, method: str, output: Path | None, as_json: bool) -> None:
     from translate.pipeline import check
     from translate.pipeline.init.write import file_name, starter
     from translate.plugins import Registry
-    from translate.storage.atomic import write_text
 
     file = output or Path(file_name(method, folder))
     if os.path.lexists(file):

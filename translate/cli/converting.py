@@ -30,6 +30,7 @@ from translate.imaging.colour.spaces import Colour
 from translate.imaging.io import Limits
 from translate.inference.streaming import parse_tile
 from translate.models.load import LoadOptions, load_model, portable
+from translate.storage.plain_text import on_disk_as
 from translate.tracking.conversions import track_conversion
 from translate.tracking.models import fetch_model
 
@@ -116,10 +117,10 @@ def _inputs(inputs: tuple[str, ...]) -> Path | Sequence[Path]:
     """One path, or the paths of a list. Errors: ConfigError."""
     if len(inputs) == 1:
         (text,) = inputs
-        return _list(text) or Path(text)
+        return _list(text) or on_disk_as(Path(text))
     paths: list[Path] = []
     for text in inputs:
-        paths += _list(text) or [Path(text)]
+        paths += _list(text) or [on_disk_as(Path(text))]
     return Arguments(paths)
 
 

@@ -12,6 +12,7 @@ from translate.imaging.convert import as_image
 from translate.inference.directions import check_value
 from translate.inference.translator import Translator
 from translate.pipeline.yamlfile import compose
+from translate.storage.plain_text import on_disk_as
 from translate.text import suggest
 
 WITH, SET = "exemplar=hat.png", "steps=50"
@@ -35,7 +36,7 @@ def direction_inputs(
         if name not in route.others:
             there = suggest(name, route.others) or f"; its further inputs are {', '.join(route.others) or 'none'}"
             raise ConfigError(f"--with {name}={value}: direction {route.name!r} has no further input {name!r}{there}")
-        inputs[name] = value if isinstance(types.get(name), Class | Vector) else as_image(Path(value))
+        inputs[name] = value if isinstance(types.get(name), Class | Vector) else as_image(on_disk_as(Path(value)))
     options: dict[str, Any] = {}
     for name, value in settings:
         if isinstance(types.get(name), Class | Vector):

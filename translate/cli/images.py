@@ -24,7 +24,6 @@ from translate.text import suggest
 def evaluate(a: Path, b: Path, metrics: tuple[str, ...], ends: tuple[float, float] | None, as_json: bool) -> None:
     """Score the images of folder A against those of folder B, pair by pair where the names are the same."""
     from translate.contracts import MetricUse
-    from translate.errors import ConfigError
     from translate.metrics.scores import score_folders, table
     from translate.plugins import Registry
 

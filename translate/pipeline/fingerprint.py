@@ -61,11 +61,12 @@ class StatCache:
     def listing(self, path: Path) -> dict[str, str]:
         """Relative path -> hash for a folder, `.` -> hash for a file; empty where there is nothing.
 
-        Links to folders are followed, as they are by those who read the files; what systems leave behind does not
-        count. What is no file, or a link to none, has an empty hash. Errors: DataError, OSError.
+        Links to folders are followed, as they are by those who read the files; what is hidden, left by a system, or
+        written by pipelines does not count. What is no file, or a link to none, has an empty hash. Errors: DataError,
+        OSError.
         """
         if path.is_dir():
-            files = sorted((file.relative_to(path).as_posix(), file) for file in walk(path, hidden=True))
+            files = sorted((file.relative_to(path).as_posix(), file) for file in walk(path))
             return {name: self.sha256(file) if file.is_file() else "" for name, file in files}
         return {".": self.sha256(path)} if path.exists() else {}
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
@@ -28,6 +29,9 @@ JUNK = frozenset(
 """Files and folders that systems, cloud drives and network storage put beside people's own, in lower case."""
 
 
+_OWN = re.compile(r"runs|mlruns|mlartifacts|\.?mlflow\.db.*|.*\.ya?ml")
+
+
 def is_junk(name: str) -> bool:
     """True for what a system leaves behind: `.DS_Store`, `._x` (a twin with attributes), `Thumbs.db`, `@eaDir`."""
     return name.startswith("._") or name == ".DS_Store" or name.casefold() in JUNK
@@ -51,19 +55,17 @@ def is_below(path: str, folder: str) -> bool:
     return path == folder or path.startswith(folder if folder.endswith(os.sep) else folder + os.sep)
 
 
-def walk(folder: Path, passed_over: list[str] | None = None, *, hidden: bool = False) -> Iterator[Path]:
+def walk(folder: Path, passed_over: list[str] | None = None) -> Iterator[Path]:
     """The files of a folder and its sub-folders, sorted within each, through links to folders as well.
 
-    Hidden files and folders are yielded only where `hidden` says so; what systems leave behind is not. The names of
-    what is left out, relative to the folder, are appended to `passed_over`; a link that leads back to where it is, too.
-    Errors: DataError for a folder that cannot be read.
+    Left out are hidden files and folders, what systems leave behind, links that lead back to where they are, and, in
+    the working directory, pipelines and what they write. The names of what is left out, but for pipelines, are
+    appended to `passed_over`, relative to the folder. Errors: DataError for a folder that cannot be read.
     """
-    yield from _walk(folder, "", (os.path.realpath(folder),), passed_over, hidden)
+    yield from _walk(folder, "", (os.path.realpath(folder),), passed_over)
 
 
-def _walk(
-    folder: Path, prefix: str, above: tuple[str, ...], passed_over: list[str] | None, hidden: bool
-) -> Iterator[Path]:
+def _walk(folder: Path, prefix: str, above: tuple[str, ...], passed_over: list[str] | None) -> Iterator[Path]:
     try:
         with os.scandir(folder) as scanned:
             entries = sorted(scanned, key=lambda entry: entry.name)
@@ -72,7 +74,9 @@ def _walk(
     below: list[tuple[Path, str, str]] = []
     for entry in entries:
         name = prefix + entry.name
-        unwanted = is_junk(entry.name) if hidden else is_passed_over(entry.name)
+        if is_own(folder / entry.name):
+            continue
+        unwanted = is_passed_over(entry.name)
         if not unwanted and not is_folder(entry):
             yield folder / entry.name
             continue
@@ -86,7 +90,7 @@ def _walk(
         else:
             below.append((folder / entry.name, f"{name}/", real))
     for child, child_prefix, real in below:
-        yield from _walk(child, child_prefix, (*above, real), passed_over, hidden)
+        yield from _walk(child, child_prefix, (*above, real), passed_over)
 
 
 def is_folder(entry: os.DirEntry[str]) -> bool:
@@ -94,6 +98,19 @@ def is_folder(entry: os.DirEntry[str]) -> bool:
     try:
         return entry.is_dir()
     except OSError:
+        return False
+
+
+def is_own(path: Path) -> bool:
+    """True for pipelines in the working directory, and for what they write there.
+
+    It may be the folder of the images itself: then none of these are data.
+    """
+    if not _OWN.fullmatch(path.name):
+        return False
+    try:
+        return path.parent.samefile(os.curdir)
+    except OSError:  # the working directory is gone
         return False
 
 

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from translate.storage.atomic import sha256_file
+from translate.storage.atomic import digest, hash_tree, sha256_file, tree
 
 Record = Mapping[str, Any]
 """`bytes`, the times `modified` and `changed` (mtime and ctime in ns), and `sha256` of a file."""
@@ -19,14 +19,21 @@ _TIMES = ("bytes", "modified", "changed")
 
 
 def look(path: Path) -> dict[str, int] | None:
-    """Size and times of a file; None where there is none. The ctime tells files apart that have one size and mtime."""
+    """Size and times of a file, or of all files in a folder that is an image (Zarr); None where there is neither.
+
+    The ctime tells files apart that have one size and mtime.
+    """
     try:
-        status = path.stat()
+        files = [file.stat() for file in (tree(path) if path.is_dir() else [path])]
     except OSError:
         return None
-    if not stat.S_ISREG(status.st_mode):
+    if not files or not all(stat.S_ISREG(file.st_mode) for file in files):
         return None
-    return {"bytes": status.st_size, "modified": status.st_mtime_ns, "changed": status.st_ctime_ns}
+    return {
+        "bytes": sum(file.st_size for file in files),
+        "modified": max(file.st_mtime_ns for file in files),
+        "changed": max(file.st_ctime_ns for file in files),
+    }
 
 
 def record(path: Path, before: Mapping[str, int] | None) -> Record | None:
@@ -34,7 +41,7 @@ def record(path: Path, before: Mapping[str, int] | None) -> Record | None:
     if before is None or look(path) != before:
         return None
     try:
-        sha256 = sha256_file(path)
+        sha256 = digest(hash_tree(path)) if path.is_dir() else sha256_file(path)
     except OSError:
         return None
     return {**before, "sha256": sha256} if look(path) == before else None

@@ -14,7 +14,7 @@ from translate.conversion.names import order, same
 from translate.imaging.decode import is_image
 from translate.imaging.formats.raster.zarr_store import is_zarr
 from translate.imaging.io import readable
-from translate.storage.folders import is_below, is_folder, is_link, is_passed_over, leads_back
+from translate.storage.folders import is_below, is_folder, is_link, is_own, is_passed_over, leads_back
 from translate.storage.plain_text import fits
 
 OTHERS = (
@@ -82,6 +82,9 @@ class Tree:
                 yield Item(prefix.rstrip("/") or ".", folder, reason=reason)
                 continue
             for entry in entries_by_name:
+                if is_own(folder / entry.name):
+                    yield None
+                    continue
                 if not is_passed_over(entry.name) and is_folder(entry) and not is_zarr(folder / entry.name):
                     if real := self._to_walk(entry, above):
                         child = Folder(folder / entry.name, f"{prefix}{entry.name}/", (*above, real))

@@ -16,7 +16,7 @@ from translate.data.sources.listing import on_disk, read_text, require_folder, r
 from translate.errors import DataError
 from translate.imaging.io import read_samples
 from translate.imaging.pixels import match
-from translate.storage.plain_text import on_disk_as
+from translate.storage.plain_text import composed, on_disk_as
 from translate.text import suggest
 
 if TYPE_CHECKING:
@@ -171,6 +171,7 @@ def read_attributes(path: Path, wanted: Sequence[str]) -> dict[str, list[str]]:
     """File name to the 1 or -1 of each wanted attribute. Errors: DataError, for an attribute that is absent as well."""
     lines = _rows(path)
     names, rows = lines[1] if len(lines) > 1 else [], lines[2:]
+    wanted = [composed(name) for name in wanted]
     if absent := [name for name in wanted if name not in names]:
         hint = suggest(absent[0], names) or f"; there are {', '.join(names) or 'none'}"
         raise DataError(f"{path}: no attribute {absent[0]!r}{hint}")

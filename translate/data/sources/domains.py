@@ -14,6 +14,7 @@ from translate.data.sources.listing import SPLIT_NAMES, on_disk, require_folder,
 from translate.errors import DataError
 from translate.imaging.io import read_samples
 from translate.storage.archives import folders_in
+from translate.storage.plain_text import composed
 from translate.text import examples, suggest
 
 Folders = Mapping[str, Path]
@@ -81,13 +82,14 @@ class Domains(FileSource[DomainsConfig]):
 
     def _classes(self, folder: Path, *, whole: bool) -> Folders:
         """The folders of the classes in a folder; `whole`: each class that was named has to be there."""
-        there = folders_in(folder)
-        absent = [name for name in self.config.names if name not in there]
+        there = {composed(name): folder / name for name in folders_in(folder)}
+        wanted = [composed(name) for name in self.config.names]
+        absent = [name for name in wanted if name not in there]
         if absent and whole:
             hint = suggest(absent[0], there) or f"; there are {examples(there) or 'none'}"
             raise DataError(f"{folder}: no folder for class {absent[0]!r}{hint}")
-        named = [name for name in self.config.names if name in there]
-        return {name: folder / name for name in named or there}
+        named = [name for name in wanted if name in there]
+        return {name: there[name] for name in named or there}
 
     @property
     def classes(self) -> tuple[str, ...]:

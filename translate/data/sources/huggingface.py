@@ -17,6 +17,7 @@ from translate.data.tables.source import RowOptions, RowSource
 from translate.errors import DataError
 from translate.imaging.io import readable
 from translate.storage.archives import files_below
+from translate.storage.plain_text import composed
 
 METADATA = ("metadata.csv", "metadata.jsonl", "metadata.parquet")
 _FILE_NAME = "file_name"
@@ -112,7 +113,7 @@ class HuggingFace(RowSource[HuggingFaceConfig]):
         rows = []
         for file in self._files:
             if file.suffix.lower() in readable():
-                cells = {"image": str(file), "label": file.parent.name}
+                cells = {"image": str(file), "label": composed(file.parent.name)}
                 *folders, _ = file.relative_to(self.config.root).parts
                 inner = [name for name in folders if name.lower() not in SPLIT_NAMES]
                 key = Path(*inner, file.stem).as_posix()

@@ -21,7 +21,7 @@ from translate.errors import DataError
 from translate.imaging.io import as_samples, decode, read, readable
 from translate.imaging.palette import default_palette
 from translate.storage.archives import archive_at, file_exists
-from translate.storage.plain_text import on_disk_as
+from translate.storage.plain_text import composed, on_disk_as
 from translate.text import examples, suggest
 
 Loader = Callable[[], Any]
@@ -50,7 +50,7 @@ class Column(LabelOptions):
     @field_validator("names", mode="before")
     @classmethod
     def _as_text(cls, value: object) -> object:
-        return [str(each) for each in value] if isinstance(value, list | tuple) else value
+        return [composed(str(each)) for each in value] if isinstance(value, list | tuple) else value
 
     @property
     def columns(self) -> tuple[str, ...]:
@@ -307,7 +307,7 @@ def _word(cell: Any) -> str:
     """A cell as text: whole numbers without a point, truth values as JSON has them."""
     if isinstance(cell, bool):
         return str(cell).lower()
-    return str(int(cell)) if isinstance(cell, float) and cell.is_integer() else str(cell)
+    return str(int(cell)) if isinstance(cell, float) and cell.is_integer() else composed(str(cell))
 
 
 def _list(cell: Any) -> list[Any]:

@@ -12,7 +12,7 @@ from translate.data.sources.listing import SPLIT_NAMES, require_folder
 from translate.data.sources.patterns import listed_by_pattern
 from translate.errors import DataError
 from translate.imaging.io import Header, probe, readable
-from translate.storage.folders import is_passed_over, walk
+from translate.storage.folders import is_own, is_passed_over, walk
 from translate.storage.plain_text import same_names
 
 PROBED = 100
@@ -182,7 +182,7 @@ def _folders_of_images(path: Path) -> dict[str, Path]:
 
 
 def _holds_images(path: Path) -> bool:
-    if not path.is_dir() or is_passed_over(path.name):
+    if not path.is_dir() or is_passed_over(path.name) or is_own(path):
         return False
     return any(each.suffix.lower() in readable() for each in walk(path))
 
