@@ -145,6 +145,19 @@ def test_the_reference_goes_back_bit_for_bit(make: Any, norm: str, mode: Any, tm
 # ----------------------------------------------------------------------------------------- several networks in a file
 
 
+@pytest.mark.parametrize("how", [Tensor.half, Tensor.bfloat16, Tensor.double])
+def test_a_state_dict_of_another_precision(how: Any, tmp_path: Path) -> None:
+    """With the counters of its batch norms, which become fractions."""
+    net = lively(UnetGenerator("batch", downs=5))
+    changed = {name: how(value) for name, value in net.state_dict().items()}
+    torch.save(changed, tmp_path / "net.pth")
+    import_reference(tmp_path / "net.pth", tmp_path / "bundle", dropout=False, norm="running")
+    net.load_state_dict(changed)
+    x = images(32, 64)
+    found = load(tmp_path / "bundle", "cpu").translate_tensor(x)
+    torch.testing.assert_close(found, outputs(net, x, unit=False), rtol=0, atol=1e-5)
+
+
 def prefixed(prefix: str, state: Mapping[str, Tensor]) -> dict[str, Tensor]:
     return {f"{prefix}{name}": value for name, value in state.items()}
 
@@ -209,7 +222,7 @@ def test_what_is_left_out_is_said(tmp_path: Path) -> None:
             {"params": OTHER, "params_ema": ONE},
             None,
             ConfigError,
-            r"several networks; say which one: `--network params` or `--network params_ema`\. There are"
+            r"several networks; say which one, such as `--network params` or `--network params_ema`\. There are"
             r"\n  params: resnet \(filters 2, .*blocks 2.*\), 3 to 3 channels\n  params_ema: resnet \(.*blocks 1",
         ),
         ({"params": OTHER, "params_ema": ONE}, "parms", ConfigError, r"no network 'parms'; did you mean 'params'"),
@@ -261,14 +274,53 @@ def bundle_of(method: str, folder: Path, **options: Any) -> nn.Module:
     registry = Registry()
     kind = registry.get("methods", method)
     config = registry.config("methods", method, options)
-    spec = DataSpec("paired" if method == "pix2pix" else "single", {"image": 3}, (64, 64))
+    data = {"pix2pix": "paired", "cut": "unpaired", "cyclegan": "unpaired"}.get(method, "single")
+    sides = {"single": ("image",), "paired": ("input", "target"), "unpaired": ("a", "b")}[data]
+    spec = DataSpec(data, dict.fromkeys(sides, 3), (64, 64))
     built = kind(config, spec, dict(kind.losses))
     nets = built.networks(network_builder(registry))
     name = next(iter(built.directions.values())).nets[0]
-    lively(nets[name])
+    for net in nets.values():
+        lively(net)
     provider = registry.provider("methods", method)
     write_bundle(folder, method=built, method_name=method, nets=nets, provider=provider, info={"weights": "last"})
     return nets[name]
+
+
+BLURRED = {"uses": "resnet_blurred", "blocks": 5, "filters": 4}
+
+
+@pytest.mark.parametrize(
+    ("method", "generator", "module", "advice"),
+    [
+        (
+            "pix2pix",
+            {"uses": "unet_64", "filters": 4},
+            lambda: UnetGenerator("batch", downs=6, dropout=True),
+            "a U-Net of num_downs=6 --norm batch --ngf 4 --input_nc 3 --output_nc 3",
+        ),
+        (
+            "cyclegan",
+            {"uses": "resnet_6", "filters": 4},
+            lambda: ResnetGenerator(blocks=6),
+            "--netG resnet_6blocks --norm instance --ngf 4 --input_nc 3 --output_nc 3 --no_dropout",
+        ),
+        ("cut", BLURRED, lambda: ResnetGenerator(blocks=5, down=3, up=4), "--netG resnet_5blocks --norm instance"),
+    ],
+)
+def test_what_is_trained_here_enters_the_reference(
+    method: str, generator: Any, module: Any, advice: str, tmp_path: Path
+) -> None:
+    ours = bundle_of(method, tmp_path / "bundle", generator=generator)
+    exports = export_model(tmp_path / "bundle", Pth(PthConfig()), tmp_path / "weights")
+    assert advice in exports[0].note
+    theirs = lively(module(), seed=7)
+    theirs.load_state_dict(content_of(exports[0].file), strict=True)
+    x = images(64, 64)
+    expected = outputs(ours.eval(), x, unit=False)
+    assert expected.std() > 0.01
+    torch.testing.assert_close(outputs(theirs.eval(), x, unit=False), expected, rtol=0, atol=2e-5)
+    assert [path.name for path in sorted((tmp_path / "weights").iterdir())] == sorted(f.file.name for f in exports)
 
 
 @pytest.mark.parametrize(("layout", "module"), [("auto", TrunkRRDBNet), ("esrgan-old", OldRRDBNet)])
