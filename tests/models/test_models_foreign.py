@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 import torch
 from click.testing import CliRunner
-from foreign_modules import NewRRDBNet, OldRRDBNet, ResnetGenerator, TrunkRRDBNet, UnetGenerator, lively
+from foreign_modules import NewRRDBNet, OldRRDBNet, ResnetGenerator, SRGANGenerator, TrunkRRDBNet, UnetGenerator, lively
 from PIL import Image
 from torch import Tensor, nn
 
@@ -89,6 +89,8 @@ MODULES: dict[str, tuple[Callable[[], nn.Module], bool, str, Mapping[str, Any]]]
     "esrgan-old x4": (OldRRDBNet, True, "rrdb", {"scale": 4}),
     "esrgan-old x2": (lambda: OldRRDBNet(1), True, "rrdb", {"scale": 2, "unshuffle": 1}),
     "esrgan-old x1": (lambda: OldRRDBNet(0), True, "rrdb", {"scale": 1}),
+    "srgan x4": (SRGANGenerator, True, "srresnet", {"scale": 4, "blocks": 5, "filters": 8}),
+    "srgan x2": (lambda: SRGANGenerator(1, blocks=2), True, "srresnet", {"scale": 2, "blocks": 2}),
     "esrgan-old x8": (lambda: OldRRDBNet(3, nb=1), True, "rrdb", {"scale": 8}),
 }
 
@@ -343,7 +345,13 @@ def test_a_network_trained_here_enters_esrgan(layout: str, module: Any, tmp_path
 @pytest.mark.parametrize(
     ("method", "options", "layout", "error", "message"),
     [
-        ("srresnet", {"generator": {"uses": "srresnet", "blocks": 1, "filters": 4}}, "auto", ContractError, "no other"),
+        (
+            "srresnet",
+            {"generator": {"uses": "srresnet", "blocks": 1, "filters": 4}},
+            "auto",
+            ContractError,
+            "output: tanh",
+        ),
         (
             "srresnet",
             {"generator": {"uses": "rrdb", "blocks": 1, "filters": 4}},
