@@ -204,6 +204,7 @@ def test_settings_beside_the_weights_are_passed_over(tmp_path: Path) -> None:
         (lambda: {"model": {"netG": STATE, "step": 3}, "optimizer": {"state": {0: STATE}}}, ["model.netG"]),
         (lambda: [STATE, {"epoch": 1}, STATE], ["0", "2"]),
         (lambda: {**STATE, "epoch": 7}, [""]),
+        (lambda: {"upscaler": STATE, "scaler": STATE, "G_optim": STATE}, ["upscaler"]),
         (lambda: {"best": {"ema": {"generator": STATE}}}, ["best.ema.generator"]),
     ],
 )

@@ -44,7 +44,11 @@ SETTINGS = re.compile(
 )
 """Names of classes that hold settings or progress beside the weights, as Lightning saves them. What they hold is
 dropped: a stand-in that does nothing takes their place, and the real class is not looked up."""
-_BESIDE = re.compile(r"optim|sched|scaler|callback|loops|rng|hyper_param|hparams|param_groups", re.IGNORECASE)
+_BESIDE = re.compile(
+    r"optimi[sz]er|(^|_)optim(_|s?$)|lr_sched|scheduler|^(grad_|amp_)?scaler|^callbacks$|^loops$|(^|_)rng(_|$)"
+    r"|hyper_param|hparams|param_groups",
+    re.IGNORECASE,
+)
 """Keys under which a training keeps what is no network."""
 
 
