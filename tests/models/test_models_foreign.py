@@ -383,6 +383,8 @@ def test_the_commands(tmp_path: Path) -> None:
     other = lively(ResnetGenerator(blocks=9, filters_=2), seed=4)
     torch.save({"params": other.state_dict(), "params_ema": net.state_dict()}, tmp_path / "net.pth")
     run, bundle = CliRunner(), str(tmp_path / "bundle")
+    with pytest.raises(ConfigError, match=r"make a model of .*: translate models import .*net\.pth models/NAME"):
+        load(tmp_path / "net.pth")
     refused = run.invoke(main, ["models", "import", str(tmp_path / "net.pth"), bundle])
     assert refused.exit_code == 2 and "--network params_ema" in refused.output
     done = run.invoke(main, ["models", "import", str(tmp_path / "net.pth"), bundle, "--network", "params_ema"])
