@@ -1,4 +1,4 @@
-"""The names of RRDB's tensors in the files of ESRGAN: its old and its new program, and Real-ESRGAN with BasicSR."""
+"""The names of RRDB's tensors in ESRGAN, its old program, and Real-ESRGAN with BasicSR; of SRResNet's in SRGAN."""
 
 from __future__ import annotations
 
@@ -146,3 +146,54 @@ def _weight(shapes: Shapes, layer: str) -> tuple[int, ...]:
     """The shape of a convolution's weights; empty where there is none of this name."""
     shape = tuple(shapes.get(f"{layer}.weight", ()))
     return shape if len(shape) == 4 else ()
+
+
+class SRGANLayout(Layout):
+    """The program from which most generators of SRGAN for PyTorch descend: `block1` to `block8` with five residual
+    blocks. Its images are in [0, 1]; its last step, (tanh + 1) / 2, is none of the tensors."""
+
+    name, program = "srgan", "SRGAN (leftthomas)"
+    takes = "unit"
+
+    def guess(self, shapes: Shapes) -> Guess | None:
+        numbers = [int(found[1]) for name in shapes if (found := re.fullmatch(r"block(\d+)\.bn1\.weight", name))]
+        first = _weight(shapes, "block1.0")
+        if not numbers or not first:
+            return None
+        blocks = len(numbers)
+        doublings = sum(bool(re.fullmatch(rf"block{blocks + 3}\.\d+\.conv\.weight", name)) for name in shapes)
+        last = _weight(shapes, f"block{blocks + 3}.{doublings}")
+        options = {"scale": 2**doublings, "blocks": blocks, "filters": first[0], "output": "tanh"}
+        return Guess(options, first[1], last[0] if last else 3)
+
+    def keys(self, net: Any) -> dict[str, str]:
+        """See `Layout.keys`. Errors: ConfigError for another norm or end than the program's."""
+        c = net.config
+        if c.norm != "batch" or c.residual or c.spectral or c.output != "tanh":
+            raise ConfigError(
+                "srresnet: SRGAN's program has `norm: batch`, `output: tanh` and no `residual`; ONNX takes all"
+            )
+        n, layers = c.blocks, {"stem.conv": "block1.0", "stem.prelu": "block1.1"}
+        for number in range(n):
+            ours, theirs = f"trunk.{number}.branch", f"block{number + 2}"
+            layers |= {f"{ours}.conv1": f"{theirs}.conv1", f"{ours}.norm1": f"{theirs}.bn1"}
+            layers |= {f"{ours}.prelu": f"{theirs}.prelu"}
+            layers |= {f"{ours}.conv2": f"{theirs}.conv2", f"{ours}.norm2": f"{theirs}.bn2"}
+        layers |= {f"trunk.{n}.conv": f"block{n + 2}.0", f"trunk.{n}.norm": f"block{n + 2}.1"}
+        for number in range(len(net.up)):
+            for each in ("conv", "prelu"):
+                layers[f"up.{number}.{each}"] = f"block{n + 3}.{number}.{each}"
+        layers["head.conv"] = f"block{n + 3}.{len(net.up)}"
+        keys = {}
+        for key in net.state_dict():
+            layer, _, tensor = key.rpartition(".")
+            keys[key] = f"{layers[layer]}.{tensor}"
+        return keys
+
+    def outer(self, net: Any) -> tuple[str, str]:
+        return "stem.conv", "head.conv"
+
+    def advice(self, net: Any) -> str:
+        c = net.config
+        more = "" if c.blocks == 5 else f", with {c.blocks} residual blocks in place of 5"
+        return f"Generator(scale_factor={net.scale}){more}"

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from translate import Config, ConfigError, Layout, Network, NetworkConfig, bicubic, norm_layers, stack
-from translate_srgan.layouts import ESRGAN, OldESRGAN, RealESRGAN
+from translate_srgan.layouts import ESRGAN, OldESRGAN, RealESRGAN, SRGANLayout
 
 Norm = Literal["batch", "instance", "none"]
 Scale = Literal[2, 4]
@@ -46,6 +46,7 @@ class SRResNet(Network[SRResNetConfig]):
     """
 
     name = "srresnet"
+    layouts: ClassVar[Sequence[Layout]] = (SRGANLayout(),)
 
     def __init__(self, config: SRResNetConfig, *, in_channels: int, out_channels: int) -> None:
         super().__init__(config, in_channels=in_channels, out_channels=out_channels)

@@ -248,6 +248,49 @@ class OldRRDBNet(nn.Module):
         return self.model(x)
 
 
+class SRGANBlock(nn.Module):
+    def __init__(self, f: int) -> None:
+        super().__init__()
+        self.conv1 = nn.Conv2d(f, f, 3, padding=1)
+        self.bn1 = nn.BatchNorm2d(f)
+        self.prelu = nn.PReLU()
+        self.conv2 = nn.Conv2d(f, f, 3, padding=1)
+        self.bn2 = nn.BatchNorm2d(f)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return x + self.bn2(self.conv2(self.prelu(self.bn1(self.conv1(x)))))
+
+
+class SRGANUp(nn.Module):
+    def __init__(self, f: int) -> None:
+        super().__init__()
+        self.conv = nn.Conv2d(f, 4 * f, 3, padding=1)
+        self.prelu = nn.PReLU()
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.prelu(F.pixel_shuffle(self.conv(x), 2))
+
+
+class SRGANGenerator(nn.Module):
+    """SRGAN's generator as most programs name it, from images in [0, 1] to images in [0, 1]."""
+
+    def __init__(self, doublings: int = 2, f: int = 8, blocks: int = 5) -> None:
+        super().__init__()
+        self.blocks = blocks
+        self.block1 = nn.Sequential(nn.Conv2d(3, f, 9, padding=4), nn.PReLU())
+        for n in range(2, blocks + 2):
+            setattr(self, f"block{n}", SRGANBlock(f))
+        setattr(self, f"block{blocks + 2}", nn.Sequential(nn.Conv2d(f, f, 3, padding=1), nn.BatchNorm2d(f)))
+        ups = [SRGANUp(f) for _ in range(doublings)]
+        setattr(self, f"block{blocks + 3}", nn.Sequential(*ups, nn.Conv2d(f, 3, 9, padding=4)))
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = first = self.block1(x)
+        for n in range(2, self.blocks + 3):
+            x = getattr(self, f"block{n}")(x)
+        return (torch.tanh(getattr(self, f"block{self.blocks + 3}")(first + x)) + 1) / 2
+
+
 def lively(net: nn.Module, seed: int = 0) -> nn.Module:
     """The same with weights that are not nearly zero, and running averages as after a training."""
     rng = torch.Generator().manual_seed(seed)

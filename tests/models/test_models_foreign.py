@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 import torch
 from click.testing import CliRunner
-from foreign_modules import NewRRDBNet, OldRRDBNet, ResnetGenerator, TrunkRRDBNet, UnetGenerator, lively
+from foreign_modules import NewRRDBNet, OldRRDBNet, ResnetGenerator, SRGANGenerator, TrunkRRDBNet, UnetGenerator, lively
 from PIL import Image
 from torch import Tensor, nn
 
@@ -89,6 +89,8 @@ MODULES: dict[str, tuple[Callable[[], nn.Module], bool, str, Mapping[str, Any]]]
     "esrgan-old x4": (OldRRDBNet, True, "rrdb", {"scale": 4}),
     "esrgan-old x2": (lambda: OldRRDBNet(1), True, "rrdb", {"scale": 2, "unshuffle": 1}),
     "esrgan-old x1": (lambda: OldRRDBNet(0), True, "rrdb", {"scale": 1}),
+    "srgan x4": (SRGANGenerator, True, "srresnet", {"scale": 4, "blocks": 5, "filters": 8}),
+    "srgan x2": (lambda: SRGANGenerator(1, blocks=2), True, "srresnet", {"scale": 2, "blocks": 2}),
     "esrgan-old x8": (lambda: OldRRDBNet(3, nb=1), True, "rrdb", {"scale": 8}),
 }
 
@@ -143,6 +145,19 @@ def test_the_reference_goes_back_bit_for_bit(make: Any, norm: str, mode: Any, tm
 
 
 # ----------------------------------------------------------------------------------------- several networks in a file
+
+
+@pytest.mark.parametrize("how", [Tensor.half, Tensor.bfloat16, Tensor.double])
+def test_a_state_dict_of_another_precision(how: Any, tmp_path: Path) -> None:
+    """With the counters of its batch norms, which become fractions."""
+    net = lively(UnetGenerator("batch", downs=5))
+    changed = {name: how(value) for name, value in net.state_dict().items()}
+    torch.save(changed, tmp_path / "net.pth")
+    import_reference(tmp_path / "net.pth", tmp_path / "bundle", dropout=False, norm="running")
+    net.load_state_dict(changed)
+    x = images(32, 64)
+    found = load(tmp_path / "bundle", "cpu").translate_tensor(x)
+    torch.testing.assert_close(found, outputs(net, x, unit=False), rtol=0, atol=1e-5)
 
 
 def prefixed(prefix: str, state: Mapping[str, Tensor]) -> dict[str, Tensor]:
@@ -209,7 +224,7 @@ def test_what_is_left_out_is_said(tmp_path: Path) -> None:
             {"params": OTHER, "params_ema": ONE},
             None,
             ConfigError,
-            r"several networks; say which one: `--network params` or `--network params_ema`\. There are"
+            r"several networks; say which one, such as `--network params` or `--network params_ema`\. There are"
             r"\n  params: resnet \(filters 2, .*blocks 2.*\), 3 to 3 channels\n  params_ema: resnet \(.*blocks 1",
         ),
         ({"params": OTHER, "params_ema": ONE}, "parms", ConfigError, r"no network 'parms'; did you mean 'params'"),
@@ -261,14 +276,53 @@ def bundle_of(method: str, folder: Path, **options: Any) -> nn.Module:
     registry = Registry()
     kind = registry.get("methods", method)
     config = registry.config("methods", method, options)
-    spec = DataSpec("paired" if method == "pix2pix" else "single", {"image": 3}, (64, 64))
+    data = {"pix2pix": "paired", "cut": "unpaired", "cyclegan": "unpaired"}.get(method, "single")
+    sides = {"single": ("image",), "paired": ("input", "target"), "unpaired": ("a", "b")}[data]
+    spec = DataSpec(data, dict.fromkeys(sides, 3), (64, 64))
     built = kind(config, spec, dict(kind.losses))
     nets = built.networks(network_builder(registry))
     name = next(iter(built.directions.values())).nets[0]
-    lively(nets[name])
+    for net in nets.values():
+        lively(net)
     provider = registry.provider("methods", method)
     write_bundle(folder, method=built, method_name=method, nets=nets, provider=provider, info={"weights": "last"})
     return nets[name]
+
+
+BLURRED = {"uses": "resnet_blurred", "blocks": 5, "filters": 4}
+
+
+@pytest.mark.parametrize(
+    ("method", "generator", "module", "advice"),
+    [
+        (
+            "pix2pix",
+            {"uses": "unet_64", "filters": 4},
+            lambda: UnetGenerator("batch", downs=6, dropout=True),
+            "a U-Net of num_downs=6 --norm batch --ngf 4 --input_nc 3 --output_nc 3",
+        ),
+        (
+            "cyclegan",
+            {"uses": "resnet_6", "filters": 4},
+            lambda: ResnetGenerator(blocks=6),
+            "--netG resnet_6blocks --norm instance --ngf 4 --input_nc 3 --output_nc 3 --no_dropout",
+        ),
+        ("cut", BLURRED, lambda: ResnetGenerator(blocks=5, down=3, up=4), "--netG resnet_5blocks --norm instance"),
+    ],
+)
+def test_what_is_trained_here_enters_the_reference(
+    method: str, generator: Any, module: Any, advice: str, tmp_path: Path
+) -> None:
+    ours = bundle_of(method, tmp_path / "bundle", generator=generator)
+    exports = export_model(tmp_path / "bundle", Pth(PthConfig()), tmp_path / "weights")
+    assert advice in exports[0].note
+    theirs = lively(module(), seed=7)
+    theirs.load_state_dict(content_of(exports[0].file), strict=True)
+    x = images(64, 64)
+    expected = outputs(ours.eval(), x, unit=False)
+    assert expected.std() > 0.01
+    torch.testing.assert_close(outputs(theirs.eval(), x, unit=False), expected, rtol=0, atol=2e-5)
+    assert [path.name for path in sorted((tmp_path / "weights").iterdir())] == sorted(f.file.name for f in exports)
 
 
 @pytest.mark.parametrize(("layout", "module"), [("auto", TrunkRRDBNet), ("esrgan-old", OldRRDBNet)])
@@ -291,7 +345,13 @@ def test_a_network_trained_here_enters_esrgan(layout: str, module: Any, tmp_path
 @pytest.mark.parametrize(
     ("method", "options", "layout", "error", "message"),
     [
-        ("srresnet", {"generator": {"uses": "srresnet", "blocks": 1, "filters": 4}}, "auto", ContractError, "no other"),
+        (
+            "srresnet",
+            {"generator": {"uses": "srresnet", "blocks": 1, "filters": 4}},
+            "auto",
+            ContractError,
+            "output: tanh",
+        ),
         (
             "srresnet",
             {"generator": {"uses": "rrdb", "blocks": 1, "filters": 4}},
@@ -323,6 +383,8 @@ def test_the_commands(tmp_path: Path) -> None:
     other = lively(ResnetGenerator(blocks=9, filters_=2), seed=4)
     torch.save({"params": other.state_dict(), "params_ema": net.state_dict()}, tmp_path / "net.pth")
     run, bundle = CliRunner(), str(tmp_path / "bundle")
+    with pytest.raises(ConfigError, match=r"make a model of .*: translate models import .*net\.pth models/NAME"):
+        load(tmp_path / "net.pth")
     refused = run.invoke(main, ["models", "import", str(tmp_path / "net.pth"), bundle])
     assert refused.exit_code == 2 and "--network params_ema" in refused.output
     done = run.invoke(main, ["models", "import", str(tmp_path / "net.pth"), bundle, "--network", "params_ema"])

@@ -8,6 +8,7 @@ import gzip
 import io
 import json
 import lzma
+import os
 import pickle
 import tarfile
 import zipfile
@@ -22,6 +23,8 @@ import torch
 from PIL import Image
 from torch import nn
 
+from translate.errors import DataError
+from translate.storage import untrusted
 from translate.storage.unpickle import RefusedError, read_networks
 
 STATE = {"conv.weight": torch.arange(400.0).reshape(4, 4, 5, 5), "conv.bias": torch.ones(4)}
@@ -201,6 +204,7 @@ def test_settings_beside_the_weights_are_passed_over(tmp_path: Path) -> None:
         (lambda: {"model": {"netG": STATE, "step": 3}, "optimizer": {"state": {0: STATE}}}, ["model.netG"]),
         (lambda: [STATE, {"epoch": 1}, STATE], ["0", "2"]),
         (lambda: {**STATE, "epoch": 7}, [""]),
+        (lambda: {"upscaler": STATE, "scaler": STATE, "G_optim": STATE}, ["upscaler"]),
         (lambda: {"best": {"ema": {"generator": STATE}}}, ["best.ema.generator"]),
     ],
 )
@@ -214,3 +218,16 @@ def test_every_network_has_its_path(content: Callable[[], Any], paths: list[str]
 def test_safetensors_whatever_the_suffix(tmp_path: Path) -> None:
     safetensors.torch.save_file(STATE, tmp_path / "net.pth", {"format": "pt", "about": json.dumps({"scale": 4})})
     assert same(read_networks(tmp_path / "net.pth")[""], STATE)
+
+
+@pytest.mark.parametrize("content", [SAFE, WHOLE])
+def test_names_that_are_bytes(content: bytes, tmp_path: Path) -> None:
+    """A file of a Windows zip, whose name is not UTF-8, through the process that reads it."""
+    path = tmp_path / os.fsdecode(b"gen\xe9rateur.pth")
+    path.write_bytes(content)
+    assert same(untrusted.read_networks(path)[""], STATE)
+    half = tmp_path / os.fsdecode(b"\xe9.pth")
+    half.write_bytes(content[: len(content) // 2])
+    (tmp_path / os.fsdecode(b"\xe9.pth.part")).write_bytes(b"")
+    with pytest.raises(DataError, match=r"such as half a download: .*\.pth\.part lies beside it"):
+        untrusted.read_networks(half)

@@ -25,6 +25,7 @@ from translate.models.onnx.exported import SUFFIX, open_exported
 from translate.models.own import NO_NETWORKS, OwnComponents
 from translate.models.restore import restore_method, restore_networks
 from translate.plugins import Registry
+from translate.storage.file_kind import WEIGHTS
 from translate.storage.run_folders import is_pipeline, profiles_that_ran, stage_folders
 
 TRACKED = ("runs:/", "models:/")
@@ -182,9 +183,10 @@ def locate(ref: str | Path, resolver: Callable[[str], Path] | None = None) -> Pa
         try:
             path = path.parent / path.read_text("utf-8").strip()
         except UnicodeDecodeError:
-            raise ConfigError(
-                f"{ref}: a model is a folder (or a pointer to one), and this is some other file"
-            ) from None
+            text = f"{ref}: a model is a folder (or a pointer to one), and this is some other file"
+            if path.suffix.lower() in WEIGHTS:
+                text += f"; make a model of another program's weights: translate models import {ref} models/NAME"
+            raise ConfigError(text) from None
     for folder in (path, path / FOLDER):
         if (folder / FACTS).is_file():
             return folder

@@ -95,13 +95,13 @@ class Interpolate(nn.Module):
     def __init__(self, channels: int, taps: int) -> None:
         super().__init__()
         self.register_buffer("filt", binomial(taps, 2).repeat(channels, 1, 1, 1))
-        self.padding = 1 + (taps - 1) // 2
-        self.end = None if taps % 2 else -1
+        # The repeated border is cut off again: two pixels of the result on either side, an odd filter's last one less.
+        self.padding, self.more = 2 + (taps - 1) // 2, taps % 2
 
     def forward(self, x: Tensor) -> Tensor:
         padded = F.pad(x, (1, 1, 1, 1), "replicate")
-        y = F.conv_transpose2d(padded, self.filt, stride=2, padding=self.padding, groups=self.filt.shape[0])
-        return y[:, :, 1 : self.end, 1 : self.end]
+        channels = self.filt.shape[0]
+        return F.conv_transpose2d(padded, self.filt, None, 2, self.padding, self.more, channels)
 
 
 def _down(config: AntialiasedResNetConfig, channels: int) -> nn.Sequential:

@@ -11,10 +11,10 @@ import pickle
 import zipfile
 from collections import OrderedDict
 from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-if TYPE_CHECKING:
-    from torch import Tensor
+import torch
+from torch import Tensor
 
 DEPTH = 60
 """Levels of modules within modules, at most."""
@@ -70,8 +70,6 @@ def tensors_of(archive: zipfile.ZipFile) -> dict[str, Tensor]:
 
 
 def _collect(module: _Module, prefix: str, state: dict[str, Tensor], depth: int) -> None:
-    import torch
-
     if not depth:
         raise pickle.UnpicklingError("modules within modules without an end")
     attributes: Mapping[Any, Any] = getattr(module, "attributes", {})
@@ -108,8 +106,6 @@ class _Reader(pickle.Unpickler):
 
     def persistent_load(self, pid: Any) -> Tensor:
         """The numbers of one record, flat."""
-        import torch
-
         _, kind, key, _, count = pid
         if key not in self._storages:
             data = self._archive.read(f"{self._root}data/{key}")

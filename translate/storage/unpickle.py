@@ -14,15 +14,18 @@ import sys
 import zipfile
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
+
+import safetensors
+import safetensors.torch
+import torch
+from torch import Tensor
 
 from translate.storage import torchscript
 from translate.storage.file_kind import TORCH_MAGIC, reason_against, reason_against_archive, unfinished
+from translate.storage.tensor_files import load_tensors
 
-if TYPE_CHECKING:
-    from torch import Tensor
-
-Networks = dict[str, dict[str, "Tensor"]]
+Networks = dict[str, dict[str, Tensor]]
 
 REFUSED = 3
 SLACK = 1 << 20
@@ -41,7 +44,11 @@ SETTINGS = re.compile(
 )
 """Names of classes that hold settings or progress beside the weights, as Lightning saves them. What they hold is
 dropped: a stand-in that does nothing takes their place, and the real class is not looked up."""
-_BESIDE = re.compile(r"optim|sched|scaler|callback|loops|rng|hyper_param|hparams|param_groups", re.IGNORECASE)
+_BESIDE = re.compile(
+    r"optimi[sz]er|(^|_)optim(_|s?$)|lr_sched|scheduler|^(grad_|amp_)?scaler|^callbacks$|^loops$|(^|_)rng(_|$)"
+    r"|hyper_param|hparams|param_groups",
+    re.IGNORECASE,
+)
 """Keys under which a training keeps what is no network."""
 
 
@@ -51,8 +58,6 @@ class RefusedError(Exception):
 
 def main(source: str, target: str, seconds: str) -> int:
     """Exit code 0 and TARGET written, or 3 and a reason on stdout."""
-    import safetensors.torch
-    import torch
 
     torch.set_num_threads(1)
     path = Path(source)
@@ -90,7 +95,7 @@ def read_networks(source: Path) -> Networks:
 
 
 def _refuse(reason: str) -> int:
-    sys.stdout.write(" ".join(reason.split())[:700])
+    sys.stdout.buffer.write(" ".join(reason.split())[:700].encode("utf-8", "backslashreplace"))
     return REFUSED
 
 
@@ -151,10 +156,8 @@ def _torchscript(archive: zipfile.ZipFile) -> dict[str, Tensor]:
 
 
 def _safetensors(source: Path) -> dict[str, Tensor]:
-    import safetensors.torch
-
     try:
-        tensors: dict[str, Tensor] = safetensors.torch.load_file(source)
+        tensors = load_tensors(source)
     except (safetensors.SafetensorError, OSError, ValueError) as error:
         here = source.stat().st_size
         raise RefusedError(
@@ -166,8 +169,6 @@ def _safetensors(source: Path) -> dict[str, Tensor]:
 
 def _load(source: Path) -> Any:
     """The one place where a pickle is opened. `weights_only` builds tensors and containers and calls nothing else."""
-    import torch
-
     stand_ins: list[Any] = []
     while True:
         try:
@@ -228,8 +229,6 @@ def _networks_of(content: Any) -> Networks:
 
 def _find(value: Any, path: tuple[str, ...], depth: int) -> Iterator[tuple[str, dict[str, Tensor]]]:
     """Every mapping from names to tensors within a value, with the keys that lead to it."""
-    import torch
-
     if isinstance(value, Mapping):
         named = {key: each for key, each in value.items() if isinstance(key, str)}
         state = {key: each for key, each in named.items() if isinstance(each, torch.Tensor)}
@@ -247,8 +246,6 @@ def _find(value: Any, path: tuple[str, ...], depth: int) -> Iterator[tuple[str, 
 
 def _plain(networks: Networks, most: int) -> Networks:
     """The same with tensors that own their numbers. Errors: RefusedError for others, and for `most` bytes exceeded."""
-    import torch
-
     claimed = 0
     for state in networks.values():
         for name, value in state.items():
@@ -261,6 +258,4 @@ def _plain(networks: Networks, most: int) -> Networks:
 
 
 def _owned(value: Tensor) -> Tensor:
-    import torch
-
     return value.detach().clone(memory_format=torch.contiguous_format)

@@ -46,11 +46,13 @@ class Part:
 
     def in_words(self) -> str:
         """`params_ema: rrdb (...)`."""
-        what = f"{len(self.tensors)} tensors of an unknown layout"
+        count = len(self.tensors)
+        tensors = f"{count} tensor{'' if count == 1 else 's'}"
+        what = f"{tensors} of an unknown layout"
         if isinstance(self.known, Recognised):
             what = self.known.in_words()
         elif isinstance(self.known, ResemblanceError):
-            what = f"{len(self.tensors)} tensors; {str(self.known).partition(', but')[0]}, and differs"
+            what = f"{tensors}; {str(self.known).partition(', but')[0]}, and differs"
         return f"{self.path or 'the file itself'}: {what}"
 
 
@@ -86,10 +88,8 @@ def choose(parts: Sequence[Part], name: str | None) -> Part:
     if len(generators) == 1:
         return generators[0]
     if len(generators) > 1:
-        names = " or ".join(f"`--network {part.path}`" for part in generators[:2])
-        raise ConfigError(
-            f"it holds several networks; say which one: {names}{_more(generators)}. There are\n{_listed(parts)}"
-        )
+        names = " or ".join(f"`--network {part.path}`" for part in generators[:3])
+        raise ConfigError(f"it holds several networks; say which one, such as {names}. There are\n{_listed(parts)}")
     if len(parts) == 1:
         raise _unusable(parts[0])
     near = [part for part in parts if isinstance(part.known, ResemblanceError)]
@@ -131,10 +131,6 @@ def _unusable(part: Part) -> DataError:
 def _listed(parts: Sequence[Part]) -> str:
     lines = [f"  {part.in_words()}" for part in parts[:LISTED]]
     return "\n".join([*lines, *([f"  and {len(parts) - LISTED} more"] if len(parts) > LISTED else [])])
-
-
-def _more(parts: Sequence[Part]) -> str:
-    return f", or one of {len(parts) - 2} more" if len(parts) > 2 else ""
 
 
 def _recognised(tensors: Mapping[str, Tensor], registry: Registry, dropout: bool | None) -> Recognised | DataError:

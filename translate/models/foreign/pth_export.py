@@ -31,8 +31,8 @@ class PthConfig(Config):
 
     layout: str = "auto"
     """The program whose names the tensors get: `reference` (pytorch-CycleGAN-and-pix2pix), `cut`, `esrgan`,
-    `esrgan-old`, `real-esrgan`, or one of a plugin. `auto`: that of the file that the model was imported from, else the
-    first that has such a network."""
+    `esrgan-old`, `real-esrgan`, `srgan`, or one of a plugin. `auto`: that of the file that the model was imported
+    from, else the first that has such a network."""
 
 
 @dataclass(frozen=True)

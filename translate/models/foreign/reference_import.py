@@ -89,9 +89,10 @@ def _state(known: Recognised, tensors: Mapping[str, Tensor]) -> dict[str, Tensor
     for ours, theirs in known.keys.items():
         value = torch.zeros((), dtype=torch.long) if theirs is None else tensors[theirs]
         counts = ours.endswith("num_batches_tracked")
-        if value.is_floating_point() == counts or not (counts or bool(value.isfinite().all())):
+        # Who halves a whole state dict makes fractions of its counters, too.
+        if not (counts or value.is_floating_point()) or not bool(value.isfinite().all()):
             raise DataError(f"tensor {theirs} ({value.dtype}) does not hold finite numbers of the kind it should")
-        state[ours] = value if counts else value.float()
+        state[ours] = value.long() if counts else value.float()
     return {**tensors, **state} if known.spandrel is not None else state
 
 

@@ -50,11 +50,25 @@ class SpandrelNetwork(nn.Module):
         if self.square:
             rows = columns = max(rows, columns)
         padded = _mirrored(images, rows - height, columns - width)
-        output: Tensor = self.model(padded) if self._call is None else self._call(self.model, padded)
+        # Some architectures keep a constant of the images' type as a plain attribute, which a trace must not change.
+        constants = _plain_tensors(self.model)
+        try:
+            output: Tensor = self.model(padded) if self._call is None else self._call(self.model, padded)
+        finally:
+            for layer, name, value in constants:
+                setattr(layer, name, value)
         return output[..., : height * self.scale, : width * self.scale]
 
     def _fitting(self, length: int) -> int:
         return -(-max(length, self.minimum) // self.divisor) * self.divisor
+
+
+def _plain_tensors(model: nn.Module) -> list[tuple[nn.Module, str, Tensor]]:
+    """The tensors of a network that are neither parameters nor buffers: layer, name and value."""
+    tensors = []
+    for layer in model.modules():
+        tensors += [(layer, name, value) for name, value in vars(layer).items() if isinstance(value, Tensor)]
+    return tensors
 
 
 def _mirrored(images: Tensor, rows: int, columns: int) -> Tensor:
