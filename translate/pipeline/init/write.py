@@ -23,8 +23,14 @@ STEPS = 100_000
 
 STEPS_AT_LEAST = 12_000
 """Batches of a training on few images: 400 epochs of 30."""
-HOUR: Mapping[str, int] = {"paired": 12_000, "unpaired": 4_000, "single": 8_000, "labelled": 6_000, "attribute": 6_000}
-"""Batches that two cores make in about an hour, by kind of data, with networks of 32 filters on squares of
+HOUR: Mapping[str, int] = {
+    "paired": 12_000,
+    "unpaired": 6_000,
+    "single": 12_000,
+    "labelled": 12_000,
+    "attribute": 10_000,
+}
+"""Batches that two cores make in an hour, or less, by kind of data, with networks of 32 filters on squares of
 `HOUR_SIDE`."""
 HOUR_SIDE = 128
 
@@ -43,8 +49,8 @@ def file_name(method: str, folder: Path) -> str:
     return f"{_slug(folder.resolve().name, '_')}_{_slug(method, '_')}.yaml"
 
 
-def starter(method: str, folder: Path, registry: Registry) -> str:
-    """The text of a pipeline that trains `method` on the images of `folder`.
+def starter(method: str, folder: Path, registry: Registry, file: Path | None = None) -> str:
+    """The text of a pipeline that trains `method` on the images of `folder`; `file` is where it will stand.
 
     Errors: ConfigError where the folder does not suit the method, which says what it suits; DataError where there are
     no images, or where they cannot be read.
@@ -52,7 +58,9 @@ def starter(method: str, folder: Path, registry: Registry) -> str:
     cls = registry.get("methods", method)
     if not cls.players:
         raise ConfigError(f"{method} is for inference alone: there is nothing to train")
-    return _Writer(method, cls, folder, material(cls.data, look(folder), method, registry), registry).text()
+    return _Writer(method, cls, folder, material(cls.data, look(folder), method, registry), registry).text(
+        file or Path(file_name(method, folder))
+    )
 
 
 class _Writer:
@@ -74,9 +82,8 @@ class _Writer:
         if self.held_out:
             self.scored = "val"
 
-    def text(self) -> str:
+    def text(self, file: Path) -> str:
         title = f"{_slug(self.folder.resolve().name, '-')}-{_slug(self.name, '-')}"[:60]
-        file = file_name(self.name, self.folder)
         head = f"""\
 # {self.name} on the images of {self.folder.as_posix()}.
 #
@@ -192,7 +199,7 @@ stages:
         square = self.square if self.scale > 1 else training_square(self.name, side, self.registry)
         options = dict(square.options)
         for option, use in networks_of(self.method).items():
-            if use.uses.partition("_")[0] in ("unet", "resnet", "patchgan"):
+            if "filters" in self.registry.get("networks", use.uses).Config.model_fields:
                 chosen = options.get(option, use.uses)
                 options[option] = {**(chosen if isinstance(chosen, dict) else {"uses": chosen}), "filters": filters}
         prepare = {**prepare, "transforms": self._transforms(square.side)[0]}
