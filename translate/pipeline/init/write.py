@@ -78,6 +78,7 @@ class _Writer:
         self.held_out = _held_out(images)
         self.count = (images.count - round(self.held_out * images.count)) * images.tiles
         """The images, or tiles of them, that are trained on."""
+        self.steps = max(STEPS_AT_LEAST, min(STEPS, 400 * self.count))
         self.scored = next((split for split in ("test", "val") if split in images.splits), None)
         if self.held_out:
             self.scored = "val"
@@ -142,7 +143,7 @@ stages:
         return [{"uses": "resize-shorter", "size": larger}], [why]
 
     def _train(self) -> str:
-        epochs = max(4, round(max(STEPS_AT_LEAST, min(STEPS, 400 * self.count)) / self.count))
+        epochs = max(4, round(self.steps / self.count))
         seen = f"validate: {{every: {max(1, epochs // 20)}, metrics: {_flow(_METRICS[self.kind][0])}}}"
         unseen = "# There are too few images to hold some out: nothing to validate on, no sample pictures."
         options = dict(self.square.options)
@@ -190,7 +191,7 @@ stages:
         if self.images.tiles > 1:
             limit = dict.fromkeys(limit, 4)
         quick = self._profile("quick", SMALLEST, 16, 2, {"source": {"limit": limit}})
-        epochs = max(1, round(HOUR[self.kind] / self.count))
+        epochs = max(1, round(min(HOUR[self.kind], 0.75 * self.steps) / self.count))
         hour = self._profile("hour", min(HOUR_SIDE, self.square.side), 32, epochs, {})
         return _block(0, "profiles:", *quick, *hour)
 
