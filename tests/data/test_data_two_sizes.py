@@ -10,6 +10,7 @@ import pytest
 from PIL import Image as Pillow
 
 from translate.data.dataset import Dataset
+from translate.data.transforms import enlarged
 from translate.errors import StageError
 from translate.pipeline import run
 
@@ -73,3 +74,28 @@ def test_what_stays_unequal_is_told_with_the_way_out(transforms: list[dict[str, 
     save("b/1.png", 60, 30)
     with pytest.raises(StageError, match=says):
         prepared({"uses": "pairs", "a": "a", "b": "b"}, transforms)
+
+
+@pytest.mark.parametrize("dtype", [np.uint8, np.uint16, np.float32])
+@pytest.mark.parametrize("bands", [1, 3, 7])
+def test_enlarged_images_are_bicubic_in_their_own_type(dtype: Any, bands: int) -> None:
+    top = 1 if dtype is np.float32 else np.iinfo(dtype).max
+    y, x = np.mgrid[:12, :10]
+    image = (np.dstack([(2 * x + 3 * y + band) / 60 for band in range(bands)]) * top).astype(dtype)
+    large = enlarged(image, 3)
+    assert large.shape == (36, 30, bands) and large.dtype == dtype
+    # Away from the edges a bicubic enlargement of a ramp is the ramp; pixel centres lie at (3 k + 1).
+    error = np.abs(large[7:-7:3, 7:-7:3].astype(float) - image[2:-2, 2:-2][: large[7:-7:3].shape[0]].astype(float))
+    assert error.max() <= max(1e-5 * top, 1 if dtype != np.float32 else 1e-5)
+
+
+def test_real_pairs_of_low_and_high_resolution() -> None:
+    for number in range(3):
+        save(f"lr/{number}x4.png", 10 + number, 15, 60)
+        save(f"hr/{number}.png", 4 * (10 + number), 60, 200)
+    source = {"uses": "pairs", "a": "lr/*x4", "b": "hr", "scale": 4}
+    dataset = prepared(source, [])
+    assert dataset.array("train", "input", "2").shape == dataset.array("train", "target", "2").shape == (48, 60, 3)
+    assert (dataset.array("train", "input", "2")[..., 0] == 60).all()
+    with pytest.raises(StageError, match=r"lr/0x4.png \(enlarged 2 times\) \(30 x 20\) and hr/0.png \(60 x 40\)"):
+        prepared({**source, "scale": 2}, [])
