@@ -112,6 +112,16 @@ def test_pairs_by_their_names(names: Sequence[str], a: str, b: str) -> None:
     assert of(made("pix2pix"), "prepare")["source"] == {"uses": "pairs", "a": a, "b": b}
 
 
+def test_real_pairs_of_low_and_high_resolution() -> None:
+    for number in range(4):
+        save(f"photos/lr/{number}x4.png", photo(20 + number, 25))
+        save(f"photos/hr/{number}.png", photo(4 * (20 + number), 100))
+    pipeline = made("pix2pix")
+    expected = {"uses": "pairs", "a": "photos/lr/*x4", "b": "photos/hr", "scale": 4}
+    assert of(pipeline, "prepare")["source"] == expected
+    assert of(pipeline, "train")["augment"][0] == {"uses": "random-crop", "size": 64}
+
+
 def test_cats_and_dogs_are_no_pairs() -> None:
     for number in range(4):
         save(f"photos/cat_{number}.png", photo())

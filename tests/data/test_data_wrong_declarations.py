@@ -233,7 +233,6 @@ WRONG = (
         "class of a pixel out of range",
         "source: {uses: labelled, images: photos, labels: maps, classes: [sky, road]}",
         ("maps/2.png: there are 2 classes, 0 to 1, and this label map holds 9 (3 pixels)",),
-        at="run",
     ),
     Wrong("damaged image", "source: {uses: single, root: damaged}", ("damaged/1.png: truncated PNG",), at="run"),
     Wrong(

@@ -221,11 +221,6 @@ BAD = {("a", str(n)): DataError(f"bad {n}") for n in range(9)} | {("b", "1"): pi
 @pytest.mark.parametrize(
     ("kind", "shown", "words"),
     [
-        (
-            "paired",
-            [("input", "1", 6), ("target", "1", 7)],
-            r"a pair of two sizes: toy/1 \(8 x 6\) and toy/1 \(8 x 7\)",
-        ),
         ("paired", [("input", "1", 6), ("target", "2", 6)], r"1 only in train/input \(1\); 1 only in train/target"),
         ("unpaired", [("a", "1", 6)], "split 'train' has no images on side b"),
         ("unpaired", [("a", "../1", 6), ("b", "1", 6)], r"'../1' cannot name an image"),

@@ -65,7 +65,7 @@ def init(folder: Path, method: str, output: Path | None, as_json: bool) -> None:
     if os.path.lexists(file):
         raise ConfigError(f"{file} exists already; remove it, or give another --output")
     registry = Registry()
-    write_text(file, starter(method, folder, registry))
+    write_text(file, starter(method, folder, registry, file))
     notes = check(file, registry=registry)
     if as_json:
         print_json({"file": str(file), "notes": notes})

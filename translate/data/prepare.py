@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
@@ -74,6 +74,7 @@ class Value:
     value: int | list[float]
 
 
+Chain = Sequence[Transform[Any]]
 Outcome = dict[tuple[str, str], Written | Value]
 """The images that were written, and the values, by key and side."""
 
@@ -180,9 +181,7 @@ def threads_for(workers: int | None) -> int:
     return workers or min(8, os.cpu_count() or 1)
 
 
-def _prepare(
-    folder: Path, job: Job, chain: Iterable[Transform[Any]], seed: int, facts: SourceFacts, tile: int
-) -> Outcome:
+def _prepare(folder: Path, job: Job, chain: Chain, seed: int, facts: SourceFacts, tile: int) -> Outcome:
     """Reads, transforms and writes the images of one key, unless an earlier start did; cut into squares of `tile`
     pixels, where that is not 0. Errors: DataError."""
     types = {side: facts.data[side] for side in job.group}
@@ -197,10 +196,7 @@ def _prepare(
         return of_files | {(job.key, side): value for side, value in values.items()}
     arrays = _loaded(pictures, types, facts)
     flat = {side: _for_transforms(array, types[side]) for side, array in arrays.items()}
-    try:
-        flat = joined_frames(apply(list(chain), split_frames(flat), seed), types)
-    except DataError as error:
-        raise DataError(f"{next(iter(job.group.values())).origin}: {error}") from None
+    flat = _transformed(flat, pictures, types, chain, seed)
     outcome: Outcome = {}
     for key, window in windows(job.key, _size(next(iter(flat.values()))), tile):
         outcome |= {(key, side): value for side, value in values.items()}
@@ -221,7 +217,7 @@ def _size(array: Array) -> tuple[int, int]:
 
 
 def _loaded(records: Mapping[str, Record], types: Mapping[str, Side], facts: SourceFacts) -> dict[str, Array]:
-    """The pictures of one key as their source has them, all of one size. Errors: DataError."""
+    """The pictures of one key as their source has them. Errors: DataError."""
     arrays = {side: record.load() for side, record in records.items()}
     for side, array in arrays.items():
         kind, origin = types[side], records[side].origin
@@ -234,10 +230,34 @@ def _loaded(records: Mapping[str, Record], types: Mapping[str, Side], facts: Sou
             raise DataError(f"{origin}: side {side!r} has {kind.count} frames, and these are {len(array)}")
         if isinstance(kind, Labels):
             check_indices(array, len(kind.classes or facts.classes), origin)
-    if len({array.shape[-3:-1] for array in arrays.values()}) > 1:
-        sizes = [f"{records[side].origin} ({a.shape[-2]} x {a.shape[-3]})" for side, a in arrays.items()]
-        raise DataError(f"a pair of two sizes: {' and '.join(sizes)}")
     return arrays
+
+
+def _transformed(
+    images: Mapping[str, Array], records: Mapping[str, Record], types: Mapping[str, Side], chain: Chain, seed: int
+) -> dict[str, Array]:
+    """The pictures of one key after the transforms, which have to leave them of one size. Errors: DataError."""
+    sizes = {_size(image) for image in images.values()}
+    # What is of one size gets one geometry; what is not, each its own, and `resize` makes it equal.
+    parts = [images] if len(sizes) == 1 else [{side: image} for side, image in images.items()]
+    outcome: dict[str, Array] = {}
+    for part in parts:
+        try:
+            outcome |= joined_frames(apply(chain, split_frames(part), seed), {side: types[side] for side in part})
+        except DataError as error:
+            raise DataError(f"{records[next(iter(part))].origin}: {error}") from None
+    if len({_size(image) for image in outcome.values()}) > 1:
+        said = []
+        for side, image in outcome.items():
+            (height, width), (h, w) = _size(images[side]), _size(image)
+            became = f", {w} x {h} after the transforms" if chain else ""
+            said.append(f"{records[side].origin} ({width} x {height}{became})")
+        height, width = min(sizes)
+        raise DataError(
+            f"a pair of two sizes: {' and '.join(said)}; add a resize to `transforms`, such as `{{uses: resize, size: "
+            f"[{height}, {width}]}}`, or leave such pairs out"
+        )
+    return outcome
 
 
 def _described(value: Any) -> str:

@@ -9,11 +9,12 @@ from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, TypeVar
 
-from pydantic import NonNegativeInt, model_validator
+from pydantic import NonNegativeInt, PositiveInt, model_validator
 
 from translate.contracts import SIDES, Config, DataKind, Record, Source, SourceFacts
 from translate.data.sources.listing import Listing, matched, on_disk, require_folder, require_folders
 from translate.data.sources.patterns import listed_by_pattern, place_of
+from translate.data.transforms import enlarged
 from translate.errors import DataError
 from translate.imaging.io import read_samples
 from translate.storage.archives import folder_exists
@@ -95,6 +96,10 @@ class FileSource(Source[P]):
 
 def _file(key: str, side: str, path: Path) -> Record:
     return Record(key, side, str(path), lambda: read_samples(path))
+
+
+def _enlarged(key: str, side: str, path: Path, scale: int) -> Record:
+    return Record(key, side, f"{path} (enlarged {scale} times)", lambda: enlarged(read_samples(path), scale))
 
 
 class Sides(Config):
@@ -205,6 +210,9 @@ class PairsConfig(TwoFoldersConfig):
 
     unmatched: Literal["error", "skip"] = "error"
     """Treatment of an image without its partner: `error` stops and names it, `skip` leaves it out and reports it."""
+    scale: PositiveInt = 1
+    """How many times higher and wider the images of `b` are than those of `a`: real pairs of low and high resolution.
+    Those of `a` are enlarged so often (bicubic), so that both have one size; images to convert are enlarged before."""
 
 
 class Pairs(_TwoFolders[PairsConfig]):
@@ -222,8 +230,9 @@ class Pairs(_TwoFolders[PairsConfig]):
         for note in matches.notes(split):
             self._note(note)
         for key in self._pick(split, matches.files):
-            for side, path in zip(SIDES[self.kind], matches.files[key], strict=True):
-                yield _file(key, side, path)
+            (a, b), (low, high) = SIDES[self.kind], matches.files[key]
+            yield _file(key, a, low) if self.config.scale == 1 else _enlarged(key, a, low, self.config.scale)
+            yield _file(key, b, high)
 
 
 class SideBySideConfig(Picking):

@@ -79,14 +79,21 @@ def _paired(layout: Layout) -> Material:
     if (is_last(a) and not is_last(b)) or (is_first(b) and not is_first(a)):
         a, b = b, a
     layout = layout.with_names_of(pairs_in_two_folders)
-    alone = _matched(layout)
+    scale = layout.scale(a, b)
+    alone = _matched(layout, of_one_size=scale == 1)
     about = [f"input  {layout.pile(a)}", f"target {layout.pile(b)}", "The other way round: `direction: b_to_a`."]
+    if scale > 1:
+        about.append(
+            f"Inputs are enlarged {scale} times, to the size of targets. Enlarge images before you convert them."
+        )
     if alone:
         about.append(f"{alone} images have no partner of their name and are left out.")
     source = {"uses": "pairs", **_folders(layout, {"a": a, "b": b})}
     if alone:
         source["unmatched"] = "skip"
-    return _material(layout, source, about, {"input": a, "target": b})
+    if scale > 1:
+        source["scale"] = scale
+    return _material(layout, source, about, {"input": a, "target": b}, scale)
 
 
 def _unpaired(layout: Layout) -> Material:
@@ -188,7 +195,7 @@ def _two(layout: Layout, what: str) -> tuple[str, str]:
     return layout.sides[0], layout.sides[1]
 
 
-def _matched(layout: Layout) -> int:
+def _matched(layout: Layout, *, of_one_size: bool = True) -> int:
     """How many images have no partner, for sides that belong together by name."""
     alone = 0
     for split, piles in layout.splits.items():
@@ -197,7 +204,7 @@ def _matched(layout: Layout) -> int:
         alone += len(a.files) + len(b.files) - 2 * common
         if common < max(len(a.files), len(b.files)) / 2:
             raise _UnsuitedError(f"only {common} names of {split} are the same on both sides ({a.path}, {b.path})")
-    if unequal := layout.unequal():
+    if of_one_size and (unequal := layout.unequal()):
         raise _UnsuitedError(f"the two images of a pair need one size, and {unequal}")
     return alone
 
@@ -210,10 +217,13 @@ def _folders(layout: Layout, sides: Mapping[str, str]) -> dict[str, Any]:
     return {**folders.pop("train"), **folders}
 
 
-def _material(layout: Layout, source: Mapping[str, Any], about: list[str], sides: Mapping[str, str]) -> Material:
-    """The material of a layout; `sides` are the folders behind the sides of the data whose values are looked at."""
+def _material(
+    layout: Layout, source: Mapping[str, Any], about: list[str], sides: Mapping[str, str], scale: int = 1
+) -> Material:
+    """The material of a layout; `sides` are the folders behind the sides of the data whose values are looked at, and
+    the first of them is enlarged by the `scale`."""
     piles = [layout.pile(side) for side in layout.sides]
-    size = min(p.smallest[0] for p in piles), min(p.smallest[1] for p in piles)
+    size = scale * min(p.smallest[0] for p in piles), scale * min(p.smallest[1] for p in piles)
     count, tiles = min(len(p.files) for p in piles), 1
     options, why = deep_options({side: layout.pile(name) for side, name in sides.items()})
     kind: DataKind = "labelled" if source["uses"] == "labelled" else "single"

@@ -105,6 +105,18 @@ class Layout:
             }
         return Layout(self.folder, splits)
 
+    def scale(self, a: str, b: str) -> int:
+        """How many times larger all images of side `b` are than their partners; 1 where that is no whole number."""
+        small, large = (self.pile(side).headers for side in (a, b))
+        partners, _ = same_names(small, large)
+        scales = set()
+        for key, other in partners.items():
+            one, two = small[key], large[other]
+            scale = two.width // one.width
+            whole = (two.width, two.height) == (scale * one.width, scale * one.height)
+            scales.add(scale if whole else 1)
+        return scales.pop() if len(scales) == 1 else 1
+
     def unequal(self) -> str:
         """The first pair whose images differ in size, in words, or nothing."""
         a, b = self.splits["train"].values()

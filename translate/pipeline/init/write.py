@@ -23,8 +23,14 @@ STEPS = 100_000
 
 STEPS_AT_LEAST = 12_000
 """Batches of a training on few images: 400 epochs of 30."""
-HOUR: Mapping[str, int] = {"paired": 12_000, "unpaired": 4_000, "single": 8_000, "labelled": 6_000, "attribute": 6_000}
-"""Batches that two cores make in about an hour, by kind of data, with networks of 32 filters on squares of
+HOUR: Mapping[str, int] = {
+    "paired": 12_000,
+    "unpaired": 6_000,
+    "single": 12_000,
+    "labelled": 12_000,
+    "attribute": 10_000,
+}
+"""Batches that two cores make in an hour, or less, by kind of data, with networks of 32 filters on squares of
 `HOUR_SIDE`."""
 HOUR_SIDE = 128
 
@@ -43,8 +49,8 @@ def file_name(method: str, folder: Path) -> str:
     return f"{_slug(folder.resolve().name, '_')}_{_slug(method, '_')}.yaml"
 
 
-def starter(method: str, folder: Path, registry: Registry) -> str:
-    """The text of a pipeline that trains `method` on the images of `folder`.
+def starter(method: str, folder: Path, registry: Registry, file: Path | None = None) -> str:
+    """The text of a pipeline that trains `method` on the images of `folder`; `file` is where it will stand.
 
     Errors: ConfigError where the folder does not suit the method, which says what it suits; DataError where there are
     no images, or where they cannot be read.
@@ -52,7 +58,9 @@ def starter(method: str, folder: Path, registry: Registry) -> str:
     cls = registry.get("methods", method)
     if not cls.players:
         raise ConfigError(f"{method} is for inference alone: there is nothing to train")
-    return _Writer(method, cls, folder, material(cls.data, look(folder), method, registry), registry).text()
+    return _Writer(method, cls, folder, material(cls.data, look(folder), method, registry), registry).text(
+        file or Path(file_name(method, folder))
+    )
 
 
 class _Writer:
@@ -70,13 +78,13 @@ class _Writer:
         self.held_out = _held_out(images)
         self.count = (images.count - round(self.held_out * images.count)) * images.tiles
         """The images, or tiles of them, that are trained on."""
+        self.steps = max(STEPS_AT_LEAST, min(STEPS, 400 * self.count))
         self.scored = next((split for split in ("test", "val") if split in images.splits), None)
         if self.held_out:
             self.scored = "val"
 
-    def text(self) -> str:
+    def text(self, file: Path) -> str:
         title = f"{_slug(self.folder.resolve().name, '-')}-{_slug(self.name, '-')}"[:60]
-        file = file_name(self.name, self.folder)
         head = f"""\
 # {self.name} on the images of {self.folder.as_posix()}.
 #
@@ -135,7 +143,7 @@ stages:
         return [{"uses": "resize-shorter", "size": larger}], [why]
 
     def _train(self) -> str:
-        epochs = max(4, round(max(STEPS_AT_LEAST, min(STEPS, 400 * self.count)) / self.count))
+        epochs = max(4, round(self.steps / self.count))
         seen = f"validate: {{every: {max(1, epochs // 20)}, metrics: {_flow(_METRICS[self.kind][0])}}}"
         unseen = "# There are too few images to hold some out: nothing to validate on, no sample pictures."
         options = dict(self.square.options)
@@ -183,7 +191,7 @@ stages:
         if self.images.tiles > 1:
             limit = dict.fromkeys(limit, 4)
         quick = self._profile("quick", SMALLEST, 16, 2, {"source": {"limit": limit}})
-        epochs = max(1, round(HOUR[self.kind] / self.count))
+        epochs = max(1, round(min(HOUR[self.kind], 0.75 * self.steps) / self.count))
         hour = self._profile("hour", min(HOUR_SIDE, self.square.side), 32, epochs, {})
         return _block(0, "profiles:", *quick, *hour)
 
@@ -192,7 +200,7 @@ stages:
         square = self.square if self.scale > 1 else training_square(self.name, side, self.registry)
         options = dict(square.options)
         for option, use in networks_of(self.method).items():
-            if use.uses.partition("_")[0] in ("unet", "resnet", "patchgan"):
+            if "filters" in self.registry.get("networks", use.uses).Config.model_fields:
                 chosen = options.get(option, use.uses)
                 options[option] = {**(chosen if isinstance(chosen, dict) else {"uses": chosen}), "filters": filters}
         prepare = {**prepare, "transforms": self._transforms(square.side)[0]}
