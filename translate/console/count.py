@@ -14,8 +14,8 @@ MOST = 256
 class Count:
     """How far a piece of work is.
 
-    Its rate is that of the newer two thirds, of the time and of the steps, so that a slow start (compilation, the first look
-    at the disk) is soon forgotten, while pauses that come again (validation) count.
+    Its rate is that of the newer two thirds, of the time and of the steps, so that a slow start (compilation, the first
+    look at the disk) is soon forgotten, while pauses that come again (validation) count.
     """
 
     def __init__(self, title: str, total: int, done: int, unit: str) -> None:
