@@ -14,8 +14,8 @@ MOST = 256
 class Count:
     """How far a piece of work is.
 
-    Its rate is that of the newer half, of the time and of the steps, so that a slow start (compilation, the first look
-    at the disk) is soon forgotten, while pauses that come again (validation) count.
+    Its rate is that of the newer two thirds, of the time and of the steps, so that a slow start (compilation, the first
+    look at the disk) is soon forgotten, while pauses that come again (validation) count.
     """
 
     def __init__(self, title: str, total: int, done: int, unit: str) -> None:
@@ -40,9 +40,9 @@ class Count:
         end, done = moments[-1]
         start, before = moments[0]
         if len(moments) > 2 and not self.finished:
-            middle, half = (start + end) / 2, (before + done) / 2
+            since, after = start + (end - start) / 3, before + (done - before) / 3
             # The first step is never a part of it: it takes the longest.
-            newer = (moment for moment in moments[1:-1] if moment[0] >= middle and moment[1] >= half)
+            newer = (moment for moment in moments[1:-1] if moment[0] >= since and moment[1] >= after)
             start, before = next(newer, moments[-2])
         return (done - before) / max(end - start, 1e-6)
 

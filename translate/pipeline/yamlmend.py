@@ -29,6 +29,7 @@ _SYNTAX = {
     "expected '<document start>'": "unexpected text after the end of the pipeline",
     "expected ',' or ']'": "expected ',' or ']' in the list that starts on line {start}",
     "expected ',' or '}'": "expected ',' or '}}' in the mapping that starts on line {start}",
+    "expected the node content": "unexpected {character!r}; a value is missing here, or one character is too many",
     "expected <block end>": "this does not line up with the lines above it; check the indentation",
     "found character '\\t'": "a tab cannot be used here; indent with spaces",
     "found character": "a value cannot start with {character!r}; put it in quotes",
@@ -116,6 +117,8 @@ class MendedText:
             self._indent(mark.line, compose) if not line[: mark.column].strip() else self._put(mark, " ")
         elif problem.startswith("mapping values are not") and _KEY.fullmatch(line[: mark.column]) and mark.line:
             self._indent(mark.line, compose, before=True)
+        elif problem.startswith("expected the node content"):
+            self._put(mark, " " if line[mark.column : mark.column + 1] == "," else UNREAD)
         elif problem.startswith(("mapping values are not", "found character")):
             self._put(mark, UNREAD)
         elif problem.startswith("could not find expected ':'"):

@@ -81,6 +81,9 @@ class EvaluateStage(Stage[EvaluateConfig]):
         unbuilt = {place[1] for place, fault in faults.items() if fault and place[:1] == ("metrics",)}
         images, data = ImagesFacts.of(parents, "images"), DatasetFacts.of(parents, "data")
         if images is None or data is None:
+            if data is not None and self.config.split not in (None, *data.splits):
+                message = f"the data has no split {self.config.split!r}; it has {', '.join(data.splits)}"
+                yield Problem(("with", "split"), message)
             return
         split = self._split(images, data)
         if split is None or split not in data.splits:

@@ -17,6 +17,7 @@ from translate.contracts import (
     Frames,
     Image,
     Problem,
+    Sides,
     Source,
     SourceFacts,
     SourceUse,
@@ -104,14 +105,20 @@ class PreprocessStage(Stage[PreprocessConfig]):
         except TranslateError as error:
             for line in str(error).splitlines():
                 yield Problem(("with", "source"), line)
+            kind = getattr(self.registry.get("sources", self.config.source.uses), "kind", None)
+            if isinstance(kind, str):  # what it makes is known all the same
+                yield from self._check_sides(Sides.of(kind))
             return
         for sentence in self._impression.problems:
             yield Problem(("with", "source"), sentence)
-        for name in unknown_sides(self.config.normalise, facts.data):
-            sides = ", ".join(facts.data.images()) or "none"
+        yield from self._check_sides(facts.data)
+
+    def _check_sides(self, data: Sides) -> Iterable[Problem]:
+        for name in unknown_sides(self.config.normalise, data):
+            sides = ", ".join(data.images()) or "none"
             yield Problem(("with", "normalise", name), f"there is no side of images {name!r}; there are {sides}")
-        if self.config.direction == "b_to_a" and facts.kind != "paired":
-            message = f"only paired data has a direction, and this source is {facts.kind or facts.data.in_words()}"
+        if self.config.direction == "b_to_a" and data.kind != "paired":
+            message = f"only paired data has a direction, and this source is {data.kind or data.in_words()}"
             yield Problem(("with", "direction"), f"{message}; translate in both with the model")
 
     def notes(self, parents: Mapping[str, Mapping[str, Any]]) -> Iterable[str]:

@@ -30,6 +30,8 @@ class Options:
         self.issues: list[Issue] = []
         self._out: set[Path] = set()
         """Paths of values that were left out: they are not missed afterwards."""
+        self._names_out: set[str] = set()
+        """Names and components that were left out: others may name them."""
         self._guessed: set[Path] = set()
         """Paths of values that were replaced by what was probably meant."""
         self._gone: set[Path] = set()
@@ -64,7 +66,7 @@ class Options:
     def report(self, problems: Iterable[Problem], below: Path = ("with",)) -> bool:
         """Adds mistakes to `issues`, and takes them out of the options. Says whether any could be taken out."""
         mended = False
-        listed = list(problems)
+        listed = _without_meant(list(problems))
         for problem in listed:
             path = (*below, *problem.path)
             issue = self.node.issue(path, problem.message, at_key=isinstance(problem, KeyProblem))
@@ -91,6 +93,8 @@ class Options:
             return True
         if message == REQUIRED or isinstance(problem, KeyProblem):  # the options of a component that was guessed
             return any(path[: len(each) - 1] == each[:-1] for each in self._guessed if each[-1:] == ("uses",))
+        if "does not name" in message and any(repr(name) in message for name in self._names_out):
+            return True
         names = [str(each[-1]) for each in self._out if each[:-1] == path]
         if names and message.startswith(("must not be empty", "must have at least")):
             return True
@@ -111,6 +115,9 @@ class Options:
                 self._guessed.add((*child.path, *rest))
                 return _with(node, first, Node(meant, child.place, child.path, child.key, child.key_path))
         self._out.add(child.path)
+        component = child.step("uses") or child
+        if isinstance(component.value, str):
+            self._names_out.add(component.value)
         meant = suggested(problem.message) if isinstance(problem, KeyProblem) and not rest else None
         return _renamed(node, first, meant)
 
@@ -163,6 +170,12 @@ def _renamed(node: Node, part: str | int, name: str | None) -> Node:
     if name is not None and name not in value:
         value[name] = child
     return Node(value, node.place, node.path, node.key, node.key_path)
+
+
+def _without_meant(problems: list[Problem]) -> list[Problem]:
+    """The problems without a key that is missed because it is misspelt."""
+    meant = {(*p.path[:-1], suggested(p.message)) for p in problems if isinstance(p, KeyProblem)}
+    return [p for p in problems if p.message != REQUIRED or p.path not in meant]
 
 
 def _missing(problems: Iterable[Problem]) -> list[str]:

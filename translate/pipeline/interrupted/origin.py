@@ -40,13 +40,13 @@ def origin_of(planned: Planned, stage: Stage[Any], inputs: Mapping[str, Artifact
     if planned.state == "partial" and _can_go_on(stage, partial_of(folder / planned.folder), inputs):
         return None
     refusals: list[str] = []
+    advice = ""  # the other way to build on the newest work
     for origin in sorted(_origins(planned), key=lambda origin: origin.active, reverse=True):
         fixed = [change.text for change in origin.changed if effect(stage.continuable, change) == "structural"]
         if fixed:
             since = f" (since {origin.words})" if origin.interrupted else ""
-            refusals.append(
-                f"structural changes need a fresh start: {'; '.join(fixed)}{since}{_weights_of(origin, stage)}"
-            )
+            advice = advice if refusals else _weights_of(origin, stage)
+            refusals.append(f"structural changes need a fresh start: {'; '.join(fixed)}{since}")
             continue
         try:
             if origin.interrupted:
@@ -54,7 +54,7 @@ def origin_of(planned: Planned, stage: Stage[Any], inputs: Mapping[str, Artifact
             return replace(origin, newer=tuple(refusals))
         except TranslateError as error:
             refusals.append(str(error))
-    reason = refusals[0] if refusals else "there is no earlier result; run without --continue"
+    reason = f"{refusals[0]}{advice}" if refusals else "there is no earlier result; run without --continue"
     raise ConfigError(f"{option}: {reason}")
 
 
