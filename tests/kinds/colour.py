@@ -122,7 +122,7 @@ def as_is(lab: Lab) -> None:
     lab.near("a.png", 255 - before, read(lab.folder / "out/a.png"))
 
 
-@case(of=WIDE)
+@case(of=WIDE, quick=True)
 def primaries_without_a_profile(lab: Lab) -> None:
     """A PNG whose gAMA and cHRM say Adobe RGB is seen as Adobe RGB."""
     before = adobe(lab)

@@ -322,6 +322,15 @@ def output_of_every_format(lab: Lab) -> None:
         lab.near(path.name, colour, after[..., :3], step)
 
 
+@case(of=SUFFIX, quick=True)
+def output_of_no_format(lab: Lab) -> None:
+    """OUTPUT `x.pdf`, `x.svg`, `x.tga`, `x.heic`, `x.mp4` is refused by its suffix, and makes no folder."""
+    save(lab.folder / "a.png", plain(40))
+    for name in ("x.pdf", "x.svg", "x.TGA", "x.heic", "x.mp4"):
+        lab.refused(lab.convert("a.png", name), Path(name).suffix)
+        lab.check(name, False, (lab.folder / name).exists())
+
+
 @case(of=SUFFIX)
 def inputs_of_new_formats(lab: Lab) -> None:
     """HEIC, AVIF, JPEG XL, JPEG 2000, JPEG-LS, JPEG XR, QOI, PPM, PGM of 16 bits, PFM, HDR and EXR come in with their

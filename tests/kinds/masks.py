@@ -35,7 +35,7 @@ def masks_0_255(lab: Lab) -> None:
         lab.check(f"run of {kind}", "refused", f"code {run.code}", run.code != 0)
         lab.orderly(checked)
     values = {"grey255": "values: [0, 255]", "bit1": "values: [0, 255]", "rgb": "palette: [[0, 0, 0], [255, 255, 255]]"}
-    values |= {"rgba": "alpha: drop"}
+    values |= {"rgba": "alpha: drop, values: [0, 1]"}
     for kind, option in values.items():
         done = lab.translate("run", pipeline(lab, f"root: '{root / kind}', {option}", f"{kind}2"))
         lab.check(
@@ -86,17 +86,6 @@ def masks_of_100_and_200(lab: Lab) -> None:
     images_and(lab, {name: disc() * 100 + 100 for name in "ab"})
     lab.refused(lab.translate("check", pipeline(lab, "images: i, labels: m")), "100")
     lab.works(lab.translate("run", pipeline(lab, "images: i, labels: m, values: [100, 200]", "q")))
-
-
-@case(of=f"{MASKS} {LOUD}")
-def one_mask_of_many_is_otherwise(lab: Lab) -> None:
-    """Nine masks of indices and a tenth of 0 and 255, which would vanish as ignored: refused or said, by its name."""
-    masks: dict[str, Array | Image.Image] = {str(n): disc() for n in range(9)}
-    masks["z9"] = disc() * 255
-    images_and(lab, masks)
-    done = lab.translate("run", pipeline(lab, "images: i, labels: m"))
-    lab.orderly(done)
-    lab.check("z9 or 255", "said", done.last, "z9" in done.text or "255" in done.text)
 
 
 @case(of=LOUD)

@@ -108,7 +108,7 @@ def data_never_becomes_none(lab: Lab) -> None:
     lab.check("data that became none", 0, holes)
 
 
-@case(of=GEO)
+@case(of=GEO, quick=True)
 def floats_with_nan_as_no_data(lab: Lab) -> None:
     """Float32 with NaN as GDAL_NODATA: NaN stays NaN, and the data next to it stay as they are."""
     before = np.linspace(0, 1, 64 * 64, dtype=np.float32).reshape(64, 64)
@@ -186,6 +186,19 @@ def upright_photo(lab: Lab) -> None:
         lab.check("orientation", "1 or none", image.getexif().get(0x0112, 1), image.getexif().get(0x0112, 1) == 1)
         lab.check("date", "1999:07:01 12:00:00", image.getexif().get_ifd(0x8769).get(0x9003))
         lab.check("artist", "A Name", image.getexif().get(0x013B))
+
+
+@case(of=RESOLUTION, quick=True)
+def upright_by_xmp(lab: Lab) -> None:
+    """XMP that repeats the orientation of a photo on its side says afterwards that it is upright."""
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    for name, said in (("a", 'tiff:Orientation="6"'), ("b", "><tiff:Orientation>6</tiff:Orientation><x")):
+        xmp = f"<x:xmpmeta xmlns:x='adobe:ns:meta/' {said}/></x:xmpmeta>".encode()
+        save(lab.folder / f"in/{name}.jpg", noise(40, 60), exif=exif.tobytes(), xmp=xmp)
+    lab.works(lab.convert("in", "out"))
+    for name, said in (("a", b'tiff:Orientation="1"'), ("b", b"<tiff:Orientation>1</tiff:Orientation>")):
+        lab.check(f"{name}.jpg", True, said in (lab.folder / f"out/{name}.jpg").read_bytes())
 
 
 @case(of=RESOLUTION)

@@ -12,7 +12,7 @@ from kinds.lab import Lab, case
 OLDER, FIXED = "older_replacement.py", "fixed_file.py"
 
 
-@case(script=OLDER)
+@case(script=OLDER, quick=True)
 def older_replacement(lab: Lab) -> None:
     """A picture that was replaced by another one of an older time is converted again."""
     root = lab.script(OLDER)
@@ -110,7 +110,7 @@ def replaced_by_an_alias(lab: Lab) -> None:
     lab.near("a.png", plain(99), after(lab))
 
 
-@case(script=FIXED)
+@case(script=FIXED, quick=True)
 def fixed_file(lab: Lab) -> None:
     """A damaged picture that was mended is converted by the same command, without --retry-failed."""
     root = lab.script(FIXED)

@@ -83,7 +83,7 @@ def read_only_project(lab: Lab) -> None:
 def f10(lab: Lab) -> None:
     """Four runs that start at once in an empty folder are all tracked, without a traceback."""
     done = lab.shell(FOUR, seconds=300)
-    lab.check("lines", "(none)", done.last)
+    lab.check("lines", "(nothing)", done.last)
     logs = list((lab.folder / "w").rglob("log_*"))
     wrong = [path.name for path in logs if "Traceback" in path.read_text() or "error" in path.read_text().lower()]
     lab.check("runs with an error", [], wrong)

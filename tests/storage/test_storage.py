@@ -106,6 +106,19 @@ def test_pointer(links: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
     assert follow(tmp_path / "train-1") == tmp_path / "train-1"
 
 
+def test_a_folder_that_a_copy_made_of_a_link_gives_way(tmp_path: Path) -> None:
+    """`cp -rL`, archives and clouds turn links into folders; what they hold stays, under another name."""
+    (tmp_path / "new").mkdir()
+    for number in ("", "1"):
+        (tmp_path / "link").mkdir()
+        (tmp_path / "link/file").write_text(f"copy {number}")
+        assert follow(tmp_path / "link") == tmp_path / "link"
+        point(tmp_path / "link", "new")
+        assert follow(tmp_path / "link") == tmp_path / "new"
+        assert (tmp_path / f"link.copied{number}/file").read_text() == f"copy {number}"
+        (tmp_path / "link").unlink()
+
+
 def test_pointers_of_windows_are_text_files_from_the_start(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """No rename replaces a link to a folder there, even where links may be made."""
     monkeypatch.setattr(atomic, "WINDOWS", True)

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import heapq
 import json
+import re
 import secrets
 from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
@@ -259,9 +260,14 @@ def _mtime(path: Path) -> int:
         return 0
 
 
+_HASH = re.compile("[0-9a-f]{40,}")
+
+
 def _short(value: Any) -> str:
     """A setting in words: of a hash the first digits."""
-    return str(value)[:12] if isinstance(value, str) else json.dumps(value)
+    if not isinstance(value, str):
+        return json.dumps(value)
+    return value[:12] if _HASH.fullmatch(value) else value
 
 
 def _line(row: Row) -> str:

@@ -14,7 +14,13 @@ from translate.conversion.names import MAIN, named, names_of, order, same
 from translate.errors import ConfigError
 from translate.imaging.formats.raster.zarr_store import is_zarr
 from translate.imaging.io import readable, writable
+from translate.storage.plain_text import on_disk_as
 
+_DOCUMENTS = (".pdf", ".ps", ".eps", ".ai", ".svg", ".psd", ".psb", ".xcf")
+_PICTURES = (".ico", ".icns", ".cur", ".tga", ".dds", ".pcx", ".fits", ".heics")
+_FILMS = (".mp4", ".m4v", ".mov", ".avi", ".mkv", ".webm")
+NOT_WRITTEN = (*_DOCUMENTS, *_PICTURES, *_FILMS)
+"""Suffixes of pictures and films that nothing here writes. As OUTPUT of one image they mean a file, and no folder."""
 RESULTS = "results.jsonl"
 
 
@@ -57,8 +63,8 @@ def plan(
 ) -> Plan:
     """Plans an image, a folder tree, a pattern (`photos/**/*.jpg`) or a list of images.
 
-    For one image `output` is a file if it has an image suffix, else a folder. Images of a list keep their folders where
-    they are given relative to the working directory; the others lie below the deepest folder that all of them share.
+    For one image `output` is a file if it has a picture's suffix, else a folder. Images of a list keep their folders
+    where they are given relative to the working directory; the others lie below the deepest folder that all share.
     `suffix` (such as `.png`) is that of all outputs; by default each keeps its own where that format can be written,
     else gets `.png`; suffixes that are `paged` are written as well.
 
@@ -70,6 +76,7 @@ def plan(
         raise ConfigError(f"no image format is written for {suffix!r}; use one of {' '.join(writable())}")
     if not isinstance(source, Path):
         return _plan_list(source, output, suffix, samples, paged)
+    source = on_disk_as(source)
     if source.is_dir() and not is_zarr(source):
         return _plan_tree(source, (), output, suffix, samples, paged)
     if not source.exists() and (pattern := pattern_of(source)):
@@ -85,7 +92,7 @@ def plan(
 
 
 def _plan_file(source: Path, output: Path, suffix: str | None, samples: int, paged: Sequence[str]) -> Plan:
-    if output.suffix.lower() in readable() and not output.is_dir():
+    if output.suffix.lower() in (*readable(), *NOT_WRITTEN) and not output.is_dir():
         _one_format(output, suffix, paged)
         item = Item(source.name, source, output.name)
         result = Plan([item], output.parent, source.parent, None, samples, whole=False)

@@ -152,13 +152,15 @@ class Image:
         """The image for a screen, H x W x 3 or 1 uint8, over white: of bands the first three, or the first.
 
         Bands, and floats that leave [0, 1], are stretched: their smallest value is black and their largest is white.
-        Counts have the white that `ranges` states.
+        Counts have the white that `ranges` states. NaN, which stands for no data, is white.
         """
         pixels = self.over_white()
         if self.ranges is not None and len(self.ranges) == 1 and self.mode != "bands" and pixels.dtype.kind == "u":
             (low, high), *_ = self.ranges
             pixels = ((pixels.astype(np.float32) - low) / (high - low)).clip(0, 1)
         pixels = pixels[..., : 3 if pixels.shape[2] >= 3 else 1]
+        if pixels.dtype.kind == "f" and (none := np.isnan(pixels)).any():
+            pixels = np.where(none, 1 if none.all() else np.nanmax(pixels), pixels)
         return to8(pixels if self.mode != "bands" and within_unit(pixels) else stretched(pixels))
 
     def _repr_png_(self) -> bytes:

@@ -12,7 +12,14 @@ from translate.imaging.colour.spaces import profile_of
 from translate.imaging.formats.codec import matching
 from translate.imaging.formats.samples import as_samples
 from translate.imaging.image import Image
-from translate.imaging.metadata.metadata import ORIENTATION, Metadata, exif_with_resolution, is_adobe_rgb, upright_exif
+from translate.imaging.metadata.metadata import (
+    ORIENTATION,
+    Metadata,
+    exif_with_resolution,
+    is_adobe_rgb,
+    upright_exif,
+    upright_xmp,
+)
 from translate.imaging.pixels import rounded, to8, top, upright, within_unit
 
 Array = np.ndarray[Any, Any]
@@ -50,7 +57,7 @@ def from_pillow(picture: Any) -> Image:
     metadata = Metadata(
         _resolution(picture, turned),
         exif,
-        _packet(picture.info.get("xmp")),
+        upright_xmp(_packet(picture.info.get("xmp"))),
     )
     if icc is None and mode == "rgb" and is_adobe_rgb(exif):
         icc = profile_of("adobe-rgb")

@@ -16,7 +16,7 @@ from translate.imaging.metadata.in_jpeg import read_jpeg, write_jpeg
 from translate.imaging.metadata.in_png import read_png, write_png
 from translate.imaging.metadata.in_tiff import orientation_of, read_tiff, write_tiff
 from translate.imaging.metadata.in_webp import read_webp, write_webp
-from translate.imaging.metadata.metadata import NOTHING, Metadata, is_adobe_rgb, without_geo
+from translate.imaging.metadata.metadata import NOTHING, Metadata, is_adobe_rgb, upright_xmp, without_geo
 
 READERS: Mapping[str, Callable[[bytes], Metadata]] = MappingProxyType(
     {
@@ -93,4 +93,4 @@ def _of_upright(metadata: Metadata, orientation: int) -> Metadata:
         return metadata
     if metadata.resolution and orientation in (5, 6, 7, 8):
         metadata = replace(metadata, resolution=metadata.resolution[::-1])
-    return without_geo(metadata)
+    return without_geo(replace(metadata, xmp=upright_xmp(metadata.xmp)))

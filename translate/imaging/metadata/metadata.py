@@ -7,6 +7,7 @@ pixels of the ground that are as many times smaller.
 from __future__ import annotations
 
 import base64
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any, Self
@@ -32,6 +33,7 @@ PIXEL_SCALE, TIE_POINTS, TRANSFORMATION, GEO_KEYS = 33550, 33922, 34264, 34735
 GEO = (PIXEL_SCALE, TIE_POINTS, TRANSFORMATION, GEO_KEYS, 34736, 34737)
 """The tags of GeoTIFF (OGC 19-008)."""
 DESCRIPTION, NODATA = 270, 42113
+_XMP_ORIENTATION = re.compile(rb"(tiff:Orientation(?:\s*=\s*[\"']|>)\s*)[2-8](\s*[\"'<])")
 
 
 @dataclass(frozen=True)
@@ -102,6 +104,12 @@ NOTHING = Metadata()
 def is_form(description: str) -> bool:
     """Whether a description tells the form of the pixels (OME, ImageJ), which an output may have otherwise."""
     return "<OME" in description[:2000] or description.startswith("ImageJ=")
+
+
+def upright_xmp(packet: bytes) -> bytes:
+    """A packet of XMP whose picture was turned upright: the orientation that it repeats from EXIF is 1, as an
+    attribute or as an element."""
+    return _XMP_ORIENTATION.sub(rb"\g<1>1\g<2>", packet)
 
 
 def upright_exif(block: bytes) -> bytes:
