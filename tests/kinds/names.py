@@ -62,7 +62,7 @@ def list_with_other_accents(lab: Lab) -> None:
     lab.check("outputs", 1, len(outputs(lab.folder / "out")))
 
 
-@case(of=PAIRS)
+@case(of=PAIRS, quick=True)
 def argument_with_other_accents(lab: Lab) -> None:
     """A file in NFD that is typed in NFC is found, as on a Mac."""
     save(lab.folder / unicodedata.normalize("NFD", "café.png"), plain(40))
@@ -147,7 +147,7 @@ def bracket_in_training_folders(lab: Lab) -> None:
 # --------------------------------------------------------------------------------------------------------------- lists
 
 
-@case(script=LISTS)
+@case(script=LISTS, quick=True)
 def lists(lab: Lab) -> None:
     """Lists with a mark, with quotes, with blanks and empty lines each name two pictures."""
     root = lab.script(LISTS)

@@ -82,7 +82,7 @@ def nothing_to_do(lab: Lab) -> None:
     lab.check("time of the output", before, (lab.folder / "out/a.png").stat().st_mtime_ns)
 
 
-@case(of=OLDER)
+@case(of=OLDER, quick=True)
 def copied_folder(lab: Lab) -> None:
     """The whole project is copied with new times (cp -r): the outputs are up to date, or the refusal names both
     folders."""

@@ -16,7 +16,8 @@ from click.testing import CliRunner
 from kinds.lab import CASES, Case, Done, Lab, cases_folder, write_plugin
 from translate.cli import main
 
-for kind in ("originals", "transparency", "depth", "colour", "metadata", "pages", "formats", "damaged", "sameness"):
+KINDS = ("originals", "transparency", "depth", "colour", "metadata", "pages", "formats", "damaged", "sameness", "names")
+for kind in KINDS:
     importlib.import_module(f"kinds.{kind}")
 
 SHORT = [case for case in CASES if case.quick]
