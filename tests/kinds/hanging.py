@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import os
 import re
 import signal
-import subprocess
 import sys
 import time
 from pathlib import Path
 
 from kinds.lab import Done, Lab, case
-from kinds.pipelines import pairs, train
+from kinds.pipelines import interrupted, pairs, train
 
 
 def workers_of(lab: Lab) -> list[str]:
@@ -103,39 +101,17 @@ def closed_stdout(lab: Lab) -> None:
         lab.orderly(done)
 
 
-def stopped(lab: Lab, number: int) -> tuple[int | None, float]:
-    """Starts a long training, sends it a signal once it trains; its exit code, and the seconds that it took to end."""
+def stopped_training(lab: Lab, number: int) -> tuple[int | None, float]:
+    """Starts a long training and sends it a signal; its exit code, and the seconds that it took to end."""
     pairs(lab, 4)
     train(lab, "max_steps: 100000")
-    with (lab.folder / "log").open("wb") as log:
-        process = subprocess.Popen(
-            [sys.executable, "-P", "-m", "translate", "run", "a.yaml"],
-            cwd=lab.folder,
-            env=lab.environment(),
-            stdout=log,
-            stderr=log,
-            stdin=subprocess.DEVNULL,
-            start_new_session=True,
-        )
-        deadline = time.monotonic() + 90
-        while time.monotonic() < deadline and b"train" not in (lab.folder / "log").read_bytes():
-            time.sleep(0.3)
-        time.sleep(4)
-        process.send_signal(number)
-        start = time.monotonic()
-        try:
-            process.wait(40)
-        except subprocess.TimeoutExpired:
-            os.killpg(process.pid, signal.SIGKILL)
-            process.wait()
-            return None, time.monotonic() - start
-    return process.returncode, time.monotonic() - start
+    return interrupted(lab, number)
 
 
 @case(of=f"{HANGS} {SHM}")
 def lost_terminal(lab: Lab) -> None:
     """SIGHUP, as a lost terminal sends it, ends a training within 20 s, with its state saved and its lock free."""
-    code, seconds = stopped(lab, signal.SIGHUP)
+    code, seconds = stopped_training(lab, signal.SIGHUP)
     lab.check("ended", "within 20 s, not 0", f"{code} after {seconds:.0f} s", code not in (0, None) and seconds < 20)
     lab.check("processes left", [], workers_of(lab))
     done = lab.translate("run", "a.yaml", "--set", "stages.train.with.max_steps=2", seconds=100)
@@ -145,7 +121,7 @@ def lost_terminal(lab: Lab) -> None:
 @case(of=SHM)
 def terminated(lab: Lab) -> None:
     """SIGTERM ends a training within 20 s, and no worker is left."""
-    code, seconds = stopped(lab, signal.SIGTERM)
+    code, seconds = stopped_training(lab, signal.SIGTERM)
     lab.check("ended", "within 20 s, not 0", f"{code} after {seconds:.0f} s", code not in (0, None) and seconds < 20)
     lab.check("processes left", [], workers_of(lab))
 

@@ -2,6 +2,13 @@
 
 from __future__ import annotations
 
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+from functools import partial
 from pathlib import Path
 
 from kinds.images import noise, save
@@ -67,3 +74,31 @@ def artifacts(lab: Lab, place: Path) -> list[str]:
     )
     done = lab.python(code, cwd=place)
     return [line for line in done.out.splitlines() if line]
+
+
+def interrupted(lab: Lab, number: int) -> tuple[int | None, float]:
+    """Starts `a.yaml`, sends it a signal once it trains; its exit code, and the seconds that it took to end."""
+    with (lab.folder / "log").open("wb") as log:
+        process = subprocess.Popen(
+            [sys.executable, "-P", "-m", "translate", "run", "a.yaml"],
+            cwd=lab.folder,
+            env=lab.environment(),
+            stdout=log,
+            stderr=log,
+            stdin=subprocess.DEVNULL,
+            start_new_session=True,
+            preexec_fn=partial(signal.signal, signal.SIGHUP, signal.SIG_DFL),  # noqa: PLW1509, since nohup ignores it
+        )
+        deadline = time.monotonic() + 90
+        while time.monotonic() < deadline and not re.search(rb"step \d+/", (lab.folder / "log").read_bytes()):
+            time.sleep(0.3)
+        time.sleep(4)
+        process.send_signal(number)
+        start = time.monotonic()
+        try:
+            process.wait(40)
+        except subprocess.TimeoutExpired:
+            os.killpg(process.pid, signal.SIGKILL)
+            process.wait()
+            return None, time.monotonic() - start
+    return process.returncode, time.monotonic() - start

@@ -3,25 +3,40 @@
 from __future__ import annotations
 
 import re
+import signal
 from pathlib import Path
 
 from kinds.images import noise, plain, save
 from kinds.lab import Lab, case
-from kinds.pipelines import SPLIT, pairs, prepare, train
+from kinds.pipelines import SPLIT, interrupted, pairs, prepare, train
 
 CHANGED = "f04_stopped_then_changed.sh"
 
 
 @case(script=CHANGED)
 def f04(lab: Lab) -> None:
-    """Stopped halfway, then one option changed: plan names the unfinished training, --continue goes on, convert takes
-    it."""
-    done = lab.shell(CHANGED, seconds=300)
+    """Stopped halfway, then one option changed: --continue goes on from there to the end."""
+    done = lab.shell(CHANGED, seconds=400)
     lab.orderly(done)
-    plan = "unfinished" in done.text or "stopped" in done.text or "interrupted" in done.text
-    lab.check("plan", "names the unfinished training", done.text[-600:].replace("\n", " / "), plan)
-    made = list((lab.folder / "w").rglob("out/*.png"))
-    lab.check("converted", 12, len(made))
+    place = lab.folder / "w" / CHANGED.removesuffix(".sh")
+    lab.check("went on to", "3,600 images", done.last, "3,600/3,600" in done.text)
+    lab.works(lab.translate("convert", "d/train/A", "out", "--model", "runs/a/train", cwd=place))
+    lab.check("converted", 12, len(list((place / "out").rglob("*.png"))))
+
+
+@case(of=CHANGED)
+def checkpoint_of_a_stopped_training(lab: Lab) -> None:
+    """Stopped by Ctrl-C: plan with another option names the unfinished training, and its checkpoint converts."""
+    pairs(lab, 4)
+    train(lab, "max_steps: 100000")
+    code, _ = interrupted(lab, signal.SIGINT)
+    lab.check("exit code", "not 0", code, code not in (0, None))
+    plan = lab.translate("plan", "a.yaml", "--set", "stages.train.with.max_steps=7")
+    words = ("unfinished", "stopped", "interrupted", "partial", "not finished")
+    lab.check("plan", "names the training", plan.text.replace("\n", " / "), any(word in plan.text for word in words))
+    (partial,) = (lab.folder / "runs/a").glob("train-*.partial")
+    lab.works(lab.translate("convert", "d/train/A", "out", "--model", partial, "--weights", "last"))
+    lab.check("converted", 4, len(list((lab.folder / "out").rglob("*.png"))))
 
 
 def half(lab: Lab) -> Path:
