@@ -21,7 +21,7 @@ LAST = torch.channels_last
 def low_layer(layer: nn.Module, low: torch.dtype) -> nn.Module:
     """A convolution or linear layer whose weights are kept in a low type, where autocast would cast them each time."""
     lowered = copy.deepcopy(layer).requires_grad_(False).to(low)
-    return lowered if isinstance(layer, nn.Linear) else lowered.to(memory_format=LAST)  # type: ignore[call-overload, no-any-return]
+    return lowered if isinstance(layer, nn.Linear) else lowered.to(memory_format=LAST)  # type: ignore[call-overload]
 
 
 def low_or_exact(layer: nn.Conv2d | nn.ConvTranspose2d, low: torch.dtype) -> nn.Module:

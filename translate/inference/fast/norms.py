@@ -52,7 +52,7 @@ class LowImageNorm(nn.InstanceNorm2d):
         x = input.float() if input.shape[1:].numel() <= self.small else input
         if len(x) == 1:
             return self._normed(x)
-        return torch.cat([self._normed(image) for image in x.split(1)])
+        return torch.cat([self._normed(image) for image in torch.split(x, 1)])
 
     def _normed(self, image: Tensor) -> Tensor:
         return F.batch_norm(image, None, None, self.weight, self.bias, True, 0.0, self.eps)
