@@ -7,13 +7,15 @@ All in one process, in turns (each round in the opposite order), with the networ
 medians, the ratios medians of those of the rounds. `serial` decodes with Pillow, runs the plain network on one image in
 float32 under `no_grad`, and writes a PNG with Pillow's own settings. `convert` is the product, into a fresh folder each
 round. `forward` is the network alone as `convert` runs it, in its batches, on tensors that are there; `plain forward`
-as `serial` runs it. Outputs of the two loops are compared. `cpu`: of the seconds of the processor, which other work on
-the machine disturbs less.
+as `serial` runs it, and `plain, ...` in batches of eight, in channels-last order (`last`) and bf16. Outputs of the two
+loops are compared. `cpu`: of the seconds of the processor, which other work on the machine disturbs less. A single
+image, its start included, is measured by `startup.py`.
 """
 
 from __future__ import annotations
 
 import argparse
+import copy
 import io
 import statistics
 import tempfile
@@ -28,7 +30,7 @@ from PIL import Image as Pillow
 
 from translate.console import PlainConsole
 from translate.contracts import DataSpec, TestTime
-from translate.conversion.convert import convert
+from translate.conversion.convert import convert, prepare
 from translate.conversion.options import ConvertOptions
 from translate.device import resolve
 from translate.inference.translator import Translator
@@ -90,14 +92,17 @@ def measure(network: str, files: list[Path], base: Path, args: argparse.Namespac
         )
         assert summary.done == len(files), summary
 
+    # The precision that `convert` takes, which is the first to find it.
+    options = ConvertOptions(precision=choice)
+    chosen = prepare(files[0].parent, base / "none", translator, options, console=console).translator
     ready = torch.cat([to_input(path) for path in files[: min(len(files), 32)]])
 
     def forward() -> None:
-        batch = translator.batch_size(None, (args.size, args.size))
-        with torch.inference_mode(), translator.autocast():
+        batch = chosen.batch_size(None, (args.size, args.size))
+        with torch.inference_mode(), chosen.program.autocast():
             for first in range(0, len(files), batch):
                 at = [n % len(ready) for n in range(first, min(first + batch, len(files)))]
-                translator.method.translate(translator.program.optimized_nets, {"image": ready[at]}, "translate", None)
+                chosen.method.translate(chosen.program.optimized_nets, {"image": ready[at]}, "translate", None)
         if device.type == "cuda":
             torch.cuda.synchronize()
 
@@ -108,16 +113,33 @@ def measure(network: str, files: list[Path], base: Path, args: argparse.Namespac
         if device.type == "cuda":
             torch.cuda.synchronize()
 
+    def variant(low: bool, last: bool) -> Callable[[], None]:
+        """The plain network in batches of eight, in bf16 or float32, in channels-last order or not."""
+        changed = copy.deepcopy(plain).to(torch.bfloat16 if low else torch.float32)
+        order = torch.channels_last if last else torch.contiguous_format
+        changed = changed.to(memory_format=order)
+        given = ready.to(torch.bfloat16 if low else torch.float32).contiguous(memory_format=order)
+
+        def run() -> None:
+            with torch.inference_mode():
+                for first in range(0, len(files), 8):
+                    changed(given[[n % len(given) for n in range(first, min(first + 8, len(files)))]])
+
+        return run
+
     ways: dict[str, Callable[[], None]] = {
         "serial": serial,
         "convert": product,
         "forward": forward,
         "plain forward": alone,
+        "plain, 8": variant(False, False),
+        "plain, last, 8": variant(False, True),
+        "plain, bf16, 8": variant(True, True),
     }
     seconds: dict[str, list[float]] = {way: [] for way in ways}
     processor: dict[str, list[float]] = {way: [] for way in ways}
     files, every = files[:2], files
-    for run in (serial, forward, alone):
+    for run in (serial, forward, alone, *list(ways.values())[4:]):
         run()
     files = every
     product()
@@ -130,8 +152,8 @@ def measure(network: str, files: list[Path], base: Path, args: argparse.Namespac
     apart = [
         np.abs(_pixels(base / f"{network}-serial" / f.name) - _pixels(base / f"{network}-0" / f.name)) for f in files
     ]
-    batch = translator.batch_size(None, (args.size, args.size))
-    print(f"\n{network}, {len(files)} images of {args.size} pixels, {device}, {translator.precision}, batch {batch}")
+    batch = chosen.batch_size(None, (args.size, args.size))
+    print(f"\n{network}, {len(files)} images of {args.size} pixels, {device}, {chosen.precision}, batch {batch}")
     print(f"difference of convert to serial: mean {np.mean(apart):.4f}/255, largest {max(a.max() for a in apart)}/255")
     print(f"{'':<16}{'images/s':>10}{'x serial':>10}{'% of forward':>14}{'x serial, cpu':>15}")
     for way, took in seconds.items():
@@ -152,7 +174,7 @@ def _pixels(path: Path) -> np.ndarray[Any, Any]:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--network", nargs="+", default=["unet_256", "resnet_9"])
-    parser.add_argument("--images", type=int, default=32)
+    parser.add_argument("--images", type=int, nargs="+", default=[64, 8])
     parser.add_argument("--size", type=int, default=256)
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--precision", default="auto", choices=["auto", "fp32", "bf16"])
@@ -160,9 +182,12 @@ def main() -> None:
     parser.add_argument("--device", default="cpu")
     args = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
-        files = photographs(Path(folder) / "in", args.images, args.size)
-        for network in args.network:
-            measure(network, files, Path(folder), args)
+        for count in args.images:
+            base = Path(folder) / str(count)
+            base.mkdir()
+            files = photographs(base / "in", count, args.size)
+            for network in args.network:
+                measure(network, files, base, args)
 
 
 if __name__ == "__main__":

@@ -58,10 +58,10 @@ def test_threads_are_torchs(lively):
 
 
 LOW = {
-    "unet": (lambda lively: lively(UNet, filters=4, levels=4), (32, 48)),
+    "unet": (lambda lively: lively(UNet, filters=8, levels=4), (32, 48)),
     "resnet": (lambda lively: lively(ResNet, filters=8, blocks=2), (44, 36)),
-    "resnet, spectral": (lambda lively: lively(ResNet, filters=4, blocks=1, spectral=True), (44, 36)),
-    "srresnet": (lambda lively: lively(SRResNet, filters=4, blocks=2), (23, 17)),
+    "resnet, spectral": (lambda lively: lively(ResNet, filters=8, blocks=1, spectral=True), (44, 36)),
+    "srresnet": (lambda lively: lively(SRResNet, filters=8, blocks=2), (23, 17)),
 }
 
 
@@ -77,10 +77,12 @@ def test_low_weights_give_what_autocast_gives(lively, rng, name, norm):
         with torch.autocast("cpu", torch.bfloat16):
             wanted, made = net(x).float(), low(x).float()
     far, near = (wanted - exact).abs().mean(), (made - exact).abs().mean()
-    assert near > 0 and near < 1.2 * far + 1e-4
+    assert near > 0 and near < far
     for layer in low.modules():
         if type(layer) in (nn.Conv2d, nn.ConvTranspose2d):
-            assert layer.weight.dtype == torch.bfloat16 and not layer.weight.requires_grad
+            # What makes images computes in float32.
+            wanted_type = torch.float32 if layer.out_channels <= 3 else torch.bfloat16
+            assert layer.weight.dtype == wanted_type and not layer.weight.requires_grad
         elif isinstance(layer, nn.BatchNorm2d | nn.InstanceNorm2d) and layer.affine:
             assert layer.weight.dtype == torch.float32
     assert all(p.dtype == torch.float32 for p in net.parameters())

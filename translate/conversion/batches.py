@@ -128,7 +128,7 @@ def _common(entry: Entry, header: Header, translator: Translator, options: Conve
     item = entry.item
     if translator.route(options.direction).further:
         return ALONE
-    if translator.draws(options.direction) or item.others or item.values or options.samples > 1:
+    if not translator.joins(options.direction) or item.others or item.values or item.sample or options.samples > 1:
         return ALONE
     # Deep images are computed in another precision where that was found out, and go by themselves then.
     apart = options.precision == "auto" and translator.precision != "fp32" and is_deep(header)

@@ -8,6 +8,7 @@ from contextlib import suppress
 from dataclasses import replace
 from itertools import islice
 from pathlib import Path
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from translate.contracts import Console, Route
@@ -26,7 +27,7 @@ from translate.imaging.encode import output_too_large
 from translate.imaging.formats.table import EXACT_SUFFIXES, SUFFIXES
 from translate.imaging.io import Image, probe, read, writable
 from translate.imaging.pages import PAGED
-from translate.inference.precision import is_deep, with_probed_precision
+from translate.inference.precision import FEW, Choice, chosen_precision, is_deep
 from translate.inference.side_images import output_suffix
 from translate.storage.atomic import digest
 
@@ -36,6 +37,7 @@ if TYPE_CHECKING:
 
 LOOKED_AT = 64
 """Images that are looked at, at most, to find a precision."""
+NONE: Mapping[str, Image] = MappingProxyType({})
 
 
 def convert(
@@ -117,20 +119,39 @@ def prepare(
     paged = PAGED if options.pages == "all" else ()
     work = replace(plan(input, output, suffix, options.samples, paged), parts=parts)
     translator.check(options.direction, options.others)
-    journal = journal_of(work, options)
+    journal, ready = journal_of(work, options), NONE
     if options.precision == "auto":
         before = settings_before(journal).get("precision") if journal and not options.overwrite else None
         if before:
             translator = translator.with_precision(before)
         elif look and not options.deep:  # 16 bits are asked for what 8 do not show
-            samples = _images(work, options, translator.route(options.direction))
-            translator = with_probed_precision(translator, samples, console, options.direction)
+            translator, ready = _chosen(work, translator, options, console)
     if look:
         sources = (item.source for item in work.items if item and not item.reason)
         if note := note_on_small_values(sources, options.limits, translator.program.handling):
             console.warn(note)
     settings = _settings(work, translator, options, suffix) if journal else None
-    return Conversion(work, translator, options, console, settings)
+    return Conversion(work, translator, options, console, settings, ready)
+
+
+def _chosen(
+    work: Plan, translator: Translator, options: ConvertOptions, console: Console
+) -> tuple[Translator, Mapping[str, Image]]:
+    """The translator in the precision that suits the images, and outputs that are there already, by the name of their
+    item."""
+    names: list[str] = []
+    route = translator.route(options.direction)
+
+    def samples() -> Iterator[tuple[Image, Mapping[str, Any]]]:
+        for name, image in _images(work, options, route):
+            names.append(name)
+            yield image, options.others
+
+    few = sum(item is not None for item in islice(work.items, FEW)) < FEW
+    choice: Choice = chosen_precision(translator, samples(), console, options.direction, few=few)
+    # Outputs beside the main one are not among those that are compared.
+    ready = zip(names, choice.outputs, strict=False) if not route.further else ()
+    return choice.translator, dict(ready)
 
 
 def _check_labels(input: Path | Sequence[Path], output: Path, suffix: str | None) -> None:
@@ -171,14 +192,14 @@ def _fingerprint(value: Any) -> str:
     return hashlib.sha256(value.array.tobytes()).hexdigest() if isinstance(value, Image) else repr(value)
 
 
-def _images(work: Plan, options: ConvertOptions, route: Route) -> Iterator[tuple[Image, Mapping[str, Any]]]:
-    """The first images of 8 bits that can be read, and whose outputs can be written, each with its further inputs."""
+def _images(work: Plan, options: ConvertOptions, route: Route) -> Iterator[tuple[str, Image]]:
+    """The first images of 8 bits that can be read, and whose outputs can be written, with the names of their items."""
     for item in islice(work.items, LOOKED_AT):
         if item and not item.reason:
             with suppress(TranslateError):  # the conversion will tell
                 header = probe(item.source, limits=options.limits)
                 if not is_deep(header) and not output_too_large(header, route, item.target):
-                    yield read(item.source, limits=options.limits), options.others
+                    yield item.name, read(item.source, limits=options.limits)
 
 
 def _settings(work: Plan, translator: Translator, options: ConvertOptions, suffix: str | None) -> dict[str, Any]:

@@ -6,9 +6,9 @@ import os
 import shutil
 import tempfile
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import groupby
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -28,18 +28,21 @@ from translate.storage.atomic import replace
 from translate.storage.filesystem import shortcomings
 
 if TYPE_CHECKING:
+    from translate.imaging.io import Image
     from translate.inference.translator import Translator
 
 
 @dataclass(frozen=True)
 class Conversion:
-    """One conversion, ready to run; see `convert`. `settings`: what decides the outputs (None: it is not written)."""
+    """One conversion, ready to run; see `convert`. `settings`: what decides the outputs (None: it is not written).
+    `ready`: outputs that were made to find a precision, by the name of their item."""
 
     work: Plan
     translator: Translator
     options: ConvertOptions
     console: Console
     settings: Row | None = None
+    ready: Mapping[str, Image] = field(default_factory=dict)
 
     def run(self) -> Summary:
         """Errors: ConfigError (another conversion is at work there, or used other settings), StageError (disk full)."""
@@ -95,7 +98,7 @@ class Conversion:
             from translate.conversion.ray_backend import ray_engine  # an extra
 
             return ray_engine(self.translator, self.options, self.work.output, scratch)
-        return Worker(self.translator, self.options, self.work.output, scratch).run
+        return Worker(self.translator, self.options, self.work.output, scratch, self.ready).run
 
     def _finish(self, outcome: Outcome, tally: Tally, originals: Originals) -> None:
         """Names the outputs, whose row is written, and counts."""

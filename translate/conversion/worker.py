@@ -14,6 +14,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from itertools import chain
 from pathlib import Path
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from translate.conversion.batches import Batch, Task, batches, diversity
@@ -21,6 +22,7 @@ from translate.conversion.inputs.record import look, record
 from translate.conversion.items import Entry, Item, Outcome, make_row
 from translate.conversion.names import MAIN, names_of, picture_parts
 from translate.conversion.options import ConvertOptions
+from translate.conversion.turns import FEW, Turns
 from translate.device import cores
 from translate.errors import StageError
 from translate.imaging.convert import deepened
@@ -55,8 +57,19 @@ class Worker:
     was stopped has the same batches as one that was not, and the same results, bit by bit.
     """
 
-    def __init__(self, translator: Translator, options: ConvertOptions, output: Path, scratch: Path) -> None:
+    def __init__(
+        self,
+        translator: Translator,
+        options: ConvertOptions,
+        output: Path,
+        scratch: Path,
+        ready: Mapping[str, Image] = MappingProxyType({}),
+    ) -> None:
         self._translator, self._options, self._output, self._scratch = translator, options, output, scratch
+        # Outputs of single pictures that were made to find the precision.
+        self._ready = dict(ready)
+        # A GPU computes beside the codecs.
+        self._turns = Turns(off=translator.device.type != "cpu" or cores() > FEW)
         # Where the precision was found out, it was with images of 8 bits; others come out in full.
         self._in_full = translator.with_precision("fp32") if options.precision == "auto" else translator
         self._route = translator.route(options.direction)
@@ -66,7 +79,7 @@ class Worker:
     def run(self, windows: Iterable[Sequence[Entry]]) -> Iterator[list[Outcome]]:
         """Outcomes of all entries, each once, those of a window before those of the next. Errors: StageError."""
         # One core stays free for this thread, which feeds the device. More than eight threads only wait for the disk.
-        threads = max(1, min(8, cores() - 1))
+        threads = max(2 if cores() > 1 else 1, min(8, cores() - 1))
         # Threads suffice, since decoders and encoders let go of the interpreter's lock. There is a pool for each side:
         # in a common one encoding would wait behind all the decoding that is queued, and memory would fill up.
         with (
@@ -127,7 +140,7 @@ class Worker:
         for task in batch.tasks:
             source = task.entry.item.source
             before = look(source) if task.wanted else None
-            with task.step():
+            with task.step(), self._turns.codec():
                 self._read(task)
             task.source = record(source, before) if task.wanted else None
         return batch
@@ -150,9 +163,17 @@ class Worker:
     # ------------------------------------------------------------------------------------------------- on the device
 
     def _translate(self, batch: Batch) -> Batch:
+        if not batch.tasks:
+            return batch
+        with self._turns.network():
+            return self._translated(batch)
+
+    def _translated(self, batch: Batch) -> Batch:
         for task in batch.tasks:
             if task.pages is not None:
                 self._translate_pages(task, task.pages)
+            elif task.image is not None and task.entry.item.name in self._ready:
+                task.image, task.outputs = None, [self._ready.pop(task.entry.item.name)]
         tasks = [task for task in batch.tasks if task.image is not None]
         if len(tasks) > 1 and self._together(tasks):
             return batch
@@ -222,7 +243,12 @@ class Worker:
     # --------------------------------------------------------------------------------------------- behind the device
 
     def _save(self, batch: Batch) -> list[Outcome]:
-        return [*batch.decided, *(self._outcome(task) for task in batch.tasks if task.wanted)]
+        outcomes = list(batch.decided)
+        for task in batch.tasks:
+            if task.wanted:
+                with self._turns.codec():
+                    outcomes.append(self._outcome(task))
+        return outcomes
 
     def _outcome(self, task: Task) -> Outcome:
         """Encodes and writes the outputs of an image. Of several samples it has all or none."""

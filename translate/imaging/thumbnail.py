@@ -17,9 +17,10 @@ QUALITY = 82
 
 
 def data_uri(path: Path, longest: int) -> str:
-    """An image file as a WebP data URI, its longer side at most `longest` pixels. Errors: DataError."""
+    """An image file as a JPEG data URI, its longer side at most `longest` pixels. Errors: DataError."""
     pixels = shrink(read(path).shown(), longest)
-    return "data:image/webp;base64," + base64.b64encode(encode(pixels, ".webp", quality=QUALITY)).decode()
+    # WebP would take a tenth less room and ten times as long, a tenth of the time of a small folder.
+    return "data:image/jpeg;base64," + base64.b64encode(encode(pixels, ".jpg", quality=QUALITY)).decode()
 
 
 def shrink(pixels: Array, longest: int) -> Array:

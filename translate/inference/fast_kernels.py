@@ -2,7 +2,8 @@
 
 In bf16 and fp16 the weights of convolutions are kept in that type, where autocast would cast them anew for every image
 (a U-Net of 54 million weights spends more time on that than on an image), and in channels-last order, in which the
-kernels of these types work; they see the very values that autocast would make. Norms keep float32, and their sums.
+kernels of these types work. Norms keep float32, and their sums; on a CPU the convolutions that take or make images are
+as good as float32, too (`fast/low_layers.py`). Batch norms of running statistics become part of convolutions.
 
 In float32 on a CPU, convolutions of stride 1 go through NNPACK's Winograd and Fourier kernels, which multiply two to
 five times less than the direct ones. Their rounding differs by about 1e-5 of the largest value.
@@ -12,7 +13,8 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Callable, Collection, Mapping
-from typing import Any
+from functools import partial
+from typing import cast
 
 import torch
 from torch import Tensor, nn
@@ -20,23 +22,54 @@ from torch.nn import functional as F
 from torch.overrides import handle_torch_function, has_torch_function
 
 from translate.contracts import Nets
+from translate.inference.fast.image_dropout import image_dropout
+from translate.inference.fast.low_layers import low_layer, low_or_exact
+from translate.inference.fast.norms import fast_norm, folded
+from translate.networks.blocks import Residual
 
 LOW = {"bf16": torch.bfloat16, "fp16": torch.float16}
 """The types of the precisions below `fp32`."""
 
 CHANNELS, ROOM = 16, 1 << 23
-"""NNPACK pays from so many channels on, for tensors of at most so many values: it keeps about two further copies."""
+"""NNPACK pays from so many channels on, for images of at most so many values: it keeps about two further copies."""
+
+_WITH_WEIGHTS = (nn.Conv2d, nn.ConvTranspose2d, nn.Linear)
 
 
 def optimized(nets: Mapping[str, nn.Module], device: torch.device, precision: str) -> Nets:
     """The networks for use under this precision (and, below `fp32`, under autocast): see above."""
-    if precision in LOW:
-        kinds = (nn.Conv2d, nn.ConvTranspose2d, nn.Linear)
-        return Nets({name: _with(net, kinds, _low(precision)) for name, net in nets.items()})
-    if device.type == "cpu" and torch.backends.nnpack.is_available():  # type: ignore[no-untyped-call]
+    cpu = device.type == "cpu"
+    nnpack = cpu and torch.backends.nnpack.is_available()  # type: ignore[no-untyped-call]
+    if nnpack and precision == "fp32":
         torch.set_num_threads(torch.get_num_threads())  # tells NNPACK's threads, too, which else are one for each core
-        return Nets({name: _with(net, (nn.Conv2d,), _fast) for name, net in nets.items()})
-    return Nets(dict(nets))
+
+    def change(layer: nn.Module, sums: bool) -> nn.Module:
+        if type(layer) is nn.Dropout and layer.training and layer.p > 0:
+            return image_dropout(layer)
+        if cpu and type(layer) is nn.InstanceNorm2d:
+            return fast_norm(layer, low=precision in LOW, exact=sums)
+        if precision not in LOW:
+            return _fast(layer) if nnpack and type(layer) is nn.Conv2d else layer
+        if cpu and type(layer) in (nn.Conv2d, nn.ConvTranspose2d):
+            return low_or_exact(cast(nn.Conv2d | nn.ConvTranspose2d, layer), LOW[precision])
+        return low_layer(layer, LOW[precision]) if type(layer) in _WITH_WEIGHTS else layer
+
+    return Nets({name: _changed(net, partial(change, sums=_sums(net))) for name, net in nets.items()})
+
+
+def _sums(net: nn.Module) -> bool:
+    """Tells whether a network adds up what its blocks give."""
+    return any(isinstance(layer, Residual) for layer in net.modules())
+
+
+def _changed(net: nn.Module, change: Callable[[nn.Module], nn.Module]) -> nn.Module:
+    """A copy in which layers are changed; layers without any inside are the same objects."""
+    changed = {id(layer): change(merged) for layer, merged in folded(net)}
+    for layer in net.modules():
+        other = layer if id(layer) in changed else change(layer)
+        if other is not layer:
+            changed[id(layer)] = other
+    return changed.get(id(net)) or _copied(net, changed)
 
 
 def without_dropout(net: nn.Module, layers: Collection[nn.Module]) -> nn.Module:
@@ -49,11 +82,6 @@ def _off(layer: nn.Module) -> nn.Module:
     return copy.copy(layer).eval()
 
 
-def _with(net: nn.Module, kinds: tuple[type[nn.Module], ...], change: Callable[[nn.Module], nn.Module]) -> nn.Module:
-    """A copy in which layers of exactly these kinds are changed; layers without any inside are the same objects."""
-    return _copied(net, {id(layer): change(layer) for layer in net.modules() if type(layer) in kinds})
-
-
 def _copied(net: nn.Module, changed: Mapping[int, nn.Module]) -> nn.Module:
     """A copy with other layers in the place of those of these ids. Tensors, and layers without any of these inside,
     are the same objects."""
@@ -61,15 +89,6 @@ def _copied(net: nn.Module, changed: Mapping[int, nn.Module]) -> nn.Module:
     tensors = {id(value): value for value in (*net.parameters(), *net.buffers())}
     made: nn.Module = copy.deepcopy(net, {**tensors, **shared, **changed})
     return made
-
-
-def _low(precision: str) -> Callable[[nn.Module], nn.Module]:
-    def change(layer: nn.Module) -> nn.Module:
-        made: Any = copy.deepcopy(layer).requires_grad_(False).to(LOW[precision])
-        low: nn.Module = made if isinstance(layer, nn.Linear) else made.to(memory_format=torch.channels_last)
-        return low
-
-    return change
 
 
 def _fast(layer: nn.Module) -> nn.Module:
@@ -96,7 +115,8 @@ def fast_conv2d(input: Tensor, weight: Tensor, bias: Tensor | None, padding: tup
     if has_torch_function((input, weight)):
         seen: Tensor = handle_torch_function(fast_conv2d, (input, weight), input, weight, bias, padding)
         return seen
-    values = max(input.numel(), input.numel() // input.shape[1] * weight.shape[0])
+    # Of one image, so that the kernel, and with it the last bits, are the same in any batch.
+    values = input.shape[2:].numel() * max(input.shape[1], weight.shape[0])
     if input.dtype != torch.float32 or input.device.type != "cpu" or values > ROOM:
         return F.conv2d(input, weight, bias, padding=padding)
     try:  # image by image: for several it takes other kernels, which gain less

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any, Self
 
@@ -17,6 +17,7 @@ from translate.errors import ContractError
 from translate.imaging.appearance.handling import DEFAULT, Handling
 from translate.inference.directions import channels_of, multiple_of, routes
 from translate.inference.draw import MixedDraw, NoDraw, SeededDraw, image_key, seed_of
+from translate.inference.fast.image_dropout import drawing_from
 from translate.inference.fast_kernels import LOW, optimized, without_dropout
 from translate.inference.padding import crop, pad
 from translate.networks import prepare_for_inference
@@ -45,6 +46,8 @@ class Program:
     """How images are treated on their way into the networks and back."""
     optimize: bool = True
     """False computes with `nets` themselves, through which gradients flow."""
+    _draws_otherwise: bool = field(default=False, init=False)
+    """True once something else than dropout was seen to draw from torch's generator."""
 
     @classmethod
     def prepared(
@@ -111,8 +114,16 @@ class Program:
 
     @cached_property
     def independent(self) -> bool:
-        """Whether the images of a batch have nothing to do with each other."""
-        return all(map(independent, self.nets.values()))
+        """Whether the images of a batch have nothing to do with each other, dropout apart."""
+        return all(independent(without_dropout(net, self._dropouts())) for net in self.nets.values())
+
+    def joins(self, route: Route) -> bool:
+        """Whether images of one size go through the networks in one pass, in which each has the answer that it has
+        alone. Where the direction draws noise they do not; dropout draws for each image by itself."""
+        if route.draws or self._draws_otherwise:
+            return False
+        own = all(type(layer) is nn.Dropout for layer in self._dropouts() if layer.p > 0)
+        return not self.drops or (self.optimize and own)
 
     def channels(self, route: Route, name: str) -> int:
         """The number of channels that the networks take of an input."""
@@ -166,7 +177,11 @@ class Program:
         keys = [image_key(inputs[main]) for inputs in each] if drawing else []
         size = (padded[main].shape[-2], padded[main].shape[-1])
         seeds = [seed_of(self.seed, key, sample) for key in keys]
-        results = self._translated(route, padded, seeds, len(each), size, seeded=seeded)
+        try:
+            results = self._translated(route, padded, seeds, len(each), size, seeded=seeded)
+        except _DrawsOtherwise:
+            object.__setattr__(self, "_draws_otherwise", True)
+            return [self.differentiable_outputs(route, [inputs], sample)[0] for inputs in each]
         outputs = []
         for n, inputs in enumerate(each):
             original = inputs[main]
@@ -233,15 +248,32 @@ class Program:
 
     @contextmanager
     def _seeded(self, seeds: Sequence[int]) -> Iterator[None]:
-        """Dropout has no generator argument: the global one is lent for one image and put back."""
+        """Dropout has no generator argument: the global one is lent for one image and put back.
+
+        Of several images each dropout has its own generators. Errors: _DrawsOtherwise where something else draws then.
+        """
         if not self.drops:
             yield
             return
-        assert len(seeds) == 1, "images go one by one where dropout stays on"
         gpu = [self.device] if self.device.type == "cuda" else []
-        with torch.random.fork_rng(gpu):
-            torch.manual_seed(derive(seeds[0], "dropout"))
+        own = [derive(seed, "dropout") for seed in seeds]
+        with torch.random.fork_rng(gpu), drawing_from(own):
+            torch.manual_seed(own[0])
+            before = self._generator_states()
             yield
+            if len(own) > 1 and self._generator_states() != before:
+                raise _DrawsOtherwise
+
+    def _generator_states(self) -> list[bytes]:
+        """The states of torch's generators, of the CPU and of the device."""
+        states = [torch.get_rng_state()]
+        if self.device.type == "cuda":
+            states.append(torch.cuda.get_rng_state(self.device))
+        return [state.numpy().tobytes() for state in states]
+
+
+class _DrawsOtherwise(Exception):  # noqa: N818 (a reason to go image by image, which no user sees)
+    """Something else than dropout draws from torch's generator, which then is not that of one image."""
 
 
 def _padded(values: Tensor, kind: Side, multiple: int) -> Tensor:

@@ -131,6 +131,10 @@ class Translator(Described):
         """Whether an image has many answers in a direction: it draws noise, or dropout stays on."""
         return self.program.stochastic(self.route(direction))
 
+    def joins(self, direction: str | None = None) -> bool:
+        """Whether images of one size may go through the networks together; see `Program.joins`."""
+        return self.program.joins(self.route(direction))
+
     def route(self, direction: str | None = None) -> Route:
         """A direction with its inputs, sides and target, and the options of the call if `direction` is one (`call`).
 
@@ -233,7 +237,7 @@ class Translator(Described):
         Depends on the model, the precision, the device and the size alone, so that a later run makes equal batches.
         """
         route = self.route(direction)
-        if self.program.stochastic(route) or not self.program.independent:
+        if not self.program.joins(route) or not self.program.independent:
             return 1
         height, width, _ = self.padded_key(direction, size, 0)
         return self.streamer.batch_size(route, height * width)
@@ -323,7 +327,7 @@ class Translator(Described):
             ]
             return torch.cat([self._in_parts(route, each, sample, tile) for each in halves])
 
-        if half and self.program.drops:
+        if half and not self.program.joins(route):
             return parts()
         pixels = len(images) * images.shape[-2] * images.shape[-1]
         return self.streamer.choose(route, pixels, tile, lambda: self.program.whole(route, inputs, sample), parts)

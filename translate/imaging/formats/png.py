@@ -27,6 +27,7 @@ from translate.imaging.formats.codec import (
 )
 from translate.imaging.formats.pillow_file import ORIENTATION, decoded, saved, split
 from translate.imaging.formats.png_chunks import SIGNATURE, ancillary, chunk, essential, png_info, profile
+from translate.imaging.formats.png_write import encode_fast, is_fast
 from translate.imaging.image import FRAMES, Header, Image, Limits
 from translate.imaging.pixels import colour_key, top, unmultiplied
 
@@ -79,6 +80,8 @@ class Png(Codec):
     def encode(self, image: Image, name: str, settings: Settings) -> bytes:
         if image.bits == 16 and image.array.shape[2] > 1:
             return _encode_wide(image, settings.compression)
+        if not image.palette and is_fast(image.array, settings.compression):
+            return encode_fast(image.array, image.icc)
         return saved(image, format="PNG", compress_level=settings.compression)
 
     paged = True

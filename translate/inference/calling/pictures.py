@@ -61,7 +61,7 @@ class Pictures:
         self, route: Route, images: Sequence[Image], others: Sequence[Mapping[str, Any]], tile: Tile | None
     ) -> list[Any]:
         """Translates images of one padded size in one batch, which is halved where it does not fit into the memory."""
-        if len(images) < 2 or self.program.stochastic(route) or route.further:
+        if len(images) < 2 or not self.program.joins(route) or route.further:
             each = zip(images, others, strict=True)
             return [self.image(route, image, more, 0, tile) for image, more in each]
         originals, images = images, [filled(self._with_alpha_as_band(route, image)) for image in images]

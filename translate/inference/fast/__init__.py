@@ -1,0 +1,1 @@
+"""Networks as a device computes them fastest, and what was found out about that."""
