@@ -48,7 +48,10 @@ CHILDREN = {
     "forked by hand": "pid = os.fork()\n    if pid == 0:\n        time.sleep(60)\n        os._exit(0)",
     "with open files": "child = subprocess.Popen([sys.executable, '-c', WAIT], close_fds=False)",
     "spawned": "child = multiprocessing.get_context('spawn').Process(target=time.sleep, args=(60,)); child.start()",
-    "decoder": "from translate.imaging.guard.reader import _Worker; _Worker()._process.send_signal(signal.SIGSTOP)",
+    "decoder": (
+        "from translate.imaging.guard.process import DecodingProcess\n"
+        "    DecodingProcess()._process.send_signal(signal.SIGSTOP)"
+    ),
 }
 """Python that starts a process which outlives its parent, by the way in which it starts."""
 
