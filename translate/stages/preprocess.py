@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from functools import cached_property
@@ -103,8 +104,9 @@ class PreprocessStage(Stage[PreprocessConfig]):
         try:
             facts = self._source().facts()
         except TranslateError as error:
-            for line in str(error).splitlines():
-                yield Problem(("with", "source"), line)
+            # lines that are indented belong to the one before
+            for message in re.split(r"\n(?! )", str(error)):
+                yield Problem(("with", "source"), message)
             kind = getattr(self.registry.get("sources", self.config.source.uses), "kind", None)
             if isinstance(kind, str):  # what it makes is known all the same
                 yield from self._check_sides(Sides.of(kind))
