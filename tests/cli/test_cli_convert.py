@@ -49,7 +49,16 @@ def test_a_folder_and_what_is_told_of_it(model: Path, here: Path) -> None:
     assert done.exit_code == 3 and made(here / "out") == {"a.png", "b.jpg", "more/c.png"}
     assert done.stderr.startswith("warning: more/d.png: unsupported: not an image of a known format")
     table = done.stdout[done.stdout.index("to out") :].splitlines()
-    assert table[1].split() == ["converted", "failed", "skipped", "unsupported", "passed", "over", "seconds", "images/s"]
+    assert table[1].split() == [
+        "converted",
+        "failed",
+        "skipped",
+        "unsupported",
+        "passed",
+        "over",
+        "seconds",
+        "images/s",
+    ]
     assert table[2].split()[:4] == ["3", "1", "0", "1"]
     assert "every input: out/results.jsonl" in done.stdout and "before and after: out/contact.html" in done.stdout
     again = convert(model, "photos", "out")
