@@ -20,10 +20,7 @@ SIZES = [(60, 41), (64, 48), (49, 48), (64, 33)]  # of one padded size under mul
 
 
 def translator(net, scale=1, norm="image", **options):
-    class One(SingleNetwork):
-        directions = {"translate": Direction(nets=("net",), scale=scale)}
-
-    method = One(SingleNetworkConfig(norm=norm), DataSpec("single", {"image": 3}, (32, 32)), {})
+    method = SingleNetwork(SingleNetworkConfig(norm=norm, scale=scale), DataSpec("single", {"image": 3}, (32, 32)), {})
     return Translator(method, {"net": net}, {}, **options)
 
 

@@ -127,12 +127,6 @@ def test_whole_numbers_are_no_tensor_in_minus_one_to_one(make):
         make()(torch.zeros(3, 8, 8, dtype=torch.uint8))
 
 
-@pytest.mark.parametrize("mode", ["F", "I", "I;16B"])
-def test_pictures_whose_range_nobody_knows_are_refused(make, mode):
-    with pytest.raises(ConfigError, match=f"a PIL image of mode {mode!r} .* give an array"):
-        make()(Pillow.new(mode, (8, 8)))
-
-
 def test_a_batch_is_a_tensor_and_several_images_are_a_list(make, rng):
     batch = torch.rand(3, 3, 10, 14, generator=rng) * 2 - 1
     made = make()(batch)

@@ -9,7 +9,7 @@ import pytest
 
 PLUGINS = Path(__file__).parents[2] / "plugins"
 LINES = 200
-PARTS = {"networks.py", "metrics.py", "classifier.py", "process.py"}
+PARTS = {"networks.py", "layouts.py", "metrics.py", "classifier.py", "process.py"}
 """What a plugin owns besides its game."""
 
 

@@ -22,6 +22,7 @@ from torch.nn import functional as F
 from torch.overrides import handle_torch_function, has_torch_function
 
 from translate.contracts import Nets
+from translate.inference.fast.image_by_image import image_by_image
 from translate.inference.fast.image_dropout import image_dropout
 from translate.inference.fast.low_layers import low_layer, low_or_exact
 from translate.inference.fast.norms import fast_norm, folded
@@ -48,6 +49,8 @@ def optimized(nets: Mapping[str, nn.Module], device: torch.device, precision: st
             return image_dropout(layer)
         if cpu and type(layer) is nn.InstanceNorm2d:
             return fast_norm(layer, low=precision in LOW, exact=sums)
+        if precision not in LOW and cpu and type(layer) is nn.ConvTranspose2d:
+            return image_by_image(layer)
         if precision not in LOW:
             return _fast(layer) if nnpack and type(layer) is nn.Conv2d else layer
         if cpu and type(layer) in (nn.Conv2d, nn.ConvTranspose2d):

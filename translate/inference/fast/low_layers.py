@@ -11,6 +11,8 @@ import copy
 import torch
 from torch import Tensor, nn
 
+from translate.inference.fast.image_by_image import image_by_image
+
 FEW = 4
 """Images have at most so many channels."""
 
@@ -32,7 +34,8 @@ def low_or_exact(layer: nn.Conv2d | nn.ConvTranspose2d, low: torch.dtype) -> nn.
         return ExactConvolution(layer)
     if isinstance(layer, nn.Conv2d) and layer.in_channels <= FEW:
         return SplitConvolution(layer, low)
-    return low_layer(layer, low)
+    lowered = low_layer(layer, low)
+    return image_by_image(lowered) if isinstance(lowered, nn.ConvTranspose2d) else lowered
 
 
 class ExactConvolution(nn.Module):
@@ -40,7 +43,8 @@ class ExactConvolution(nn.Module):
 
     def __init__(self, layer: nn.Conv2d | nn.ConvTranspose2d) -> None:
         super().__init__()
-        self.layer = copy.deepcopy(layer).requires_grad_(False).to(memory_format=LAST)  # type: ignore[call-overload]
+        exact = copy.deepcopy(layer).requires_grad_(False).to(memory_format=LAST)  # type: ignore[call-overload]
+        self.layer = image_by_image(exact) if isinstance(exact, nn.ConvTranspose2d) else exact
 
     def forward(self, x: Tensor) -> Tensor:
         with torch.autocast(x.device.type, enabled=False):
