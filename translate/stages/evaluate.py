@@ -95,9 +95,10 @@ class EvaluateStage(Stage[EvaluateConfig]):
         # Without a split nobody knows what the images are compared with.
         unpaired = _unpaired(images, data, split) if split else ""
         outputs = Outputs(form, context=same or split is None, unpaired=unpaired)
-        for i, message in metric_problems(self.config.metrics, data, split, self.registry, outputs):
-            if i not in unbuilt:
-                yield Problem(("with", "metrics", i), message)
+        built = [i for i in range(len(self.config.metrics)) if i not in unbuilt]
+        metrics = [self.config.metrics[i] for i in built]
+        for i, message in metric_problems(metrics, data, split, self.registry, outputs):
+            yield Problem(("with", "metrics", built[i]), message)
 
     def _check_images(self, images: ImagesFacts, rival: ImagesFacts | None) -> Iterable[Problem]:
         if images.target_side is None:

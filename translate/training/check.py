@@ -225,9 +225,9 @@ def data_problems(
     unbuilt = {place[2] for place, path in of_metrics.items() if unreadable(path)}
     reasons = (_unpaired(route, data, split) for route in routes)
     about = Outputs(form, context=True, unpaired=next(filter(None, reasons), ""))
-    for i, message in metric_problems(validation.metrics, data, split, registry, about):
-        if i not in unbuilt:
-            yield Problem(("with", "validate", "metrics", i), message)
+    built = [i for i in range(len(metrics)) if i not in unbuilt]
+    for i, message in metric_problems([validation.metrics[i] for i in built], data, split, registry, about):
+        yield Problem(("with", "validate", "metrics", built[i]), message)
 
 
 def _split_problems(config: TrainConfig, data: DatasetFacts | None) -> Iterator[Problem]:
