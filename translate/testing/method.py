@@ -307,7 +307,8 @@ def _used(
     if route.main is None:
         keys = [str(sample * COUNT + place) for place in places]
         return program.sampled(route, inputs, keys, translator.method.spec.size)
-    if not route.further:
+    # The translator takes images that draw one by one; the contract speaks of batches all the same.
+    if not route.further and not route.draws:
         further: dict[str, Any] = {name: inputs[name] for name in route.others}
         return {MAIN: translator.translate_tensor(inputs[route.main], route.name, sample=sample, **further)}
     rows = [{name: values[n : n + 1] for name, values in inputs.items()} for n in range(len(inputs[route.main]))]
