@@ -23,7 +23,7 @@ import click
 import numpy as np
 import yaml
 
-from translate.console import duration, number
+from translate.text import duration, number
 from translate.imaging.io import encode, read
 from translate.imaging.thumbnail import shrink
 from translate.pipeline.schema import load

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 from typing import Literal
 
@@ -59,13 +58,6 @@ def precision(choice: Literal["auto", "fp32", "bf16"], device: str) -> Precision
     if device.startswith("cpu"):
         return "bf16" if torch.cpu._is_avx512_bf16_supported() else "fp32"
     return "fp32"
-
-
-def cores() -> int:
-    """Processor cores that this process may use."""
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1  # macOS and Windows do not say
 
 
 def total_memory(device: str) -> int:

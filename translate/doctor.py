@@ -59,7 +59,8 @@ def _torch() -> Iterator[Finding]:
     except Exception as error:
         yield Finding("torch", "fail", f"cannot be imported: {error}", "pip install 'torch>=2.6'")
         return
-    from translate.device import cores, precision
+    from translate.device import precision
+    from translate.threads import cores
 
     if torch.cuda.is_available():
         gpus = [torch.cuda.get_device_properties(i) for i in range(torch.cuda.device_count())]

@@ -59,7 +59,7 @@ def pixels(uri: str | None) -> Any:
     from PIL import Image
 
     assert uri is not None
-    assert uri.startswith("data:image/webp;base64,")
+    assert uri.startswith("data:image/jpeg;base64,")
     with Image.open(io.BytesIO(base64.b64decode(uri.partition(",")[2]))) as picture:
         return np.array(picture)
 

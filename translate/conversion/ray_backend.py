@@ -20,11 +20,11 @@ from typing import TYPE_CHECKING, Any
 from translate.conversion.items import Engine, Entry, Item, Outcome
 from translate.conversion.options import ConvertOptions
 from translate.conversion.worker import Worker
-from translate.device import cores
 from translate.errors import ConfigError, StageError, TranslateError
 from translate.imaging.image_format import FORMATS, register_places
 from translate.models.load import load_model
 from translate.signals import kept
+from translate.threads import cores
 
 if TYPE_CHECKING:
     from translate.inference.translator import Translator

@@ -23,7 +23,6 @@ from translate.conversion.items import Entry, Item, Outcome, make_row
 from translate.conversion.names import MAIN, names_of, picture_parts
 from translate.conversion.options import ConvertOptions
 from translate.conversion.turns import FEW, Turns
-from translate.device import cores
 from translate.errors import StageError
 from translate.imaging.convert import deepened
 from translate.imaging.decode import is_lossless
@@ -36,7 +35,7 @@ from translate.imaging.pages import encode_pages
 from translate.inference.precision import is_deep
 from translate.inference.program import MAIN as OUTPUT
 from translate.storage.folders import is_below
-from translate.threads import ordered_map
+from translate.threads import cores, ordered_map
 
 if TYPE_CHECKING:
     from translate.inference.translator import Translator

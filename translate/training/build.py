@@ -13,10 +13,11 @@ from translate.contracts import Components, DeviceTransform, Method, Sides, Stag
 from translate.data.dataset import Dataset
 from translate.data.loading.loader import Loader
 from translate.data.loading.samples import Samples
-from translate.device import cores, precision as precision_on
+from translate.device import precision as precision_on
 from translate.errors import ConfigError, ContractError, StageError
 from translate.networks import count_parameters, network_builder
 from translate.seeding import derive
+from translate.threads import cores
 from translate.training import checkpoint
 from translate.training.best import Best
 from translate.training.check import length_notes

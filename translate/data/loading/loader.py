@@ -7,7 +7,7 @@ from itertools import count
 
 from translate.data.loading.processes import Processes
 from translate.data.loading.samples import Batch, Samples
-from translate.device import cores
+from translate.threads import cores
 
 
 class Loader:

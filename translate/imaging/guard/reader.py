@@ -22,7 +22,6 @@ from typing import Any, TypeVar
 
 import numpy as np
 
-from translate.device import cores
 from translate.errors import DataError
 from translate.imaging.decode import decode_opened, open_header, probe
 from translate.imaging.files import contents, leads_into_archive, open_regular
@@ -32,6 +31,7 @@ from translate.imaging.formats.table import codec_of
 from translate.imaging.guard.process import DecodingProcess
 from translate.imaging.image import LIMITS, Header, Image, Limits
 from translate.imaging.image_format import format_of
+from translate.threads import cores
 
 Array = np.ndarray[Any, Any]
 T = TypeVar("T")
