@@ -23,11 +23,11 @@ import click
 import numpy as np
 import yaml
 
-from translate.text import duration, number
 from translate.imaging.io import encode, read
 from translate.imaging.thumbnail import shrink
 from translate.pipeline.schema import load
 from translate.storage import manifest
+from translate.text import duration, number
 
 HERE = Path(__file__).parent
 QUALITY, GAP, LONGEST = 85, 12, 1200

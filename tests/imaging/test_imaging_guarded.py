@@ -244,3 +244,18 @@ def test_ordinary_files_start_no_process(tmp_path: Path) -> None:
         lines = Path(f"/proc/{reader._idle[0]._process.pid}/maps").read_text()
         assert "torch" not in lines
     assert threading.active_count() < 20
+
+
+def test_a_worker_that_looks_for_modules_elsewhere_is_not_used_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "a.webp").write_bytes(encode(picture(), ".webp"))
+    with GuardedReader(workers=1) as reader:
+        workers = []
+        for _ in range(2):
+            reader.read(tmp_path / "a.webp")
+            reader.read(tmp_path / "a.webp")
+            workers += reader._idle
+            monkeypatch.syspath_prepend(tmp_path)
+    first, second = workers
+    assert first is not second and not first.alive

@@ -54,7 +54,8 @@ class DecodingProcess:
     def __init__(self) -> None:
         # -P keeps the working directory out of the path. A session of its own, or a process group on Windows, keeps
         # Ctrl+C from the worker: the parent decides when it ends. Messages of libraries go to the null device.
-        command = [sys.executable, "-P", "-c", _START, json.dumps(_paths())]
+        self._paths = _paths()
+        command = [sys.executable, "-P", "-c", _START, json.dumps(self._paths)]
         self._process = subprocess.Popen(
             command,
             stdin=subprocess.PIPE,
@@ -65,6 +66,11 @@ class DecodingProcess:
         )
         self.alive = True
         self._ready = False
+
+    @property
+    def current(self) -> bool:
+        """Whether it finds its modules where this process finds them now, those of plugins among them."""
+        return self._paths == _paths()
 
     def begin(self) -> None:
         """Waits for a new process to be ready. Errors: DataError where it does not start."""

@@ -151,6 +151,9 @@ class GuardedReader:
     def _worker(self) -> Iterator[DecodingProcess]:
         with self._lock:
             worker = self._idle.pop() if self._idle else None
+        if worker is not None and not worker.current:
+            worker.end()
+            worker = None
         worker = worker or DecodingProcess()
         try:
             with self._lock:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Sequence
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -21,8 +21,10 @@ def image_by_image(layer: nn.ConvTranspose2d) -> nn.ConvTranspose2d:
 
 
 class _Alone(nn.ConvTranspose2d):
-    def forward(self, input: Tensor, output_size: Sequence[int] | None = None) -> Tensor:
+    def forward(self, input: Tensor, output_size: Any = None) -> Tensor:
         if len(input) == 1 or input.is_meta or has_torch_function((input,)):  # recordings see one call
-            return super().forward(input, output_size)  # type: ignore[arg-type]
-        images = [super(_Alone, self).forward(image, output_size) for image in input.split(1)]  # type: ignore[arg-type]
-        return torch.cat(images)
+            return super().forward(input, output_size)
+        outputs = []
+        for image in torch.split(input, 1):
+            outputs.append(super().forward(image, output_size))
+        return torch.cat(outputs)
