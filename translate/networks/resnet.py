@@ -53,9 +53,9 @@ class ResNet(Network[ResNetConfig]):
                 "relu": nn.ReLU(inplace=True),
             }
         )
-        self.down = nn.Sequential(_down(f, kind, self.blurred), _down(2 * f, kind, self.blurred))
+        self.down = nn.Sequential(self.halving(f), self.halving(2 * f))
         self.blocks = nn.Sequential(*(residual_block(4 * f, kind, config.dropout) for _ in range(config.blocks)))
-        self.up = nn.Sequential(_up(4 * f, kind, config.upsample), _up(2 * f, kind, config.upsample))
+        self.up = nn.Sequential(self.doubling(4 * f), self.doubling(2 * f))
         self.head = stack(
             {"pad": nn.ReflectionPad2d(3), "conv": nn.Conv2d(f, out_channels, 7), **output(config.output)}
         )
@@ -66,6 +66,14 @@ class ResNet(Network[ResNetConfig]):
         x = self.down(self.stem(images))
         y: Tensor = self.head(self.up(self.blocks(x)))
         return y
+
+    def halving(self, channels: int) -> nn.Sequential:
+        """Halves the size and doubles the channels: d128 and d256."""
+        return _down(channels, self.config.norm, self.blurred)
+
+    def doubling(self, channels: int) -> nn.Sequential:
+        """Doubles the size and halves the channels: u128 and u64."""
+        return _up(channels, self.config.norm, self.config.upsample)
 
 
 class BlurredResNetConfig(ResNetConfig):

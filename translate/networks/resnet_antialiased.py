@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Annotated, ClassVar, Literal
+from typing import Annotated, ClassVar, Literal, cast
 
 from pydantic import Field
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from translate.networks.blocks import Output, has_bias, norm_layers, output, stack
+from translate.networks.blocks import Output, has_bias, norm_layers, stack
 from translate.networks.layouts.layout import Layout
 from translate.networks.layouts.reference import CUT, binomial
-from translate.networks.network import Count, Network, NetworkConfig, Norm
-from translate.networks.resnet import residual_block
+from translate.networks.network import Count, NetworkConfig, Norm
+from translate.networks.resnet import ResNet
 
 Taps = Annotated[int, Field(ge=1, le=7)]
 
@@ -37,7 +37,7 @@ class AntialiasedResNetConfig(NetworkConfig):
     """The last activation: `tanh` for images in [-1, 1], `none` for logits and other numbers."""
 
 
-class AntialiasedResNet(Network[AntialiasedResNetConfig]):
+class AntialiasedResNet(ResNet):
     """`resnet` without aliasing, with filters that are tensors: what the authors of CUT trained is read into it.
 
     Its filters are Pascal's triangle at first, and no training changes them; those of a file take their place.
@@ -46,30 +46,14 @@ class AntialiasedResNet(Network[AntialiasedResNetConfig]):
     """
 
     name = "resnet_antialiased"
-    small = {"filters": 4, "blocks": 1}
-    multiple = 4
+    Config = AntialiasedResNetConfig
     layouts: ClassVar[Sequence[Layout]] = (CUT(),)
 
-    def __init__(self, config: AntialiasedResNetConfig, *, in_channels: int, out_channels: int) -> None:
-        super().__init__(config, in_channels=in_channels, out_channels=out_channels)
-        kind, f = config.norm, config.filters
-        first = nn.Conv2d(in_channels, f, 7, bias=has_bias(kind))
-        self.stem = stack(
-            {"pad": nn.ReflectionPad2d(3), "conv": first, **norm_layers(kind, f), "relu": nn.ReLU(inplace=True)}
-        )
-        self.down = nn.Sequential(_down(config, f), _down(config, 2 * f))
-        self.blocks = nn.Sequential(*(residual_block(4 * f, kind, config.dropout) for _ in range(config.blocks)))
-        self.up = nn.Sequential(_up(config, 4 * f), _up(config, 2 * f))
-        self.head = stack(
-            {"pad": nn.ReflectionPad2d(3), "conv": nn.Conv2d(f, out_channels, 7), **output(config.output)}
-        )
-        self.initialise(config.init, config.gain, config.spectral)
+    def halving(self, channels: int) -> nn.Sequential:
+        return _down(cast(AntialiasedResNetConfig, self.config), channels)
 
-    def forward(self, images: Tensor) -> Tensor:
-        self.expect(images, smallest=5, advice="use larger images")
-        x = self.down(self.stem(images))
-        y: Tensor = self.head(self.up(self.blocks(x)))
-        return y
+    def doubling(self, channels: int) -> nn.Sequential:
+        return _up(cast(AntialiasedResNetConfig, self.config), channels)
 
 
 class Subsample(nn.Module):
