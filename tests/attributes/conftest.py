@@ -11,6 +11,7 @@ from translate.plugins import Registry
 from translate.training.build import build_networks
 from translate.training.config import TrainConfig
 from translate.training.engine import Engine
+from translate.training.length import Length
 from translate.training.players import make_players
 
 Make = Callable[..., Engine]
@@ -32,7 +33,7 @@ def game(registry: Registry) -> Make:
         train = TrainConfig.model_validate({"method": name, **config})
         torch.manual_seed(0)
         nets = build_networks(method, registry)
-        players = make_players(name, method.players, nets, train, registry, 100, fused=False)
+        players = make_players(name, method.players, nets, train, registry, Length.of(train, 1), fused=False)
         return Engine(method, nets, players, device="cpu", precision="fp32", seed=7, merge=False)
 
     return make

@@ -30,8 +30,9 @@ from translate.pipeline.checking.checker import check
 from translate.pipeline.schema import load
 from translate.plugins import Registry
 from translate.training.build import build_method, build_networks
-from translate.training.config import Length, TrainConfig
+from translate.training.config import TrainConfig
 from translate.training.engine import Engine
+from translate.training.length import Length
 from translate.training.players import make_players
 
 PIPELINES = Path(__file__).parents[2] / "pipelines"
@@ -80,7 +81,7 @@ def contestant(name: str, config: TrainConfig, dataset: Dataset, registry: Regis
     nets = build_networks(method, registry)
     for net in nets.values():
         net.train()
-    players = make_players(config.method, method.players, nets, config, registry, length.whole, fused=True)
+    players = make_players(config.method, method.players, nets, config, registry, length, fused=True)
     numbers: Any = precision(config.precision, "cpu")
     engine = Engine(method, nets, players, device="cpu", precision=numbers, seed=0, merge=True)
     batches = [to_device(samples[step], "cpu", dataset.types) for step in range(BATCHES)]

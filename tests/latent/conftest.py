@@ -12,6 +12,7 @@ from translate.testing import tiny_spec
 from translate.training.build import build_networks
 from translate.training.config import TrainConfig
 from translate.training.engine import Engine
+from translate.training.length import Length
 from translate.training.players import make_players
 
 
@@ -40,7 +41,8 @@ def game(registry: Registry) -> Make:
         nets = build_networks(method, registry)
         for net in nets.values():
             net.train()
-        players = make_players(name, method.players, nets, TrainConfig(method=name), registry, 100, fused=False)
+        train = TrainConfig(method=name)
+        players = make_players(name, method.players, nets, train, registry, Length.of(train, 1), fused=False)
         return Engine(method, nets, players, device="cpu", precision="fp32", seed=SEED, merge=False)
 
     return make

@@ -27,6 +27,7 @@ from translate.seeding import derive
 from translate.training.build import build_networks
 from translate.training.config import TrainConfig
 from translate.training.engine import Engine
+from translate.training.length import Length
 from translate.training.players import make_players
 
 LAYERS = ["stem.pad", "down.0.conv", "down.1.conv", "blocks.0"]
@@ -59,7 +60,8 @@ def game(registry: Registry) -> Make:
         method = cls(config, spec, {**cls.losses, **more.get("weights", {})})
         torch.manual_seed(0)
         nets = build_networks(method, registry)
-        players = make_players(cls.name, method.players, nets, TrainConfig(method=cls.name), registry, 100, fused=False)
+        train = TrainConfig(method=cls.name)
+        players = make_players(cls.name, method.players, nets, train, registry, Length.of(train, 1), fused=False)
         precision = more.get("precision", "fp32")
         return Engine(method, nets, players, device="cpu", precision=precision, seed=7, merge=False)
 

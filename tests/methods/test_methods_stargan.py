@@ -21,6 +21,7 @@ from translate.seeding import derive
 from translate.training.build import build_networks
 from translate.training.config import TrainConfig
 from translate.training.engine import Engine
+from translate.training.length import Length
 from translate.training.players import make_players
 
 NAMES = ("black", "blond", "brown hair")
@@ -94,7 +95,8 @@ def test_six_steps_are_those_of_a_plain_loop(registry: Registry) -> None:
     method = method_of()
     nets = networks_of(method, registry)
     theirs = copy.deepcopy(nets)
-    players = make_players("stargan", method.players, nets, TrainConfig(method="stargan"), registry, 100, fused=False)
+    train = TrainConfig(method="stargan")
+    players = make_players("stargan", method.players, nets, train, registry, Length.of(train, 1), fused=False)
     engine = Engine(method, nets, players, device="cpu", precision="fp32", seed=7, merge=False)
     batches = [batch_of(n) for n in range(6)]
     for batch, losses in zip(batches, plain_stargan(theirs, batches, 7), strict=True):

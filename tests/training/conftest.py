@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 import torch
+from duel import data, train
 from torch import nn
 
 from translate.contracts import DataSpec, Method
@@ -13,7 +14,10 @@ from translate.plugins import Registry
 from translate.training.build import build_networks
 from translate.training.config import TrainConfig
 from translate.training.engine import Engine
+from translate.training.length import Length
 from translate.training.players import make_players
+
+__all__ = ["data", "train"]
 
 
 @pytest.fixture(scope="session")
@@ -56,7 +60,7 @@ def make_engine(registry: Registry) -> MakeEngine:
         modules = copy.deepcopy(dict(nets)) if nets else build_networks(method, registry)
         for module in modules.values():
             module.train()
-        players = make_players(cls.name, method.players, modules, train, registry, 100, fused=fast)
+        players = make_players(cls.name, method.players, modules, train, registry, Length.of(train, 1), fused=fast)
         return Engine(method, modules, players, device="cpu", precision=precision, seed=7, merge=fast)
 
     return make

@@ -5,9 +5,9 @@ import math
 
 import pytest
 
-from translate.training.best import Best, History
+from translate.training.best import History, Watched
 
-PSNR = Best("psnr", ("val/psnr", "val/b_to_a/psnr"), "higher")
+PSNR = Watched("psnr", ("val/psnr", "val/b_to_a/psnr"), "higher")
 
 
 def test_a_model_is_as_good_as_its_worst_direction() -> None:
@@ -21,7 +21,7 @@ def test_a_model_is_as_good_as_its_worst_direction() -> None:
 
 @pytest.mark.parametrize("better", ["higher", "lower"])
 def test_equal_scores_are_no_improvement_and_the_good_end_decides(better: str) -> None:
-    rule, history = Best("swd", ("val/swd",), "lower" if better == "lower" else "higher"), History()
+    rule, history = Watched("swd", ("val/swd",), "lower" if better == "lower" else "higher"), History()
     assert rule.improved(history, 1, {"val/swd": 2.0})
     assert not rule.improved(history, 2, {"val/swd": 2.0})
     assert rule.improved(history, 3, {"val/swd": 1.0 if better == "lower" else 3.0})

@@ -15,7 +15,7 @@ from training_batches import random_batches
 from translate import ContractError, Direction, Method, NoOptions, StageError, Update
 from translate.training.config import ExtraLoss
 from translate.training.extra_losses import bind, check_met
-from translate.training.optimization import Cosine, LinearDecay, StartConfig, StepConfig, StepDecay
+from translate.training.optimization.schedules import Cosine, LinearDecay, StartConfig, StepConfig, StepDecay
 
 
 class Game(Method[NoOptions]):

@@ -6,7 +6,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, ClassVar, Literal, TypeVar
 
-from pydantic import PositiveFloat
+from pydantic import NonNegativeInt, PositiveFloat
 
 from translate.contracts.options import Config, Configured
 
@@ -28,6 +28,8 @@ class ScheduleConfig(Config):
     unit: Literal["epochs", "updates"] = "epochs"
     """Unit in which the schedule counts: `epochs`, or `updates`, the optimizer steps of the player. With `updates` the
     end is the number of training steps."""
+    warmup: NonNegativeInt = 0
+    """Updates of the player over which its rate rises in a line to what the schedule says, whatever its `unit`."""
 
 
 OC = TypeVar("OC", bound=OptimizerConfig)
@@ -62,10 +64,13 @@ class Optimizer(Configured[OC], ABC):
 class Schedule(Configured[SC], ABC):
     """A learning rate over time by name, for `schedule:` of a train stage, as a factor of the optimizer's `lr`.
 
-    A schedule has no state: the factor follows from where the training stands, so that a resumed one goes on right.
+    A schedule has no state: the factor follows from where the training stands and from the scores of its validations,
+    so that a resumed one goes on right.
     """
 
     Config: ClassVar[type[Config]] = ScheduleConfig
+    watches: str = ""
+    """The metric of `validate.metrics` whose values `factor_after` reads; empty for none."""
 
     def __init__(self, config: SC) -> None:
         self.config = config
@@ -76,6 +81,13 @@ class Schedule(Configured[SC], ABC):
 
         `position` may pass `total`: a player that updates twice a step gets there.
         """
+
+    def factor_after(self, scores: Sequence[float], better: Literal["higher", "lower"]) -> float:
+        """A further factor, 0 or more, that follows from the values of the metric `watches` in all validations so far.
+
+        `better` is the metric's. Where several directions are scored, a value is that of the worst one.
+        """
+        return 1.0
 
     def note(self, total: int) -> str:
         """A sentence for `translate plan` on options that are odd with so many units, but not wrong; else empty."""

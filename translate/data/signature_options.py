@@ -29,6 +29,7 @@ def config_of(
     annotations: Mapping[str, Any],
     build: Build,
     *,
+    base: type[Config] = Config,
     doc: str = "",
     defaults: Mapping[str, Any] | None = None,
     further: Mapping[str, Any] | None = None,
@@ -37,7 +38,8 @@ def config_of(
     what it raises as a ValueError or TypeError is what is wrong with them.
 
     `annotations` by parameter; what YAML cannot say is left out of them. `defaults` go before those of the signature.
-    `further` are options of the engine's own, as pydantic wants fields, which `build` is not told.
+    `further` are options of the engine's own, as pydantic wants fields; `build` is not told them, nor those of `base`,
+    the class that the Config derives from.
     """
     fields: dict[str, Any] = {}
     words = described(doc)
@@ -47,7 +49,7 @@ def config_of(
         annotation = sayable(annotations.get(key, Any))
         field = Field(default, description=words.get(key, ""))
         fields[key] = (annotation if _takes(annotation, default) else Any, field)
-    own = frozenset(further or {})
+    own = frozenset(further or {}) | frozenset(base.model_fields)
 
     def checked(self: Config) -> Config:
         try:
@@ -58,7 +60,7 @@ def config_of(
 
     return create_model(
         f"{name}Config",
-        __base__=Config,
+        __base__=base,
         __doc__=None,
         __module__=__name__,
         __validators__={"checked": model_validator(mode="after")(checked)},  # type: ignore[dict-item]

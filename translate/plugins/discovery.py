@@ -28,8 +28,8 @@ BUILTINS: Mapping[ComponentKind, str] = {
     "networks": "translate.networks",
     "losses": "translate.objectives",
     "objectives": "translate.objectives",
-    "optimizers": "translate.training.optimization",
-    "schedules": "translate.training.optimization",
+    "optimizers": "translate.training.optimization.optimizers",
+    "schedules": "translate.training.optimization.schedules",
     "metrics": "translate.metrics",
     "sources": "translate.data.builtin",
     "transforms": "translate.data.builtin",
@@ -43,6 +43,7 @@ BUILTINS: Mapping[ComponentKind, str] = {
 LIBRARIES: Mapping[str, str] = {
     "albumentations": "translate.data.albumentations_adapter",
     "kornia": "translate.data.kornia_adapter",
+    "torch": "translate.training.optimization.torch_library",
 }
 """Libraries whose own components go by their names, as though they were plugins (`albumentations/GaussNoise`), with the
 module of the engine that adapts each. They are imported when they are named, and never with all plugins."""
@@ -80,7 +81,9 @@ class Plugin:
     @classmethod
     def library(cls, name: str) -> Plugin:
         """A library under its own name and version, which the fingerprints of its components hold."""
-        return cls(name, name, version(name), EntryPoint(name, LIBRARIES[name], GROUP))
+        # without the build, such as +cpu or +cu128: the components of both compute the same
+        release = version(name).partition("+")[0]
+        return cls(name, name, release, EntryPoint(name, LIBRARIES[name], GROUP))
 
     @property
     def built_into_engine(self) -> bool:

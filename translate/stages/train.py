@@ -45,7 +45,9 @@ class TrainStage(Stage[TrainConfig]):
     neutral = frozenset({"workers", "log_every", "checkpoint"})
     continuable: ClassVar[Mapping[str, Literal["free", "schedule"]]] = {
         "epochs": "schedule",
+        "steps": "schedule",
         "max_steps": "schedule",
+        "stop": "free",
         "optimizer.lr": "schedule",
         "schedule": "schedule",
         "losses": "free",

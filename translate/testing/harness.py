@@ -20,6 +20,7 @@ from translate.testing.component import configured, smallest
 from translate.testing.instrumented_engine import InstrumentedEngine
 from translate.training.build import build_networks
 from translate.training.config import TrainConfig
+from translate.training.length import Length
 from translate.training.players import make_players
 
 SEED = 7
@@ -120,7 +121,9 @@ class MethodHarness:
         for net in nets.values():
             net.train()
         config = TrainConfig(method=self.name, fast="off")
-        players = make_players(self.name, method.players, nets, config, self.registry, 100, fused=False)
+        players = make_players(
+            self.name, method.players, nets, config, self.registry, Length.of(config, 1), fused=False
+        )
         return InstrumentedEngine(
             method, nets, players, device="cpu", precision=precision, seed=SEED, checking=checking
         )

@@ -19,14 +19,14 @@ from translate.networks import count_parameters, network_builder
 from translate.seeding import derive
 from translate.threads import cores
 from translate.training import checkpoint
-from translate.training.best import Best
-from translate.training.check import length_notes
-from translate.training.config import Length, TrainConfig
+from translate.training.best import Watched
+from translate.training.config import TrainConfig
 from translate.training.ema import Averages
 from translate.training.engine import Engine
 from translate.training.extra_losses import bind
 from translate.training.init_weights import initialise
-from translate.training.players import make_players
+from translate.training.length import Length, length_notes
+from translate.training.players import freeze, make_players
 from translate.training.state import TrainingState
 from translate.training.trainer import Trainer
 from translate.training.validation import Validator, split_for
@@ -45,16 +45,14 @@ def build_trainer(context: StageContext, config: TrainConfig, registry: Componen
     samples = Samples(dataset, "train", augment, config.batch_size, derive(context.seed, "loader"), sides)
     length = Length.of(config, samples.steps_per_epoch)
     channels_last = _channels_last(config, context.device)
-    engine = build_engine(context, config, registry, method, length.whole, channels_last=channels_last)
+    engine = build_engine(context, config, registry, method, length, channels_last=channels_last)
     validator = _validator(context, config, registry, dataset, engine)
     _describe(context, config, dataset, engine, length)
     used = {net for direction in method.directions.values() for net in direction.nets}
-    state = TrainingState(engine, Averages(engine, used, config.ema))
+    watched = _watched(config, registry, validator, engine)
+    rates = {name: watched[p.schedule.watches] for name, p in engine.players.items() if p.schedule.watches in watched}
+    state = TrainingState(engine, Averages(engine, used, config.ema), rates)
     start(state, context, config, length)
-    best = None
-    if validator is not None and config.keep.best is not None:
-        better = registry.get("metrics", config.keep.best).better
-        best = Best(config.keep.best, validator.curves_of(config.keep.best), better)
     loader = _loader(context, config, samples, first_batch=state.step * config.accumulate)
     return Trainer(
         context,
@@ -63,7 +61,8 @@ def build_trainer(context: StageContext, config: TrainConfig, registry: Componen
         loader,
         length,
         validator=validator,
-        best=best,
+        best=[watched[metric] for metric in config.keep.metrics() if metric in watched],
+        stop=watched.get(config.stop.metric) if config.stop else None,
         channels_last=channels_last,
         device_augment=device_augment,
     )
@@ -115,13 +114,13 @@ def build_engine(
     config: TrainConfig,
     registry: Components,
     method: Method[Any],
-    whole: int,
+    length: Length,
     *,
     channels_last: bool,
 ) -> Engine:
     """Networks on the device, initialised from the seed, their players, and the engine that trains them.
 
-    `whole` is the number of steps over which schedules run.
+    Schedules run over `length`. Errors: ConfigError for a part to freeze that no network has.
     """
     fast, device = config.fast == "auto", context.device
     precision = precision_on(config.precision if fast or config.precision != "auto" else "fp32", device)
@@ -134,8 +133,9 @@ def build_engine(
         net.to(device).train()
         if channels_last:
             net.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    freeze(nets, config.freeze)
     # after the move: optimizers hold on to the parameters that they are given
-    players = make_players(config.method, method.players, nets, config, registry, whole, fused=fast)
+    players = make_players(config.method, method.players, nets, config, registry, length, fused=fast)
     extra = bind(config.extra_losses, registry, device, method.weights)
     seed = derive(context.seed, "training")
     return Engine(method, nets, players, device=device, precision=precision, seed=seed, extra=extra, merge=fast)
@@ -147,7 +147,7 @@ def start(state: TrainingState, context: StageContext, config: TrainConfig, leng
     if state.resume(context.folder / checkpoint.FOLDER):
         say(f"resuming at step {state.step:,}")
         # `--continue` may have changed the metric of the interrupted start that this folder was.
-        state.history.forget_best_but(config.keep.best)
+        state.history.watch(config.keep.metrics())
     elif context.previous is not None:
         _continue(state, context.previous, length)
         say(f"continuing from step {state.step:,} of {context.previous.name}")
@@ -166,7 +166,7 @@ def _continue(state: TrainingState, previous: Path, length: Length) -> None:
     if not steps:
         raise StageError(f"nothing to continue from: {folder} holds no complete checkpoint")
     state.restore(folder / checkpoint.name_of(steps[-1]))
-    state.history.best = None  # that checkpoint stays behind in the earlier result
+    state.history.watch(())  # those checkpoints stay behind in the earlier result
     if state.step >= length.total:
         raise StageError(
             f"nothing is left to train: {previous.name} has done {state.step:,} steps, and {length.total:,} "
@@ -212,13 +212,27 @@ def _validator(
     return Validator(engine, dataset, split, config.validation, metrics)
 
 
+def _watched(
+    config: TrainConfig, registry: Components, validator: Validator | None, engine: Engine
+) -> dict[str, Watched]:
+    """The metrics by which something is decided: checkpoints that stay, the end of the training, learning rates."""
+    if validator is None:
+        return {}
+    names = [*config.keep.metrics(), *(player.schedule.watches for player in engine.players.values())]
+    names += [config.stop.metric] if config.stop else []
+    return {
+        name: Watched(name, validator.curves_of(name), registry.get("metrics", name).better)
+        for name in dict.fromkeys(filter(None, names))
+    }
+
+
 def _describe(context: StageContext, config: TrainConfig, dataset: Dataset, engine: Engine, length: Length) -> None:
     """Says what is about to be trained, and records it."""
     sizes = {name: count_parameters(net) for name, net in engine.nets.items()}
     counts = ", ".join(f"{name} {size:,}" for name, size in sizes.items() if size)
     context.console.say(f"{config.method} on {context.device} in {engine.precision}: {counts} parameters")
     images = config.batch_size * config.accumulate
-    per_epoch = round(length.whole / config.epochs, 1)
+    per_epoch = round(length.whole / length.epochs, 1)
     context.console.say(f"{length.total:,} steps of {images} images, {per_epoch:,g} steps an epoch")
     counts_of_sides = dataset.facts.counts.get("train")
     for note in length_notes(config, max(counts_of_sides.values())) if counts_of_sides else ():

@@ -18,6 +18,7 @@ from translate.contracts import (
     Problem,
     Route,
     Schedule,
+    ScheduleUse,
     Sides,
 )
 from translate.contracts.direction import called
@@ -28,9 +29,10 @@ from translate.inference.directions import resolve
 from translate.metrics import Outputs, metric_problems
 from translate.plugins.options import KeyProblem, files, unreadable
 from translate.text import suggest
-from translate.training.config import ExtraLoss, Length, TrainConfig
+from translate.training.config import ExtraLoss, Steps, TrainConfig
 from translate.training.extra_losses import binding_problems
 from translate.training.init_weights import bundle_networks, named_networks, pairing
+from translate.training.length import length_notes, validates_only_at_the_end
 from translate.training.validation import split_for
 
 Place = tuple[str | int, ...]
@@ -66,7 +68,7 @@ def _problems_of_any(
         yield from _extra_loss_options(i, entry, registry)
     yield from _origin_problems(config, init)
     yield from _split_problems(config, data)
-    yield from _best_problems(config)
+    yield from _watched_problems(config, registry)
 
 
 def _unreadable_files(config: TrainConfig, registry: Components) -> Iterator[Problem]:
@@ -102,36 +104,35 @@ def paths(config: TrainConfig, registry: Components) -> dict[Place, FilePath]:
     return named
 
 
+def watched(config: TrainConfig, registry: Components) -> Iterator[tuple[Place, str]]:
+    """The metrics by which a training decides something, with their places."""
+    for metric in config.keep.metrics():
+        yield ("keep", "best"), metric
+    if config.stop is not None:
+        yield ("stop", "metric"), config.stop.metric
+    schedules: list[tuple[Place, ScheduleUse]] = [(("schedule",), config.schedule)]
+    for name, player in config.players.items():
+        if player.schedule is not None:
+            schedules.append((("players", name, "schedule"), player.schedule))
+    for place, use in schedules:
+        with suppress(TranslateError):  # which is told where it stands
+            schedule: Schedule[Any] = registry.build(use)
+            if schedule.watches:
+                yield (*place, "metric"), schedule.watches
+
+
 def notes(config: TrainConfig, registry: Components, data: DatasetFacts | None = None) -> Iterator[str]:
     """Remarks on options that are odd, but not wrong. `data` has the counts of images, where they are known."""
     if data is not None and (counts := data.counts.get("train")):
         yield from length_notes(config, max(counts.values()))
     schedule: Schedule[Any] = registry.build(config.schedule)
     # How many updates there will be is not known before the data is.
-    if schedule.config.unit == "epochs" and (note := schedule.note(config.epochs)):
+    if config.steps is None and schedule.config.unit == "epochs" and (note := schedule.note(config.epochs)):
         yield note
-    every = config.validation.every
-    if every > config.epochs:
-        yield f"validate.every {every:g} is past {config.epochs} epochs: only the last step validates"
-
-
-def length_notes(config: TrainConfig, images: int) -> Iterator[str]:
-    """Remarks on the length of a training whose larger side has so many images."""
-    per_epoch = max(1, images // config.batch_size)
-    length, asked = Length.of(config, per_epoch), config.max_steps
-    if asked is not None and asked > length.whole:
-        yield (
-            f"max_steps {asked:,} is more than `epochs: {config.epochs}` gives with {images:,} images: the training "
-            f"ends after {length.whole:,} steps; raise `epochs`"
-        )
-    elif asked is not None and asked < length.whole:
-        epoch = -(-asked * config.accumulate // per_epoch)
-        yield f"max_steps {asked:,} ends the training in epoch {epoch:,} of {config.epochs:,}"
-    if config.batch_size > images:
-        yield f"batch_size {config.batch_size:,} is more than the {images:,} images: a batch has some of them twice"
-    if length.validation_every > length.total and config.validation.every <= config.epochs:
+    if validates_only_at_the_end(config):
         every = config.validation.every
-        yield f"validate.every {every:g} is past the {length.total:,} steps: only the last step validates"
+        said = f"{every.steps:,} steps is past {config.steps:,} steps" if isinstance(every, Steps) else ""
+        yield f"validate.every {said or f'{every:g} is past {config.epochs} epochs'}: only the last step validates"
 
 
 def directions(config: TrainConfig, method: type[Method[Any]], data: DatasetFacts | None) -> Mapping[str, Direction]:
@@ -196,7 +197,7 @@ def data_problems(
     """Data that the method does not train on, and metrics or splits that validation cannot use."""
     declared = Sides.of(method.data)
     yield from _split_problems(config, data)
-    yield from _best_problems(config)
+    yield from _watched_problems(config, registry)
     if data is None:
         return
     if why := declared.mismatch(data.sides):
@@ -243,11 +244,12 @@ def _split_problems(config: TrainConfig, data: DatasetFacts | None) -> Iterator[
         yield Problem(("with", "validate", "split") if validation.split else ("with", "validate"), message)
 
 
-def _best_problems(config: TrainConfig) -> Iterator[Problem]:
-    """A best checkpoint by a metric that nobody computes."""
-    best, metrics = config.keep.best, [use.uses for use in config.validation.metrics]
-    if best is not None and best not in metrics:
-        yield Problem(("with", "keep", "best"), _unknown("validate.metrics does not name", best, metrics))
+def _watched_problems(config: TrainConfig, registry: Components) -> Iterator[Problem]:
+    """Metrics by which something is decided, and that nobody computes."""
+    metrics = [use.uses for use in config.validation.metrics]
+    for place, metric in watched(config, registry):
+        if metric not in metrics:
+            yield Problem(("with", *place), _unknown("validate.metrics does not name", metric, metrics))
 
 
 def _unpaired(route: Route, data: DatasetFacts, split: str) -> str:

@@ -2,13 +2,22 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import Field, NonNegativeInt, PositiveFloat, PositiveInt, model_validator
+from pydantic import Field, NonNegativeFloat, NonNegativeInt, PositiveFloat, PositiveInt, model_validator
 
 from translate.contracts import Config, DeviceTransformUse, MetricUse, OptimizerUse, ScheduleUse, TransformUse
+
+
+class Steps(Config):
+    """A number of steps where a plain number would be epochs: `validate: {every: {steps: 500}}`."""
+
+    steps: PositiveInt
+    """Optimizer steps of the training."""
+
+
+Every = PositiveFloat | Steps
 
 
 class PlayerConfig(Config):
@@ -25,8 +34,9 @@ class PlayerConfig(Config):
 class ValidateConfig(Config):
     """Looks at fixed images during the training and at its end: scores, and a grid of sample pictures."""
 
-    every: PositiveFloat = 1
-    """Epochs between two validations; 0.5 is twice an epoch. The last step always validates."""
+    every: Every = 1
+    """Epochs between two validations; 0.5 is twice an epoch, and `{steps: 500}` counts steps. The last step always
+    validates."""
     metrics: tuple[MetricUse, ...] = ()
     """Metrics to score with, such as `[l1, swd]`; empty for pictures alone."""
     directions: tuple[str, ...] = ()
@@ -42,11 +52,41 @@ class ValidateConfig(Config):
 class KeepConfig(Config):
     """Checkpoints that stay on disk; older ones are deleted."""
 
-    best: str | None = None
+    best: str | tuple[str, ...] | None = None
     """Metric whose best checkpoint stays and gives the bundle its weights, such as `swd`; where several directions are
-    scored, a checkpoint counts as good as its worst direction. `null`: the bundle holds the last weights."""
+    scored, a checkpoint counts as good as its worst direction. Of a list the best checkpoint of each stays, and the
+    first gives the weights. `null`: the bundle holds the last weights."""
     last: PositiveInt = 2
     """Newest checkpoints that stay. Two, so that a damaged one costs little."""
+    every: Every | None = None
+    """Epochs between two checkpoints that stay for good, or `{steps: 10000}`; `null` for none."""
+
+    def metrics(self) -> tuple[str, ...]:
+        """The metrics whose best checkpoints stay."""
+        if self.best is None:
+            return ()
+        return (self.best,) if isinstance(self.best, str) else self.best
+
+
+class StopConfig(Config):
+    """Ends a training early: `stop: {metric: swd, patience: 10}`."""
+
+    metric: str
+    """Metric of `validate.metrics` that is watched; where several directions are scored, that of the worst one."""
+    patience: PositiveInt = 10
+    """Validations without an improvement after which the training ends."""
+    least: NonNegativeFloat = 0.0
+    """Smallest improvement that counts, in the units of the metric."""
+
+
+class EmaConfig(Config):
+    """A running average of weights that begins quickly: `ema: {decay: 0.999, warmup: true}`."""
+
+    decay: Annotated[float, Field(gt=0, lt=1)]
+    """Share of the average that each update leaves."""
+    warmup: bool = True
+    """Whether the decay is smaller in the beginning, (1 + n) / (10 + n) after n updates, so that the first weights are
+    soon forgotten."""
 
 
 class CheckpointConfig(Config):
@@ -119,8 +159,14 @@ class TrainConfig(Config):
     """Options of single players by name, where they differ: `{D: {optimizer: {uses: adam, lr: 4e-4}}}`."""
     epochs: PositiveInt = 100
     """Passes over the training images."""
+    steps: PositiveInt | None = None
+    """Length of the training in steps, in place of `epochs`, which are not read then."""
     max_steps: PositiveInt | None = None
     """Step at which the training ends even if epochs are left; schedules still run over all `epochs`. `null`: none."""
+    stop: StopConfig | None = None
+    """A metric at whose standstill the training ends early: `{metric: swd, patience: 10}`; `null`: none."""
+    freeze: tuple[str, ...] = ()
+    """Networks, or parts of them, whose weights stay as they start: `[gen.encoder, disc]`."""
     batch_size: PositiveInt = 1
     """Images of each side in a step. 1 is the choice of pix2pix and CycleGAN."""
     accumulate: PositiveInt = 1
@@ -128,9 +174,9 @@ class TrainConfig(Config):
     to it for networks without batch norm."""
     clip: PositiveFloat | None = None
     """Largest norm of a player's gradient; longer ones are scaled down to it. `null`: no limit."""
-    ema: Annotated[float, Field(gt=0, lt=1)] | None = None
+    ema: Annotated[float, Field(gt=0, lt=1)] | EmaConfig | None = None
     """Decay of the running average of the generators' weights, such as 0.999; validation, samples and the bundle then
-    use the average. `null`: none."""
+    use the average. `{decay: 0.999, warmup: true}` begins quickly. `null`: none."""
     precision: Literal["auto", "fp32", "bf16"] = "auto"
     """Number format of the networks' calculations: `fp32`; `bf16`, half the bits (losses and weights stay in fp32);
     `auto` takes bf16 where the hardware multiplies it."""
@@ -148,26 +194,3 @@ class TrainConfig(Config):
     workers: NonNegativeInt | Literal["auto"] = "auto"
     """Processes that decode and augment images ahead of the training: a number (0: the training's own process), or
     `auto`, which goes by the cores. It changes speed alone."""
-
-
-@dataclass(frozen=True)
-class Length:
-    """How long a training is, in steps: the `whole` of its epochs, and the `total` that `max_steps` leaves of it.
-
-    Schedules run over the whole, so that a training which is cut short has the rates of the long one.
-    """
-
-    whole: int
-    total: int
-    validation_every: int
-
-    @classmethod
-    def of(cls, config: TrainConfig, batches_per_epoch: int) -> Length:
-        """The length for a dataset that fills so many batches; a step takes `accumulate` of them."""
-        whole = max(1, config.epochs * batches_per_epoch // config.accumulate)
-        every = max(1, round(config.validation.every * batches_per_epoch / config.accumulate))
-        return cls(whole, min(whole, config.max_steps or whole), every)
-
-    def validates(self, step: int) -> bool:
-        """Whether a validation is due after this step; it always is after the last one."""
-        return step == self.total or step % self.validation_every == 0

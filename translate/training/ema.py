@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
+from typing import Any
 
 from torch import nn
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
+from translate.training.config import EmaConfig
 from translate.training.engine import Engine
 
 
@@ -14,15 +16,16 @@ class Averages:
     """The average of each network that a direction uses; none at all without a `decay`.
 
     After each step in which its player moved, average = decay * average + (1 - decay) * weight. Buffers, such as the
-    running statistics of batch norms, are copied.
+    running statistics of batch norms, are copied. With a warm-up the decay is (1 + n) / (10 + n) after n updates, as
+    long as that is smaller.
     """
 
-    def __init__(self, engine: Engine, names: Iterable[str], decay: float | None) -> None:
+    def __init__(self, engine: Engine, names: Iterable[str], ema: EmaConfig | float | None) -> None:
         self.engine = engine
         self.names = tuple(sorted(names))
         self.nets: dict[str, AveragedModel] = {}
-        if decay is not None:
-            rule = get_ema_multi_avg_fn(decay)  # type: ignore[no-untyped-call]
+        if ema is not None:
+            rule = _warming(ema.decay) if isinstance(ema, EmaConfig) and ema.warmup else _constant(ema)
             self.nets = {name: AveragedModel(engine.nets[name], multi_avg_fn=rule) for name in self.names}
         self._updates_seen: dict[str, int] = {}
 
@@ -54,3 +57,22 @@ class Averages:
         """How many optimizer steps the players of a network have done."""
         players = self.engine.method.players.items()
         return sum(self.engine.players[player].done for player, members in players if name in members)
+
+
+Rule = Callable[[Any, Any, Any], None]
+
+
+def _constant(ema: EmaConfig | float) -> Rule:
+    """torch's rule for the averages, which changes many tensors in one call."""
+    rule: Rule = get_ema_multi_avg_fn(ema.decay if isinstance(ema, EmaConfig) else ema)  # type: ignore[no-untyped-call]
+    return rule
+
+
+def _warming(decay: float) -> Rule:
+    """The same with a decay that depends on the updates so far, which torch counts in the averaged network."""
+
+    def update(averages: Any, weights: Any, updates: Any) -> None:
+        done = int(updates)
+        _constant(min(decay, (1 + done) / (10 + done)))(averages, weights, updates)
+
+    return update

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,13 +10,18 @@ import torch
 from torch import nn
 
 from translate.contracts import Components, Optimizer, Schedule
-from translate.errors import ContractError
+from translate.errors import ConfigError, ContractError
+from translate.text import suggest
 from translate.training.config import TrainConfig
+from translate.training.length import Length
 
 
 @dataclass
 class Player:
-    """One side of the game. `epochs` and `updates` are the lengths that schedules run over."""
+    """One side of the game. `epochs` and `updates` are the lengths that schedules run over.
+
+    `drop` is the factor that the scores of the validations so far give the rate (`Schedule.factor_after`).
+    """
 
     name: str
     params: list[nn.Parameter]
@@ -27,12 +32,14 @@ class Player:
     epochs: int
     updates: int
     done: int = 0
+    drop: float = 1.0
 
     def set_rate(self, epoch: int) -> float:
         """Sets and returns the learning rate for the next update."""
         by_epoch = self.schedule.config.unit == "epochs"
         position, total = (epoch, self.epochs) if by_epoch else (self.done, self.updates)
-        rate = self.lr * self.schedule.factor(position, total)
+        warm = min(1.0, (self.done + 1) / max(1, self.schedule.config.warmup))
+        rate: float = self.lr * self.schedule.factor(position, total) * self.drop * warm
         for group in self.optimizer.param_groups:
             group["lr"] = rate
         return rate
@@ -44,10 +51,13 @@ def make_players(
     nets: Mapping[str, nn.Module],
     config: TrainConfig,
     registry: Components,
-    total_steps: int,
+    length: Length,
     fused: bool,
 ) -> dict[str, Player]:
-    """The players of a method with their optimizers. Errors: ContractError for missing networks or no parameters."""
+    """The players of a method with their optimizers.
+
+    Errors: ContractError for missing networks or no parameters, ConfigError where `freeze` leaves a player none.
+    """
     players = {}
     for name, members in roles.items():
         missing = [m for m in members if m not in nets]
@@ -56,6 +66,8 @@ def make_players(
                 f"method {method}: player {name} names network {missing[0]!r}, but networks() returns {', '.join(nets)}"
             )
         params = [p for m in members for p in nets[m].parameters() if p.requires_grad]
+        if not params and config.freeze:
+            raise ConfigError(f"freeze: player {name} has nothing left to train in {', '.join(members)}")
         if not params:
             raise ContractError(f"method {method}: player {name} has no trainable parameters in {', '.join(members)}")
         own = config.players.get(name)
@@ -64,6 +76,32 @@ def make_players(
         clip = (own and own.clip) or config.clip
         torch_optimizer = optimizer.build(params, fused=fused)
         players[name] = Player(
-            name, params, torch_optimizer, optimizer.config.lr, schedule, clip, config.epochs, total_steps
+            name, params, torch_optimizer, optimizer.config.lr, schedule, clip, length.epochs, length.whole
         )
     return players
+
+
+def freeze(nets: Mapping[str, nn.Module], names: Sequence[str]) -> None:
+    """Takes the weights of networks (`gen`), or of parts of them (`gen.encoder`), out of the training.
+
+    Gradients pass through them to others. Batch norms in them keep the statistics that they have. Errors: ConfigError
+    for a name that no network has.
+    """
+    for name in names:
+        net, _, path = name.partition(".")
+        if net not in nets:
+            raise ConfigError(f"freeze: there is no network {net!r}{_instead(net, nets)}")
+        part = nets[net]
+        for step in filter(None, path.split(".")):
+            children = dict(part.named_children())
+            if step not in children:
+                raise ConfigError(f"freeze: {name!r}: there is no part {step!r}{_instead(step, children)}")
+            part = children[step]
+        part.requires_grad_(False)
+        for module in part.modules():
+            if isinstance(module, nn.modules.batchnorm._BatchNorm):
+                module.eval()
+
+
+def _instead(name: str, names: Collection[str]) -> str:
+    return suggest(name, names) or f"; there are {', '.join(names) or 'none'}"

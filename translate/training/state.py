@@ -2,20 +2,26 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 
 from translate.training import checkpoint
-from translate.training.best import History
+from translate.training.best import History, Watched
 from translate.training.ema import Averages
 from translate.training.engine import Engine
+from translate.training.length import Length
 
 
 class TrainingState:
-    """The engine with its networks, players and counters, the averages of weights, and the history of validations."""
+    """The engine with its networks, players and counters, the averages of weights, and the history of validations.
 
-    def __init__(self, engine: Engine, averages: Averages) -> None:
+    `rates` are the metrics that the schedules of players watch, by player.
+    """
+
+    def __init__(self, engine: Engine, averages: Averages, rates: Mapping[str, Watched] | None = None) -> None:
         self.engine = engine
         self.averages = averages
+        self.rates = dict(rates or {})
         self.history = History()
 
     @property
@@ -34,19 +40,23 @@ class TrainingState:
         """Takes over the whole state of one checkpoint. Errors: StageError for one that is damaged or does not fit."""
         self.history = History(**checkpoint.restore(folder, self.engine, self.averages.nets))
         self.averages.restored()
+        self.set_drops()
+
+    def set_drops(self) -> None:
+        """Tells the players what the scores of the validations so far make of their learning rates."""
+        for name, watched in self.rates.items():
+            player = self.engine.players[name]
+            player.drop = player.schedule.factor_after(watched.values(self.history), watched.better)
 
     def restore_weights(self, folder: Path) -> None:
         """Takes over a checkpoint, but keeps the history of validations."""
         checkpoint.restore(folder, self.engine, self.averages.nets)
 
-    def save(self, checkpoints: Path, keep_last: int, total: int) -> Path:
-        """Writes a checkpoint, then removes all but the last few and the best one; returns the new folder.
-
-        `total` is the step at which the training ends.
-        """
-        folder = checkpoint.save(checkpoints, self.engine, self.averages.nets, vars(self.history), total)
-        keep = checkpoint.steps(checkpoints)[-keep_last:]
-        if self.history.best:
-            keep = [*keep, self.history.best["step"]]
+    def save(self, checkpoints: Path, keep_last: int, length: Length) -> Path:
+        """Writes a checkpoint, then removes all but the last few, the best ones and those that the length of the
+        training keeps; returns the new folder."""
+        folder = checkpoint.save(checkpoints, self.engine, self.averages.nets, vars(self.history), length.total)
+        steps = checkpoint.steps(checkpoints)
+        keep = {*steps[-keep_last:], *self.history.kept(), *filter(length.keeps, steps)}
         checkpoint.prune(checkpoints, keep)
         return folder

@@ -23,10 +23,11 @@ from translate.metrics import evaluate_sets
 from translate.seeding import derive
 from translate.signals import ending, exit_code, heard
 from translate.training import checkpoint
-from translate.training.best import Best
-from translate.training.config import Length, TrainConfig
+from translate.training.best import Watched
+from translate.training.config import TrainConfig
 from translate.training.diagnostics import Diagnostics
 from translate.training.extra_losses import check_met
+from translate.training.length import Length
 from translate.training.state import TrainingState
 from translate.training.validation import Validator
 
@@ -58,13 +59,14 @@ class Trainer:
         length: Length,
         *,
         validator: Validator | None = None,
-        best: Best | None = None,
+        best: Sequence[Watched] = (),
+        stop: Watched | None = None,
         channels_last: bool = False,
         device_augment: Sequence[DeviceTransform[Any]] = (),
     ) -> None:
         self.context, self.config, self.loader, self.length = context, config, loader, length
         self.state, self.engine, self.method = state, state.engine, state.engine.method
-        self.validator, self.best, self.channels_last = validator, best, channels_last
+        self.validator, self.best, self.stop_at, self.channels_last = validator, best, stop, channels_last
         self.device_augment = device_augment
         self.folder = context.folder / checkpoint.FOLDER
         self.diagnostics = Diagnostics(context.console)
@@ -101,7 +103,7 @@ class Trainer:
             for direction in self.method.directions:
                 self._picture(direction, 0)
         with _signals(self), torch.autograd.set_detect_anomaly(self.context.debug), bar as progress:
-            while self.state.step < total:
+            while self.state.step < total and not self._stands_still():
                 mark = time.perf_counter()
                 group = self._group(batches)
                 waited += time.perf_counter() - mark
@@ -117,7 +119,7 @@ class Trainer:
                 improved = self.length.validates(step) and self._validate(step)
                 # read once: a signal that comes during the save waits for the next step, and for a save of its own
                 stop = self.signal is not None
-                if improved or stop or step == total or self._save_due(step, saved_at):
+                if improved or stop or step == total or self._save_due(step, saved_at) or self._stands_still():
                     self._save()
                     saved_at = time.monotonic()
                 progress.advance(images, **shown)
@@ -129,8 +131,14 @@ class Trainer:
             self._save()
         if self.signal is not None:  # it came during the last save
             self._stop()
-        if total > start:
-            self._report_speed((total - start) * images, time.perf_counter() - began, waited)
+        if self._stands_still() and self.state.step < total:
+            assert self.config.stop is not None
+            self.context.console.say(
+                f"stopped early at step {self.state.step:,} of {total:,}: {self.config.stop.metric} has not improved "
+                f"for {self.config.stop.patience} validations"
+            )
+        if self.state.step > start:
+            self._report_speed((self.state.step - start) * images, time.perf_counter() - began, waited)
 
     def _group(self, batches: Iterator[Batch]) -> list[Batch]:
         """The batches of a step, fewer where a signal came while they were waited for. Errors: as `run`."""
@@ -173,7 +181,7 @@ class Trainer:
     def _save_due(self, step: int, saved_at: float) -> bool:
         """Tells whether `checkpoint` asks for a save; `saved_at` is the last one, in monotonic seconds."""
         every = self.config.checkpoint.steps
-        if every is not None and step % every == 0:
+        if (every is not None and step % every == 0) or self.length.keeps(step):
             return True
         return time.monotonic() - saved_at > 60 * self.config.checkpoint.minutes
 
@@ -212,7 +220,18 @@ class Trainer:
             self.context.console.say(f"step {step}: {listed}")
         self.context.emit("validated", step=step, scores=scores, folder=self.context.folder / "samples")
         self.state.history.add(step, scores)
-        return self.best is not None and self.best.improved(self.state.history, step, scores)
+        self.state.set_drops()
+        improved = [
+            watched.improved(self.state.history, step, scores, first=place == 0)
+            for place, watched in enumerate(self.best)
+        ]
+        return any(improved)
+
+    def _stands_still(self) -> bool:
+        """Whether the metric that `stop` watches has not improved for as many validations as it has patience for."""
+        if self.config.stop is None or self.stop_at is None:
+            return False
+        return self.stop_at.waited(self.state.history, self.config.stop.least) >= self.config.stop.patience
 
     def _score(self, direction: str, step: int) -> dict[str, float]:
         """The scores of one direction by curve; none where it imitates no side of the data."""
@@ -238,7 +257,7 @@ class Trainer:
         self.engine.check_finite(self._files)
         # curves first: a checkpoint never is ahead of what the tracker has on disk
         self.context.tracker.flush()
-        folder = self.state.save(self.folder, self.config.keep.last, self.length.total)
+        folder = self.state.save(self.folder, self.config.keep.last, self.length)
         self._saved = self.state.step
         self.context.emit("checkpoint_saved", step=self.state.step, folder=folder)
 
@@ -249,7 +268,7 @@ class Trainer:
             f"waiting for data {100 * waited / seconds:.1f} % of the time"
         )
         speed = {"images_per_second": images / seconds, "data_wait": waited / seconds}
-        self.context.tracker.metrics(speed, self.length.total)
+        self.context.tracker.metrics(speed, self.state.step)
 
     # ---------------------------------------------------------------------------------------------- the result
 

@@ -1,0 +1,215 @@
+"""What people set beside the method: optimizers of torch, lengths in steps, early stops, what stays, frozen weights."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import pytest
+import torch
+from duel import Duel, Shop, Told, Train, facts, stop_at
+from safetensors.torch import load_file
+from torch import nn
+
+from translate.contracts import OptimizerUse
+from translate.errors import ConfigError
+from translate.plugins import Registry
+from translate.stages.train import TrainStage
+from translate.training import checkpoint
+from translate.training.config import TrainConfig
+from translate.training.ema import Averages
+from translate.training.length import Length
+from translate.training.optimization.torch_library import OPTIMIZERS_LEFT_OUT
+from translate.training.players import freeze
+
+OPTIMIZERS = sorted(
+    name
+    for name, kind in vars(torch.optim).items()
+    if isinstance(kind, type) and name != "Optimizer" and name not in OPTIMIZERS_LEFT_OUT
+)
+
+
+@pytest.mark.parametrize("name", OPTIMIZERS)
+def test_optimizers_of_torch_by_their_names(registry: Registry, name: str) -> None:
+    ours, theirs = (nn.Parameter(torch.linspace(-1, 1, 6).reshape(2, 3)) for _ in range(2))
+    mine = registry.build(OptimizerUse(uses=f"torch/{name}", options={"lr": 0.01})).build([ours], fused=False)
+    plain = getattr(torch.optim, name)([theirs], lr=0.01)
+    for step in range(4):
+        for optimizer, weight in ((mine, ours), (plain, theirs)):
+            optimizer.zero_grad()
+            (weight * (1 + step)).pow(3).sum().backward()
+            optimizer.step()
+    assert torch.equal(ours, theirs) and not torch.equal(ours, torch.linspace(-1, 1, 6).reshape(2, 3))
+
+
+def test_options_of_an_optimizer_reach_it_and_its_default_rate_is_the_librarys(registry: Registry) -> None:
+    use = OptimizerUse.model_validate({"uses": "torch/NAdam", "betas": [0.5, 0.9], "momentum_decay": 0.1})
+    optimizer = registry.build(use).build([nn.Parameter(torch.zeros(1))], fused=False)
+    group = optimizer.param_groups[0]
+    assert (group["betas"], group["momentum_decay"], group["lr"]) == ((0.5, 0.9), 0.1, 2e-3)
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"uses": "torch/NAdam", "betas": [2, 0.9]}, "beta"),
+        ({"uses": "torch/NAdam", "lr": 0}, "greater than 0"),
+        ({"uses": "torch/NAdam", "momentum": 0.5}, "momentum: unknown key"),
+        ({"uses": "torch/LBFGS"}, "LBFGS"),
+    ],
+)
+def test_wrong_options_of_an_optimizer_are_told(registry: Registry, options: dict[str, Any], message: str) -> None:
+    with pytest.raises(ConfigError, match=message):
+        registry.build(OptimizerUse.model_validate(options))
+
+
+@pytest.mark.parametrize("optimizer", ["torch/NAdam", "torch/Adafactor", "torch/Rprop", "torch/ASGD"])
+def test_a_training_with_an_optimizer_of_torch_goes_on_exactly(train: Train, optimizer: str) -> None:
+    options = {"epochs": 1, "optimizer": {"uses": optimizer, "lr": 1e-3}}
+    whole, _ = train("whole", **options)
+    with pytest.raises(SystemExit):
+        train(emit=stop_at(5), **options)
+    rest, _ = train(**options)
+    ours, theirs = (
+        load_file(context.folder / "checkpoints" / checkpoint.name_of(10) / "tensors.safetensors")
+        for context in (whole, rest)
+    )
+    assert ours.keys() == theirs.keys()
+    assert all(torch.equal(ours[key], theirs[key]) for key in ours)
+
+
+# ------------------------------------------------------------------------------------------------- lengths and stops
+
+
+def length(**options: Any) -> Length:
+    return Length.of(TrainConfig.model_validate({"method": "duel", **options}), 10)
+
+
+def test_lengths_in_steps_and_in_epochs() -> None:
+    assert (length(epochs=3).whole, length(epochs=3).epochs) == (30, 3)
+    assert (length(epochs=3, steps=25).whole, length(epochs=3, steps=25).epochs) == (25, 3)
+    assert (length(steps=25, accumulate=2).whole, length(steps=25, accumulate=2).epochs) == (25, 5)
+    assert length(steps=25, max_steps=7).total == 7
+    assert [step for step in range(1, 26) if length(steps=25, validate={"every": {"steps": 10}}).validates(step)] == [
+        10,
+        20,
+        25,
+    ]
+    assert [step for step in range(1, 31) if length(epochs=3, keep={"every": 1}).keeps(step)] == [10, 20, 30]
+    assert not any(map(length(epochs=3).keeps, range(31)))
+
+
+def test_a_training_of_so_many_steps(train: Train) -> None:
+    _, tracker = train(steps=13, schedule={"uses": "linear-decay"}, optimizer={"lr": 1.0})
+    curve = {step: value for (name, step), value in tracker.curves.items() if name == "lr/D"}
+    # two epochs, one of them begun: 1 - (e + 1) / 3 for e = 0, 1
+    assert curve == pytest.approx({step: 2 / 3 if step <= 10 else 1 / 3 for step in range(1, 14)})
+
+
+STOP = {"validate": {"every": 1, "metrics": ["acme/told"]}, "stop": {"metric": "acme/told", "patience": 2}}
+
+
+def test_a_training_stops_within_its_patience(train: Train) -> None:
+    Told.values = [1.0, 3.0, 2.0, 3.0, 9.0]
+    context, tracker = train(epochs=5, keep={"best": "acme/told"}, **STOP)
+    assert max(step for name, step in tracker.curves if name == "critic") == 40
+    assert Told.values == [9.0] and facts(context)["step"] == 20
+    assert checkpoint.steps(context.folder / "checkpoints")[-1] == 40
+    assert "stopped early at step 40 of 50: acme/told has not improved for 2 validations" in context.console.said()
+
+
+def test_small_improvements_do_not_count(train: Train) -> None:
+    Told.values = [1.0, 1.05, 1.1, 9.0]
+    options = {**STOP, "stop": {"metric": "acme/told", "patience": 2, "least": 0.2}}
+    _, tracker = train(epochs=5, **options)
+    assert max(step for name, step in tracker.curves if name == "critic") == 30
+
+
+def test_a_training_that_has_stopped_early_does_not_go_on_when_its_end_was_cut_off(train: Train) -> None:
+    Told.values = [1.0, 0.0, math.nan, 9.0]
+    context, _ = train(epochs=5, **STOP)
+    (context.folder / "translator" / "translator.json").unlink()
+    again, tracker = train(epochs=5, **STOP)
+    assert not tracker.curves and facts(again)["step"] == 30
+
+
+def test_the_best_of_each_metric_and_every_tenth_step_stay(train: Train) -> None:
+    Told.values = [1.0, 5.0, 2.0, 3.0, 4.0]
+    options = {"validate": {"every": {"steps": 4}, "metrics": ["acme/told", "acme/seen"]}, "checkpoint": {"steps": 2}}
+    keep = {"best": ["acme/told", "acme/seen"], "last": 1, "every": {"steps": 6}}
+    context, _ = train(steps=20, keep=keep, **options)
+    assert checkpoint.steps(context.folder / "checkpoints") == [4, 6, 8, 12, 18, 20]  # `seen` is 0 each time
+    assert (facts(context)["weights"], facts(context)["step"]) == ("best", 8)
+
+
+@pytest.mark.parametrize(
+    ("options", "place"),
+    [
+        ({"stop": {"metric": "swd"}}, ("with", "stop", "metric")),
+        ({"keep": {"best": ["acme/told", "swd"]}}, ("with", "keep", "best")),
+        ({"schedule": {"uses": "plateau", "metric": "swd"}}, ("with", "schedule", "metric")),
+        ({"players": {"G": {"schedule": {"uses": "plateau", "metric": "swd"}}}}, ("with", "players", "G", "schedule")),
+    ],
+)
+def test_metrics_that_are_watched_have_to_be_measured(
+    data: Any, options: dict[str, Any], place: tuple[str, ...]
+) -> None:
+    config = TrainConfig.model_validate({"method": "duel", "validate": {"metrics": ["acme/told"]}, **options})
+    (problem,) = TrainStage(config, Shop([]), 5).check({"data": data.facts})
+    assert problem.path[: len(place)] == place and "validate.metrics does not name 'swd'" in problem.message
+
+
+# ----------------------------------------------------------------------------------------------------------- weights
+
+
+def test_frozen_weights_stay_and_others_move(train: Train) -> None:
+    def emit(event: str, **told: Any) -> None:
+        if event == "checkpoint_saved":
+            folders.append(told["folder"])
+
+    folders: list[Any] = []
+    train(epochs=1, freeze=["back"], checkpoint={"steps": 2}, emit=emit, keep={"last": 9})
+    first, last = (load_file(folder / "tensors.safetensors") for folder in (folders[0], folders[-1]))
+    moved = {key.split("/")[1] for key in first if key.startswith("net/") and not torch.equal(first[key], last[key])}
+    assert moved == {"there", "disc"}
+
+
+def test_parts_of_networks_are_frozen_with_their_statistics() -> None:
+    encoder = nn.Sequential(nn.Conv2d(3, 4, 3), nn.BatchNorm2d(4))
+    net = nn.Sequential()
+    net.add_module("encoder", encoder)
+    net.add_module("decoder", nn.Conv2d(4, 3, 3))
+    freeze({"gen": net}, ["gen.encoder"])
+    before = {key: value.clone() for key, value in encoder.state_dict().items()}
+    net(torch.randn(2, 3, 8, 8)).sum().backward()
+    assert all(weight.grad is None for weight in encoder.parameters())
+    assert all(weight.grad is not None for weight in net.decoder.parameters())
+    assert all(torch.equal(before[key], value) for key, value in encoder.state_dict().items())
+
+
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [
+        ("bakc", "no network 'bakc'; did you mean 'back'"),
+        ("back.encoder", "no part 'encoder'"),
+        ("disc", "player D has nothing left to train"),
+    ],
+)
+def test_what_cannot_be_frozen_is_told(train: Train, name: str, message: str) -> None:
+    with pytest.raises(ConfigError, match=message):
+        train(epochs=1, freeze=[name])
+
+
+def test_an_average_with_a_warm_up_forgets_the_first_weights(make_engine: Any) -> None:
+    config = TrainConfig.model_validate({"method": "duel", "ema": {"decay": 0.9}})
+    engine = make_engine(Duel)
+    averages, weight = Averages(engine, ["there"], config.ema), engine.nets["there"].bias
+    expected = torch.zeros(3, dtype=torch.float64)
+    for step in range(20):
+        with torch.no_grad():
+            weight.fill_(step**2 / 10)
+        engine.players["G"].done += 1
+        averages.update()
+        decay = min(0.9, (1 + step) / (10 + step)) if step else 0.0
+        expected = decay * expected + (1 - decay) * weight.detach().double()
+    assert torch.allclose(averages.net("there").bias.double(), expected, rtol=1e-5)
