@@ -148,6 +148,42 @@ class Climbs(Schedule[ScheduleConfig]):
         return self.now
 
 
+class Steady(Schedule[ScheduleConfig]):
+    name, watches = "steady", "swd"
+
+    def factor(self, position, total):
+        return 1.0
+
+
+class Falls(Steady):
+    """A plateau-like schedule without a fault: half the rate for each score that is the worst so far."""
+
+    def factor_after(self, scores, better):
+        worst = max if better == "lower" else min
+        falls = [place for place, score in enumerate(scores) if place and score == worst(scores[: place + 1])]
+        return 0.5 ** len(falls)
+
+
+@fault("factor_after\\(\\) reads scores, and `watches` names no metric")
+class WatchesNothing(Falls):
+    watches = ""
+
+
+@fault("factor_after\\(\\) gives nan; return a number, 0 or more, also for NaN and no scores")
+class NoNumber(Steady):
+    def factor_after(self, scores, better):
+        return 1 / (1 + abs(scores[-1])) if scores else 1.0
+
+
+@fault("factor_after\\(\\) depends on earlier calls; compute it from `scores` and `better` alone")
+class Remembers(Steady):
+    now = 1.0
+
+    def factor_after(self, scores, better):
+        self.now *= 0.5
+        return self.now
+
+
 # -------------------------------------------------------------------------------------------- transforms on the device
 
 
@@ -201,4 +237,4 @@ class Halved(Same):
         return {side: values[..., ::2, ::2] for side, values in batch.items()}
 
 
-FINE = [Linear, Plain, Same]
+FINE = [Linear, Plain, Falls, Same]

@@ -19,6 +19,8 @@ from translate.training import checkpoint
 
 STEPS = 6
 """Optimizer steps before and after a restart."""
+SCORES = 40
+"""Validations whose scores a schedule reads."""
 LONG = 200
 """Epochs that a schedule is asked for, and passed by half."""
 
@@ -34,7 +36,10 @@ def assert_optimizer_conforms(cls: type[Optimizer[Any]], *, options: Mapping[str
 
 
 def assert_schedule_conforms(cls: type[Schedule[Any]], *, options: Mapping[str, Any] | None = None) -> None:
-    """Asks for the factor of many positions, in two orders. Errors: AssertionError that says what to change."""
+    """Asks for the factor of many positions, in two orders, and after many scores.
+
+    Errors: AssertionError that says what to change.
+    """
     ScheduleChecks(cls, options=options).demand()
 
 
@@ -160,7 +165,7 @@ class ScheduleChecks(ComponentChecks):
         for total in (1, 2, LONG):
             for position in range(total + total // 2 + 1):
                 factor = schedule.factor(position, total)
-                if not isinstance(factor, int | float) or not math.isfinite(factor) or factor < 0:
+                if not _is_factor(factor):
                     yield f"factor({position}, {total}) is {factor!r}; return a number, 0 or more"
                     return
 
@@ -172,6 +177,35 @@ class ScheduleChecks(ComponentChecks):
         backwards = [again.factor(position, LONG) for position in reversed(range(LONG))]
         if forwards != backwards[::-1]:
             yield "factor() depends on earlier calls; compute it from `position` and `total` alone"
+
+    @check("reads the scores of validations without a memory", "options")
+    def scores(self) -> Iterator[str]:
+        schedule = self.cls(self.config())
+        if self.cls.factor_after is not Schedule.factor_after and not schedule.watches:
+            yield "factor_after() reads scores, and `watches` names no metric: set it to the one of an option"
+            return
+        for better in ("higher", "lower"):
+            for history in _histories():
+                forwards = [schedule.factor_after(history[:count], better) for count in range(len(history) + 1)]
+                wrong = [factor for factor in forwards if not _is_factor(factor)]
+                if wrong:
+                    yield f"factor_after() gives {wrong[0]!r}; return a number, 0 or more, also for NaN and no scores"
+                    return
+                again = self.cls(self.config())
+                if again.factor_after(history, better) != forwards[-1]:
+                    yield "factor_after() depends on earlier calls; compute it from `scores` and `better` alone"
+                    return
+
+
+def _is_factor(value: Any) -> bool:
+    return isinstance(value, int | float) and math.isfinite(value) and value >= 0
+
+
+def _histories() -> list[list[float]]:
+    """Scores of validations: that rise, fall, stand still, jump, and are not always numbers."""
+    line = [float(value) for value in range(SCORES)]
+    jumps = torch.randn(SCORES, generator=torch.Generator().manual_seed(0)).tolist()
+    return [line, line[::-1], [1.0] * SCORES, jumps, [math.nan, math.inf, -math.inf, *jumps, math.nan]]
 
 
 def _shape(value: Any) -> str:

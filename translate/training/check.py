@@ -164,6 +164,9 @@ def _method_problems(
     for player in config.players:
         if player not in method.players:
             yield KeyProblem(("with", "players", player), _unknown(f"{name} has no player", player, method.players))
+    for i, part in enumerate(config.freeze):
+        if (net := part.partition(".")[0]) not in (networks := named_networks(method)):
+            yield Problem(("with", "freeze", i), _unknown(f"{name} has no network", net, networks))
 
 
 def _init_problems(config: TrainConfig, method: type[Method[Any]], parent: ModelFacts | None) -> Iterator[Problem]:

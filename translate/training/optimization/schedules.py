@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
-from typing import Annotated, Any, Literal
+from collections.abc import Mapping, Sequence
+from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import Field, NonNegativeFloat, NonNegativeInt, PositiveFloat, PositiveInt
 
@@ -124,6 +124,7 @@ class Plateau(Schedule[PlateauConfig]):
     """The learning rate times `gamma` whenever a score has not improved for `patience` validations."""
 
     name = "plateau"
+    small: ClassVar[Mapping[str, Any]] = {"metric": "swd"}
 
     def __init__(self, config: PlateauConfig) -> None:
         super().__init__(config)
