@@ -50,6 +50,7 @@ _EXPECTED = {
     "too_short": "must have at least {min_length} items",
     "tuple": "must be a list",
 }
+_LIMITS = ("must be greater than ", "must be at least ", "must be less than ", "must be at most ")
 _SUFFIXES = ("_type", "_parsing", "_from_float", "_parsing_size")
 
 
@@ -250,6 +251,9 @@ def _choices(context: Mapping[str, Any]) -> list[str]:
 
 def _joined(entries: list[Problem]) -> Problem:
     """One problem out of those that the members of a union reported for the same value."""
+    # of a number past a limit nobody wants to hear that it is no mapping
+    if any(entry.message.startswith(_LIMITS) for entry in entries):
+        entries = [entry for entry in entries if not entry.message.startswith(_EXPECTED["mapping"])]
     first = entries[0]
     if len(entries) == 1:
         return first
