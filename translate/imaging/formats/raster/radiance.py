@@ -19,6 +19,7 @@ from translate.imaging.image import Header, Image, Limits
 
 _HEAD = 1 << 16
 _SIZE = re.compile(rb"\n\r?\n([+-])Y +(\d{1,9}) +([+-])X +(\d{1,9})\r?\n")
+_FORMAT = re.compile(rb"^FORMAT[ \t]*=[ \t]*(.*?)\s*$", re.MULTILINE)
 
 
 class Radiance(Codec):
@@ -35,8 +36,7 @@ class Radiance(Codec):
             raise UnsupportedError(
                 f"{name}: Radiance HDR whose rows are columns, or whose header is damaged, is not read"
             )
-        if b"32-bit_rle_xyze" in head[: match.start()]:
-            raise UnsupportedError(f"{name}: Radiance HDR of XYZ colours is not read; convert it to RGB")
+        _check_samples(head[: match.start()], name)
         header = Header(self.name, int(match[4]), int(match[2]), 3, 32, False, "rgb", float=True)
         limits.check(header, size, name)
         return Opened(self, header, match)
@@ -54,3 +54,15 @@ class Radiance(Codec):
         array = array[::-1] if match[1] == b"+" else array
         array = array[:, ::-1] if match[3] == b"-" else array
         return turned(opened, array, None, None, name)
+
+
+def _check_samples(text: bytes, name: str) -> None:
+    """Errors: DataError where the header says that samples are something else than red, green, blue and an exponent.
+    A header without a word about them is one of those."""
+    stated = _FORMAT.search(text)
+    if stated and stated[1] == b"32-bit_rle_rgbe":
+        return
+    if stated and stated[1] == b"32-bit_rle_xyze":
+        raise UnsupportedError(f"{name}: Radiance HDR of XYZ colours is not read; convert it to RGB")
+    if stated or b"32-bit" in text or b"\0" in text:
+        raise DamagedError(f"{name}: damaged Radiance HDR: its header names no known form of samples")
