@@ -404,7 +404,9 @@ def tiff_by_tifffile(data: bytes) -> Array:
 
     with tifffile.TiffFile(BytesIO(data)) as file:
         page = file.pages.first
-        assert len(file.pages) == 1 and (page.shape[-1], page.photometric) in ((3, 2), (4, 5))
+        unstated = "PhotometricInterpretation" not in page.tags  # three samples are RGB then, as libtiff has it
+        known = ((3, 0),) if unstated else ((3, 2), (4, 5))
+        assert len(file.pages) == 1 and (page.shape[-1], page.photometric) in known
         if page.photometric == 5:
             stored = page.asarray().astype(np.uint32)
             left = (65535 - stored[..., :3]) * (65535 - stored[..., 3:])

@@ -381,3 +381,21 @@ def test_the_limit_on_decoded_bytes() -> None:
     with pytest.raises(DataError, match=r"8 channels and 32 bits are 48,544 bytes, more than the limit of 48,543"):
         decode(data, "x", limits=Limits(decoded=48_543))
     assert decode(data, "x", limits=Limits(decoded=48_544)).pixels.shape == (37, 41, 8)
+
+
+@pytest.mark.parametrize("channels", [1, 3])
+@pytest.mark.parametrize("kind", ["uint8", "uint16"])
+@pytest.mark.parametrize("compression", [None, "zlib"])
+def test_samples_of_no_stated_meaning_are_grey_or_rgb(channels: int, kind: str, compression: str | None) -> None:
+    """As libtiff guesses them; and it is said."""
+    array = samples(channels, KINDS[kind])
+    data = bytearray(tiff(array if channels > 1 else array[..., 0], compression=compression))
+    with tifffile.TiffFile(BytesIO(bytes(data))) as file:
+        at = file.pages.first.tags["PhotometricInterpretation"].offset
+    data[at : at + 2] = struct.pack("<H", 60000)  # a tag that nobody knows; their order is no matter to readers
+    decoded = decode(bytes(data), "x")
+    assert np.array_equal(decoded.pixels, array)
+    assert (decoded.mode, *decoded.notes) == (
+        "grey" if channels == 1 else "rgb",
+        "it does not say what its samples mean (PhotometricInterpretation): three are taken for RGB, one for grey",
+    )

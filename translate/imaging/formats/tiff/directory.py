@@ -24,23 +24,11 @@ from typing import BinaryIO
 
 from translate.errors import DamagedError, DataError, UnsupportedError
 from translate.imaging.formats.samples import FLOAT, SIGNED, UNSIGNED
+from translate.imaging.formats.tiff.interpretation import INKS, JPEG, LAB, OTHERS, PLAIN, photometric_of
 from translate.imaging.formats.tiff.pages import Stack, announced_stack
 from translate.imaging.formats.tiff.planes import planes_behind
 from translate.imaging.formats.tiff.previews import is_page
 from translate.imaging.image import FRAMES, Header
-
-NONE, LZW, DEFLATE, OLD_DEFLATE, PACKBITS = 1, 5, 8, 32946, 32773
-JPEG = 7
-INKS, LAB = 5, (8, 9)
-"""Photometric interpretations."""
-PLAIN = (NONE, 2, 3, 4, LZW, 6, JPEG, DEFLATE, OLD_DEFLATE, PACKBITS)
-"""Compressions of which 8-bit images are left to Pillow; 2, 3, 4 are those of faxes, 6 is an old form of JPEG."""
-OTHERS = {
-    22610: "JPEG XR", 33003: "JPEG 2000", 33004: "JPEG 2000", 33005: "JPEG 2000", 34712: "JPEG 2000", 34887: "LERC",
-    34892: "JPEG", 34925: "LZMA", 34926: "Zstandard", 34933: "PNG", 34934: "JPEG XR", 50000: "Zstandard", 50001: "WebP",
-    50002: "JPEG XL", 52546: "JPEG XL", 65000: "EER", 65001: "EER", 65002: "EER",
-}  # fmt: skip
-"""Further compressions, which are decoded for any number of channels."""
 
 # Bits of unsigned samples that share bytes. Those of 1, 2 and 4 bits Pillow spreads over 8.
 _PACKED = (3, 5, 6, 7, 9, 10, 11, 12, 13, 14, 15)
@@ -70,7 +58,7 @@ class Directory:
 
     Where all pages are one image, `stack` says how, `more` are the directories of the others, and `pages` is 1. So many
     `planes` of one directory lie behind one another, where there are no further directories. `index` is the place of
-    this directory among all, more than 0 behind a preview.
+    this directory among all, more than 0 behind a preview. `unstated`: it does not say what its samples mean.
     """
 
     tags: dict[str, tuple[int, ...]]
@@ -82,6 +70,7 @@ class Directory:
     more: tuple[dict[str, tuple[int, ...]], ...] = ()
     planes: int = 1
     index: int = 0
+    unstated: bool = False
 
     def one(self, tag: str, default: int = 0) -> int:
         """The first value of a tag."""
@@ -176,7 +165,7 @@ class Directory:
         compression = self.one("compression", 1)
         stored = (self.one("photometric") in (0, 1) or self.rgb) and compression in (*PLAIN, *OTHERS)
         special = self.bits not in (1, 2, 4, 8) or self.signed or bool(self.extras) or self.stack is not None
-        special = special or self.lab or self.inks or self.sparse
+        special = special or self.lab or self.inks or self.sparse or self.unstated
         bits = (8, 16) if self.lab else bits  # a and b may be called signed
         return self.bits in bits and stored and (special or compression in OTHERS)
 
@@ -347,4 +336,6 @@ def _tags(stream: BinaryIO, entries: list[bytes], size: int, order: str, big: bo
         if length > inline:
             value = stream.read(length)
         tags[_FIELDS[tag]] = struct.unpack(f"{order}{count}{_CODES[kind]}", value[:length])
-    return Directory(tags, 1, icc, name, texts)
+    unstated = "photometric" not in tags
+    tags.setdefault("photometric", (photometric_of(tags),))
+    return Directory(tags, 1, icc, name, texts, unstated=unstated)

@@ -6,14 +6,8 @@ import zlib
 from dataclasses import replace
 from io import BytesIO
 
-from translate.imaging.formats.tiff.directory import (
-    DEFLATE,
-    NONE,
-    OLD_DEFLATE,
-    Directory,
-    damaged_tiff,
-    read_directory,
-)
+from translate.imaging.formats.tiff.directory import Directory, damaged_tiff, read_directory
+from translate.imaging.formats.tiff.interpretation import DEFLATE, NONE, OLD_DEFLATE
 
 # Bytes of a tile that are allowed however small the image is.
 _TILE = 1 << 26
