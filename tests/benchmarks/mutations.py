@@ -494,7 +494,7 @@ def jxl_by_imagecodecs(data: bytes) -> Array:
 
 
 def heic_by_pillow(data: bytes) -> Array:
-    """A reader may take any of the brands that a file names (ISO 14496-12, 4.3), and Pillow looks at the first alone."""
+    """A reader may take any of the brands of a file (ISO 14496-12, 4.3), and Pillow looks at the first alone."""
     import pillow_heif
 
     from translate.imaging.formats.photo.boxes import brands

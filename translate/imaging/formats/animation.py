@@ -30,7 +30,8 @@ def frames_of(file: ImageFile, kind: str, size: int, name: str, limits: Limits) 
         raise DataError(f"{name}: {count} frames of {width} x {height} pixels are more than {limits.decoded:,} bytes")
     icc = matching(file.info.get("icc_profile"), 3)
     images, durations = [], []
-    for number in range(count):
+    # An APNG may open with a picture for viewers without animation, which is no frame (APNG, "default image").
+    for number in range(1 if getattr(file, "default_image", False) else 0, count):
         file.seek(number)
         file.load()
         array = np.array(file.convert("RGBA"))

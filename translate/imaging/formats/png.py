@@ -13,6 +13,7 @@ from PIL.Image import Exif
 from PIL.PngImagePlugin import PngImageFile
 
 from translate.imaging.formats.animation import animated, frames_of
+from translate.imaging.formats.apng import deepened, encode_apng
 from translate.imaging.formats.codec import (
     BAD_PROFILE,
     Codec,
@@ -29,6 +30,7 @@ from translate.imaging.formats.pillow_file import ORIENTATION, decoded, saved, s
 from translate.imaging.formats.png_chunks import SIGNATURE, ancillary, chunk, essential, png_info, profile
 from translate.imaging.formats.png_write import encode_fast, is_fast
 from translate.imaging.image import FRAMES, Header, Image, Limits
+from translate.imaging.metadata.in_png import code_points
 from translate.imaging.pixels import colour_key, top, unmultiplied
 
 Array = np.ndarray[Any, Any]
@@ -72,7 +74,9 @@ class Png(Codec):
         if png.apple:
             pixels = _of_apple(pixels, alpha)
         icc = profile(data)
-        if icc is None and b"iCCP" in data[: 1 << 16]:
+        if icc and code_points(ancillary(BytesIO(data), b"cICP")):
+            icc = None  # the code points among the metadata go before it (third edition, 11.3.2.6)
+        elif icc is None and b"iCCP" in data[: 1 << 16]:
             notes = (*notes, BAD_PROFILE)
         image = turned(opened, pixels, alpha, icc, name)
         return replace(image, notes=(*notes, *image.notes))
@@ -89,11 +93,16 @@ class Png(Codec):
     def read_pages(self, stream: BinaryIO, data: bytes, name: str, limits: Limits) -> Pages:
         if png_info(stream, name).frames < 2:
             return super().read_pages(stream, data, name, limits)
-        return frames_of(PngImageFile(BytesIO(data)), self.name, len(data), name, limits)
+        pages = frames_of(PngImageFile(BytesIO(data)), self.name, len(data), name, limits)
+        if code_points(ancillary(stream, b"cICP")):
+            pages = replace(pages, images=tuple(replace(image, icc=None) for image in pages.images))
+        return deepened(pages, data, name, limits) if png_info(stream, name).bits == 16 else pages
 
     def write_pages(self, pages: Pages, name: str, settings: Settings) -> bytes:
         if len(pages.images) == 1:
             return self.encode(pages.images[0], name, settings)
+        if any(image.bits == 16 for image in pages.images):
+            return encode_apng(pages, settings.compression)
         return animated(pages, "PNG", compress_level=settings.compression)
 
     def is_ordinary(self, opened: Opened, data: bytes, name: str) -> bool:

@@ -24,7 +24,7 @@ def read_png(data: bytes) -> Metadata:
     resolution, exif, white = None, b"", None
     texts: list[tuple[str, str]] = []
     chunks: dict[str, bytes] = {}
-    has_profile, bits, colour = False, data[24], data[25]
+    packed_profile, bits, colour = b"", data[24], data[25]
     for kind, content in _chunks(data):
         if kind == "pHYs" and content[8:9] == b"\1":
             across, down = struct.unpack(">2I", content[:8])
@@ -37,11 +37,15 @@ def read_png(data: bytes) -> Metadata:
             chunks[kind] = content
         elif kind == "sBIT" and bits == 16 and content and 8 < content[0] < 16:
             white = 0.0, float((1 << content[0]) - 1)
-        has_profile = has_profile or kind == "iCCP"
+        elif kind == "iCCP":
+            packed_profile = packed_profile or content
     packets = [text for word, text in texts if word == XMP]
     # ImageMagick hides EXIF with its orientation in texts of this name.
     others = [(word, text) for word, text in texts if word not in ("", XMP) and not word.startswith("Raw profile")]
-    profile = None if has_profile else _profile(chunks, grey=colour in (0, 4))
+    stated = code_points(chunks.get("cICP", b""))
+    profile = None if packed_profile and not stated else _profile(chunks, grey=colour in (0, 4))
+    if packed_profile and stated:  # it comes back beside the code points, for those who do not know them
+        chunks["iCCP"] = packed_profile
     kept = tuple(chunks.items()) if profile else ()
     xmp = packets[0].encode() if packets else b""
     resolution = resolution or resolution_of(read_tags(exif))
@@ -75,14 +79,16 @@ def write_png(data: bytes, metadata: Metadata) -> bytes:
 
 
 def _chunks(data: bytes) -> Iterator[tuple[str, bytes]]:
-    """Kind and content of all chunks but those of the image data."""
+    """Kind and content of all whole chunks but those of the image data."""
     at, count = 8, 0
     while at + 12 <= len(data) and count < _MOST:
         length = int.from_bytes(data[at : at + 4], "big")
         kind = data[at + 4 : at + 8]
+        content = data[at + 8 : at + 8 + length]
         if kind != b"IDAT":
             count += 1
-            yield kind.decode("latin-1"), data[at + 8 : at + 8 + length]
+            if zlib.crc32(kind + content) == int.from_bytes(data[at + 8 + length : at + 12 + length], "big"):
+                yield kind.decode("latin-1"), content
         at += 12 + length
 
 
@@ -105,10 +111,20 @@ def _text(kind: str, content: bytes) -> tuple[str, str]:
     return word.decode("latin-1"), body.decode("utf-8" if kind == "iTXt" else "latin-1", "replace")
 
 
+def code_points(content: bytes) -> tuple[int, int] | None:
+    """The code points of primaries and transfer in cICP (11.3.2.6), where this program knows them: of RGB (matrix 0),
+    over the full range (1). They go before a profile then."""
+    if len(content) != 4 or content[2:] != b"\0\1":
+        return None
+    primaries, transfer = content[:2]
+    known = (primaries, transfer) == (1, 13) or cicp_profile(primaries, transfer) is not None
+    return (primaries, transfer) if known else None
+
+
 def _profile(chunks: dict[str, bytes], grey: bool) -> bytes | None:
     """The ICC profile that stands for the chunks of a file that brings none; None where they say sRGB."""
-    if len(code := chunks.get("cICP", b"")) == 4:
-        return cicp_profile(code[0], code[1])
+    if code := code_points(chunks.get("cICP", b"")):
+        return cicp_profile(*code)
     if "sRGB" in chunks:
         return None
     exponent, points = chunks.get("gAMA", b""), chunks.get("cHRM", b"")

@@ -64,9 +64,14 @@ class Avif(_Heif):
     paged = True
 
     def read_pages(self, stream: BinaryIO, data: bytes, name: str, limits: Limits) -> Pages:
-        if not _Heif.open(self, stream, len(data), name, limits).source.sequence:
+        info: HeifInfo = _Heif.open(self, stream, len(data), name, limits).source
+        if not info.sequence:
             return super().read_pages(stream, data, name, limits)
-        return frames_of(AvifImageFile(BytesIO(data)), self.name, len(data), name, limits)
+        pages = frames_of(AvifImageFile(BytesIO(data)), self.name, len(data), name, limits)
+        if info.bits <= 8:
+            return pages
+        first = replace(pages.images[0], notes=(f"its frames have {info.bits} bits, of which 8 are read",))
+        return replace(pages, images=(first, *pages.images[1:]))
 
     def write_pages(self, pages: Pages, name: str, settings: Settings) -> bytes:
         if len(pages.images) == 1:

@@ -7,7 +7,8 @@ the image, of its tiles, and then for each component its bits and its sampling.
 from __future__ import annotations
 
 import struct
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from io import BytesIO
 from typing import Any, BinaryIO
 
@@ -26,16 +27,54 @@ _CODESTREAM = b"\xff\x4f\xff\x51"
 _FILE = b"\x00\x00\x00\x0cjP  \r\n\x87\n"
 _HEAD = 1 << 16
 _END = b"\xff\xd9"
+# Enumerated colour spaces (I.5.3.3).
+_RGB, _GREY = 16, 17
+
+
+@dataclass(frozen=True)
+class Palette:
+    """The colours of indices, entries x channels, of so many bits."""
+
+    entries: Array
+    bits: int
+
+    def colours(self, indices: Array) -> Array:
+        """H x W x 1 indices to H x W x channels. An index behind the last entry is that of the last (I.5.3.4)."""
+        colours: Array = self.entries[np.minimum(indices[..., 0], len(self.entries) - 1)]
+        return colours
+
+
+def palette_of(boxed: Mapping[bytes, bytes], name: str) -> Palette:
+    """Reads the boxes `pclr` and `cmap` (annex I.5.3): entries (2 bytes), columns (1), a byte for the bits of each
+    column, the entries; and for each channel its component (2 bytes), whether it goes through the palette (1), its
+    column (1). Errors: DataError."""
+    stored, channels = boxed[b"pclr"], boxed.get(b"cmap", b"")
+    count, columns = struct.unpack(">HB", stored[:3])
+    depths = {*stored[3 : 3 + columns]}
+    colours = int.from_bytes(boxed.get(b"colr", b"")[3:7], "big") if boxed.get(b"colr", b"")[:1] == b"\1" else _RGB
+    order = [column for component, mapped, column in struct.iter_unpack(">HBB", channels) if not component and mapped]
+    usual = len(depths) == 1 and max(depths) < 16 and 4 * len(order) == len(channels) and colours in (_RGB, _GREY)
+    if not usual or len(order) > 4:
+        raise UnsupportedError(f"{name}: JPEG 2000 with a palette of other than 1 to 4 unsigned channels is not read")
+    bits = 1 + max(depths)
+    body = stored[3 + columns :]
+    entries = np.frombuffer(body, ">u2" if bits > 8 else np.uint8)
+    if not order or max(order) >= columns or not count or entries.size != count * columns:
+        raise DamagedError(f"{name}: damaged JPEG 2000: its palette contradicts itself")
+    own = np.ascontiguousarray(entries.reshape(count, columns)[:, order], np.uint16 if bits > 8 else np.uint8)
+    return Palette(own, bits)
 
 
 @dataclass(frozen=True)
 class J2kInfo:
-    """The size of an image, the bits of each component (negative: signed), and whether all have the full size."""
+    """The size of an image, the bits of each component (negative: signed), and whether all have the full size; with a
+    `palette` the bits are those of its columns."""
 
     width: int
     height: int
     depths: tuple[int, ...]
     full: bool
+    palette: Palette | None = None
 
 
 def j2k_info(codestream: bytes, name: str) -> J2kInfo:
@@ -73,7 +112,7 @@ class Jpeg2000(Codec):
         info = j2k_info(head, name)
         kinds = dict(boxes(boxed))
         if b"pclr" in kinds:
-            raise UnsupportedError(f"{name}: JPEG 2000 with a palette is not read; convert it to RGB")
+            return self._with_palette(info, kinds, size, name, limits)
         depth = info.depths[0]
         if {*info.depths} != {depth} or not info.full or depth < 0 or depth > 16:
             raise UnsupportedError(
@@ -90,6 +129,18 @@ class Jpeg2000(Codec):
         limits.check(header, size, name)
         return Opened(self, header, (info, kinds))
 
+    def _with_palette(self, info: J2kInfo, kinds: dict[bytes, bytes], size: int, name: str, limits: Limits) -> Opened:
+        """Opens a file whose only component are indices."""
+        palette = palette_of(kinds, name)
+        if len(info.depths) != 1 or not 0 < info.depths[0] <= 16:
+            raise UnsupportedError(f"{name}: JPEG 2000 of several components with a palette is not read; convert it")
+        count, mode = palette.entries.shape[1], "grey" if palette.entries.shape[1] <= 2 else "rgb"
+        channels = 1 if count <= 2 else 3
+        bits = 8 if palette.bits <= 8 else 16
+        header = Header(self.name, info.width, info.height, channels, bits, count in (2, 4), mode)
+        limits.check(header, size, name)
+        return Opened(self, header, (replace(info, depths=(palette.bits,) * count, palette=palette), kinds))
+
     def is_lossless(self, head: bytes) -> bool:
         # The marker COD: its length, a style, 4 bytes of order and layers, 4 of levels and blocks, then the wavelet, of
         # which number 1 can be undone exactly.
@@ -101,13 +152,13 @@ class Jpeg2000(Codec):
         # A decoder fills with grey what it lacks, so that the end marker has to be there.
         if not data.rstrip(b"\0").endswith(_END) and _END not in data[-64:]:
             raise DamagedError(f"{name}: truncated JPEG 2000: the file ends before its end marker")
-        if (
-            kinds.get(b"colr", b"")[:1] == b"\2"
-        ):  # OpenJPEG would apply the profile to a file, and not to its codestream
+        # OpenJPEG would apply the profile to a file, and not to its codestream.
+        if kinds.get(b"colr", b"")[:1] == b"\2" or info.palette:
             data = box_in(BytesIO(data), len(data), b"jp2c", longest=len(data))
         array = imagecodecs.jpeg2k_decode(data, numthreads=1)
         array = array[..., None] if array.ndim == 2 else array
         channels = opened.header.channels
+        array = info.palette.colours(array) if info.palette else array
         array = filled(array, info.depths[0])
         alpha = array[..., channels] if opened.header.alpha else None
         return turned(opened, array[..., :channels], alpha, _profile(kinds.get(b"colr", b"")), name)

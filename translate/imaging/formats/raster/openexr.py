@@ -9,7 +9,7 @@ from __future__ import annotations
 import struct
 import tempfile
 from contextlib import redirect_stdout
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from io import StringIO
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -28,27 +28,68 @@ _SIGNATURE = b"v/1\x01"
 _HEAD = 1 << 20
 # Flags of the version: long names are no matter.
 _DEEP, _PARTS = 0x800, 0x1000
+_MOST_PARTS = 1000
+_COLOURS, _BRIGHTNESS = ("R", "G", "B"), ("Y",)
 
 
 @dataclass(frozen=True)
 class ExrHeader:
-    """The size of the data window and the names of the channels, in the order in which they are images' channels."""
+    """The size of the data window and the names of the channels, in the order in which they are images' channels; and
+    the name of the part."""
 
     width: int
     height: int
     channels: tuple[str, ...]
     alpha: bool
+    part: str = ""
+
+    @property
+    def coloured(self) -> bool:
+        """Whether it has channels of colour, or of brightness."""
+        return {*_COLOURS} <= {*self.channels} or {*_BRIGHTNESS} <= {*self.channels}
 
 
-def exr_header(head: bytes, name: str) -> ExrHeader:
-    """Reads the attributes. Errors: DataError."""
+@dataclass(frozen=True)
+class ExrFile:
+    """The headers of a file's parts, and the number of the one that is its picture: the first with colours, or the
+    first of all."""
+
+    parts: tuple[ExrHeader, ...]
+
+    @property
+    def number(self) -> int:
+        return next((number for number, part in enumerate(self.parts) if part.coloured), 0)
+
+    @property
+    def picture(self) -> ExrHeader:
+        return self.parts[self.number]
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What is passed over."""
+        if len(self.parts) < 2:
+            return ()
+        others = ", ".join(repr(part.part) for part in self.parts if part is not self.picture)
+        return (f"of its {len(self.parts)} parts {self.picture.part!r} is read, and not {others}",)
+
+
+def exr_headers(head: bytes, name: str) -> ExrFile:
+    """Reads the headers of all parts. Errors: DataError."""
     flags = struct.unpack("<I", head[4:8])[0] if len(head) > 8 else 0
     if flags & _DEEP:
         raise UnsupportedError(f"{name}: OpenEXR of deep pixels is not read; flatten it")
-    if flags & _PARTS:
-        raise UnsupportedError(f"{name}: OpenEXR of several parts is not read; save the part that you need as a file")
+    header, at = _header(head, 8, name)
+    parts = [header]
+    # One empty header stands behind those of several parts.
+    while flags & _PARTS and head[at : at + 1] != b"\0" and len(parts) < _MOST_PARTS:
+        header, at = _header(head, at, name)
+        parts.append(header)
+    return ExrFile(tuple(parts))
+
+
+def _header(head: bytes, at: int, name: str) -> tuple[ExrHeader, int]:
+    """One header, and what is behind it. Errors: DataError."""
     attributes: dict[str, bytes] = {}
-    at = 8
     while head[at : at + 1] != b"\0":
         key, kind_at = _text(head, at, name)
         _, length_at = _text(head, kind_at, name)
@@ -62,7 +103,8 @@ def exr_header(head: bytes, name: str) -> ExrHeader:
         raise DamagedError(f"{name}: damaged OpenEXR: its header gives no size")
     left, upper, right, lower = struct.unpack("<4i", window)
     names, alpha = _ordered(_channels(attributes["channels"], name))
-    return ExrHeader(right - left + 1, lower - upper + 1, names, alpha)
+    part = attributes.get("name", b"").decode("utf-8", "replace")
+    return ExrHeader(right - left + 1, lower - upper + 1, names, alpha, part), at + 1
 
 
 def _text(head: bytes, at: int, name: str) -> tuple[str, int]:
@@ -89,7 +131,7 @@ def _channels(value: bytes, name: str) -> list[str]:
 
 def _ordered(names: list[str]) -> tuple[tuple[str, ...], bool]:
     """The names as channels of an image, and whether the last is alpha; they are stored in alphabetical order."""
-    for colours in (("R", "G", "B"), ("Y",)):
+    for colours in (_COLOURS, _BRIGHTNESS):
         rest = {*names} - {*colours}
         if {*colours} <= {*names} and rest <= {"A"}:
             return (*colours, *sorted(rest)), bool(rest)
@@ -104,35 +146,46 @@ class OpenExr(Codec):
 
     def open(self, stream: BinaryIO, size: int, name: str, limits: Limits) -> Opened:
         stream.seek(0)
-        exr = exr_header(stream.read(_HEAD), name)
-        channels = len(exr.channels) - exr.alpha
-        if channels < 1:
+        exr = exr_headers(stream.read(_HEAD), name)
+        headers = [self._announced(part) for part in exr.parts]
+        header = headers[exr.number]
+        if header.channels < 1:
             raise DataError(f"{name}: OpenEXR without a channel of colour")
-        mode = "bands"
-        if exr.channels[:channels] in (("Y",), ("R", "G", "B")) or channels == 1:
-            mode = "grey" if channels == 1 else "rgb"
-        header = Header(self.name, exr.width, exr.height, channels, 32, exr.alpha, mode, float=True)
-        limits.check(header, size, name)
+        # The library decodes all parts.
+        for each in headers:
+            limits.check(replace(each, channels=max(1, each.channels)), size, name)
+        if sum(each.decoded for each in headers) > limits.decoded:
+            raise DataError(f"{name}: all {len(headers)} parts together are more than {limits.decoded:,} bytes")
         return Opened(self, header, exr)
+
+    def _announced(self, part: ExrHeader) -> Header:
+        channels = len(part.channels) - part.alpha
+        mode = "bands"
+        if part.channels[:channels] in (_BRIGHTNESS, _COLOURS) or channels == 1:
+            mode = "grey" if channels == 1 else "rgb"
+        return Header(self.name, part.width, part.height, channels, 32, part.alpha, mode, float=True)
 
     def decode(self, opened: Opened, data: bytes, name: str) -> Image:
         openexr = decoder("OpenEXR", name, "OpenEXR files", "OpenEXR")
-        exr: ExrHeader = opened.source
+        parts: ExrFile = opened.source
+        exr = parts.picture
         with tempfile.TemporaryDirectory() as folder:  # the library reads files alone
             path = Path(folder) / "image.exr"
             path.write_bytes(data)
             # What it has to say, it prints, and what it prints is raised here as missing channels.
             with redirect_stdout(StringIO()), openexr.File(str(path), separate_channels=True) as file:
-                stored = file.channels()
+                if len(file.parts) != len(parts.parts):
+                    raise DamagedError(f"{name}: truncated or damaged OpenEXR: some of its parts cannot be read")
+                stored = file.channels(parts.number)
                 array = np.stack([np.asarray(stored[channel].pixels) for channel in exr.channels], axis=2)
         array = as_samples(array.astype(np.float32), name)
         channels = opened.header.channels
         if not exr.alpha:
-            return turned(opened, array, None, None, name)
+            return replace(turned(opened, array, None, None, name), notes=parts.notes)
         pixels, alpha = array[..., :channels], array[..., channels]
         # Colours are stored times their alpha.
         plain = np.divide(pixels, alpha[..., None], out=pixels.copy(), where=alpha[..., None] > 0)
-        return turned(opened, plain, alpha, None, name)
+        return replace(turned(opened, plain, alpha, None, name), notes=parts.notes)
 
     def encode(self, image: Image, name: str, settings: Settings) -> bytes:
         openexr = decoder("OpenEXR", name, "OpenEXR files", "OpenEXR")
