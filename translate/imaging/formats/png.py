@@ -82,10 +82,11 @@ class Png(Codec):
         return replace(image, notes=(*notes, *image.notes))
 
     def encode(self, image: Image, name: str, settings: Settings) -> bytes:
-        if image.bits == 16 and image.array.shape[2] > 1:
+        array = image.array
+        if not image.palette and is_fast(array, settings.compression):
+            return encode_fast(array, image.icc)
+        if image.bits == 16 and array.shape[2] > 1:
             return _encode_wide(image, settings.compression)
-        if not image.palette and is_fast(image.array, settings.compression):
-            return encode_fast(image.array, image.icc)
         return saved(image, format="PNG", compress_level=settings.compression)
 
     paged = True
