@@ -109,8 +109,7 @@ class Global(Method[GlobalConfig]):
             """The critic of a scale, as a function of images at the size of the generator."""
 
             def critic(image: Tensor) -> Tensor:
-                critics = list(nets.D.pyramid(torch.cat((x, image), 1)))
-                scores: Tensor = critics[scale][0](critics[scale][1])
+                scores: Tensor = nets.D(torch.cat((x, image), 1), scale)
                 return scores
 
             return critic
@@ -196,9 +195,9 @@ def matching(critics: Scales, real: Tensor, fake: Tensor) -> Tensor:
     The factor 4 is that of the authors' code, where it is 1 for critics of four layers. Real features get no gradient.
     """
     with torch.no_grad():
-        wanted = critics.features(real)
+        wanted = critics(real)
     distances = []
-    for layers, targets in zip(critics.features(fake), wanted, strict=True):
+    for layers, targets in zip(critics(fake), wanted, strict=True):
         for layer, target in zip(layers, targets, strict=True):
             distances.append(F.l1_loss(layer.float(), target.float()) * 4 / len(layers))
     return torch.stack(distances).sum() / len(wanted)

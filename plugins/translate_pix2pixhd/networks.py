@@ -92,6 +92,13 @@ class Scales(nn.Module):
             if not all(hasattr(critic, part) for part in ("first", "middle", "last")):
                 raise ConfigError("pix2pixhd: the discriminator has to be a `patchgan`, whose layers can be matched")
 
+    def forward(self, images: Tensor, scale: int | None = None) -> Any:
+        """The scores of the critic of one scale; without a scale the features of all (`features`)."""
+        if scale is None:
+            return self.features(images)
+        critic, seen = list(self.pyramid(images))[scale]
+        return critic(seen)
+
     def pyramid(self, images: Tensor) -> Iterator[tuple[Any, Tensor]]:
         """Each critic with what it sees."""
         for number, critic in enumerate(self.critics):

@@ -13,6 +13,7 @@ from translate.contracts import DataSpec, Method
 from translate.plugins import Registry
 from translate.training.build import build_networks
 from translate.training.config import TrainConfig
+from translate.training.critics.augment import CriticAugment
 from translate.training.engine import Engine
 from translate.training.length import Length
 from translate.training.players import make_players
@@ -61,6 +62,10 @@ def make_engine(registry: Registry) -> MakeEngine:
         for module in modules.values():
             module.train()
         players = make_players(cls.name, method.players, modules, train, registry, Length.of(train, 1), fused=fast)
-        return Engine(method, modules, players, device="cpu", precision=precision, seed=7, merge=fast)
+        changes = train.critic_augment
+        augment = CriticAugment(changes, method, modules, "cpu", 7) if changes and changes.acts() else None
+        return Engine(
+            method, modules, players, device="cpu", precision=precision, seed=7, merge=fast, critic_augment=augment
+        )
 
     return make

@@ -69,6 +69,11 @@ class AdversarialLoss(Configured[OC], ABC):
     def generator(self, a: Tensor, b: Tensor) -> Tensor:
         """The loss that the generator's side minimises. `a` is detached, and empty unless the loss is `relative`."""
 
+    def boundary(self) -> float | None:
+        """The score at which the critic takes an image for a real one as much as for a fake; None where scores count
+        by their differences alone. Adaptive augmentation goes by it."""
+        return 0.0
+
     def penalty(
         self, D: Critic, real: Tensor, fake: Tensor, scores: tuple[Tensor, Tensor], rng: torch.Generator
     ) -> Tensor | None:

@@ -119,6 +119,10 @@ class LeastSquares(AdversarialLoss[SmoothedConfig]):
         """E (b - 1)^2."""
         return (b - 1).square().mean()
 
+    def boundary(self) -> float:
+        """The middle of the targets 0 and 1."""
+        return (1 - self.config.smoothing) / 2
+
 
 # ---------------------------------------- Lim and Ye 2017; Arjovsky et al. 2017; Gulrajani et al. 2017; Qi 2017
 
@@ -142,6 +146,9 @@ W = TypeVar("W", bound=ObjectiveConfig)
 
 class _Wasserstein(AdversarialLoss[W]):
     """The difference of mean scores, an estimate of the Wasserstein distance where the critic's slope is bounded."""
+
+    def boundary(self) -> None:
+        """None: a score counts by its distance from others."""
 
     def critic(self, a: Tensor, b: Tensor) -> Tensor:
         """E b - E a."""
@@ -181,6 +188,9 @@ class LossSensitive(AdversarialLoss[SlackConfig]):
 
     name, paired = "loss-sensitive", True
 
+    def boundary(self) -> None:
+        """None: a score counts by its distance from others."""
+
     def critic(self, a: Tensor, b: Tensor) -> Tensor:
         """E L(x). The margin needs the images: `penalty`."""
         return a.mean()
@@ -204,6 +214,9 @@ class Relativistic(AdversarialLoss[ObjectiveConfig]):
 
     name, relative, paired = "relativistic", True, True
 
+    def boundary(self) -> None:
+        """None: a score counts by its distance from others."""
+
     def critic(self, a: Tensor, b: Tensor) -> Tensor:
         """E sp(-(a - b))."""
         return sp(b - a).mean()
@@ -217,6 +230,9 @@ class RelativisticAverage(AdversarialLoss[ObjectiveConfig]):
     """A real image should look more real than fakes do on average (Jolicoeur-Martineau 2018; ESRGAN, eq. 1 and 2)."""
 
     name, relative = "relativistic-average", True
+
+    def boundary(self) -> None:
+        """None: a score counts by its distance from others."""
 
     def critic(self, a: Tensor, b: Tensor) -> Tensor:
         """E sp(-(a - E b)) + E sp(b - E a)."""

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 from typing import Any
 
 import torch
@@ -22,6 +24,19 @@ _KNOWN_AS = {
     "rsgan": "relativistic",
     "ragan": "relativistic-average",
 }
+
+Note = Callable[[AdversarialLoss[Any], Tensor], None]
+_watch: ContextVar[Note | None] = ContextVar("watch", default=None)
+
+
+@contextmanager
+def watched_scores(note: Note) -> Iterator[None]:
+    """Within it `note` is called with the losses and the scores of real images whenever a critic's loss is computed."""
+    token = _watch.set(note)
+    try:
+        yield
+    finally:
+        _watch.reset(token)
 
 
 class Objective(Use):
@@ -86,6 +101,8 @@ class Objective(Use):
             )
         x, y = self._noisy(real, step), self._noisy(fake, step)
         a, b = precise(D(x)), precise(D(y))
+        if note := _watch.get():
+            note(losses, a)
         loss: Tensor = losses.critic(a, b)
         penalty = losses.penalty(D, x, y, (a, b), step.rng)
         if penalty is not None:

@@ -59,6 +59,7 @@ class TrainStage(Stage[TrainConfig]):
         "fast": "free",
         "augment": "free",
         "device_augment": "free",
+        "critic_augment": "free",
     }
 
     def uses(self) -> Iterable[tuple[ComponentKind, str]]:

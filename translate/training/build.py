@@ -21,6 +21,7 @@ from translate.threads import cores
 from translate.training import checkpoint
 from translate.training.best import Watched
 from translate.training.config import TrainConfig
+from translate.training.critics.augment import CriticAugment
 from translate.training.ema import Averages
 from translate.training.engine import Engine
 from translate.training.extra_losses import bind
@@ -136,9 +137,20 @@ def build_engine(
     freeze(nets, config.freeze)
     # after the move: optimizers hold on to the parameters that they are given
     players = make_players(config.method, method.players, nets, config, registry, length, fused=fast)
-    extra = bind(config.extra_losses, registry, device, method.weights)
     seed = derive(context.seed, "training")
-    return Engine(method, nets, players, device=device, precision=precision, seed=seed, extra=extra, merge=fast)
+    changes = config.critic_augment
+    return Engine(
+        method,
+        nets,
+        players,
+        device=device,
+        precision=precision,
+        seed=seed,
+        extra=bind(config.extra_losses, registry, device, method.weights),
+        merge=fast,
+        # without any change the hooks are left out
+        critic_augment=CriticAugment(changes, method, nets, device, seed) if changes and changes.acts() else None,
+    )
 
 
 def start(state: TrainingState, context: StageContext, config: TrainConfig, length: Length) -> None:

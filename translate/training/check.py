@@ -30,6 +30,7 @@ from translate.metrics import Outputs, metric_problems
 from translate.plugins.options import KeyProblem, files, unreadable
 from translate.text import suggest
 from translate.training.config import ExtraLoss, Steps, TrainConfig
+from translate.training.critics.players import critic_players
 from translate.training.extra_losses import binding_problems
 from translate.training.init_weights import bundle_networks, named_networks, pairing
 from translate.training.length import length_notes, validates_only_at_the_end
@@ -164,6 +165,8 @@ def _method_problems(
     for player in config.players:
         if player not in method.players:
             yield KeyProblem(("with", "players", player), _unknown(f"{name} has no player", player, method.players))
+    if config.critic_augment is not None and not critic_players(method):
+        yield KeyProblem(("with", "critic_augment"), f"{name} has no player that only judges: nothing to augment for")
     for i, part in enumerate(config.freeze):
         if (net := part.partition(".")[0]) not in (networks := named_networks(method)):
             yield Problem(("with", "freeze", i), _unknown(f"{name} has no network", net, networks))

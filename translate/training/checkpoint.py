@@ -61,6 +61,8 @@ def save(
         tensors.update({f"opt/{name}/{key}": value for key, value in own_tensors.items()})
         numbers.update({f"{name}/{key}": value for key, value in own_numbers.items()})
     tensors.update({f"meter/{name}": v for name, v in engine.meters.items()})
+    if engine.critic_augment:
+        tensors.update({f"critic_augment/{name}": v for name, v in engine.critic_augment.state().items()})
     state = {
         "format": FORMAT,
         "step": engine.index,
@@ -93,6 +95,8 @@ def restore(folder: Path, engine: Engine, ema: Mapping[str, nn.Module]) -> dict[
         restore_optimizer(player, state_under(tensors, f"opt/{name}/"), state_under(numbers, f"{name}/"))
         player.done = state["updates"][name]
     engine.meters = {k: v.to(engine.device) for k, v in state_under(tensors, "meter/").items()}
+    if engine.critic_augment:
+        engine.critic_augment.restore(state_under(tensors, "critic_augment/"))
     engine.index = state["step"]
     progress: dict[str, Any] = state["progress"]
     return progress

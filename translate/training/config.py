@@ -114,6 +114,45 @@ class InitConfig(Config):
         return {"bundle": value} if isinstance(value, str) else value
 
 
+class AdaptConfig(Config):
+    """Moves the share of changed images by how sure critics are (Karras et al. 2020): `adapt: {target: 0.6}`."""
+
+    target: Annotated[float, Field(gt=-1, lt=1)] = 0.6
+    """Mean sign of the scores of real images that is aimed at: 1 is a critic that is sure of each one, 0 one that
+    guesses. Above it the share rises, below it the share falls."""
+    images: PositiveInt = 500_000
+    """Training images over which the share moves by 1 at most; fewer for a short training."""
+    every: PositiveInt = 4
+    """Steps between two moves."""
+
+
+class CriticAugmentConfig(Config):
+    """Random differentiable changes of all images that critics see, for few training images (Zhao et al. 2020):
+    `critic_augment: {policy: [colour, translation, cutout]}`."""
+
+    policy: Annotated[tuple[Literal["colour", "translation", "cutout"], ...], Field(min_length=1)] = (
+        "colour",
+        "translation",
+        "cutout",
+    )
+    """Changes that are made: `colour` (brightness, saturation, contrast), `translation` by up to an eighth of the
+    sides, `cutout` of a rectangle of half the sides."""
+    p: Annotated[float, Field(ge=0, le=1)] | None = None
+    """Share of the images in which each change is made; `null` is 1, and 0 at the start where it adapts."""
+    adapt: AdaptConfig | None = None
+    """Moves the share during the training: `{}` for the paper's numbers; `null`: it stays."""
+
+    def acts(self) -> bool:
+        """Whether any image may be changed."""
+        return self.adapt is not None or self.p != 0
+
+    def share(self) -> float:
+        """The share at the start."""
+        if self.p is not None:
+            return self.p
+        return 1.0 if self.adapt is None else 0.0
+
+
 class ExtraLoss(Config):
     """A registered loss term that is added to a player's loss.
 
@@ -151,6 +190,9 @@ class TrainConfig(Config):
     device_augment: tuple[DeviceTransformUse, ...] = ()
     """Transforms of each batch on the device, after `augment`, drawn anew in each step:
     `[{uses: kornia/RandomAffine, degrees: 10}]`."""
+    critic_augment: CriticAugmentConfig | None = None
+    """Random changes of all images that critics see, real and fake: `{}` for colour, translation and cutout of every
+    image; `null`: none."""
     optimizer: OptimizerUse = OptimizerUse(uses="adam")
     """Optimizer of all players: `{uses: adam, lr: 2e-4}`."""
     schedule: ScheduleUse = ScheduleUse(uses="constant")

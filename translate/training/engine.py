@@ -20,6 +20,7 @@ from translate.device import Precision
 from translate.errors import ContractError, StageError
 from translate.networks import separate_calls
 from translate.seeding import derive
+from translate.training.critics.augment import CriticAugment
 from translate.training.extra_losses import BoundLoss
 from translate.training.players import Player
 
@@ -30,9 +31,10 @@ _REUSED_GRAPH = ("modified by an inplace operation", "backward through the graph
 class Engine:
     """The networks, the players and the counters of one training.
 
-    All state is in `nets`, the players' optimizers, `meters` and the counters `index` (steps that are done) and
-    `Player.done` (updates). `extra` are loss terms that the pipeline adds. `merge` lets `batched` join two calls of a
-    network into one. `bad` holds, by term, the first step at which it was not finite, or -1.
+    All state is in `nets`, the players' optimizers, `meters`, `critic_augment` (what changes images in front of
+    critics) and the counters `index` (steps that are done) and `Player.done` (updates). `extra` are loss terms that the
+    pipeline adds. `merge` lets `batched` join two calls of a network into one. `bad` holds, by term, the first step at
+    which it was not finite, or -1.
     """
 
     def __init__(
@@ -46,6 +48,7 @@ class Engine:
         seed: int,
         extra: Sequence[BoundLoss] = (),
         merge: bool = True,
+        critic_augment: CriticAugment | None = None,
     ) -> None:
         self.method = method
         self.title = f"method {type(method).name}"
@@ -56,6 +59,7 @@ class Engine:
         self.precision = precision
         self.seed = seed
         self.merge = merge
+        self.critic_augment = critic_augment
         self.index = 0
         self.rng = torch.Generator(self.device)
         self.meters: dict[str, Tensor] = {}
@@ -71,6 +75,8 @@ class Engine:
         self.rng.manual_seed(derive(self.seed, "rng", self.index, 0))
         step = Step(self.index, epoch, {name: p.done for name, p in self.players.items()}, self.rng)
         games = [iter(self.method.step(self.nets, batch, step)) for batch in batches]
+        if self.critic_augment:
+            self.critic_augment.begin(self.index, [len(next(iter(batch.values()))) for batch in batches])
         try:
             while turn := self._gradients(games):
                 player, finite = turn
@@ -80,6 +86,9 @@ class Engine:
             for game in games:
                 getattr(game, "close", lambda: None)()
             torch.set_grad_enabled(True)
+        if self.critic_augment:
+            self.critic_augment.end(self.index, [n for n, p in self.players.items() if p.done > step.updates[n]])
+            self._meter("critic_augment/p", self.critic_augment.p)
         self.index += 1
 
     # ---------------------------------------------------------------------------------------------- one update
@@ -127,8 +136,9 @@ class Engine:
         names: set[str | None] = set()
         player = None
         finite = torch.ones((), dtype=torch.bool, device=self.device)
-        for game in games:
-            update = self._next(game)
+        for number, game in enumerate(games):
+            with self.critic_augment.turn(number) if self.critic_augment else nullcontext():
+                update = self._next(game)
             names.add(update.player if update else None)
             if len(names) > 1:
                 raise ContractError(f"{self.title}: step() plays different players on different batches of one step")
