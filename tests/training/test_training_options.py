@@ -190,7 +190,6 @@ def test_parts_of_networks_are_frozen_with_their_statistics() -> None:
 @pytest.mark.parametrize(
     ("name", "message"),
     [
-        ("bakc", "no network 'bakc'; did you mean 'back'"),
         ("back.encoder", "no part 'encoder'"),
         ("disc", "player D has nothing left to train"),
     ],
@@ -198,6 +197,14 @@ def test_parts_of_networks_are_frozen_with_their_statistics() -> None:
 def test_what_cannot_be_frozen_is_told(train: Train, name: str, message: str) -> None:
     with pytest.raises(ConfigError, match=message):
         train(epochs=1, freeze=[name])
+
+
+def test_a_network_that_is_not_there_cannot_be_frozen(data: Any) -> None:
+    config = TrainConfig.model_validate({"method": "duel", "freeze": ["bakc.encoder"]})
+    (problem,) = TrainStage(config, Shop([]), 5).check({"data": data.facts})
+    assert (
+        problem.path == ("with", "freeze", 0) and "duel has no network 'bakc'; did you mean 'back'" in problem.message
+    )
 
 
 def test_an_average_with_a_warm_up_forgets_the_first_weights(make_engine: Any) -> None:
