@@ -20,7 +20,7 @@ from translate.training.config import TrainConfig
 from translate.training.ema import Averages
 from translate.training.length import Length
 from translate.training.optimization.torch_library import OPTIMIZERS_LEFT_OUT
-from translate.training.players import freeze
+from translate.training.weights.parts import freeze
 
 OPTIMIZERS = sorted(
     name

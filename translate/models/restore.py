@@ -15,6 +15,7 @@ from translate.models import own
 from translate.models.bundle import structure_hash
 from translate.models.facts import plugin_in_words
 from translate.networks import network_builder
+from translate.networks.spectral import add_as_in, remove_spectral_norm
 
 if TYPE_CHECKING:
     from translate.models.bundle import Bundle
@@ -73,11 +74,14 @@ def _fill(bundle: Bundle, name: str, net: nn.Module | None, registry: Components
     """Strict loading that names both structures, and who made them, where they differ."""
     facts = bundle.facts
     recorded = facts.networks[name]
+    # A norm that the training added is no part of the method: it is taken over, and its quotients become the weights.
+    added = add_as_in(net, bundle.state(name)) if net is not None else []
     stored = {k: tuple(v.shape) for k, v in bundle.state(name).items()}
     built = {k: tuple(v.shape) for k, v in net.state_dict().items()} if net is not None else {}
     ours = structure_hash(net) if net is not None else ""
     if net is not None and stored == built and recorded.structure in ("", ours):
         net.load_state_dict(bundle.state(name))
+        remove_spectral_norm(net, added)
         return
     wrong = [
         f"{k}: {stored.get(k, 'absent')} in the bundle, {built.get(k, 'absent')} as built"

@@ -7,11 +7,11 @@ from typing import Annotated, Any, ClassVar, Literal, Self
 
 from pydantic import Field, create_model
 from torch import Tensor, nn
-from torch.nn.utils.parametrizations import spectral_norm
 
 from translate.contracts import C, Config, Configured
 from translate.errors import ConfigError, ContractError
 from translate.networks.layouts.layout import Layout
+from translate.networks.spectral import add_spectral_norm
 from translate.text import suggest
 
 Norm = Literal["batch", "instance", "none"]
@@ -97,9 +97,7 @@ class Network(Configured[C], nn.Module):
                 nn.init.normal_(layer.weight, 1.0, gain)
                 nn.init.zeros_(layer.bias)
         if spectral:
-            for layer in list(self.modules()):
-                if isinstance(layer, nn.Conv2d | nn.ConvTranspose2d | nn.Linear):
-                    spectral_norm(layer)
+            add_spectral_norm(self)
 
     def expect(self, images: Tensor, *, smallest: int = 1, multiple: int = 1, advice: str) -> None:
         """Raises ConfigError where the images are too small for the network or no multiple of its strides."""

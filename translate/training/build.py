@@ -27,10 +27,11 @@ from translate.training.engine import Engine
 from translate.training.extra_losses import bind
 from translate.training.init_weights import initialise
 from translate.training.length import Length, length_notes
-from translate.training.players import freeze, make_players
+from translate.training.players import make_players
 from translate.training.state import TrainingState
 from translate.training.trainer import Trainer
 from translate.training.validation import Validator, split_for
+from translate.training.weights.parts import bound, freeze
 
 
 def build_trainer(context: StageContext, config: TrainConfig, registry: Components, dataset: Dataset) -> Trainer:
@@ -121,7 +122,7 @@ def build_engine(
 ) -> Engine:
     """Networks on the device, initialised from the seed, their players, and the engine that trains them.
 
-    Schedules run over `length`. Errors: ConfigError for a part to freeze that no network has.
+    Schedules run over `length`. Errors: ConfigError for a part of a network that is named and not there.
     """
     fast, device = config.fast == "auto", context.device
     precision = precision_on(config.precision if fast or config.precision != "auto" else "fp32", device)
@@ -130,6 +131,7 @@ def build_engine(
     torch.manual_seed(derive(context.seed, "networks"))
     nets = build_networks(method, registry)
     check_size(method, nets)
+    bound(nets, config.spectral_norm)
     for net in nets.values():
         net.to(device).train()
         if channels_last:

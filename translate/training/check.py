@@ -167,9 +167,11 @@ def _method_problems(
             yield KeyProblem(("with", "players", player), _unknown(f"{name} has no player", player, method.players))
     if config.critic_augment is not None and not critic_players(method):
         yield KeyProblem(("with", "critic_augment"), f"{name} has no player that only judges: nothing to augment for")
-    for i, part in enumerate(config.freeze):
-        if (net := part.partition(".")[0]) not in (networks := named_networks(method)):
-            yield Problem(("with", "freeze", i), _unknown(f"{name} has no network", net, networks))
+    networks = named_networks(method)
+    for option, parts in (("freeze", config.freeze), ("spectral_norm", config.spectral_norm)):
+        for i, part in enumerate(parts):
+            if (net := part.partition(".")[0]) not in networks:
+                yield Problem(("with", option, i), _unknown(f"{name} has no network", net, networks))
 
 
 def _init_problems(config: TrainConfig, method: type[Method[Any]], parent: ModelFacts | None) -> Iterator[Problem]:

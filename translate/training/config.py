@@ -209,6 +209,9 @@ class TrainConfig(Config):
     """A metric at whose standstill the training ends early: `{metric: swd, patience: 10}`; `null`: none."""
     freeze: tuple[str, ...] = ()
     """Networks, or parts of them, whose weights stay as they start: `[gen.encoder, disc]`."""
+    spectral_norm: tuple[str, ...] = ()
+    """Networks, or parts of them, whose weights are divided by their largest singular values (Miyato et al. 2018):
+    `[disc]` holds a critic's slope within bounds, `[gen, disc]` is that of SAGAN."""
     batch_size: PositiveInt = 1
     """Images of each side in a step. 1 is the choice of pix2pix and CycleGAN."""
     accumulate: PositiveInt = 1

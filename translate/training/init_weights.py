@@ -11,6 +11,7 @@ from translate.errors import ConfigError, StageError
 from translate.models.bundle import read_bundle, read_facts
 from translate.models.checkpoint_weights import read_weights
 from translate.models.load import locate
+from translate.networks.spectral import state_for
 from translate.text import suggest
 
 if TYPE_CHECKING:
@@ -32,7 +33,7 @@ def initialise(
     bundle = read_weights(locate(folder), "last") if is_unfinished(folder) else read_bundle(locate(folder))
     pairs = pairing(nets, directions, bundle.facts.networks, named)
     for ours, theirs in pairs.items():
-        state, own = bundle.state(theirs), nets[ours].state_dict()
+        state, own = state_for(nets[ours], bundle.state(theirs)), nets[ours].state_dict()
         wrong = [
             f"{key}: {_size(state, key)} in the bundle, {_size(own, key)} here"
             for key in dict.fromkeys([*state, *own])

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,7 +11,6 @@ from torch import nn
 
 from translate.contracts import Components, Optimizer, Schedule
 from translate.errors import ConfigError, ContractError
-from translate.text import suggest
 from translate.training.config import TrainConfig
 from translate.training.length import Length
 
@@ -79,29 +78,3 @@ def make_players(
             name, params, torch_optimizer, optimizer.config.lr, schedule, clip, length.epochs, length.whole
         )
     return players
-
-
-def freeze(nets: Mapping[str, nn.Module], names: Sequence[str]) -> None:
-    """Takes the weights of networks (`gen`), or of parts of them (`gen.encoder`), out of the training.
-
-    Gradients pass through them to others. Batch norms in them keep the statistics that they have. Errors: ConfigError
-    for a name that no network has.
-    """
-    for name in names:
-        net, _, path = name.partition(".")
-        if net not in nets:
-            raise ConfigError(f"freeze: there is no network {net!r}{_instead(net, nets)}")
-        part = nets[net]
-        for step in filter(None, path.split(".")):
-            children = dict(part.named_children())
-            if step not in children:
-                raise ConfigError(f"freeze: {name!r}: there is no part {step!r}{_instead(step, children)}")
-            part = children[step]
-        part.requires_grad_(False)
-        for module in part.modules():
-            if isinstance(module, nn.modules.batchnorm._BatchNorm):
-                module.eval()
-
-
-def _instead(name: str, names: Collection[str]) -> str:
-    return suggest(name, names) or f"; there are {', '.join(names) or 'none'}"
