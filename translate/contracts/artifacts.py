@@ -187,7 +187,8 @@ class ModelFacts(Facts):
 
     Where directions depend on the options of the method and on its data (`Method.directions_with`), `options` are these
     options as the pipeline has them, and `types` those sides of the data that are no images; None where nothing is
-    known of the data yet. `options` is None for every other method.
+    known of the data yet. `options` is None for every other method. `training` are networks that no direction uses and
+    that the model holds for further trainings, such as critics.
     """
 
     artifact: ClassVar[str] = "model"
@@ -196,6 +197,7 @@ class ModelFacts(Facts):
     directions: Mapping[str, Route]
     options: Mapping[str, Any] | None = None
     types: Mapping[str, Side] | None = None
+    training: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "data", Sides.of(self.data))
@@ -206,11 +208,20 @@ class ModelFacts(Facts):
         types = value.get("types")
         if types is not None:
             types = {name: side_from_json(entry) for name, entry in types.items()}
-        return cls(value["method"], Sides.of(value["data"]), directions, value.get("options"), types)
+        return cls(
+            value["method"],
+            Sides.of(value["data"]),
+            directions,
+            value.get("options"),
+            types,
+            tuple(value.get("training", ())),
+        )
 
     def to_json(self) -> dict[str, Any]:
         directions = {name: route.to_json() for name, route in self.directions.items()}
-        facts = {"method": self.method, "data": self.data.to_json(), "directions": directions}
+        facts: dict[str, Any] = {"method": self.method, "data": self.data.to_json(), "directions": directions}
+        if self.training:
+            facts["training"] = list(self.training)
         if self.options is None:
             return facts
         types = None if self.types is None else {name: side_to_json(side) for name, side in self.types.items()}

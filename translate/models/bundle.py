@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -32,6 +32,8 @@ READABLE = (1, CONTRACT)
 FOLDER = "translator"
 """The bundle's folder inside a train stage's folder."""
 FACTS, TENSORS, CARD = "translator.json", "model.safetensors", "README.md"
+TRAINING = "training.safetensors"
+"""The file of the networks that only the training needed, where they are kept."""
 
 
 @dataclass(frozen=True)
@@ -56,25 +58,37 @@ def write_bundle(
     provider: Mapping[str, str],
     info: Mapping[str, Any],
     samples: Sequence[Path] = (),
+    further: Collection[str] = (),
 ) -> None:
     """Writes the networks that the method's directions name, and everything that using them needs.
 
     `provider` is what the registry says of the method (distribution, version, module). `info` is kept as given; by
     convention it has `weights` (best or last), `step`, `ema`, `metrics` (name to value), `data` (fingerprint) and
     `pipeline`. Nothing is taken from the clock, so that equal trainings write equal bundles. `samples` are pictures for
-    the model card, copied beside it where they lie elsewhere.
+    the model card, copied beside it where they lie elsewhere. `further` are networks that no direction uses, such as
+    critics, which go into a file of their own: only another training reads it.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    tensors = {}
-    for net in _used(method):
-        for key, value in nets[net].state_dict().items():
-            tensors[f"{net}.{key}"] = value.detach().cpu().contiguous().clone()
-    write_bytes(folder / TENSORS, safetensors.torch.save(tensors, {"format": "pt"}))
-    files = {TENSORS: sha256_file(folder / TENSORS)}
-    facts = _facts(method, method_name, nets, provider, files, info)
+    files = {}
+    for file, names in ((TENSORS, _used(method)), (TRAINING, sorted(further))):
+        if names:
+            write_bytes(folder / file, _packed(nets, names))
+            files[file] = sha256_file(folder / file)
+    kept = {"training_networks": {net: _structure(nets[net]) for net in sorted(further)}} if further else {}
+    facts = _facts(method, method_name, nets, provider, files, {**info, **kept})
     names = _copy_samples(folder, samples)
     write_text(folder / CARD, model_card(BundleFacts.from_json(facts), names))
     write_json(folder / FACTS, facts)
+
+
+def _packed(nets: Mapping[str, nn.Module], names: Sequence[str]) -> bytes:
+    """The tensors of networks as the content of a file."""
+    tensors = {}
+    for net in names:
+        for key, value in nets[net].state_dict().items():
+            tensors[f"{net}.{key}"] = value.detach().cpu().contiguous().clone()
+    content: bytes = safetensors.torch.save(tensors, {"format": "pt"})
+    return content
 
 
 def write_unfinished(
@@ -164,10 +178,19 @@ def read_facts(folder: Path, *, unfinished: bool = False) -> BundleFacts:
 
 def read_bundle(folder: Path) -> Bundle:
     """Reads a bundle and checks its hash. Errors: as `read_facts`."""
+    return _read(folder, TENSORS)
+
+
+def read_training_networks(folder: Path) -> Bundle:
+    """Reads the networks of a bundle that only its training needed. Errors: as `read_facts`."""
+    return _read(folder, TRAINING)
+
+
+def _read(folder: Path, file: str) -> Bundle:
     facts = read_facts(folder)
-    weights = folder / TENSORS
+    weights = folder / file
     try:
-        digest_now, recorded = sha256_file(weights), facts.files.get(TENSORS)
+        digest_now, recorded = sha256_file(weights), facts.files.get(file)
         if digest_now != recorded:
             raise DataError(f"{weights}: damaged: its sha256 is {digest_now}, {FACTS} records {recorded}")
         return Bundle(folder, facts, load_tensors(weights))

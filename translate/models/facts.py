@@ -85,7 +85,8 @@ class BundleFacts:
     `plugin` is who provides the method (`distribution`, `version`, `module`; may be empty), `losses` are weights by
     name, `files` sha256 by file name, `metrics` the scores at `step` (infinities as text). `test_time_text` says
     `test_time` in words. `weights`: `best`, `last`, `raw` or `imported`. `recorded` is the whole mapping as it is on
-    disk, with entries that are for reading by people alone (`pipeline`, `data`, ...).
+    disk, with entries that are for reading by people alone (`pipeline`, `data`, ...). `training_networks` are those
+    that only the training needed, kept in a file of their own.
     """
 
     method: str
@@ -104,6 +105,7 @@ class BundleFacts:
     ema: bool
     imported: ImportedFacts | None
     recorded: Mapping[str, Any] = field(repr=False, compare=False)
+    training_networks: Mapping[str, NetworkFacts] = field(default_factory=dict)
 
     @classmethod
     def from_json(cls, value: Mapping[str, Any]) -> Self:
@@ -126,6 +128,9 @@ class BundleFacts:
             ema=bool(value.get("ema", False)),
             imported=ImportedFacts.from_json(value["imported"]) if "imported" in value else None,
             recorded=value,
+            training_networks={
+                name: NetworkFacts.from_json(entry) for name, entry in value.get("training_networks", {}).items()
+            },
         )
 
     def to_json(self) -> dict[str, Any]:

@@ -24,13 +24,13 @@ from translate.contracts import (
 from translate.data.dataset import Dataset
 from translate.inference.directions import depends_on_data, routes_with
 from translate.models.bundle import FOLDER, write_bundle, write_unfinished
-from translate.models.load import locate
+from translate.models.origin import origin_of
 from translate.plugins.options import unreadable, used
 from translate.storage import checkpoint
 from translate.training.build import build_trainer, check_resumable
 from translate.training.check import component_configs, notes, paths, problems
 from translate.training.config import TrainConfig
-from translate.training.init_weights import is_unfinished
+from translate.training.init_weights import named_networks
 
 # The imports inside of methods bring torch. Commands that list stages, or plan a pipeline that is up to date, do not
 # wait for it.
@@ -73,11 +73,10 @@ class TrainStage(Stage[TrainConfig]):
         for path in paths(self.config, self.registry).values():
             if not unreadable(path):
                 yield path
-        if self.config.init.bundle is not None:
-            folder = locate(self.config.init.bundle)
-            yield folder
-            if is_unfinished(self.config.init.bundle):
-                yield folder.parent / checkpoint.FOLDER
+        init = self.config.init
+        if init.bundle is not None:
+            origin = origin_of(init.bundle)
+            yield from origin.paths(origin.further if init.critics else [*init.networks.values()])
 
     def check(self, parents: Mapping[str, Mapping[str, Any]]) -> Iterable[Problem]:
         data, init = DatasetFacts.of(parents, "data"), ModelFacts.of(parents, "init")
@@ -102,6 +101,8 @@ class TrainStage(Stage[TrainConfig]):
         data = DatasetFacts.of(parents, "data")
         spec = data.spec() if data else None
         facts = ModelFacts(self.config.method, method.data, routes_with(method, options, spec))
+        if self.config.keep.critics:
+            facts = replace(facts, training=tuple(net for net in named_networks(method) if net not in facts.nets))
         if depends_on_data(method):
             facts = replace(facts, options=self.config.options, types=_values(facts.data, data) if data else None)
         return facts.to_json()
@@ -148,10 +149,11 @@ class TrainStage(Stage[TrainConfig]):
             context.folder / FOLDER,
             method=trainer.method,
             method_name=self.config.method,
-            nets=trained.nets,
+            nets={**trainer.engine.nets, **trained.nets},
             provider=provider,
             info=info,
             samples=[grid for grid in grids if grid.is_file()],
+            further=trainer.further() if self.config.keep.critics else (),
         )
         context.tracker.model(context.folder / FOLDER)
         return self.promise({name: artifact.facts for name, artifact in context.inputs.items()})

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import os
+import struct
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -10,12 +12,26 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from torch import Tensor
 
+_LONGEST_HEADER = 100_000_000
+"""The longest header that the library reads, in bytes."""
+
 
 def load_tensors(path: Path) -> dict[str, Tensor]:
     """The tensors of a file by name. Errors: OSError, safetensors.SafetensorError."""
     library = _library()
     tensors: dict[str, Tensor] = library.load_file(path) if _is_utf8(path) else library.load(path.read_bytes())
     return tensors
+
+
+def tensor_names(path: Path) -> list[str]:
+    """The names of the tensors of a file, without reading them. Errors: OSError, ValueError for another kind of
+    file."""
+    with path.open("rb") as file:
+        size = struct.unpack("<Q", file.read(8).ljust(8, b"\0"))[0]
+        if size > _LONGEST_HEADER:
+            raise ValueError("this is no file of tensors")
+        header = json.loads(file.read(size))
+    return [name for name in header if name != "__metadata__"]
 
 
 def save_tensors(tensors: Mapping[str, Tensor], path: Path) -> None:

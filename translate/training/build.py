@@ -15,6 +15,7 @@ from translate.data.loading.loader import Loader
 from translate.data.loading.samples import Samples
 from translate.device import precision as precision_on
 from translate.errors import ConfigError, ContractError, StageError
+from translate.models.origin import origin_of
 from translate.networks import count_parameters, network_builder
 from translate.seeding import derive
 from translate.threads import cores
@@ -166,11 +167,10 @@ def start(state: TrainingState, context: StageContext, config: TrainConfig, leng
         _continue(state, context.previous, length)
         say(f"continuing from step {state.step:,} of {context.previous.name}")
     else:
-        origin = config.init.bundle or (context.inputs["init"].path if "init" in context.inputs else None)
-        if origin is not None:
-            directions = state.engine.method.directions
-            names = initialise(state.engine.nets, directions, origin, config.init.networks)
-            say(f"starting from {origin.name}: {', '.join(names)}")
+        folder = config.init.bundle or (context.inputs["init"].path if "init" in context.inputs else None)
+        if folder is not None:
+            names = initialise(state.engine.nets, state.engine.method, origin_of(folder), config.init)
+            say(f"starting from {folder.name}: {', '.join(names)}")
 
 
 def _continue(state: TrainingState, previous: Path, length: Length) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import suppress
 from pathlib import Path as FilePath
 from typing import Any
@@ -27,12 +27,13 @@ from translate.errors import TranslateError
 from translate.inference.degradation import degrades
 from translate.inference.directions import resolve
 from translate.metrics import Outputs, metric_problems
+from translate.models.origin import origin_of
 from translate.plugins.options import KeyProblem, files, unreadable
 from translate.text import suggest
 from translate.training.config import ExtraLoss, Steps, TrainConfig
 from translate.training.critics.players import critic_players
 from translate.training.extra_losses import binding_problems
-from translate.training.init_weights import bundle_networks, named_networks, pairing
+from translate.training.init_weights import named_networks, pairing
 from translate.training.length import length_notes, validates_only_at_the_end
 from translate.training.validation import split_for
 
@@ -182,10 +183,12 @@ def _init_problems(config: TrainConfig, method: type[Method[Any]], parent: Model
         return
     try:
         if init.bundle is not None:
-            theirs: Sequence[str] = bundle_networks(init.bundle)
+            origin = origin_of(init.bundle)
+            theirs, further = origin.used, origin.further
         else:
-            theirs = parent.nets if parent else ()
-        pairing(named_networks(method), method.directions, theirs, init.networks)
+            assert parent is not None
+            theirs, further = parent.nets, parent.training
+        pairing(named_networks(method), method.directions, theirs, init.networks, further, every=init.critics)
     except TranslateError as error:
         yield Problem(("with", "init"), str(error))
 

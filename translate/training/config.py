@@ -60,6 +60,9 @@ class KeepConfig(Config):
     """Newest checkpoints that stay. Two, so that a damaged one costs little."""
     every: Every | None = None
     """Epochs between two checkpoints that stay for good, or `{steps: 10000}`; `null` for none."""
+    critics: bool = False
+    """Whether the model also holds the networks that only the training needs, such as critics, in a file of their own,
+    from which another training can start (`init`)."""
 
     def metrics(self) -> tuple[str, ...]:
         """The metrics whose best checkpoints stay."""
@@ -102,11 +105,16 @@ class InitConfig(Config):
     """Weights to start from. Example: `init: runs/faces/train`, or `{bundle: PATH, networks: {G_ab: net}}`."""
 
     bundle: Path | None = None
-    """Folder of a trained model whose weights are taken, or of an interrupted training, `runs/NAME/train-1234.partial`,
-    whose last checkpoint is taken; `null` takes the stage that `needs: {init: STAGE}` names, if there is one."""
+    """Folder of a trained model whose weights are taken, of an interrupted training, `runs/NAME/train-1234.partial`,
+    whose last checkpoint is taken, or of one checkpoint, `runs/NAME/train/checkpoints/000005000`; `null` takes the
+    stage that `needs: {init: STAGE}` names, if there is one."""
     networks: dict[str, str] = {}
-    """Networks of this method and those of the bundle that they start from: `{G_ab: net}`. Empty: those that both have;
-    where there are none, the bundle's only network goes to the only one that this method's directions use."""
+    """Networks of this method, critics too, and those of the bundle that they start from: `{G_ab: net, D_a: disc}`.
+    Empty: those of directions that both have; where there are none, the bundle's only network goes to the only one that
+    this method's directions use."""
+    critics: bool = False
+    """Whether networks that only the training needs, such as critics, start from there as well, where both have them.
+    A model has them by `keep: {critics: true}`, or where the checkpoint of its step lies beside it."""
 
     @model_validator(mode="before")
     @classmethod

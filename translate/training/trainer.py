@@ -272,6 +272,11 @@ class Trainer:
 
     # ---------------------------------------------------------------------------------------------- the result
 
+    def further(self) -> list[str]:
+        """The networks of players, and fixed ones, that no direction uses."""
+        members = {*self.method.fixed}.union(*self.method.players.values())
+        return sorted((members & {*self.engine.nets}) - {*self.state.averages.names})
+
     def result(self) -> Trained:
         """The networks for the bundle: those of the best checkpoint where one is watched for, else the last state."""
         step, weights, history = self.state.step, "last", self.state.history
