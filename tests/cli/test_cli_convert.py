@@ -48,6 +48,8 @@ def test_a_folder_and_what_is_told_of_it(model: Path, here: Path) -> None:
     done = convert(model, "photos", "out")
     assert done.exit_code == 3 and made(here / "out") == {"a.png", "b.jpg", "more/c.png"}
     assert done.stderr.startswith("warning: more/d.png: unsupported: not an image of a known format")
+    counts = [line for line in done.stdout.splitlines() if line.startswith("convert: ")]
+    assert counts and not any("failed 0" in line for line in counts) and counts[-1].endswith("failed 1")
     table = done.stdout[done.stdout.index("to out") :].splitlines()
     assert table[1].split() == [
         "converted",
@@ -72,7 +74,8 @@ def test_a_folder_and_what_is_told_of_it(model: Path, here: Path) -> None:
         "ignored": 1,
     }
     (here / "photos/more/d.png").unlink()
-    assert convert(model, "photos", "out").exit_code == 0
+    good = convert(model, "photos", "out")
+    assert good.exit_code == 0 and "convert: 3/3 images" in good.stdout and "failed 0" not in good.stdout
 
 
 def test_a_dry_run_writes_nothing(model: Path, here: Path) -> None:

@@ -117,6 +117,28 @@ def test_classes_and_sides_are_one_name_in_two_forms(here: Path) -> None:
     prepare(f"{{uses: table, path: t.csv, columns: {{image: file, kind: {kind}}}}}")
 
 
+@pytest.mark.parametrize("forms", [("NFC", "NFD"), ("NFD", "NFC")])
+def test_folders_of_a_pipeline_are_one_name_in_two_forms(forms: tuple[str, str], here: Path) -> None:
+    disk, yaml = (unicodedata.normalize(form, "Größe café") for form in forms)
+    for name in ("a/1_x", "a/1_y", "b/1", "kinds/plain/1", f"kinds/{disk}/2"):
+        grey(f"{disk}/{name}.png")
+    sources = {
+        f"{{uses: folders, a: {yaml}/a, b: {yaml}/b}}": "b",
+        f"{{uses: pairs, a: '{yaml}/a/*_x', b: '{yaml}/a/*_y', test: {{a: {yaml}/b, b: {yaml}/b}}}}": "target",
+        f"{{uses: single, folders: {{train: {yaml}/b}}}}": "image",
+        f"{{uses: single, folders: {{train: [{yaml}/b]}}}}": "image",
+    }
+    for source, side in sources.items():
+        prepare(source)
+        assert Dataset(here / "runs/x/prepare").keys("train", side) == ["1"]
+        assert "nothing changed" in plan()
+    grey(f"{disk}/b/1.png", 9)
+    assert "b/1.png changed" in plan()
+    prepare(f"{{uses: domains, root: {yaml}/kinds}}")
+    prepare(f"{{uses: domains, domains: {{one: {yaml}/kinds/plain, two: {yaml}/kinds/{yaml}}}}}")
+    assert Dataset(here / "runs/x/prepare").keys("train", "image") == ["one/1", "two/2"]
+
+
 def test_names_on_the_command_line(here: Path) -> None:
     nfc, nfd = (unicodedata.normalize(form, "Blüte") for form in ("NFC", "NFD"))
     grey(f"A/{nfd}.png")

@@ -2,6 +2,7 @@
 
 import os
 import unicodedata
+from pathlib import Path
 
 import pytest
 
@@ -82,7 +83,12 @@ def test_one_name_in_two_ways_of_writing_it(tmp_path):
     path = fill(tmp_path, f"{NFD}/{NFC}.png") / NFC / f"{NFD}.png"
     assert on_disk_as(path).is_file() and on_disk_as(path).samefile(tmp_path / NFD / f"{NFC}.png")
     gone = tmp_path / NFC / "gone.png"
-    assert on_disk_as(gone) == gone and on_disk_as(tmp_path / "a") == tmp_path / "a"
+    assert on_disk_as(gone) == tmp_path / NFD / "gone.png" and on_disk_as(tmp_path / "a") == tmp_path / "a"
+    assert on_disk_as(tmp_path / NFC / "*.png") == tmp_path / NFD / "*.png"
+    member = Path(f"{NFC}.zip", "a", "b.png")
+    assert on_disk_as(fill(tmp_path, f"{NFD}.zip") / member) == tmp_path / f"{NFD}.zip" / "a" / "b.png"
+    nowhere = tmp_path / f"{NFC}2" / "x"
+    assert on_disk_as(nowhere) == nowhere
     assert fits(NFC, f"{NFD[:-1]}?") and fits("[a]", "[a]") and fits("a", "[a]") and not fits("b", "[a]")
 
 

@@ -69,7 +69,8 @@ class Conversion:
                     for outcome in group:
                         if outcome.origin != "other":
                             self._finish(outcome, tally, originals)
-                            progress.advance(1, failed=tally.statuses["failed"])
+                            failed = tally.statuses["failed"]
+                            progress.advance(1, **({"failed": failed} if failed else {}))
         self._tell_more(tally, journal)
         results = self._joined() if journal else None
         return tally.summary(results, time.perf_counter() - began, self.settings or {})

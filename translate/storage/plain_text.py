@@ -42,16 +42,18 @@ def fits(name: str, pattern: str) -> bool:
 
 
 def on_disk_as(path: Path) -> Path:
-    """The path, or the one that is there in its stead whose name looks the same (NFC, NFD); the path where none is."""
+    """The path, with each part that is not there replaced by the one that is there and looks the same (NFC, NFD).
+
+    Parts that have none stay as they are: names that do not exist yet, patterns, and members of archives.
+    """
     if os.path.lexists(path) or str(path).isascii():
         return path
     folder = on_disk_as(path.parent)
     try:
         names = _names(folder, folder.stat().st_mtime_ns)
     except OSError:
-        return path
-    there = folder / names.get(composed(path.name), path.name)
-    return there if os.path.lexists(there) else path
+        return folder / path.name
+    return folder / names.get(composed(path.name), path.name)
 
 
 @lru_cache(maxsize=64)

@@ -16,6 +16,7 @@ from translate.data.sources.labelled import Labelled, LabelledConfig
 from translate.data.sources.single import Single, SingleConfig
 from translate.errors import ConfigError, DataError
 from translate.storage.archives import folder_exists
+from translate.storage.plain_text import on_disk_as
 from translate.text import suggest
 
 
@@ -50,7 +51,7 @@ class DatasetSource(Source[DatasetConfig]):
     def __init__(self, config: DatasetConfig, seed: int = 0) -> None:
         super().__init__(config, seed)
         self.card = load_card(config.name)
-        self.root = data_root() / config.name if config.root is None else config.root
+        self.root = data_root() / config.name if config.root is None else on_disk_as(config.root)
         natural = "domains" if config.domains else self.card.kinds[0]
         self.kind: str = config.kind or natural
         if self.kind not in self.card.kinds:

@@ -18,6 +18,7 @@ from translate.data.transforms import enlarged
 from translate.errors import DataError
 from translate.imaging.io import read_samples
 from translate.storage.archives import folder_exists
+from translate.storage.plain_text import on_disk_as
 from translate.text import examples
 
 if TYPE_CHECKING:
@@ -43,11 +44,25 @@ class Picking(Config):
 P = TypeVar("P", bound=Picking)
 
 
+def with_names_on_disk(value: Any) -> Any:
+    """Options whose paths are written as the disk has them: a Mac's folders take letters apart (NFD) that a file in
+    YAML does not. Other values stay as they are."""
+    if isinstance(value, Path):
+        return on_disk_as(value)
+    if isinstance(value, Config):
+        return value.model_copy(update={name: with_names_on_disk(each) for name, each in value})
+    if isinstance(value, dict):
+        return {key: with_names_on_disk(each) for key, each in value.items()}
+    if type(value) in (list, tuple):
+        return type(value)(map(with_names_on_disk, value))
+    return value
+
+
 class FileSource(Source[P]):
     """What sources of files share: which splits there are, limits, and notes on what was left out."""
 
     def __init__(self, config: P, seed: int = 0) -> None:
-        super().__init__(config, seed)
+        super().__init__(with_names_on_disk(config), seed)
         self._notes: dict[str, None] = {}
 
     @abstractmethod
