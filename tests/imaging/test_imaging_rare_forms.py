@@ -217,3 +217,70 @@ def test_frames_of_16_bits_over_one_another_are_composed() -> None:
     image = pages_in(data, "a.png").images[1]
     assert image.bits == 16
     assert np.abs(image.pixels / 257 - shown[..., :3]).max() < 2.5
+
+
+@pytest.mark.parametrize("alpha", [False, True])
+def test_colours_are_read_beside_other_channels(tmp_path: Path, alpha: bool) -> None:
+    """A rendered picture has depth and normals beside its colours."""
+    colours, depth = some(16, 20, 3, dtype=np.float32), some(16, 20, dtype=np.float32, seed=1)
+    channels: dict[str, Array] = {"RGB": colours, "Z": depth * 99, "normal.X": depth, "albedo.R": depth}
+    if alpha:
+        channels = {**channels, "A": np.ones((16, 20), np.float32)}
+    image = read(exr(tmp_path / "a.exr", ("", channels)))
+    assert np.array_equal(image.pixels, colours) and (image.alpha is not None) == alpha
+    names = "R+G+B+A" if alpha else "R+G+B"
+    assert image.notes == (f"{names} are read, and not its other channels 'Z', 'albedo.R', 'normal.X'",)
+
+
+def test_an_array_of_booleans_is_black_and_white(tmp_path: Path) -> None:
+    array, path = some(8, 9) > 127, tmp_path / "a.npy"
+    np.save(path, array)
+    assert np.array_equal(read(path).pixels[..., 0], np.where(array, 255, 0)) and probe(path).dtype == "uint8"
+
+
+def jpeg(*segments: bytes, array: Array | None = None, **options: Any) -> bytes:
+    out = BytesIO()
+    Pillow.fromarray(some(16, 24, 3) if array is None else array).save(out, "JPEG", quality=95, **options)
+    data = out.getvalue()
+    return data[:20] + b"".join(segments) + data[20:]
+
+
+def part(number: int, count: int, content: bytes) -> bytes:
+    body = b"ICC_PROFILE\0" + bytes([number, count]) + content
+    return b"\xff\xe2" + struct.pack(">H", 2 + len(body)) + body
+
+
+@pytest.mark.parametrize("grey", [False, True])
+@pytest.mark.parametrize("progressive", [False, True])
+def test_a_profile_that_lacks_a_part_decides_about_no_pixel(grey: bool, progressive: bool) -> None:
+    array, icc = some(16, 24) if grey else some(16, 24, 3), profile_of("adobe-rgb")
+    whole = decode(jpeg(array=array, progressive=progressive), "a.jpg")
+    spoilt = ((part(1, 2, icc[:200]),), (part(2, 2, icc),), (part(1, 3, icc[:100]), part(3, 3, icc[100:])))
+    for segments in (*spoilt, (part(0, 0, icc),)):
+        image = decode(jpeg(*segments, array=array, progressive=progressive), "a.jpg")
+        assert np.array_equal(image.pixels, whole.pixels)
+        assert image.icc is None and len(image.notes) == 1 and "profile" in image.notes[0]
+
+
+def test_parts_of_a_profile_may_come_in_any_order() -> None:
+    icc = profile_of("adobe-rgb")
+    assert decode(jpeg(part(2, 2, icc[200:]), part(1, 2, icc[:200])), "a.jpg").icc == icc
+    deep = bytes(imagecodecs.jpeg8_encode(some(16, 24, 3, dtype=np.uint16) >> 4, bitspersample=12, level=95))
+    assert decode(deep[:2] + part(2, 2, icc[200:]) + part(1, 2, icc[:200]) + deep[2:], "a.jpg").icc == icc
+
+
+def test_a_damaged_jpeg_with_a_profile_is_damaged() -> None:
+    data = jpeg(part(1, 2, b"x" * 50), array=some(200, 300, 3))
+    with pytest.raises(DataError, match=r"damaged|truncated"):
+        decode(data[: len(data) // 2] + b"\xff\xd9", "a.jpg")
+
+
+def test_a_gif_that_says_nothing_of_repetitions_says_nothing_afterwards(tmp_path: Path) -> None:
+    frames = [Pillow.fromarray(some(16, 20, 3, seed=seed)).quantize(8) for seed in range(3)]
+    for options in ({}, {"loop": 0}, {"loop": 1}, {"loop": 4}):
+        frames[0].save(tmp_path / "a.gif", save_all=True, append_images=frames[1:], duration=50, **options)
+        whole = read_pages(tmp_path / "a.gif")
+        with Pillow.open(BytesIO(encode_pages(whole, ".gif"))) as opened:
+            assert opened.info.get("loop") == options.get("loop")
+        with Pillow.open(BytesIO(encode_pages(whole, ".webp"))) as opened:
+            assert opened.info.get("loop") == options.get("loop", 1)

@@ -399,3 +399,27 @@ def test_samples_of_no_stated_meaning_are_grey_or_rgb(channels: int, kind: str, 
         "grey" if channels == 1 else "rgb",
         "it does not say what its samples mean (PhotometricInterpretation): three are taken for RGB, one for grey",
     )
+
+
+@pytest.mark.parametrize("channels", [1, 3])
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("rows", [100, 5])
+@pytest.mark.parametrize("left_out", [False, True])
+def test_strips_of_no_stated_length_are_as_long_as_they_have_to_be(
+    channels: int, kind: str, rows: int, left_out: bool
+) -> None:
+    array = samples(channels, KINDS[kind])
+    photometric = "rgb" if channels == 3 else "minisblack"
+    data = bytearray(tiff(array if channels > 1 else array[..., 0], rowsperstrip=rows, photometric=photometric))
+    with tifffile.TiffFile(BytesIO(bytes(data))) as file:
+        tag = file.pages.first.tags["StripByteCounts"]
+    size = {3: 2, 4: 4, 16: 8}[int(tag.dtype)] * tag.count
+    if left_out:
+        data[tag.offset : tag.offset + 2] = struct.pack("<H", 60001)
+    else:
+        data[tag.valueoffset : tag.valueoffset + size] = bytes(size)
+    decoded = decode(bytes(data), "x")
+    assert np.array_equal(decoded.pixels, array)
+    assert decoded.notes == ("it does not say how long its strips are (StripByteCounts)",)
+    with pytest.raises(DataError, match=r"damaged|truncated"):
+        decode(bytes(data[:-100]), "x")

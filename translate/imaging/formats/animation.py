@@ -38,7 +38,7 @@ def frames_of(file: ImageFile, kind: str, size: int, name: str, limits: Limits) 
         opaque = bool((array[..., 3] == 255).all())
         images.append(Image(np.ascontiguousarray(array[..., :3]), None if opaque else array[..., 3].copy(), icc))
         durations.append(round(file.info.get("duration") or DURATION))
-    return Pages(tuple(images), tuple(durations), int(file.info.get("loop", 0 if kind != "gif" else 1)))
+    return Pages(tuple(images), tuple(durations), int(file.info.get("loop", 0 if kind != "gif" else -1)))
 
 
 def animated(pages: Pages, kind: str, **options: Any) -> bytes:
@@ -52,7 +52,7 @@ def animated(pages: Pages, kind: str, **options: Any) -> bytes:
         save_all=True,
         append_images=pictures[1:],
         duration=list(pages.durations) or DURATION,
-        loop=pages.loop,
+        **({} if kind == "GIF" and pages.loop < 0 else {"loop": abs(pages.loop)}),
         **options,
     )
     return out.getvalue()

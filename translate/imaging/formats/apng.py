@@ -59,7 +59,7 @@ def encode_apng(pages: Pages, compression: int) -> bytes:
     durations = pages.durations or (DURATION,) * len(frames)
     icc = pages.images[0].icc
     parts = [chunk(b"iCCP", b"icc\0\0" + zlib.compress(icc))] if icc else []
-    parts.append(chunk(b"acTL", struct.pack(">II", len(frames), pages.loop)))
+    parts.append(chunk(b"acTL", struct.pack(">II", len(frames), abs(pages.loop))))
     number = 0  # fcTL and fdAT are counted together
     header = b""
     for frame, duration in zip(frames, durations, strict=True):

@@ -72,7 +72,7 @@ class Opened:
 @dataclass(frozen=True)
 class Pages:
     """All pages or frames of a file: their `images`; of animations the `durations` in milliseconds, and how often they
-    are repeated (`loop`; 0: for ever)."""
+    are repeated (`loop`; 0: for ever, -1: once, of a GIF that does not say it)."""
 
     images: tuple[Image, ...]
     durations: tuple[int, ...] = ()

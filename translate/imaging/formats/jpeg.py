@@ -14,7 +14,7 @@ from PIL.Image import Exif
 from PIL.JpegImagePlugin import JpegImageFile
 
 from translate.errors import DamagedError, DataError, UnsupportedError
-from translate.imaging.formats.codec import Keeps, Opened, Settings, is_plausible, turned
+from translate.imaging.formats.codec import BAD_PROFILE, Keeps, Opened, Settings, is_plausible, turned
 from translate.imaging.formats.pillow_file import ORIENTATION, PillowCodec, decoded, saved
 from translate.imaging.image import Header, Image, Limits
 from translate.imaging.pixels import filled
@@ -37,6 +37,7 @@ _ARITHMETIC = 0xC9
 _SEQUENTIAL = (0xC0, 0xC1)
 _LOSSLESS = (0xC3, 0xC7, 0xCB, 0xCF)
 _APP1, _APP2 = 0xE1, 0xE2
+_PROFILE = b"ICC_PROFILE\0"
 # Sampling factors of luma, then of both chroma: 4:4:4, 4:2:2, 4:4:0, 4:2:0, 4:1:1, 4:4:1.
 _TURBO = [((h, v), (1, 1), (1, 1)) for h, v in ((1, 1), (2, 1), (1, 2), (2, 2), (4, 1), (1, 4))]
 
@@ -122,7 +123,8 @@ class Special:
 def _special(stream: BinaryIO) -> tuple[int, int, int, int, int, bytes | None] | None:
     """(width, height, bits, components, EXIF orientation, profile) of a JPEG that Pillow does not know, by the segments
     before its image data; None for all others."""
-    at, orientation, profile = 2, 1, b""
+    at, orientation = 2, 1
+    profile: dict[int, bytes] = {}
     for _ in range(_SEGMENTS):
         stream.seek(at)
         head = stream.read(4)
@@ -136,12 +138,13 @@ def _special(stream: BinaryIO) -> tuple[int, int, int, int, int, bytes | None] |
             body = stream.read(length - 2)
             if body.startswith(b"Exif\0\0"):
                 orientation = _orientation(body)
-            if body.startswith(b"ICC_PROFILE\0"):  # its parts are numbered, and come in order
-                profile += body[14:]
+            if body.startswith(_PROFILE):  # its parts are numbered
+                profile[int.from_bytes(body[12:13], "big")] = body[14:]
         if marker in _FRAME_HEADERS:
             bits, height, width, components = struct.unpack(">BHHB", stream.read(6).ljust(6, b"\0"))
             known = bits == 8 and marker not in _LOSSLESS
-            return None if known else (width, height, bits, components, orientation, profile or None)
+            whole = b"".join(part for _, part in sorted(profile.items()))
+            return None if known else (width, height, bits, components, orientation, whole or None)
         at += 2 + length
     return None
 
@@ -186,9 +189,11 @@ class Jpeg(PillowCodec):
             return turned(opened, wide.reshape(*wide.shape[:2], -1), None, opened.source.icc, name)
         # Of kinds that TurboJPEG does not know (CMYK, odd sampling) only a `GuardedReader` notices data that run out.
         data = data if info.ended else data + bytes([0xFF, _END])
-        array = _turbo(info, data, name) if info.turbo else decoded(opened, alpha=False)
+        array, note = _turbo(info, data, name) if info.turbo else (decoded(opened, alpha=False), "")
         image = turned(opened, array, None, opened.source.info.get("icc_profile"), name)
-        return image if info.ended else replace(image, notes=(*image.notes, "its end is missing"))
+        notes = [note] if note and note not in image.notes else []
+        notes += [] if info.ended else ["its end is missing"]
+        return replace(image, notes=(*image.notes, *notes))
 
     def encode(self, image: Image, name: str, settings: Settings) -> bytes:
         subsampling = 0 if settings.quality >= 90 else 2
@@ -201,14 +206,33 @@ class Jpeg(PillowCodec):
         return is_plausible(opened.header, data) and info.turbo and info.scans <= ORDINARY_SCANS
 
 
-def _turbo(info: JpegInfo, data: bytes, name: str) -> Array:
+def _turbo(info: JpegInfo, data: bytes, name: str) -> tuple[Array, str]:
     """A JPEG as TurboJPEG decodes it, H x W x (1 or 3): the same values as Pillow's, but data that run out, or are left
-    over, are an error and not a grey half."""
+    over, are an error and not a grey half. And what is odd about it: a profile with a part that is missing is an error
+    for TurboJPEG, too, and decides about no pixel."""
+    decoder = ImageDecoder()
+    decode = decoder.decode_gray8 if len(info.components) == 1 else decoder.decode
     try:
-        decoder = ImageDecoder()
-        array: Array = decoder.decode_gray8(data) if len(info.components) == 1 else decoder.decode(data)
+        return decode(data), ""
+    except Exception:
+        bare = without_profile(data)
+    try:
+        return decode(bare if bare != data else b""), BAD_PROFILE
     except Exception:
         raise DamagedError(
             f"{name}: damaged or truncated JPEG: its compressed data end early, are left over or contradict themselves"
         ) from None
-    return array
+
+
+def without_profile(data: bytes) -> bytes:
+    """A JPEG without the parts of its colour profile, which come before its first scan."""
+    at, parts = 2, [data[:2]]
+    while match := _MARKER.search(data, at):
+        marker, start = data[match.start() + 1], match.end()
+        end = start + max(2, int.from_bytes(data[start : start + 2], "big"))
+        if marker in (_SCAN, _END, _START, _TEMPORARY):
+            break
+        if marker != _APP2 or not data.startswith(_PROFILE, start + 2):
+            parts.append(data[at:end])
+        at = end
+    return b"".join([*parts, data[at:]])

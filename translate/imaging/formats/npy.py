@@ -60,7 +60,7 @@ class NpyHeader:
         """The header of the image."""
         height, width, channels = (*self.shape, 1)[:3]
         mode = {1: "grey", 3: "rgb"}.get(channels, "bands")
-        is_float = self.dtype.kind != "u"
+        is_float = self.dtype.kind not in "ub"
         bits = 32 if is_float else 8 * self.dtype.itemsize
         return Header("npy", width, height, channels, bits, False, mode, is_float)
 
@@ -77,11 +77,11 @@ def npy_header(head: bytes, size: int, name: str) -> NpyHeader:
         shape, fortran, dtype = readers[version](stream)
     except Exception as error:  # a text that is no literal may raise nearly anything
         raise DamagedError(f"{name}: damaged or truncated NPY: {error}") from None
-    bits = {"u": UNSIGNED, "i": SIGNED, "f": FLOAT}
+    bits = {"b": UNSIGNED, "u": UNSIGNED, "i": SIGNED, "f": FLOAT}
     if dtype.hasobject or 8 * dtype.itemsize not in bits.get(dtype.kind, ()):
         raise DataError(
-            f"{name}: NPY of {dtype}; images are uint8, uint16, uint32 or float32, or what becomes float32 (int8, "
-            "int16, int32, float16, float64)"
+            f"{name}: NPY of {dtype}; images are uint8, uint16, uint32, float32 or bool, or what becomes float32 "
+            "(int8, int16, int32, float16, float64)"
         )
     if len(shape) not in (2, 3) or 0 in shape:
         raise DataError(f"{name}: NPY of shape {shape}; an image is H x W or H x W x C")
@@ -97,6 +97,8 @@ def decode_npy(data: bytes, npy: NpyHeader, name: str) -> Array:
     """The pixels, H x W x C. Errors: DataError, for samples that are not finite as well."""
     flat = np.frombuffer(data, npy.dtype, offset=npy.offset)
     array = flat.reshape(npy.shape, order="F" if npy.fortran else "C")
+    if npy.dtype.kind == "b":  # black and white
+        array = (array.view(np.uint8) != 0).astype(np.uint8) * np.uint8(255)
     samples = as_samples(array[..., None] if array.ndim == 2 else array, name)
     return samples if samples.flags.writeable else samples.copy()
 

@@ -35,13 +35,14 @@ _COLOURS, _BRIGHTNESS = ("R", "G", "B"), ("Y",)
 @dataclass(frozen=True)
 class ExrHeader:
     """The size of the data window and the names of the channels, in the order in which they are images' channels; and
-    the name of the part."""
+    the name of the part. `others` are channels beside those of colour, which are passed over."""
 
     width: int
     height: int
     channels: tuple[str, ...]
     alpha: bool
     part: str = ""
+    others: tuple[str, ...] = ()
 
     @property
     def coloured(self) -> bool:
@@ -67,10 +68,12 @@ class ExrFile:
     @property
     def notes(self) -> tuple[str, ...]:
         """What is passed over."""
+        passed = ", ".join(map(repr, self.picture.others))
+        notes = (f"{'+'.join(self.picture.channels)} are read, and not its other channels {passed}",) if passed else ()
         if len(self.parts) < 2:
-            return ()
+            return notes
         others = ", ".join(repr(part.part) for part in self.parts if part is not self.picture)
-        return (f"of its {len(self.parts)} parts {self.picture.part!r} is read, and not {others}",)
+        return (f"of its {len(self.parts)} parts {self.picture.part!r} is read, and not {others}", *notes)
 
 
 def exr_headers(head: bytes, name: str) -> ExrFile:
@@ -102,9 +105,11 @@ def _header(head: bytes, at: int, name: str) -> tuple[ExrHeader, int]:
     if len(window) != 16 or "channels" not in attributes:
         raise DamagedError(f"{name}: damaged OpenEXR: its header gives no size")
     left, upper, right, lower = struct.unpack("<4i", window)
-    names, alpha = _ordered(_channels(attributes["channels"], name))
+    stored = _channels(attributes["channels"], name)
+    names, alpha = _ordered(stored)
+    others = tuple(channel for channel in stored if channel not in names)
     part = attributes.get("name", b"").decode("utf-8", "replace")
-    return ExrHeader(right - left + 1, lower - upper + 1, names, alpha, part), at + 1
+    return ExrHeader(right - left + 1, lower - upper + 1, names, alpha, part, others), at + 1
 
 
 def _text(head: bytes, at: int, name: str) -> tuple[str, int]:
@@ -132,9 +137,8 @@ def _channels(value: bytes, name: str) -> list[str]:
 def _ordered(names: list[str]) -> tuple[tuple[str, ...], bool]:
     """The names as channels of an image, and whether the last is alpha; they are stored in alphabetical order."""
     for colours in (_COLOURS, _BRIGHTNESS):
-        rest = {*names} - {*colours}
-        if {*colours} <= {*names} and rest <= {"A"}:
-            return (*colours, *sorted(rest)), bool(rest)
+        if {*colours} <= {*names}:
+            return (*colours, *(["A"] if "A" in names else [])), "A" in names
     return tuple(names), False
 
 
@@ -151,9 +155,9 @@ class OpenExr(Codec):
         header = headers[exr.number]
         if header.channels < 1:
             raise DataError(f"{name}: OpenEXR without a channel of colour")
-        # The library decodes all parts.
-        for each in headers:
-            limits.check(replace(each, channels=max(1, each.channels)), size, name)
+        # The library decodes all parts and channels.
+        for each, part in zip(headers, exr.parts, strict=True):
+            limits.check(replace(each, channels=max(1, each.channels + len(part.others))), size, name)
         if sum(each.decoded for each in headers) > limits.decoded:
             raise DataError(f"{name}: all {len(headers)} parts together are more than {limits.decoded:,} bytes")
         return Opened(self, header, exr)

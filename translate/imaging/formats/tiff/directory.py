@@ -24,7 +24,7 @@ from typing import BinaryIO
 
 from translate.errors import DamagedError, DataError, UnsupportedError
 from translate.imaging.formats.samples import FLOAT, SIGNED, UNSIGNED
-from translate.imaging.formats.tiff.interpretation import INKS, JPEG, LAB, OTHERS, PLAIN, photometric_of
+from translate.imaging.formats.tiff.interpretation import INKS, JPEG, LAB, OTHERS, PLAIN, with_guesses
 from translate.imaging.formats.tiff.pages import Stack, announced_stack
 from translate.imaging.formats.tiff.planes import planes_behind
 from translate.imaging.formats.tiff.previews import is_page
@@ -58,7 +58,7 @@ class Directory:
 
     Where all pages are one image, `stack` says how, `more` are the directories of the others, and `pages` is 1. So many
     `planes` of one directory lie behind one another, where there are no further directories. `index` is the place of
-    this directory among all, more than 0 behind a preview. `unstated`: it does not say what its samples mean.
+    this directory among all, more than 0 behind a preview. `odd` says what it leaves out.
     """
 
     tags: dict[str, tuple[int, ...]]
@@ -70,7 +70,7 @@ class Directory:
     more: tuple[dict[str, tuple[int, ...]], ...] = ()
     planes: int = 1
     index: int = 0
-    unstated: bool = False
+    odd: tuple[str, ...] = ()
 
     def one(self, tag: str, default: int = 0) -> int:
         """The first value of a tag."""
@@ -165,7 +165,7 @@ class Directory:
         compression = self.one("compression", 1)
         stored = (self.one("photometric") in (0, 1) or self.rgb) and compression in (*PLAIN, *OTHERS)
         special = self.bits not in (1, 2, 4, 8) or self.signed or bool(self.extras) or self.stack is not None
-        special = special or self.lab or self.inks or self.sparse or self.unstated
+        special = special or self.lab or self.inks or self.sparse or bool(self.odd)
         bits = (8, 16) if self.lab else bits  # a and b may be called signed
         return self.bits in bits and stored and (special or compression in OTHERS)
 
@@ -336,6 +336,5 @@ def _tags(stream: BinaryIO, entries: list[bytes], size: int, order: str, big: bo
         if length > inline:
             value = stream.read(length)
         tags[_FIELDS[tag]] = struct.unpack(f"{order}{count}{_CODES[kind]}", value[:length])
-    unstated = "photometric" not in tags
-    tags.setdefault("photometric", (photometric_of(tags),))
-    return Directory(tags, 1, icc, name, texts, unstated=unstated)
+    guessed, odd = with_guesses(tags)
+    return Directory(guessed, 1, icc, name, texts, odd=odd)

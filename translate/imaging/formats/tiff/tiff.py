@@ -18,7 +18,7 @@ from translate.imaging.formats.codec import Keeps, Opened, Pages, Settings, chec
 from translate.imaging.formats.pillow_file import PillowCodec, saved
 from translate.imaging.formats.samples import UNSIGNED, as_samples
 from translate.imaging.formats.tiff.directory import Directory, read_directory, read_pages
-from translate.imaging.formats.tiff.interpretation import INKS, LAB, OTHERS, PLAIN
+from translate.imaging.formats.tiff.interpretation import INKS, LAB, OTHERS, PLAIN, UNCOUNTED
 from translate.imaging.formats.tiff.planes import plane_bytes
 from translate.imaging.formats.tiff.segments import check_segments, check_tiff
 from translate.imaging.image import Image, Limits
@@ -30,7 +30,6 @@ Array = np.ndarray[Any, Any]
 
 _BY_PILLOW = (0, 1, 2, 3, 5, 6)
 """Photometric interpretations that are left to Pillow where samples have 8 bits or fewer."""
-_UNSTATED = "it does not say what its samples mean (PhotometricInterpretation): three are taken for RGB, one for grey"
 _COLOURS = {
     0: "grey", 1: "grey", 2: "RGB", 3: "a palette", 4: "a mask", 5: "inks", 6: "YCbCr", 8: "CIELab", 9: "ICCLab",
     10: "ITULab", 32803: "a mosaic of single colours", 32844: "LogL", 32845: "LogLuv", 34892: "linear raw",
@@ -99,7 +98,7 @@ class Tiff(PillowCodec):
             return super().decode(opened, data, name)
         self.check_file(data, name)
         image = turned(opened, *decode_tiff(data, opened.source, name), opened.source.icc, name)
-        return replace(image, notes=(*image.notes, _UNSTATED)) if opened.source.unstated else image
+        return replace(image, notes=(*image.notes, *opened.source.odd)) if opened.source.odd else image
 
     def check_file(self, data: bytes, name: str) -> None:
         check_tiff(data, name)
@@ -206,6 +205,8 @@ def _page(page: Any, tiff: Directory) -> Array:
     shape = (page.imagelength, page.imagewidth, page.samplesperpixel, int(page.planarconfig))
     # The checks were made with our reading of the directory. Where tifffile reads another, parts of the array would
     # stay as the memory was.
+    if UNCOUNTED in tiff.odd:
+        page.databytecounts = stated[1]
     if stated != (page.dataoffsets, page.databytecounts) or shape != (height, width, samples, planar):
         raise ValueError("its directory can be read in two ways")
     stored: Array = page.asarray(maxworkers=1)
