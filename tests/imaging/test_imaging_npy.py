@@ -66,7 +66,6 @@ def test_alpha_becomes_the_last_band() -> None:
     [
         (np.array([[{}]], object), "NPY of object; images are"),
         (np.zeros((2, 2), np.int64), "NPY of int64"),
-        (np.zeros((2, 2), bool), "NPY of bool"),
         (np.zeros((2, 2), np.complex64), "NPY of complex64"),
         (np.zeros((2, 2), [("a", "u1")]), "NPY of "),
         (np.array([["a"]]), "NPY of <U1"),
