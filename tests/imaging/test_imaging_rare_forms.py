@@ -284,3 +284,24 @@ def test_a_gif_that_says_nothing_of_repetitions_says_nothing_afterwards(tmp_path
             assert opened.info.get("loop") == options.get("loop")
         with Pillow.open(BytesIO(encode_pages(whole, ".webp"))) as opened:
             assert opened.info.get("loop") == options.get("loop", 1)
+
+
+def test_of_several_heic_pictures_the_primary_is_read_aloud() -> None:
+    heif = pytest.importorskip("pillow_heif")
+    pictures = [Pillow.fromarray(np.full((64, 64, 3), value, np.uint8)) for value in (30, 90, 150)]
+    file, out = heif.from_pillow(pictures[0]), BytesIO()
+    for picture in pictures[1:]:
+        file.add_from_pillow(picture)
+    file.save(out, quality=95, primary_index=1)
+    image = decode(out.getvalue(), "a.heic")
+    assert abs(int(image.pixels.mean()) - 90) < 3
+    assert image.notes == ("it holds 3 pictures, of which the one that it calls the primary is read",)
+
+
+@pytest.mark.parametrize(
+    ("head", "words"),
+    [(b"\x1f\x8b\x08", "gzip"), (b"7z\xbc\xaf\x27\x1c", "7z"), (b"Rar!\x1a\x07", "RAR"), (b"\x01\xda\x01", "SGI")],
+)
+def test_archives_are_called_by_their_names(head: bytes, words: str) -> None:
+    with pytest.raises(DataError, match=words):
+        decode(head + bytes(200), "a.png")

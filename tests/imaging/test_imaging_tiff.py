@@ -423,3 +423,23 @@ def test_strips_of_no_stated_length_are_as_long_as_they_have_to_be(
     assert decoded.notes == ("it does not say how long its strips are (StripByteCounts)",)
     with pytest.raises(DataError, match=r"damaged|truncated"):
         decode(bytes(data[:-100]), "x")
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_file_that_ends_with_its_directory_is_whole(kind: str) -> None:
+    array = samples(3, KINDS[kind])[:6, :8]
+    pixels = array.tobytes()
+    numbers = {256: 8, 257: 6, 259: 1, 262: 2, 273: 8, 277: 3, 278: 6, 279: len(pixels)}
+    at = 8 + len(pixels)
+    # Three values do not fit into an entry: they stand in front of the directory.
+    extra = struct.pack("<3H", *[8 * array.itemsize] * 3) + struct.pack(
+        "<3H", *[3 if array.dtype.kind == "f" else 1] * 3
+    )
+    entries = {tag: struct.pack("<HHII", tag, 4, 1, value) for tag, value in numbers.items()}
+    entries[258] = struct.pack("<HHII", 258, 3, 3, at)
+    entries[339] = struct.pack("<HHII", 339, 3, 3, at + 6)
+    directory = struct.pack("<H", len(entries)) + b"".join(entry for _, entry in sorted(entries.items()))
+    data = b"II*\0" + struct.pack("<I", at + len(extra)) + pixels + extra + directory
+    assert np.array_equal(decode(data, "x").pixels, array)
+    with pytest.raises(DataError, match="beyond the file"):
+        decode(data[:-1], "x")

@@ -217,6 +217,28 @@ def profile_in_other_formats(lab: Lab) -> None:
             lab.check(f"profile of {name}", True, image.info.get("icc_profile") == icc)
 
 
+@case(of=WIDE, quick=True)
+def palette_with_a_profile(lab: Lab) -> None:
+    """Colours of a palette are seen by the profile, or the gamma, of their file as any others: PNG and TIFF."""
+    indices = Image.fromarray(adobe(lab)).quantize(64)
+    icc, before = profile("a98.icc"), np.asarray(indices.convert("RGB"))
+    (lab.folder / "in").mkdir()
+    indices.save(lab.folder / "in/a.png", icc_profile=icc)
+    indices.save(lab.folder / "in/b.tif", icc_profile=icc)
+    indices.save(lab.folder / "in/c.png")
+    plain_file = (lab.folder / "in/c.png").read_bytes()
+    values = [0.3127, 0.3290, 0.64, 0.33, 0.21, 0.71, 0.15, 0.06]
+    stated = chunk(b"cHRM", struct.pack(">8I", *(round(value * 100_000) for value in values)))
+    stated += chunk(b"gAMA", struct.pack(">I", round(100_000 * 256 / 563)))
+    (lab.folder / "in/c.png").write_bytes(plain_file[:33] + stated + plain_file[33:])
+    lab.works(lab.convert("in", "out", direction="negative"))
+    lab.works(lab.convert("in", "same"))
+    wanted = in_space(255 - from_space(before, "a98.icc"), "a98.icc")
+    for name in ("a.png", "b.tif", "c.png"):
+        lab.near(name, wanted, read(lab.folder / "out" / name), 2)
+        lab.near(f"identity of {name}", before, read(lab.folder / "same" / name), 1)
+
+
 @case(of=WIDE)
 def damaged_profile(lab: Lab) -> None:
     """A profile that is garbage, or of the wrong kind, decides about no pixel."""

@@ -32,7 +32,7 @@ def white_of(image: Image, handling: Handling) -> tuple[float, float] | None:
 
     8 bits are always counts of 255. Bands and label maps are no pictures, and have neither.
     """
-    if image.bits == 8 or image.mode in ("bands", "palette"):
+    if image.bits == 8 or image.mode == "bands":
         return None
     stated = None if handling.white is None else (0.0, float(handling.white))
     if stated is None and image.ranges is not None and len(image.ranges) == 1:
@@ -58,7 +58,8 @@ def transform_to_networks(image: Image, handling: Handling) -> ColourTransform |
     An image without a profile is sRGB, which is another space than that of networks that see a wide one.
     """
     space = handling.colour or "srgb"
-    if space == "as-is" or image.mode in ("bands", "palette"):
+    # The colours of a file with a palette are colours as any others; indices, which have one beside them, are none.
+    if space == "as-is" or image.mode == "bands" or image.palette:
         return None
     profile = image.profile
     if profile is None and space != "srgb" and image.pixels.shape[2] == 3:

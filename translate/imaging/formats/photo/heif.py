@@ -139,7 +139,11 @@ class Heic(_Heif):
         # 10 and 12 bits come shifted to the top of 16.
         if array.dtype == np.uint16:
             array = filled(array >> 16 - opened.source.bits, opened.source.bits)
-        return _image(opened, array, icc, name)
+        image = _image(opened, array, icc, name)
+        if len(file) < 2:
+            return image
+        note = f"it holds {len(file)} pictures, of which the one that it calls the primary is read"
+        return replace(image, notes=(*image.notes, note))
 
 
 def _image(opened: Opened, array: Array, icc: bytes | None, name: str) -> Image:

@@ -301,9 +301,11 @@ def _entries(stream: BinaryIO, at: int, size: int, order: str, big: bool, name: 
     if count > _ENTRIES:
         raise damaged_tiff(name, f"a directory of {count:,} entries")
     body = stream.read(count * each + after)
-    if len(head) < width or len(body) < count * each + after:
+    if len(head) < width or len(body) < count * each:
         raise damaged_tiff(name, "a directory reaches beyond the file")
-    following = int.from_bytes(body[-after:], "little" if order == "<" else "big")
+    # Of a file that ends with its last entry, libtiff takes the offset of the next directory for 0.
+    offset = body[count * each :] if len(body) == count * each + after else b""
+    following = int.from_bytes(offset, "little" if order == "<" else "big")
     return [body[n * each : (n + 1) * each] for n in range(count)], following
 
 
