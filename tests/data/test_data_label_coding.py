@@ -185,8 +185,37 @@ def test_one_class_beside_255_is_refused() -> None:
     with pytest.raises(DataError, match=r"'background' \(0\), and 14% .*values: \[0, 255\]"):
         check_counts(counts(v0=86, v255=14), ("background", "crack"), "m")
     check_counts(counts(v0=86, v1=1, v255=14), ("background", "crack"), "m")
-    check_counts(counts(v0=86), ("background", "crack"), "m")
     assert counted(WANTED[..., None])[:2].tolist() == [(WANTED == 0).sum(), (WANTED == 1).sum()]
+
+
+def test_label_maps_of_one_class_are_refused_where_there_should_be_several() -> None:
+    for only, name in enumerate(("background", "crack")):
+        with pytest.raises(DataError, match=rf"every pixel in m is '{name}' \({only}\).*nothing to learn.*`values`"):
+            check_counts(counts(**{f"v{only}": 86}), ("background", "crack"), "m")
+    check_counts(counts(v0=86, v1=1), ("background", "crack"), "m")
+    check_counts(counts(v0=86), ("anything",), "m")
+    check_counts(counts(), ("background", "crack"), "m")
+
+
+@pytest.mark.parametrize(("crack", "patience"), [(None, 60.0), (37, 60.0), (None, 0.0)])
+def test_check_looks_until_a_second_class_occurs(
+    crack: int | None,
+    patience: float,
+    masks: Callable[[list[Any]], Path],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    of = [np.zeros((8, 8), np.uint8) for _ in range(40)]
+    if crack is not None:
+        of[crack][0, 0] = 1
+    monkeypatch.chdir(masks(of))
+    monkeypatch.setattr("translate.data.first_look.PATIENCE", patience)
+    Path("a.yaml").write_text(PIPELINE.format(source=SOURCES["labelled"]))
+    if crack is None and patience:
+        with pytest.raises(PipelineError, match=r"every pixel in the label maps of train is 'background' \(0\)"):
+            check(Path("a.yaml"))
+        return
+    notes = " ".join(map(str, check(Path("a.yaml"))))
+    assert ("of 40 label maps were looked at: every pixel in them is 'background' (0)" in notes) == (crack is None)
 
 
 def test_absent_classes_and_ignored_pixels_are_said() -> None:

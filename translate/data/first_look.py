@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from translate.contracts import IGNORE, Image, Labels, Record, Source, SourceFacts
-from translate.data.label_maps.counts import check_counts, counted, remarks
+from translate.data.label_maps.counts import check_counts, counted, only_class, remarks
 from translate.data.label_maps.indices import check as check_indices
 from translate.data.ranges.fill import fill_remark
 from translate.data.ranges.normalise import training_split
@@ -22,7 +22,8 @@ FEW, SECONDS = 16, 0.5
 IMAGES = 4
 """Images of a side whose values are looked at."""
 PATIENCE = 3.0
-"""Seconds where one class and 255 are all that was seen: masks of 0 and 255 are only told by the whole set."""
+"""Seconds where one class, with or without 255, is all that was seen: whether there are others, only the whole set
+tells."""
 
 
 @dataclass(frozen=True)
@@ -97,7 +98,7 @@ def _look(records: list[Record], classes: tuple[str, ...], split: str) -> list[s
         check_indices(label_map, len(classes), record.origin)
         total += counted(label_map)
         seen += 1
-        doubtful = (total[:IGNORE] > 0).sum() == 1 and total[IGNORE] > 0
+        doubtful = (total[:IGNORE] > 0).sum() == 1 and (total[IGNORE] > 0 or len(classes) > 1)
         seconds = monotonic() - begin
         if seconds > PATIENCE or (not doubtful and (seen >= FEW or seconds > SECONDS)):
             break
@@ -105,7 +106,8 @@ def _look(records: list[Record], classes: tuple[str, ...], split: str) -> list[s
         check_counts(total, classes, f"the label maps of {split}")
         return list(remarks(total, classes, split))
     # Classes that these label maps lack may occur in the others.
-    return [f"{seen:,} of {len(records):,} label maps were looked at: {each}" for each in remarks(total, (), split)]
+    sentences = [*filter(None, [only_class(total, classes, "them")]), *remarks(total, (), split)]
+    return [f"{seen:,} of {len(records):,} label maps were looked at: {each}" for each in sentences]
 
 
 def _spread(records: list[Record]) -> Iterator[Record]:

@@ -33,11 +33,13 @@ def added(counts: Iterable[Array]) -> Array:
 
 
 def check_counts(counts: Array, classes: Sequence[str], maps: str) -> None:
-    """Errors: DataError where label maps hold one class alone beside pixels of none: a network that learns from them
-    gives every pixel that class. `maps` is what the message calls them.
+    """Errors: DataError where label maps hold one class alone, of several or beside pixels of none: a network that
+    learns from them gives every pixel that class. `maps` is what the message calls them.
 
-    Such are masks of 0 and 255, whose 255 was meant to be a class.
+    Such are masks that were saved empty, and masks of 0 and 255, whose 255 was meant to be a class.
     """
+    if sentence := only_class(counts, classes, maps):
+        raise DataError(sentence)
     occurring = _occurring(counts, classes)
     if len(occurring) != 1 or not counts[IGNORE]:
         return
@@ -46,6 +48,18 @@ def check_counts(counts: Array, classes: Sequence[str], maps: str) -> None:
         f"{maps} hold one class alone, {classes[only]!r} ({only}), and {_share(counts):.0%} of their pixels belong to "
         f"no class ({IGNORE}, or `ignore`), so that there is nothing to learn. Where {IGNORE} stands for a class, give "
         f"the value of each: `values: {_with_255(len(classes), only)}`"
+    )
+
+
+def only_class(counts: Array, classes: Sequence[str], maps: str) -> str:
+    """A sentence where every pixel has one class of several; empty where that is not so."""
+    occurring = _occurring(counts, classes)
+    if len(occurring) != 1 or len(classes) == 1 or counts[IGNORE]:
+        return ""
+    (only,) = occurring
+    return (
+        f"every pixel in {maps} is {classes[only]!r} ({only}), so that there is nothing to learn: add label maps "
+        "in which other classes occur, or say how these are read (`values`, `palette` or `alpha: mask` of the source)"
     )
 
 
