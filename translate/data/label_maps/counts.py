@@ -57,9 +57,11 @@ def only_class(counts: Array, classes: Sequence[str], maps: str) -> str:
     if len(occurring) != 1 or len(classes) == 1 or counts[IGNORE]:
         return ""
     (only,) = occurring
+    others = examples([repr(name) for index, name in enumerate(classes) if index != only])
     return (
-        f"every pixel in {maps} is {classes[only]!r} ({only}), so that there is nothing to learn: add label maps "
-        "in which other classes occur, or say how these are read (`values`, `palette` or `alpha: mask` of the source)"
+        f"every pixel in {maps} is {classes[only]!r} ({only}) and none {others}, so that there is nothing to learn: "
+        "add label maps in which other classes occur, or say how these are read (`values`, `palette` or `alpha: mask` "
+        "of the source)"
     )
 
 
