@@ -29,6 +29,9 @@ def _pipeline(command: Command) -> Command:
 @click.option(
     "--continue", "continue_", metavar="STAGE", help="Go on from its last result although its options changed."
 )
+@click.option(
+    "--sweep", "sweeps", multiple=True, metavar="KEY=V1,V2", help="Run it for each value, and compare: seed=1,2,3."
+)
 @click.option("--device", default="auto", show_default=True, metavar="NAME", help="auto, cpu, cuda, cuda:1 or mps.")
 @click.option("--debug", is_flag=True, help="Check numbers and gradients on the way (slow).")
 @as_json
@@ -39,16 +42,29 @@ def run(
     force: tuple[str, ...],
     until: str | None,
     continue_: str | None,
+    sweeps: tuple[str, ...],
     device: str,
     debug: bool,
     as_json: bool,
 ) -> None:
     """Run the stages of a pipeline FILE that are not current.
 
-    A stopped or killed run goes on where it was when the same command is given again.
+    A stopped or killed run goes on where it was when the same command is given again. With --sweep the pipeline runs
+    once for each combination of values: train.with.optimizer.lr=1e-4,2e-4.
     """
-    from translate.pipeline import run as run_pipeline
+    from translate.pipeline import run as run_pipeline, sweep as run_sweep
 
+    if sweeps and continue_:
+        raise click.UsageError("--continue goes on with one training, and --sweep makes several: give one of them")
+    if sweeps:
+        out = working_console(as_json)
+        swept = run_sweep(file, sweeps, profile, sets, force, until, device, debug, out)
+        if as_json:
+            runs = [outcome.to_json() for outcome in swept.outcomes]
+            print_json({"folder": swept.folder.as_posix(), "page": swept.page.as_posix(), "runs": runs})
+        if swept.failed:
+            raise SystemExit(1)
+        return
     result = run_pipeline(file, profile, sets, force, until, continue_, device, debug, working_console(as_json))
     if as_json:
         stages = {name: path.as_posix() for name, path in result.stages.items()}

@@ -5,9 +5,10 @@ from __future__ import annotations
 import gc
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from os import PathLike
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from translate.console import console as make_console
 from translate.contracts import Console
@@ -23,10 +24,15 @@ from translate.pipeline.plan_cache import PlanCache
 from translate.pipeline.planner import Planned, Planner
 from translate.pipeline.runner import Result, Runner
 from translate.pipeline.schema import Pipeline
+from translate.pipeline.sweeping.axes import Child, axes_of, children
 from translate.plugins import Registry, switches
 from translate.storage.lock import Lock
 
-__all__ = ["check", "plan", "run"]
+if TYPE_CHECKING:
+    from translate.pipeline.sweeping.sweep import SweepResult
+    from translate.tracking.sweep import Member
+
+__all__ = ["check", "plan", "run", "sweep"]
 
 File = str | PathLike[str] | Mapping[str, Any]
 """A pipeline: the path of a file, or a mapping that holds the same, `{"version": 1, "name": ..., "stages": ...}`."""
@@ -106,15 +112,81 @@ def run(
     cuda, cuda:N or mps. Errors: ConfigError before anything ran; StageError naming stage and cause; SystemExit(75) on
     SIGTERM.
     """
-    registry = registry or Registry()
-    planner, checked = _planner(schema.load(_source(file), profile, set), registry)
-    names = planner.select(until)
-    forced = {member for name in force for member in planner.members(name, "--force", names)}
-    if continue_:
-        continue_ = planner.member(continue_, "--continue", names)
+    pipeline = schema.load(_source(file), profile, set)
+    options = _Options(frozenset(force), until, continue_, device, debug)
+    return _run(pipeline, options, console or make_console(), registry or Registry())
+
+
+def sweep(
+    file: File,
+    sweep: Sequence[str],
+    profile: str | None = None,
+    set: Sequence[str] = (),
+    force: Iterable[str] = (),
+    until: str | None = None,
+    device: str = "auto",
+    debug: bool = False,
+    console: Console | None = None,
+    registry: Registry | None = None,
+) -> SweepResult:
+    """Runs a pipeline once for each combination of values, and compares the scores in `runs/<pipeline>/sweep.md`.
+
+    `sweep` holds texts such as `train.with.optimizer.lr=1e-4,2e-4` and `seed=1,2,3`: a path as for `set`, or one that
+    begins with the name of a stage. Everything else is as in `run`. All runs are checked before the first one starts;
+    an error in one of them is told, and does not stop the others (`SweepResult.failed`). Errors: ConfigError before
+    anything ran; SystemExit(75) on SIGTERM.
+    """
+    # late: records need numpy, and `plan` does not
+    from translate.pipeline.sweeping.sweep import Sweep
+    from translate.tracking.sweep import SweepRecord
+
+    registry, out, document = registry or Registry(), console or make_console(), read(_source(file))
+    base = schema.load(document, profile, set)
+    axes = axes_of(sweep, [*base.unfolded, *(name for name, _ in base.stages())])
+    runs = children(axes)
+    issues: dict[str, Issue] = {}
+    for child in runs:
+        try:
+            planner, _ = _planner(schema.load(document, profile, [*set, *child.sets]), registry)
+            planner.select(until)
+        except PipelineError as error:
+            issues |= {str(issue): issue for issue in error.issues}
+    if issues:
+        raise PipelineError(list(issues.values()))
+    options = _Options(frozenset(force), until, None, device, debug)
+
+    def run_one(child: Child, member: Member) -> Result:
+        pipeline = schema.load(document, profile, [*set, *child.sets])
+        return _run(pipeline, options, out, registry, member)
+
+    folder = RUNS / base.title
+    record = SweepRecord(base.tracking, base.title, folder, [child.name for child in runs], out)
+    return Sweep(folder, axes, runs, record, out).run(run_one)
+
+
+@dataclass(frozen=True)
+class _Options:
+    """How a pipeline is run; see `run`."""
+
+    force: frozenset[str]
+    until: str | None
+    continue_: str | None
+    device: str
+    debug: bool
+
+
+def _run(
+    pipeline: Pipeline, options: _Options, console: Console, registry: Registry, member: Member | None = None
+) -> Result:
+    """Runs a pipeline, by itself or as a `member` of a sweep. Errors: as `run`."""
+    planner, checked = _planner(pipeline, registry)
+    names = planner.select(options.until)
+    forced = frozenset(each for name in options.force for each in planner.members(name, "--force", names))
+    continued = options.continue_
+    if continued:
+        continued = planner.member(continued, "--continue", names)
     with Lock(planner.folder / ".lock"):
-        out = console or make_console()
-        runner = Runner(planner, checked, registry, out, frozenset(forced), continue_, device, debug)
+        runner = Runner(planner, checked, registry, console, forced, continued, options.device, options.debug, member)
         return runner.run(names)
 
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from translate.contracts import Artifact, Console, StageContext
 from translate.errors import ContractError, PluginError, StageError, Stopped, TranslateError
@@ -28,6 +28,9 @@ from translate.storage import manifest
 from translate.storage.atomic import replace_dir
 from translate.storage.filesystem import shortcomings
 from translate.storage.pointer import follow, point
+
+if TYPE_CHECKING:
+    from translate.tracking.sweep import Member
 
 _SHOWN = {"images": "images", "scores": "scores.md"}
 """The file that is worth opening first in the folder of a stage, by the kind of its artifact."""
@@ -60,6 +63,8 @@ class Runner:
     """The stage that continues from earlier work although its options changed (`--continue`)."""
     device: str = "auto"
     debug: bool = False
+    member: Member | None = None
+    """Its place in the sweep of which it is a run."""
     ran: list[str] = field(default_factory=list)
     unsent: int = 0
     """Records that did not reach the tracking store."""
@@ -85,7 +90,7 @@ class Runner:
         folder, title = self.planner.folder, self.planner.pipeline.title
         emit = self._emit
         status: Status = "failed"
-        tracking = SafeTracking(self.planner, self.registry, pending, self.console)
+        tracking = SafeTracking(self.planner, self.registry, pending, self.console, self.member)
         try:
             with stopping():
                 for note in shortcomings(folder):

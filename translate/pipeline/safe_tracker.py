@@ -16,6 +16,8 @@ from translate.plugins import Registry
 if TYPE_CHECKING:
     import numpy as np
 
+    from translate.tracking.sweep import Member
+
 _METHODS = tuple(name for name in vars(Tracker) if not name.startswith("_"))
 """The methods that a plugin's tracker must have."""
 
@@ -23,8 +25,15 @@ _METHODS = tuple(name for name in vars(Tracker) if not name.startswith("_"))
 class SafeTracking:
     """The trackers of one run. Errors of a tracker become warnings: results matter more than records."""
 
-    def __init__(self, planner: Planner, registry: Registry, stages: Sequence[str], console: Console) -> None:
-        self._console = console
+    def __init__(
+        self,
+        planner: Planner,
+        registry: Registry,
+        stages: Sequence[str],
+        console: Console,
+        member: Member | None = None,
+    ) -> None:
+        self._console, self._member = console, member
         self._own: Tracker | None = None
         self._who = ""
         self._tracking: Any = None
@@ -69,6 +78,7 @@ class SafeTracking:
                 stages=stages,
                 versions={name: plugin.version for name, plugin in registry.loaded().items()},
                 console=self._console,
+                member=self._member,
             )
 
     def _guard(self, name: str, call: Callable[..., Any]) -> Callable[..., Any]:

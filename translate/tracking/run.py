@@ -22,6 +22,7 @@ from translate.tracking.redact import flatten, masked
 from translate.tracking.reports.report import write_report
 from translate.tracking.shipper import Shipper
 from translate.tracking.store_uri import requested
+from translate.tracking.sweep import Member
 from translate.tracking.system import Sampler
 from translate.version import __version__
 
@@ -39,6 +40,7 @@ def open_tracking(
     stages: Sequence[str],
     versions: Mapping[str, str],
     console: Console,
+    member: Member | None = None,
 ) -> Tracking:
     """Tracks a run of a pipeline (`name` or `name@profile`) whose outputs lie in `folder`.
 
@@ -46,9 +48,9 @@ def open_tracking(
     opens a new run, and so does a stage that was already tracked to its end (a forced one). `resolved` is the pipeline
     file after profile and `--set`; `stages` are those that will run, `versions` those of plugins by name. With mode
     `none` the journal and the report are still written. Nothing is opened before the first `stage(...)`, so that a run
-    with nothing to do leaves no trace.
+    with nothing to do leaves no trace. `member` says that the run is one of a sweep.
     """
-    return Tracking(mode, pipeline, folder, recipe, resolved, tuple(stages), dict(versions), console)
+    return Tracking(mode, pipeline, folder, recipe, resolved, tuple(stages), dict(versions), console, member)
 
 
 @dataclass
@@ -63,6 +65,7 @@ class Tracking:
     stages: tuple[str, ...]
     versions: dict[str, str]
     console: Console
+    member: Member | None = None
 
     def __post_init__(self) -> None:
         self.folder = self.folder.absolute()
@@ -126,19 +129,29 @@ class Tracking:
         if self._journal is not None:
             self._end("done")
         self._run = run
-        self._runs.update(run, mode=self.mode, pipeline=self.pipeline, requested=requested())
+        self._runs.update(run, mode=self.mode, pipeline=self.pipeline, **self._asked())
         self._journal = Journal(self.folder / str(run["journal"]))
         self._start()
         if self.mode == "mlflow":
             self._sampler = Sampler(self._journal)
             self._shipper = Shipper(self._runs, run, self.console)
 
+    def _asked(self) -> dict[str, Any]:
+        """The place of the run in the store: as MLflow's variables ask for; below the sweep whose member it is."""
+        asked = requested()
+        if self.member is None:
+            return {"requested": asked}
+        # a name and an id belong to the sweep: its runs cannot all have them
+        experiment = {key: value for key, value in asked.items() if key == "experiment"}
+        return {"requested": {**experiment, "name": self.member.name}, "sweep_of": self.member.sweep}
+
     def _start(self) -> None:
         _, journal = self._opened()
         document = masked(yaml.safe_load(self.resolved) or {})
         write_text(journal.folder / "pipeline.yaml", yaml.safe_dump(document, sort_keys=False, allow_unicode=True))
         journal.append("start", pipeline=self.pipeline, stages=self.stages)
-        journal.append("params", v=flatten(compared(document)))
+        swept = masked(dict(self.member.values)) if self.member else {}
+        journal.append("params", v={**flatten(compared(document)), **flatten(swept)})
         journal.append("tags", v=_tags(self.pipeline, self.recipe, self.versions))
         journal.append("file", path=_portable(journal.folder / "pipeline.yaml", self.folder), folder="")
 

@@ -40,7 +40,7 @@ def ship(runs: Runs, run: dict[str, Any], store: Store, console: Console) -> Ite
     for events, offset in _batches(runs.journal(run), int(run["offset"])):
         waiting = run.get("files_offset")
         try:
-            store.send(events, files=waiting is None)
+            store.send([_with_run_id(runs, event) for event in events], files=waiting is None)
         except FilesError as error:
             console.warn(f"tracking: files cannot be stored: {error}; curves go on, and files are sent later")
             waiting = run["offset"]
@@ -108,12 +108,24 @@ def connect(runs: Runs, run: dict[str, Any], uri: str, console: Console) -> Stor
     """The store, with the run opened in it: the same one where the store still has it, otherwise a new one."""
     earlier = run.get("run_id")
     pipeline = str(run["pipeline"]).partition("@")[0]
-    store = Store(uri, pipeline, runs.folder, str(run["recipe"]), console, run.get("requested") or {})
+    parent = _run_id(runs, run.get("sweep_of"))
+    asked = {**(run.get("requested") or {}), **({"parent": parent} if parent else {})}
+    store = Store(uri, pipeline, runs.folder, str(run["recipe"]), console, asked)
     store.open(earlier, next((event["t"] for event, _ in read(runs.journal(run))), 0))
     if store.run_id != earlier:
         opened = {"store": redact(uri), "experiment_id": store.experiment_id, "run_id": store.run_id}
         runs.update(run, **opened, offset=0, files_offset=None)
     return store
+
+
+def _with_run_id(runs: Runs, event: Event) -> Event:
+    """The event that names a member of a sweep with its id in the store; any other event as it is."""
+    return {**event, "run_id": _run_id(runs, event["journal"])} if event["e"] == "child" else event
+
+
+def _run_id(runs: Runs, journal: str | None) -> str:
+    """The id in the store of the run with this journal; empty for one that was never there."""
+    return next((str(run.get("run_id") or "") for run in runs if run["journal"] == journal), "")
 
 
 def _batches(path: Path, offset: int) -> Iterator[tuple[list[Event], int]]:

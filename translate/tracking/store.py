@@ -40,6 +40,7 @@ BATCH = 1000
 """Metric values per request, the most that the tracking API takes."""
 _KEY = re.compile(r"[^\w\-./ ]")
 _PARAMS = 100
+_PARENT = "mlflow.parentRunId"
 
 
 def prepare_store(uri: str, console: Console) -> None:
@@ -158,11 +159,11 @@ class Store:
 
     def _own_run(self, run_id: str | None, started: int) -> Any:
         experiment = self._experiment()
-        run = self._find(run_id) if run_id else None
-        if run is not None:
+        if run_id and (run := self._find(run_id)) is not None:
             return run
         name = legible(self._requested.get("name") or f"{self._folder.name} {self._recipe[:8]}")
-        return self._client.create_run(experiment, started, run_name=name)
+        parent = {_PARENT: self._requested["parent"]} if "parent" in self._requested else {}
+        return self._client.create_run(experiment, started, parent, run_name=name)
 
     def _experiment(self) -> str:
         """The id of the experiment, which is made if it is missing. Several runs may want to make it at once."""
@@ -198,6 +199,10 @@ class Store:
 
     def _send_stage(self, events: list[Event]) -> None:
         self._client.set_tag(self.run_id, "stage", events[0]["name"])
+
+    def _send_child(self, events: list[Event]) -> None:
+        if events[0]["run_id"]:
+            self._client.set_tag(events[0]["run_id"], _PARENT, self.run_id)
 
     def _send_end(self, events: list[Event]) -> None:
         self._client.set_terminated(self.run_id, FINAL[events[0]["status"]], events[0]["t"])

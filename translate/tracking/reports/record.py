@@ -41,15 +41,17 @@ class Record:
 
 def gather(folder: Path) -> Record:
     """Reads the journals below a pipeline's folder. Errors: ConfigError where nothing was tracked."""
-    runs = Runs(folder)
-    newest = runs.latest()
+    # the record of a sweep has no stages: those are in the records of its members
+    tracked = Runs(folder)
+    runs = [run for run in tracked if not run.get("sweep")]
+    newest = runs[-1] if runs else None
     if newest is None:
         raise ConfigError(f"{folder}: nothing was tracked here; `translate run` writes its records there")
     stages: dict[str, StageRecord] = {}
     events: list[Event] = []
     # The runs of the newest recipe come last (the sort is stable), so that their stages replace those of other recipes.
     for run in sorted(runs, key=lambda run: run["recipe"] == newest["recipe"]):
-        events = [event for event, _ in read(runs.journal(run))]
+        events = [event for event, _ in read(tracked.journal(run))]
         stages |= _stages(folder, events)
     ends = [event["status"] for event in events[-3:] if event["e"] == "end"]
     return Record(
@@ -58,7 +60,7 @@ def gather(folder: Path) -> Record:
         recipe=str(newest["recipe"]),
         status=ends[-1] if ends else "running",
         ended=max((event["t"] for event in events if event["e"] != "file"), default=0),
-        settings=runs.journal(newest).with_name("pipeline.yaml"),
+        settings=tracked.journal(newest).with_name("pipeline.yaml"),
         stages=stages,
     )
 
