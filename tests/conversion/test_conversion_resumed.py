@@ -114,6 +114,7 @@ def test_batches_are_the_same_wherever_a_conversion_was_stopped(photos, tmp_path
 
         translator.translate_images = spy
         translator.batch_size = lambda direction, size: 4
+        translator.joins = lambda direction: True
         return translator
 
     convert(photos, tmp_path / "whole", watch(make()), console=told)

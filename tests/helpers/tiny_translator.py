@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from translate.console import PlainConsole
 from translate.contracts import Config, DataSpec, Direction, Method, Step, TestTime, Update
 from translate.errors import ConfigError
+from translate.inference.program import Program
 from translate.inference.translator import Translator
 
 
@@ -134,3 +135,9 @@ def lively() -> Callable[..., nn.Module]:
         return net
 
     return build
+
+
+@pytest.fixture
+def batches_in_fp32(monkeypatch):
+    """Lets images in float32 share batches on a CPU, too, as they do on other devices."""
+    monkeypatch.setattr(Program, "joins", lambda program, route: True)

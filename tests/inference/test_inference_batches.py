@@ -10,6 +10,7 @@ from translate_srgan.networks import SRResNet
 from translate.contracts import DataSpec, Direction, TestTime
 from translate.errors import ConfigError
 from translate.imaging.io import Image
+from translate.inference.fast.image_by_image import image_by_image
 from translate.inference.program import Program
 from translate.inference.translator import Translator
 from translate.models.single_network import SingleNetwork, SingleNetworkConfig
@@ -52,7 +53,7 @@ NETWORKS = {
 @pytest.mark.parametrize("name", NETWORKS)
 def test_images_of_a_batch_come_out_as_alone(lively, name):
     kind, options, norm, scale = NETWORKS[name]
-    model = translator(lively(kind, **options), scale, norm)
+    model = translator(lively(kind, **options), scale, norm, precision="bf16")
     sizes = {16: SIZES, 4: [(63, 48), (64, 45), (61, 46), (64, 48)], 1: [(33, 21)] * 4}[model.nets["net"].multiple]
     images = [
         picture(*sizes[0]),
@@ -69,7 +70,7 @@ def test_images_of_a_batch_come_out_as_alone(lively, name):
         wanted = model.translate_image(image)
         assert wanted.pixels.shape[:2] == tuple(scale * n for n in image.pixels.shape[:2])
         assert wanted.pixels.std() > 2
-        same(found, wanted)
+        same(found, wanted, 0)
 
 
 def test_labels_inputs_of_other_sizes_and_what_composes(make, tiny):
@@ -114,6 +115,7 @@ def test_where_dropout_stays_on_each_draws_by_its_values(make):
     assert all(np.array_equal(output.pixels, image.pixels) for output, image in zip(plain, images, strict=True))
 
 
+@pytest.mark.usefixtures("batches_in_fp32")
 def test_images_of_other_padded_sizes_share_no_batch(make):
     model = make()
     assert model.padded_key(None, (17, 20), 3) == model.padded_key("a_to_b", (20, 18), 3) == (20, 20, 3)
@@ -124,6 +126,7 @@ def test_images_of_other_padded_sizes_share_no_batch(make):
     assert model.translate_images([]) == []
 
 
+@pytest.mark.usefixtures("batches_in_fp32")
 def test_a_batch_that_does_not_fit_is_halved_then_goes_in_strips_and_that_is_remembered(monkeypatch, lively):
     model = translator(lively(ResNet, filters=4, blocks=1))
     images = [picture(32, 32) for _ in range(5)]
@@ -140,6 +143,7 @@ def test_a_batch_that_does_not_fit_is_halved_then_goes_in_strips_and_that_is_rem
         assert tried == [5, 2, 1]
 
 
+@pytest.mark.usefixtures("batches_in_fp32")
 def test_only_as_much_is_halved_as_has_to_be(monkeypatch, lively):
     model, tried = translator(lively(ResNet, filters=4, blocks=1)), []
     together = Program.outputs
@@ -162,6 +166,29 @@ def test_only_as_much_is_halved_as_has_to_be(monkeypatch, lively):
 # ---------------------------------------------------------------------------------------------------- how many at once
 
 
+def test_float32_on_a_cpu_goes_image_by_image_since_its_kernels_are_others_for_a_batch(make):
+    assert make().batch_size(None, (16, 16)) == 1 < make(precision="bf16").batch_size(None, (16, 16))
+
+
+@pytest.mark.parametrize("threads", [1, 2, 3])
+@pytest.mark.parametrize("kernel", [3, 4])
+def test_transposed_convolutions_give_the_bits_of_each_image(rng, threads, kernel):
+    before = torch.get_num_threads()
+    torch.set_num_threads(threads)
+    try:
+        for channels, size in ((8, (32, 32)), (16, (8, 8)), (64, (16, 12)), (64, (2, 2))):
+            layer = nn.ConvTranspose2d(channels, 16, kernel, 2, 1).to(torch.bfloat16, memory_format=torch.channels_last)
+            images = torch.randn(9, channels, *size, generator=rng).to(torch.bfloat16)
+            images = images.contiguous(memory_format=torch.channels_last)
+            for count in (2, 3, 4, 8, 9):
+                outputs = image_by_image(layer)(images[:count])
+                for number in range(count):
+                    assert torch.equal(outputs[number : number + 1], layer(images[number : number + 1]))
+    finally:
+        torch.set_num_threads(before)
+
+
+@pytest.mark.usefixtures("batches_in_fp32")
 def test_batches_are_for_networks_that_wait_for_their_weights(lively):
     unet = translator(UNet(UNet.Config(dropout=False, filters=32), in_channels=3, out_channels=3))
     resnet = translator(ResNet(ResNet.Config(filters=32, blocks=3), in_channels=3, out_channels=3))
@@ -173,12 +200,14 @@ def test_batches_are_for_networks_that_wait_for_their_weights(lively):
     assert again.batch_size(None, (256, 256)) == 8
 
 
+@pytest.mark.usefixtures("batches_in_fp32")
 def test_networks_that_mix_the_images_of_a_batch_go_one_by_one(make):
     mixing = nn.BatchNorm2d(3, track_running_stats=False)
     assert make(nets={"gen": nn.Sequential(nn.Conv2d(3, 3, 1), mixing)}).batch_size(None, (16, 16)) == 1
     assert make(nets={"gen": nn.Sequential(nn.Conv2d(3, 3, 1))}).batch_size(None, (16, 16)) > 1
 
 
+@pytest.mark.usefixtures("batches_in_fp32")
 def test_a_list_takes_batches_and_keeps_its_order(lively, monkeypatch):
     model = translator(lively(ResNet, filters=4, blocks=1))
     monkeypatch.setattr(model.streamer, "batch_size", lambda route, pixels: 2)

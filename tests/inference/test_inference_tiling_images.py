@@ -141,6 +141,7 @@ def test_tensors_of_more_values_than_kernels_count_are_not_made_whole(monkeypatc
     assert not model.streamer.fits(model.route(), 1 << 26)
 
 
+@pytest.mark.usefixtures("batches_in_fp32")
 def test_out_of_memory_halves_the_batch_then_takes_strips_and_remembers(monkeypatch, rng, lively):
     model, images = translator(lively(ResNet, filters=4, blocks=1)), torch.rand(4, 3, 32, 32, generator=rng)
     expected, tried = model.translate_tensor(images, tile="off"), []

@@ -36,7 +36,8 @@ def test_what_they_are_not_made_for_is_left_to_torch(rng):
     assert fast_conv2d(wide, torch.ones(1, 16, 3, 3), None, (1, 0)).shape == (1, 1, 1, ROOM // 16)
 
 
-def test_the_fast_copy_shares_its_weights_and_leaves_the_original_alone(lively):
+def test_the_fast_copy_shares_its_weights_and_leaves_the_original_alone(lively, monkeypatch):
+    monkeypatch.setattr(torch.backends.cpu, "get_cpu_capability", lambda: "AVX2")
     net = prepare_for_inference(lively(ResNet, filters=8, blocks=2), TestTime())
     made = optimized({"net": net}, CPU, "fp32")["net"]
     kinds = {name: type(layer) for name, layer in made.named_modules() if isinstance(layer, nn.Conv2d)}
@@ -48,6 +49,12 @@ def test_the_fast_copy_shares_its_weights_and_leaves_the_original_alone(lively):
     x = torch.rand(1, 3, 44, 36) * 2 - 1
     with torch.inference_mode():
         assert (made(x) - net(x)).abs().max() < 2e-3
+
+
+def test_direct_kernels_are_taken_where_they_are_twice_as_wide(lively, monkeypatch):
+    monkeypatch.setattr(torch.backends.cpu, "get_cpu_capability", lambda: "AVX512")
+    changed = optimized({"net": prepare_for_inference(lively(ResNet, filters=16, blocks=1), TestTime())}, CPU, "fp32")
+    assert not any(isinstance(layer, FastConv2d) for layer in changed["net"].modules())
 
 
 @pytest.mark.skipif(not NNPACK or platform.machine() != "x86_64", reason="needs NNPACK")

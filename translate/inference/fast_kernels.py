@@ -5,8 +5,8 @@ In bf16 and fp16 the weights of convolutions are kept in that type, where autoca
 kernels of these types work. Norms keep float32, and their sums; on a CPU the convolutions that take or make images are
 as good as float32, too (`fast/low_layers.py`). Batch norms of running statistics become part of convolutions.
 
-In float32 on a CPU, convolutions of stride 1 go through NNPACK's Winograd and Fourier kernels, which multiply two to
-five times less than the direct ones. Their rounding differs by about 1e-5 of the largest value.
+In float32 on a CPU without AVX512, convolutions of stride 1 go through NNPACK's Winograd and Fourier kernels, which
+multiply two to five times less than the direct ones. Their rounding differs by about 1e-5 of the largest value.
 """
 
 from __future__ import annotations
@@ -22,7 +22,6 @@ from torch.nn import functional as F
 from torch.overrides import handle_torch_function, has_torch_function
 
 from translate.contracts import Nets
-from translate.inference.fast.image_by_image import image_by_image
 from translate.inference.fast.image_dropout import image_dropout
 from translate.inference.fast.low_layers import low_layer, low_or_exact
 from translate.inference.fast.norms import fast_norm, folded
@@ -40,7 +39,7 @@ _WITH_WEIGHTS = (nn.Conv2d, nn.ConvTranspose2d, nn.Linear)
 def optimized(nets: Mapping[str, nn.Module], device: torch.device, precision: str) -> Nets:
     """The networks for use under this precision (and, below `fp32`, under autocast): see above."""
     cpu = device.type == "cpu"
-    nnpack = cpu and torch.backends.nnpack.is_available()  # type: ignore[no-untyped-call]
+    nnpack = cpu and _nnpack_pays()
     if nnpack and precision == "fp32":
         torch.set_num_threads(torch.get_num_threads())  # tells NNPACK's threads, too, which else are one for each core
 
@@ -49,8 +48,6 @@ def optimized(nets: Mapping[str, nn.Module], device: torch.device, precision: st
             return image_dropout(layer)
         if cpu and type(layer) is nn.InstanceNorm2d:
             return fast_norm(layer, low=precision in LOW, exact=sums)
-        if precision not in LOW and cpu and type(layer) is nn.ConvTranspose2d:
-            return image_by_image(layer)
         if precision not in LOW:
             return _fast(layer) if nnpack and type(layer) is nn.Conv2d else layer
         if cpu and type(layer) in (nn.Conv2d, nn.ConvTranspose2d):
@@ -58,6 +55,12 @@ def optimized(nets: Mapping[str, nn.Module], device: torch.device, precision: st
         return low_layer(layer, LOW[precision]) if type(layer) in _WITH_WEIGHTS else layer
 
     return Nets({name: _changed(net, partial(change, sums=_sums(net))) for name, net in nets.items()})
+
+
+def _nnpack_pays() -> bool:
+    """NNPACK's kernels use AVX2. Direct ones of twice the width are as fast on one core, and faster on several."""
+    wider = torch.backends.cpu.get_cpu_capability() == "AVX512"
+    return not wider and torch.backends.nnpack.is_available()  # type: ignore[no-untyped-call]
 
 
 def _sums(net: nn.Module) -> bool:

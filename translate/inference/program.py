@@ -122,6 +122,9 @@ class Program:
         alone. Where the direction draws noise they do not; dropout draws for each image by itself."""
         if route.draws or self._draws_otherwise:
             return False
+        # The float32 kernels of a CPU are others for a batch, down to the last bits, and gain little by it.
+        if self.optimize and self.device.type == "cpu" and self.precision == "fp32":
+            return False
         own = all(type(layer) is nn.Dropout for layer in self._dropouts() if layer.p > 0)
         return not self.drops or (self.optimize and own)
 

@@ -64,6 +64,7 @@ class Translator(Described):
     ) -> None:
         self.program, self.streamer, self.provider, self.info = program, streamer, provider, info
         self._pictures = Pictures(program, streamer)
+        self._in_precision: dict[str, Translator] = {}
 
     def _with(self, program: Program) -> Translator:
         """A translator of another program with everything else of this one."""
@@ -74,7 +75,11 @@ class Translator(Described):
 
     def with_precision(self, precision: str) -> Translator:
         """A translator with the same weights that computes in `fp32`, `bf16` or `fp16`."""
-        return self if precision == self.precision else self._with(self.program.with_precision(precision))
+        if precision == self.precision:
+            return self
+        if precision not in self._in_precision:  # kept, since weights in another type are a copy of them all
+            self._in_precision[precision] = self._with(self.program.with_precision(precision))
+        return self._in_precision[precision]
 
     def without_dropout(self) -> Translator:
         """A translator with the same weights and no dropout."""
@@ -214,7 +219,7 @@ class Translator(Described):
         *,
         tile: Tile | None = None,
     ) -> list[Image]:
-        """Images of one `padded_key` in one batch, each to what `translate_image` makes of it, up to rounding.
+        """Images of one `padded_key` in one batch, each to what `translate_image` makes of it (GPUs: up to rounding).
 
         Each keeps its own size, bit depth, alpha and profile. `others`: the further inputs of each. Where an image
         has many answers, they go one by one. A batch that does not fit into the memory is halved, down to single

@@ -9,11 +9,14 @@ import torch
 from torch import Tensor, nn
 from torch.overrides import has_torch_function
 
+ALIKE = 2
+"""Threads up to which a CPU's kernels add in the same order for each image, where every thread has whole images."""
+
 
 def image_by_image(layer: nn.ConvTranspose2d) -> nn.ConvTranspose2d:
-    """The layer, of the same tensors, applied to one image after another.
+    """The layer, of the same tensors, applied to several images at once only where each comes out as alone.
 
-    With several threads the kernels of a CPU share out a batch otherwise than an image, and add in another order.
+    With several threads the kernels of a CPU may share out a batch otherwise than an image, and add in another order.
     """
     alone = copy.copy(layer)
     alone.__class__ = _Alone
@@ -24,7 +27,12 @@ class _Alone(nn.ConvTranspose2d):
     def forward(self, input: Tensor, output_size: Any = None) -> Tensor:
         if len(input) == 1 or input.is_meta or has_torch_function((input,)):  # recordings see one call
             return super().forward(input, output_size)
-        outputs = []
-        for image in torch.split(input, 1):
-            outputs.append(super().forward(image, output_size))
-        return torch.cat(outputs)
+        outputs = [super(_Alone, self).forward(part, output_size) for part in torch.split(input, parts(input))]
+        return outputs[0] if len(outputs) == 1 else torch.cat(outputs)
+
+
+def parts(batch: Tensor) -> list[int]:
+    """The numbers of images of a batch that go at once: as many as share themselves out evenly, then one by one."""
+    threads = torch.get_num_threads()
+    even = len(batch) // threads * threads if threads <= ALIKE else 0
+    return [*[even] * (even > 0), *[1] * (len(batch) - even)]

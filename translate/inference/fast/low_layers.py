@@ -43,13 +43,16 @@ class ExactConvolution(nn.Module):
 
     def __init__(self, layer: nn.Conv2d | nn.ConvTranspose2d) -> None:
         super().__init__()
-        exact = copy.deepcopy(layer).requires_grad_(False).to(memory_format=LAST)  # type: ignore[call-overload]
-        self.layer = image_by_image(exact) if isinstance(exact, nn.ConvTranspose2d) else exact
+        self.layer = copy.deepcopy(layer).requires_grad_(False).to(memory_format=LAST)  # type: ignore[call-overload]
 
     def forward(self, x: Tensor) -> Tensor:
         with torch.autocast(x.device.type, enabled=False):
-            y: Tensor = self.layer(x.float())
-        return y
+            if x.is_meta:  # where calls are listed, one stands for all images
+                y: Tensor = self.layer(x.float())
+                return y
+            # The kernels of float32 are others for a batch, down to the last bits.
+            outputs = [self.layer(image) for image in torch.split(x.float(), 1)]
+        return outputs[0] if len(outputs) == 1 else torch.cat(outputs)
 
 
 class SplitConvolution(nn.Module):
