@@ -278,3 +278,35 @@ def test_declared_views_are_those_published(registry: Registry, name: str) -> No
                 assert update.player != "D" or not fake.requires_grad
     assert published == {player: set(names) for player, names in cls.views.items()}
     assert set(published) == set(cls.players)
+
+
+class Slope(Method[NoOptions]):
+    """A game whose own loss pulls the only weight by 1."""
+
+    name, data = "slope", "unpaired"
+    players = {"G": ("net",)}
+    losses = {"pull": 1.0}
+    directions = {}
+
+    def networks(self, build: Any) -> dict[str, nn.Module]:
+        return {"net": nn.Linear(1, 1, bias=False)}
+
+    def step(self, nets: Any, batch: Any, step: Any) -> Iterator[Update]:
+        yield Update("G", {"pull": nets.net.weight.sum()}, {"output": nets.net.weight, "target": batch["a"]})
+
+    def translate(self, nets: Any, inputs: Any, direction: Any, draw: Any) -> Tensor:
+        raise NotImplementedError
+
+
+def test_a_lazy_term_counts_at_every_kth_update_k_times_as_much(make_engine: Any, registry: Registry) -> None:
+    engine = make_engine(Slope, optimizer={"uses": "sgd", "lr": 1.0})
+    entry = ExtraLoss(uses="l1", weight=5.0, every=3, player="G", on=BOTH)
+    engine.extra = bind([entry], registry, "cpu")
+    weight, moves = engine.nets["net"].weight, []
+    batch = {"a": torch.full((1, 1), -1000.0), "b": torch.zeros(1)}  # the slope of |w + 1000| is 1
+    for _ in range(7):
+        before = weight.item()
+        engine.step([batch], 0)
+        moves.append(round(before - weight.item(), 3))
+    assert moves == [1 + 3 * 5.0, 1, 1, 1 + 3 * 5.0, 1, 1, 1 + 3 * 5.0]
+    assert engine.read_meters()["l1"] > 900, "its curve has the values of the updates in which it was computed"

@@ -173,6 +173,9 @@ class ExtraLoss(Config):
     """Options of the loss term."""
     weight: Annotated[float, Field(allow_inf_nan=False)] = 1.0
     """Factor of the term in the player's loss."""
+    every: PositiveInt = 1
+    """Updates of the player from one computation of the term to the next; it then counts so many times as much (lazy
+    regularisation, Karras et al. 2020: 16 for a gradient penalty)."""
     player: str
     """Player whose loss it is added to, such as `G`."""
     on: dict[str, str]

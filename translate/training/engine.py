@@ -194,10 +194,11 @@ class Engine:
                 raise ContractError(f"{self.title}: loss {name!r} {fault}; a loss is a scalar tensor")
             total = self._add(total, name, self.method.weights[name], value)
         for bound in self.extra:
-            if bound.player == player.name and bound.published(update.views):
-                # extra terms get float32 views, and compute in float32 whatever the precision of the networks
-                with torch.autocast(self.device.type, enabled=False):
-                    total = self._add(total, bound.name, bound.weight, bound(update.views))
+            if bound.player != player.name or not bound.published(update.views) or player.done % bound.every:
+                continue
+            # extra terms get float32 views, and compute in float32 whatever the precision of the networks
+            with torch.autocast(self.device.type, enabled=False):
+                total = self._add(total, bound.name, bound.every * bound.weight, bound(update.views))
         if total is None or not total.requires_grad:
             raise self._idle(player)
         return total

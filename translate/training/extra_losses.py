@@ -48,12 +48,12 @@ def binding_problems(
 
 
 class BoundLoss:
-    """A frozen loss term and the views that it reads. `name` is its curve."""
+    """A frozen loss term and the views that it reads. `name` is its curve; it is due at each `every`-th update."""
 
     def __init__(self, entry: ExtraLoss, term: LossTerm[Any], name: str) -> None:
         self.name = name
         self.player = entry.player
-        self.weight = entry.weight
+        self.weight, self.every = entry.weight, entry.every
         self.on = dict(entry.on)
         self.term = term
         self.asked = self.met = False
