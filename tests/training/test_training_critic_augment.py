@@ -20,10 +20,11 @@ from translate.plugins import Registry
 from translate.stages.train import TrainStage
 from translate.testing.harness import MethodHarness
 from translate.training import checkpoint
-from translate.training.config import CriticAugmentConfig, TrainConfig
+from translate.training.config import CriticAugmentConfig, ExtraLoss, TrainConfig
 from translate.training.critics.augment import CriticAugment, pictures
 from translate.training.critics.players import critic_players
 from translate.training.critics.policy import NUMBERS, POLICY, augment, colour, cutout, translation
+from translate.training.extra_losses import bind
 
 ALWAYS, NEVER = torch.tensor(1.0), torch.tensor(0.0)
 
@@ -172,6 +173,20 @@ def test_real_and_fake_images_are_changed_alike(make_engine: Any) -> None:
     assert not torch.equal(generated, real)
     engine.step([images], 0)
     assert not torch.equal(engine.nets["disc"].seen[4], real), "each step draws anew"
+
+
+def test_extra_losses_see_what_the_critic_sees(make_engine: Any, registry: Registry) -> None:
+    class Shown(Judged):
+        def step(self, nets: Any, batch: Any, step: Any) -> Iterator[Update]:
+            loss = self.objective.critic(nets.disc, batch["b"], batch["b"], step)
+            yield Update("D", {"critic": loss}, {"critic": nets.disc, "real": batch["b"]})
+
+    engine = make_engine(Shown, critic_augment={})
+    entry = ExtraLoss(uses="gradient-penalty", player="D", on={"critic": "critic", "images": "real"})
+    engine.extra = bind([entry], registry, "cpu")
+    engine.step([batch(0)], 0)
+    real, _, _, penalised = engine.nets["disc"].seen
+    assert torch.equal(real, penalised)
 
 
 def test_outside_of_steps_critics_see_images_as_they_are(make_engine: Any) -> None:

@@ -9,7 +9,7 @@ what `Method.step` returns for one batch.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import nullcontext
+from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
 import torch
@@ -137,7 +137,7 @@ class Engine:
         player = None
         finite = torch.ones((), dtype=torch.bool, device=self.device)
         for number, game in enumerate(games):
-            with self.critic_augment.turn(number) if self.critic_augment else nullcontext():
+            with self._turn(number):
                 update = self._next(game)
             names.add(update.player if update else None)
             if len(names) > 1:
@@ -149,11 +149,17 @@ class Engine:
                 # None, not zero: a parameter that no loss reaches keeps no gradient, and Adam leaves it alone
                 for param in player.params:
                     param.grad = None
-            total = self._total(player, update)
+            # extra losses call critics too, and these have to see what they see in the method
+            with self._turn(number):
+                total = self._total(player, update)
             finite &= total.detach().isfinite()
             # the mean over k batches; for one batch no division, which keeps its bits
             self._backward(player, total / len(games) if len(games) > 1 else total)
         return None if player is None else (player, finite)
+
+    def _turn(self, batch: int) -> AbstractContextManager[None]:
+        """While it is open critics see the images of this batch of the step as `critic_augment` changes them."""
+        return self.critic_augment.turn(batch) if self.critic_augment else nullcontext()
 
     def _update(self, player: Player, finite: Tensor, epoch: int) -> None:
         """Clips the gradient, sets the learning rate, and steps, unless a loss or the gradient is not finite."""
