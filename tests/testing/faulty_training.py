@@ -78,6 +78,12 @@ class SumOfPatches(Linear):
         return b.flatten(1).sum(1).mean() - a.flatten(1).sum(1).mean()
 
 
+@fault("boundary\\(\\) returns '0.5'; return the score at which the critic cannot tell, or None")
+class TextBoundary(Linear):
+    def boundary(self):
+        return "0.5"
+
+
 # -------------------------------------------------------------------------------------------------------- optimizers
 
 

@@ -98,6 +98,24 @@ def test_the_same_sweep_goes_on_in_the_same_parent(store: Any, record: Any, memb
     assert {runs[name].data.tags[PARENT] for name in NAMES} == {parent.info.run_id}
 
 
+@pytest.mark.parametrize("elsewhere", [True, False])
+def test_a_sweep_whose_members_a_plugin_records_leaves_no_empty_parent(
+    store: Any, member: Any, tmp_path: Path, said: Any, elsewhere: bool
+) -> None:
+    sweep = SweepRecord("mlflow", "maps", folder(tmp_path), NAMES, said, shared=True)
+    sweep.begin({"lr": "1"})
+    if not elsewhere:
+        with member(0, sweep) as tracking:
+            tracking.stage("train")
+    end(sweep, tmp_path)
+    if elsewhere:
+        assert store.get_experiment_by_name("maps") is None
+    else:
+        runs = runs_of(store)
+        (parent,) = (run for name, run in runs.items() if name not in NAMES)
+        assert runs[NAMES[0]].data.tags[PARENT] == parent.info.run_id
+
+
 def test_a_run_that_mlflow_s_variables_name_is_the_parent(
     store: Any, record: Any, member: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -160,7 +160,8 @@ def sweep(
         return _run(pipeline, options, out, registry, member)
 
     folder = RUNS / base.title
-    record = SweepRecord(base.tracking, base.title, folder, [child.name for child in runs], out)
+    shared = bool(registry.hook.translate_tracker.get_hookimpls())
+    record = SweepRecord(base.tracking, base.title, folder, [child.name for child in runs], out, shared=shared)
     return Sweep(folder, axes, runs, record, out).run(run_one)
 
 

@@ -83,6 +83,12 @@ class ObjectiveChecks(ComponentChecks):
                 elif not slope.isfinite().all():
                     yield f"the gradient of {player}() is not finite"
 
+    @check("has a boundary between real and fake scores, or none", "options")
+    def boundary(self) -> Iterator[str]:
+        value = self.cls(self.config()).boundary()
+        if value is not None and not (isinstance(value, int | float) and math.isfinite(value)):
+            yield f"boundary() returns {value!r}; return the score at which the critic cannot tell, or None"
+
     @check("counts a patch like an image", "scalars")
     def shapes(self) -> Iterator[str]:
         losses = self.cls(self.config())

@@ -31,13 +31,22 @@ class SweepRecord:
     """The record of one sweep of a pipeline (`name` or `name@profile`) whose outputs lie in `folder`.
 
     The same sweep, given again, goes on in the same record. Nothing is held open while its members run, since they
-    write the same list of tracked runs.
+    write the same list of tracked runs. `shared` says that a plugin has a tracker too, which may get the members: then
+    the record goes to the store only once it has some there.
     """
 
     def __init__(
-        self, mode: Literal["mlflow", "none"], pipeline: str, folder: Path, members: Sequence[str], console: Console
+        self,
+        mode: Literal["mlflow", "none"],
+        pipeline: str,
+        folder: Path,
+        members: Sequence[str],
+        console: Console,
+        *,
+        shared: bool = False,
     ) -> None:
         self.mode, self.pipeline, self.folder, self.console = mode, pipeline, folder.absolute(), console
+        self.shared = shared
         self.recipe = digest({"sweep": list(members)})
         self.members = list(members)
         self.journal = ""
@@ -56,7 +65,8 @@ class SweepRecord:
         journal.append("tags", v=tags)
         journal.close()
         # The parent has to be there before its children are, which take over its id.
-        self._ship(runs, run)
+        if not self.shared:
+            self._ship(runs, run)
 
     def end(self, status: str, columns: Sequence[str], rows: Sequence[Sequence[Any]], page: Path) -> None:
         """Closes the record with the table that compares the members."""
@@ -65,9 +75,9 @@ class SweepRecord:
         if run is None:
             return
         journal = Journal(self.folder / self.journal)
-        for other in runs:
-            if other.get("sweep_of") == self.journal:
-                journal.append("child", journal=other["journal"])
+        members = [other["journal"] for other in runs if other.get("sweep_of") == self.journal]
+        for member in members:
+            journal.append("child", journal=member)
         journal.append("table", name="sweep", columns=list(columns), rows=[list(row) for row in rows])
         path = page.absolute()
         inside = path.is_relative_to(self.folder)
@@ -75,7 +85,10 @@ class SweepRecord:
         journal.append("end", status=status)
         journal.flush()
         journal.close()
-        self._ship(runs, run)
+        if members or not self.shared:
+            self._ship(runs, run)
+        else:
+            runs.update(run, mode="none")
 
     def _ship(self, runs: Runs, run: dict[str, Any]) -> None:
         if self.mode == "mlflow":
