@@ -307,10 +307,7 @@ def _used(
     if route.main is None:
         keys = [str(sample * COUNT + place) for place in places]
         return program.sampled(route, inputs, keys, translator.method.spec.size)
-    # The translator takes images that draw one by one; the contract speaks of batches all the same.
-    if not route.further and not route.draws:
-        further: dict[str, Any] = {name: inputs[name] for name in route.others}
-        return {MAIN: translator.translate_tensor(inputs[route.main], route.name, sample=sample, **further)}
+    # The translator takes some images one by one; the contract speaks of batches all the same.
     rows = [{name: values[n : n + 1] for name, values in inputs.items()} for n in range(len(inputs[route.main]))]
     batches = [[row] for row in rows] if program.drops else [rows]  # dropout is seeded for one image at a time
     images = [image for batch in batches for image in program.outputs(route, batch, sample)]
