@@ -54,7 +54,7 @@ class SRGAN(SuperResolution[SRGANConfig]):
 
     def step(self, nets: Nets, batch: Mapping[str, Tensor], step: Step) -> Iterator[Update]:
         real, objective = batch["image"], self.config.objective
-        low = self.reduced(real, step)
+        low = self.low(batch, step)
         fake = nets.G(low)
         views = {"critic": nets.D, "real": real, "fake": fake.detach()}
         yield Update("D", {"critic": objective.critic(nets.D, real, fake.detach(), step)}, views)

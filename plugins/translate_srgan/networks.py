@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Annotated, ClassVar, Literal
 
 import torch
-from pydantic import Field
+from pydantic import Field, model_validator
 from torch import Tensor, nn
 from torch.nn import functional as F
 
@@ -14,7 +14,7 @@ from translate import Config, ConfigError, Layout, Network, NetworkConfig, bicub
 from translate_srgan.layouts import ESRGAN, OldESRGAN, RealESRGAN, SRGANLayout
 
 Norm = Literal["batch", "instance", "none"]
-Scale = Literal[2, 4]
+Scale = Literal[2, 3, 4, 8]
 Count = Annotated[int, Field(ge=1)]
 
 DENSE, SHRINK = 5, 0.2
@@ -29,7 +29,7 @@ class SRResNetConfig(NetworkConfig):
     norm: Norm = "batch"
     """The norm behind the convolutions of a residual block: `batch` as in the paper, `instance`, or `none`."""
     scale: Scale = 4
-    """How many times higher and wider the output is than the input: 4 as in the paper, or 2."""
+    """How many times higher and wider the output is than the input: 4 as in the paper, 2, 3 or 8."""
     blocks: Count = 16
     """Residual blocks, all of them at the input's size. The paper has 16."""
     residual: bool = False
@@ -39,7 +39,8 @@ class SRResNetConfig(NetworkConfig):
 
 
 class SRResNet(Network[SRResNetConfig]):
-    """The generator of SRGAN: k9n64, residual blocks k3n64, a long skip, pixel shuffling by 2 for each doubling, k9.
+    """The generator of SRGAN: k9n64, residual blocks k3n64, a long skip, pixel shuffling by 2 for each doubling (at
+    scale 3 by 3 once), k9.
 
     N x in_channels x H x W to N x out_channels x (scale H) x (scale W), any size. All blocks work at the input's size.
     Biases stand before batch norms too, as in the count of the paper's figure: 1,549,462 parameters at scale 4.
@@ -57,7 +58,7 @@ class SRResNet(Network[SRResNetConfig]):
             *(Residual(f, config.norm) for _ in range(config.blocks)),
             stack({"conv": nn.Conv2d(f, f, 3, padding=1), **norm_layers(config.norm, f)}),
         )
-        self.up = nn.Sequential(*(_doubling(f) for _ in range(config.scale.bit_length() - 1)))
+        self.up = nn.Sequential(*(_enlarging(f, factor) for factor in factors(config.scale)))
         last: dict[str, nn.Module] = {"tanh": nn.Tanh()} if config.output == "tanh" else {}
         self.head = stack({"conv": nn.Conv2d(f, out_channels, 9, padding=4), **last})
         self.initialise(config.init, config.gain, config.spectral)
@@ -89,17 +90,23 @@ class Residual(nn.Module):
         return y
 
 
-def _doubling(channels: int) -> nn.Sequential:
-    """Twice the height and width: four times the channels, interleaved (Shi et al. 2016)."""
-    conv = nn.Conv2d(channels, 4 * channels, 3, padding=1)
-    return stack({"conv": conv, "shuffle": nn.PixelShuffle(2), "prelu": nn.PReLU()})
+def factors(scale: int) -> list[int]:
+    """The enlargements, one after another, that make up a scale: doublings, or three times at once."""
+    return [3] if scale == 3 else [2] * (scale.bit_length() - 1)
+
+
+def _enlarging(channels: int, factor: int) -> nn.Sequential:
+    """`factor` times the height and width: its square times the channels, interleaved (Shi et al. 2016)."""
+    conv = nn.Conv2d(channels, factor**2 * channels, 3, padding=1)
+    return stack({"conv": conv, "shuffle": nn.PixelShuffle(factor), "prelu": nn.PReLU()})
 
 
 class RRDBConfig(Config):
     """Options of `rrdb`."""
 
-    scale: Literal[1, 2, 4, 8] = 4
-    """How many times higher and wider the output is than the input: 4 as in the paper, 2, 8, or 1 for a restoration."""
+    scale: Literal[1, 2, 3, 4, 8] = 4
+    """How many times higher and wider the output is than the input: 4 as in the paper, 2, 3, 8, or 1 for a restoration.
+    """
     unshuffle: Literal[1, 2, 4] = 1
     """Makes channels of squares of so many pixels before the first convolution, so that all blocks work at a smaller
     size: Real-ESRGAN has 2 at scale 2, and 4 at scale 1."""
@@ -112,11 +119,17 @@ class RRDBConfig(Config):
     gain: Annotated[float, Field(gt=0, allow_inf_nan=False)] = 0.1
     """The factor of the initial kaiming weights: small ones let a deep network train (section 3.1)."""
 
+    @model_validator(mode="after")
+    def _three_times_at_once(self) -> RRDBConfig:
+        if self.scale == 3 and self.unshuffle != 1:
+            raise ValueError("`unshuffle` goes with doublings, and `scale: 3` has none")
+        return self
+
 
 class RRDB(Network[RRDBConfig]):
     """The generator of ESRGAN: residual-in-residual dense blocks, no norm anywhere (Wang et al. 2018, section 3.1).
 
-    k3n64, blocks, a long skip, then nearest doubling and k3n64 for each doubling, k3n64, k3.
+    k3n64, blocks, a long skip, then nearest doubling and k3n64 for each doubling, k3n64, k3; scale 3 is one step.
     N x in_channels x H x W to N x out_channels x (scale H) x (scale W), any size, with `unshuffle` multiples of it.
     16,697,987 parameters at scale 4.
     """
@@ -131,8 +144,8 @@ class RRDB(Network[RRDBConfig]):
         self.stem = nn.Conv2d(in_channels * config.unshuffle**2, f, 3, padding=1)
         self.blocks = nn.Sequential(*(_Block(f, config.growth) for _ in range(config.blocks)))
         self.trunk = nn.Conv2d(f, f, 3, padding=1)
-        doublings = (config.scale * config.unshuffle).bit_length() - 1
-        self.up = nn.ModuleList(nn.Conv2d(f, f, 3, padding=1) for _ in range(doublings))
+        self.factors = factors(config.scale * config.unshuffle)
+        self.up = nn.ModuleList(nn.Conv2d(f, f, 3, padding=1) for _ in self.factors)
         self.last = nn.Conv2d(f, f, 3, padding=1)
         self.head = nn.Conv2d(f, out_channels, 3, padding=1)
         self.initialise("kaiming")
@@ -142,14 +155,14 @@ class RRDB(Network[RRDBConfig]):
                     layer.weight.mul_(config.gain)
 
     def forward(self, images: Tensor) -> Tensor:
-        factor = self.config.unshuffle
-        if factor != 1:
-            self.expect(images, multiple=factor, advice="resize or crop them")
-            images = F.pixel_unshuffle(images, factor)
+        square = self.config.unshuffle
+        if square != 1:
+            self.expect(images, multiple=square, advice="resize or crop them")
+            images = F.pixel_unshuffle(images, square)
         x = self.stem(images)
         x = x + self.trunk(self.blocks(x))
-        for conv in self.up:
-            x = F.leaky_relu(conv(F.interpolate(x, scale_factor=2, mode="nearest")), 0.2)
+        for factor, conv in zip(self.factors, self.up, strict=True):
+            x = F.leaky_relu(conv(F.interpolate(x, scale_factor=factor, mode="nearest")), 0.2)
         y: Tensor = self.head(F.leaky_relu(self.last(x), 0.2))
         return y
 

@@ -33,8 +33,8 @@ from translate import (
 class SRResNetConfig(Config):
     """Knobs of both stages."""
 
-    scale: Literal[2, 4] = 4
-    """How many times higher and wider outputs are than inputs: 4 as in the paper, or 2."""
+    scale: Literal[2, 3, 4, 8] = 4
+    """How many times higher and wider outputs are than inputs: 4 as in the paper, 2, 3 or 8."""
     generator: NetworkUse = NetworkUse(uses="srresnet")
     """The generator G, by name or with options: `srresnet` (SRGAN) or `rrdb` (ESRGAN)."""
     pixel: Literal["mse", "l1"] = "mse"
@@ -45,9 +45,13 @@ C = TypeVar("C", bound=SRResNetConfig)
 
 
 class SuperResolution(Method[C]):
-    """The base of both stages: I_LR, the bicubic reduction of I_HR (section 3.2), and the generator's use."""
+    """The base of both stages: I_LR, and the generator's use.
+
+    I_LR is the bicubic reduction of I_HR (section 3.2), or the photograph of low resolution that the data has.
+    """
 
     data = "single"
+    real_input = "low"
     directions = {"enlarge": Direction(nets=("G",), scale=4)}
 
     @classmethod
@@ -63,8 +67,11 @@ class SuperResolution(Method[C]):
             )
         return bicubic(target, 1 / s).clamp(-1, 1)
 
-    def reduced(self, target: Tensor, step: Step) -> Tensor:
-        """I_LR as a file of 8 bits would hold it, since that is what the network gets in use."""
+    def low(self, batch: Mapping[str, Tensor], step: Step) -> Tensor:
+        """I_LR, real or as a file of 8 bits would hold it, since that is what the network gets in use."""
+        if "low" in batch:
+            return batch["low"]
+        target = batch["image"]
         return self.degrade(target, DirectionCall("enlarge"), step.rng).add(1).mul(127.5).round().div(127.5).sub(1)
 
     def generator(self, build: Build) -> nn.Module:
@@ -96,7 +103,7 @@ class SRResNet(SuperResolution[SRResNetConfig]):
 
     def step(self, nets: Nets, batch: Mapping[str, Tensor], step: Step) -> Iterator[Update]:
         real = batch["image"]
-        low = self.reduced(real, step)
+        low = self.low(batch, step)
         fake = nets.G(low)
         yield Update("G", {"pixel": self.pixel(fake, real)}, views={"input": low, "output": fake, "target": real})
 

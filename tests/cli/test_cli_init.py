@@ -125,7 +125,7 @@ def test_a_method_that_enlarges_keeps_the_size(work: Path) -> None:
     fill("small", (90, 90))
     done = cli("init", "--method", "srresnet", "small")
     assert done.exit_code == 2
-    assert "small: srresnet makes small images of crops of 96 pixels, and the least side is 90" in done.stderr
+    assert "small: srresnet trains on crops of 96 pixels, and the least side is 90" in done.stderr
 
 
 def test_label_maps_with_the_classes_that_occur(work: Path) -> None:

@@ -105,6 +105,9 @@ class Method(Configured[C], ABC):
     data: ClassVar[DataKind | Sides]
     """The sides that it trains on, by name and type, which are the keys of a batch; or the name of a usual declaration,
     such as `paired`. Data suits a method when it has all of these; further sides are left alone."""
+    real_input: ClassVar[str | None] = None
+    """The side that holds the real inputs of the images, where data of kind `single` has it, such as photographs of
+    low resolution: a batch has it then, and validation and `infer` take it in place of what `degrade` makes."""
     players: ClassVar[Mapping[str, tuple[str, ...]]]
     """Names of the networks of each player, in no order. Networks of no player hold state only (an image pool). Without
     players a method is for inference alone."""

@@ -42,6 +42,8 @@ class Image:
     channels: int | None = None
     dtype: DType | None = None
     range: Range | None = None
+    reduced: int | None = None
+    """How many times smaller height and width are than those of the images that it belongs with; None: as large."""
     type: ClassVar[str] = "image"
     """The word for it in JSON."""
     optional: ClassVar[bool] = False
@@ -271,6 +273,8 @@ def side_mismatch(wanted: Side, have: Side) -> str | None:
         known = getattr(have, key)
         if known is not None and known != value:
             return f"has {known} {_FIXED[key]}, not {value}"
+    if isinstance(have, Image) and isinstance(wanted, Image) and have.reduced != wanted.reduced:
+        return f"is {side_in_words(have)}, not {side_in_words(wanted)}"
     if have.optional and not wanted.optional:
         return f"may be missing for some images, and every image needs its {have.type}"
     return None
@@ -285,6 +289,8 @@ def side_in_words(side: Side) -> str:
     words = side.type if side.type != "class" else "class of an image"
     if isinstance(side, Image | Frames) and side.channels not in (None, 1, 3):
         words += f" of {side.channels} channels"
+    if isinstance(side, Image) and side.reduced:
+        words += f" {side.reduced} times smaller"
     if isinstance(side, Frames):
         words = f"{side.count} {words}"
     if isinstance(side, Vector) and side.size is not None:

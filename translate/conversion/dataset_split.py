@@ -21,7 +21,7 @@ from translate.data.exemplars import picture_keys, value_inputs
 from translate.imaging.convert import to_array
 from translate.imaging.grid import enlarged, mosaic, picture_of
 from translate.imaging.io import write
-from translate.inference.degradation import degraded_inputs, degrades
+from translate.inference.degradation import degraded_inputs, degrades, real_input
 from translate.inference.side_images import input_ranges, output_suffix
 from translate.inference.translator import Translator
 from translate.metrics import by_key
@@ -40,6 +40,9 @@ def plan_split(dataset: Dataset, split: str, route: Route, translator: Translato
     Of data that holds only targets, the inputs are made first, and written to `inputs/` and `others/NAME/`.
     """
     ending = output_suffix(translator.program, route)
+    if (side := real_input(translator.method, route, dataset.types)) is not None:
+        keys = dataset.keys(split, side)
+        return _plan((Item(key, dataset.path(split, side, key), f"{key}{ending}") for key in keys), folder)
     if degrades(translator.method.data, route):
         return _plan(_degraded(dataset, split, route, translator, folder, seed, ending), folder)
     return _plan(_stored(dataset, split, route, ending), folder)

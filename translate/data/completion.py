@@ -12,6 +12,7 @@ import numpy as np
 from translate.contracts import DatasetFacts, Frames, Image, Labels, Side, Sides, Vector
 from translate.data.dataset import write_index
 from translate.data.label_maps.counts import added, check_counts, remarks
+from translate.data.loading.resolution import reduced_by
 from translate.data.prepare import Value, threads_for
 from translate.data.ranges.fill import LOOKED_AT, fill_remark
 from translate.data.ranges.normalise import NormaliseConfig, SideFiles, training_split, with_range
@@ -68,10 +69,10 @@ def complete(
     for split in promised.splits:
         keys[split] = {side: _keys(content, split, side) for side in promised.data}
         counts[split] = {side: len(of_side) for side, of_side in keys[split].items()}
-        heights = [written.height for place, written in images.items() if place[0] == split]
-        widths = [written.width for place, written in images.items() if place[0] == split]
+        of_split = [size for place, size in _sizes(images, promised.data) if place[0] == split]
+        heights, widths = zip(*of_split, strict=True)
         extent[split] = [[min(heights), min(widths)], [max(heights), max(widths)]]
-    sizes = {(written.height, written.width) for written in images.values()}
+    sizes = {size for _, size in _sizes(images, promised.data)}
     bits = [8 * np.dtype(form.dtype).itemsize for form in formats.values() if form.is_plain]
     types = _types(promised.data, formats, content)
     label_remarks = list(_look_at_labels(promised, images))
@@ -94,6 +95,13 @@ def complete(
     )
     write_index(folder, facts.to_json(), keys, extent, _values(content))
     return Prepared(facts, images, extent, tuple(sentences), (*label_remarks, *fills))
+
+
+def _sizes(images: Mapping[Place, Written], data: Sides) -> Iterator[tuple[Place, tuple[int, int]]]:
+    """(height, width) of every image, but for those of low resolution beside high."""
+    for place, written in images.items():
+        if reduced_by(data[place[1]]) == 1:
+            yield place, (written.height, written.width)
 
 
 def _look_at_labels(facts: DatasetFacts, images: Mapping[Place, Written]) -> Iterator[str]:

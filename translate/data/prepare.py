@@ -29,6 +29,7 @@ from translate.contracts.sides import side_in_words
 from translate.data.frames import joined_frames, split_frames
 from translate.data.label_maps.counts import counted
 from translate.data.label_maps.indices import check as check_indices
+from translate.data.loading.resolution import reduced, reduced_by, repeated
 from translate.data.side_files import (
     Place,
     Written,
@@ -195,19 +196,30 @@ def _prepare(folder: Path, job: Job, chain: Chain, seed: int, facts: SourceFacts
         of_files: Outcome = {(job.key, side): as_written(files[side][0], types[side]) for side in pictures}
         return of_files | {(job.key, side): value for side, value in values.items()}
     arrays = _loaded(pictures, types, facts)
-    flat = {side: _for_transforms(array, types[side]) for side, array in arrays.items()}
+    plain = {side: _for_transforms(array, types[side]) for side, array in arrays.items()}
+    flat = {side: repeated(array, reduced_by(types[side])) for side, array in plain.items()}
     flat = _transformed(flat, pictures, types, chain, seed)
     outcome: Outcome = {}
-    for key, window in windows(job.key, _size(next(iter(flat.values()))), tile):
+    step = max(reduced_by(types[side]) for side in pictures)
+    for key, window in windows(job.key, _size(next(iter(flat.values()))), tile, step):
         outcome |= {(key, side): value for side, value in values.items()}
         for side, whole in flat.items():
             array = whole[window] if whole.ndim < 4 else whole[:, *window]
+            array = _reduced(array, types[side], pictures[side].origin)
             write_side(folder / side, key, types[side], array, facts.palette)
             channels = array.shape[-1] if array.ndim > 2 else 1
             alpha = array.ndim == 3 and arrays[side].shape[-1] in (2, 4) and channels != arrays[side].shape[-1]
             counts = counted(array) if isinstance(types[side], Labels) else None
             outcome[key, side] = Written(*_size(array), channels, dtype_of(array), alpha, counts)
     return outcome
+
+
+def _reduced(array: Array, side: Side, origin: str) -> Array:
+    """An image in its own size again, after the transforms. Errors: DataError."""
+    try:
+        return reduced(array, reduced_by(side))
+    except DataError as error:
+        raise DataError(f"{origin}: {error}") from None
 
 
 def _size(array: Array) -> tuple[int, int]:
@@ -251,8 +263,14 @@ def _transformed(
         for side, image in outcome.items():
             (height, width), (h, w) = _size(images[side]), _size(image)
             became = f", {w} x {h} after the transforms" if chain else ""
+            if (times := reduced_by(types[side])) > 1:
+                became = f", which is {width // times} x {height // times} times {times}{became}"
             said.append(f"{records[side].origin} ({width} x {height}{became})")
         height, width = min(sizes)
+        if any(reduced_by(types[side]) > 1 for side in outcome):
+            raise DataError(
+                f"a pair of two sizes: {' and '.join(said)}; state another `scale`, or leave such pairs out"
+            )
         raise DataError(
             f"a pair of two sizes: {' and '.join(said)}; add a resize to `transforms`, such as `{{uses: resize, size: "
             f"[{height}, {width}]}}`, or leave such pairs out"

@@ -6,7 +6,7 @@ The work is albumentations'; images of one call get one geometry, labels are nev
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, TypeVar
 
 import cv2
 import numpy as np
@@ -41,6 +41,14 @@ class SizeConfig(Config):
     @property
     def hw(self) -> Size:
         return self.size if isinstance(self.size, tuple) else (self.size, self.size)
+
+
+class CropConfig(SizeConfig):
+    """Options of `random-crop`."""
+
+    multiple: Pixels = 1
+    """Number of pixels that the window's corner is a multiple of: the scale, for real pairs of low and high
+    resolution."""
 
 
 class ResizeConfig(SizeConfig):
@@ -166,7 +174,10 @@ class ResizeShorter(Albumentations[ShorterConfig]):
         return round(before[0] * scale), round(before[1] * scale)
 
 
-class _Crop(Albumentations[SizeConfig]):
+S = TypeVar("S", bound=SizeConfig)
+
+
+class _Crop(Albumentations[S]):
     def size(self, before: Size | None) -> Size | None:
         if before is not None:
             self._fits(before)
@@ -185,7 +196,7 @@ class _Crop(Albumentations[SizeConfig]):
             )
 
 
-class CenterCrop(_Crop):
+class CenterCrop(_Crop[SizeConfig]):
     """The middle of the image."""
 
     name = "center-crop"
@@ -215,7 +226,7 @@ class ModCrop(Transform[MultipleConfig]):
         return None if before is None else (before[0] // m * m, before[1] // m * m)
 
 
-class RandomCrop(_Crop):
+class RandomCrop(_Crop[CropConfig]):
     """A window anywhere in the image."""
 
     name, random = "random-crop", True
@@ -223,6 +234,15 @@ class RandomCrop(_Crop):
 
     def build(self) -> Any:
         return library().RandomCrop(*self.config.hw)
+
+    def applied(self, images: Mapping[str, Array], seed: int) -> dict[str, Array]:
+        step, (height, width) = self.config.multiple, self.config.hw
+        if step == 1:
+            return super().applied(images, seed)
+        rng = np.random.default_rng(seed)
+        whole = next(iter(images.values())).shape
+        top, left = (step * int(rng.integers((whole[axis] - self.config.hw[axis]) // step + 1)) for axis in (0, 1))
+        return {side: image[top : top + height, left : left + width] for side, image in images.items()}
 
 
 class RandomResizedCrop(Albumentations[ResizedCropConfig]):

@@ -20,6 +20,22 @@ def degrades(data: DataKind | Sides, route: Route) -> bool:
     return len(sides) == 1 and isinstance(sides[0], Image) and route.main is not None
 
 
+def real_input(method: Method[Any] | type[Method[Any]], route: Route, data: Sides) -> str | None:
+    """The side of the data with the real inputs of a direction, which nothing has to make then; None without one."""
+    if method.real_input not in data or not degrades(method.data, route):
+        return None
+    return method.real_input
+
+
+def sides_of_batch(method: Method[Any] | type[Method[Any]], data: Sides) -> Sides:
+    """The sides that a training of the method reads: those that it declares, and real inputs where the data has
+    them."""
+    declared, real = Sides.of(method.data), method.real_input
+    if real is None or real not in data:
+        return declared
+    return data.only([*declared, real])
+
+
 def degraded_inputs(method: Method[Any], route: Route, target: Tensor, seed: int, key: str) -> dict[str, Tensor]:
     """Makes the inputs of a direction by name from one target; all are C x H x W in [-1, 1], on 8-bit steps (of data
     with a stated range on none).

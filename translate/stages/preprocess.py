@@ -28,6 +28,7 @@ from translate.contracts import (
 )
 from translate.data.completion import Prepared, complete
 from translate.data.first_look import Impression, impression
+from translate.data.loading.resolution import reduced_by
 from translate.data.prepare import jobs_of, write_images
 from translate.data.ranges.normalise import NormaliseConfig, unknown_sides
 from translate.data.sources.folders import FileSource
@@ -217,7 +218,11 @@ class PreprocessStage(Stage[PreprocessConfig]):
             paired = "yes" if split in facts.pairs else "no"
             for side, count in sides.items():
                 # A class or a vector has no size.
-                form = [size, facts.channels[side], _bits(facts, side)] if side in facts.channels else [None] * 3
+                form: list[Any] = (
+                    [size, facts.channels[side], _bits(facts, side)] if side in facts.channels else [None] * 3
+                )
+                if (times := reduced_by(facts.data[side])) > 1:
+                    form[0] = f"1/{times} of it"
                 rows.append([split, side, count, *form, paired])
         columns = ["split", "side", "images", "size", "channels", "bits", "true pairs"]
         context.console.table("prepared dataset", columns, rows)

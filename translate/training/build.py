@@ -9,12 +9,13 @@ from typing import Any
 import torch
 from torch import nn
 
-from translate.contracts import Components, DeviceTransform, Method, Sides, StageContext, Transform
+from translate.contracts import Components, DeviceTransform, Method, StageContext, Transform
 from translate.data.dataset import Dataset
 from translate.data.loading.loader import Loader
 from translate.data.loading.samples import Samples
 from translate.device import precision as precision_on
 from translate.errors import ConfigError, ContractError, StageError
+from translate.inference.degradation import sides_of_batch
 from translate.models.origin import origin_of
 from translate.networks import count_parameters, network_builder
 from translate.seeding import derive
@@ -44,7 +45,7 @@ def build_trainer(context: StageContext, config: TrainConfig, registry: Componen
     augment = [registry.build(use) for use in config.augment]
     device_augment: list[DeviceTransform[Any]] = [registry.build(use) for use in config.device_augment]
     method = build_method(config, registry, dataset, augment, device_augment)
-    sides = Sides.of(method.data)
+    sides = sides_of_batch(method, dataset.types)
     samples = Samples(dataset, "train", augment, config.batch_size, derive(context.seed, "loader"), sides)
     length = Length.of(config, samples.steps_per_epoch)
     channels_last = _channels_last(config, context.device)
@@ -193,7 +194,7 @@ def check_resumable(folder: Path, config: TrainConfig, dataset: Dataset, method:
     reached = checkpoint.reached(folder / checkpoint.FOLDER)
     if reached is None:
         raise StageError(f"nothing to continue from: {folder.name} holds no complete checkpoint")
-    samples = Samples(dataset, "train", [], config.batch_size, 0, Sides.of(method.data))
+    samples = Samples(dataset, "train", [], config.batch_size, 0, sides_of_batch(method, dataset.types))
     total = Length.of(config, samples.steps_per_epoch).total
     if reached.step > total:
         raise StageError(

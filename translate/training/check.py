@@ -23,8 +23,9 @@ from translate.contracts import (
 )
 from translate.contracts.direction import called
 from translate.data.exemplars import unplayed
+from translate.data.loading.resolution import reduced_by
 from translate.errors import TranslateError
-from translate.inference.degradation import degrades
+from translate.inference.degradation import degrades, real_input
 from translate.inference.directions import resolve
 from translate.metrics import Outputs, metric_problems
 from translate.models.origin import origin_of
@@ -213,8 +214,11 @@ def data_problems(
         return
     if why := declared.mismatch(data.sides):
         message = f"{config.method} trains on {declared.in_words()}, and here is {data.data.in_words()}: {why}"
+        if method.real_input and data.kind == "paired":
+            message += "; real pairs of low and high resolution have it with `enlarge: false` beside `scale`"
         yield Problem(("with", "method"), message)
         return
+    yield from _real_input_problems(config, method, data)
     validation = config.validation
     metrics = [use.uses for use in validation.metrics]
     split = split_for(data.splits, validation.split)
@@ -240,6 +244,23 @@ def data_problems(
     built = [i for i in range(len(metrics)) if i not in unbuilt]
     for i, message in metric_problems([validation.metrics[i] for i in built], data, split, registry, about):
         yield Problem(("with", "validate", "metrics", built[i]), message)
+
+
+def _real_input_problems(config: TrainConfig, method: type[Method[Any]], data: DatasetFacts) -> Iterator[Problem]:
+    """Real inputs of another size than the method takes, and changes on the device, which would part them from their
+    targets."""
+    known = directions(config, method, data)
+    routes = [resolve(name, each, Sides.of(method.data), data.sides) for name, each in known.items()]
+    for route in routes:
+        if (side := real_input(method, route, data.sides)) is None:
+            continue
+        have = reduced_by(data.sides[side])
+        if have != route.scale:
+            message = f"{config.method} enlarges {route.scale} times, and side {side!r} is {have} times smaller"
+            yield Problem(("with", "options"), f"{message}; set `options: {{scale: {have}}}`, if it has that")
+        if have > 1 and config.device_augment:
+            message = f"images of side {side!r} are {have} times smaller than the others; use `augment` for them"
+            yield Problem(("with", "device_augment"), message)
 
 
 def _split_problems(config: TrainConfig, data: DatasetFacts | None) -> Iterator[Problem]:

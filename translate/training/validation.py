@@ -14,7 +14,7 @@ from translate.contracts import EvaluationContext, Frames, Image, Metric, Route
 from translate.data.dataset import Dataset
 from translate.data.exemplars import picture_inputs, picture_keys, unplayed, value_inputs
 from translate.imaging.grid import enlarged, mosaic, picture
-from translate.inference.degradation import degraded_inputs, degrades
+from translate.inference.degradation import degraded_inputs, degrades, real_input
 from translate.inference.sampling import sample_tensor
 from translate.inference.translator import Translator
 from translate.metrics import Deferred
@@ -137,6 +137,8 @@ class Validator:
     def pictures(self, direction: str, key: str) -> dict[str, Tensor]:
         """The inputs of a direction that are pictures, by name, for one validation image: C x H x W in [-1, 1]."""
         route = self.translator.route(direction)
+        if route.main and (side := real_input(self.method, route, self.dataset.types)):
+            return {route.main: self.dataset.tensor(self.split, side, key)}
         if route.source and degrades(self.method.data, route):
             target = self.dataset.tensor(self.split, route.source, key)
             return degraded_inputs(self.method, route, target, self.translator.seed, key)

@@ -20,6 +20,7 @@ from torch import Tensor
 from translate.contracts import IGNORE, Class, DeviceTransform, Image, Labels, Side, Sides, Transform, Vector
 from translate.data.dataset import Dataset, normalise, to_tensor
 from translate.data.frames import joined_frames, split_frames
+from translate.data.loading.resolution import reduced, reduced_by, repeated
 from translate.data.transforms import apply
 from translate.errors import DataError
 from translate.seeding import derive
@@ -163,7 +164,9 @@ class Samples:
         try:
             # Seeded by the draw, not by the key: the next time the image comes, it is augmented in another way.
             seed = derive(self.seed, "augment", group[0], draw)
-            arrays = joined_frames(apply(self.augment, split_frames(arrays), seed), types)
+            large = {side: repeated(array, reduced_by(types[side])) for side, array in arrays.items()}
+            large = joined_frames(apply(self.augment, split_frames(large), seed), types)
+            arrays = {side: reduced(array, reduced_by(types[side])) for side, array in large.items()}
         except DataError as error:
             raise DataError(f"{self.dataset.path(self.split, next(iter(arrays)), key)}: {error}") from None
         return {**{side: _sample_tensor(array) for side, array in arrays.items()}, **values}

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal, TypeVar
 
 from pydantic import NonNegativeInt, PositiveInt, model_validator
 
-from translate.contracts import SIDES, Config, DataKind, Record, Source, SourceFacts
+from translate.contracts import SIDES, Config, DataKind, Image, Record, Sides as DataSides, Source, SourceFacts
 from translate.data.sources.listing import Listing, matched, on_disk, require_folder, require_folders
 from translate.data.sources.patterns import listed_by_pattern, place_of
 from translate.data.transforms import enlarged
@@ -228,6 +228,15 @@ class PairsConfig(TwoFoldersConfig):
     scale: PositiveInt = 1
     """How many times higher and wider the images of `b` are than those of `a`: real pairs of low and high resolution.
     Those of `a` are enlarged so often (bicubic), so that both have one size; images to convert are enlarged before."""
+    enlarge: bool = True
+    """Whether images of `a` are enlarged. With `false` they stay small, for methods that enlarge, and the sides are
+    called `low` and `image`."""
+
+    @model_validator(mode="after")
+    def _something_to_keep(self) -> PairsConfig:
+        if not self.enlarge and self.scale == 1:
+            raise ValueError("`enlarge: false` goes with a `scale` above 1")
+        return self
 
 
 class Pairs(_TwoFolders[PairsConfig]):
@@ -237,7 +246,13 @@ class Pairs(_TwoFolders[PairsConfig]):
 
     def facts(self) -> SourceFacts:
         splits = self.splits()
-        return SourceFacts(self.kind, splits, frozenset(splits))
+        return SourceFacts(self.data(), splits, frozenset(splits))
+
+    def data(self) -> DataSides | DataKind:
+        """Pairs, or images with what was taken of the same things at a low resolution."""
+        if self.config.enlarge:
+            return self.kind
+        return DataSides({"image": Image(), "low": Image(reduced=self.config.scale)}, (("image", "low"),))
 
     def records(self, split: str) -> Iterator[Record]:
         places = self.folders()[split]
@@ -246,6 +261,10 @@ class Pairs(_TwoFolders[PairsConfig]):
             self._note(note)
         for key in self._pick(split, matches.files):
             (a, b), (low, high) = SIDES[self.kind], matches.files[key]
+            if not self.config.enlarge:
+                yield _file(key, "low", low)
+                yield _file(key, "image", high)
+                continue
             yield _file(key, a, low) if self.config.scale == 1 else _enlarged(key, a, low, self.config.scale)
             yield _file(key, b, high)
 

@@ -34,6 +34,8 @@ class Material:
     directions: str = ""
     tiles: int = 1
     """Tiles of an image, on the average."""
+    scale: int = 1
+    """How many times smaller the real inputs of a method that enlarges are; 1 where it makes them."""
 
 
 class _UnsuitedError(Exception):
@@ -50,6 +52,8 @@ def material(data: DataKind | Sides, layout: Layout, method: str, registry: Regi
             "`source: {uses: table}`, and a column for each side"
         )
     try:
+        if registry.get("methods", method).real_input and (pairs := _low_and_high(layout)) is not None:
+            return pairs
         return _READ[kind](layout)
     except _UnsuitedError as reason:
         others = [other for other in _READ if other != kind and _suits(other, layout)]
@@ -115,6 +119,32 @@ def _single(layout: Layout) -> Material:
     folders = {split: of[side].path.as_posix() for split, of in layout.splits.items()}
     place = {"root": folders["train"]} if folders.keys() == {"train"} else {"folders": folders}
     return _material(layout, {"uses": "single", **place}, [str(layout.pile(side))], {"image": side})
+
+
+def _low_and_high(layout: Layout) -> Material | None:
+    """Pairs of images whose sizes have one factor, the smaller ones as real inputs; None where there are none."""
+    layout = layout.with_sides_by_names(pairs_in_one_folder) or layout
+    if len(layout.sides) != 2:
+        return None
+    layout = layout.with_names_of(pairs_in_two_folders)
+    low, high = layout.sides
+    if layout.scale(low, high) == 1:
+        low, high = high, low
+    scale = layout.scale(low, high)
+    if scale == 1:
+        return None
+    alone = _matched(layout, of_one_size=False)
+    about = [f"low  {layout.pile(low)}", f"high {layout.pile(high)}", f"All of high are {scale} times larger than low."]
+    if alone:
+        about.append(f"{alone} images have no partner of their name and are left out.")
+    source = {"uses": "pairs", **_folders(layout, {"a": low, "b": high}), "scale": scale, "enlarge": False}
+    if alone:
+        source["unmatched"] = "skip"
+    images = replace(_material(layout, source, about, {"image": high}, scale), scale=scale)
+    if "tiles" in images.options:
+        whole = {**images.options, "tiles": TILE // scale * scale}  # pixels of the low resolution
+        images = replace(images, options=whole, tiles=tiles_of([*layout.pile(high).headers.values()]))
+    return images
 
 
 def _labelled(layout: Layout) -> Material:

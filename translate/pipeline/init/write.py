@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import yaml
+from pydantic import ValidationError
 
 from translate.contracts import Method, Sides
 from translate.errors import ConfigError
@@ -70,11 +71,16 @@ class _Writer:
         self.name, self.method, self.folder, self.images, self.registry = name, method, folder, images, registry
         self.kind = str(Sides.of(method.data).kind)
         self.least = min(images.size)
-        self.scale = max(direction.scale for direction in method.directions.values())
+        self.scale = images.scale
+        if self.scale == 1:
+            self.scale = max(direction.scale for direction in method.directions.values())
         if self.scale > 1 and self.least < ENLARGED:
-            text = f"{name} makes small images of crops of {ENLARGED} pixels, and the least side is {self.least}"
+            text = f"{name} trains on crops of {ENLARGED} pixels, and the least side is {self.least}"
             raise ConfigError(f"{folder}: {text}; leave out what is smaller")
-        self.square = Square(ENLARGED) if self.scale > 1 else training_square(name, self.least, registry)
+        if self.scale > 1:
+            self.square = Square(ENLARGED, _options_of_scale(name, method, self.scale, folder))
+        else:
+            self.square = training_square(name, self.least, registry)
         self.held_out = _held_out(images)
         self.count = (images.count - round(self.held_out * images.count)) * images.tiles
         """The images, or tiles of them, that are trained on."""
@@ -121,6 +127,8 @@ stages:
         )
 
     def _transforms(self, size: int) -> tuple[list[dict[str, Any]], list[str]]:
+        if self.images.scale > 1:
+            return [], ["Kept as they are: whoever resizes or turns one image of a pair parts it from the other."]
         if self.scale > 1:
             why = "Small images are made of these; both sides have to be multiples of the scale."
             return [{"uses": "modcrop", "multiple": self.scale}], [why]
@@ -147,6 +155,7 @@ stages:
         seen = f"validate: {{every: {max(1, epochs // 20)}, metrics: {_flow(_METRICS[self.kind][0])}}}"
         unseen = "# There are too few images to hold some out: nothing to validate on, no sample pictures."
         options = dict(self.square.options)
+        of_size = "" if self.scale > 1 else "  # networks for crops of this size"
         return _block(
             1,
             "train:",
@@ -154,7 +163,7 @@ stages:
             "  needs: {data: prepare}",
             "  with:",
             f"    method: {self.name}  # `translate methods {self.name}` shows its options and losses",
-            *([f"    options: {_flow(options)}  # networks for crops of this size"] if options else []),
+            *([f"    options: {_flow(options)}{of_size}"] if options else []),
             "    # Leave the flip out where left and right mean something (text, maps).",
             f"    augment: {_flow(self._augment(self.square.side))}",
             "    optimizer: {uses: adam, lr: 2e-4, betas: [0.5, 0.999]}",
@@ -165,7 +174,8 @@ stages:
         )
 
     def _augment(self, size: int) -> list[dict[str, Any]]:
-        return [{"uses": "random-crop", "size": size}, {"uses": "horizontal-flip", "p": 0.5}]
+        whole = {"multiple": self.scale} if self.images.scale > 1 else {}  # pixels of the low resolution
+        return [{"uses": "random-crop", "size": size, **whole}, {"uses": "horizontal-flip", "p": 0.5}]
 
     def _convert(self) -> str:
         if self.scored is None:
@@ -218,6 +228,21 @@ stages:
             *(["          max_steps: 32"] if name == "quick" and self.images.tiles > 1 else []),
             *([f"          validate: {{every: {max(1, epochs // 10)}}}"] if self.scored else []),
         ]
+
+
+def _options_of_scale(name: str, method: type[Method[Any]], scale: int, folder: Path) -> dict[str, Any]:
+    """The options by which a method enlarges so many times. Errors: ConfigError where it cannot."""
+    reason = "it has no such option"
+    options: dict[str, Any] = {}
+    for options in ({}, {"scale": scale}):
+        try:
+            directions = method.directions_with(method.Config.model_validate(options), None)
+        except ValidationError as error:
+            reason = error.errors()[0]["msg"]
+            continue
+        if scale in {direction.scale for direction in directions.values()}:
+            return options
+    raise ConfigError(f"{folder}: images differ {scale} times in size, and {name} does not enlarge so: {reason}")
 
 
 def _held_out(images: Material) -> float:
