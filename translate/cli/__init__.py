@@ -17,6 +17,7 @@ from translate.errors import Stopped, TranslateError
 from translate.signals import exit_code, stopping
 from translate.streams import standard_streams
 from translate.text import folded
+from translate.threads import wait_patiently
 from translate.version import __version__
 
 STOPPED = "stopped; the same command goes on from here"
@@ -33,6 +34,7 @@ class Main(PluginCommands):
         return super().parse_args(ctx, [*flags, *rest, *args[end:]])
 
     def main(self, *args: Any, **kwargs: Any) -> Any:
+        wait_patiently()
         with standard_streams():
             return super().main(*args, **kwargs)
 
