@@ -25,7 +25,7 @@ RATE = re.compile(r"([\d.,]+) images/s, waiting")
 
 def rate(command: list[str], folder: Path) -> float:
     """Images per second of one training in a folder of its own."""
-    done = subprocess.run(command, cwd=folder, capture_output=True, text=True)
+    done = subprocess.run(command, check=False, cwd=folder, capture_output=True, text=True)
     found = RATE.findall(done.stdout + done.stderr)
     if done.returncode or not found:
         sys.exit(f"{' '.join(command)} ended with {done.returncode}:\n{done.stdout}{done.stderr}")
