@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from torch import Tensor
@@ -98,8 +99,8 @@ class RealESRGAN(ESRGAN):
         """Errors: ConfigError for a scale of 2 or 1 without unshuffling, and for 8."""
         if len(net.up) != len(self.ups):
             raise ConfigError(
-                f"rrdb: Real-ESRGAN doubles the size twice, and this network {len(net.up)} times; `scale: 2` has "
-                "`unshuffle: 2` there, `scale: 1` has `unshuffle: 4`; `layout=esrgan-old` has other scales"
+                f"rrdb: Real-ESRGAN doubles the size twice, and this network enlarges {net.scale} times; `scale: 2` "
+                "has `unshuffle: 2` there, `scale: 1` has `unshuffle: 4`; `layout=esrgan-old` has other scales"
             )
 
     def content(self, state: Mapping[str, Tensor]) -> Any:
@@ -121,7 +122,11 @@ class OldESRGAN(ESRGAN):
     first, block, trunk = "model.0", "model.1.sub.{n}.RDB{m}.conv{k}.0", "model.1.sub.{n}"
 
     def guess(self, shapes: Shapes) -> Guess | None:
-        return super().guess({f"model.{name}": shape for name, shape in shapes.items()})
+        guess = super().guess({f"model.{name}": shape for name, shape in shapes.items()})
+        # One enlargement is by 2, or by 3: nearest neighbours have no tensors that would tell.
+        if guess is None or guess.options["scale"] != 2 or guess.options["unshuffle"] != 1:
+            return guess
+        return replace(guess, assumed=("scale",))
 
     def doublings(self, shapes: Shapes) -> int:
         """Two convolutions stand behind the doublings."""
@@ -169,9 +174,9 @@ class SRGANLayout(Layout):
     def keys(self, net: Any) -> dict[str, str]:
         """See `Layout.keys`. Errors: ConfigError for another norm or end than the program's."""
         c = net.config
-        if c.norm != "batch" or c.residual or c.spectral or c.output != "tanh":
+        if c.norm != "batch" or c.residual or c.spectral or c.output != "tanh" or c.scale == 3:
             raise ConfigError(
-                "srresnet: SRGAN's program has `norm: batch`, `output: tanh` and no `residual`; ONNX takes all"
+                "srresnet: SRGAN's program has `norm: batch`, `output: tanh`, doublings, no `residual`; ONNX takes all"
             )
         n, layers = c.blocks, {"stem.conv": "block1.0", "stem.prelu": "block1.1"}
         for number in range(n):

@@ -8,7 +8,8 @@ from torch.nn import functional as F
 
 
 def norm_of(kind: str, channels: int) -> nn.Module:
-    return nn.BatchNorm2d(channels) if kind == "batch" else nn.InstanceNorm2d(channels)
+    kinds = {"batch": nn.BatchNorm2d, "instance": nn.InstanceNorm2d, "none": nn.Identity}
+    return kinds[kind](channels)
 
 
 # ------------------------------------------------------------------------------- pytorch-CycleGAN-and-pix2pix and CUT
@@ -233,14 +234,14 @@ class Shortcut(nn.Module):
 
 
 class OldRRDBNet(nn.Module):
-    """Of ESRGAN's program before 2020: one sequence; `doublings` 0 to 3."""
+    """Of ESRGAN's program before 2020: one sequence; `doublings` 0 to 3, or one step of another `factor`."""
 
-    def __init__(self, doublings: int = 2, nf: int = 8, nb: int = 2, gc: int = 4) -> None:
+    def __init__(self, doublings: int = 2, nf: int = 8, nb: int = 2, gc: int = 4, factor: int = 2) -> None:
         super().__init__()
         trunk = nn.Sequential(*(Block(nf, gc, "RDB", old=True) for _ in range(nb)), nn.Conv2d(nf, nf, 3, 1, 1))
         layers: list[nn.Module] = [nn.Conv2d(3, nf, 3, 1, 1), Shortcut(trunk)]
         for _ in range(doublings):
-            layers += [nn.Upsample(scale_factor=2, mode="nearest"), nn.Conv2d(nf, nf, 3, 1, 1), nn.LeakyReLU(0.2, True)]
+            layers += [nn.Upsample(scale_factor=factor), nn.Conv2d(nf, nf, 3, 1, 1), nn.LeakyReLU(0.2, True)]
         layers += [nn.Conv2d(nf, nf, 3, 1, 1), nn.LeakyReLU(0.2, True), nn.Conv2d(nf, 3, 3, 1, 1)]
         self.model = nn.Sequential(*layers)
 

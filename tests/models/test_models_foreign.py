@@ -91,6 +91,8 @@ MODULES: dict[str, tuple[Callable[[], nn.Module], bool, str, Mapping[str, Any]]]
     "esrgan-old x1": (lambda: OldRRDBNet(0), True, "rrdb", {"scale": 1}),
     "srgan x4": (SRGANGenerator, True, "srresnet", {"scale": 4, "blocks": 5, "filters": 8}),
     "srgan x2": (lambda: SRGANGenerator(1, blocks=2), True, "srresnet", {"scale": 2, "blocks": 2}),
+    "reference, resnet without norms": (lambda: ResnetGenerator("none", blocks=2), False, "resnet", {"norm": "none"}),
+    "cut without norms": (lambda: ResnetGenerator("none", **CUT), False, "resnet_antialiased", {"norm": "none"}),
     "esrgan-old x8": (lambda: OldRRDBNet(3, nb=1), True, "rrdb", {"scale": 8}),
 }
 
@@ -120,7 +122,37 @@ def test_imported_networks_give_what_their_modules_give_and_go_back(name: str, t
     assert export.facts["tensors"] == len(state)
 
 
-@pytest.mark.parametrize("norm", ["batch", "instance"])
+def test_an_old_esrgan_of_scale_3_is_one_where_it_is_told(tmp_path: Path) -> None:
+    net = lively(OldRRDBNet(1, factor=3))
+    torch.save(net.state_dict(), tmp_path / "net.pth")
+    run = CliRunner().invoke
+    assumed = run(main, ["models", "import", str(tmp_path / "net.pth"), str(tmp_path / "two")])
+    assert assumed.exit_code == 0, assumed.output
+    said = "the tensors are the same for scale 2 and 3: 2, assumed; import with `--scale 3`"
+    assert said in " ".join(assumed.output.split())
+    told = run(main, ["models", "import", str(tmp_path / "net.pth"), str(tmp_path / "three"), "--scale", "3"])
+    assert told.exit_code == 0, told.output
+    assert "3, as asked for" in " ".join(told.output.split())
+    x = images()
+    torch.testing.assert_close(
+        load(tmp_path / "three", "cpu").translate_tensor(x), outputs(net, x, True), rtol=0, atol=2e-5
+    )
+    export_model(tmp_path / "three", Pth(PthConfig()), tmp_path / "back.pth")
+    back = content_of(tmp_path / "back.pth")
+    assert list(back) == list(net.state_dict())
+    assert all(torch.equal(back[name], value) for name, value in net.state_dict().items())
+    torch.save(OldRRDBNet(2).state_dict(), tmp_path / "four.pth")
+    wrong = run(main, ["models", "import", str(tmp_path / "four.pth"), str(tmp_path / "five"), "--scale", "3"])
+    assert wrong.exit_code == 2 and "the tensors show that this rrdb has 4" in " ".join(wrong.output.split())
+
+
+def test_what_the_reference_leaves_out_without_norms_is_said(tmp_path: Path) -> None:
+    torch.save(ResnetGenerator("none", blocks=1).state_dict(), tmp_path / "net.pth")
+    facts = import_reference(tmp_path / "net.pth", tmp_path / "bundle")
+    assert facts.imported is not None and "7 biases are 0 here" in " ".join(facts.imported.notes)
+
+
+@pytest.mark.parametrize("norm", ["batch", "instance", "none"])
 @pytest.mark.parametrize(
     "make",
     [
@@ -364,7 +396,14 @@ def test_a_network_trained_here_enters_esrgan(layout: str, module: Any, tmp_path
             {"scale": 2, "generator": {"uses": "rrdb", "blocks": 1, "filters": 4}},
             "real-esrgan",
             ContractError,
-            "Real-ESRGAN doubles the size twice, and this network 1 times",
+            "Real-ESRGAN doubles the size twice, and this network enlarges 2 times",
+        ),
+        (
+            "pix2pix",
+            {"generator": {"uses": "unet", "levels": 5, "filters": 4, "norm": "none", "dropout": False}},
+            "auto",
+            ContractError,
+            "without norms the convolutions of pytorch-CycleGAN-and-pix2pix have no bias, and 9 here do",
         ),
         ("colorization", {}, "auto", ContractError, "no other program|does more|do not|does not take"),
     ],

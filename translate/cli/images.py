@@ -80,9 +80,20 @@ def show_model(ref: str, weights: Literal["best", "last", "raw"] | None, as_json
     show_default=True,
     help="Batch norms at inference: the statistics of each image, or the running averages.",
 )
+@click.option(
+    "--scale",
+    type=click.IntRange(1, 16),
+    help="How many times larger outputs are, where the file does not tell: an old ESRGAN of scale 3 looks like 2.",
+)
 @as_json
 def import_model(
-    checkpoint: Path, output: Path, network: str | None, dropout: bool | None, norm: str, as_json: bool
+    checkpoint: Path,
+    output: Path,
+    network: str | None,
+    dropout: bool | None,
+    norm: str,
+    scale: int | None,
+    as_json: bool,
 ) -> None:
     """Turn CHECKPOINT, a generator of another program, into the bundle OUTPUT.
 
@@ -94,7 +105,7 @@ def import_model(
     from translate.models.foreign.reference_import import import_reference
 
     norms: Literal["image", "running"] = "running" if norm == "running" else "image"
-    facts = import_reference(checkpoint, output, network=network, dropout=dropout, norm=norms)
+    facts = import_reference(checkpoint, output, network=network, dropout=dropout, norm=norms, scale=scale)
     if as_json:
         print_json(facts.to_json())
         return

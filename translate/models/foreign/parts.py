@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from translate.errors import ConfigError, DataError
 from translate.models.foreign.recognise import (
@@ -56,17 +56,16 @@ class Part:
         return f"{self.path or 'the file itself'}: {what}"
 
 
-def find_parts(
-    networks: Mapping[str, Mapping[str, Tensor]], registry: Registry, *, dropout: bool | None = None
-) -> list[Part]:
-    """The networks of a file (see `read_networks`), of which those within one state dict are found by their names."""
+def find_parts(networks: Mapping[str, Mapping[str, Tensor]], registry: Registry, told: Mapping[str, Any]) -> list[Part]:
+    """The networks of a file (see `read_networks`), of which those within one state dict are found by their names.
+    `told` are options that are taken where no file tells."""
     parts: list[Part] = []
     for path, tensors in networks.items():
-        known = _recognised(tensors, registry, dropout)
+        known = _recognised(tensors, registry, told)
         if isinstance(known, Recognised):
             parts.append(Part(path, tensors, known))
             continue
-        inner = list(_within(path, tensors, registry, dropout, DEPTH))
+        inner = list(_within(path, tensors, registry, told, DEPTH))
         good = any(isinstance(part.known, Recognised) for part in inner)
         near = any(isinstance(part.known, ResemblanceError) for part in inner)
         if not good and (other := _by_spandrel(tensors)) is not None:
@@ -133,9 +132,9 @@ def _listed(parts: Sequence[Part]) -> str:
     return "\n".join([*lines, *([f"  and {len(parts) - LISTED} more"] if len(parts) > LISTED else [])])
 
 
-def _recognised(tensors: Mapping[str, Tensor], registry: Registry, dropout: bool | None) -> Recognised | DataError:
+def _recognised(tensors: Mapping[str, Tensor], registry: Registry, told: Mapping[str, Any]) -> Recognised | DataError:
     try:
-        return recognise({name: tuple(value.shape) for name, value in tensors.items()}, registry, dropout=dropout)
+        return recognise({name: tuple(value.shape) for name, value in tensors.items()}, registry, **told)
     except DataError as error:
         return error
 
@@ -148,7 +147,7 @@ def _by_spandrel(tensors: Mapping[str, Tensor]) -> Recognised | DataError | None
 
 
 def _within(
-    path: str, tensors: Mapping[str, Tensor], registry: Registry, dropout: bool | None, depth: int
+    path: str, tensors: Mapping[str, Tensor], registry: Registry, told: Mapping[str, Any], depth: int
 ) -> Iterator[Part]:
     """The networks of a state dict by what their names begin with: `netG.model.1.weight` is of `netG`."""
     groups: dict[str, dict[str, Tensor]] = {}
@@ -160,10 +159,10 @@ def _within(
         return
     for first, group in groups.items():
         here = f"{path}.{first}" if path else first
-        known = _recognised(group, registry, dropout)
+        known = _recognised(group, registry, told)
         inner_parts: list[Part] = []
         if not isinstance(known, Recognised) and depth:
-            inner_parts = list(_within(here, group, registry, dropout, depth - 1))
+            inner_parts = list(_within(here, group, registry, told, depth - 1))
         if any(isinstance(part.known, Recognised) for part in inner_parts):
             yield from inner_parts
         else:

@@ -59,6 +59,11 @@ class Pth(Exporter[PthConfig]):
         source = _source(model, direction)
         layout = self._layout(model, source)
         keys = layout.keys(source.net)
+        if trained := [key for key in layout.zeros(source.net) if source.state[key].any()]:
+            raise ContractError(
+                f"exporter pth: without norms the convolutions of {layout.program} have no bias, and {len(trained)} "
+                f"here do, such as {trained[0]}; `--format onnx` takes them"
+            )
         state = {theirs: source.state[ours] for ours, theirs in keys.items()} | layout.constants(source.net)
         warnings = _warnings(model, source)
         if (layout.takes, layout.gives) != (source.takes, source.gives):

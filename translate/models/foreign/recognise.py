@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import torch
@@ -33,7 +33,8 @@ class Recognised:
 
     `keys` maps every key of our state dict to the file's name of it, None where old files lack it (a batch norm's
     counter). `strays` are the file's tensors which do not enter the result. `assumed` are the options that the file
-    does not tell. `spandrel` is the network itself where that library knows it, and nobody here.
+    does not tell. `spandrel` is the network itself where that library knows it, and nobody here. `zeros` are shapes of
+    tensors that are 0 here, such as biases that the program's convolutions do not have.
     """
 
     uses: str
@@ -45,6 +46,7 @@ class Recognised:
     strays: tuple[str, ...]
     assumed: tuple[str, ...]
     spandrel: SpandrelNetwork | None = None
+    zeros: Mapping[str, tuple[int, ...]] = field(default_factory=dict)
 
     def in_words(self) -> str:
         """The network, its options and its channels."""
@@ -168,7 +170,8 @@ def _compared(
     found = {ours: None if given[theirs] in lacking else names[given[theirs]] for ours, theirs in keys.items()}
     dropped = tuple(sorted(names[name] for name in strays))
     channels = guess.in_channels, guess.out_channels
-    return Recognised(uses, options, *channels, layout, found, dropped, guess.assumed)
+    zeros = {name: tuple(net.state_dict()[name].shape) for name in layout.zeros(net)}
+    return Recognised(uses, options, *channels, layout, found, dropped, guess.assumed, zeros=zeros)
 
 
 def _build(uses: str, kind: type[Network[Any]], options: Mapping[str, Any], inputs: int, outputs: int) -> Network[Any]:

@@ -40,22 +40,24 @@ def import_reference(
     network: str | None = None,
     dropout: bool | None = None,
     norm: Literal["image", "running"] = "image",
+    scale: int | None = None,
 ) -> BundleFacts:
     """Turns a generator's checkpoint (`latest_net_G.pth`) into a bundle in the new folder `output`; returns its facts.
 
     The network is found from the tensors; `network` is its name where the file holds several, such as `params_ema`. At
     test time the reference leaves its networks in train mode, which is the default here: batch norms on the statistics
     of each image, and dropout on where the network has it (for a U-Net assumed, since its file does not tell).
-    `dropout=False` and `norm="running"` are its `--eval`.
-    Errors: ConfigError (no file, `output` exists, several networks, dropout wanted of a network without), DataError
-    (refused: why).
+    `dropout=False` and `norm="running"` are its `--eval`. `scale` is how many times larger outputs are, where the file
+    does not tell: an old ESRGAN of scale 3 looks like one of scale 2.
+    Errors: ConfigError (no file, `output` exists, several networks, dropout wanted of a network without,
+    another scale than the tensors show), DataError (refused: why).
     """
     if output.exists():
         raise ConfigError(f"{output}: exists already; name a new folder")
     registry = Registry()
     networks = read_networks(source)
     try:
-        parts = find_parts(networks, registry, dropout=dropout)
+        parts = find_parts(networks, registry, {"dropout": dropout, "scale": scale})
         part = choose(parts, network)
         known: Recognised = part.known  # type: ignore[assignment]  # `choose` returns what can be imported alone
         state = _state(known, part.tensors)
@@ -66,9 +68,12 @@ def import_reference(
     has_dropout = bool(known.options.get("dropout"))
     if dropout and not has_dropout:
         raise ConfigError(f"{source}: dropout cannot be on: the tensors show that this {known.uses} has none")
+    shown = int(known.options.get("scale", 1))
+    if scale not in (None, shown):
+        raise ConfigError(f"{source}: the scale cannot be {scale}: the tensors show that this {known.uses} has {shown}")
     method, nets = _method(registry, known, has_dropout and dropout is not False, norm)
     nets["net"].load_state_dict(state)
-    info = {"weights": "imported", "imported": _provenance(source, part, known, parts, dropout)}
+    info = {"weights": "imported", "imported": _provenance(source, part, known, parts, dropout, scale)}
     provider = registry.provider("methods", METHOD)
     output.parent.mkdir(parents=True, exist_ok=True)
     partial = output.with_name(f".{output.name}.{secrets.token_hex(4)}.partial")
@@ -93,6 +98,7 @@ def _state(known: Recognised, tensors: Mapping[str, Tensor]) -> dict[str, Tensor
         if not (counts or value.is_floating_point()) or not bool(value.isfinite().all()):
             raise DataError(f"tensor {theirs} ({value.dtype}) does not hold finite numbers of the kind it should")
         state[ours] = value.long() if counts else value.float()
+    state |= {ours: torch.zeros(shape) for ours, shape in known.zeros.items()}
     return {**tensors, **state} if known.spandrel is not None else state
 
 
@@ -123,13 +129,20 @@ def _network(known: Recognised) -> dict[str, Any]:
     return {"network": NetworkUse(uses=known.uses, options=known.options)}
 
 
-def _provenance(source: Path, part: Part, known: Recognised, parts: list[Part], dropout: bool | None) -> dict[str, Any]:
+def _provenance(
+    source: Path, part: Part, known: Recognised, parts: list[Part], dropout: bool | None, scale: int | None
+) -> dict[str, Any]:
     """What was read, found and assumed, for the bundle's facts and its card."""
     notes = []
     if "dropout" in known.assumed:
         which = "assumed, as the reference trains it by default" if dropout is None else "as asked for"
         has = "with" if known.options["dropout"] else "without"
         notes.append(f"a U-Net's file does not tell whether it was trained with dropout: {has}, {which}")
+    if "scale" in known.assumed:
+        which = "assumed; import with `--scale 3` where outputs have wrong sizes" if scale is None else "as asked for"
+        notes.append(f"the tensors are the same for scale 2 and 3: {known.options['scale']}, {which}")
+    if known.zeros:
+        notes.append(f"its convolutions without norms have no bias: {len(known.zeros)} biases are 0 here")
     if known.strays:
         notes.append(f"left out: {len(known.strays)} statistics of instance norms, which an older program kept")
     if None in known.keys.values():

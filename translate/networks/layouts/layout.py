@@ -66,6 +66,10 @@ class Layout(ABC):
         """Further tensors of the program's file, that no training changes. Default: none."""
         return {}
 
+    def zeros(self, net: Any) -> tuple[str, ...]:
+        """Keys of a network here that the program's has no counterpart of, and that are 0 in it. Default: none."""
+        return ()
+
     def strays(self, net: Any) -> Shapes:
         """Tensors that older files have beside the keys, and that do not enter the result. Default: none."""
         return {}

@@ -26,22 +26,31 @@ class Reference(Layout):
         raise NotImplementedError
 
     def keys(self, net: Any) -> dict[str, str]:
-        """See `Layout.keys`. Errors: ConfigError for upsampling other than `transposed`, spectral norm, no norm."""
+        """See `Layout.keys`. Errors: ConfigError for upsampling other than `transposed`, spectral norm."""
         config = net.config
-        _check_norm(net)
         if config.spectral or getattr(config, "upsample", "transposed") != "transposed":
             raise ConfigError(
                 f"{net.name}: only plain weights and transposed convolutions have a counterpart in the reference"
             )
-        return self.slots(net).keys(net)
+        return self.named(net)
+
+    def named(self, net: Any) -> dict[str, str]:
+        """The keys by the slots, without those of `zeros`."""
+        zeros = self.zeros(net)
+        return {ours: theirs for ours, theirs in self.slots(net).keys(net).items() if ours not in zeros}
+
+    def zeros(self, net: Any) -> tuple[str, ...]:
+        """Without norms the program gives its convolutions no bias, as before batch norms, and those here have one."""
+        if net.config.norm != "none":
+            return ()
+        state = _with_norm(net, "batch").state_dict()
+        return tuple(key for key in net.state_dict() if key not in state)
 
     def strays(self, net: Any) -> Shapes:
         """Statistics of instance norms, which programs before 2018 kept."""
         if net.config.norm != "instance":
             return {}
-        options = {**net.config.model_dump(), "norm": "batch"}
-        with torch.device("meta"):
-            other = type(net)(type(net).Config.model_validate(options), **_channels(net))
+        other = _with_norm(net, "batch")
         state = other.state_dict()
         names = self.keys(other)
         return {names[key]: tuple(state[key].shape) for key in state if key.endswith(_STATISTICS)}
@@ -51,15 +60,23 @@ def _channels(net: Any) -> dict[str, int]:
     return {"in_channels": net.in_channels, "out_channels": net.out_channels}
 
 
-def _check_norm(net: Any) -> None:
-    if net.config.norm == "none":
-        raise ConfigError(f"{net.name}: without norms the reference's convolutions have no bias, unlike those here")
+def _with_norm(net: Any, norm: str) -> Any:
+    """The same network with another norm, without memory for its weights."""
+    options = {**net.config.model_dump(), "norm": norm}
+    with torch.device("meta"):
+        return type(net)(type(net).Config.model_validate(options), **_channels(net))
 
 
 def norm_of(shapes: Shapes) -> str:
-    """Batch norms have weights, instance norms none; at least every third convolution has a norm behind it."""
+    """Batch norms have weights, instance norms none; at least every third convolution has a norm behind it.
+
+    Convolutions before an instance norm have a bias. Where there are no norms, those inside have none.
+    """
     weights = [len(shape) for name, shape in shapes.items() if name.endswith(".weight")]
-    return "batch" if 3 * weights.count(1) >= max(1, weights.count(4)) else "instance"
+    if 3 * weights.count(1) >= max(1, weights.count(4)):
+        return "batch"
+    biases = sum(name.endswith(".bias") for name in shapes)
+    return "none" if biases < weights.count(4) else "instance"
 
 
 def weight(shapes: Shapes, layer: object) -> tuple[int, ...]:
@@ -153,10 +170,9 @@ class CUT(Reference):
 
     def keys(self, net: Any) -> dict[str, str]:
         """See `Layout.keys`: of `resnet_antialiased`, and of `resnet_blurred`, whose filters have no tensors here."""
-        _check_norm(net)
         if net.config.spectral or getattr(net.config, "upsample", "bilinear") != "bilinear":
             raise ConfigError(f"{net.name}: only plain weights and blurred upsampling have a counterpart in CUT")
-        return self.slots(net).keys(net)
+        return self.named(net)
 
     def slots(self, net: Any) -> Slots:
         c = net.config
