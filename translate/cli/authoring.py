@@ -48,23 +48,25 @@ def _is_schema(file: Path) -> bool:
 
 @click.command()
 @click.argument("folder", type=click.Path(path_type=Path))
-@click.option("--method", required=True, metavar="NAME", help="One of `translate methods`.")
+@click.option("--method", metavar="NAME", help="One of `translate methods`; without it, says which suit the images.")
 @click.option("--output", type=click.Path(path_type=Path), help="The file to write; default: FOLDER_METHOD.yaml here.")
 @as_json
-def init(folder: Path, method: str, output: Path | None, as_json: bool) -> None:
+def init(folder: Path, method: str | None, output: Path | None, as_json: bool) -> None:
     """Write a pipeline file that trains a method on the images of FOLDER.
 
     It looks at what is there: folders train, val and test; two sets of images, as trainA and trainB, train/A and
     train/B or A and B; pairs in one file, side by side; label maps; sizes and colours.
     """
     from translate.pipeline import check
-    from translate.pipeline.init.write import file_name, starter
+    from translate.pipeline.init.write import file_name, no_method, starter
     from translate.plugins import Registry
 
+    registry = Registry()
+    if method is None:
+        raise ConfigError(no_method(folder, registry))
     file = output or Path(file_name(method, folder))
     if os.path.lexists(file):
         raise ConfigError(f"{file} exists already; remove it, or give another --output")
-    registry = Registry()
     write_text(file, starter(method, folder, registry, file))
     notes = check(file, registry=registry)
     if as_json:
@@ -73,7 +75,10 @@ def init(folder: Path, method: str, output: Path | None, as_json: bool) -> None:
     out = working_console()
     for note in notes:
         out.say(f"note: {note}")
-    out.say(f"{file}\n\nnext:\n  translate run {file} --profile quick\n  translate run {file}")
+    ways = {" --profile quick": "does it run?", " --profile hour": "a first result", "": "the whole training"}
+    width = max(map(len, ways))
+    commands = [f"  translate run {file}{profile:{width}}  {what}" for profile, what in ways.items()]
+    out.say("\n".join([f"{file}", "", "next:", *commands]))
 
 
 COMMANDS = (init, schema)

@@ -169,14 +169,14 @@ class MendedText:
             ways = [([previous], _BLANK)]
         elif before and previous is not None:
             ways.append(([previous], width - _width(lines[previous])))
-        best: tuple[int, int, int] | None = None
+        best: tuple[int, bool, int, int] | None = None
         for i, (group, columns) in enumerate(ways):
             self._move(group, columns)
-            rank = (_reached(self.text, compose), -abs(columns), i)
+            rank = (_reached(self.text, compose), self._opens(number), -abs(columns), i)
             self.lines, self._moved = list(lines), dict(moved)
             best = rank if best is None else max(best, rank)
         assert best is not None
-        group, columns = ways[best[2]]
+        group, columns = ways[best[3]]
         self.guessed += "".join(lines[i] for i in group)
         self._move(group, columns)
 
@@ -188,6 +188,11 @@ class MendedText:
                 break
             members.append(i)
         return members
+
+    def _opens(self, number: int) -> bool:
+        """Whether a line that ends with a colon stands to the left of the line below it; true of other lines."""
+        following = next((line for line in self.lines[number + 1 :] if line.strip()), "")
+        return not self.lines[number].rstrip().endswith(":") or _width(following) > _width(self.lines[number])
 
     def _move(self, group: list[int], columns: int) -> None:
         for i in group:

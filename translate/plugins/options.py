@@ -13,7 +13,7 @@ from pydantic import BaseModel, ValidationError
 
 from translate.contracts import ComponentKind, Config, Problem, Use
 from translate.errors import TranslateError
-from translate.text import json_number, suggest
+from translate.text import json_number, suggest, suggested
 
 Path = tuple[str | int, ...]
 
@@ -85,14 +85,20 @@ def problems(error: ValidationError, model: type[BaseModel], data: Any) -> list[
     for detail in error.errors(include_url=False):
         path = _path(detail["loc"], data, detail["type"])
         entries_by_path.setdefault(path, []).append(_problem(detail, path, model))
-    # Where a component has no `uses`, its other keys are not unknown: nobody can say yet what they belong to.
+    # Where a component has no `uses`, its other keys are not unknown: nobody can say yet what they belong to. Told is a
+    # misspelt `uses`.
     places = {path[:-1] for path in entries_by_path if path[-1:] == ("uses",)}
     nameless = {place for place in places if _keys(model, place) == set(Use.model_fields)}
-    return [
-        _joined(entries)
-        for path, entries in entries_by_path.items()
-        if not (isinstance(entries[0], KeyProblem) and path[:-1] in nameless)
-    ]
+    listed: list[Problem] = []
+    for path, entries in entries_by_path.items():
+        problem = _joined(entries)
+        if isinstance(problem, KeyProblem) and path[:-1] in nameless and suggested(problem.message) != "uses":
+            continue
+        # of a mapping whose keys were looked at nobody wants to hear that it could be something else
+        deeper = any(other[: len(path)] == path for other in entries_by_path if len(other) > len(path))
+        if not (deeper and problem.message.endswith(", not a mapping")):
+            listed.append(problem)
+    return listed
 
 
 def validate(model: type[BaseModel], data: Any) -> tuple[Any, list[Problem]]:

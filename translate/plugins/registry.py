@@ -237,7 +237,7 @@ class Registry:
         known = [*self._built_in(kind).provides[kind], *self._plain[kind], *self._plugins]
         if near := suggest(name, known):
             return near
-        return _listed(known if kind == "methods" else self.names(kind) or known)
+        return _listed(known if kind == "methods" else self.names(kind))
 
 
 def singular(kind: ComponentKind) -> str:
@@ -246,7 +246,7 @@ def singular(kind: ComponentKind) -> str:
 
 
 def _listed(known: list[str]) -> str:
-    return f"; there are {', '.join(sorted(known))}" if known else "; none is installed"
+    return f"; there are {', '.join(sorted(known))}" if known else "; what there is goes by PLUGIN/NAME"
 
 
 def _provided(plugin: Plugin) -> str:

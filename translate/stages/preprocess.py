@@ -139,6 +139,8 @@ class PreprocessStage(Stage[PreprocessConfig]):
 
     def outlook(self, parents: Mapping[str, Mapping[str, Any]]) -> Mapping[str, Any]:
         """The counts of images, where they show in a listing of files or in the options."""
+        if self.config.tiles:  # nobody has counted them yet
+            return {}
         source: Source[Any] = self.registry.build(self.config.source, seed=self.seed)
         if not (isinstance(source, FileSource) or self.config.source.uses.startswith("generated-")):
             return {}

@@ -182,6 +182,8 @@ class _TwoFolders(FileSource[F]):
         return existing({s: (c.root / f"{s}{join}A", c.root / f"{s}{join}B") for s in SPLITS})
 
     def available(self) -> tuple[str, ...]:
+        if self.config.root is not None:
+            require_folder(self.config.root)
         require_folders(place_of(place)[0] for place in chain.from_iterable(self.folders().values()))
         return tuple(self.folders())
 

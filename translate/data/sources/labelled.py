@@ -15,7 +15,7 @@ from translate.contracts import IGNORE, SIDES, Config, Record, SourceFacts
 from translate.data.label_maps.options import LabelOptions, check_codes
 from translate.data.label_maps.reading import read_labels
 from translate.data.sources.folders import SPLITS, FileSource, Picking, existing
-from translate.data.sources.listing import matched, on_disk, read_text, require_folders
+from translate.data.sources.listing import matched, on_disk, read_text, require_folder, require_folders
 from translate.data.sources.patterns import place_of
 from translate.errors import DataError
 from translate.imaging.io import read_samples
@@ -86,8 +86,25 @@ class Labelled(FileSource[LabelledConfig]):
         return existing({s: (c.root / s, c.root / f"{s}annot") for s in SPLITS})
 
     def available(self) -> tuple[str, ...]:
-        require_folders(place_of(place)[0] for place in chain.from_iterable(self.folders().values()))
+        if self.config.root is not None:
+            require_folder(self.config.root)
+        folders = [place_of(place)[0] for place in chain.from_iterable(self.folders().values())]
+        try:
+            require_folders(folders)
+        except DataError as missing:  # the classes do not depend on the folders: their mistake is told beside them
+            try:
+                self._check_classes()
+            except DataError as error:
+                raise DataError(f"{missing}\n{error}") from None
+            raise
         return tuple(self.folders())
+
+    def _check_classes(self) -> None:
+        """Errors: DataError where colours or values are not as many as the classes."""
+        colours = self.config.palette
+        if colours and len(colours) < len(self.classes):
+            raise DataError(f"{self.place()}: {len(colours)} colours in `palette` for {len(self.classes)} classes")
+        check_codes(self.config, len(self.classes), self.place())
 
     @cached_property
     def classes(self) -> tuple[str, ...]:
@@ -102,11 +119,9 @@ class Labelled(FileSource[LabelledConfig]):
         return names
 
     def facts(self) -> SourceFacts:
-        splits, colours = self.splits(), self.config.palette
-        if colours and len(colours) < len(self.classes):
-            raise DataError(f"{self.place()}: {len(colours)} colours in `palette` for {len(self.classes)} classes")
-        check_codes(self.config, len(self.classes), self.place())
-        palette = (colours or default_palette(len(self.classes)))[: len(self.classes)]
+        splits = self.splits()
+        self._check_classes()
+        palette = (self.config.palette or default_palette(len(self.classes)))[: len(self.classes)]
         return SourceFacts("labelled", splits, frozenset(splits), self.classes, palette)
 
     def records(self, split: str) -> Iterator[Record]:

@@ -53,7 +53,7 @@ class Options:
                 options, problems = resolve(config, self.registry)
             if not problems:
                 return (config if whole else None), options
-            if self.report(problems):
+            if self.report(problems) or self._leave_out_incomplete(problems):
                 continue
             if not (missing := _missing(problems)):
                 break
@@ -83,6 +83,18 @@ class Options:
             self.node = node
             self._gone.add(path[1:])
         return mended
+
+    def _leave_out_incomplete(self, problems: Iterable[Problem]) -> bool:
+        """Leaves out the values in which something is missing, so that the options beside them can be looked at.
+
+        Says whether any could be left out.
+        """
+        before = self.node
+        paths = {problem.path[:-1] for problem in problems if problem.message == REQUIRED and len(problem.path) > 1}
+        for path in sorted(paths, key=lambda p: [str(part).zfill(9) for part in p], reverse=True):
+            self.node = self._mended(self.node, ("with", *path), Problem(path, REQUIRED))
+            self._gone.add(path)
+        return self.node is not before
 
     def _follows(self, issue: Issue, problem: Problem) -> bool:
         """Whether a mistake is the consequence of one that was reported before, or that one itself."""

@@ -56,12 +56,18 @@ def material(data: DataKind | Sides, layout: Layout, method: str, registry: Regi
             return pairs
         return _READ[kind](layout)
     except _UnsuitedError as reason:
-        others = [other for other in _READ if other != kind and _suits(other, layout)]
-        methods, _ = registry.all_methods()
-        fitting = sorted(name for name, each in methods.items() if Sides.of(each.data).kind in others and each.players)
-        instead = f"it suits {' and '.join(others)} data: {', '.join(fitting)}" if fitting else "it suits no method"
         here = f"{layout.folder} holds {layout}"
+        instead = fitting_methods(layout, registry)
         raise ConfigError(f"{method} trains on {kind} data, and {here}: {reason}. As it is, {instead}") from None
+
+
+def fitting_methods(layout: Layout, registry: Registry) -> str:
+    """Says in words which kinds of data a folder holds as it is, and which methods train on them."""
+    kinds = [kind for kind in _READ if _suits(kind, layout)]
+    methods, _ = registry.all_methods()
+    fitting = sorted(name for name, each in methods.items() if Sides.of(each.data).kind in kinds and each.players)
+    words = " and ".join(filter(None, (", ".join(kinds[:-1]), *kinds[-1:])))
+    return f"it suits {words} data: {', '.join(fitting)}" if fitting else "it suits no method"
 
 
 def _suits(kind: str, layout: Layout) -> bool:

@@ -12,7 +12,7 @@ from pydantic import ValidationError
 
 from translate.contracts import Method, Sides
 from translate.errors import ConfigError
-from translate.pipeline.init.detect import Material, material
+from translate.pipeline.init.detect import Material, fitting_methods, material
 from translate.pipeline.init.layout import look
 from translate.pipeline.init.sizes import ENLARGED, LARGEST, SMALLEST, Square, networks_of, training_square
 from translate.plugins import Registry
@@ -48,6 +48,12 @@ _METRICS: Mapping[str, tuple[Sequence[str], Sequence[str]]] = {
 def file_name(method: str, folder: Path) -> str:
     """The name of the file where no other is asked for: `photos_pix2pix.yaml`."""
     return f"{_slug(folder.resolve().name, '_')}_{_slug(method, '_')}.yaml"
+
+
+def no_method(folder: Path, registry: Registry) -> str:
+    """Says which methods suit a folder for which none was chosen. Errors: DataError where there are no images."""
+    layout = look(folder)
+    return f"choose a method, `--method NAME`: {folder} holds {layout}, and {fitting_methods(layout, registry)}"
 
 
 def starter(method: str, folder: Path, registry: Registry, file: Path | None = None) -> str:
