@@ -7,6 +7,7 @@ from typing import Literal
 
 import torch
 
+from translate.distributed.place import ALONE, Place
 from translate.errors import ConfigError
 
 Precision = Literal["fp32", "bf16"]
@@ -14,8 +15,13 @@ Precision = Literal["fp32", "bf16"]
 CHOICES = "auto, cpu, cuda, cuda:N or mps"
 
 
-def resolve(name: str = "auto") -> str:
-    """`auto` becomes `cuda` where such a GPU is usable, else `cpu`; other names are checked. Errors: ConfigError."""
+def resolve(name: str = "auto", place: Place = ALONE) -> str:
+    """`auto` becomes `cuda` where such a GPU is usable, else `cpu`; other names are checked. Errors: ConfigError.
+
+    Of several processes on a machine each has a GPU of its own: the one of its number.
+    """
+    if place.shared:
+        return _own(name, place)
     if name == "auto":
         return "cuda" if torch.cuda.is_available() else "cpu"
     try:
@@ -26,6 +32,23 @@ def resolve(name: str = "auto") -> str:
     if problem:
         raise ConfigError(f"device {name!r} {problem}")
     return name
+
+
+def _own(name: str, place: Place) -> str:
+    """The device of one of several processes. Errors: ConfigError where there is none for it."""
+    kind = resolve(name)
+    if kind == "cpu":
+        return kind
+    if kind != "cuda":
+        raise ConfigError(f"--device {name} is one device, and {place.size} processes run: use --device cuda or cpu")
+    count = torch.cuda.device_count()
+    if place.local_size > count:
+        raise ConfigError(
+            f"{place.local_size} processes run on this machine, which has {count} GPUs: start {count}, or use "
+            "--device cpu"
+        )
+    torch.cuda.set_device(place.local)  # also for code that says `cuda` alone
+    return f"cuda:{place.local}"
 
 
 def _problem(device: torch.device) -> str:

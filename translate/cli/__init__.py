@@ -12,6 +12,7 @@ from typing import Any
 import click
 
 from translate.cli import authoring, catalogue, convert, images, pipelines, plugins, sample, services
+from translate.cli.common import ARGUMENTS
 from translate.cli.plugin_commands import PluginCommands
 from translate.errors import Stopped, TranslateError
 from translate.signals import exit_code, stopping
@@ -27,6 +28,7 @@ class Main(PluginCommands):
     """Turns errors into one message and an exit code; `--traceback` and `--quiet` may stand anywhere on the line."""
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        ctx.meta[ARGUMENTS] = list(args)
         anywhere = {"--traceback": "--traceback", "--quiet": "--quiet", "-q": "--quiet"}
         end = args.index("--") if "--" in args else len(args)
         flags = dict.fromkeys(anywhere[arg] for arg in args[:end] if arg in anywhere)

@@ -14,6 +14,8 @@ if TYPE_CHECKING:
     from translate.contracts import Console
 
 _STDOUT = "translate.stdout"
+ARGUMENTS = "translate.arguments"
+"""Where the command line lies in `click.Context.meta`: what came after `translate`."""
 
 
 def _quiet(ctx: click.Context, parameter: click.Parameter, value: bool) -> bool:

@@ -8,7 +8,9 @@ from typing import Any
 
 import click
 
-from translate.cli.common import as_json, console, print_json, working_console
+from translate.cli.common import ARGUMENTS, as_json, console, print_json, working_console
+from translate.distributed.place import place
+from translate.errors import Stopped
 
 Command = Callable[..., Any]
 
@@ -33,6 +35,9 @@ def _pipeline(command: Command) -> Command:
     "--sweep", "sweeps", multiple=True, metavar="KEY=V1,V2", help="Run it for each value, and compare: seed=1,2,3."
 )
 @click.option("--device", default="auto", show_default=True, metavar="NAME", help="auto, cpu, cuda, cuda:1 or mps.")
+@click.option(
+    "--devices", type=click.IntRange(1), metavar="N", help="Train on N devices of this machine, one process on each."
+)
 @click.option("--debug", is_flag=True, help="Check numbers and gradients on the way (slow).")
 @as_json
 def run(
@@ -44,6 +49,7 @@ def run(
     continue_: str | None,
     sweeps: tuple[str, ...],
     device: str,
+    devices: int | None,
     debug: bool,
     as_json: bool,
 ) -> None:
@@ -54,6 +60,10 @@ def run(
     """
     from translate.pipeline import run as run_pipeline, sweep as run_sweep
 
+    if sweeps and devices:
+        raise click.UsageError("--devices trains one model on several devices, and --sweep trains several: give one")
+    if devices is not None and _spread(devices):
+        return
     if sweeps and continue_:
         raise click.UsageError("--continue goes on with one training, and --sweep makes several: give one of them")
     if sweeps:
@@ -66,9 +76,26 @@ def run(
             raise SystemExit(1)
         return
     result = run_pipeline(file, profile, sets, force, until, continue_, device, debug, working_console(as_json))
-    if as_json:
+    if as_json and place().leads:
         stages = {name: path.as_posix() for name, path in result.stages.items()}
         print_json({"folder": result.folder.as_posix(), "stages": stages, "ran": list(result.ran)})
+
+
+def _spread(devices: int) -> bool:
+    """Runs this very command in so many processes, and returns True; in those processes it returns False.
+
+    Errors: Stopped with the exit code of a process that failed.
+    """
+    where = place()
+    if where.shared and where.local_size != devices:
+        raise click.UsageError(f"{where.local_size} processes run here already: leave --devices {devices} out")
+    if where.shared or devices == 1:
+        return False
+    from translate.distributed.launch import launch  # late: torch
+
+    if code := launch(devices, click.get_current_context().meta[ARGUMENTS]):
+        raise Stopped(code, told=True)
+    return True
 
 
 @click.command()

@@ -190,6 +190,9 @@ class Stage(Configured[C], ABC):
     """Its inputs by name."""
     produces: ClassVar[str]
     """The kind of artifact that it leaves."""
+    distributed: ClassVar[bool] = False
+    """Whether all processes of a run on several devices do its work together, `run` being called in each of them; else
+    one does it, and the others wait."""
     neutral: ClassVar[frozenset[str]] = frozenset()
     """Options that do not change the result (workers, logging): they are left out of the fingerprint."""
     continuable: ClassVar[Mapping[str, Literal["free", "schedule"]]] = {}

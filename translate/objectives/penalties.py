@@ -8,6 +8,8 @@ import torch
 from torch import Tensor
 from torch.nn.functional import relu
 
+from translate.distributed.draws import per_image
+
 Critic = Callable[[Tensor], Tensor]
 
 
@@ -29,7 +31,7 @@ def squared_slope(critic: Critic, images: Tensor) -> Tensor:
 
 def gradient_penalty(critic: Critic, real: Tensor, fake: Tensor, rng: torch.Generator) -> Tensor:
     """E (|slope| - 1)^2 at points between real and fake, one uniform draw per image (Gulrajani et al. 2017, eq. 3)."""
-    e = torch.rand((len(real), 1, 1, 1), generator=rng, device=real.device)
+    e = per_image(len(real), rng)
     length = (squared_slope(critic, e * real + (1 - e) * fake) + 1e-12).sqrt()
     return (length - 1).square().mean()
 

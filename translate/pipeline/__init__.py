@@ -12,10 +12,13 @@ from typing import TYPE_CHECKING, Any
 
 from translate.console import console as make_console
 from translate.contracts import Console
+from translate.distributed.place import place
+from translate.errors import ConfigError
 from translate.pipeline import schema
 from translate.pipeline.checking.checker import check as check_stages
 from translate.pipeline.checking.facts import Checked
 from translate.pipeline.checking.notes import all_notes
+from translate.pipeline.devices import together
 from translate.pipeline.document import read
 from translate.pipeline.fingerprint import plugin_sources
 from translate.pipeline.location import Issue, PipelineError
@@ -29,6 +32,7 @@ from translate.plugins import Registry, switches
 from translate.storage.lock import Lock
 
 if TYPE_CHECKING:
+    from translate.distributed.world import World
     from translate.pipeline.sweeping.sweep import SweepResult
     from translate.tracking.sweep import Member
 
@@ -112,9 +116,14 @@ def run(
     cuda, cuda:N or mps. Errors: ConfigError before anything ran; StageError naming stage and cause; SystemExit(75) on
     SIGTERM.
     """
-    pipeline = schema.load(_source(file), profile, set)
-    options = _Options(frozenset(force), until, continue_, device, debug)
-    return _run(pipeline, options, console or make_console(), registry or Registry())
+    others = _others()
+    with together.one_voice(others):
+        pipeline = schema.load(_source(file), profile, set)
+        options = _Options(frozenset(force), until, continue_, device, debug)
+        result = _run(pipeline, options, console or make_console(), registry or Registry(), others=others)
+        if others is not None:
+            others.part()
+    return result
 
 
 def sweep(
@@ -140,6 +149,8 @@ def sweep(
     from translate.pipeline.sweeping.sweep import Sweep
     from translate.tracking.sweep import SweepRecord
 
+    if place().shared:
+        raise ConfigError("a sweep makes its runs one after another, in one process: run it without torchrun")
     registry, out, document = registry or Registry(), console or make_console(), read(_source(file))
     base = schema.load(document, profile, set)
     axes = axes_of(sweep, [*base.unfolded, *(name for name, _ in base.stages())])
@@ -177,18 +188,54 @@ class _Options:
 
 
 def _run(
-    pipeline: Pipeline, options: _Options, console: Console, registry: Registry, member: Member | None = None
+    pipeline: Pipeline,
+    options: _Options,
+    console: Console,
+    registry: Registry,
+    member: Member | None = None,
+    others: World | None = None,
 ) -> Result:
-    """Runs a pipeline, by itself or as a `member` of a sweep. Errors: as `run`."""
+    """Runs a pipeline, by itself, as a `member` of a sweep, or with `others`. Errors: as `run`."""
     planner, checked = _planner(pipeline, registry)
     names = planner.select(options.until)
+    if others is not None and not others.leads:
+        return _follow(others, planner, names, checked, options, registry)
     forced = frozenset(each for name in options.force for each in planner.members(name, "--force", names))
     continued = options.continue_
     if continued:
         continued = planner.member(continued, "--continue", names)
     with Lock(planner.folder / ".lock"):
         runner = Runner(planner, checked, registry, console, forced, continued, options.device, options.debug, member)
-        return runner.run(names)
+        runner.world = others
+        try:
+            return runner.run(names)
+        finally:
+            if others is not None:
+                others.tell(None)
+
+
+def _others() -> World | None:
+    """All processes of a run on several devices, met; None where this one is alone."""
+    if not place().shared:
+        return None
+    from translate.distributed.world import join  # late: torch
+
+    return join()
+
+
+def _follow(
+    others: World,
+    planner: Planner,
+    names: Sequence[str],
+    checked: Mapping[str, Checked],
+    options: _Options,
+    registry: Registry,
+) -> Result:
+    """The run in a process that does not lead. Errors: as `run`."""
+    from translate.device import resolve
+
+    ran = together.follow(others, checked, resolve(options.device, place()), registry)
+    return Result(planner.folder, {name: planner.folder / name for name in names}, tuple(ran))
 
 
 def _source(file: File) -> Path | Mapping[str, Any]:

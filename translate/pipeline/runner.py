@@ -15,8 +15,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from translate.contracts import Artifact, Console, StageContext
+from translate.distributed.place import place
 from translate.errors import ContractError, PluginError, StageError, Stopped, TranslateError
 from translate.pipeline.checking.facts import Checked, RunFacts
+from translate.pipeline.devices import together
 from translate.pipeline.fingerprint import output
 from translate.pipeline.interrupted import starts
 from translate.pipeline.interrupted.origin import Origin, origin_of, told
@@ -30,6 +32,7 @@ from translate.storage.filesystem import shortcomings
 from translate.storage.pointer import follow, point
 
 if TYPE_CHECKING:
+    from translate.distributed.world import World
     from translate.tracking.sweep import Member
 
 _SHOWN = {"images": "images", "scores": "scores.md"}
@@ -65,6 +68,8 @@ class Runner:
     debug: bool = False
     member: Member | None = None
     """Its place in the sweep of which it is a run."""
+    world: World | None = None
+    """The processes of a run on several devices, of which this one leads."""
     ran: list[str] = field(default_factory=list)
     unsent: int = 0
     """Records that did not reach the tracking store."""
@@ -86,7 +91,7 @@ class Runner:
     def _run(self, names: Sequence[str], pending: list[str], origin: Origin | None) -> None:
         from translate.device import resolve
 
-        self.device = resolve(self.device)
+        self.device = resolve(self.device, place())
         folder, title = self.planner.folder, self.planner.pipeline.title
         emit = self._emit
         status: Status = "failed"
@@ -205,6 +210,8 @@ class Runner:
         """The stage's own work. Errors: StageError with the stage and the cause, whatever it raised."""
         try:
             checked = self.checked[planned.name]
+            if self.world is not None and checked.stage.distributed:
+                together.tell(self.world, context)
             facts = {**(checked.promise or {}), **checked.stage.run(context)}
             json.dumps(facts, allow_nan=False)
         except Stopped:

@@ -22,6 +22,7 @@ from translate.contracts import (
     StageContext,
 )
 from translate.data.dataset import Dataset
+from translate.distributed.world import world
 from translate.inference.directions import depends_on_data, routes_with
 from translate.models.bundle import FOLDER, write_bundle, write_unfinished
 from translate.models.origin import origin_of
@@ -42,6 +43,7 @@ class TrainStage(Stage[TrainConfig]):
     name = "train"
     needs: ClassVar[Mapping[str, Need]] = {"data": Need("dataset"), "init": Need("model", optional=True)}
     produces = "model"
+    distributed = True
     neutral = frozenset({"workers", "log_every", "checkpoint"})
     continuable: ClassVar[Mapping[str, Literal["free", "schedule"]]] = {
         "epochs": "schedule",
@@ -125,6 +127,9 @@ class TrainStage(Stage[TrainConfig]):
             "pipeline": context.pipeline,
             **({"handling": dict(dataset.facts.handling)} if dataset.facts.handling else {}),
         }
+        if not world().leads:  # rank 0 writes
+            trainer.run()
+            return {}
         # From here on the training's checkpoints can be used, also those of one that is interrupted.
         (context.folder / checkpoint.FOLDER).mkdir(exist_ok=True)
         write_unfinished(

@@ -14,6 +14,7 @@ from translate.data.dataset import Dataset
 from translate.data.loading.loader import Loader
 from translate.data.loading.samples import Samples
 from translate.device import precision as precision_on
+from translate.distributed.world import world
 from translate.errors import ConfigError, ContractError, StageError
 from translate.inference.degradation import sides_of_batch
 from translate.models.origin import origin_of
@@ -46,7 +47,9 @@ def build_trainer(context: StageContext, config: TrainConfig, registry: Componen
     device_augment: list[DeviceTransform[Any]] = [registry.build(use) for use in config.device_augment]
     method = build_method(config, registry, dataset, augment, device_augment)
     sides = sides_of_batch(method, dataset.types)
-    samples = Samples(dataset, "train", augment, config.batch_size, derive(context.seed, "loader"), sides)
+    together = world()
+    part = (together.rank, together.size)
+    samples = Samples(dataset, "train", augment, config.batch_size, derive(context.seed, "loader"), sides, part)
     length = Length.of(config, samples.steps_per_epoch)
     channels_last = _channels_last(config, context.device)
     engine = build_engine(context, config, registry, method, length, channels_last=channels_last)
@@ -57,6 +60,8 @@ def build_trainer(context: StageContext, config: TrainConfig, registry: Componen
     rates = {name: watched[p.schedule.watches] for name, p in engine.players.items() if p.schedule.watches in watched}
     state = TrainingState(engine, Averages(engine, used, config.ema), rates)
     start(state, context, config, length)
+    if together.shared:
+        meet(state)
     loader = _loader(context, config, samples, first_batch=state.step * config.accumulate)
     return Trainer(
         context,
@@ -141,7 +146,8 @@ def build_engine(
     freeze(nets, config.freeze)
     # after the move: optimizers hold on to the parameters that they are given
     players = make_players(config.method, method.players, nets, config, registry, length, fused=fast)
-    seed = derive(context.seed, "training")
+    seed, together = derive(context.seed, "training"), world()
+    together.use(device)
     changes = config.critic_augment
     return Engine(
         method,
@@ -153,7 +159,10 @@ def build_engine(
         extra=bind(config.extra_losses, registry, device, method.weights),
         merge=fast,
         # without any change the hooks are left out
-        critic_augment=CriticAugment(changes, method, nets, device, seed) if changes and changes.acts() else None,
+        critic_augment=CriticAugment(changes, method, nets, device, seed, together)
+        if changes and changes.acts()
+        else None,
+        world=together,
     )
 
 
@@ -172,6 +181,19 @@ def start(state: TrainingState, context: StageContext, config: TrainConfig, leng
         if folder is not None:
             names = initialise(state.engine.nets, state.engine.method, origin_of(folder), config.init)
             say(f"starting from {folder.name}: {', '.join(names)}")
+
+
+def meet(state: TrainingState) -> None:
+    """Lets all processes start from the weights of rank 0. Errors: StageError where they are not at one step."""
+    steps = state.engine.world.gather(state.step)
+    if len({*steps}) > 1:
+        reached = ", ".join(f"{step:,}" for step in steps)
+        raise StageError(
+            f"the processes go on from different steps ({reached}): the folder `runs` has to be one for all machines"
+        )
+    # they are equal already, unless machines or versions differ; buffers are each process's own
+    nets = [*state.engine.nets.values(), *state.averages.nets.values()]
+    state.engine.world.hand_out(param for net in nets for param in net.parameters())
 
 
 def _continue(state: TrainingState, previous: Path, length: Length) -> None:
@@ -194,7 +216,8 @@ def check_resumable(folder: Path, config: TrainConfig, dataset: Dataset, method:
     reached = checkpoint.reached(folder / checkpoint.FOLDER)
     if reached is None:
         raise StageError(f"nothing to continue from: {folder.name} holds no complete checkpoint")
-    samples = Samples(dataset, "train", [], config.batch_size, 0, sides_of_batch(method, dataset.types))
+    sides = sides_of_batch(method, dataset.types)
+    samples = Samples(dataset, "train", [], config.batch_size, 0, sides, (0, world().size))
     total = Length.of(config, samples.steps_per_epoch).total
     if reached.step > total:
         raise StageError(
@@ -211,7 +234,7 @@ def _channels_last(config: TrainConfig, device: str) -> bool:
 def _loader(context: StageContext, config: TrainConfig, samples: Samples, first_batch: int) -> Loader:
     cuda = context.device.startswith("cuda")
     # `auto`: one core stays free for the process that feeds the GPU; on a CPU the training itself needs the others
-    auto = min(8, max(1, cores() - 1)) if cuda else 1
+    auto = min(8, max(1, cores() // world().place.local_size - 1)) if cuda else 1
     workers = auto if config.workers == "auto" else config.workers
     return Loader(samples, workers, first_batch, pin=cuda)
 
@@ -245,8 +268,9 @@ def _describe(context: StageContext, config: TrainConfig, dataset: Dataset, engi
     """Says what is about to be trained, and records it."""
     sizes = {name: count_parameters(net) for name, net in engine.nets.items()}
     counts = ", ".join(f"{name} {size:,}" for name, size in sizes.items() if size)
-    context.console.say(f"{config.method} on {context.device} in {engine.precision}: {counts} parameters")
-    images = config.batch_size * config.accumulate
+    shared = f", {world().size} processes" if world().shared else ""
+    context.console.say(f"{config.method} on {context.device}{shared} in {engine.precision}: {counts} parameters")
+    images = config.batch_size * config.accumulate * world().size
     per_epoch = round(length.whole / length.epochs, 1)
     context.console.say(f"{length.total:,} steps of {images} images, {per_epoch:,g} steps an epoch")
     counts_of_sides = dataset.facts.counts.get("train")

@@ -8,7 +8,7 @@ from __future__ import annotations
 import math
 import re
 import shutil
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -44,11 +44,13 @@ def save(
     ema: Mapping[str, nn.Module],
     progress: Mapping[str, Any],
     total: int | None = None,
+    others: Sequence[Mapping[str, Tensor]] = (),
 ) -> Path:
     """Writes the whole state of a training after `engine.index` steps; returns the new directory.
 
     `progress` is what the trainer keeps beside the engine (best value, history); it has to be JSON. `total` is the step
-    at which the training ends; it is for reading alone (`translate plan`).
+    at which the training ends; it is for reading alone (`translate plan`). `others` are the `own_state` of the further
+    processes that train together, by rank from 1 on.
     """
     tensors: dict[str, Tensor] = {}
     for name, net in engine.nets.items():
@@ -56,6 +58,10 @@ def save(
     for name, net in ema.items():
         tensors.update({f"ema/{name}/{k}": v for k, v in net.state_dict().items()})
     numbers: dict[str, Any] = {}
+    # of the others, what differs: pools of past images, running averages of batch norms
+    mine = own_state(engine, ema) if others else {}
+    for rank, own in enumerate(others, 1):
+        tensors.update({f"rank/{rank}/{k}": v for k, v in own.items() if not _same(v, mine.get(k))})
     for name, player in engine.players.items():
         own_tensors, own_numbers = optimizer_state(player.optimizer)
         tensors.update({f"opt/{name}/{key}": value for key, value in own_tensors.items()})
@@ -70,6 +76,7 @@ def save(
         "updates": {name: p.done for name, p in engine.players.items()},
         "progress": dict(progress),
         **({"optimizers": numbers} if numbers else {}),
+        **({"processes": 1 + len(others)} if others else {}),
     }
     final = folder / name_of(engine.index)
     partial = folder / f"{final.name}.partial"
@@ -84,8 +91,14 @@ def save(
 
 
 def restore(folder: Path, engine: Engine, ema: Mapping[str, nn.Module]) -> dict[str, Any]:
-    """Puts the state of a checkpoint into the engine and the averaged networks; returns the trainer's own progress."""
+    """Puts the state of a checkpoint into the engine and the averaged networks; returns the trainer's own progress.
+
+    Errors: StageError for one that is damaged, does not fit, or is of another number of processes.
+    """
     tensors, state = read(folder)
+    _check_processes(folder, state.get("processes", 1), engine.world.size)
+    if engine.world.rank:
+        tensors |= state_under(tensors, f"rank/{engine.world.rank}/")
     numbers: dict[str, Any] = state.get("optimizers", {})
     for name, net in engine.nets.items():
         _load(net, state_under(tensors, f"net/{name}/"), folder, name)
@@ -100,6 +113,38 @@ def restore(folder: Path, engine: Engine, ema: Mapping[str, nn.Module]) -> dict[
     engine.index = state["step"]
     progress: dict[str, Any] = state["progress"]
     return progress
+
+
+def own_state(engine: Engine, ema: Mapping[str, nn.Module]) -> dict[str, Tensor]:
+    """The state in which processes that train together differ: buffers of networks, and sums for the next log."""
+    own: dict[str, Tensor] = {}
+    for kind, nets in (("net", engine.nets), ("ema", ema)):
+        for name, net in nets.items():
+            parameters = {key for key, _ in net.named_parameters(remove_duplicate=False)}
+            own.update({f"{kind}/{name}/{k}": v for k, v in net.state_dict().items() if k not in parameters})
+    own.update({f"meter/{name}": v for name, v in engine.meters.items()})
+    if engine.critic_augment:
+        own.update({f"critic_augment/{name}": v for name, v in engine.critic_augment.state().items()})
+    return {key: value.detach().cpu() for key, value in own.items()}
+
+
+def _same(value: Tensor, other: Tensor | None) -> bool:
+    return (
+        other is not None and value.dtype == other.dtype and value.shape == other.shape and bool((value == other).all())
+    )
+
+
+def _check_processes(folder: Path, saved: int, now: int) -> None:
+    if saved != now:
+        raise StageError(
+            f"checkpoint {folder} is of a training on {_devices(saved)}, and this one is on {_devices(now)}: each has "
+            f"its own part of the images. Run it with `--devices {saved}`, which goes on exactly, or start anew from "
+            f"its weights with `init: {folder}`"
+        )
+
+
+def _devices(count: int) -> str:
+    return f"{count} devices" if count > 1 else "one device"
 
 
 def optimizer_state(optimizer: torch.optim.Optimizer) -> tuple[dict[str, Tensor], dict[str, Any]]:

@@ -224,7 +224,7 @@ class TrainConfig(Config):
     """Networks, or parts of them, whose weights are divided by their largest singular values (Miyato et al. 2018):
     `[disc]` holds a critic's slope within bounds, `[gen, disc]` is that of SAGAN."""
     batch_size: PositiveInt = 1
-    """Images of each side in a step. 1 is the choice of pix2pix and CycleGAN."""
+    """Images of each side in a step, on each device. 1 is the choice of pix2pix and CycleGAN."""
     accumulate: PositiveInt = 1
     """Batches whose gradients are averaged before an optimizer step: a larger batch in the memory of a small one. Equal
     to it for networks without batch norm."""

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
+from itertools import chain
 from typing import Any
 
 import torch
@@ -17,6 +18,8 @@ from torch import Tensor, nn
 
 from translate.contracts import Method, Nets, Step, Update
 from translate.device import Precision
+from translate.distributed.draws import RankGenerator
+from translate.distributed.world import World, joined_sums
 from translate.errors import ContractError, StageError
 from translate.networks import separate_calls
 from translate.seeding import derive
@@ -33,8 +36,9 @@ class Engine:
 
     All state is in `nets`, the players' optimizers, `meters`, `critic_augment` (what changes images in front of
     critics) and the counters `index` (steps that are done) and `Player.done` (updates). `extra` are loss terms that the
-    pipeline adds. `merge` lets `batched` join two calls of a network into one. `bad` holds, by term, the first step at
-    which it was not finite, or -1.
+    pipeline adds. `world` are the processes that train together, each on its part of a step's images: gradients are
+    averaged over them. `merge` lets `batched` join two calls of a network into one. `bad` holds, by term, the first
+    step at which it was not finite, or -1.
     """
 
     def __init__(
@@ -49,6 +53,7 @@ class Engine:
         extra: Sequence[BoundLoss] = (),
         merge: bool = True,
         critic_augment: CriticAugment | None = None,
+        world: World | None = None,
     ) -> None:
         self.method = method
         self.title = f"method {type(method).name}"
@@ -60,8 +65,9 @@ class Engine:
         self.seed = seed
         self.merge = merge
         self.critic_augment = critic_augment
+        self.world = world or World()
         self.index = 0
-        self.rng = torch.Generator(self.device)
+        self.rng = RankGenerator(self.device) if self.world.shared else torch.Generator(self.device)
         self.meters: dict[str, Tensor] = {}
         self.bad: dict[str, Tensor] = {}
 
@@ -71,8 +77,10 @@ class Engine:
         Errors: ContractError where the method breaks the contract.
         """
         # Both generators depend on the step alone: a restart at this step draws the same. Dropout draws from torch's.
-        torch.manual_seed(derive(self.seed, "step", self.index, 0))
-        self.rng.manual_seed(derive(self.seed, "rng", self.index, 0))
+        torch.manual_seed(derive(self.seed, "step", self.index, self.world.rank))
+        self.rng.manual_seed(derive(self.seed, "rng", self.index, self.world.rank))
+        if isinstance(self.rng, RankGenerator):
+            self.rng.share(derive(self.seed, "rng", self.index, 0), self.world.place)
         step = Step(self.index, epoch, {name: p.done for name, p in self.players.items()}, self.rng)
         games = [iter(self.method.step(self.nets, batch, step)) for batch in batches]
         if self.critic_augment:
@@ -155,6 +163,8 @@ class Engine:
             finite &= total.detach().isfinite()
             # the mean over k batches; for one batch no division, which keeps its bits
             self._backward(player, total / len(games) if len(games) > 1 else total)
+        if player is not None and self.world.shared:
+            finite = self.world.average(player.params, finite)
         return None if player is None else (player, finite)
 
     def _turn(self, batch: int) -> AbstractContextManager[None]:
@@ -268,30 +278,38 @@ class Engine:
         self.bad[name].masked_fill_(first, self.index)
 
     def read_meters(self) -> dict[str, float]:
-        """The mean of every loss, gradient norm and rate since the last call: one transfer for all of them."""
-        if not self.meters:
-            return {}
-        values = torch.stack(list(self.meters.values())).tolist()  # waits for the device
-        names = list(self.meters)
+        """The mean of every loss, gradient norm and rate since the last call: one transfer for all of them. With other
+        processes it is that of all, and all of them have to call it."""
+        values = torch.stack(list(self.meters.values())).tolist() if self.meters else []  # waits for the device
+        sums = dict(zip(self.meters, values, strict=True))
         self.meters = {}
-        return {name: total / count for name, (total, count) in zip(names, values, strict=True)}
+        if self.world.shared:
+            sums = joined_sums(self.world.gather(sums))
+        return {name: total / count for name, (total, count) in sums.items()}
 
-    def check_finite(self, files: Mapping[int, str]) -> None:
-        """Checks all losses and gradients since the start. `files` are names of images by step, where known.
-
-        Errors: StageError naming the first term that was not finite, its step and the images of that step.
-        """
+    def _faults(self, files: Mapping[int, str]) -> list[tuple[int, int, str, str]]:
+        """The terms that were not finite, each with its first step, its place in the order, and where that was."""
         if not self.bad:
-            return
+            return []
         steps = torch.stack(list(self.bad.values())).tolist()  # waits for the device
         # the first step counts; of one step the term that was met first, since it made the others so
         faults = []
         for order, (name, step) in enumerate(zip(self.bad, steps, strict=True)):
             if step >= 0:
-                faults.append((step, order, name))
+                faults.append((step, order, name, f" on {files[step]}" if step in files else ""))
+        return faults
+
+    def check_finite(self, files: Mapping[int, str]) -> None:
+        """Checks all losses and gradients since the start. `files` are names of images by step, where known.
+
+        Errors: StageError naming the first term that was not finite, its step and the images of that step; with other
+        processes the first of all, in each of them.
+        """
+        faults = self._faults(files)
+        if self.world.shared:
+            faults = list(chain.from_iterable(self.world.gather(faults)))
         if faults:
-            step, _, name = min(faults)
-            where = f" on {files[step]}" if step in files else ""
+            step, _, name, where = min(faults)
             raise StageError(
                 f"{name} of {self.title} is not finite at step {step}{where}; the weights were not touched by it. "
                 "Lower the learning rate, clip gradients (`clip: 1`) or use `precision: fp32`, and look at these images"

@@ -53,9 +53,15 @@ class TrainingState:
         checkpoint.restore(folder, self.engine, self.averages.nets)
 
     def save(self, checkpoints: Path, keep_last: int, length: Length) -> Path:
-        """Writes a checkpoint, then removes all but the last few, the best ones and those that the length of the
-        training keeps; returns the new folder."""
-        folder = checkpoint.save(checkpoints, self.engine, self.averages.nets, vars(self.history), length.total)
+        """Writes a checkpoint of all processes, which rank 0 does, then removes all but the last few, the best ones and
+        those that the length of the training keeps; returns the new folder."""
+        others, world = [], self.engine.world
+        if world.shared:
+            others = world.collect(checkpoint.own_state(self.engine, self.averages.nets))[1:]
+        if not world.leads:
+            return checkpoints / checkpoint.name_of(self.step)
+        progress = vars(self.history)
+        folder = checkpoint.save(checkpoints, self.engine, self.averages.nets, progress, length.total, others)
         steps = checkpoint.steps(checkpoints)
         keep = {*steps[-keep_last:], *self.history.kept(), *filter(length.keeps, steps)}
         checkpoint.prune(checkpoints, keep)

@@ -12,11 +12,12 @@ from types import FrameType
 from typing import Any
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from translate.contracts import DeviceTransform, StageContext
 from translate.data.loading.loader import Loader
 from translate.data.loading.samples import Batch, augmented, to_device
+from translate.distributed.world import LostError
 from translate.errors import Stopped
 from translate.imaging.grid import save_picture
 from translate.metrics import evaluate_sets
@@ -67,11 +68,17 @@ class Trainer:
         self.context, self.config, self.loader, self.length = context, config, loader, length
         self.state, self.engine, self.method = state, state.engine, state.engine.method
         self.validator, self.best, self.stop_at, self.channels_last = validator, best, stop, channels_last
-        self.device_augment = device_augment
+        self.device_augment, self.world = device_augment, state.engine.world
         self.folder = context.folder / checkpoint.FOLDER
         self.diagnostics = Diagnostics(context.console)
         self.log_every = 1 if context.debug else config.log_every
         self.signal: int | None = None
+        """The signal at which the training stops after this step."""
+        self.heard: int | None = None
+        """The last signal that came to this process."""
+        self._saved_at = time.monotonic()
+        self._due = False
+        """Whether the last agreement with other processes asks for a save."""
         self._saved = state.step
         """The step of the last checkpoint."""
         self._files: dict[int, str] = {}
@@ -92,8 +99,8 @@ class Trainer:
 
     def _run(self) -> None:
         start, total = self.state.step, self.length.total
-        images = self.config.batch_size * self.config.accumulate
-        waited, began, saved_at = 0.0, time.perf_counter(), time.monotonic()
+        images = self.config.batch_size * self.config.accumulate * self.world.size
+        waited, began, self._saved_at = 0.0, time.perf_counter(), time.monotonic()
         shown: dict[str, Any] = {}
         batches = self.loader.until(lambda: self.signal is not None)
         bar = self.context.console.progress(self.context.stage, total * images, start * images, "images")
@@ -119,9 +126,8 @@ class Trainer:
                 improved = self.length.validates(step) and self._validate(step)
                 # read once: a signal that comes during the save waits for the next step, and for a save of its own
                 stop = self.signal is not None
-                if improved or stop or step == total or self._save_due(step, saved_at) or self._stands_still():
+                if improved or stop or step == total or self._save_due(step) or self._stands_still():
                     self._save()
-                    saved_at = time.monotonic()
                 progress.advance(images, **shown)
                 if stop:
                     self._stop()
@@ -142,15 +148,33 @@ class Trainer:
 
     def _group(self, batches: Iterator[Batch]) -> list[Batch]:
         """The batches of a step, fewer where a signal came while they were waited for. Errors: as `run`."""
+        group: list[Batch] = []
+        error: Exception | None = None
         try:
-            return list(islice(batches, self.config.accumulate))
-        except Exception:
+            group = list(islice(batches, self.config.accumulate))
+        except Exception as failure:
+            error = failure
+        if self.world.shared:
+            if self._agree(error is not None) and error is None:
+                error = LostError("another process of this training has failed, and says why")
+            if self.signal is not None:
+                group = []
+        if error is not None:
             # No step is under way: what was learned since the last save is whole.
             if self.state.step > self._saved:
                 self._save()
             if self.state.step:
                 self.context.console.say(f"saved at step {self.state.step}, from which the same command goes on")
-            raise
+            raise error
+        return group
+
+    def _agree(self, failed: bool) -> bool:
+        """Between two steps: whether any process has failed; a signal that any has heard, and a save that rank 0's
+        clock asks for, become those of all."""
+        due = self.world.leads and self._minutes_passed()
+        signal_heard, failures, self._due = self.world.largest(self.heard or 0, failed, due)
+        self.signal = signal_heard or None
+        return failures > 0
 
     def _step(self, group: Sequence[Batch]) -> None:
         """One optimizer step of each player on `accumulate` batches."""
@@ -164,11 +188,12 @@ class Trainer:
         self.state.averages.update()
         check_met(type(self.method).name, self.engine.extra)
 
-    def _to_device(self, batch: Batch) -> Mapping[str, torch.Tensor]:
+    def _to_device(self, batch: Batch) -> Mapping[str, Tensor]:
         images = to_device(batch, self.engine.device, self.engine.method.spec.sides)
         if self.device_augment:
             # by the batch's own number, so that a restart, or another number of workers, draws the same
-            seed = derive(self.context.seed, "device_augment", batch.step)
+            number = batch.step * self.world.size + self.world.rank
+            seed = derive(self.context.seed, "device_augment", number)
             images = augmented(images, self.loader.samples.groups, self.device_augment, seed)
         if not self.channels_last:
             return images
@@ -178,12 +203,15 @@ class Trainer:
             for side, values in images.items()
         }
 
-    def _save_due(self, step: int, saved_at: float) -> bool:
-        """Tells whether `checkpoint` asks for a save; `saved_at` is the last one, in monotonic seconds."""
+    def _save_due(self, step: int) -> bool:
+        """Tells whether `checkpoint` asks for a save."""
         every = self.config.checkpoint.steps
         if (every is not None and step % every == 0) or self.length.keeps(step):
             return True
-        return time.monotonic() - saved_at > 60 * self.config.checkpoint.minutes
+        return self._due if self.world.shared else self._minutes_passed()
+
+    def _minutes_passed(self) -> bool:
+        return time.monotonic() - self._saved_at > 60 * self.config.checkpoint.minutes
 
     def _stop(self) -> None:
         """Ends a training that was asked to stop, once it is saved. Errors: Stopped."""
@@ -237,6 +265,11 @@ class Trainer:
         """The scores of one direction by curve; none where it imitates no side of the data."""
         assert self.validator is not None
         outputs, real = self.validator.translate(direction)
+        # rank 0 has the outputs of all processes
+        return self.world.decided(lambda: self._judged(direction, step, outputs, real))
+
+    def _judged(self, direction: str, step: int, outputs: list[Tensor], real: list[Tensor]) -> dict[str, float]:
+        assert self.validator is not None
         if self.validator.shows(direction):
             self.context.tracker.metrics(self.diagnostics.outputs(step, direction, outputs, real), step)
         if not real:
@@ -246,7 +279,7 @@ class Trainer:
 
     def _picture(self, direction: str, step: int) -> None:
         assert self.validator is not None
-        if not self.validator.shows(direction):
+        if not self.world.leads or not self.validator.shows(direction):
             return
         picture = self.validator.grid(direction)
         save_picture(self.context.folder / "samples" / direction / f"{step:09d}.png", picture)
@@ -258,11 +291,11 @@ class Trainer:
         # curves first: a checkpoint never is ahead of what the tracker has on disk
         self.context.tracker.flush()
         folder = self.state.save(self.folder, self.config.keep.last, self.length)
-        self._saved = self.state.step
+        self._saved, self._saved_at = self.state.step, time.monotonic()
         self.context.emit("checkpoint_saved", step=self.state.step, folder=folder)
 
     def _report_speed(self, images: int, seconds: float, waited: float) -> None:
-        steps = images // (self.config.batch_size * self.config.accumulate)
+        steps = images // (self.config.batch_size * self.config.accumulate * self.world.size)
         self.context.console.say(
             f"{steps} steps in {seconds:.0f} s, {images / seconds:.1f} images/s, "
             f"waiting for data {100 * waited / seconds:.1f} % of the time"
@@ -292,8 +325,11 @@ def _signals(trainer: Trainer) -> Iterator[None]:
     """The first signal to end asks for a save at the end of the step; a second Ctrl-C interrupts at once."""
 
     def ask(number: int, _: FrameType | None) -> None:
-        if trainer.signal and number == signal.SIGINT:
+        if trainer.heard and number == signal.SIGINT:
             raise KeyboardInterrupt
+        trainer.heard = number
+        if trainer.world.shared:  # all stop after the same step, and it may have come since another process ended
+            return
         trainer.signal = number
         with suppress(RuntimeError):  # it interrupts a line that is being printed
             trainer.context.console.say("stopping after this step; Ctrl-C again stops at once")

@@ -35,7 +35,7 @@ class Validator:
         self, engine: Engine, dataset: Dataset, split: str, config: ValidateConfig, metrics: Sequence[Metric[Any]]
     ) -> None:
         self.dataset, self.split, self.config, self.metrics = dataset, split, config, metrics
-        self.method = engine.method
+        self.method, self.world = engine.method, engine.world
         self.scored = config.directions or tuple(self.method.directions)[:1]
         """The directions that metrics score; all of them get a grid."""
         self.steps = _steps(dataset)
@@ -63,18 +63,21 @@ class Validator:
                 live = nets[name].state_dict()
                 # batch norms that became per-image norms have no running averages
                 mine.load_state_dict({key: live[key] for key in mine.state_dict()})
+        if self.world.shared:  # running averages of batch norms differ from process to process: those of rank 0
+            self.world.hand_out(buffer for net in self.copies.values() for buffer in net.buffers())
         self.translator = self.translator.refreshed()
 
     def translate(self, direction: str) -> tuple[list[Tensor], list[Tensor]]:
         """The outputs for the first `images` keys of the split and the real images of the target side, in [0, 1].
         Label maps are class indices, long H x W.
 
+        Of several processes each makes a part of them; rank 0 has them all, and the others have none.
         Where the split has pairs, item i of the one belongs to item i of the other. No target side: no real images.
         """
         route = self.translator.route(direction)
         keys = self._keys(route, self.config.images)
-        outputs = [self._rounded(self.output(direction, key)) for key in keys]
-        if route.target is None:
+        outputs = self.world.spread(keys, lambda key: self._rounded(self.output(direction, key)))
+        if route.target is None or not self.world.leads:
             return outputs, []
         real = keys if self._pairs(route) else self.dataset.keys(self.split, route.target)[: self.config.images]
         return outputs, [self._rounded(self.dataset.tensor(self.split, route.target, key)) for key in real]

@@ -82,7 +82,11 @@ def augmented(
 
 
 class Samples:
-    """The batches of a dataset by step: `samples[step]`, the same in every process."""
+    """The batches of a dataset by step: `samples[step]`, the same in every process.
+
+    Of processes that train together, each takes `part` (number, of so many): those of a step together are one batch of
+    so many times the size, in the same order.
+    """
 
     def __init__(
         self,
@@ -92,8 +96,10 @@ class Samples:
         batch_size: int,
         seed: int,
         sides: Sides | None = None,
+        part: tuple[int, int] = (0, 1),
     ) -> None:
         self.dataset, self.split, self.augment, self.batch_size, self.seed = dataset, split, augment, batch_size, seed
+        self.part, self.parts = part
         # A method gets the sides that it asks for; an optional one may not be there.
         wanted = sides or dataset.types
         present = wanted.only([side for side in wanted if side in dataset.sides(split)])
@@ -109,17 +115,22 @@ class Samples:
     @property
     def steps_per_epoch(self) -> int:
         """Full batches that the larger side fills, at least one."""
-        return max(1, max(len(keys) for keys in self.keys.values()) // self.batch_size)
+        return max(1, max(len(keys) for keys in self.keys.values()) // (self.batch_size * self.parts))
+
+    def _draws(self, step: int) -> range:
+        """The draws of a step: of `parts` batches that lie one behind the other, the one of this part."""
+        first = (step * self.parts + self.part) * self.batch_size
+        return range(first, first + self.batch_size)
 
     def __getitem__(self, step: int) -> Batch:
-        with self.dataset.seeded(derive(self.seed, "items", step)):
+        with self.dataset.seeded(derive(self.seed, "items", step * self.parts + self.part)):
             return self._batch(step)
 
     def _batch(self, step: int) -> Batch:
         images: dict[str, Tensor] = {}
         keys: dict[str, list[str]] = {}
         for group in self.groups:
-            draws = range(step * self.batch_size, (step + 1) * self.batch_size)
+            draws = self._draws(step)
             chosen = [self._key(group[0], draw) for draw in draws]
             samples = [self._sample(group, key, draw) for key, draw in zip(chosen, draws, strict=True)]
             for side in group:
@@ -130,7 +141,7 @@ class Samples:
 
     def shown_at(self, step: int) -> list[str]:
         """The keys of a step, of each group of sides."""
-        draws = range(step * self.batch_size, (step + 1) * self.batch_size)
+        draws = self._draws(step)
         keys: list[str] = []
         for group in self.groups:
             keys += [self._key(group[0], draw) for draw in draws]
@@ -138,7 +149,7 @@ class Samples:
 
     def first(self, step: int) -> None:
         """Makes the first sample of a step, and forgets it. Errors: DataError."""
-        draw = step * self.batch_size
+        draw = self._draws(step)[0]
         for group in self.groups:
             self._sample(group, self._key(group[0], draw), draw)
 

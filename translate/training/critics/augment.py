@@ -17,6 +17,7 @@ import torch
 from torch import Tensor, nn
 
 from translate.contracts import DataSpec, Frames, Image, Labels, Method
+from translate.distributed.world import World
 from translate.errors import ConfigError, ContractError
 from translate.objectives.adversarial import AdversarialLoss
 from translate.objectives.objective import watched_scores
@@ -40,8 +41,10 @@ class CriticAugment:
         nets: Mapping[str, nn.Module],
         device: torch.device | str,
         seed: int,
+        world: World | None = None,
     ) -> None:
         self.config, self.device, self.seed, self.spec = config, torch.device(device), seed, method.spec
+        self.world = world or World()
         self.title = f"method {type(method).name}"
         self.players = critic_players(method)
         self.p, self.signs, self.count = (
@@ -66,8 +69,10 @@ class CriticAugment:
         """Draws for step `index`, whose batches have so many images each."""
         # a generator of its own: the draws of the method stay what they are without augmentation
         rng = torch.Generator(self.device).manual_seed(derive(self.seed, "critic_augment", index, 0))
-        numbers = torch.rand((sum(sizes), NUMBERS), generator=rng, device=self.device)
-        self._numbers = list(torch.split(numbers, list(sizes)))
+        # of all processes together, each of which has its part of every batch
+        joined, place = [size * self.world.size for size in sizes], self.world.rank
+        numbers = torch.rand((sum(joined), NUMBERS), generator=rng, device=self.device).split(joined)
+        self._numbers = [rows[place * size :][:size] for rows, size in zip(numbers, sizes, strict=True)]
 
     @contextmanager
     def turn(self, batch: int) -> Iterator[None]:
@@ -85,7 +90,7 @@ class CriticAugment:
         Errors: ContractError for a critic that was judged with and never called, ConfigError where `adapt` has no
         scores to go by.
         """
-        images = sum(map(len, self._numbers))
+        images = sum(map(len, self._numbers)) * self.world.size
         self._numbers = []
         judges = [name for name in moved if name in self.players]
         for name in judges:
@@ -103,6 +108,8 @@ class CriticAugment:
                 "tells them: set a fixed `p` instead"
             )
         if (index + 1) % adapt.every == 0:
+            if self.world.shared:
+                self.world.add([self.signs, self.count])
             # r = E sign D(x): 1 where the critic is certain of every real image, 0 where it guesses (equation 1)
             r = self.signs / self.count.clamp(min=1)
             step = adapt.every * images / adapt.images

@@ -1,0 +1,71 @@
+"""Two processes that share a batch compute what one process does with all of it."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import shared_games
+import torch
+from safetensors.torch import load_file
+from torch import Tensor
+
+from translate.plugins import Registry
+
+GAMES = list(shared_games.GAMES)
+
+
+@pytest.fixture(scope="module")
+def registry() -> Registry:
+    return Registry()
+
+
+@pytest.fixture(scope="module")
+def shared(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """What two processes have computed."""
+    folder = tmp_path_factory.mktemp("shared")
+    torchrun = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"]
+    done = subprocess.run(
+        [*torchrun, shared_games.__file__, str(folder)], capture_output=True, text=True, timeout=200, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    return folder
+
+
+def assert_equal(result: dict[str, Tensor], expected: dict[str, Tensor]) -> None:
+    """Equal to 1e-6 of the largest value of each tensor, or of how far the steps could move it: the gradients of biases
+    in front of norms are nothing but rounding."""
+    assert result.keys() == expected.keys()
+    moved = 2e-4 * shared_games.STEPS
+    for name, value in expected.items():
+        assert (result[name] - value).abs().max() <= 1e-6 * max(moved, float(value.abs().max())), name
+
+
+@pytest.mark.parametrize("game", GAMES)
+def test_two_processes_equal_one_with_the_joined_batch(game: str, shared: Path, registry: Registry) -> None:
+    expected = shared_games.play(game, registry)
+    for rank in (0, 1):
+        assert_equal(load_file(shared / f"{game}-1-{rank}.safetensors"), expected)
+
+
+@pytest.mark.parametrize("game", GAMES)
+def test_with_accumulation_as_well(game: str, shared: Path, registry: Registry) -> None:
+    expected = shared_games.play(game, registry)
+    for rank in (0, 1):
+        assert_equal(load_file(shared / f"{game}-2-{rank}.safetensors"), expected)
+
+
+@pytest.mark.parametrize("game", GAMES)
+@pytest.mark.parametrize("accumulate", [2, 4])
+def test_accumulation_in_one_process_equals_the_joined_batch(game: str, accumulate: int, registry: Registry) -> None:
+    expected = shared_games.play(game, registry)
+    assert_equal(shared_games.play(game, registry, accumulate=accumulate), expected)
+
+
+@pytest.mark.parametrize("game", GAMES)
+def test_processes_stay_bit_equal(game: str, shared: Path) -> None:
+    for accumulate in (1, 2):
+        one, other = (load_file(shared / f"{game}-{accumulate}-{rank}.safetensors") for rank in (0, 1))
+        assert all(torch.equal(one[name], other[name]) for name in one)

@@ -1,0 +1,1 @@
+"""Several processes that train together, each on its own device: their places, what they share, how they start."""

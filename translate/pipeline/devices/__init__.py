@@ -1,0 +1,1 @@
+"""Pipelines that run in several processes, one on each device."""
