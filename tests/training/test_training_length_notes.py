@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from PIL import Image as Pillow
 
 from translate.console import PlainConsole
 from translate.pipeline import check, run
@@ -82,3 +83,21 @@ def test_check_and_run_say_them(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
     run(file, device="cpu", console=heard)
     assert f"note: {note}" in heard.lines
     assert check(file) == [f"train: {note}"], "counted when it was prepared"
+
+
+def test_tiles_are_counted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    for name in "ab":
+        Path(name).mkdir()
+        for number in range(2):
+            Pillow.new("RGB", (150, 70)).save(f"{name}/{number}.png")
+    prepare = {"source": {"uses": "pairs", "a": "a", "b": "b"}, "tiles": 48}  # 2 x 4 tiles each
+    train = {"method": "pix2pix", "epochs": 1, "max_steps": 17, "augment": [{"uses": "random-crop", "size": 32}]}
+    stages = {
+        "prepare": {"uses": "preprocess", "with": prepare},
+        "train": {"uses": "train", "needs": {"data": "prepare"}, "with": train},
+    }
+    (note,) = [
+        line for line in check({"version": 1, "name": "t", "tracking": "none", "stages": stages}) if "max_steps" in line
+    ]
+    assert "max_steps 17 is more than `epochs: 1` gives with 16 images" in note
