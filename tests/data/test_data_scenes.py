@@ -246,9 +246,9 @@ def test_a_scene_of_more_pixels_than_are_ever_decoded_is_prepared(tmp_path: Path
         ImageFile(image)()
     scene = ImageFile(image).scene()
     assert scene is not None and scene.size == ImageFile(image).size() == (side, side)
-    band = scene.rows(12300, 12812)
+    band = scene.rows(12000, 12512)
     scene.close()
-    rows = np.arange(12300, 12812) % 1008
+    rows = np.arange(12000, 12512) % 1008
     assert band.shape == (512, side, 1) and band[rows >= 100].max() == 0 < band[rows < 100].max()
 
 
