@@ -202,6 +202,23 @@ def test_tiles_are_those_of_the_whole(suffix: str, tmp_path: Path, monkeypatch: 
             assert np.array_equal(written.counts, by_band[name].counts)
 
 
+def test_low_and_high_resolution_are_read_whole(tmp_path: Path) -> None:
+    high, low = smooth(3)[:202], smooth(3)[:101, :75]
+    sides = Sides({"image": Image(), "low": Image(reduced=2)}, (("image", "low"),))
+    records = {}
+    for side, array in (("image", high), ("low", low)):
+        path = packed(tmp_path / f"{side}.tif", array, **RGB, **TILED)
+        records[side] = Record("s", side, str(path), ImageFile(path))
+    written = prepared(tmp_path / "out", Job("train", "s", records), SourceFacts(sides, ("train",)))
+    assert len(written) == 2 * 5 * 4
+    for place in written:
+        _, side, _, corner = place.split("/")
+        top, left = (int(number) // (1 + (side == "low")) for number in corner.split("-"))
+        tile, array = (24, low) if side == "low" else (TILE, high)
+        pixels = np.asarray(Pillow.open(tmp_path / f"out/{place}.png"))
+        assert np.array_equal(pixels, array[top : top + tile, left : left + tile]), place
+
+
 def test_scenes_of_two_sizes_are_no_pair(tmp_path: Path) -> None:
     image = packed(tmp_path / "scene.tif", smooth(3), **RGB, **TILED)
     labels = packed(tmp_path / "labels.tif", np.zeros((100, 80), np.uint8), **GREY, **TILED)

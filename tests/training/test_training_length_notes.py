@@ -85,16 +85,22 @@ def test_check_and_run_say_them(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
     assert check(file) == [f"train: {note}"], "counted when it was prepared"
 
 
-def test_tiles_are_counted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("scale", [1, 2])
+def test_tiles_are_counted(scale: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
-    for name in "ab":
+    for name, times in (("a", scale), ("b", 1)):
         Path(name).mkdir()
         for number in range(2):
-            Pillow.new("RGB", (150, 70)).save(f"{name}/{number}.png")
-    prepare = {"source": {"uses": "pairs", "a": "a", "b": "b"}, "tiles": 48}  # 2 x 4 tiles each
-    train = {"method": "pix2pix", "epochs": 1, "max_steps": 17, "augment": [{"uses": "random-crop", "size": 32}]}
+            Pillow.new("RGB", (152 // times, 72 // times)).save(f"{name}/{number}.png")
+    source: dict[str, Any] = {"uses": "pairs", "a": "a", "b": "b"}
+    train: dict[str, Any] = {"method": "pix2pix"}
+    if scale > 1:
+        source |= {"scale": scale, "enlarge": False}
+        train = {"method": "srresnet", "options": {"scale": scale}}
+    train |= {"epochs": 1, "max_steps": 17, "batch_size": 1}
+    train["augment"] = [{"uses": "random-crop", "size": 32, "multiple": scale}]
     stages = {
-        "prepare": {"uses": "preprocess", "with": prepare},
+        "prepare": {"uses": "preprocess", "with": {"source": source, "tiles": 48}},  # 2 x 4 tiles of each image
         "train": {"uses": "train", "needs": {"data": "prepare"}, "with": train},
     }
     (note,) = [
