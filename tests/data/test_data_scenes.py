@@ -167,7 +167,7 @@ def test_bands_of_a_label_map_in_colour(tmp_path: Path) -> None:
 
 def job(tmp_path: Path, image: Path, labels: Path) -> tuple[Job, SourceFacts]:
     classes = ("a", "b", "c")
-    facts = SourceFacts(Sides({"image": Image(), "label": Labels(classes)}, together=[("image", "label")]), ("train",))
+    facts = SourceFacts(Sides({"image": Image(), "label": Labels(classes)}, together=(("image", "label"),)), ("train",))
     records = {
         "image": Record("s", "image", str(image), ImageFile(image)),
         "label": Record("s", "label", str(labels), LabelFile(labels, LabelOptions(), 3)),
@@ -237,7 +237,7 @@ def test_a_look_at_a_scene_decodes_a_band_of_it(tmp_path: Path, monkeypatch: pyt
 def test_a_damaged_tile_is_told_with_the_name_of_the_file(tmp_path: Path) -> None:
     image = packed(tmp_path / "scene.tif", smooth(3), **RGB, **TILED, compression="zlib")
     with tifffile.TiffFile(image) as file:
-        start = file.pages[0].dataoffsets[40]  # type: ignore[union-attr]
+        start = file.pages[0].dataoffsets[40]
     data = bytearray(image.read_bytes())
     data[start + 9 : start + 99] = bytes(90)
     image.write_bytes(data)
@@ -250,7 +250,7 @@ def large(path: Path, side: int) -> Path:
     """A tiled TIFF of `side` squared pixels, all of whose tiles are alike."""
     tile = np.zeros((1008, 1008), np.uint8)
     tile[:100] = np.random.default_rng(0).integers(0, 256, (100, 1008))
-    across, packed_tile = -(-side // 1008), zlib.compress(tile)
+    across, packed_tile = -(-side // 1008), zlib.compress(tile.tobytes())
     form: dict[str, Any] = {"shape": (side, side), "dtype": "uint8", "tile": tile.shape, "compression": "zlib"}
     tifffile.imwrite(path, (packed_tile for _ in range(across * across)), **form)
     return path
