@@ -129,6 +129,25 @@ def stub(monkeypatch: pytest.MonkeyPatch, code: str) -> None:
     monkeypatch.setattr(guarded, "_START", f"{start}\nimport translate.imaging.guard.worker as g\n{code}\nserve()")
 
 
+@pytest.mark.parametrize("suffix", ["TIFF", "GIF", "WEBP", "BMP"])
+def test_the_limits_of_the_reader_decide_and_not_those_of_pillow(
+    suffix: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    image = picture(channels=1)
+    path = tmp_path / "large"
+    path.write_bytes(saved(image, suffix))
+    height, width = image.shape[:2]
+    expected = read(path)
+    stub(monkeypatch, "from PIL import Image\nImage.MAX_IMAGE_PIXELS = 9")
+    with GuardedReader(Limits(pixels=height * width)) as reader:
+        assert same(reader.read(path), expected)
+    with (
+        GuardedReader(Limits(pixels=height * width - 1)) as reader,
+        pytest.raises(DataError, match=f"pixels, more than the limit of {height * width - 1:,}"),
+    ):
+        reader.read(path)
+
+
 def test_a_decoder_that_hangs_is_killed_and_replaced(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = files(tmp_path)[3]
     stub(

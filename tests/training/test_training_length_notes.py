@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from PIL import Image as Pillow
 
 from translate.console import PlainConsole
 from translate.pipeline import check, run
@@ -82,3 +83,27 @@ def test_check_and_run_say_them(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
     run(file, device="cpu", console=heard)
     assert f"note: {note}" in heard.lines
     assert check(file) == [f"train: {note}"], "counted when it was prepared"
+
+
+@pytest.mark.parametrize("scale", [1, 2])
+def test_tiles_are_counted(scale: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    for name, times in (("a", scale), ("b", 1)):
+        Path(name).mkdir()
+        for number in range(2):
+            Pillow.new("RGB", (152 // times, 72 // times)).save(f"{name}/{number}.png")
+    source: dict[str, Any] = {"uses": "pairs", "a": "a", "b": "b"}
+    train: dict[str, Any] = {"method": "pix2pix"}
+    if scale > 1:
+        source |= {"scale": scale, "enlarge": False}
+        train = {"method": "srresnet", "options": {"scale": scale}}
+    train |= {"epochs": 1, "max_steps": 17, "batch_size": 1}
+    train["augment"] = [{"uses": "random-crop", "size": 32, "multiple": scale}]
+    stages = {
+        "prepare": {"uses": "preprocess", "with": {"source": source, "tiles": 48}},  # 2 x 4 tiles of each image
+        "train": {"uses": "train", "needs": {"data": "prepare"}, "with": train},
+    }
+    (note,) = [
+        line for line in check({"version": 1, "name": "t", "tracking": "none", "stages": stages}) if "max_steps" in line
+    ]
+    assert "max_steps 17 is more than `epochs: 1` gives with 16 images" in note

@@ -14,6 +14,7 @@ from translate.data.label_maps.counts import check_counts, counted, only_class, 
 from translate.data.label_maps.indices import check as check_indices
 from translate.data.ranges.fill import fill_remark
 from translate.data.ranges.normalise import training_split
+from translate.data.scenes.files import glance
 from translate.errors import DataError, TranslateError
 from translate.imaging.image import Bands
 
@@ -75,7 +76,7 @@ def _look_at_values(records: list[Record], side: str) -> list[str]:
     begin, images = monotonic(), []
     for record in _spread(records):
         try:
-            image = record.load()
+            image, _ = glance(record)
         except DataError:
             return []
         if not isinstance(image, np.ndarray) or image.dtype.kind != "u" or image.ndim != 3:
@@ -92,9 +93,10 @@ def _look_at_values(records: list[Record], side: str) -> list[str]:
 def _look(records: list[Record], classes: tuple[str, ...], split: str) -> list[str]:
     """Remarks on the label maps of a side. Errors: DataError for one that cannot be read, or where nothing can be
     learned from them."""
-    begin, total, seen = monotonic(), np.zeros(256, np.int64), 0
+    begin, total, seen, all_whole = monotonic(), np.zeros(256, np.int64), 0, True
     for record in _spread(records):
-        label_map = record.load()
+        label_map, is_whole = glance(record)
+        all_whole &= is_whole
         check_indices(label_map, len(classes), record.origin)
         total += counted(label_map)
         seen += 1
@@ -102,7 +104,7 @@ def _look(records: list[Record], classes: tuple[str, ...], split: str) -> list[s
         seconds = monotonic() - begin
         if seconds > PATIENCE or (not doubtful and (seen >= FEW or seconds > SECONDS)):
             break
-    if seen == len(records):
+    if seen == len(records) and all_whole:
         check_counts(total, classes, f"the label maps of {split}")
         return list(remarks(total, classes, split))
     # Classes that these label maps lack may occur in the others.

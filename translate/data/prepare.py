@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
 from typing import Any
@@ -14,8 +15,6 @@ import numpy as np
 from translate.contracts import (
     Class,
     Console,
-    Frames,
-    Image,
     Labels,
     Record,
     Side,
@@ -25,11 +24,12 @@ from translate.contracts import (
     Transform,
     Vector,
 )
-from translate.contracts.sides import side_in_words
 from translate.data.frames import joined_frames, split_frames
 from translate.data.label_maps.counts import counted
-from translate.data.label_maps.indices import check as check_indices
 from translate.data.loading.resolution import reduced, reduced_by, repeated
+from translate.data.scenes.bands import Band, bands_of
+from translate.data.scenes.files import open_scenes
+from translate.data.scenes.pictures import Group, check_loaded, check_sizes, for_transforms, size_of
 from translate.data.side_files import (
     Place,
     Written,
@@ -42,8 +42,6 @@ from translate.data.side_values import checked_value
 from translate.data.tiles import windows
 from translate.data.transforms import apply
 from translate.errors import DataError
-from translate.imaging.io import Bands
-from translate.imaging.pixels import over_white
 from translate.seeding import derive
 from translate.storage.file_names import refused_name
 from translate.storage.plain_text import composed
@@ -54,9 +52,6 @@ Array = np.ndarray[Any, Any]
 
 _ENOUGH = 100
 """Failures after which the rest is not tried: by then it is not about single images."""
-
-Group = Mapping[str, Record]
-"""The records of one key that are read together, by side: all sides of joined data, or one side."""
 
 
 @dataclass(frozen=True)
@@ -195,22 +190,28 @@ def _prepare(folder: Path, job: Job, chain: Chain, seed: int, facts: SourceFacts
     if not tile and all(files.values()):
         of_files: Outcome = {(job.key, side): as_written(files[side][0], types[side]) for side in pictures}
         return of_files | {(job.key, side): value for side, value in values.items()}
-    arrays = _loaded(pictures, types, facts)
-    plain = {side: _for_transforms(array, types[side]) for side, array in arrays.items()}
-    flat = {side: repeated(array, reduced_by(types[side])) for side, array in plain.items()}
-    flat = _transformed(flat, pictures, types, chain, seed)
     outcome: Outcome = {}
     step = max(reduced_by(types[side]) for side in pictures)
-    for key, window in windows(job.key, _size(next(iter(flat.values()))), tile, step):
-        outcome |= {(key, side): value for side, value in values.items()}
-        for side, whole in flat.items():
-            array = whole[window] if whole.ndim < 4 else whole[:, *window]
-            array = _reduced(array, types[side], pictures[side].origin)
-            write_side(folder / side, key, types[side], array, facts.palette)
-            channels = array.shape[-1] if array.ndim > 2 else 1
-            alpha = array.ndim == 3 and arrays[side].shape[-1] in (2, 4) and channels != arrays[side].shape[-1]
-            counts = counted(array) if isinstance(types[side], Labels) else None
-            outcome[key, side] = Written(*_size(array), channels, dtype_of(array), alpha, counts)
+    with ExitStack() as stack:
+        # Rows of low resolution beside high ones, and what a transform makes of a band, are those of the whole alone.
+        scenes = open_scenes(pictures, stack) if tile and not chain and step == 1 else {}
+        if scenes:
+            bands = bands_of(scenes, job.key, types, pictures, facts, tile)
+        else:
+            arrays = _loaded(pictures, types, facts)
+            plain = {side: for_transforms(array, types[side]) for side, array in arrays.items()}
+            flat = {side: repeated(array, reduced_by(types[side])) for side, array in plain.items()}
+            flat = _transformed(flat, pictures, types, chain, seed)
+            tiles = list(windows(job.key, size_of(next(iter(flat.values()))), tile, step))
+            bands = iter([Band(tiles, arrays, flat)])
+        for band in bands:
+            for key, window in band.tiles:
+                outcome |= {(key, side): value for side, value in values.items()}
+                for side, whole in band.flat.items():
+                    array = whole[window] if whole.ndim < 4 else whole[:, *window]
+                    array = _reduced(array, types[side], pictures[side].origin)
+                    write_side(folder / side, key, types[side], array, facts.palette)
+                    outcome[key, side] = _as_written(array, band.arrays[side], types[side])
     return outcome
 
 
@@ -222,26 +223,18 @@ def _reduced(array: Array, side: Side, origin: str) -> Array:
         raise DataError(f"{origin}: {error}") from None
 
 
-def _size(array: Array) -> tuple[int, int]:
-    """(height, width) of an image H x W x C, of a label map H x W, or of frames F x H x W x C."""
-    height, width = array.shape[-3:-1] if array.ndim > 2 else array.shape
-    return height, width
+def _as_written(array: Array, loaded: Array, side: Side) -> Written:
+    """What is known of an image or a tile, after the transforms, of one that was loaded."""
+    channels = array.shape[-1] if array.ndim > 2 else 1
+    alpha = array.ndim == 3 and loaded.shape[-1] in (2, 4) and channels != loaded.shape[-1]
+    counts = counted(array) if isinstance(side, Labels) else None
+    return Written(*size_of(array), channels, dtype_of(array), alpha, counts)
 
 
 def _loaded(records: Mapping[str, Record], types: Mapping[str, Side], facts: SourceFacts) -> dict[str, Array]:
     """The pictures of one key as their source has them. Errors: DataError."""
     arrays = {side: record.load() for side, record in records.items()}
-    for side, array in arrays.items():
-        kind, origin = types[side], records[side].origin
-        axes = 4 if isinstance(kind, Frames) else 3
-        if not isinstance(array, np.ndarray) or array.ndim != axes:
-            raise DataError(
-                f"{origin}: side {side!r} is {side_in_words(kind)}, and the source gave {_described(array)}"
-            )
-        if isinstance(kind, Frames) and len(array) != kind.count:
-            raise DataError(f"{origin}: side {side!r} has {kind.count} frames, and these are {len(array)}")
-        if isinstance(kind, Labels):
-            check_indices(array, len(kind.classes or facts.classes), origin)
+    check_loaded(arrays, records, types, facts)
     return arrays
 
 
@@ -249,7 +242,7 @@ def _transformed(
     images: Mapping[str, Array], records: Mapping[str, Record], types: Mapping[str, Side], chain: Chain, seed: int
 ) -> dict[str, Array]:
     """The pictures of one key after the transforms, which have to leave them of one size. Errors: DataError."""
-    sizes = {_size(image) for image in images.values()}
+    sizes = {size_of(image) for image in images.values()}
     # What is of one size gets one geometry; what is not, each its own, and `resize` makes it equal.
     parts = [images] if len(sizes) == 1 else [{side: image} for side, image in images.items()]
     outcome: dict[str, Array] = {}
@@ -258,38 +251,10 @@ def _transformed(
             outcome |= joined_frames(apply(chain, split_frames(part), seed), {side: types[side] for side in part})
         except DataError as error:
             raise DataError(f"{records[next(iter(part))].origin}: {error}") from None
-    if len({_size(image) for image in outcome.values()}) > 1:
-        said = []
-        for side, image in outcome.items():
-            (height, width), (h, w) = _size(images[side]), _size(image)
-            became = f", {w} x {h} after the transforms" if chain else ""
-            if (times := reduced_by(types[side])) > 1:
-                became = f", which is {width // times} x {height // times} times {times}{became}"
-            said.append(f"{records[side].origin} ({width} x {height}{became})")
-        height, width = min(sizes)
-        if any(reduced_by(types[side]) > 1 for side in outcome):
-            raise DataError(
-                f"a pair of two sizes: {' and '.join(said)}; state another `scale`, or leave such pairs out"
-            )
-        raise DataError(
-            f"a pair of two sizes: {' and '.join(said)}; add a resize to `transforms`, such as `{{uses: resize, size: "
-            f"[{height}, {width}]}}`, or leave such pairs out"
-        )
+    after = {side: size_of(image) for side, image in outcome.items()}
+    before = {side: size_of(image) for side, image in images.items()}
+    check_sizes(before, after if chain else {}, records, types)
     return outcome
-
-
-def _described(value: Any) -> str:
-    return f"an array of {value.ndim} axes" if isinstance(value, np.ndarray) else f"a {type(value).__name__}"
-
-
-def _for_transforms(array: Array, side: Side) -> Array:
-    """A label map H x W; an image without transparency, which two or four channels have unless they are bands."""
-    if isinstance(side, Labels):
-        return array[..., 0]
-    bands = isinstance(array, Bands) or (isinstance(side, Image) and side.channels == array.shape[-1])
-    if bands or array.ndim != 3 or array.shape[2] not in (2, 4):
-        return array.view(np.ndarray)
-    return over_white(array[..., :-1], array[..., -1])
 
 
 def _check_key(key: str) -> None:

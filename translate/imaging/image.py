@@ -79,6 +79,9 @@ class Limits:
 LIMITS = Limits()
 """Those that count where none are given."""
 
+SCENES = replace(LIMITS, pixels=1 << 34, bytes=1 << 50, decoded=1 << 50)
+"""Those of images of which no more than a band is decoded at a time; each band keeps to `LIMITS`."""
+
 
 @dataclass(frozen=True)
 class Header:

@@ -18,6 +18,7 @@ from translate.contracts import (
     Frames,
     Image,
     Problem,
+    Record,
     Sides,
     Source,
     SourceFacts,
@@ -31,8 +32,10 @@ from translate.data.first_look import Impression, impression
 from translate.data.loading.resolution import reduced_by
 from translate.data.prepare import jobs_of, write_images
 from translate.data.ranges.normalise import NormaliseConfig, unknown_sides
+from translate.data.scenes.files import ScenePicture
 from translate.data.sources.folders import FileSource
 from translate.data.sources.splits import SplitOptions, SplitSource
+from translate.data.tiles import windows
 from translate.errors import TranslateError
 from translate.imaging.appearance.handling import Handling, preparing
 from translate.imaging.colour.spaces import Colour
@@ -138,16 +141,37 @@ class PreprocessStage(Stage[PreprocessConfig]):
         return self._facts(self._source().facts()).to_json()
 
     def outlook(self, parents: Mapping[str, Mapping[str, Any]]) -> Mapping[str, Any]:
-        """The counts of images, where they show in a listing of files or in the options."""
-        if self.config.tiles:  # nobody has counted them yet
-            return {}
+        """The counts of images, or of their tiles, where files, their headers or the options tell them."""
         source: Source[Any] = self.registry.build(self.config.source, seed=self.seed)
         if not (isinstance(source, FileSource) or self.config.source.uses.startswith("generated-")):
             return {}
         source = self._source()
         facts = source.facts()
-        counts = {split: Counter(record.side for record in source.records(split)) for split in facts.splits}
+        counts: dict[str, Counter[str]] = {}
+        for split in facts.splits:
+            counts[split] = Counter()
+            for record in source.records(split):
+                tiles = self._tiles_of(record, reduced_by(facts.data[record.side]))
+                if tiles is None:
+                    return {}
+                counts[split][record.side] += tiles
         return {"counts": {split: dict(sides) for split, sides in counts.items()}}
+
+    def _tiles_of(self, record: Record, times: int) -> int | None:
+        """How many tiles an image becomes, by its header; None where that shows when it is prepared. One of low
+        resolution is cut where it counts as `times` as high and wide."""
+        if self.config.tiles is None:
+            return 1
+        if not isinstance(record.load, ScenePicture):
+            return None
+        try:
+            height, width = record.load.size()
+        except TranslateError:
+            return None
+        size: tuple[int, int] | None = (times * height, times * width)
+        for use in self.config.transforms:
+            size = self.registry.build(use).size(size)
+        return None if size is None else sum(1 for _ in windows("", size, self.config.tiles, times))
 
     def uses(self) -> Iterable[tuple[ComponentKind, str]]:
         """The image formats of the plugins that the pipeline names: what they read depends on their revision."""

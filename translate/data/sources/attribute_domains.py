@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from functools import cached_property, partial
+from functools import cached_property
 from pathlib import Path
 
 from pydantic import field_validator
 
 from translate.contracts import Class, Image, Record, Sides, SourceFacts
+from translate.data.scenes.files import ImageFile
 from translate.data.sources.attribute import read_attributes, read_partition
 from translate.data.sources.folders import SPLITS, FileSource, Picking
 from translate.data.sources.listing import on_disk, require_folder
 from translate.errors import ConfigError
-from translate.imaging.io import read_samples
 from translate.storage.plain_text import on_disk_as
 from translate.text import examples
 
@@ -67,7 +67,7 @@ class AttributeDomains(FileSource[AttributeDomainsConfig]):
             files = self._files[split].get(index, {})
             for key in self._pick(split, files, f"{split}/{domain}"):
                 path = files[key]
-                yield Record(key, image, str(path), partial(read_samples, path))
+                yield Record(key, image, str(path), ImageFile(path))
                 yield Record(key, side, str(path), lambda index=index: index)  # type: ignore[misc]
 
     def inputs(self) -> Iterable[Path]:

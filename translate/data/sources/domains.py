@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from functools import cached_property, partial
+from functools import cached_property
 from pathlib import Path
 
 from pydantic import model_validator
 
 from translate.contracts import Class, Image, Record, Sides, SourceFacts
+from translate.data.scenes.files import ImageFile
 from translate.data.sources.folders import FileSource, Picking
 from translate.data.sources.listing import SPLIT_NAMES, on_disk, require_folder, require_folders
 from translate.errors import DataError
-from translate.imaging.io import read_samples
 from translate.storage.archives import folders_in
 from translate.storage.plain_text import composed
 from translate.text import examples, suggest
@@ -121,7 +121,7 @@ class Domains(FileSource[DomainsConfig]):
             index = self.classes.index(name)
             for key in self._pick(split, files, f"{split}/{name}"):
                 path = files[key]
-                yield Record(f"{name}/{key}", image, str(path), partial(read_samples, path))
+                yield Record(f"{name}/{key}", image, str(path), ImageFile(path))
                 yield Record(f"{name}/{key}", domain, str(path), lambda index=index: index)  # type: ignore[misc]
 
     def inputs(self) -> Iterable[Path]:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal, TypeVar
 from pydantic import NonNegativeInt, PositiveInt, model_validator
 
 from translate.contracts import SIDES, Config, DataKind, Image, Record, Sides as DataSides, Source, SourceFacts
+from translate.data.scenes.files import ImageFile
 from translate.data.sources.listing import Listing, matched, on_disk, require_folder, require_folders
 from translate.data.sources.patterns import listed_by_pattern, place_of
 from translate.data.transforms import enlarged
@@ -110,7 +111,7 @@ class FileSource(Source[P]):
 
 
 def _file(key: str, side: str, path: Path) -> Record:
-    return Record(key, side, str(path), lambda: read_samples(path))
+    return Record(key, side, str(path), ImageFile(path))
 
 
 def _enlarged(key: str, side: str, path: Path, scale: int) -> Record:

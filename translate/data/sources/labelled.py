@@ -13,12 +13,11 @@ from pydantic import model_validator
 
 from translate.contracts import IGNORE, SIDES, Config, Record, SourceFacts
 from translate.data.label_maps.options import LabelOptions, check_codes
-from translate.data.label_maps.reading import read_labels
+from translate.data.scenes.files import ImageFile, LabelFile
 from translate.data.sources.folders import SPLITS, FileSource, Picking, existing
 from translate.data.sources.listing import matched, on_disk, read_text, require_folder, require_folders
 from translate.data.sources.patterns import place_of
 from translate.errors import DataError
-from translate.imaging.io import read_samples
 from translate.imaging.palette import default_palette
 
 _LINE = re.compile(r"(?:(?P<index>\d+)[\s,:]+)?(?P<name>\S.*)")
@@ -135,8 +134,8 @@ class Labelled(FileSource[LabelledConfig]):
 
     def _record(self, key: str, side: str, path: Path) -> Record:
         if side == "label":
-            return Record(key, side, str(path), lambda: read_labels(path, self.config, len(self.classes)))
-        return Record(key, side, str(path), lambda: read_samples(path))
+            return Record(key, side, str(path), LabelFile(path, self.config, len(self.classes)))
+        return Record(key, side, str(path), ImageFile(path))
 
     def inputs(self) -> Iterable[Path]:
         listed = self.config.classes

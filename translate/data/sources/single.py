@@ -9,10 +9,10 @@ from pathlib import Path
 from pydantic import field_validator, model_validator
 
 from translate.contracts import SIDES, Record, SourceFacts
+from translate.data.scenes.files import ImageFile
 from translate.data.sources.folders import SPLITS, FileSource, Picking
 from translate.data.sources.listing import on_disk, require_folder, require_folders
 from translate.errors import DataError
-from translate.imaging.io import read_samples
 from translate.storage.archives import folder_exists
 from translate.storage.plain_text import fits
 from translate.text import examples
@@ -101,7 +101,7 @@ class Single(FileSource[SingleConfig]):
                 )
             files |= {f"{prefix}{key}": path for key, path in matching.items()}
         for key in self._pick(split, files):
-            yield Record(key, side, str(files[key]), lambda path=files[key]: read_samples(path))  # type: ignore[misc]
+            yield Record(key, side, str(files[key]), ImageFile(files[key]))
 
     def inputs(self) -> Iterable[Path]:
         return on_disk(_split(place)[0] for place in chain.from_iterable(map(self.places, self.splits())))

@@ -79,6 +79,19 @@ class Pages:
     loop: int = 0
 
 
+class Parts(ABC):
+    """The rows of an image file as files of their own; `size` is its (height, width)."""
+
+    def __init__(self, size: tuple[int, int]) -> None:
+        self.size = size
+
+    @abstractmethod
+    def part(self, first: int, last: int) -> tuple[int, int, bytes]:
+        """The bytes of a file of the same format that holds the rows [first, last), or a few more: its first row, the
+        one behind its last, and the bytes. They decode to the values that the whole file has there. Errors: DataError.
+        """
+
+
 class Codec(ABC):
     """One built-in format of image files."""
 
@@ -116,6 +129,10 @@ class Codec(ABC):
     @abstractmethod
     def decode(self, opened: Opened, data: bytes, name: str) -> Image:
         """The image in the bytes of an opened file, upright."""
+
+    def parts(self, stream: BinaryIO, size: int, name: str) -> Parts | None:
+        """The parts of a file of `size` bytes; None where it is decoded whole or not at all. Errors: as `open`."""
+        return None
 
     def encode(self, image: Image, name: str, settings: Settings) -> bytes:
         """The bytes of a file with an image that the format can hold (`keeps`). Errors: DataError; OSError, ValueError

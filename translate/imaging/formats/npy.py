@@ -13,9 +13,9 @@ from typing import Any, BinaryIO
 import numpy as np
 
 from translate.errors import DamagedError, DataError
-from translate.imaging.formats.codec import Codec, Keeps, Opened, Settings
+from translate.imaging.formats.codec import Codec, Keeps, Opened, Parts, Settings
 from translate.imaging.formats.samples import FLOAT, SIGNED, UNSIGNED, as_samples
-from translate.imaging.image import Header, Image, Limits
+from translate.imaging.image import SCENES, Header, Image, Limits
 
 Array = np.ndarray[Any, Any]
 
@@ -38,6 +38,12 @@ class Npy(Codec):
 
     def decode(self, opened: Opened, data: bytes, name: str) -> Image:
         return Image(decode_npy(data, opened.source, name), mode=opened.header.mode)
+
+    def parts(self, stream: BinaryIO, size: int, name: str) -> Parts | None:
+        stream.seek(0)
+        npy = npy_header(stream.read(_HEAD), size, name)
+        SCENES.check(npy.header, size, name)
+        return NpyParts(stream, npy)
 
     def encode(self, image: Image, name: str, settings: Settings) -> bytes:
         return encode_npy(image.array)
@@ -63,6 +69,21 @@ class NpyHeader:
         is_float = self.dtype.kind not in "ub"
         bits = 32 if is_float else 8 * self.dtype.itemsize
         return Header("npy", width, height, channels, bits, False, mode, is_float)
+
+
+class NpyParts(Parts):
+    """The rows of an array file, which is mapped into memory and read where they lie."""
+
+    def __init__(self, stream: BinaryIO, npy: NpyHeader) -> None:
+        super().__init__((npy.shape[0], npy.shape[1]))
+        self._stream, self._npy = stream, npy
+
+    def part(self, first: int, last: int) -> tuple[int, int, bytes]:
+        npy, out = self._npy, BytesIO()
+        # Mapped anew for each part: pages of a map that stays count as memory of the process.
+        array = np.memmap(self._stream, npy.dtype, "r", npy.offset, npy.shape, "F" if npy.fortran else "C")
+        np.save(out, np.ascontiguousarray(array[first:last]), allow_pickle=False)
+        return first, last, out.getvalue()
 
 
 def npy_header(head: bytes, size: int, name: str) -> NpyHeader:

@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 import numpy as np
+from PIL import Image as Pillow
 
 from translate.errors import DamagedError, DataError
 from translate.imaging.decode import decode, format_at, header_in, probe
@@ -37,6 +38,7 @@ def serve() -> None:
     """Answers requests, one JSON line each, until standard input ends: a JSON line, then the bytes of the arrays."""
     answers = os.fdopen(os.dup(1), "wb")
     os.dup2(2, 1)  # what a library prints is no answer: descriptor 1 is the null device from here on
+    Pillow.MAX_IMAGE_PIXELS = None  # the limits of a request decide, and Pillow has one of its own
     _say(answers, {"ready": True})
     for line in sys.stdin.buffer:
         request = json.loads(line)

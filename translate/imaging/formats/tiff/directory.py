@@ -226,7 +226,7 @@ def read_directory(stream: BinaryIO, name: str) -> Directory:
         if at in seen:  # else this loop would never end
             raise damaged_tiff(name, "its directories lead back to each other")
         seen.add(at)
-        entries, at = _entries(stream, at, size, order, big, name)
+        entries, at = raw_entries(stream, at, size, order, big, name)
         if not is_page(entries, order, big, None if first is None else first.tags):
             preview = preview or entries
             index += first is None
@@ -267,7 +267,7 @@ def read_pages(stream: BinaryIO, name: str) -> list[Directory]:
     pages: list[Directory] = []
     index = 0
     while at and len(pages) < first.pages:
-        entries, at = _entries(stream, at, size, order, big, name)
+        entries, at = raw_entries(stream, at, size, order, big, name)
         if index == first.index or is_page(entries, order, big, first.tags):
             pages.append(replace(_tags(stream, entries, size, order, big, name), index=index))
         index += 1
@@ -292,7 +292,12 @@ def damaged_tiff(name: str, why: str) -> DataError:
     return DamagedError(f"{name}: damaged or truncated TIFF: {why}")
 
 
-def _entries(stream: BinaryIO, at: int, size: int, order: str, big: bool, name: str) -> tuple[list[bytes], int]:
+def value_size(kind: int) -> int:
+    """The bytes of a value of a type."""
+    return _SIZES.get(kind, 1)
+
+
+def raw_entries(stream: BinaryIO, at: int, size: int, order: str, big: bool, name: str) -> tuple[list[bytes], int]:
     """The raw entries of a directory, and where the next one is."""
     width, each, after = (8, 20, 8) if big else (2, 12, 4)  # bytes of the count, of an entry, of the next offset
     stream.seek(min(at, size))
@@ -316,7 +321,7 @@ def _tags(stream: BinaryIO, entries: list[bytes], size: int, order: str, big: bo
     for entry in entries:
         tag, kind, count = struct.unpack(f"{order}HH{'Q' if big else 'I'}", entry[: 4 + inline])
         # Every value has to lie in the file, also of tags that are not used here: decoders read them all.
-        length = _SIZES.get(kind, 1) * count
+        length = value_size(kind) * count
         value = entry[4 + inline :]
         if length > inline:
             at = struct.unpack(f"{order}{'Q' if big else 'I'}", value)[0]

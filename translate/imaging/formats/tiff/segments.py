@@ -23,6 +23,15 @@ def check_tiff(data: bytes, name: str) -> None:
 
 def check_segments(tiff: Directory, data: bytes, name: str) -> None:
     """Checks the strips or tiles of one directory. Errors: DataError."""
+    packed = check_places(tiff, len(data), name)
+    if tiff.one("compression", 1) in (DEFLATE, OLD_DEFLATE):
+        for number, start, count, needed in packed:
+            _check_deflate(data[start : start + count], needed, number, name)
+
+
+def check_places(tiff: Directory, size: int, name: str) -> list[tuple[int, int, int, int]]:
+    """Checks that the strips or tiles of one directory are in a file of `size` bytes. Returns of each whose length
+    follows from its pixels: its number, offset, bytes, and unpacked bytes. Errors: DataError."""
     width, height, compression = tiff.one("width"), tiff.one("height"), tiff.one("compression", 1)
     # Planar configuration 2 stores each channel by itself: as many planes, each of one sample per pixel.
     planes, samples = (tiff.samples, 1) if tiff.one("planar", 1) == 2 else (1, tiff.samples)
@@ -41,21 +50,22 @@ def check_segments(tiff: Directory, data: bytes, name: str) -> None:
         offsets, counts = tiff.tags.get("offsets", ()), tiff.tags.get("counts", ())
     if not len(offsets) == len(counts) == len(heights) * planes:
         raise damaged_tiff(name, f"{len(offsets)} strips or tiles, {len(heights) * planes} are needed")
-    if sum(counts) > len(data):
+    if sum(counts) > size:
         raise damaged_tiff(name, "its strips or tiles overlap")
     row = (wide * samples * tiff.bits + 7) // 8  # each row ends on a whole byte
+    packed = []
     for number, (start, count) in enumerate(zip(offsets, counts, strict=True)):
         if not start and not count and tiff.sparse and tiff.exact:
             continue
-        if not start or not count or start + count > len(data):
+        if not start or not count or start + count > size:
             raise damaged_tiff(name, f"strip or tile {number} is not in the file")
         if tiff.one("photometric") == 6:
             continue  # YCbCr: chroma may have fewer samples
         needed = row * heights[number % len(heights)]
         if compression == NONE and count < needed:
             raise damaged_tiff(name, f"strip or tile {number} has {count:,} of {needed:,} bytes")
-        if compression in (DEFLATE, OLD_DEFLATE):
-            _check_deflate(data[start : start + count], needed, number, name)
+        packed.append((number, start, count, needed))
+    return packed
 
 
 def _check_deflate(data: bytes, needed: int, number: int, name: str) -> None:

@@ -14,11 +14,12 @@ from PIL.TiffImagePlugin import TiffImageFile
 from translate.errors import DataError, UnsupportedError
 from translate.imaging.colour.inks import colours_of_deep_inks
 from translate.imaging.colour.lab import decoded_lab, srgb_of_lab
-from translate.imaging.formats.codec import Keeps, Opened, Pages, Settings, check_frames, turned
+from translate.imaging.formats.codec import Keeps, Opened, Pages, Parts, Settings, check_frames, turned
 from translate.imaging.formats.pillow_file import PillowCodec, saved
 from translate.imaging.formats.samples import UNSIGNED, as_samples
 from translate.imaging.formats.tiff.directory import Directory, read_directory, read_pages
 from translate.imaging.formats.tiff.interpretation import INKS, LAB, OTHERS, PLAIN, UNCOUNTED
+from translate.imaging.formats.tiff.part import tiff_parts
 from translate.imaging.formats.tiff.planes import plane_bytes
 from translate.imaging.formats.tiff.segments import check_segments, check_tiff
 from translate.imaging.image import Image, Limits
@@ -57,6 +58,9 @@ class Tiff(PillowCodec):
         if directory.one("photometric") not in _BY_PILLOW or (directory.one("photometric") == INKS and directory.inks):
             raise _not_read(directory, name)
         return self.open_page(stream, size, name, limits, directory.index)
+
+    def parts(self, stream: BinaryIO, size: int, name: str) -> Parts | None:
+        return tiff_parts(stream, size, name)
 
     paged = True
 

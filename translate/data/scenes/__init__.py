@@ -1,0 +1,1 @@
+"""Scenes: images that are cut into tiles without being decoded as a whole."""
