@@ -6,7 +6,9 @@ Control messages and what lies on a CPU go through gloo; gradients on CUDA devic
 
 from __future__ import annotations
 
+import atexit
 import faulthandler
+import gc
 import json
 import os
 import time
@@ -233,5 +235,13 @@ def join() -> World:
         dist.init_process_group("gloo", timeout=PATIENCE, rank=where.rank, world_size=where.size)
     except (RuntimeError, ValueError) as error:
         raise StageError(f"process {where.rank} of {where.size} cannot meet the others: {error}") from error
+    atexit.register(_leave)
     _JOINED.append(World(where, dist.distributed_c10d._get_default_store()))
     return _JOINED[0]
+
+
+def _leave() -> None:
+    """Ends the threads of gloo before the interpreter ends: one that wants it then aborts the process."""
+    _JOINED.clear()
+    dist.destroy_process_group()
+    gc.collect()  # a group that lies in a circle would go later
