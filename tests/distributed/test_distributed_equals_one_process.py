@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 import sys
 from pathlib import Path
@@ -69,3 +70,24 @@ def test_processes_stay_bit_equal(game: str, shared: Path) -> None:
     for accumulate in (1, 2):
         one, other = (load_file(shared / f"{game}-{accumulate}-{rank}.safetensors") for rank in (0, 1))
         assert all(torch.equal(one[name], other[name]) for name in one)
+
+
+def test_the_calls_of_a_world(shared: Path) -> None:
+    first, second = (json.loads((shared / f"facts-{rank}.json").read_text()) for rank in (0, 1))
+    draws = torch.rand(6, generator=torch.Generator().manual_seed(100)).tolist()
+    assert first.pop("draws") + second.pop("draws") == draws
+    assert (first.pop("worked on"), second.pop("worked on")) == ([0, 2, 4], [1, 3])
+    assert (first.pop("spread"), second.pop("spread")) == ([0, 1, 4, 9, 16], [])
+    assert (
+        first
+        == second
+        == {
+            "gradients": [[2.0, 2.0], [1.5, 1.5], None],
+            "finite": False,
+            "all finite": True,
+            "handed out": 0.0,
+            "decided": "by 0",
+            "largest": [1, 3],
+            "gathered": [0, 1],
+        }
+    )

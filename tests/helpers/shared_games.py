@@ -5,6 +5,7 @@ As a script, `torchrun shared_games.py FOLDER`, it plays all of them and writes 
 
 from __future__ import annotations
 
+import json
 import sys
 from collections.abc import Mapping
 from pathlib import Path
@@ -15,6 +16,7 @@ from safetensors.torch import save_file
 from torch import Tensor
 
 from translate.contracts import SIDES, DataSpec, Method
+from translate.distributed.draws import RankGenerator, per_image
 from translate.distributed.world import World, join
 from translate.plugins import Registry
 from translate.training.build import build_networks
@@ -73,9 +75,48 @@ def play(game: str, registry: Registry, world: World | None = None, accumulate: 
     return {**weights, **losses, **share}
 
 
+def shared_facts(world: World) -> dict[str, Any]:
+    """What the calls of a world give this process."""
+    # a gradient of rank 0 alone, one of both, and one of none; rank 1 has a loss that is not finite
+    params = [torch.nn.Parameter(torch.zeros(2)) for _ in range(3)]
+    params[1].grad = torch.full((2,), 1.0 + world.rank)
+    if world.leads:
+        params[0].grad = torch.full((2,), 4.0)
+    finite = world.average(params, torch.tensor(world.leads))
+    handed = torch.full((2, 3, 4, 4), float(world.rank)).to(memory_format=torch.channels_last)
+    world.hand_out([handed])
+    done: list[int] = []
+
+    def work(item: int) -> int:
+        done.append(item)
+        return item**2
+
+    return {
+        "gradients": [None if p.grad is None else p.grad.tolist() for p in params],
+        "finite": bool(finite),
+        "all finite": bool(world.average(params[1:2], torch.tensor(True))),
+        "handed out": float(handed.sum()),
+        "spread": world.spread(list(range(5)), work),
+        "worked on": done,
+        "decided": world.decided(lambda: f"by {world.rank}"),
+        "largest": world.largest(world.rank, 3 - world.rank),
+        "gathered": world.gather(world.rank),
+        "draws": per_image(3, engine_rng(world)).flatten().tolist(),
+    }
+
+
+def engine_rng(world: World) -> torch.Generator:
+    """The generator that a method is given, at some step."""
+    rng = RankGenerator("cpu")
+    rng.manual_seed(100 + world.rank)
+    rng.share(100, world.place)
+    return rng
+
+
 def main(folder: Path) -> None:
     world, registry = join(), Registry()
     torch.set_num_threads(1)
+    (folder / f"facts-{world.rank}.json").write_text(json.dumps(shared_facts(world)))
     for game in GAMES:
         for accumulate in (1, 2):
             save_file(play(game, registry, world, accumulate), folder / f"{game}-{accumulate}-{world.rank}.safetensors")

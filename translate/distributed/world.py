@@ -6,14 +6,16 @@ Control messages and what lies on a CPU go through gloo; gradients on CUDA devic
 
 from __future__ import annotations
 
+import atexit
 import faulthandler
+import gc
 import json
 import os
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import timedelta
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
 import torch
 from torch import Tensor, distributed as dist, nn
@@ -37,13 +39,13 @@ class LostError(StageError):
 
 
 class World:
-    """This process and the others; `World()` is a process alone.
+    """This process and the others, who meet at the `store` of torch; `World()` is a process alone.
 
     Every method that talks to others has to be called by all of them, in one order. Errors: LostError where one of them
     has ended.
     """
 
-    def __init__(self, where: Place = ALONE, store: dist.Store | None = None) -> None:
+    def __init__(self, where: Place = ALONE, store: Any = None) -> None:
         self.place, self._store = where, store
         self.rank, self.size, self.shared, self.leads = where.rank, where.size, where.shared, where.leads
         self._device_group: dist.ProcessGroup | None = None
@@ -69,7 +71,7 @@ class World:
         marks[-1] = (~finite).to(marks.dtype)
         flat = torch.cat([*(grad.reshape(-1) for grad in grads), marks])
         self._sum(flat)
-        *sums, marks = flat.split([*(grad.numel() for grad in grads), len(marks)])
+        *sums, marks = torch.split(flat, [*(grad.numel() for grad in grads), len(marks)])
         # Read only where a gradient is missing here: on a GPU that waits for the other processes.
         anywhere = there if all(there) else (marks[:-1] > 0).tolist()
         for param, grad, total, has in zip(params, grads, sums, anywhere, strict=True):
@@ -77,7 +79,8 @@ class World:
                 # copied, not taken: fused optimizers want a gradient that lies as its parameter does
                 grad.copy_(total.view_as(grad)).div_(self.size)
                 param.grad = grad
-        return marks[-1] == 0
+        all_finite: Tensor = marks[-1] == 0
+        return all_finite
 
     def add(self, values: Sequence[Tensor]) -> None:
         """Replaces each tensor by its sum over all processes."""
@@ -125,8 +128,7 @@ class World:
         values = [decide() if self.leads else None]
         with _lost():
             dist.broadcast_object_list(values)
-        decision: Any = values[0]
-        return decision
+        return cast(T, values[0])
 
     def largest(self, *numbers: int) -> list[int]:
         """The largest of each number over all processes."""
@@ -233,5 +235,13 @@ def join() -> World:
         dist.init_process_group("gloo", timeout=PATIENCE, rank=where.rank, world_size=where.size)
     except (RuntimeError, ValueError) as error:
         raise StageError(f"process {where.rank} of {where.size} cannot meet the others: {error}") from error
+    atexit.register(_leave)
     _JOINED.append(World(where, dist.distributed_c10d._get_default_store()))
     return _JOINED[0]
+
+
+def _leave() -> None:
+    """Ends the threads of gloo before the interpreter ends: one that wants it then aborts the process."""
+    _JOINED.clear()
+    dist.destroy_process_group()
+    gc.collect()  # a group that lies in a circle would go later

@@ -172,8 +172,8 @@ class Trainer:
         """Between two steps: whether any process has failed; a signal that any has heard, and a save that rank 0's
         clock asks for, become those of all."""
         due = self.world.leads and self._minutes_passed()
-        signal_heard, failures, self._due = self.world.largest(self.heard or 0, failed, due)
-        self.signal = signal_heard or None
+        heard, failures, saves = self.world.largest(self.heard or 0, failed, due)
+        self.signal, self._due = heard or None, saves > 0
         return failures > 0
 
     def _step(self, group: Sequence[Batch]) -> None:

@@ -71,8 +71,9 @@ class CriticAugment:
         rng = torch.Generator(self.device).manual_seed(derive(self.seed, "critic_augment", index, 0))
         # of all processes together, each of which has its part of every batch
         joined, place = [size * self.world.size for size in sizes], self.world.rank
-        numbers = torch.rand((sum(joined), NUMBERS), generator=rng, device=self.device).split(joined)
-        self._numbers = [rows[place * size :][:size] for rows, size in zip(numbers, sizes, strict=True)]
+        numbers = torch.rand((sum(joined), NUMBERS), generator=rng, device=self.device)
+        batches = zip(torch.split(numbers, joined), sizes, strict=True)
+        self._numbers = [rows[place * size :][:size] for rows, size in batches]
 
     @contextmanager
     def turn(self, batch: int) -> Iterator[None]:
