@@ -64,6 +64,17 @@ def test_a_killed_process_ends_all_and_the_next_start_goes_on_exactly(run: Start
     assert state(disturbed.stage)["progress"] == state(quiet.stage)["progress"]
 
 
+def test_torchrun_ends_with_one_sentence_as_well(run: Start) -> None:
+    killed = run("killed")
+    process = killed.start(torchrun=True)
+    killed.wait_for(4)
+    killed.rank(process, 1).kill()
+    said, _ = process.communicate(timeout=60)
+    assert process.returncode == 1
+    assert len(errors(said)) == 1 and "another process of this training has ended" in errors(said)[0], said
+    assert "stopped; the same command" not in said
+
+
 def test_a_signal_to_one_process_saves_and_stops_all(run: Start) -> None:
     stopped = run("stopped")
     process = stopped.start()

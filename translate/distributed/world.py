@@ -13,7 +13,7 @@ import json
 import os
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import timedelta
 from typing import Any, TypeVar, cast
 
@@ -21,7 +21,7 @@ import torch
 from torch import Tensor, distributed as dist, nn
 
 from translate.distributed.place import ALONE, LAUNCHED, Place, place
-from translate.errors import StageError
+from translate.errors import StageError, Stopped
 
 T = TypeVar("T")
 
@@ -174,7 +174,9 @@ class World:
             return True
         lost = isinstance(error, LostError) or isinstance(error.__cause__, LostError)
         if lost:
-            time.sleep(_ENDING)  # whoever ended has said why, unless it was killed
+            # Whoever ended has said why by then, unless it was killed. `torchrun` asks the others to stop meanwhile.
+            with suppress(Stopped):
+                time.sleep(_ENDING)
         try:
             return bool(self._store.add(_TOLD, 1) == 1 and not (lost and LAUNCHED in os.environ))
         except RuntimeError:  # the store went with rank 0, which has said why, unless it was killed
