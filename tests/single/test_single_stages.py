@@ -16,6 +16,7 @@ from torch import Tensor
 from translate import ContractError
 from translate.contracts import Artifact, StageContext
 from translate.data.dataset import Dataset
+from translate.distributed.world import World
 from translate.imaging.io import read
 from translate.inference.degradation import degraded_inputs
 from translate.inference.directions import describe, routes
@@ -143,6 +144,7 @@ def test_validation_compares_with_the_target(method: Any, data: Artifact, target
                 "fp32",
                 7,
             )
+            self.world = World()
 
     validator = Validator(Engine(), Dataset(data.path), "test", ValidateConfig(samples=2), [])  # type: ignore[arg-type]
     outputs, real = validator.translate("enlarge")
