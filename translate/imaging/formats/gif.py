@@ -7,6 +7,8 @@ from dataclasses import replace
 from io import SEEK_CUR, BytesIO
 from typing import BinaryIO
 
+import imagecodecs
+import numpy as np
 from PIL.GifImagePlugin import GifImageFile
 
 from translate.errors import DamagedError, DataError
@@ -36,14 +38,33 @@ class Gif(PillowCodec):
         return animated(pages, "GIF", optimize=False, disposal=2)
 
     def decode(self, opened: Opened, data: bytes, name: str) -> Image:
-        odd = gif_info(BytesIO(data), name).odd
+        info = gif_info(BytesIO(data), name)
+        odd = info.odd
         # Pillow looks for the trailer.
         image = super().decode(opened, data, name)
+        if info.frames == 1:
+            _agreed(data, name)
         return replace(image, notes=(*image.notes, odd)) if odd else image
 
     def check_header(self, stream: BinaryIO, size: int, name: str, limits: Limits) -> None:
         stream.seek(0)
         check_still(self.name, gif_info(stream, name), size, name, limits)
+
+
+def _agreed(data: bytes, name: str) -> None:
+    """Looks whether giflib sees what Pillow does in an opaque picture. GIF has no checksums, and both go on, each in
+    its own way, where codes of the pixels name what was not there yet. Errors: DamagedError where they differ."""
+    with GifImageFile(BytesIO(data)) as file:
+        if "transparency" in file.info:
+            return
+        pixels = np.asarray(file.convert("RGB"))
+    try:
+        others = imagecodecs.gif_decode(data)
+    except Exception:  # it knows fewer files; what it refuses is no reason
+        return
+    others = others[0] if others.ndim == 4 else others
+    if others.shape == pixels.shape and not np.array_equal(others, pixels):
+        raise DamagedError(f"{name}: damaged GIF: two decoders see two pictures; save it anew from its source")
 
 
 def gif_info(stream: BinaryIO, name: str) -> Still:
