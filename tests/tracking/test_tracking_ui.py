@@ -83,6 +83,6 @@ def test_the_server_is_served_and_ended(store: Any, opened: Open, tmp_path: Path
             assert json.load(answer)["version"] == 1
         child.send_signal(signal.SIGTERM)
         assert child.stdout.read().endswith("stopped\n")
-        assert child.wait(15) == 0
+        assert child.wait(60) == 0
     with socket.socket() as probe:
         assert probe.connect_ex(("127.0.0.1", taken + 1)) != 0
