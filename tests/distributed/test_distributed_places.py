@@ -14,6 +14,9 @@ from translate import ConfigError
 from translate.data.loading.samples import Samples
 from translate.device import resolve
 from translate.distributed.place import ALONE, Place, place
+from translate.distributed.world import LostError, World
+from translate.errors import Stopped
+from translate.pipeline.devices.together import one_voice
 
 
 def set_environment(monkeypatch: pytest.MonkeyPatch, **values: str) -> None:
@@ -72,3 +75,13 @@ def test_the_parts_of_a_batch_are_the_batch(tmp_path: Path, images: int) -> None
         for side, pixels in whole.images.items():
             assert torch.cat([share.images[side] for share in shares]).equal(pixels)
             assert [key for share in shares for key in share.keys[side]] == whole.keys[side]
+
+
+def test_a_process_that_has_lost_another_one_says_so_although_it_is_asked_to_stop_while_it_ends() -> None:
+    with pytest.raises(LostError, match="gone"), one_voice(World()):
+        try:
+            raise LostError("gone")
+        finally:
+            raise Stopped(75)
+    with pytest.raises(Stopped), one_voice(World()):
+        raise Stopped(75)

@@ -167,6 +167,14 @@ class World:
         self._messages += 1
         return message
 
+    def lost_before(self, stop: Stopped) -> LostError | None:
+        """The LostError that this process was leaving its work for when it was asked to stop, if there is one:
+        `torchrun` asks all others to stop as soon as one has ended."""
+        error = stop.__context__
+        while error is not None and not isinstance(error, LostError):
+            error = error.__context__
+        return error
+
     def tells(self, error: BaseException) -> bool:
         """Whether this process is the one to tell of an error that ends it: the first one that knows more than that
         another one has ended."""

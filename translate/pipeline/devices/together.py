@@ -6,7 +6,7 @@ import io
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any, NoReturn, cast
 
 from translate.console import PlainConsole, QuietConsole
 from translate.contracts import Artifact, StageContext, Tracker
@@ -28,12 +28,19 @@ def one_voice(world: World | None) -> Iterator[None]:
     try:
         yield
     except Stopped as stop:
+        if lost := world.lost_before(stop):
+            _end(world, lost)
         raise Stopped(int(str(stop.code)), told=stop.told or not world.leads) from None
     except Exception as error:
-        world.abandon()
-        if world.tells(error):
-            raise
-        raise Stopped(error.exit_code if isinstance(error, TranslateError) else 1, told=True) from error
+        _end(world, error)
+
+
+def _end(world: World, error: Exception) -> NoReturn:
+    """Raises the error in the process that is to tell of it, and in the others a stop with its exit code."""
+    world.abandon()
+    if world.tells(error):
+        raise error
+    raise Stopped(error.exit_code if isinstance(error, TranslateError) else 1, told=True) from error
 
 
 def tell(world: World, context: StageContext) -> None:
