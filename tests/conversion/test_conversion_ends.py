@@ -24,7 +24,7 @@ sys.path.insert(0, str(Path(__file__).parents[1] / "benchmarks"))
 
 from bundles import TINY, write as write_model
 
-SOON = 90.0
+SOON = 20.0
 PATIENCE = 120.0
 
 

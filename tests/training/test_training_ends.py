@@ -48,8 +48,10 @@ stages:
       checkpoint: {steps: 2}
 """
 SHORT = ("--set", "stages.train.with.max_steps=8")
-SOON = 90.0
-"""Seconds within which a process has to end: many, since a disk that others fill can keep a save waiting."""
+SOON = 20.0
+"""Seconds within which a process has to end."""
+DEADLINE = 90.0
+"""Seconds after which a process hangs, also where a disk that others fill keeps a save waiting."""
 PATIENCE = 120.0
 """Seconds for a training to begin, on a machine with much else to do."""
 TRANSLATE = (sys.executable, "-m", "translate")
@@ -106,7 +108,9 @@ def wait_until_it_trains(process: subprocess.Popen[bytes], work: Path, look: Cal
         time.sleep(0.05)
 
 
-def end_of(process: subprocess.Popen[bytes], work: Path, workers: list[psutil.Process], seconds: float = SOON) -> int:
+def end_of(
+    process: subprocess.Popen[bytes], work: Path, workers: list[psutil.Process], seconds: float = DEADLINE
+) -> int:
     """The exit code of a process that has to end soon, and to leave no process and no lock."""
     try:
         code = process.wait(seconds)
@@ -115,7 +119,7 @@ def end_of(process: subprocess.Popen[bytes], work: Path, workers: list[psutil.Pr
         process.wait()
         log = work / "log"
         pytest.fail(f"it did not end within {seconds:.0f} s\n{log.read_text() if log.exists() else ''}")
-    assert psutil.wait_procs(workers, timeout=SOON)[1] == []
+    assert psutil.wait_procs(workers, timeout=DEADLINE)[1] == []
     with Lock(work / "runs" / "tiny" / ".lock"):
         pass
     return code
@@ -134,15 +138,26 @@ def trainer(work: Path, *options: str) -> Iterator[tuple[subprocess.Popen[bytes]
 
 
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGTERM, 75), (signal.SIGHUP, 129), (signal.SIGINT, 130)])
-def test_signals_are_heard_while_a_batch_is_waited_for(number: int, code: int, work: Path) -> None:
+def test_signals_are_heard_while_a_batch_is_waited_for(number: int, code: int, prepared: Path, tmp_path: Path) -> None:
+    # twice where the first one was held up: something else may have kept the disk or the cores just then
+    took = seconds_to_stop(number, code, Path(shutil.copytree(prepared, tmp_path / "first", symlinks=True)))
+    if took > SOON:
+        took = seconds_to_stop(number, code, Path(shutil.copytree(prepared, tmp_path / "second", symlinks=True)))
+    assert took <= SOON
+
+
+def seconds_to_stop(number: int, code: int, work: Path) -> float:
+    """How long a training that waits for a batch takes to end after a signal, in order and with its exit code."""
     with trainer(work) as (process, log):
         workers = workers_of(process)
         for worker in workers:
             worker.suspend()  # as one that reads from a network drive which is gone
         time.sleep(1)
+        began = time.monotonic()
         process.send_signal(number)
         assert end_of(process, work, workers) == code
         assert "saved; the same command goes on from here" in log.read_text()
+        return time.monotonic() - began
 
 
 def test_a_worker_that_is_killed_for_memory_ends_the_run_with_the_way_out(work: Path) -> None:
@@ -188,7 +203,7 @@ def test_a_terminal_that_is_closed_ends_a_run_unless_nohup_lets_it_go_on(nohup: 
         wait_until_it_trains(process, work, look)
         workers = workers_of(process)
         os.close(master)
-        assert end_of(process, work, workers, PATIENCE if nohup else SOON) == (0 if nohup else 129)
+        assert end_of(process, work, workers, PATIENCE if nohup else DEADLINE) == (0 if nohup else 129)
     assert (work / "runs" / "tiny" / "train").exists() == nohup
 
 
