@@ -26,7 +26,7 @@ from translate.stages.evaluate import EvaluateConfig, EvaluateStage
 from translate.stages.infer import InferConfig, InferStage
 from translate.stages.preprocess import PreprocessConfig, PreprocessStage
 from translate.training.config import ValidateConfig
-from translate.training.validation import Validator
+from translate.training.validating.validation import Validator
 
 Images = Mapping[str, np.ndarray[Any, Any]]
 Context = Callable[..., StageContext]

@@ -22,7 +22,7 @@ from translate.stages.preprocess import PreprocessConfig, PreprocessStage
 from translate.training.check import data_problems
 from translate.training.config import TrainConfig, ValidateConfig
 from translate.training.engine import Engine
-from translate.training.validation import Validator
+from translate.training.validating.validation import Validator
 
 PALETTE = [[200, 0, 0], [0, 200, 0], [0, 0, 200]]
 

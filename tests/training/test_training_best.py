@@ -5,7 +5,7 @@ import math
 
 import pytest
 
-from translate.training.best import History, Watched
+from translate.training.validating.best import History, Watched
 
 PSNR = Watched("psnr", ("val/psnr", "val/b_to_a/psnr"), "higher")
 

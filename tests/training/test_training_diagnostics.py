@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 import torch
 
-from translate.training.diagnostics import Diagnostics, diversity
+from translate.training.validating.diagnostics import Diagnostics, diversity
 
 
 class Listener:

@@ -22,7 +22,6 @@ from translate.networks import count_parameters, network_builder
 from translate.seeding import derive
 from translate.threads import cores
 from translate.training import checkpoint
-from translate.training.best import Watched
 from translate.training.config import TrainConfig
 from translate.training.critics.augment import CriticAugment
 from translate.training.ema import Averages
@@ -33,7 +32,8 @@ from translate.training.length import Length, length_notes
 from translate.training.players import make_players
 from translate.training.state import TrainingState
 from translate.training.trainer import Trainer
-from translate.training.validation import Validator, split_for
+from translate.training.validating.best import Watched
+from translate.training.validating.validation import Validator, split_for
 from translate.training.weights.parts import bound, freeze
 
 

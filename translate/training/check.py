@@ -36,7 +36,7 @@ from translate.training.critics.players import critic_players
 from translate.training.extra_losses import binding_problems
 from translate.training.init_weights import named_networks, pairing
 from translate.training.length import length_notes, validates_only_at_the_end
-from translate.training.validation import split_for
+from translate.training.validating.validation import split_for
 
 Place = tuple[str | int, ...]
 

@@ -66,7 +66,7 @@ def save(
         own_tensors, own_numbers = optimizer_state(player.optimizer)
         tensors.update({f"opt/{name}/{key}": value for key, value in own_tensors.items()})
         numbers.update({f"{name}/{key}": value for key, value in own_numbers.items()})
-    tensors.update({f"meter/{name}": v for name, v in engine.meters.items()})
+    tensors.update({f"meter/{name}": v for name, v in engine.meters.sums.items()})
     if engine.critic_augment:
         tensors.update({f"critic_augment/{name}": v for name, v in engine.critic_augment.state().items()})
     state = {
@@ -107,7 +107,7 @@ def restore(folder: Path, engine: Engine, ema: Mapping[str, nn.Module]) -> dict[
     for name, player in engine.players.items():
         restore_optimizer(player, state_under(tensors, f"opt/{name}/"), state_under(numbers, f"{name}/"))
         player.done = state["updates"][name]
-    engine.meters = {k: v.to(engine.device) for k, v in state_under(tensors, "meter/").items()}
+    engine.meters.sums = {k: v.to(engine.device) for k, v in state_under(tensors, "meter/").items()}
     if engine.critic_augment:
         engine.critic_augment.restore(state_under(tensors, "critic_augment/"))
     engine.index = state["step"]
@@ -122,7 +122,7 @@ def own_state(engine: Engine, ema: Mapping[str, nn.Module]) -> dict[str, Tensor]
         for name, net in nets.items():
             parameters = {key for key, _ in net.named_parameters(remove_duplicate=False)}
             own.update({f"{kind}/{name}/{k}": v for k, v in net.state_dict().items() if k not in parameters})
-    own.update({f"meter/{name}": v for name, v in engine.meters.items()})
+    own.update({f"meter/{name}": v for name, v in engine.meters.sums.items()})
     if engine.critic_augment:
         own.update({f"critic_augment/{name}": v for name, v in engine.critic_augment.state().items()})
     return {key: value.detach().cpu() for key, value in own.items()}

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
-from itertools import chain
 from typing import Any
 
 import torch
@@ -19,12 +18,13 @@ from torch import Tensor, nn
 from translate.contracts import Method, Nets, Step, Update
 from translate.device import Precision
 from translate.distributed.draws import RankGenerator
-from translate.distributed.world import World, joined_sums
+from translate.distributed.world import World
 from translate.errors import ContractError, StageError
 from translate.networks import separate_calls
 from translate.seeding import derive
 from translate.training.critics.augment import CriticAugment
 from translate.training.extra_losses import BoundLoss
+from translate.training.meters import Meters
 from translate.training.players import Player
 
 # Parts of torch's messages for a graph whose weights have changed, or whose buffers are freed.
@@ -37,8 +37,7 @@ class Engine:
     All state is in `nets`, the players' optimizers, `meters`, `critic_augment` (what changes images in front of
     critics) and the counters `index` (steps that are done) and `Player.done` (updates). `extra` are loss terms that the
     pipeline adds. `world` are the processes that train together, each on its part of a step's images: gradients are
-    averaged over them. `merge` lets `batched` join two calls of a network into one. `bad` holds, by term, the first
-    step at which it was not finite, or -1.
+    averaged over them. `merge` lets `batched` join two calls of a network into one.
     """
 
     def __init__(
@@ -68,8 +67,7 @@ class Engine:
         self.world = world or World()
         self.index = 0
         self.rng = RankGenerator(self.device) if self.world.shared else torch.Generator(self.device)
-        self.meters: dict[str, Tensor] = {}
-        self.bad: dict[str, Tensor] = {}
+        self.meters = Meters(self.device)
 
     def step(self, batches: Sequence[Mapping[str, Tensor]], epoch: int) -> None:
         """One step on one batch, or on k batches in lock-step, which equals their joined batch (gradient accumulation).
@@ -96,7 +94,7 @@ class Engine:
             torch.set_grad_enabled(True)
         if self.critic_augment:
             self.critic_augment.end(self.index, [n for n, p in self.players.items() if p.done > step.updates[n]])
-            self._meter("critic_augment/p", self.critic_augment.p)
+            self.meters.add("critic_augment/p", self.critic_augment.p)
         self.index += 1
 
     # ---------------------------------------------------------------------------------------------- one update
@@ -179,11 +177,11 @@ class Engine:
         norm = torch.nn.utils.get_total_norm(grads)  # of all parameters together, before clipping
         if player.clip is not None:
             torch.nn.utils.clip_grads_with_norm_(player.params, player.clip, norm)
-        self._meter(f"grad_norm/{player.name}", norm)
-        self._mark(f"the gradient of player {player.name}", norm)
+        self.meters.add(f"grad_norm/{player.name}", norm)
+        self.meters.mark(f"the gradient of player {player.name}", norm, self.index)
         rate = player.set_rate(epoch)
         # filled, not copied: a copy of a number from the CPU waits for the GPU
-        self._meter(f"lr/{player.name}", torch.full((), rate, dtype=torch.float64, device=self.device))
+        self.meters.add(f"lr/{player.name}", torch.full((), rate, dtype=torch.float64, device=self.device))
         self._optimize(player, finite & norm.isfinite())
         player.done += 1
 
@@ -226,10 +224,10 @@ class Engine:
     def _add(self, total: Tensor | None, name: str, weight: float, value: Tensor) -> Tensor | None:
         """The total with one more term, which is metered without its weight."""
         value = value.float()  # bf16 has 8 bits of mantissa: a sum of large and small terms would lose the small ones
-        self._meter(name, value)
+        self.meters.add(name, value)
         if weight == 0:  # left out, not multiplied: 0 * inf is not a number, and its graph would be run for nothing
             return total
-        self._mark(f"loss {name!r}", value)
+        self.meters.mark(f"loss {name!r}", value, self.index)
         term = value if weight == 1 else weight * value
         return term if total is None else total + term
 
@@ -262,42 +260,10 @@ class Engine:
 
     # --------------------------------------------------------------------------------------------- observation
 
-    def _meter(self, name: str, value: Tensor) -> None:
-        """Sums and counts on the device; fetched at log steps only."""
-        value = value.detach().to(self.device, torch.float64)  # float32 would round long sums
-        if name not in self.meters:
-            self.meters[name] = torch.zeros(2, dtype=torch.float64, device=self.device)
-        self.meters[name] += torch.stack((value, torch.ones_like(value)))
-
-    def _mark(self, name: str, value: Tensor) -> None:
-        """Remembers, on the device, the first step at which `value` was not finite."""
-        if name not in self.bad:
-            self.bad[name] = torch.full((), -1, dtype=torch.long, device=self.device)
-        first = (self.bad[name] < 0) & ~value.detach().isfinite()
-        # in place and with a plain number: torch.where would copy the number to the device, and wait for it
-        self.bad[name].masked_fill_(first, self.index)
-
     def read_meters(self) -> dict[str, float]:
         """The mean of every loss, gradient norm and rate since the last call: one transfer for all of them. With other
         processes it is that of all, and all of them have to call it."""
-        values = torch.stack(list(self.meters.values())).tolist() if self.meters else []  # waits for the device
-        sums = dict(zip(self.meters, values, strict=True))
-        self.meters = {}
-        if self.world.shared:
-            sums = joined_sums(self.world.gather(sums))
-        return {name: total / count for name, (total, count) in sums.items()}
-
-    def _faults(self, files: Mapping[int, str]) -> list[tuple[int, int, str, str]]:
-        """The terms that were not finite, each with its first step, its place in the order, and where that was."""
-        if not self.bad:
-            return []
-        steps = torch.stack(list(self.bad.values())).tolist()  # waits for the device
-        # the first step counts; of one step the term that was met first, since it made the others so
-        faults = []
-        for order, (name, step) in enumerate(zip(self.bad, steps, strict=True)):
-            if step >= 0:
-                faults.append((step, order, name, f" on {files[step]}" if step in files else ""))
-        return faults
+        return self.meters.read(self.world)
 
     def check_finite(self, files: Mapping[int, str]) -> None:
         """Checks all losses and gradients since the start. `files` are names of images by step, where known.
@@ -305,11 +271,9 @@ class Engine:
         Errors: StageError naming the first term that was not finite, its step and the images of that step; with other
         processes the first of all, in each of them.
         """
-        faults = self._faults(files)
-        if self.world.shared:
-            faults = list(chain.from_iterable(self.world.gather(faults)))
-        if faults:
-            step, _, name, where = min(faults)
+        fault = self.meters.first_fault(files, self.world)
+        if fault:
+            step, name, where = fault
             raise StageError(
                 f"{name} of {self.title} is not finite at step {step}{where}; the weights were not touched by it. "
                 "Lower the learning rate, clip gradients (`clip: 1`) or use `precision: fp32`, and look at these images"

@@ -6,10 +6,10 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from translate.training import checkpoint
-from translate.training.best import History, Watched
 from translate.training.ema import Averages
 from translate.training.engine import Engine
 from translate.training.length import Length
+from translate.training.validating.best import History, Watched
 
 
 class TrainingState:

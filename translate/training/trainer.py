@@ -19,18 +19,17 @@ from translate.data.loading.loader import Loader
 from translate.data.loading.samples import Batch, augmented, to_device
 from translate.distributed.world import LostError
 from translate.errors import Stopped
-from translate.imaging.grid import save_picture
-from translate.metrics import evaluate_sets
 from translate.seeding import derive
 from translate.signals import ending, exit_code, heard
 from translate.training import checkpoint
-from translate.training.best import Watched
 from translate.training.config import TrainConfig
-from translate.training.diagnostics import Diagnostics
 from translate.training.extra_losses import check_met
 from translate.training.length import Length
 from translate.training.state import TrainingState
-from translate.training.validation import Validator
+from translate.training.validating.best import Watched
+from translate.training.validating.diagnostics import Diagnostics
+from translate.training.validating.validation import Validator
+from translate.training.validating.validations import Validations
 
 
 @dataclass(frozen=True)
@@ -67,10 +66,12 @@ class Trainer:
     ) -> None:
         self.context, self.config, self.loader, self.length = context, config, loader, length
         self.state, self.engine, self.method = state, state.engine, state.engine.method
-        self.validator, self.best, self.stop_at, self.channels_last = validator, best, stop, channels_last
-        self.device_augment, self.world = device_augment, state.engine.world
+        self.channels_last, self.device_augment, self.world = channels_last, device_augment, state.engine.world
         self.folder = context.folder / checkpoint.FOLDER
         self.diagnostics = Diagnostics(context.console)
+        self.validations = Validations(
+            context, state, self.diagnostics, validator, best=best, stop=stop, patience=config.stop
+        )
         self.log_every = 1 if context.debug else config.log_every
         self.signal: int | None = None
         """The signal at which the training stops after this step."""
@@ -104,13 +105,10 @@ class Trainer:
         shown: dict[str, Any] = {}
         batches = self.loader.until(lambda: self.signal is not None)
         bar = self.context.console.progress(self.context.stage, total * images, start * images, "images")
-        if start == 0 and self.validator is not None:
-            # grids of step 0, from the live networks: the averages have not moved yet
-            self.validator.load({name: self.engine.nets[name] for name in self.state.averages.names})
-            for direction in self.method.directions:
-                self._picture(direction, 0)
+        if start == 0:
+            self.validations.show_start()
         with _signals(self), torch.autograd.set_detect_anomaly(self.context.debug), bar as progress:
-            while self.state.step < total and not self._stands_still():
+            while self.state.step < total and not self.validations.stand_still():
                 mark = time.perf_counter()
                 group = self._group(batches)
                 waited += time.perf_counter() - mark
@@ -123,21 +121,21 @@ class Trainer:
                 if step % self.log_every == 0 or step == total:
                     shown = {"step": f"{step}/{total}", **self._log(step)}
                 # First the validation, then the save: the checkpoint has to hold its scores and know if it is the best.
-                improved = self.length.validates(step) and self._validate(step)
+                improved = self.length.validates(step) and self.validations.validate(step)
                 # read once: a signal that comes during the save waits for the next step, and for a save of its own
                 stop = self.signal is not None
-                if improved or stop or step == total or self._save_due(step) or self._stands_still():
+                if improved or stop or step == total or self._save_due(step) or self.validations.stand_still():
                     self._save()
                 progress.advance(images, **shown)
                 if stop:
                     self._stop()
-        if start == total and self.validator is not None and not self.state.history.validated(total):
+        if start == total and self.validations.lacks(total):
             # an interrupted training that `--continue` shortened to what is done
-            self._validate(total)
+            self.validations.validate(total)
             self._save()
         if self.signal is not None:  # it came during the last save
             self._stop()
-        if self._stands_still() and self.state.step < total:
+        if self.validations.stand_still() and self.state.step < total:
             assert self.config.stop is not None
             self.context.console.say(
                 f"stopped early at step {self.state.step:,} of {total:,}: {self.config.stop.metric} has not improved "
@@ -231,59 +229,6 @@ class Trainer:
         self.context.tracker.metrics(values, step)
         self.context.emit("step_finished", step=step, metrics=values)
         return {name: value for name, value in values.items() if "/" not in name}
-
-    def _validate(self, step: int) -> bool:
-        """Scores and pictures every direction; returns True when the watched metric is the best so far."""
-        if self.validator is None:
-            return False
-        self.validator.load(self.state.averages.all())
-        scores: dict[str, float] = {}
-        for direction in self.method.directions:
-            self._picture(direction, step)
-            if direction in self.validator.scored:
-                scores |= self._score(direction, step)
-        self.context.tracker.metrics(scores, step)
-        if scores:
-            listed = ", ".join(f"{curve} {value:.4g}" for curve, value in scores.items())
-            self.context.console.say(f"step {step}: {listed}")
-        self.context.emit("validated", step=step, scores=scores, folder=self.context.folder / "samples")
-        self.state.history.add(step, scores)
-        self.state.set_drops()
-        improved = [
-            watched.improved(self.state.history, step, scores, first=place == 0)
-            for place, watched in enumerate(self.best)
-        ]
-        return any(improved)
-
-    def _stands_still(self) -> bool:
-        """Whether the metric that `stop` watches has not improved for as many validations as it has patience for."""
-        if self.config.stop is None or self.stop_at is None:
-            return False
-        return self.stop_at.waited(self.state.history, self.config.stop.least) >= self.config.stop.patience
-
-    def _score(self, direction: str, step: int) -> dict[str, float]:
-        """The scores of one direction by curve; none where it imitates no side of the data."""
-        assert self.validator is not None
-        outputs, real = self.validator.translate(direction)
-        # rank 0 has the outputs of all processes
-        return self.world.decided(lambda: self._judged(direction, step, outputs, real))
-
-    def _judged(self, direction: str, step: int, outputs: list[Tensor], real: list[Tensor]) -> dict[str, float]:
-        assert self.validator is not None
-        if self.validator.shows(direction):
-            self.context.tracker.metrics(self.diagnostics.outputs(step, direction, outputs, real), step)
-        if not real:
-            return {}
-        scores = evaluate_sets(self.validator.metrics, outputs, real, self.validator.context(direction))
-        return {self.validator.curve(direction, metric): value for metric, value in scores.items()}
-
-    def _picture(self, direction: str, step: int) -> None:
-        assert self.validator is not None
-        if not self.world.leads or not self.validator.shows(direction):
-            return
-        picture = self.validator.grid(direction)
-        save_picture(self.context.folder / "samples" / direction / f"{step:09d}.png", picture)
-        self.context.tracker.image(f"samples/{direction}", picture, step)
 
     def _save(self) -> None:
         # a term that was not finite since the last log step must not reach a checkpoint: this waits for the device

@@ -1,0 +1,72 @@
+"""Numbers of a training that stay on the device until somebody asks: means of losses, and the first that went wrong."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from itertools import chain
+
+import torch
+from torch import Tensor
+
+from translate.distributed.world import World, joined_sums
+
+
+class Meters:
+    """Sums and counts of losses, gradient norms and rates since the last log step, on `device`.
+
+    `sums` holds by name a float64 tensor of two, the sum and the count. `bad` holds, by term, the first step at which
+    it was not finite, or -1.
+    """
+
+    def __init__(self, device: torch.device) -> None:
+        self.device = device
+        self.sums: dict[str, Tensor] = {}
+        self.bad: dict[str, Tensor] = {}
+
+    def add(self, name: str, value: Tensor) -> None:
+        """Adds a scalar to the mean of `name`."""
+        value = value.detach().to(self.device, torch.float64)  # float32 would round long sums
+        if name not in self.sums:
+            self.sums[name] = torch.zeros(2, dtype=torch.float64, device=self.device)
+        self.sums[name] += torch.stack((value, torch.ones_like(value)))
+
+    def mark(self, name: str, value: Tensor, step: int) -> None:
+        """Remembers the first step at which the scalar `value` was not finite."""
+        if name not in self.bad:
+            self.bad[name] = torch.full((), -1, dtype=torch.long, device=self.device)
+        first = (self.bad[name] < 0) & ~value.detach().isfinite()
+        # in place and with a plain number: torch.where would copy the number to the device, and wait for it
+        self.bad[name].masked_fill_(first, step)
+
+    def read(self, world: World) -> dict[str, float]:
+        """The means since the last call: one transfer for all of them. With other processes the mean is that of all,
+        and all of them have to call it."""
+        values = torch.stack(list(self.sums.values())).tolist() if self.sums else []  # waits for the device
+        sums = dict(zip(self.sums, values, strict=True))
+        self.sums = {}
+        if world.shared:
+            sums = joined_sums(world.gather(sums))
+        return {name: total / count for name, (total, count) in sums.items()}
+
+    def first_fault(self, files: Mapping[int, str], world: World) -> tuple[int, str, str] | None:
+        """The first term since the start that was not finite: its step, its name, and ` on IMAGES` where `files`, names
+        of images by step, know them; with other processes the first of all, in each of them."""
+        faults = self._faults(files)
+        if world.shared:
+            faults = list(chain.from_iterable(world.gather(faults)))
+        if not faults:
+            return None
+        step, _, name, where = min(faults)
+        return step, name, where
+
+    def _faults(self, files: Mapping[int, str]) -> list[tuple[int, int, str, str]]:
+        """The terms that were not finite, each with its first step, its place in the order, and where that was."""
+        if not self.bad:
+            return []
+        steps = torch.stack(list(self.bad.values())).tolist()  # waits for the device
+        # the first step counts; of one step the term that was met first, since it made the others so
+        faults = []
+        for order, (name, step) in enumerate(zip(self.bad, steps, strict=True)):
+            if step >= 0:
+                faults.append((step, order, name, f" on {files[step]}" if step in files else ""))
+        return faults
