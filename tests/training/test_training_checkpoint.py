@@ -8,13 +8,14 @@ from typing import Any
 
 import pytest
 import torch
-from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 from training_batches import random_batches
 from translate_cyclegan import CycleGAN
 from translate_pix2pix import Pix2Pix
 
-from translate.training import checkpoint
+from translate.training.ema import Averages
 from translate.training.engine import Engine
+from translate.training.saving import checkpoint
+from translate.training.saving.state import TrainingState
 
 SPECTRAL = {"uses": "patchgan", "filters": 4, "layers": 1, "spectral": True}
 RESNET = {"uses": "resnet", "blocks": 1, "filters": 4, "dropout": True}
@@ -43,19 +44,17 @@ CASES = {
 }
 
 
-def averages(engine: Engine) -> dict[str, AveragedModel]:
+def started(engine: Engine) -> TrainingState:
     names = {n for d in engine.method.directions.values() for n in d.nets}
-    rule = get_ema_multi_avg_fn(0.9)  # type: ignore[no-untyped-call]
-    return {n: AveragedModel(engine.nets[n], multi_avg_fn=rule) for n in sorted(names)}
+    return TrainingState(engine, Averages(engine, names, 0.9))
 
 
-def play(engine: Engine, ema: dict[str, AveragedModel], batches: Any) -> list[dict[str, float]]:
+def play(state: TrainingState, batches: Any) -> list[dict[str, float]]:
     losses = []
     for pair in zip(batches[::2], batches[1::2], strict=True):
-        engine.step(pair, engine.index)
-        for name, average in ema.items():
-            average.update_parameters(engine.nets[name])
-        losses.append(engine.read_meters() if engine.index != 3 else {})  # a save between two log steps
+        state.engine.step(pair, state.step)
+        state.averages.update()
+        losses.append(state.engine.read_meters() if state.step != 3 else {})  # a save between two log steps
     return losses
 
 
@@ -67,23 +66,23 @@ def test_all_that_the_next_steps_depend_on_is_in_a_checkpoint(
     cls, options, config = CASES[case]
     sides = ("a", "b") if cls is CycleGAN else ("input", "target")
     batches = random_batches(sides, 12)
-    whole = make_engine(cls, options, fast=fast, **config)
-    whole_ema = averages(whole)
-    expected = play(whole, whole_ema, batches)
+    whole = started(make_engine(cls, options, fast=fast, **config))
+    expected = play(whole, batches)
 
-    first = make_engine(cls, options, fast=fast, **config)
-    ema = averages(first)
-    play(first, ema, batches[:6])
-    folder = checkpoint.save(tmp_path, first, ema, {"kept": 1})
-    other = copy.deepcopy(dict(first.nets))
+    first = started(make_engine(cls, options, fast=fast, **config))
+    play(first, batches[:6])
+    first.history.add(3, {"val/l1": 1.0})
+    folder = checkpoint.save(tmp_path, first)
+    other = copy.deepcopy(dict(first.engine.nets))
     for module in other.values():
         for value in module.state_dict().values():
             value.zero_()
-    rest = make_engine(cls, options, fast=fast, nets=other, **config)
-    ema = averages(rest)
+    rest = started(make_engine(cls, options, fast=fast, nets=other, **config))
     torch.manual_seed(123)
-    assert checkpoint.restore(folder, rest, ema) == {"kept": 1}
-    assert play(rest, ema, batches[6:]) == expected[3:]
-    for name, net in [*whole.nets.items(), *whole_ema.items()]:
-        mine = (ema if isinstance(net, AveragedModel) else rest.nets)[name].state_dict()
-        assert all(torch.equal(mine[key], value) for key, value in net.state_dict().items()), name
+    checkpoint.restore(folder, rest)
+    assert rest.history == first.history
+    assert play(rest, batches[6:]) == expected[3:]
+    for mine, theirs in ((rest.engine.nets, whole.engine.nets), (rest.averages.nets, whole.averages.nets)):
+        for name, net in theirs.items():
+            entries = mine[name].state_dict()
+            assert all(torch.equal(entries[key], value) for key, value in net.state_dict().items()), name

@@ -19,12 +19,12 @@ from translate.errors import ConfigError, ContractError
 from translate.plugins import Registry
 from translate.stages.train import TrainStage
 from translate.testing.harness import MethodHarness
-from translate.training import checkpoint
 from translate.training.config import CriticAugmentConfig, ExtraLoss, TrainConfig
 from translate.training.critics.augment import CriticAugment, pictures
 from translate.training.critics.players import critic_players
 from translate.training.critics.policy import NUMBERS, POLICY, augment, colour, cutout, translation
 from translate.training.extra_losses import bind
+from translate.training.saving import checkpoint
 
 ALWAYS, NEVER = torch.tensor(1.0), torch.tensor(0.0)
 

@@ -15,11 +15,11 @@ from translate.contracts import OptimizerUse
 from translate.errors import ConfigError
 from translate.plugins import Registry
 from translate.stages.train import TrainStage
-from translate.training import checkpoint
 from translate.training.config import TrainConfig
 from translate.training.ema import Averages
 from translate.training.length import Length
 from translate.training.optimization.torch_library import OPTIMIZERS_LEFT_OUT
+from translate.training.saving import checkpoint
 from translate.training.weights.parts import freeze
 
 OPTIMIZERS = sorted(

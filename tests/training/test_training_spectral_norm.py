@@ -18,8 +18,8 @@ from translate.models.load import load
 from translate.networks.spectral import ORIGINAL, add_as_in, add_spectral_norm, remove_spectral_norm, state_for
 from translate.plugins import Registry
 from translate.stages.train import TrainStage
-from translate.training import checkpoint
 from translate.training.config import TrainConfig
+from translate.training.saving import checkpoint
 from translate.training.weights.parts import bound, freeze
 
 CYCLEGAN: dict[str, Any] = {

@@ -19,8 +19,8 @@ from translate import ConfigError, StageError, Update
 from translate.contracts import Artifact
 from translate.data.dataset import Dataset
 from translate.stages.train import TrainStage
-from translate.training import checkpoint
 from translate.training.config import TrainConfig
+from translate.training.saving import checkpoint
 
 
 def test_an_epoch_is_one_pass_over_the_data_whatever_is_accumulated(train: Train) -> None:

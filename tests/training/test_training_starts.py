@@ -20,8 +20,8 @@ from translate.models.load import load
 from translate.models.origin import origin_of
 from translate.stages.train import TrainStage
 from translate.storage.tensor_files import tensor_names
-from translate.training import checkpoint
 from translate.training.config import TrainConfig
+from translate.training.saving import checkpoint
 
 STILL = {"max_steps": 1, "optimizer": {"lr": 1e-12}}
 """A training after which weights are those that it started from."""

@@ -18,7 +18,8 @@ from translate.testing.component import ComponentChecks
 from translate.testing.harness import SEED, MethodHarness
 from translate.testing.instrumented_engine import InstrumentedEngine, changes, frozen, state_of
 from translate.testing.report import check
-from translate.training import checkpoint
+from translate.training.saving import checkpoint
+from translate.training.saving.state import TrainingState
 
 FEW_STEPS, MANY_STEPS, PATIENCE = 12, 200, 20.0
 """A game is played until every player has moved twice; at most so many steps, and after a few only for so many seconds
@@ -121,9 +122,9 @@ class GameChecks(ComponentChecks):
         whole, restarted = self.harness.engine(), self.harness.engine(seed=SEED + 1)
         with tempfile.TemporaryDirectory() as folder:
             self.harness.play(whole, before)
-            saved = checkpoint.save(Path(folder), whole, {}, {})
+            saved = checkpoint.save(Path(folder), TrainingState(whole))
             self.harness.play(whole, after)
-            checkpoint.restore(saved, restarted, {})
+            checkpoint.restore(saved, TrainingState(restarted))
             self.harness.play(restarted, after)
         expected = [row for row in whole.values if row[0] >= before]
         for (step, player, loss, was), (*place, now) in zip(expected, restarted.values, strict=False):

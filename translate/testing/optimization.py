@@ -15,7 +15,7 @@ from translate.contracts import Optimizer, Schedule, Step
 from translate.objectives import AdversarialLoss, Objective
 from translate.testing.component import ComponentChecks
 from translate.testing.report import check
-from translate.training import checkpoint
+from translate.training.saving.optimizers import optimizer_state, restore_optimizer
 
 STEPS = 6
 """Optimizer steps before and after a restart."""
@@ -149,10 +149,10 @@ class OptimizerChecks(ComponentChecks):
     def resumes(self) -> Iterator[str]:
         first = self.player()
         self.moved(first, STEPS)
-        tensors, numbers = checkpoint.optimizer_state(first.optimizer)
+        tensors, numbers = optimizer_state(first.optimizer)
         other = self.player()
         other.net.load_state_dict(copy.deepcopy(first.net.state_dict()))
-        checkpoint.restore_optimizer(other, copy.deepcopy(tensors), dict(numbers))
+        restore_optimizer(other, copy.deepcopy(tensors), dict(numbers))
         if self.moved(first, STEPS) != self.moved(other, STEPS):
             yield (
                 "after a restart it goes another way; keep what it remembers in `self.state[parameter]` or in its "

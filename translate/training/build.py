@@ -21,7 +21,6 @@ from translate.models.origin import origin_of
 from translate.networks import count_parameters, network_builder
 from translate.seeding import derive
 from translate.threads import cores
-from translate.training import checkpoint
 from translate.training.config import TrainConfig
 from translate.training.critics.augment import CriticAugment
 from translate.training.ema import Averages
@@ -30,7 +29,8 @@ from translate.training.extra_losses import bind
 from translate.training.init_weights import initialise
 from translate.training.length import Length, length_notes
 from translate.training.players import make_players
-from translate.training.state import TrainingState
+from translate.training.saving import checkpoint
+from translate.training.saving.state import TrainingState
 from translate.training.trainer import Trainer
 from translate.training.validating.best import Watched
 from translate.training.validating.validation import Validator, split_for
@@ -169,7 +169,7 @@ def build_engine(
 def start(state: TrainingState, context: StageContext, config: TrainConfig, length: Length) -> None:
     """Resumes this folder's training, else continues an earlier one, else begins from `init` or from nothing."""
     say = context.console.say
-    if state.resume(context.folder / checkpoint.FOLDER):
+    if checkpoint.resume(context.folder / checkpoint.FOLDER, state):
         say(f"resuming at step {state.step:,}")
         # `--continue` may have changed the metric of the interrupted start that this folder was.
         state.history.watch(config.keep.metrics())
@@ -202,7 +202,7 @@ def _continue(state: TrainingState, previous: Path, length: Length) -> None:
     steps = checkpoint.steps(folder)
     if not steps:
         raise StageError(f"nothing to continue from: {folder} holds no complete checkpoint")
-    state.restore(folder / checkpoint.name_of(steps[-1]))
+    checkpoint.restore(folder / checkpoint.name_of(steps[-1]), state)
     state.history.watch(())  # those checkpoints stay behind in the earlier result
     if state.step >= length.total:
         raise StageError(

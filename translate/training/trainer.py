@@ -21,11 +21,13 @@ from translate.distributed.world import LostError
 from translate.errors import Stopped
 from translate.seeding import derive
 from translate.signals import ending, exit_code, heard
-from translate.training import checkpoint
 from translate.training.config import TrainConfig
 from translate.training.extra_losses import check_met
 from translate.training.length import Length
-from translate.training.state import TrainingState
+from translate.training.saving import checkpoint
+from translate.training.saving.registry import NETWORKS
+from translate.training.saving.saver import Saver
+from translate.training.saving.state import TrainingState
 from translate.training.validating.best import Watched
 from translate.training.validating.diagnostics import Diagnostics
 from translate.training.validating.validation import Validator
@@ -68,6 +70,7 @@ class Trainer:
         self.state, self.engine, self.method = state, state.engine, state.engine.method
         self.channels_last, self.device_augment, self.world = channels_last, device_augment, state.engine.world
         self.folder = context.folder / checkpoint.FOLDER
+        self.saver = Saver(self.folder, state, length, config.keep.last)
         self.diagnostics = Diagnostics(context.console)
         self.validations = Validations(
             context, state, self.diagnostics, validator, best=best, stop=stop, patience=config.stop
@@ -235,7 +238,7 @@ class Trainer:
         self.engine.check_finite(self._files)
         # curves first: a checkpoint never is ahead of what the tracker has on disk
         self.context.tracker.flush()
-        folder = self.state.save(self.folder, self.config.keep.last, self.length)
+        folder = self.saver.save()
         self._saved, self._saved_at = self.state.step, time.monotonic()
         self.context.emit("checkpoint_saved", step=self.state.step, folder=folder)
 
@@ -260,7 +263,7 @@ class Trainer:
         step, weights, history = self.state.step, "last", self.state.history
         if history.best and history.best["step"] != step:
             step, weights = history.best["step"], "best"
-            self.state.restore_weights(self.folder / checkpoint.name_of(step))
+            checkpoint.restore(self.folder / checkpoint.name_of(step), self.state, NETWORKS)
         averaged = bool(self.state.averages.nets)
         return Trained(self.state.averages.all(), weights, step, averaged, history.scores_at(step))
 

@@ -30,8 +30,9 @@ from translate.training.critics.policy import NUMBERS, augment
 class CriticAugment:
     """The hooks in front of critics, the draws of the step, and the share `p` of images that each change is made in.
 
-    Its state is `p`, and with `adapt` the sum and the number of the signs since `p` was last moved: three numbers on
-    the device (`state`, `restore`). Draws follow from the seed and the step.
+    Its state (`state`, `restore`) is `p`, and with `adapt` the sum and the number of the signs since `p` was last
+    moved, three numbers on the device; beside them which critics have been called, and whether any scores were told.
+    Draws follow from the seed and the step.
     """
 
     def __init__(
@@ -160,15 +161,19 @@ class CriticAugment:
 
     # ----------------------------------------------------------------------------------------------------- state
 
-    def state(self) -> dict[str, Tensor]:
-        """What a checkpoint keeps."""
-        return {"p": self.p, "signs": self.signs, "count": self.count}
+    def state(self) -> dict[str, Any]:
+        """What a checkpoint keeps: tensors, and values for JSON."""
+        calls = {"called": sorted(self.called), "heard": self._heard}
+        return {"p": self.p, "signs": self.signs, "count": self.count, **calls}
 
-    def restore(self, state: Mapping[str, Tensor]) -> None:
-        """Takes over what a checkpoint kept. A `p` that is fixed is that of the options."""
-        for name, mine in self.state().items():
-            if name in state and self.config.adapt is not None:
-                mine.copy_(state[name])
+    def restore(self, state: Mapping[str, Any]) -> None:
+        """Takes over what a checkpoint kept, or a part of it. A `p` that is fixed is that of the options."""
+        self.called.update(state.get("called", ()))
+        self._heard = state.get("heard", self._heard)
+        if self.config.adapt is not None:
+            for name, mine in (("p", self.p), ("signs", self.signs), ("count", self.count)):
+                if name in state:
+                    mine.copy_(state[name])
 
 
 def pictures(spec: DataSpec, channels: int) -> list[int] | None:

@@ -10,7 +10,7 @@ from translate.contracts import StageContext
 from translate.imaging.grid import save_picture
 from translate.metrics import evaluate_sets
 from translate.training.config import StopConfig
-from translate.training.state import TrainingState
+from translate.training.saving.state import TrainingState
 from translate.training.validating.best import Watched
 from translate.training.validating.diagnostics import Diagnostics
 from translate.training.validating.validation import Validator
