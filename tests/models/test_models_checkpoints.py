@@ -89,9 +89,23 @@ def test_weights_that_were_not_kept(stage):
         factor("last", folder.with_name("moved"))
 
 
-def test_a_damaged_checkpoint_is_named(stage):
+def test_instead_of_a_damaged_last_checkpoint_the_one_before_is_taken_with_a_warning(stage):
     folder, factor = stage()
     (folder / "checkpoints" / "000000030" / "tensors.safetensors").write_bytes(b"")
-    with pytest.raises(StageError, match=r"000000030 is damaged: tensors\.safetensors is not what was saved"):
+    with pytest.warns(
+        UserWarning, match=r"000000030 is damaged: tensors\.safetensors is empty; the newest that is who"
+    ):
+        assert factor("last") == (0.02, 20, True)
+    with pytest.warns(UserWarning):
+        assert factor("raw")[0] == 0.2
+
+
+def test_a_damaged_best_checkpoint_is_named_with_what_else_there_is(stage):
+    folder, factor = stage()
+    (folder / "checkpoints" / "000000020" / "tensors.safetensors").write_bytes(b"damaged")
+    with pytest.raises(StageError, match=r"000000020 is damaged: tensors.* \(`last`\), or the model's own"):
+        factor("best")
+    assert factor("last") == (0.03, 30, True)
+    (folder / "checkpoints" / "000000030" / "state.json").unlink()
+    with pytest.raises(StageError, match=r"no checkpoint is whole: 000000030 is damaged: state.json is missing; 0000"):
         factor("last")
-    assert factor("raw")[0] == 0.2

@@ -5,10 +5,11 @@ A training that is not finished has those alone: its `translator.json` was writt
 
 from __future__ import annotations
 
+import warnings
 from pathlib import Path
 from typing import Any, Literal
 
-from translate.errors import ConfigError
+from translate.errors import ConfigError, StageError
 from translate.models.bundle import Bundle, read_facts
 from translate.models.facts import BundleFacts
 from translate.storage import checkpoint
@@ -22,14 +23,18 @@ def read_weights(folder: Path, which: Weights) -> Bundle:
     """The model of a bundle's folder with the weights of its `best` or its `last` checkpoint (averaged where the
     training averaged), or with those of the bundle's own step before averaging (`raw`).
 
-    For a training that is not finished `raw` is the last checkpoint before averaging.
-    Errors: ConfigError (no such checkpoint), StageError (a damaged one), and as `read_facts`.
+    For a training that is not finished `raw` is the last checkpoint before averaging. Where the newest checkpoint is
+    damaged, the one before it counts as the last, with a Python warning.
+    Errors: ConfigError (no such checkpoint), StageError (none is whole, or the best is damaged), and as `read_facts`.
     """
     facts = read_facts(folder, unfinished=True)
     checkpoints = folder.parent / checkpoint.FOLDER
     step, progress = _choose(folder, facts, checkpoints, which)
     place = checkpoints / checkpoint.name_of(step)
-    tensors, _ = checkpoint.read(place)
+    try:
+        tensors, _ = checkpoint.read(place)
+    except checkpoint.DamagedCheckpointError as error:
+        raise StageError(f"{error}; take the weights of another one{_others(facts, which)}") from error
     weights = {}
     for net in facts.networks:
         averaged = {} if which == "raw" else checkpoint.state_under(tensors, f"ema/{net}/{_AVERAGE}")
@@ -50,9 +55,18 @@ def describe_unfinished(folder: Path) -> dict[str, Any]:
     """
     checkpoints = folder.parent / checkpoint.FOLDER
     reached = checkpoint.reached(checkpoints)
-    steps = checkpoint.steps(checkpoints)
-    best = checkpoint.read_state(checkpoints / checkpoint.name_of(steps[-1]))["progress"]["best"] if steps else None
+    last = checkpoint.newest(checkpoints, quick=True).folder
+    whole = [path for path in checkpoint.folders(checkpoints) if checkpoint.damage(path, quick=True) is None]
+    best = checkpoint.read_state(last)["progress"].get("best") if last else None
+    steps = [int(path.name) for path in whole]
     return {"checkpoints": steps, "total": reached.total if reached else None, "best": best}
+
+
+def _others(facts: BundleFacts, which: Weights) -> str:
+    """The other weights that there may be, as a hint."""
+    others = [name for name in ("best", "last") if name != which]
+    names = " or ".join(f"`{name}`" for name in others)
+    return f" ({names}), or the model's own, without a choice" if facts.finished else f" ({names})"
 
 
 def _choose(folder: Path, facts: BundleFacts, checkpoints: Path, which: Weights) -> tuple[int, dict[str, Any]]:
@@ -68,8 +82,8 @@ def _choose(folder: Path, facts: BundleFacts, checkpoints: Path, which: Weights)
             f"{folder}: no checkpoints beside this model, which has its own weights alone; "
             "name the folder of the train stage (runs/NAME/train), or leave out the choice of weights"
         )
-    progress: dict[str, Any] = checkpoint.read_state(checkpoints / checkpoint.name_of(steps[-1]))["progress"]
-    step = steps[-1] if which == "last" or not facts.finished else facts.step
+    last, progress = _newest(checkpoints, quick=which == "best" or (which == "raw" and facts.finished))
+    step = last if which == "last" or not facts.finished else facts.step
     if which == "best":
         step = _best(folder, facts, progress)
     if step is None or step not in steps:
@@ -78,18 +92,31 @@ def _choose(folder: Path, facts: BundleFacts, checkpoints: Path, which: Weights)
     return step, progress
 
 
+def _newest(checkpoints: Path, *, quick: bool) -> tuple[int, dict[str, Any]]:
+    """The step of the newest checkpoint that is whole, and the history of the training up to it, with a warning where
+    newer ones are damaged. `quick` reads no tensors. Errors: StageError where none is whole."""
+    newest = checkpoint.newest(checkpoints, quick=quick)
+    if newest.folder is None:
+        raise StageError(f"{checkpoints}: no checkpoint is whole: {newest}")
+    if newest.damaged:
+        warnings.warn(f"{checkpoints}: {newest}; the newest that is whole is {newest.folder.name}", stacklevel=4)
+    progress: dict[str, Any] = checkpoint.read_state(newest.folder)["progress"]
+    return int(newest.folder.name), progress
+
+
 def _best(folder: Path, facts: BundleFacts, progress: dict[str, Any]) -> int:
-    if progress["best"] is None and facts.finished:
+    best = progress.get("best")
+    if best is None and facts.finished:
         raise ConfigError(f"{folder}: this training watched no metric (`keep.best`): there is no best")
-    if progress["best"] is None:
+    if best is None:
         raise ConfigError(
             f"{folder.parent}: no checkpoint is the best yet: this training watches no metric (`keep.best`), or was "
             "not validated before its last checkpoint, which is there (`last`)"
         )
-    return int(progress["best"]["step"])
+    return int(best["step"])
 
 
 def _scores(progress: dict[str, Any], step: int) -> dict[str, Any]:
     """The scores of the validation at a step, by curve; none where there was no validation."""
-    entry: dict[str, Any] = next((e for e in progress["validations"] if e["step"] == step), {})
+    entry: dict[str, Any] = next((e for e in progress.get("validations", ()) if e["step"] == step), {})
     return {curve: value for curve, value in entry.items() if curve != "step"}

@@ -7,7 +7,7 @@ A model holds the networks of its directions, and those that only its training n
 from __future__ import annotations
 
 from collections.abc import Collection
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -41,6 +41,8 @@ class Origin:
     further: tuple[str, ...]
     bundle: Path | None
     checkpoint: Path | None
+    passed_over: str = ""
+    """Which newer checkpoints are damaged, and how."""
 
     @property
     def imported(self) -> ImportedFacts | None:
@@ -74,7 +76,7 @@ class Origin:
 
 def origin_of(path: Path) -> Origin:
     """What a path offers to start from: the folder of a model or of a train stage, that of an interrupted training
-    (`.partial`), whose last checkpoint counts, or that of one checkpoint. It reads no weights.
+    (`.partial`), whose last whole checkpoint counts, or that of one checkpoint. It loads no weights.
 
     Errors: ConfigError (nothing there), DataError (damaged).
     """
@@ -82,11 +84,13 @@ def origin_of(path: Path) -> Origin:
         return _of_checkpoint(path, path.parent.parent)
     bundle = locate(path)
     if path.name.endswith(PARTIAL):
-        return _of_checkpoint(_last(bundle.parent), bundle)
+        last = _last(bundle.parent)
+        assert last.folder is not None
+        return replace(_of_checkpoint(last.folder, bundle), passed_over=str(last))
     facts = read_facts(bundle)
     kept = tuple(facts.training_networks)
     beside = bundle.parent / checkpoint.FOLDER / checkpoint.name_of(facts.step or 0)
-    if kept or not (beside / checkpoint.MANIFEST).is_file():
+    if kept or checkpoint.damage(beside, quick=True) is not None:
         return Origin(facts, tuple(facts.networks), kept, bundle, None)
     further = tuple(name for name in _saved_networks(beside) if name not in facts.networks)
     return Origin(facts, tuple(facts.networks), further, bundle, beside)
@@ -104,13 +108,15 @@ def _of_checkpoint(folder: Path, model: Path) -> Origin:
     return Origin(None, used or names, tuple(name for name in names if used and name not in used), None, folder)
 
 
-def _last(stage: Path) -> Path:
-    """The last checkpoint of a training. Errors: ConfigError where it has none yet."""
-    folder = stage / checkpoint.FOLDER
-    steps = checkpoint.steps(folder)
-    if not steps:
+def _last(stage: Path) -> checkpoint.Newest:
+    """The last whole checkpoint of a training. Errors: ConfigError where it has none yet, DataError where all are
+    damaged."""
+    last = checkpoint.newest(stage / checkpoint.FOLDER)
+    if last.damaged and last.folder is None:
+        raise DataError(f"{stage}: no checkpoint of this training is whole: {last}")
+    if last.folder is None:
         raise ConfigError(f"{stage}: this training has no checkpoint yet, from which another one could start")
-    return folder / checkpoint.name_of(steps[-1])
+    return last
 
 
 def _saved_networks(folder: Path) -> tuple[str, ...]:

@@ -9,8 +9,12 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from safetensors import SafetensorError
+
 if TYPE_CHECKING:
     from torch import Tensor
+
+__all__ = ["SafetensorError", "fault", "load_tensors", "save_tensors", "tensor_names"]
 
 _LONGEST_HEADER = 100_000_000
 """The longest header that the library reads, in bytes."""
@@ -26,12 +30,29 @@ def load_tensors(path: Path) -> dict[str, Tensor]:
 def tensor_names(path: Path) -> list[str]:
     """The names of the tensors of a file, without reading them. Errors: OSError, ValueError for another kind of
     file."""
+    return [name for name in _header(path)[0] if name != "__metadata__"]
+
+
+def fault(path: Path) -> str | None:
+    """What is wrong with a file of tensors as far as its header tells, without reading them. Errors: OSError."""
+    try:
+        header, start = _header(path)
+        ends = [entry["data_offsets"][1] for name, entry in header.items() if name != "__metadata__"]
+        expected = start + max(ends, default=0)
+    except (ValueError, TypeError, KeyError, IndexError, AttributeError, RecursionError):
+        return "is no file of tensors"
+    size = path.stat().st_size
+    return None if size == expected else f"has {size:,} bytes, and should have {expected:,}"
+
+
+def _header(path: Path) -> tuple[dict[str, Any], int]:
+    """The header of a file, and where the tensors begin. Errors: OSError, ValueError for another kind of file."""
     with path.open("rb") as file:
         size = struct.unpack("<Q", file.read(8).ljust(8, b"\0"))[0]
         if size > _LONGEST_HEADER:
             raise ValueError("this is no file of tensors")
-        header = json.loads(file.read(size))
-    return [name for name in header if name != "__metadata__"]
+        header: dict[str, Any] = json.loads(file.read(size))
+    return header, 8 + size
 
 
 def save_tensors(tensors: Mapping[str, Tensor], path: Path) -> None:

@@ -179,7 +179,10 @@ def start(state: TrainingState, context: StageContext, config: TrainConfig, leng
     else:
         folder = config.init.bundle or (context.inputs["init"].path if "init" in context.inputs else None)
         if folder is not None:
-            names = initialise(state.engine.nets, state.engine.method, origin_of(folder), config.init)
+            origin = origin_of(folder)
+            if origin.passed_over:
+                context.console.warn(f"{folder.name}: {origin.passed_over}; the one before is taken")
+            names = initialise(state.engine.nets, state.engine.method, origin, config.init)
             say(f"starting from {folder.name}: {', '.join(names)}")
 
 
