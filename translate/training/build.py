@@ -13,7 +13,6 @@ from translate.contracts import Components, DeviceTransform, Method, StageContex
 from translate.data.dataset import Dataset
 from translate.data.loading.loader import Loader
 from translate.data.loading.samples import Samples
-from translate.device import precision as precision_on
 from translate.distributed.world import world
 from translate.errors import ConfigError, ContractError, StageError
 from translate.inference.degradation import sides_of_batch
@@ -26,6 +25,7 @@ from translate.training.critics.augment import CriticAugment
 from translate.training.ema import Averages
 from translate.training.engine import Engine
 from translate.training.extra_losses import bind
+from translate.training.fast.choice import Choice
 from translate.training.init_weights import initialise
 from translate.training.length import Length, length_notes
 from translate.training.players import make_players
@@ -51,8 +51,7 @@ def build_trainer(context: StageContext, config: TrainConfig, registry: Componen
     part = (together.rank, together.size)
     samples = Samples(dataset, "train", augment, config.batch_size, derive(context.seed, "loader"), sides, part)
     length = Length.of(config, samples.steps_per_epoch)
-    channels_last = _channels_last(config, context.device)
-    engine = build_engine(context, config, registry, method, length, channels_last=channels_last)
+    engine = build_engine(context, config, registry, method, length)
     validator = _validator(context, config, registry, dataset, engine)
     _describe(context, config, dataset, engine, length)
     used = {net for direction in method.directions.values() for net in direction.nets}
@@ -72,7 +71,6 @@ def build_trainer(context: StageContext, config: TrainConfig, registry: Componen
         validator=validator,
         best=[watched[metric] for metric in config.keep.metrics() if metric in watched],
         stop=watched.get(config.stop.metric) if config.stop else None,
-        channels_last=channels_last,
         device_augment=device_augment,
     )
 
@@ -124,16 +122,13 @@ def build_engine(
     registry: Components,
     method: Method[Any],
     length: Length,
-    *,
-    channels_last: bool,
 ) -> Engine:
     """Networks on the device, initialised from the seed, their players, and the engine that trains them.
 
     Schedules run over `length`. Errors: ConfigError for a part of a network that is named and not there.
     """
-    fast, device = config.fast == "auto", context.device
-    precision = precision_on(config.precision if fast or config.precision != "auto" else "fp32", device)
-    torch.backends.cudnn.benchmark = fast
+    device, choice = context.device, Choice.of(config, context.device)
+    torch.backends.cudnn.benchmark = config.fast != "off"
     # networks draw their first weights from torch's global generator, on the CPU, so that devices start alike
     torch.manual_seed(derive(context.seed, "networks"))
     nets = build_networks(method, registry)
@@ -141,11 +136,9 @@ def build_engine(
     bound(nets, config.spectral_norm)
     for net in nets.values():
         net.to(device).train()
-        if channels_last:
-            net.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     freeze(nets, config.freeze)
     # after the move: optimizers hold on to the parameters that they are given
-    players = make_players(config.method, method.players, nets, config, registry, length, fused=fast)
+    players = make_players(config.method, method.players, nets, config, registry, length, choice.variant.fused)
     seed, together = derive(context.seed, "training"), world()
     together.use(device)
     changes = config.critic_augment
@@ -154,10 +147,9 @@ def build_engine(
         nets,
         players,
         device=device,
-        precision=precision,
+        choice=choice,
         seed=seed,
         extra=bind(config.extra_losses, registry, device, method.weights),
-        merge=fast,
         # without any change the hooks are left out
         critic_augment=CriticAugment(changes, method, nets, device, seed, together)
         if changes and changes.acts()
@@ -168,6 +160,13 @@ def build_engine(
 
 def start(state: TrainingState, context: StageContext, config: TrainConfig, length: Length) -> None:
     """Resumes this folder's training, else continues an earlier one, else begins from `init` or from nothing."""
+    say = context.console.say
+    _start(state, context, config, length)
+    if note := state.engine.choice.note():
+        say(f"note: {note}")
+
+
+def _start(state: TrainingState, context: StageContext, config: TrainConfig, length: Length) -> None:
     say = context.console.say
     if checkpoint.resume(context.folder / checkpoint.FOLDER, state):
         say(f"resuming at step {state.step:,}")
@@ -227,11 +226,6 @@ def check_resumable(folder: Path, config: TrainConfig, dataset: Dataset, method:
             f"nothing is left to train: {folder.name} has done {reached.step:,} steps, and {total:,} are asked for; "
             "raise `epochs` (or `max_steps`)"
         )
-
-
-def _channels_last(config: TrainConfig, device: str) -> bool:
-    """Whether tensors lie channels-last, which tensor cores want: on a CPU the norms lose what that gains."""
-    return config.fast == "auto" and device.startswith("cuda") and precision_on(config.precision, device) == "bf16"
 
 
 def _loader(context: StageContext, config: TrainConfig, samples: Samples, first_batch: int) -> Loader:

@@ -161,6 +161,22 @@ class CriticAugmentConfig(Config):
         return 1.0 if self.adapt is None else 0.0
 
 
+class FastConfig(Config):
+    """A way to compute steps that is fixed, without a trial: `fast: {layers: quick, memory_format: channels_last}`."""
+
+    memory_format: Literal["contiguous", "channels_last"] | None = None
+    """Order of weights and images in memory: `contiguous`, or `channels_last`, which tensor cores and AMX want; `null`
+    takes `channels_last` for bf16 on a GPU."""
+    merge: bool = True
+    """Whether two calls of a network are joined into one where each image counts by itself."""
+    layers: Literal["plain", "quick"] = "plain"
+    """Layers of a processor: `plain` are torch's own, `quick` compute the same with fewer passes over memory."""
+    fused: bool = True
+    """Whether an optimizer updates all weights in one call, where it can."""
+    threads: PositiveInt | None = None
+    """Threads of a processor; `null` for as many as torch takes."""
+
+
 class ExtraLoss(Config):
     """A registered loss term that is added to a player's loss.
 
@@ -236,9 +252,9 @@ class TrainConfig(Config):
     precision: Literal["auto", "fp32", "bf16"] = "auto"
     """Number format of the networks' calculations: `fp32`; `bf16`, half the bits (losses and weights stay in fp32);
     `auto` takes bf16 where the hardware multiplies it."""
-    fast: Literal["auto", "off"] = "auto"
+    fast: Literal["auto", "off"] | FastConfig = "auto"
     """Ways to compute the same faster: `auto` takes those that suit the device; `off` is the plain path, bit-equal to a
-    training loop written by hand."""
+    training loop written by hand; a mapping fixes them, such as `{layers: quick, memory_format: channels_last}`."""
     validation: ValidateConfig = Field(default=ValidateConfig(), alias="validate")
     """Scores and sample pictures during the training."""
     keep: KeepConfig = KeepConfig()

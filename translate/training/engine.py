@@ -24,6 +24,9 @@ from translate.networks import separate_calls
 from translate.seeding import derive
 from translate.training.critics.augment import CriticAugment
 from translate.training.extra_losses import BoundLoss
+from translate.training.fast.apply import laid_out, lay_out, use_threads
+from translate.training.fast.choice import Choice
+from translate.training.fast.variant import Variant
 from translate.training.meters import Meters
 from translate.training.players import Player
 
@@ -37,7 +40,8 @@ class Engine:
     All state is in `nets`, the players' optimizers, `meters`, `critic_augment` (what changes images in front of
     critics) and the counters `index` (steps that are done) and `Player.done` (updates). `extra` are loss terms that the
     pipeline adds. `world` are the processes that train together, each on its part of a step's images: gradients are
-    averaged over them. `merge` lets `batched` join two calls of a network into one.
+    averaged over them. `choice` is the way to compute; without one it is the plain loop's in `precision`, in which
+    `merge` lets `batched` join two calls of a network into one.
     """
 
     def __init__(
@@ -47,12 +51,13 @@ class Engine:
         players: Mapping[str, Player],
         *,
         device: str,
-        precision: Precision,
+        precision: Precision = "fp32",
         seed: int,
         extra: Sequence[BoundLoss] = (),
         merge: bool = True,
         critic_augment: CriticAugment | None = None,
         world: World | None = None,
+        choice: Choice | None = None,
     ) -> None:
         self.method = method
         self.title = f"method {type(method).name}"
@@ -60,14 +65,25 @@ class Engine:
         self.players = dict(players)
         self.extra = list(extra)
         self.device = torch.device(device)
-        self.precision = precision
+        self.choice = choice or Choice(Variant(precision, merge=merge))
         self.seed = seed
-        self.merge = merge
         self.critic_augment = critic_augment
         self.world = world or World()
         self.index = 0
         self.rng = RankGenerator(self.device) if self.world.shared else torch.Generator(self.device)
         self.meters = Meters(self.device)
+        self.apply_choice()
+
+    @property
+    def precision(self) -> Precision:
+        """Number format of the networks' calculations."""
+        return self.choice.variant.precision
+
+    def apply_choice(self) -> None:
+        """Brings networks, optimizers and threads into the state that `choice.variant` asks for. No value changes."""
+        variant = self.choice.variant
+        lay_out(self.nets.values(), [player.optimizer for player in self.players.values()], variant.memory_format)
+        use_threads(variant.threads)
 
     def step(self, batches: Sequence[Mapping[str, Tensor]], epoch: int) -> None:
         """One step on one batch, or on k batches in lock-step, which equals their joined batch (gradient accumulation).
@@ -80,6 +96,7 @@ class Engine:
         if isinstance(self.rng, RankGenerator):
             self.rng.share(derive(self.seed, "rng", self.index, 0), self.world.place)
         step = Step(self.index, epoch, {name: p.done for name, p in self.players.items()}, self.rng)
+        batches = [laid_out(batch, self.choice.variant.memory_format) for batch in batches]
         games = [iter(self.method.step(self.nets, batch, step)) for batch in batches]
         if self.critic_augment:
             self.critic_augment.begin(self.index, [len(next(iter(batch.values()))) for batch in batches])
@@ -104,7 +121,7 @@ class Engine:
         # Autocast ends before the backward pass, which runs in the types of the forward pass by itself. Its cache of
         # weights in bf16 ends with it, so that no update is computed with the weights from before the last one.
         autocast = torch.autocast(self.device.type, torch.bfloat16, enabled=self.precision == "bf16")
-        with autocast, nullcontext() if self.merge else separate_calls():
+        with autocast, nullcontext() if self.choice.variant.merge else separate_calls():
             before = self._modes()
             try:
                 update = next(game, None)

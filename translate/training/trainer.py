@@ -63,12 +63,11 @@ class Trainer:
         validator: Validator | None = None,
         best: Sequence[Watched] = (),
         stop: Watched | None = None,
-        channels_last: bool = False,
         device_augment: Sequence[DeviceTransform[Any]] = (),
     ) -> None:
         self.context, self.config, self.loader, self.length = context, config, loader, length
         self.state, self.engine, self.method = state, state.engine, state.engine.method
-        self.channels_last, self.device_augment, self.world = channels_last, device_augment, state.engine.world
+        self.device_augment, self.world = device_augment, state.engine.world
         self.folder = context.folder / checkpoint.FOLDER
         self.saver = Saver(self.folder, state, length, config.keep.last)
         self.diagnostics = Diagnostics(context.console)
@@ -196,13 +195,7 @@ class Trainer:
             number = batch.step * self.world.size + self.world.rank
             seed = derive(self.context.seed, "device_augment", number)
             images = augmented(images, self.loader.samples.groups, self.device_augment, seed)
-        if not self.channels_last:
-            return images
-        # labels have three dimensions and no channels to lay last
-        return {
-            side: values.contiguous(memory_format=torch.channels_last) if values.ndim == 4 else values
-            for side, values in images.items()
-        }
+        return images
 
     def _save_due(self, step: int) -> bool:
         """Tells whether `checkpoint` asks for a save."""

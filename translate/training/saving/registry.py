@@ -154,6 +154,15 @@ def _put_meters(state: TrainingState, values: Values) -> None:
     state.engine.meters.sums = {name: value.to(state.engine.device) for name, value in values.items()}
 
 
+def _choice(state: TrainingState) -> Values:
+    return state.engine.choice.to_json()
+
+
+def _put_choice(state: TrainingState, values: Values) -> None:
+    state.engine.choice.restore(values or None)
+    state.engine.apply_choice()
+
+
 def _augment(*names: str) -> tuple[Callable[[TrainingState], Values], Callable[[TrainingState, Values], None]]:
     """Some of the state of what changes images in front of critics."""
 
@@ -200,6 +209,8 @@ def _put_drops(state: TrainingState, _: Values) -> None:
 
 
 ITEMS: tuple[Item, ...] = (
+    # first, since what optimizers keep has to lie in memory like the weights
+    Item("fast", "the way in which steps are computed", "fast", _choice, _put_choice),
     _networks("net", "weights", "weights of all networks"),
     _networks("net", "statistics", "buffers of networks, such as running averages of batch norms", own=True),
     _networks("net", "pools", "pools of past images", own=True),
