@@ -10,20 +10,26 @@ import torch
 from translate.distributed.place import ALONE, Place
 from translate.errors import ConfigError
 
-Precision = Literal["fp32", "bf16"]
+Precision = Literal["fp32", "bf16", "fp16"]
 
-CHOICES = "auto, cpu, cuda, cuda:N or mps"
+CHOICES = "auto, cpu, cuda, cuda:N, xpu, xpu:N or mps"
+
+TENSOR_CORES, BF16_CORES = 7, 8
+"""The compute capabilities of CUDA from which on a GPU multiplies fp16 (Volta, Turing) and bf16 (Ampere) fast."""
+
+_MACOS_BF16 = (14, 0)
+"""The macOS from which on Metal computes in bf16."""
 
 
 def resolve(name: str = "auto", place: Place = ALONE) -> str:
-    """`auto` becomes `cuda` where such a GPU is usable, else `cpu`; other names are checked. Errors: ConfigError.
+    """`auto` becomes the first of `cuda`, `xpu` and `mps` that is usable, else `cpu`; other names are checked.
 
-    Of several processes on a machine each has a GPU of its own: the one of its number.
+    Of several processes on a machine each has a GPU of its own: the one of its number. Errors: ConfigError.
     """
     if place.shared:
         return _own(name, place)
     if name == "auto":
-        return "cuda" if torch.cuda.is_available() else "cpu"
+        return next(kind for kind in ("cuda", "xpu", "mps", "cpu") if not _problem(torch.device(kind)))
     try:
         device = torch.device(name)
     except RuntimeError:
@@ -37,6 +43,8 @@ def resolve(name: str = "auto", place: Place = ALONE) -> str:
 def _own(name: str, place: Place) -> str:
     """The device of one of several processes. Errors: ConfigError where there is none for it."""
     kind = resolve(name)
+    if kind == "mps" and name == "auto":  # there is one, whatever the number of processes
+        kind = "cpu"
     if kind == "cpu":
         return kind
     if kind != "cuda":
@@ -55,11 +63,12 @@ def _problem(device: torch.device) -> str:
     """The reason why a device cannot be used, as the rest of a sentence; empty for one that can."""
     if device.type == "cpu":
         return ""
-    if device.type == "cuda":
-        count = torch.cuda.device_count() if torch.cuda.is_available() else 0
+    if device.type in ("cuda", "xpu"):
+        library = torch.cuda if device.type == "cuda" else torch.xpu
+        count = library.device_count() if library.is_available() else 0
         if count > (device.index or 0):
             return ""
-        return f"is not here: torch {torch.__version__} sees {count} CUDA devices; use --device cpu"
+        return f"is not here: torch {torch.__version__} sees {count} {device.type.upper()} devices; use --device cpu"
     if device.type == "mps":
         if torch.backends.mps.is_available():
             return ""
@@ -72,30 +81,62 @@ def _problem(device: torch.device) -> str:
     return f"is not supported; use {CHOICES}"
 
 
-def precision(choice: Literal["auto", "fp32", "bf16"], device: str) -> Precision:
-    """`auto` becomes bf16 where the hardware multiplies it: CUDA from compute capability 8, CPUs with AVX512-BF16."""
+def precision(choice: Literal["auto", "fp32", "bf16", "fp16"], device: str) -> Precision:
+    """`auto` becomes the half precision that the hardware multiplies, else fp32.
+
+    That is bf16 on CUDA from compute capability 8, on XPU devices that convert it, and on CPUs with AVX512-BF16; fp16
+    on CUDA devices of capability 7 (V100, T4).
+    """
     if choice != "auto":
         return choice
     if device.startswith("cuda"):
-        return "bf16" if torch.cuda.get_device_capability(device)[0] >= 8 else "fp32"
+        capability = torch.cuda.get_device_capability(device)[0]
+        if capability >= BF16_CORES:
+            return "bf16"
+        return "fp16" if capability >= TENSOR_CORES else "fp32"
+    if device.startswith("xpu"):
+        return "bf16" if torch.xpu.get_device_properties(device).has_bfloat16_conversions else "fp32"
     if device.startswith("cpu"):
         return "bf16" if torch.cpu._is_avx512_bf16_supported() else "fp32"
     return "fp32"
+
+
+def precision_problem(choice: Literal["auto", "fp32", "bf16", "fp16"], device: str) -> str:
+    """The reason why a device cannot train in a precision, as a sentence; empty where it can."""
+    if choice == "bf16" and device.startswith("cuda") and not torch.cuda.is_bf16_supported():
+        name = torch.cuda.get_device_name(device)
+        return f"{name} does not compute in bf16, which takes compute capability 8 (Ampere): use fp16, or `auto`"
+    if choice == "bf16" and device == "mps" and not torch.backends.mps.is_macos_or_newer(*_MACOS_BF16):
+        return "Metal computes in bf16 from macOS 14 on: use fp16 or fp32"
+    return ""
+
+
+def wide_type(device: torch.device | str) -> torch.dtype:
+    """The widest floating point type of a device, for sums: float64, but float32 where the hardware has none (`mps`,
+    and many XPU devices)."""
+    device = torch.device(device)
+    if device.type == "mps":
+        return torch.float32
+    if device.type == "xpu" and not torch.xpu.get_device_properties(device).has_fp64:
+        return torch.float32
+    return torch.float64
 
 
 def total_memory(device: str) -> int:
     """Bytes that a GPU has."""
     if device.startswith("mps"):
         return int(torch.mps.recommended_max_memory())
-    return int(torch.cuda.get_device_properties(device).total_memory)
+    library = torch.xpu if device.startswith("xpu") else torch.cuda
+    return int(library.get_device_properties(device).total_memory)
 
 
 def free_memory(device: str = "cpu") -> int:
     """Bytes that may still be taken: of a GPU, or of main memory within the limit of the container."""
-    if device.startswith("cuda"):
-        free, _ = torch.cuda.mem_get_info(device)
+    if device.startswith(("cuda", "xpu")):
+        library = torch.xpu if device.startswith("xpu") else torch.cuda
+        free, _ = library.mem_get_info(device)
         # What torch holds in its cache and does not use can be taken as well.
-        return int(free + torch.cuda.memory_reserved(device) - torch.cuda.memory_allocated(device))
+        return int(free + library.memory_reserved(device) - library.memory_allocated(device))
     if device.startswith("mps"):
         return max(int(torch.mps.recommended_max_memory() - torch.mps.driver_allocated_memory()), 0)
     return int(max(min(_available(), _left_in_container()), 0))

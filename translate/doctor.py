@@ -59,17 +59,21 @@ def _torch() -> Iterator[Finding]:
     except Exception as error:
         yield Finding("torch", "fail", f"cannot be imported: {error}", "pip install 'torch>=2.6'")
         return
-    from translate.device import precision
+    from translate.device import precision, resolve
     from translate.threads import cores
 
-    if torch.cuda.is_available():
-        gpus = [torch.cuda.get_device_properties(i) for i in range(torch.cuda.device_count())]
+    kind, mend = resolve(), ""
+    if kind in ("cuda", "xpu"):
+        library = torch.cuda if kind == "cuda" else torch.xpu
+        gpus = [library.get_device_properties(i) for i in range(library.device_count())]
         device = ", ".join(f"{gpu.name} ({gpu.total_memory / 2**30:.0f} GiB)" for gpu in gpus)
-        kind, mend = "cuda", ""
+    elif kind == "mps":
+        device = "an Apple chip (mps)"
     else:
-        device, kind = f"CPU with {cores()} cores, {torch.get_num_threads()} threads; no CUDA device", "cpu"
+        device = f"CPU with {cores()} cores, {torch.get_num_threads()} threads; no GPU that torch can use"
         mend = "training the full recipes takes a GPU; the profiles quick and cpu do not"
-    fast = "bf16 is fast here" if precision("auto", kind) == "bf16" else "bf16 is not fast here, fp32 is used"
+    half = precision("auto", kind)
+    fast = f"{half} is fast here" if half != "fp32" else "bf16 is not fast here, fp32 is used"
     yield Finding("torch", "ok", f"{torch.__version__} on {device}; {fast}", mend)
 
 

@@ -62,7 +62,7 @@ class Shard(click.ParamType[tuple[int, int]]):
     type=click.Choice(["best", "last", "raw"]),
     help="Of a train stage's checkpoints; raw: before averaging. Default: what its model holds.",
 )
-@click.option("--device", default="auto", show_default=True, metavar="NAME", help="auto, cpu, cuda, cuda:1 or mps.")
+@click.option("--device", default="auto", show_default=True, metavar="NAME", help="auto, cpu, cuda, cuda:1, xpu, mps.")
 @click.option(
     "--precision",
     type=click.Choice(["auto", "fp32", "bf16"]),

@@ -34,7 +34,7 @@ def _pipeline(command: Command) -> Command:
 @click.option(
     "--sweep", "sweeps", multiple=True, metavar="KEY=V1,V2", help="Run it for each value, and compare: seed=1,2,3."
 )
-@click.option("--device", default="auto", show_default=True, metavar="NAME", help="auto, cpu, cuda, cuda:1 or mps.")
+@click.option("--device", default="auto", show_default=True, metavar="NAME", help="auto, cpu, cuda, cuda:1, xpu, mps.")
 @click.option(
     "--devices", type=click.IntRange(1), metavar="N", help="Train on N devices of this machine, one process on each."
 )

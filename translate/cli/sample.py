@@ -23,7 +23,7 @@ from translate.cli.common import as_json, print_json, working_console
 @click.option("--interpolate", type=click.IntRange(2), metavar="STEPS", help="A sheet: from each sample to the next.")
 @click.option("--arithmetic", metavar="A-B+C", help="A sheet: sums of samples, such as 3-1+2 or 3,7-1,4+2,8.")
 @click.option("--weights", type=click.Choice(["best", "last", "raw"]), help="Of a train stage's checkpoints.")
-@click.option("--device", default="auto", show_default=True, metavar="NAME", help="auto, cpu, cuda, cuda:1 or mps.")
+@click.option("--device", default="auto", show_default=True, metavar="NAME", help="auto, cpu, cuda, cuda:1, xpu, mps.")
 @click.option("--overwrite", is_flag=True, help="Replace what is there.")
 @as_json
 def sample(model: str, output: Path, as_json: bool, **values: Any) -> None:

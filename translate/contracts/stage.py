@@ -147,7 +147,7 @@ class StageContext:
     seed: int
     """Seed of all that it draws."""
     device: str
-    """Device to compute on: `cpu`, `cuda`, `cuda:1`, `mps`."""
+    """Device to compute on: `cpu`, `cuda`, `cuda:1`, `xpu`, `mps`."""
     tracker: Tracker
     """Records curves, pictures and tables of the run; names get the stage's in front."""
     console: Console
@@ -262,6 +262,13 @@ class Stage(Configured[C], ABC):
         All that changed is `continuable`. The folder becomes that of the new start afterwards, and stays as it is where
         this raises. `inputs` are the finished artifacts of the needs.
         Errors: a TranslateError with the reason, such as a folder from which nothing can be taken up.
+        """
+
+    def check_device(self, device: str) -> None:
+        """Refuses a device that cannot do what the options ask for; asked once the device is known, before any stage of
+        a run begins.
+
+        Errors: a TranslateError with the reason and what to write instead.
         """
 
     @abstractmethod

@@ -70,7 +70,7 @@ def batch_size(cost: Cost, pixels: int, scale: int, device: torch.device) -> int
 
     Does not look at the free memory, so that a later run makes equal batches.
     """
-    if device.type == "cuda":
+    if device.type in ("cuda", "xpu"):
         room = total_memory(str(device)) * GPU_SHARE
         return max(1, min(GPU_BATCH, int(room / (cost.bytes * pixels * MARGIN))))
     if not cost.work:
@@ -83,7 +83,7 @@ def batch_size(cost: Cost, pixels: int, scale: int, device: torch.device) -> int
 
 def strip_budget(row_bytes: int, device: torch.device) -> int:
     """Returns the bytes that the tensors of a strip may take. `row_bytes`: of one row of the widest tensor."""
-    if device.type == "cuda":
+    if device.type in ("cuda", "xpu"):
         return max(STRIPS, free_memory(str(device)) // 8)
     # Flat strips of a wide image would compute more rows of their neighbours than of their own.
     return min(max(STRIPS, ROWS * row_bytes), WIDEST_STRIPS)

@@ -75,7 +75,7 @@ def chosen_precision(
     deep images are not for `bf16` (`is_deep`), whatever is chosen. Compared are the outputs as files would hold them.
     """
     in_fp32 = translator.with_precision("fp32")
-    if not translator.nets or precision("auto", str(translator.device)) == "fp32":
+    if not translator.nets or precision("auto", str(translator.device)) != "bf16":
         return Choice(in_fp32)
     route = translator.route(direction)
     if route.output not in ("image", "labels"):

@@ -258,9 +258,9 @@ class Program:
         if not self.drops:
             yield
             return
-        gpu = [self.device] if self.device.type == "cuda" else []
+        gpu = [self.device] if self.device.type in ("cuda", "xpu") else []
         own = [derive(seed, "dropout") for seed in seeds]
-        with torch.random.fork_rng(gpu), drawing_from(own):
+        with torch.random.fork_rng(gpu, device_type=self.device.type if gpu else "cuda"), drawing_from(own):
             torch.manual_seed(own[0])
             before = self._generator_states()
             yield
@@ -272,6 +272,8 @@ class Program:
         states = [torch.get_rng_state()]
         if self.device.type == "cuda":
             states.append(torch.cuda.get_rng_state(self.device))
+        if self.device.type == "xpu":
+            states.append(torch.xpu.get_rng_state(self.device))
         return [state.numpy().tobytes() for state in states]
 
 

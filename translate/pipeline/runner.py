@@ -92,6 +92,8 @@ class Runner:
         from translate.device import resolve
 
         self.device = resolve(self.device, place())
+        for name in pending:
+            self.checked[name].stage.check_device(self.device)
         folder, title = self.planner.folder, self.planner.pipeline.title
         emit = self._emit
         status: Status = "failed"

@@ -92,10 +92,12 @@ def train(
     emit, console = emitter(callback), console or make_console()
     declared = Sides.of(components.get("methods", name).data)
     dataset = _dataset(data, validation_data, declared, sides or {}, console)
+    device = resolve_device(device)
+    stage.check_device(device)
     _check(stage, dataset)
     folder = _folder(name) if out is None else Path(out)
     with Lock(folder / ".lock"):
-        _train(stage, dataset, folder, resolve_device(device), tracker or NoTracker(), console, emit)
+        _train(stage, dataset, folder, device, tracker or NoTracker(), console, emit)
     return load(folder, device, components, networks=networks)
 
 

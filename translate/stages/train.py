@@ -22,7 +22,9 @@ from translate.contracts import (
     StageContext,
 )
 from translate.data.dataset import Dataset
+from translate.device import precision_problem
 from translate.distributed.world import world
+from translate.errors import ConfigError
 from translate.inference.directions import depends_on_data, routes_with
 from translate.models.bundle import FOLDER, write_bundle, write_unfinished
 from translate.models.origin import origin_of
@@ -113,6 +115,11 @@ class TrainStage(Stage[TrainConfig]):
         """Refuses a training without a checkpoint, and one that has done more steps than are asked for now."""
         method = self.registry.get("methods", self.config.method)
         check_resumable(folder, self.config, Dataset(inputs["data"].path), method)
+
+    def check_device(self, device: str) -> None:
+        """Errors: ConfigError where the device does not compute in the `precision`."""
+        if problem := precision_problem(self.config.precision, device):
+            raise ConfigError(f"precision: {self.config.precision}: {problem}")
 
     def run(self, context: StageContext) -> dict[str, Any]:
         return self.train(context, Dataset(context.inputs["data"].path))

@@ -13,6 +13,7 @@ from translate.contracts import Components, DeviceTransform, Method, StageContex
 from translate.data.dataset import Dataset
 from translate.data.loading.loader import Loader
 from translate.data.loading.samples import Samples
+from translate.device import wide_type
 from translate.distributed.world import world
 from translate.errors import ConfigError, ContractError, StageError
 from translate.inference.degradation import sides_of_batch
@@ -135,6 +136,8 @@ def build_engine(
     check_size(method, nets)
     bound(nets, config.spectral_norm)
     for net in nets.values():
+        if wide_type(device) == torch.float32:
+            net.float()  # a buffer in float64 cannot lie there
         net.to(device).train()
     freeze(nets, config.freeze)
     # after the move: optimizers hold on to the parameters that they are given

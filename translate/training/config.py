@@ -249,9 +249,10 @@ class TrainConfig(Config):
     ema: Annotated[float, Field(gt=0, lt=1)] | EmaConfig | None = None
     """Decay of the running average of the generators' weights, such as 0.999; validation, samples and the bundle then
     use the average. `{decay: 0.999, warmup: true}` begins quickly. `null`: none."""
-    precision: Literal["auto", "fp32", "bf16"] = "auto"
-    """Number format of the networks' calculations: `fp32`; `bf16`, half the bits (losses and weights stay in fp32);
-    `auto` takes bf16 where the hardware multiplies it."""
+    precision: Literal["auto", "fp32", "bf16", "fp16"] = "auto"
+    """Number format of the networks' calculations: `fp32`; `bf16` or `fp16`, half the bits (losses and weights stay in
+    fp32), where for `fp16`, which holds no small numbers, losses are scaled; `auto` takes bf16 where the hardware
+    multiplies it, fp16 on GPUs that multiply only that (T4, V100), else fp32."""
     fast: Literal["auto", "off"] | FastConfig = "auto"
     """Ways to compute the same faster: `auto` takes those that suit the device; `off` is the plain path, bit-equal to a
     training loop written by hand; a mapping fixes them, such as `{layers: quick, memory_format: channels_last}`."""

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
-from typing import Any
+from collections.abc import Iterable
 
-from torch import nn
-from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
+import torch
+from torch import Tensor, nn
+from torch.optim.swa_utils import AveragedModel
 
 from translate.training.config import EmaConfig
 from translate.training.engine import Engine
@@ -25,8 +25,10 @@ class Averages:
         self.names = tuple(sorted(names))
         self.nets: dict[str, AveragedModel] = {}
         if ema is not None:
-            rule = _warming(ema.decay) if isinstance(ema, EmaConfig) and ema.warmup else _constant(ema)
-            self.nets = {name: AveragedModel(engine.nets[name], multi_avg_fn=rule) for name in self.names}
+            self.nets = {name: AveragedModel(engine.nets[name]) for name in self.names}
+        self._ema = EmaConfig(decay=ema, warmup=False) if isinstance(ema, float) else ema
+        self._moves = dict.fromkeys(self.nets, 0)
+        """How often each average has moved, which its network counts as well, on the device."""
         self._updates_seen: dict[str, int] = {}
 
     def update(self) -> None:
@@ -35,10 +37,30 @@ class Averages:
             updates = self._updates_of(name)
             if updates != self._updates_seen.get(name, 0):
                 self._updates_seen[name] = updates
-                average.update_parameters(self.engine.nets[name])
+                self._move(average, self.engine.nets[name], self._moves[name])
+                self._moves[name] += 1
+
+    @torch.no_grad()
+    def _move(self, average: AveragedModel, net: nn.Module, moves: int) -> None:
+        """Moves one average. torch's own `update_parameters` reads from the device how often it has moved."""
+        means: list[Tensor] = [param.detach() for param in average.module.parameters()]
+        weights: list[Tensor] = [param.detach() for param in net.parameters()]
+        decay = self._decay(moves)
+        if moves == 0:
+            torch._foreach_copy_(means, weights)
+        else:
+            torch._foreach_lerp_(means, weights, 1 - decay)
+        for mine, theirs in zip(average.module.buffers(), net.buffers(), strict=True):
+            mine.copy_(theirs)
+        average.n_averaged.add_(1)
+
+    def _decay(self, moves: int) -> float:
+        assert self._ema is not None
+        return min(self._ema.decay, (1 + moves) / (10 + moves)) if self._ema.warmup else self._ema.decay
 
     def restored(self) -> None:
         """Takes note of a restored checkpoint: its averages already contain all updates that were made."""
+        self._moves = {name: int(average.n_averaged) for name, average in self.nets.items()}
         self._updates_seen = {name: self._updates_of(name) for name in self.nets}
 
     def net(self, name: str) -> nn.Module:
@@ -57,22 +79,3 @@ class Averages:
         """How many optimizer steps the players of a network have done."""
         players = self.engine.method.players.items()
         return sum(self.engine.players[player].done for player, members in players if name in members)
-
-
-Rule = Callable[[Any, Any, Any], None]
-
-
-def _constant(ema: EmaConfig | float) -> Rule:
-    """torch's rule for the averages, which changes many tensors in one call."""
-    rule: Rule = get_ema_multi_avg_fn(ema.decay if isinstance(ema, EmaConfig) else ema)  # type: ignore[no-untyped-call]
-    return rule
-
-
-def _warming(decay: float) -> Rule:
-    """The same with a decay that depends on the updates so far, which torch counts in the averaged network."""
-
-    def update(averages: Any, weights: Any, updates: Any) -> None:
-        done = int(updates)
-        _constant(min(decay, (1 + done) / (10 + done)))(averages, weights, updates)
-
-    return update

@@ -28,6 +28,9 @@ from translate.training.fast.apply import laid_out, lay_out, use_threads
 from translate.training.fast.choice import Choice
 from translate.training.fast.variant import Variant
 from translate.training.meters import Meters
+from translate.training.numerics.precision import autocast
+from translate.training.numerics.scaler import LossScale
+from translate.training.numerics.stepping import step_where
 from translate.training.players import Player
 
 # Parts of torch's messages for a graph whose weights have changed, or whose buffers are freed.
@@ -38,10 +41,10 @@ class Engine:
     """The networks, the players and the counters of one training.
 
     All state is in `nets`, the players' optimizers, `meters`, `critic_augment` (what changes images in front of
-    critics) and the counters `index` (steps that are done) and `Player.done` (updates). `extra` are loss terms that the
-    pipeline adds. `world` are the processes that train together, each on its part of a step's images: gradients are
-    averaged over them. `choice` is the way to compute; without one it is the plain loop's in `precision`, in which
-    `merge` lets `batched` join two calls of a network into one.
+    critics), `scales` (of the losses in fp16) and the counters `index` (steps that are done) and `Player.done`
+    (updates). `extra` are loss terms that the pipeline adds. `world` are the processes that train together, each on its
+    part of a step's images: gradients are averaged over them. `choice` is the way to compute; without one it is the
+    plain loop's in `precision`, in which `merge` lets `batched` join two calls of a network into one.
     """
 
     def __init__(
@@ -71,6 +74,7 @@ class Engine:
         self.world = world or World()
         self.index = 0
         self.rng = RankGenerator(self.device) if self.world.shared else torch.Generator(self.device)
+        self.scales = {name: LossScale(self.device) for name in players}
         self.meters = Meters(self.device)
         self.apply_choice()
 
@@ -119,9 +123,8 @@ class Engine:
     def _next(self, game: Iterator[Update]) -> Update | None:
         """Runs the method up to its next Update, in autocast, and checks what it left behind."""
         # Autocast ends before the backward pass, which runs in the types of the forward pass by itself. Its cache of
-        # weights in bf16 ends with it, so that no update is computed with the weights from before the last one.
-        autocast = torch.autocast(self.device.type, torch.bfloat16, enabled=self.precision == "bf16")
-        with autocast, nullcontext() if self.choice.variant.merge else separate_calls():
+        # weights in half the bits ends with it, so that no update is computed with the weights from before the last.
+        with autocast(self.device, self.precision), nullcontext() if self.choice.variant.merge else separate_calls():
             before = self._modes()
             try:
                 update = next(game, None)
@@ -191,15 +194,24 @@ class Engine:
         grads = [p.grad for p in player.params if p.grad is not None]
         if not grads:
             raise self._idle(player)
+        scale = self._scale(player)
+        if scale is not None:
+            scale.unscale(grads)
         norm = torch.nn.utils.get_total_norm(grads)  # of all parameters together, before clipping
         if player.clip is not None:
             torch.nn.utils.clip_grads_with_norm_(player.params, player.clip, norm)
-        self.meters.add(f"grad_norm/{player.name}", norm)
-        self.meters.mark(f"the gradient of player {player.name}", norm, self.index)
+        fine = norm.isfinite()
+        # in fp16 one that overflows is left out, and is a fault only where a smaller factor is of no help
+        left_out = ~fine & scale.can_fall() if scale is not None else None
+        self.meters.add(f"grad_norm/{player.name}", norm, left_out)
+        self.meters.mark(f"the gradient of player {player.name}", norm, self.index, left_out)
         rate = player.set_rate(epoch)
         # filled, not copied: a copy of a number from the CPU waits for the GPU
-        self.meters.add(f"lr/{player.name}", torch.full((), rate, dtype=torch.float64, device=self.device))
-        self._optimize(player, finite & norm.isfinite())
+        self.meters.add(f"lr/{player.name}", torch.full((), rate, device=self.device, dtype=self.meters.wide))
+        step_where(player.optimizer, finite & fine)
+        if scale is not None:
+            self.meters.add(f"loss_scale/{player.name}", scale.factor)
+            scale.update(finite & fine)
         player.done += 1
 
     def _player(self, update: Update) -> Player:
@@ -252,8 +264,9 @@ class Engine:
         """Accumulates the gradient of the player's own parameters."""
         # `inputs=`: the generator's loss passes through the discriminator, and must leave no gradient there. So nothing
         # has to be frozen, and networks of several players may stand in one graph.
+        scale = self._scale(player)
         try:
-            torch.autograd.backward(total, inputs=player.params)
+            torch.autograd.backward(scale.scaled(total) if scale is not None else total, inputs=player.params)
         except RuntimeError as error:
             self._explain_reuse(error)
             raise
@@ -265,15 +278,9 @@ class Engine:
                 "Recompute after the update what depends on the updated networks, and detach before it what must not"
             ) from error
 
-    def _optimize(self, player: Player, finite: Tensor) -> None:
-        """Steps the optimizer where `finite` is true."""
-        if self.device.type == "cuda" and getattr(player.optimizer, "_step_supports_amp_scaling", False):
-            # torch's own switch of its fused optimizers: skips the step on the device, without a sync
-            player.optimizer.found_inf = (~finite).float()  # type: ignore[attr-defined]
-            player.optimizer.grad_scale = None  # type: ignore[attr-defined]
-            player.optimizer.step()
-        elif finite:  # reads the flag: on a GPU this waits for the backward pass
-            player.optimizer.step()
+    def _scale(self, player: Player) -> LossScale | None:
+        """The factor of a player's losses, which fp16 has."""
+        return self.scales[player.name] if self.precision == "fp16" else None
 
     # --------------------------------------------------------------------------------------------- observation
 

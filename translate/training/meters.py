@@ -8,33 +8,37 @@ from itertools import chain
 import torch
 from torch import Tensor
 
+from translate.device import wide_type
 from translate.distributed.world import World, joined_sums
 
 
 class Meters:
     """Sums and counts of losses, gradient norms and rates since the last log step, on `device`.
 
-    `sums` holds by name a float64 tensor of two, the sum and the count. `bad` holds, by term, the first step at which
-    it was not finite, or -1.
+    `sums` holds by name a tensor of two, the sum and the count, in the widest type of the device. `bad` holds, by term,
+    the first step at which it was not finite, or -1.
     """
 
     def __init__(self, device: torch.device) -> None:
-        self.device = device
+        self.device, self.wide = device, wide_type(device)
         self.sums: dict[str, Tensor] = {}
         self.bad: dict[str, Tensor] = {}
 
-    def add(self, name: str, value: Tensor) -> None:
-        """Adds a scalar to the mean of `name`."""
-        value = value.detach().to(self.device, torch.float64)  # float32 would round long sums
+    def add(self, name: str, value: Tensor, left_out: Tensor | None = None) -> None:
+        """Adds a scalar to the mean of `name`, but where `left_out` is true."""
+        value = value.detach().to(self.device, self.wide)  # float32 would round long sums
         if name not in self.sums:
-            self.sums[name] = torch.zeros(2, dtype=torch.float64, device=self.device)
-        self.sums[name] += torch.stack((value, torch.ones_like(value)))
+            self.sums[name] = torch.zeros(2, dtype=self.wide, device=self.device)
+        both = torch.stack((value, torch.ones_like(value)))
+        self.sums[name] += both if left_out is None else both.masked_fill(left_out, 0)
 
-    def mark(self, name: str, value: Tensor, step: int) -> None:
-        """Remembers the first step at which the scalar `value` was not finite."""
+    def mark(self, name: str, value: Tensor, step: int, left_out: Tensor | None = None) -> None:
+        """Remembers the first step at which the scalar `value` was not finite, but where `left_out` is true."""
         if name not in self.bad:
             self.bad[name] = torch.full((), -1, dtype=torch.long, device=self.device)
         first = (self.bad[name] < 0) & ~value.detach().isfinite()
+        if left_out is not None:
+            first &= ~left_out
         # in place and with a plain number: torch.where would copy the number to the device, and wait for it
         self.bad[name].masked_fill_(first, step)
 
@@ -46,7 +50,7 @@ class Meters:
         self.sums = {}
         if world.shared:
             sums = joined_sums(world.gather(sums))
-        return {name: total / count for name, (total, count) in sums.items()}
+        return {name: total / count for name, (total, count) in sums.items() if count}
 
     def first_fault(self, files: Mapping[int, str], world: World) -> tuple[int, str, str] | None:
         """The first term since the start that was not finite: its step, its name, and ` on IMAGES` where `files`, names

@@ -13,6 +13,7 @@ from translate.contracts import Components, Optimizer, Schedule
 from translate.errors import ConfigError, ContractError
 from translate.training.config import TrainConfig
 from translate.training.length import Length
+from translate.training.numerics.stepping import keep_on_device
 
 
 @dataclass
@@ -74,6 +75,7 @@ def make_players(
         schedule: Schedule[Any] = registry.build((own and own.schedule) or config.schedule)
         clip = (own and own.clip) or config.clip
         torch_optimizer = optimizer.build(params, fused=fused)
+        keep_on_device(torch_optimizer, str(params[0].device))
         players[name] = Player(
             name, params, torch_optimizer, optimizer.config.lr, schedule, clip, length.epochs, length.whole
         )

@@ -25,11 +25,12 @@ class ChannelStatistics:
         # The mean in float32 is a little off; the mean of the differences to it tells by how much.
         rough_mean = values.mean(1)
         deviations = values - rough_mean[:, None]
-        correction = deviations.mean(1).double()
+        rough_squares = torch.linalg.vecdot(deviations, deviations)
+        # Sync point: on a GPU this waits for the strip. The sums are kept on the CPU, where float64 is fast enough, and
+        # there at all: Metal has none.
+        rough_mean, correction, squares = torch.stack((rough_mean, deviations.mean(1), rough_squares)).cpu().double()
         # sum (x - mean)^2 = sum (x - rough)^2 - n (mean - rough)^2
-        squares = torch.linalg.vecdot(deviations, deviations).double() - count * correction**2
-        # Sync point: on a GPU this waits for the strip. The sums are kept on the CPU, where float64 is fast enough.
-        self._merge(count, (rough_mean.double() + correction).cpu(), squares.cpu())
+        self._merge(count, rough_mean + correction, squares - count * correction**2)
 
     def _merge(self, count: int, mean: Tensor, squares: Tensor) -> None:
         total = self.count + count

@@ -17,6 +17,7 @@ import torch
 from torch import Tensor, nn
 
 from translate.contracts import DataSpec, Frames, Image, Labels, Method
+from translate.device import wide_type
 from translate.distributed.world import World
 from translate.errors import ConfigError, ContractError
 from translate.objectives.adversarial import AdversarialLoss
@@ -49,7 +50,8 @@ class CriticAugment:
         self.title = f"method {type(method).name}"
         self.players = critic_players(method)
         self.p, self.signs, self.count = (
-            torch.full((), value, dtype=torch.float64, device=self.device) for value in (config.share(), 0.0, 0.0)
+            torch.full((), value, dtype=wide_type(self.device), device=self.device)
+            for value in (config.share(), 0.0, 0.0)
         )
         self._numbers: list[Tensor] = []
         self._turn: Tensor | None = None
@@ -130,7 +132,7 @@ class CriticAugment:
                 "fake; set a fixed `p`, or take another objective"
             )
         self._heard = True
-        self.signs.add_(torch.sign(real.detach() - boundary).double().mean())
+        self.signs.add_(torch.sign(real.detach() - boundary).to(self.signs.dtype).mean())
         self.count.add_(1)
 
     # ---------------------------------------------------------------------------------------------------- images

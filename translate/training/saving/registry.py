@@ -151,7 +151,8 @@ def _meters(state: TrainingState) -> Values:
 
 
 def _put_meters(state: TrainingState, values: Values) -> None:
-    state.engine.meters.sums = {name: value.to(state.engine.device) for name, value in values.items()}
+    meters = state.engine.meters
+    meters.sums = {name: value.to(meters.device, meters.wide) for name, value in values.items()}
 
 
 def _choice(state: TrainingState) -> Values:
@@ -175,6 +176,18 @@ def _augment(*names: str) -> tuple[Callable[[TrainingState], Values], Callable[[
             state.engine.critic_augment.restore({name: values[name] for name in names if name in values})
 
     return take, put
+
+
+def _scales(state: TrainingState) -> Values:
+    values: dict[str, Any] = {}
+    for name, scale in state.engine.scales.items() if state.engine.precision == "fp16" else ():
+        values.update({f"{name}/{key}": value for key, value in scale.state().items()})
+    return values
+
+
+def _put_scales(state: TrainingState, values: Values) -> None:
+    for name, scale in state.engine.scales.items():
+        scale.restore(state_under(values, f"{name}/"))
 
 
 def _met(state: TrainingState) -> Values:
@@ -231,6 +244,7 @@ ITEMS: tuple[Item, ...] = (
     Item("updates", "optimizer steps of each player", "updates", _updates, _put_updates),
     Item("step", "steps that are done, from which the place in the data follows", "step", _step, _put_step),
     Item("meters", "sums since the last point of the curves", "meter", _meters, _put_meters, own=True),
+    Item("loss scales", "factors of the losses in fp16, and updates since they changed", "scale", _scales, _put_scales),
     Item("critic augment share", "share of the images that are changed", "critic_augment", *_augment("p")),
     Item(
         "critic augment scores",

@@ -1,0 +1,61 @@
+"""Optimizer steps that are left out where a number is not finite, on a GPU without waiting to know that."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+
+
+def step_where(optimizer: torch.optim.Optimizer, fine: Tensor) -> None:
+    """Steps the optimizer where `fine`, a bool on the device of its parameters, is true."""
+    kind = fine.device.type
+    if kind in ("cuda", "xpu") and getattr(optimizer, "_step_supports_amp_scaling", False):
+        # torch's own switch of its fused optimizers: skips the step on the device
+        optimizer.found_inf = (~fine).float()  # type: ignore[attr-defined]
+        optimizer.grad_scale = None  # type: ignore[attr-defined]
+        optimizer.step()
+    elif kind != "cpu" and _can_be_put_back(optimizer):
+        _step_and_put_back(optimizer, fine)
+    elif fine:  # reads the flag: on a GPU this waits for the backward pass
+        optimizer.step()
+
+
+def keep_on_device(optimizer: torch.optim.Optimizer, device: str) -> None:
+    """Lets an optimizer count its steps on the device, where it can: a count on the CPU cannot be left as it is
+    without waiting."""
+    if not device.startswith(("cuda", "xpu")):
+        return
+    for options in (optimizer.defaults, *optimizer.param_groups):
+        if "capturable" in options:
+            options["capturable"] = True
+
+
+def _tensors(optimizer: torch.optim.Optimizer) -> list[Tensor]:
+    """The tensors that a step changes."""
+    tensors: list[Tensor] = []
+    for group in optimizer.param_groups:
+        tensors += [param for param in group["params"] if param.grad is not None]
+    for param, values in optimizer.state.items():
+        if isinstance(param, nn.Parameter) and param.grad is not None:
+            tensors += [value for value in values.values() if isinstance(value, Tensor)]
+    return tensors
+
+
+def _can_be_put_back(optimizer: torch.optim.Optimizer) -> bool:
+    """Whether all that a step changes is on the device already: the first step makes what an optimizer keeps, and some
+    keep plain numbers."""
+    moving = [param for group in optimizer.param_groups for param in group["params"] if param.grad is not None]
+    for param in moving:
+        values = optimizer.state.get(param)
+        if not values or any(not isinstance(v, Tensor) or v.device != param.device for v in values.values()):
+            return False
+    return bool(moving)
+
+
+@torch.no_grad()
+def _step_and_put_back(optimizer: torch.optim.Optimizer, fine: Tensor) -> None:
+    tensors = _tensors(optimizer)
+    before = [tensor.clone() for tensor in tensors]
+    optimizer.step()
+    for tensor, was in zip(tensors, before, strict=True):
+        tensor.copy_(torch.where(fine, tensor, was))
