@@ -17,6 +17,7 @@ from safetensors.torch import save_file
 from translate.errors import StageError
 from translate.storage import checkpoint
 
+OTHER = "is not what MANIFEST.json says"
 STATE = {
     "format": 1,
     "total": 8,
@@ -67,12 +68,15 @@ def folder_for_a_file(place: Path) -> None:
 
 
 KINDS: dict[str, tuple[Callable[[Path], object], str]] = {
-    "tensors cut": (lambda p: shorten(p / "tensors.safetensors"), "tensors.safetensors is not what was saved"),
-    "tensors flipped": (lambda p: flip(p / "tensors.safetensors", 760), "tensors.safetensors is not what was saved"),
+    "tensors cut": (lambda p: shorten(p / "tensors.safetensors"), f"tensors.safetensors {OTHER}"),
+    "tensors flipped": (
+        lambda p: flip(p / "tensors.safetensors", 760),
+        f"tensors.safetensors {OTHER}",
+    ),
     "tensors empty": (lambda p: (p / "tensors.safetensors").write_bytes(b""), "tensors.safetensors is empty"),
     "tensors gone": (lambda p: (p / "tensors.safetensors").unlink(), "tensors.safetensors is missing"),
-    "state cut": (lambda p: shorten(p / "state.json"), "state.json is not what was saved"),
-    "state flipped": (lambda p: flip(p / "state.json", 100), "state.json is not what was saved"),
+    "state cut": (lambda p: shorten(p / "state.json"), f"state.json {OTHER}"),
+    "state flipped": (lambda p: flip(p / "state.json", 100), f"state.json {OTHER}"),
     "state gone": (lambda p: (p / "state.json").unlink(), "state.json is missing"),
     "manifest gone": (lambda p: (p / "MANIFEST.json").unlink(), "MANIFEST.json is missing"),
     "manifest empty": (lambda p: (p / "MANIFEST.json").write_text(""), "MANIFEST.json is no JSON"),
@@ -164,7 +168,7 @@ def test_the_hash_of_a_file_that_rests_is_computed_once_and_that_of_a_changed_on
     times = (place / "state.json").stat()
     flip(place / "state.json", 100)
     os.utime(place / "state.json", ns=(times.st_atime_ns, times.st_mtime_ns))
-    assert checkpoint.damage(place) == "state.json is not what was saved"
+    assert checkpoint.damage(place) == "state.json is not what MANIFEST.json says"
 
 
 def test_names_that_no_training_gives_are_no_checkpoints(tmp_path: Path) -> None:

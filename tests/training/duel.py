@@ -106,11 +106,14 @@ class Console(PlainConsole):
     """Remembers what it says."""
 
     def __init__(self) -> None:
-        self.out = io.StringIO()
-        super().__init__(self.out, io.StringIO())
+        self.out, self.err = io.StringIO(), io.StringIO()
+        super().__init__(self.out, self.err)
 
     def said(self) -> str:
         return self.out.getvalue()
+
+    def warned(self) -> str:
+        return self.err.getvalue()
 
 
 class Tracker:

@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, Any
 
 from safetensors import SafetensorError
 
+from translate.storage.filesystem import sync
+
 if TYPE_CHECKING:
     from torch import Tensor
 
@@ -56,12 +58,17 @@ def _header(path: Path) -> tuple[dict[str, Any], int]:
 
 
 def save_tensors(tensors: Mapping[str, Tensor], path: Path) -> None:
-    """Writes contiguous tensors that share no memory. Errors: OSError."""
+    """Writes contiguous tensors that share no memory, so that they last through a power cut. Errors: OSError."""
     library = _library()
-    if _is_utf8(path):
-        library.save_file(dict(tensors), path)
-    else:
-        path.write_bytes(library.save(dict(tensors)))
+    try:
+        if _is_utf8(path):
+            library.save_file(dict(tensors), path)
+        else:
+            path.write_bytes(library.save(dict(tensors)))
+    except SafetensorError as error:
+        raise OSError(f"{path} cannot be written: {error}") from error
+    with path.open("rb") as file:
+        sync(file)
 
 
 def _library() -> Any:

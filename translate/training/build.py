@@ -31,6 +31,7 @@ from translate.training.init_weights import initialise
 from translate.training.length import Length, length_notes
 from translate.training.players import make_players
 from translate.training.saving import checkpoint
+from translate.training.saving.damaged import newest_whole
 from translate.training.saving.state import TrainingState
 from translate.training.trainer import Trainer
 from translate.training.validating.best import Watched
@@ -171,12 +172,14 @@ def start(state: TrainingState, context: StageContext, config: TrainConfig, leng
 
 def _start(state: TrainingState, context: StageContext, config: TrainConfig, length: Length) -> None:
     say = context.console.say
-    if checkpoint.resume(context.folder / checkpoint.FOLDER, state):
+    last = newest_whole(context.folder / checkpoint.FOLDER, state.engine.world, context.console)
+    if last is not None:
+        checkpoint.restore(last, state)
         say(f"resuming at step {state.step:,}")
         # `--continue` may have changed the metric of the interrupted start that this folder was.
         state.history.watch(config.keep.metrics())
     elif context.previous is not None:
-        _continue(state, context.previous, length)
+        _continue(state, context, context.previous, length)
         say(f"continuing from step {state.step:,} of {context.previous.name}")
     else:
         folder = config.init.bundle or (context.inputs["init"].path if "init" in context.inputs else None)
@@ -201,13 +204,13 @@ def meet(state: TrainingState) -> None:
     state.engine.world.hand_out(param for net in nets for param in net.parameters())
 
 
-def _continue(state: TrainingState, previous: Path, length: Length) -> None:
+def _continue(state: TrainingState, context: StageContext, previous: Path, length: Length) -> None:
     """Takes over the last checkpoint of an earlier result. Errors: StageError where that leaves nothing to do."""
     folder = previous / checkpoint.FOLDER
-    steps = checkpoint.steps(folder)
-    if not steps:
+    last = newest_whole(folder, state.engine.world, context.console, own=False)
+    if last is None:
         raise StageError(f"nothing to continue from: {folder} holds no complete checkpoint")
-    checkpoint.restore(folder / checkpoint.name_of(steps[-1]), state)
+    checkpoint.restore(last, state)
     state.history.watch(())  # those checkpoints stay behind in the earlier result
     if state.step >= length.total:
         raise StageError(

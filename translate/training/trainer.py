@@ -21,6 +21,7 @@ from translate.distributed.world import LostError
 from translate.errors import Stopped
 from translate.seeding import derive
 from translate.signals import ending, exit_code, heard
+from translate.storage.checkpoint import DamagedCheckpointError
 from translate.training.config import TrainConfig
 from translate.training.extra_losses import check_met
 from translate.training.length import Length
@@ -252,11 +253,15 @@ class Trainer:
         return sorted((members & {*self.engine.nets}) - {*self.state.averages.names})
 
     def result(self) -> Trained:
-        """The networks for the bundle: those of the best checkpoint where one is watched for, else the last state."""
+        """The networks for the bundle: those of the best checkpoint where one is watched for, else the last state,
+        which also stands in for a best checkpoint that is damaged."""
         step, weights, history = self.state.step, "last", self.state.history
         if history.best and history.best["step"] != step:
-            step, weights = history.best["step"], "best"
-            checkpoint.restore(self.folder / checkpoint.name_of(step), self.state, NETWORKS)
+            try:
+                checkpoint.restore(self.folder / checkpoint.name_of(history.best["step"]), self.state, NETWORKS)
+                step, weights = history.best["step"], "best"
+            except DamagedCheckpointError as error:
+                self.context.console.warn(f"the best {error}; the model has the last weights instead, of step {step:,}")
         averaged = bool(self.state.averages.nets)
         return Trained(self.state.averages.all(), weights, step, averaged, history.scores_at(step))
 

@@ -55,7 +55,7 @@ def _of_file(path: Path, expected: str, *, quick: bool) -> str | None:
         if quick:
             reason = fault(path) if path.name == TENSORS else None
         else:
-            reason = None if _hash(path) == expected else "is not what was saved"
+            reason = None if _hash(path) == expected else f"is not what {MANIFEST} says"
     except OSError as error:
         return _lost(path.name, error)
     return f"{path.name} {reason}" if reason else None

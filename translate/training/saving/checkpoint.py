@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import copy
 import re
+import secrets
 import shutil
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -42,7 +43,6 @@ __all__ = [
     "reached",
     "read",
     "restore",
-    "resume",
     "save",
     "snapshot",
     "steps",
@@ -119,14 +119,11 @@ def restore(folder: Path, state: TrainingState, items: tuple[Item, ...] = ITEMS)
         put_back(state, values, items)
     except StageError as error:
         raise StageError(f"checkpoint {folder}: {error}") from error
-
-
-def resume(folder: Path, state: TrainingState) -> bool:
-    """Restores the newest complete checkpoint of a folder; returns whether there was one."""
-    complete = steps(folder)
-    if complete:
-        restore(folder / name_of(complete[-1]), state)
-    return bool(complete)
+    except (KeyError, TypeError, ValueError, IndexError) as error:
+        raise StageError(
+            f"checkpoint {folder}: what {STATE} and {TENSORS} hold does not fit this training: "
+            f"{type(error).__name__}: {error}"
+        ) from error
 
 
 def _copy(value: Any) -> Any:
@@ -184,4 +181,10 @@ def prune(folder: Path, keep: Iterable[int]) -> None:
     names = {name_of(step) for step in keep}
     for path in folder.iterdir():
         if _OURS.fullmatch(path.name) and path.name not in names:
-            shutil.rmtree(path)
+            _remove(path)
+
+
+def _remove(path: Path) -> None:
+    """Removes a folder, under another name first: half of a checkpoint must not look like a damaged one."""
+    hidden = path.name.startswith(".")
+    shutil.rmtree(path if hidden else path.rename(path.with_name(f".{path.name}.{secrets.token_hex(4)}.old")))
