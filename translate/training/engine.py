@@ -26,6 +26,8 @@ from translate.training.critics.augment import CriticAugment
 from translate.training.extra_losses import BoundLoss
 from translate.training.fast.apply import laid_out, lay_out, use_threads
 from translate.training.fast.choice import Choice
+from translate.training.fast.convolution import forget_casts
+from translate.training.fast.layers import layers_of
 from translate.training.fast.variant import Variant
 from translate.training.meters import Meters
 from translate.training.numerics.precision import autocast
@@ -88,6 +90,7 @@ class Engine:
         variant = self.choice.variant
         lay_out(self.nets.values(), [player.optimizer for player in self.players.values()], variant.memory_format)
         use_threads(variant.threads)
+        self.layers = layers_of(variant, self.nets.values(), self.device)
 
     def step(self, batches: Sequence[Mapping[str, Tensor]], epoch: int) -> None:
         """One step on one batch, or on k batches in lock-step, which equals their joined batch (gradient accumulation).
@@ -105,9 +108,10 @@ class Engine:
         if self.critic_augment:
             self.critic_augment.begin(self.index, [len(next(iter(batch.values()))) for batch in batches])
         try:
-            while turn := self._gradients(games):
-                player, finite = turn
-                self._update(player, finite, epoch)
+            with self.layers.in_place():
+                while turn := self._gradients(games):
+                    player, finite = turn
+                    self._update(player, finite, epoch)
         finally:
             # Closing leaves the contexts in which a failed method stopped, in any order: grad mode is set for certain.
             for game in games:
@@ -124,6 +128,7 @@ class Engine:
         """Runs the method up to its next Update, in autocast, and checks what it left behind."""
         # Autocast ends before the backward pass, which runs in the types of the forward pass by itself. Its cache of
         # weights in half the bits ends with it, so that no update is computed with the weights from before the last.
+        forget_casts()
         with autocast(self.device, self.precision), nullcontext() if self.choice.variant.merge else separate_calls():
             before = self._modes()
             try:

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import ctypes
+import sys
 from collections.abc import Iterable, Mapping
+from functools import cache
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -10,6 +14,7 @@ from torch import Tensor, nn
 from translate.training.fast.variant import MemoryFormat
 
 FORMATS = {"contiguous": torch.contiguous_format, "channels_last": torch.channels_last}
+_TRIM_THRESHOLD, _MMAP_THRESHOLD = -1, -3  # of malloc.h
 _THREADS: list[int] = []
 """The threads that torch took by itself, once a variant has set others."""
 
@@ -40,3 +45,26 @@ def use_threads(count: int | None) -> None:
     if not _THREADS:
         _THREADS.append(torch.get_num_threads())
     torch.set_num_threads(count or _THREADS[0])
+
+
+def keep_memory(keep: bool) -> None:
+    """Lets the C library keep freed memory for the next step, or give it back as it does by itself.
+
+    Steps allocate the same large tensors again and again. glibc gives blocks of 32 MB back to the system and gets new
+    ones, whose pages are cleared one by one: a fifth of a step. Other libraries are left alone.
+    """
+    mallopt = getattr(_c_library(), "mallopt", None)
+    if mallopt is None:
+        return
+    mallopt(_MMAP_THRESHOLD, 1 << 30 if keep else 32 << 20)
+    mallopt(_TRIM_THRESHOLD, 2047 << 20 if keep else 64 << 20)
+
+
+@cache
+def _c_library() -> Any:
+    if not sys.platform.startswith("linux"):
+        return None
+    try:
+        return ctypes.CDLL("libc.so.6")
+    except OSError:  # musl
+        return None

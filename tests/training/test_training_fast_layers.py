@@ -1,0 +1,170 @@
+"""Quick layers against torch's own: values, gradients, and gradients of gradients, in float64 and in bf16."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from itertools import pairwise
+from typing import Any
+
+import pytest
+import torch
+from torch import Tensor, nn
+from training_batches import random_batches
+from translate_cyclegan import CycleGAN
+from translate_pix2pix import Pix2Pix
+
+from translate.training.fast.choice import Choice
+from translate.training.fast.convolution import forget_casts
+from translate.training.fast.layers import QuickLayers
+from translate.training.fast.variant import Variant
+
+LAST = torch.channels_last
+ORDERS = [torch.contiguous_format, LAST]
+
+
+def stem() -> nn.Module:
+    """What takes and makes images, with borders that are not alike on all sides."""
+    return nn.Sequential(
+        nn.ReflectionPad2d(3),
+        nn.Conv2d(3, 8, 7),
+        nn.InstanceNorm2d(8),
+        nn.ReLU(inplace=True),
+        nn.ReflectionPad2d((1, 2, 0, 1)),
+        nn.Conv2d(8, 3, 5, padding=1),
+    )
+
+
+def middle() -> nn.Module:
+    """Strides, groups, dilation, transposed convolutions, norms with weights."""
+    return nn.Sequential(
+        nn.Conv2d(3, 8, 4, 2, 1),
+        nn.LeakyReLU(0.2),
+        nn.Conv2d(8, 8, 3, groups=4, dilation=2),
+        nn.InstanceNorm2d(8, affine=True),
+        nn.ConvTranspose2d(8, 4, 3, 2, 1, 1),
+        nn.InstanceNorm2d(4),
+        nn.ConvTranspose2d(4, 4, 4, 2, 1, bias=False),
+    )
+
+
+def gradients(
+    net: nn.Module, x: Tensor, *, quick: bool, low: bool = False, twice: bool = False
+) -> tuple[Tensor, list[Tensor]]:
+    """The output, and the gradients of the input and of all parameters but biases that a norm takes away."""
+    net.zero_grad()
+    x = x.clone().requires_grad_(True)
+    with QuickLayers([net] if quick else []).in_place():
+        with torch.autocast("cpu", torch.bfloat16, enabled=low):
+            y = net(x)
+        if twice:
+            (slope,) = torch.autograd.grad(y.float().square().sum() if low else y.square().sum(), x, create_graph=True)
+            slope.square().sum().backward()
+        else:
+            weights = torch.linspace(-1, 1, y.numel(), dtype=x.dtype).reshape(y.shape)
+            (y * weights).sum().backward()
+    layers = [*net] if isinstance(net, nn.Sequential) else []
+    dead = {id(a.bias) for a, b in pairwise(layers) if isinstance(b, nn.InstanceNorm2d)}
+    assert x.grad is not None
+    return y.detach(), [x.grad, *(p.grad for p in net.parameters() if id(p) not in dead and p.grad is not None)]
+
+
+@pytest.mark.parametrize("order", ORDERS, ids=["contiguous", "last"])
+@pytest.mark.parametrize("build", [stem, middle])
+@pytest.mark.parametrize("twice", [False, True], ids=["once", "twice"])
+def test_values_and_gradients_are_those_of_torch(build: Callable[[], nn.Module], order: Any, twice: bool) -> None:
+    torch.manual_seed(0)
+    net = build().double()
+    for count in (1, 3):
+        x = torch.randn(count, 3, 21, 19, dtype=torch.float64)
+        # torch's own instance norm has wrong gradients for channels-last ones: the oracle is contiguous
+        y, expected = gradients(net.to(memory_format=torch.contiguous_format), x, quick=False, twice=twice)
+        near, mine = gradients(net.to(memory_format=order), x.to(memory_format=order), quick=True, twice=twice)
+        torch.testing.assert_close(near, y, rtol=1e-9, atol=1e-9)
+        torch.testing.assert_close(mine, expected, rtol=1e-7, atol=1e-7)
+
+
+@pytest.mark.parametrize("order", ORDERS, ids=["contiguous", "last"])
+@pytest.mark.parametrize("build", [stem, middle])
+def test_in_bf16_they_are_as_near_to_float64_as_torch_is(build: Callable[[], nn.Module], order: Any) -> None:
+    torch.manual_seed(0)
+    net = build()
+    x = torch.randn(3, 3, 21, 19)
+    _, exact = gradients(net.double(), x.double(), quick=False)
+    exact = [value.clone() for value in exact]
+    net.float()
+    _, plain = gradients(net, x, quick=False, low=True)
+    plain = [value.clone() for value in plain]
+    _, mine = gradients(net.to(memory_format=order), x.to(memory_format=order), quick=True, low=True)
+    for near, other, truth in zip(mine, plain, exact, strict=True):
+        wrong, usual = (near - truth).norm() / truth.norm(), (other - truth).norm() / truth.norm()
+        assert wrong < 1.5 * usual + 0.01
+        assert near.dtype == torch.float32
+
+
+def test_a_bias_before_a_norm_stays_as_it_is_unless_somebody_looks_between() -> None:
+    net = stem()
+    conv = net[1]
+    x = torch.randn(1, 3, 12, 12)
+    gradients(net, x, quick=True)
+    assert conv.bias.grad.eq(0).all()
+    seen: list[Tensor] = []
+    handle = conv.register_forward_hook(lambda layer, given, output: seen.append(output))
+    with QuickLayers([net]).in_place():
+        net.zero_grad()
+        net(x)
+        seen[0].sum().backward()
+    handle.remove()
+    assert conv.bias.grad.ne(0).all()
+
+
+def test_layers_are_torchs_own_outside_of_a_step() -> None:
+    class Own(nn.Conv2d):
+        pass
+
+    net = nn.Sequential(nn.Conv2d(3, 3, 1), Own(3, 3, 1), nn.utils.parametrizations.spectral_norm(nn.Conv2d(3, 3, 1)))
+    types, names = [type(layer) for layer in net.modules()], [*net.state_dict()]
+    with pytest.raises(ValueError, match="in the midst"), QuickLayers([net]).in_place():
+        within = [type(layer) for layer in net.modules()]
+        assert within[1] is not types[1] and within[2:] == types[2:] and [*net.state_dict()] == names
+        raise ValueError("in the midst")
+    assert [type(layer) for layer in net.modules()] == types
+
+
+def test_weights_are_cast_anew_after_an_update() -> None:
+    layer = nn.Sequential(nn.Conv2d(4, 4, 3))
+    x = torch.randn(1, 4, 8, 8)
+    with QuickLayers([layer]).in_place(), torch.autocast("cpu", torch.bfloat16), torch.no_grad():
+        before = layer(x)
+        layer[0].weight.mul_(2)
+        after = layer(x)
+        layer[0].weight.data.mul_(2)  # of which torch keeps no version
+        forget_casts()
+        later = layer(x)
+    bias = layer[0].bias.detach()[:, None, None]
+    for value, times in ((after, 2), (later, 4)):
+        torch.testing.assert_close(value.float() - bias, times * (before.float() - bias), rtol=0.05, atol=0.05)
+
+
+CRITIC = {"uses": "patchgan", "filters": 8, "layers": 2}
+GAMES = [
+    (Pix2Pix, {"generator": {"uses": "unet", "levels": 5, "filters": 8}, "discriminator": CRITIC}),
+    (CycleGAN, {"generator": {"uses": "resnet", "blocks": 2, "filters": 8}, "discriminator": CRITIC, "pool": 2}),
+]
+
+
+@pytest.mark.parametrize(("cls", "options"), GAMES, ids=["pix2pix", "cyclegan"])
+@pytest.mark.parametrize(
+    ("order", "layers"), [("contiguous", "quick"), ("channels_last", "quick"), ("channels_last", "plain")]
+)
+def test_steps_in_another_variant_are_those_of_the_plain_loop(
+    cls: Any, options: Any, order: Any, layers: Any, make_engine: Any, one_thread: None
+) -> None:
+    plain, quick = make_engine(cls, options), make_engine(cls, options)
+    quick.choice = Choice(Variant("fp32", order, merge=True, layers=layers))
+    quick.apply_choice()
+    sides = {"paired": ("input", "target"), "unpaired": ("a", "b")}[cls.data]
+    for batch in random_batches(sides, 4):
+        for engine in (plain, quick):
+            engine.step([batch], 0)
+        expected, losses = plain.read_meters(), quick.read_meters()
+        assert all(losses[name] == pytest.approx(value, abs=2e-5, rel=1e-3) for name, value in expected.items())
