@@ -140,9 +140,7 @@ class Pictures:
     val: tuple[int, int] = (2, 2)
 
 
-@pytest.fixture
-def data(tmp_path: Path, request: pytest.FixtureRequest) -> Artifact:
-    look, folder = getattr(request, "param", Pictures()), tmp_path / "data"
+def make_data(folder: Path, look: Pictures) -> Artifact:
     draw, kind = np.random.default_rng(0), np.uint8 if look.bits == 8 else np.uint16
     keys: dict[str, dict[str, list[str]]] = {}
     for split, counts in (("train", look.train), ("val", look.val)):
@@ -164,6 +162,11 @@ def data(tmp_path: Path, request: pytest.FixtureRequest) -> Artifact:
     }
     write_index(folder, facts, keys, dict.fromkeys(keys, [list(look.size)] * 2))
     return Artifact("dataset", folder, facts, "hash")
+
+
+@pytest.fixture
+def data(tmp_path: Path, request: pytest.FixtureRequest) -> Artifact:
+    return make_data(tmp_path / "data", getattr(request, "param", Pictures()))
 
 
 Train = Callable[..., tuple[StageContext, Tracker]]

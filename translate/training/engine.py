@@ -8,10 +8,12 @@ what `Method.step` returns for one batch.
 
 from __future__ import annotations
 
+import random
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
@@ -97,8 +99,12 @@ class Engine:
 
         Errors: ContractError where the method breaks the contract.
         """
-        # Both generators depend on the step alone: a restart at this step draws the same. Dropout draws from torch's.
-        torch.manual_seed(derive(self.seed, "step", self.index, self.world.rank))
+        # All generators depend on the step alone: a restart at this step draws the same. Dropout draws from torch's
+        # global one, and a plugin perhaps from Python's or numpy's.
+        seed = derive(self.seed, "step", self.index, self.world.rank)
+        torch.manual_seed(seed)
+        random.seed(seed)
+        np.random.seed(seed % 2**32)
         self.rng.manual_seed(derive(self.seed, "rng", self.index, self.world.rank))
         if isinstance(self.rng, RankGenerator):
             self.rng.share(derive(self.seed, "rng", self.index, 0), self.world.place)

@@ -10,7 +10,7 @@ import copy
 import re
 import secrets
 import shutil
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -32,7 +32,7 @@ from translate.storage.checkpoint import (
     steps,
 )
 from translate.storage.tensor_files import save_tensors
-from translate.training.saving.registry import ITEMS, Item, put_back, taken
+from translate.training.saving.registry import put_back, taken
 from translate.training.saving.state import TrainingState
 
 __all__ = [
@@ -104,8 +104,8 @@ def save(folder: Path, state: TrainingState, total: int | None = None) -> Path:
     return folder / name_of(state.step) if shot is None else write(folder, shot, total)
 
 
-def restore(folder: Path, state: TrainingState, items: tuple[Item, ...] = ITEMS) -> None:
-    """Takes over what a checkpoint holds of these items.
+def restore(folder: Path, state: TrainingState, places: Collection[str] | None = None) -> None:
+    """Takes over all that a checkpoint holds, or what it holds in some places of the registry.
 
     Errors: StageError for one that is damaged, does not fit, or is of another number of processes.
     """
@@ -116,7 +116,7 @@ def restore(folder: Path, state: TrainingState, items: tuple[Item, ...] = ITEMS)
     if world.rank:
         values |= state_under(values, f"rank/{world.rank}/")
     try:
-        put_back(state, values, items)
+        put_back(state, values, places)
     except StageError as error:
         raise StageError(f"checkpoint {folder}: {error}") from error
     except (KeyError, TypeError, ValueError, IndexError) as error:

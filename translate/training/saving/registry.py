@@ -8,12 +8,13 @@ is resumed without one of the items has to differ, and one that is resumed with 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 import torch
 from torch import nn
+from torch.optim.swa_utils import AveragedModel
 
 from translate.errors import StageError
 from translate.objectives.pool import ImagePool
@@ -52,18 +53,18 @@ def _nothing(_: TrainingState) -> Values:
 
 
 def _kinds(net: nn.Module) -> dict[str, str]:
-    """The kind of each entry of a network's state dict."""
+    """The kind of each entry of a network's state dict; averages have weights, a count, and the rest."""
     kinds = dict.fromkeys(net.state_dict(), "statistics")
     for key, _ in net.named_parameters(remove_duplicate=False):
         kinds[key] = "weights"
+    if isinstance(net, AveragedModel):
+        return {**kinds, "n_averaged": "count"}
     for prefix, module in net.named_modules():
         if isinstance(module, ImagePool):
-            kinds.update(dict.fromkeys((f"{prefix}.{key}".lstrip(".") for key in module.state_dict()), "pools"))
+            kinds.update({f"{prefix}.{key}".lstrip("."): "pools" for key in module.state_dict()})
     for key in kinds:
-        if key.endswith(("._u", "._v")):  # torch.nn.utils.parametrizations.spectral_norm
+        if key.endswith(("._u", "._v")):  # of torch.nn.utils.parametrizations.spectral_norm
             kinds[key] = "vectors"
-        elif key == "n_averaged":  # torch.optim.swa_utils.AveragedModel
-            kinds[key] = "count"
     return kinds
 
 
@@ -230,8 +231,6 @@ ITEMS: tuple[Item, ...] = (
     _networks("net", "vectors", "singular vectors of spectral norms"),
     _networks("ema", "weights", "averages of weights"),
     _networks("ema", "statistics", "buffers of the averaged networks", own=True),
-    _networks("ema", "pools", "pools in the averaged networks", own=True),
-    _networks("ema", "vectors", "singular vectors in the averaged networks"),
     _networks("ema", "count", "updates of the averages, by which a warm-up goes"),
     Item("optimizer tensors", "moments and the like", "opt", _optimizer_tensors, _put_optimizer_tensors),
     Item(
@@ -264,8 +263,8 @@ ITEMS: tuple[Item, ...] = (
     Item("drops", "what the scores make of learning rates", "", _nothing, _put_drops),
 )  # fmt: skip
 
-NETWORKS = tuple(item for item in ITEMS if item.place in ("net", "ema"))
-"""The items that a model is made of."""
+NETWORKS = ("net", "ema")
+"""The places of what a model is made of."""
 
 
 def taken(state: TrainingState, *, own: bool = False) -> Iterator[tuple[str, Any]]:
@@ -277,8 +276,11 @@ def taken(state: TrainingState, *, own: bool = False) -> Iterator[tuple[str, Any
                 yield f"{item.place}/{name}" if name else item.place, value
 
 
-def put_back(state: TrainingState, values: Values, items: tuple[Item, ...] = ITEMS) -> None:
-    """Gives items what a checkpoint holds. Errors: StageError for networks of another structure."""
-    for item in items:
+def put_back(state: TrainingState, values: Values, places: Collection[str] | None = None) -> None:
+    """Gives all items, or those of some places, what a checkpoint holds. Errors: StageError for networks of another
+    structure."""
+    for item in ITEMS:
+        if places is not None and item.place not in places:
+            continue
         below = state_under(values, f"{item.place}/")
         item.put(state, {"": values[item.place], **below} if item.place in values else below)
