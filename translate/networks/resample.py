@@ -24,11 +24,14 @@ def bicubic(images: Tensor, scale: float | Fraction) -> Tensor:
         raise ValueError(f"a scale is positive, not {scale}")
     with torch.autocast(images.device.type, enabled=False):
         values = images.to(torch.promote_types(images.dtype, torch.float32))
-        rows, columns = (
-            _matrix(length, factor.numerator, factor.denominator).to(values.device, values.dtype)
-            for length in values.shape[-2:]
-        )
+        rows, columns = (_weights(length, factor, values.device, values.dtype) for length in values.shape[-2:])
         return rows @ (values @ columns.T)
+
+
+@lru_cache(maxsize=64)
+def _weights(length: int, factor: Fraction, device: torch.device, dtype: torch.dtype) -> Tensor:
+    """The weights where they are used: each copy to a GPU would wait for what it does."""
+    return _matrix(length, factor.numerator, factor.denominator).to(device, dtype)
 
 
 @lru_cache(maxsize=64)

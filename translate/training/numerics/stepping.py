@@ -5,11 +5,14 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
+GPUS = ("cuda", "xpu")
+"""Devices whose fused optimizers have a switch, and on which others can count their steps."""
+
 
 def step_where(optimizer: torch.optim.Optimizer, fine: Tensor) -> None:
     """Steps the optimizer where `fine`, a bool on the device of its parameters, is true."""
     kind = fine.device.type
-    if kind in ("cuda", "xpu") and getattr(optimizer, "_step_supports_amp_scaling", False):
+    if kind in GPUS and getattr(optimizer, "_step_supports_amp_scaling", False):
         # torch's own switch of its fused optimizers: skips the step on the device
         optimizer.found_inf = (~fine).float()  # type: ignore[attr-defined]
         optimizer.grad_scale = None  # type: ignore[attr-defined]
@@ -23,7 +26,7 @@ def step_where(optimizer: torch.optim.Optimizer, fine: Tensor) -> None:
 def keep_on_device(optimizer: torch.optim.Optimizer, device: str) -> None:
     """Lets an optimizer count its steps on the device, where it can: a count on the CPU cannot be left as it is
     without waiting."""
-    if not device.startswith(("cuda", "xpu")):
+    if not device.startswith(GPUS):
         return
     for options in (optimizer.defaults, *optimizer.param_groups):
         if "capturable" in options:
