@@ -59,8 +59,7 @@ class Waits(TorchDispatchMode):
                     self._note(func)
                 if not there:
                     return torch.ones(args[0].shape, dtype=kwargs.get("dtype") or args[0].dtype)
-        blocking = not (len(args) > 2 and args[2])
-        if func is aten.copy_.default and blocking and self._holds(args[0]) != self._holds(args[1]):
+        if func is aten.copy_.default and args[2:] != (True,) and self._holds(args[0]) != self._holds(args[1]):
             self._note(func)
         return func(*args, **kwargs)
 
