@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+
 
 class TranslateError(Exception):
     """The base of all errors that the user, not the programmer, has to mend.
@@ -38,6 +40,10 @@ class UnsupportedError(DataError):
     """An image file that may be good and is not read here; the message names what it is, and the way out."""
 
 
+class UnwritableError(DataError):
+    """A file that the system does not let be written; the message names it and says why."""
+
+
 class StageError(TranslateError):
     """A pipeline stage that failed; the message names the stage and the cause."""
 
@@ -51,3 +57,17 @@ class Stopped(SystemExit):
     def __init__(self, code: int, *, told: bool = False) -> None:
         super().__init__(code)
         self.told = told
+
+
+FULL = frozenset({errno.ENOSPC, errno.EDQUOT})
+"""errno values of a disk, or a share of it, that is full."""
+
+
+def in_words(error: BaseException) -> str:
+    """An error as one message: that of a user as it is, one of the system by file and cause, others with their type."""
+    if isinstance(error, TranslateError):
+        return str(error)
+    if isinstance(error, OSError) and error.filename and error.strerror:
+        hint = "; make room there, and give the same command again" if error.errno in FULL else ""
+        return f"{error.filename}: {error.strerror}{hint}"
+    return f"{type(error).__name__}: {error}"

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import errno
 import json
 import math
 from pathlib import Path
@@ -54,6 +55,59 @@ def test_a_damaged_line_costs_only_itself(tmp_path: Path) -> None:
     assert events[-1][1] == path.stat().st_size
 
 
+@pytest.mark.parametrize(
+    "event",
+    [
+        {"e": "metrics", "t": 1, "v": {"a": 1.0}},
+        {"e": "metrics", "t": 1, "s": 1, "v": [1.0]},
+        {"e": "metrics", "t": 1, "s": "1", "v": {"a": 1.0}},
+        {"e": "metrics", "t": 1, "s": 1, "v": {"a": None}},
+        {"e": "metrics", "s": 1, "v": {"a": 1.0}},
+        {"e": "image", "t": 1, "s": 1, "path": "x.png"},
+        {"e": "stage", "t": 1},
+        {"e": "end", "t": "1", "status": "done"},
+        {"e": ["metrics"], "t": 1},
+    ],
+)
+def test_a_line_without_what_its_kind_has_costs_only_itself(event: dict[str, object], tmp_path: Path) -> None:
+    good = json.dumps({"e": "metrics", "t": 1, "s": 7, "v": {"b": 1.0}})
+    (tmp_path / "journal.jsonl").write_text(f"{json.dumps(event)}\n{good}\n")
+    journal = Journal(tmp_path)
+    journal.close()
+    assert journal.last("b") == 7 and journal.last("a") == -1
+    kinds = [event["e"] for event, _ in read(journal.path)]
+    assert kinds in (["metrics"], [["metrics"], "metrics"])
+
+
+def test_an_event_that_cannot_be_written_waits_and_half_of_it_goes(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    journal = Journal(tmp_path)
+    journal.append("metrics", s=1, v={"a": 1.0})
+    raw = journal._file
+
+    class Full:
+        """A file on a disk that is full once half of a line is written."""
+
+        def write(self, data: bytes) -> int:
+            raw.write(data[:10])
+            raise OSError(errno.ENOSPC, "No space left on device")
+
+        def __getattr__(self, name: str) -> object:
+            return getattr(raw, name)
+
+    monkeypatch.setattr(journal, "_file", Full())
+    for step in (2, 3):
+        with pytest.raises(OSError, match=r"No space left on device: .*journal\.jsonl"):
+            journal.append("metrics", s=step, v={"a": float(step)})
+    monkeypatch.undo()
+    assert [event["s"] for event, _ in read(journal.path)] == [1]
+    journal.append("metrics", s=4, v={"a": 4.0})
+    journal.close()
+    assert [event["s"] for event, _ in read(journal.path)] == [1, 2, 3, 4]
+    assert journal.path.read_bytes().count(b"\n") == 4
+
+
 def test_known_steps_are_remembered_across_a_restart(tmp_path: Path) -> None:
     journal = Journal(tmp_path)
     journal.append("metrics", s=7, v={"a": 1.0})
@@ -88,3 +142,13 @@ def test_a_list_of_runs_that_is_not_one_is_an_error_with_its_name(tmp_path: Path
     (tmp_path / "tracking.json").write_text("[]")
     with pytest.raises(DataError, match=r"tracking\.json: not a list of tracked runs"):
         Runs(tmp_path)
+    for run in ({"journal": ".tracking/a"}, {"recipe": "a"}, "run"):
+        (tmp_path / "tracking.json").write_text(json.dumps({"version": 1, "runs": [run]}))
+        with pytest.raises(DataError, match=r"not a list of tracked runs \(a run has no recipe or no journal\)"):
+            Runs(tmp_path)
+
+
+def test_a_run_that_lacks_something_else_has_not_begun(tmp_path: Path) -> None:
+    run = {"recipe": "a", "journal": ".tracking/a"}
+    (tmp_path / "tracking.json").write_text(json.dumps({"version": 1, "runs": [run]}))
+    assert Runs(tmp_path).latest("a") == {**run, "stages": {}, "offset": 0}

@@ -109,3 +109,14 @@ def test_a_result_whose_last_checkpoint_is_damaged_is_continued_from_the_one_bef
 
 def test_two_checkpoints_stay_unless_told_otherwise() -> None:
     assert TrainConfig.model_validate({"method": "duel"}).keep.last == 2
+
+
+def test_a_picture_that_cannot_be_written_is_a_warning(train: Train, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(path: Path, data: bytes) -> None:
+        raise OSError(28, "No space left on device", str(path))
+
+    monkeypatch.setattr("translate.imaging.encode.write_bytes", refuse)
+    context, _ = train(epochs=1)
+    assert "warning: no picture of step 10: " in context.console.warned()
+    assert "000000010.png: cannot be written: No space left on device" in context.console.warned()
+    assert facts(context)["step"] == 10

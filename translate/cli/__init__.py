@@ -14,7 +14,7 @@ import click
 from translate.cli import authoring, catalogue, convert, images, pipelines, plugins, sample, services
 from translate.cli.common import ARGUMENTS
 from translate.cli.plugin_commands import PluginCommands
-from translate.errors import Stopped, TranslateError
+from translate.errors import Stopped, TranslateError, in_words
 from translate.signals import exit_code, stopping
 from translate.streams import standard_streams
 from translate.text import folded
@@ -66,7 +66,7 @@ def _report(error: Exception, full: bool) -> int:
     if isinstance(error, PipelineError):
         _say(str(error))
     elif isinstance(error, OSError) and error.filename and error.strerror:
-        _say(f"error: {error.filename}: {error.strerror}")
+        _say(f"error: {in_words(error)}")
     elif isinstance(error, TranslateError | OSError):
         _say(f"error: {error}")
     else:

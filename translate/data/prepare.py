@@ -41,7 +41,7 @@ from translate.data.side_files import (
 from translate.data.side_values import checked_value
 from translate.data.tiles import windows
 from translate.data.transforms import apply
-from translate.errors import DataError
+from translate.errors import DataError, UnwritableError
 from translate.seeding import derive
 from translate.storage.file_names import refused_name
 from translate.storage.plain_text import composed
@@ -159,6 +159,8 @@ def write_images(
     with ThreadPoolExecutor(threads) as pool, console.progress("preprocess", total) as progress:
         for job, outcome in ordered_map(pool, work, jobs, 4 * threads):
             progress.advance(len(job.group))
+            if isinstance(outcome, UnwritableError):  # no fault of the image: the next one would fare no better
+                raise outcome
             if isinstance(outcome, DataError):
                 failures.append(str(outcome))
                 if len(failures) >= _ENOUGH:

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from translate.contracts import Route
-from translate.errors import ConfigError, DataError
+from translate.errors import ConfigError, DataError, UnwritableError
 from translate.imaging.appearance.handling import DEFAULT
 from translate.imaging.appearance.look import as_training_image
 from translate.imaging.formats.codec import Codec, Keeps, Settings, matching
@@ -36,7 +36,7 @@ def write(path: Path, image: Image | Array, *, quality: int = 95, compression: i
     try:
         write_bytes(path, data)
     except OSError as error:
-        raise DataError(f"{path}: cannot be written: {error.strerror or error}") from None
+        raise UnwritableError(f"{path}: cannot be written: {error.strerror or error}") from None
 
 
 def encode(image: Image | Array, suffix: str, *, name: str = "image", quality: int = 95, compression: int = 6) -> bytes:

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from translate.contracts import Artifact, Console, StageContext
 from translate.distributed.place import place
-from translate.errors import ContractError, PluginError, StageError, Stopped, TranslateError
+from translate.errors import ContractError, PluginError, StageError, Stopped, TranslateError, in_words
 from translate.pipeline.checking.facts import Checked, RunFacts
 from translate.pipeline.devices import together
 from translate.pipeline.fingerprint import output
@@ -26,7 +26,7 @@ from translate.pipeline.planner import Planned, Planner
 from translate.pipeline.safe_tracker import SafeTracking
 from translate.plugins import ENGINE, Registry
 from translate.signals import stopping
-from translate.storage import manifest
+from translate.storage import litter, manifest
 from translate.storage.atomic import replace_dir
 from translate.storage.filesystem import shortcomings
 from translate.storage.pointer import follow, point
@@ -76,6 +76,7 @@ class Runner:
 
     def run(self, names: Sequence[str]) -> Result:
         """Runs what has to run of `names`. Errors: StageError, PluginError, ConfigError; SystemExit(75) on SIGTERM."""
+        starts.clear(self.planner.folder)
         planned = self.planner.plan(names, self.force)
         pending = [p.name for p in planned if p.state != "done" or p.name in self.force]
         origin = self._origin(planned)
@@ -171,6 +172,7 @@ class Runner:
             "code": planned.outline.code,
             "parents": {need: done[parent].folder for need, parent in planned.outline.needs.items()},
         }
+        litter.clear(working, below=True)  # what is no part of the result is not to be in its hash
         manifest.write(working, content)
         replace_dir(working, final)
         starts.finish(working)
@@ -220,10 +222,9 @@ class Runner:
             raise
         except (Exception, SystemExit) as error:
             user = isinstance(error, TranslateError)
-            cause = str(error) if user else f"{type(error).__name__}: {error}"
             blamed = isinstance(error, PluginError) or (user and not isinstance(error, ContractError))
             whose = "" if blamed else self.registry.blame(error) or self._provider(planned)
-            raise StageError(f"stage {planned.name} failed: {cause}{whose}") from error
+            raise StageError(f"stage {planned.name} failed: {in_words(error)}{whose}") from error
         return facts
 
     def _provider(self, planned: Planned) -> str:

@@ -8,10 +8,11 @@ import os
 import secrets
 import shutil
 import time
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from translate.storage.filesystem import sync, sync_folder
+from translate.storage.filesystem import naming, sync, sync_folder
 
 WINDOWS = os.name == "nt"
 RENAMING = 2.0
@@ -21,17 +22,19 @@ RENAMING = 2.0
 def write_bytes(path: Path, data: bytes) -> None:
     """Writes `data` to `path`, replacing it at once; a crash or a full disk leaves the old file as it was.
 
-    Errors: OSError.
+    Errors: OSError, with the name of `path`.
     """
     path = Path(path)
     temporary = path.parent / f".{secrets.token_hex(8)}.tmp"
     try:
-        with temporary.open("xb") as file:
-            file.write(data)
-            sync(file)
-        replace(temporary, path)
+        with naming(path):
+            with temporary.open("xb") as file:
+                file.write(data)
+                sync(file)
+            replace(temporary, path)
     except BaseException:
-        temporary.unlink(missing_ok=True)
+        with suppress(OSError):  # the error that is told is the one of writing; `litter` removes what stays
+            temporary.unlink()
         raise
     sync_folder(path.parent)
 
@@ -66,12 +69,12 @@ def replace(source: Path, target: Path) -> None:
 def replace_dir(partial: Path, final: Path) -> None:
     """Renames the folder `partial` to `final`; a folder that stood there is moved aside first and deleted after.
 
-    Both must lie on the same file system. Errors: OSError.
+    Both must lie on the same file system. Errors: OSError, as long as the new folder has not its name.
     """
     if final.exists():
         old = _by_way_of_another_name(partial, final)
         sync_folder(final.parent)
-        shutil.rmtree(old)
+        shutil.rmtree(old, ignore_errors=True)  # `litter` removes what stays
     else:
         _rename(partial, final)
         sync_folder(final.parent)

@@ -8,8 +8,8 @@ from __future__ import annotations
 import errno
 import os
 import secrets
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO, Any
 
@@ -20,6 +20,17 @@ except ImportError:  # Windows, where all of these are there
 
 NO_SYNC = frozenset({errno.EINVAL, errno.ENOSYS, errno.EOPNOTSUPP, errno.ENOTSUP, errno.EROFS})
 """errno values of an `fsync` that is not offered. EIO is none of them: then something was lost."""
+
+
+@contextmanager
+def naming(path: Path) -> Iterator[None]:
+    """Gives an OSError the name of the file or folder that it is about, which one of writing or closing has not."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno is None:
+            raise
+        raise OSError(error.errno, error.strerror or os.strerror(error.errno), os.fspath(path)) from error
 
 
 def sync(file: IO[Any]) -> None:
@@ -69,13 +80,14 @@ def shortcomings(folder: Path) -> list[str]:
 def _works(attempt: Callable[[Path, IO[bytes]], None], folder: Path) -> bool:
     """Tells whether an attempt succeeds on a new file of the folder."""
     path = folder / f".{secrets.token_hex(8)}.tmp"
-    with path.open("xb") as file:
+    with naming(folder), path.open("xb") as file:
         try:
             attempt(path, file)
         except OSError:
             return False
         finally:
-            path.unlink(missing_ok=True)
+            with suppress(OSError):
+                path.unlink()
     return True
 
 

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
+import re
 import struct
 from collections.abc import Mapping
 from pathlib import Path
@@ -11,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from safetensors import SafetensorError
 
-from translate.storage.filesystem import sync
+from translate.storage.filesystem import naming, sync
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -60,15 +62,23 @@ def _header(path: Path) -> tuple[dict[str, Any], int]:
 def save_tensors(tensors: Mapping[str, Tensor], path: Path) -> None:
     """Writes contiguous tensors that share no memory, so that they last through a power cut. Errors: OSError."""
     library = _library()
-    try:
-        if _is_utf8(path):
-            library.save_file(dict(tensors), path)
-        else:
-            path.write_bytes(library.save(dict(tensors)))
-    except SafetensorError as error:
-        raise OSError(f"{path} cannot be written: {error}") from error
-    with path.open("rb") as file:
-        sync(file)
+    with naming(path):
+        try:
+            if _is_utf8(path):
+                library.save_file(dict(tensors), path)
+            else:
+                path.write_bytes(library.save(dict(tensors)))
+        except SafetensorError as error:
+            raise _as_os_error(error) from error
+        with path.open("rb") as file:
+            sync(file)
+
+
+def _as_os_error(error: SafetensorError) -> OSError:
+    """The error of the system behind one of the library, whose text has its number: `... (os error 28)`."""
+    number = re.search(r"os error (\d+)", str(error))
+    code = int(number[1]) if number else errno.EIO
+    return OSError(code, os.strerror(code) if number else str(error))
 
 
 def _library() -> Any:

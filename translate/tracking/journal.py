@@ -10,13 +10,13 @@ import json
 import re
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 from translate.errors import DataError
 from translate.storage.atomic import write_json
-from translate.storage.filesystem import sync
+from translate.storage.filesystem import naming, sync
 
 Event = dict[str, Any]
 """A line of the journal: `e` is its kind, `t` the time in milliseconds, the rest depends on the kind."""
@@ -36,8 +36,34 @@ def read(path: Path, offset: int = 0) -> Iterator[tuple[Event, int]]:
                 event = json.loads(line)
             except ValueError:
                 continue
-            if isinstance(event, dict) and "e" in event:
+            if _is_event(event):
                 yield event, offset
+
+
+_FIELDS: Mapping[str, Mapping[str, type]] = {
+    "metrics": {"s": int, "v": dict},
+    "image": {"key": str, "s": int, "path": str},
+    "params": {"v": dict},
+    "tags": {"v": dict},
+    "stage": {"name": str},
+    "table": {"name": str, "columns": list, "rows": list},
+    "file": {"path": str, "folder": str},
+    "model": {"path": str},
+    "dataset": {"name": str, "digest": str, "facts": dict, "context": str},
+    "child": {"journal": str},
+    "end": {"status": str},
+}
+"""What the readers of an event take for granted, by its kind."""
+
+
+def _is_event(event: Any) -> bool:
+    """Tells whether a line that is JSON is an event with all that its kind has."""
+    if not isinstance(event, dict) or not isinstance(event.get("t"), int):
+        return False
+    fields = _FIELDS.get(str(event.get("e")), {})
+    if not all(isinstance(event.get(key), kind) for key, kind in fields.items()):
+        return False
+    return event.get("e") != "metrics" or all(isinstance(value, int | float) for value in event["v"].values())
 
 
 class Journal:
@@ -57,17 +83,33 @@ class Journal:
         for event, offset in read(self.path):
             self._remember(event)
             end = offset
-        self._file = self.path.open("ab")
+        self._file = self.path.open("ab", buffering=0)
         self._file.truncate(end)  # a line that a crash cut off would swallow the next one
+        self._end, self._waiting, self._torn = end, b"", False
 
     def append(self, kind: str, **fields: Any) -> None:
-        """Writes one event. Fields have to be JSON; NaN and infinity are allowed."""
+        """Writes one event. Fields have to be JSON; NaN and infinity are allowed.
+
+        An event that cannot be written waits for the next one. Errors: OSError.
+        """
         event = {"e": kind, "t": time.time_ns() // 1_000_000, **fields}
         line = json.dumps(event, separators=(",", ":")).encode() + b"\n"
         with self._lock:
             self._remember(event)
-            self._file.write(line)
-            self._file.flush()
+            self._waiting += line
+            self._write()
+
+    def _write(self) -> None:
+        """Writes all lines that wait. What a write that failed has left of them goes first. Errors: OSError."""
+        with naming(self.path):
+            if self._torn:
+                self._file.truncate(self._end)
+            self._torn = True
+            written = 0
+            while written < len(self._waiting):
+                written += self._file.write(self._waiting[written:]) or 0
+        self._end += written
+        self._waiting, self._torn = b"", False
 
     def fresh(self, name: str, step: int) -> bool:
         """Whether the step of a metric or image is behind the last one written under that name (steps only grow)."""
@@ -78,12 +120,20 @@ class Journal:
         return self._last.get(name, -1)
 
     def flush(self) -> None:
+        """Makes all events survive a power cut. Errors: OSError."""
         with self._lock:
-            sync(self._file)
+            self._write()
+            with naming(self.path):
+                sync(self._file)
 
     def close(self) -> None:
+        """Ends the journal; events that could not be written are tried once more. Errors: OSError."""
         with self._lock:
-            self._file.close()
+            try:
+                self._write()
+            finally:
+                with naming(self.path):
+                    self._file.close()
 
     def _remember(self, event: Event) -> None:
         if event["e"] == "metrics":
@@ -97,6 +147,13 @@ def image_name(key: str) -> str:
     return f"image {key}"
 
 
+def _as_run(run: Any) -> dict[str, Any]:
+    """An entry of the list of runs, with what it lacks. Errors: TypeError."""
+    if not isinstance(run, dict) or not all(isinstance(run.get(key), str) for key in ("recipe", "journal")):
+        raise TypeError("a run has no recipe or no journal")
+    return {"stages": {}, "offset": 0, **run}
+
+
 class Runs:
     """The tracked runs of one pipeline folder, kept in `tracking.json`. Safe to use from several threads."""
 
@@ -107,7 +164,7 @@ class Runs:
         self._runs: list[dict[str, Any]] = []
         if self.path.is_file():
             try:
-                self._runs = list(json.loads(self.path.read_text(encoding="utf-8"))["runs"])
+                self._runs = [_as_run(run) for run in json.loads(self.path.read_text(encoding="utf-8"))["runs"]]
             except (ValueError, KeyError, TypeError) as error:
                 raise DataError(
                     f"{self.path}: not a list of tracked runs ({error}); move it away to begin anew"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 import subprocess
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
@@ -160,15 +161,20 @@ class Tracking:
         self._journal = None
         if self._sampler:
             self._sampler.close()
-        journal.append("end", status=status)
+        with suppress(OSError):  # the event waits, and closing says if it could not be written
+            journal.append("end", status=status)
         try:
             report = write_report(self.folder)
         except (TranslateError, OSError) as error:
             self.console.warn(f"no report: {error}")
         else:
-            journal.append("file", path=_portable(report, self.folder), folder="")
-        journal.flush()
-        journal.close()
+            with suppress(OSError):
+                journal.append("file", path=_portable(report, self.folder), folder="")
+        try:
+            journal.flush()
+            journal.close()
+        except OSError as error:
+            self.console.warn(f"tracking: the end of the journal is lost: {error}")
         if self._shipper:
             self.unsent = self._shipper.finish(soon=status != "done")
 

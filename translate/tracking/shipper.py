@@ -90,7 +90,7 @@ def sync(folder: Path, console: Console) -> int:
             with Lock(runs.folder / LOCK):
                 for run in runs:
                     was_there = lost and run.get("run_id") and run.get("store") == redact(uri)
-                    if run["mode"] == "mlflow" and (was_there or left(runs, run)):
+                    if run.get("mode") == "mlflow" and (was_there or left(runs, run)):
                         store = connect(runs, run, uri, console)
                         sent += sum(ship(runs, run, store, console)) + sum(ship_files(runs, run, store))
     except UnreachableError as error:
@@ -107,7 +107,7 @@ def _is_lost(uri: str) -> bool:
 def connect(runs: Runs, run: dict[str, Any], uri: str, console: Console) -> Store:
     """The store, with the run opened in it: the same one where the store still has it, otherwise a new one."""
     earlier = run.get("run_id")
-    pipeline = str(run["pipeline"]).partition("@")[0]
+    pipeline = str(run.get("pipeline") or runs.folder.name).partition("@")[0]
     parent = _run_id(runs, run.get("sweep_of"))
     asked = {**(run.get("requested") or {}), **({"parent": parent} if parent else {})}
     store = Store(uri, pipeline, runs.folder, str(run["recipe"]), console, asked)
@@ -191,7 +191,7 @@ class Shipper:
                 break
             self._thread.join(0.1)
         self._abandoned = True
-        unsent = sum(left(self._runs, run) for run in self._runs if run["mode"] == "mlflow")
+        unsent = sum(left(self._runs, run) for run in self._runs if run.get("mode") == "mlflow")
         if unsent:
             self._console.warn(
                 f"tracking: {unsent} records did not reach {redact(self._uri)}; they are kept in "
@@ -249,7 +249,7 @@ class Shipper:
         """Sends what earlier runs of this pipeline left behind, such as one that was killed when it was nearly done."""
         while self._earlier:
             run = self._earlier[0]
-            if run["mode"] == "mlflow" and left(self._runs, run):
+            if run.get("mode") == "mlflow" and left(self._runs, run):
                 store = connect(self._runs, run, self._uri, self._console)
                 for _ in ship(self._runs, run, store, self._console):
                     self._moved = time.monotonic()

@@ -17,7 +17,7 @@ from typing import Any
 from translate.contracts import Effect, effect_of
 from translate.pipeline.fingerprint import Change, changes
 from translate.pipeline.outline import Outline
-from translate.storage import checkpoint
+from translate.storage import checkpoint, litter
 from translate.storage.atomic import replace_dir, write_json
 
 PARTIAL = ".partial"
@@ -111,6 +111,22 @@ def finish(working: Path) -> None:
     """Removes the record of a start that is finished, or whose folder has another name now."""
     with suppress(OSError):
         _record_file(working).unlink()
+
+
+def clear(folder: Path) -> None:
+    """Clears a pipeline's folder, whose lock is held, of what broken writes have left, and of records without a start.
+
+    Nothing is removed beside `tracking.json` while its records are being sent (`translate track sync`).
+    """
+    if not (folder / ".tracking" / "lock").exists():
+        litter.clear(folder)
+    for place in (folder / ".tracking", *folder.glob(f"*{PARTIAL}")):
+        litter.clear(place, below=True)
+    for record in folder.glob(".*.started.json"):
+        name = record.name.removeprefix(".").removesuffix(".started.json")
+        if not (folder / f"{name}{PARTIAL}").is_dir():
+            with suppress(OSError):
+                record.unlink()
 
 
 def take_over(interrupted: Path, working: Path) -> None:

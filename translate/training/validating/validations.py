@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from torch import Tensor
 
 from translate.contracts import StageContext
+from translate.errors import DataError
 from translate.imaging.grid import save_picture
 from translate.metrics import evaluate_sets
 from translate.training.config import StopConfig
@@ -102,5 +103,8 @@ class Validations:
         if not self.world.leads or not self.validator.shows(direction):
             return
         picture = self.validator.grid(direction)
-        save_picture(self.context.folder / "samples" / direction / f"{step:09d}.png", picture)
+        try:
+            save_picture(self.context.folder / "samples" / direction / f"{step:09d}.png", picture)
+        except (DataError, OSError) as error:  # people look at it, and nothing depends on it
+            self.context.console.warn(f"no picture of step {step}: {error}")
         self.context.tracker.image(f"samples/{direction}", picture, step)
