@@ -254,8 +254,9 @@ class TrainConfig(Config):
     fp32), where for `fp16`, which holds no small numbers, losses are scaled; `auto` takes bf16 where the hardware
     multiplies it, fp16 on GPUs that multiply only that (T4, V100), else fp32."""
     fast: Literal["auto", "off"] | FastConfig = "auto"
-    """Ways to compute the same faster: `auto` takes those that suit the device; `off` is the plain path, bit-equal to a
-    training loop written by hand; a mapping fixes them, such as `{layers: quick, memory_format: channels_last}`."""
+    """Ways to compute the same faster: `auto` tries them in the first seconds of a longer training, and takes the
+    fastest; `off` is the plain path, bit-equal to a training loop written by hand; a mapping fixes them, such as
+    `{layers: quick, memory_format: channels_last}`."""
     validation: ValidateConfig = Field(default=ValidateConfig(), alias="validate")
     """Scores and sample pictures during the training."""
     keep: KeepConfig = KeepConfig()

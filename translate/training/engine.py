@@ -26,7 +26,7 @@ from translate.networks import separate_calls
 from translate.seeding import derive
 from translate.training.critics.augment import CriticAugment
 from translate.training.extra_losses import BoundLoss
-from translate.training.fast.apply import laid_out, lay_out, use_threads
+from translate.training.fast.apply import keep_memory, laid_out, lay_out, use_threads
 from translate.training.fast.choice import Choice
 from translate.training.fast.convolution import forget_casts
 from translate.training.fast.layers import layers_of
@@ -92,6 +92,7 @@ class Engine:
         variant = self.choice.variant
         lay_out(self.nets.values(), [player.optimizer for player in self.players.values()], variant.memory_format)
         use_threads(variant.threads)
+        keep_memory(variant.layers == "quick" and self.device.type == "cpu")
         self.layers = layers_of(variant, self.nets.values(), self.device)
 
     def step(self, batches: Sequence[Mapping[str, Tensor]], epoch: int) -> None:

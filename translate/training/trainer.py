@@ -24,6 +24,8 @@ from translate.signals import ending, exit_code, heard
 from translate.storage.checkpoint import DamagedCheckpointError
 from translate.training.config import TrainConfig
 from translate.training.extra_losses import check_met
+from translate.training.fast.apply import give_memory_back
+from translate.training.fast.tuner import Tuner
 from translate.training.length import Length
 from translate.training.saving import checkpoint
 from translate.training.saving.registry import NETWORKS
@@ -80,6 +82,7 @@ class Trainer:
         """The signal at which the training stops after this step."""
         self.heard: int | None = None
         """The last signal that came to this process."""
+        self.tuner = Tuner(state, length.total - state.step, context.console.say, lambda: self.heard is not None)
         self._saved_at = time.monotonic()
         self._due = False
         """Whether the last agreement with other processes asks for a save."""
@@ -100,6 +103,7 @@ class Trainer:
         finally:
             # Not when the iteration is collected: the traceback of an error holds it, in Python until the next error.
             self.loader.close()
+            give_memory_back()
 
     def _run(self) -> None:
         start, total = self.state.step, self.length.total
@@ -184,7 +188,9 @@ class Trainer:
             for keys in batch.keys.values():
                 names += keys
         self._files[self.state.step] = ", ".join(names)
-        self.engine.step([self._to_device(batch) for batch in group], group[0].epoch)
+        images = [self._to_device(batch) for batch in group]
+        self.tuner.choose(images, group[0].epoch)
+        self.engine.step(images, group[0].epoch)
         # once a step, after all players have moved, however often one of them moves in it
         self.state.averages.update()
         check_met(type(self.method).name, self.engine.extra)

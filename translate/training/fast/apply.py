@@ -15,6 +15,10 @@ from translate.training.fast.variant import MemoryFormat
 
 FORMATS = {"contiguous": torch.contiguous_format, "channels_last": torch.channels_last}
 _TRIM_THRESHOLD, _MMAP_THRESHOLD = -1, -3  # of malloc.h
+_USUAL, _KEPT = 32 << 20, 1 << 30
+"""Bytes of a block from which on the library asks the system for it alone: its own largest value, and a larger one."""
+_KEEPING: set[bool] = set()
+"""Not empty once memory was kept."""
 _THREADS: list[int] = []
 """The threads that torch took by itself, once a variant has set others."""
 
@@ -51,13 +55,23 @@ def keep_memory(keep: bool) -> None:
     """Lets the C library keep freed memory for the next step, or give it back as it does by itself.
 
     Steps allocate the same large tensors again and again. glibc gives blocks of 32 MB back to the system and gets new
-    ones, whose pages are cleared one by one: a fifth of a step. Other libraries are left alone.
+    ones, whose pages are cleared one by one: up to a fifth of a step. Other libraries are left alone.
     """
-    mallopt = getattr(_c_library(), "mallopt", None)
-    if mallopt is None:
+    library = _c_library()
+    if library is None or (not keep and not _KEEPING):
         return
-    mallopt(_MMAP_THRESHOLD, 1 << 30 if keep else 32 << 20)
-    mallopt(_TRIM_THRESHOLD, 2047 << 20 if keep else 64 << 20)
+    _KEEPING.add(True)
+    library.mallopt(_MMAP_THRESHOLD, _KEPT if keep else _USUAL)
+    library.mallopt(_TRIM_THRESHOLD, 2 * _KEPT - 1 if keep else 2 * _USUAL)
+
+
+def give_memory_back() -> None:
+    """Ends `keep_memory`, and gives the system what is kept."""
+    library = _c_library()
+    if library is not None and _KEEPING:
+        keep_memory(False)
+        library.malloc_trim(0)
+        _KEEPING.clear()
 
 
 @cache
@@ -65,6 +79,7 @@ def _c_library() -> Any:
     if not sys.platform.startswith("linux"):
         return None
     try:
-        return ctypes.CDLL("libc.so.6")
+        library = ctypes.CDLL("libc.so.6")
     except OSError:  # musl
         return None
+    return library if hasattr(library, "mallopt") and hasattr(library, "malloc_trim") else None
