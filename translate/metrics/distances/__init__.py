@@ -1,0 +1,1 @@
+"""Distances and tests of two sets of vectors: Fréchet, kernels, neighbours, transport, collisions. No images here."""
