@@ -16,7 +16,7 @@ from translate_srgan.networks import RRDB, SRGANCritic, SRResNet
 
 from translate.errors import ConfigError, DataError
 from translate.networks import bicubic, count_parameters, feature_distance
-from translate.networks.features import VGG19, RandomFeatures
+from translate.networks.pretrained.features import VGG19, RandomFeatures
 
 
 def images(*shape: int) -> Tensor:

@@ -16,7 +16,7 @@ from torchmetrics.functional.image import structural_similarity_index_measure
 
 from translate.contracts import LossUse
 from translate.errors import ConfigError, ContractError
-from translate.networks.features import RandomFeatures, RandomFeaturesConfig
+from translate.networks.pretrained.features import RandomFeatures, RandomFeaturesConfig
 from translate.objectives import LossTerm, translate_losses
 from translate.objectives.image_terms import SCALES
 from translate.plugins import Registry

@@ -11,11 +11,14 @@ from translate.metrics.accuracy import Accuracy, Classes
 from translate.metrics.c2st import C2ST
 from translate.metrics.classifier import Classifier, train_classifier
 from translate.metrics.diversity import Diversity
+from translate.metrics.features.of_sets import FID, KID, FDRandom, KDRandom, PrecisionInception, PrecisionRandom
 from translate.metrics.images import Deferred, Enlarged, Images, LabelMaps, by_key
 from translate.metrics.input_information import InputInformation
 from translate.metrics.luma import PSNRLuma, SSIMLuma
 from translate.metrics.paired import L1, PSNR, SSIM
 from translate.metrics.pairs import decibel, mean_score, paired_images
+from translate.metrics.perceptual.lpips import DISTS, LPIPS
+from translate.metrics.perceptual.multi_scale import MSSSIM
 from translate.metrics.scores import (
     Comparison,
     Outputs,
@@ -74,7 +77,16 @@ def translate_metrics() -> Iterable[type[Metric[Any]]]:
         SSIM,
         PSNRLuma,
         SSIMLuma,
+        MSSSIM,
+        LPIPS,
+        DISTS,
         SWD,
+        FID,
+        KID,
+        PrecisionInception,
+        FDRandom,
+        KDRandom,
+        PrecisionRandom,
         Diversity,
         PaletteAccuracy,
         MeanIoU,

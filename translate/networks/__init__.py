@@ -8,13 +8,13 @@ from translate.markers import hookimpl
 from translate.networks.blocks import norm_layers, stack
 from translate.networks.build import network_builder
 from translate.networks.colour import to_lab, to_rgb
-from translate.networks.features import VGG19, RandomFeatures, feature_distance
 from translate.networks.inference import batched, prepare_for_inference, separate_calls
 from translate.networks.layers import features_of
 from translate.networks.layouts.layout import Guess, Layout, Shapes
 from translate.networks.measure import count_parameters, parameters_by_network, receptive_field
 from translate.networks.network import Network, NetworkConfig
 from translate.networks.patchgan import PatchGAN, PixelGAN
+from translate.networks.pretrained.features import VGG19, RandomFeatures, feature_distance
 from translate.networks.resample import bicubic
 from translate.networks.resnet import BlurredResNet, ResNet
 from translate.networks.resnet_antialiased import AntialiasedResNet

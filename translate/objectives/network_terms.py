@@ -16,7 +16,7 @@ from torch.nn.modules.module import register_module_forward_hook
 from translate.contracts import Config, NetworkUse, NoOptions
 from translate.errors import ContractError
 from translate.networks import feature_distance
-from translate.networks.features import VGG19, FeatureNet, RandomFeatures
+from translate.networks.pretrained.features import VGG19, FeatureNet, RandomFeatures
 from translate.objectives.penalties import Critic, precise, zero_centred_penalty
 from translate.objectives.terms import LossTerm
 from translate.text import suggest

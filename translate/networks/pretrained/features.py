@@ -17,11 +17,9 @@ from torch.nn import functional as F
 from translate.contracts import C, Config
 from translate.errors import ConfigError, DataError
 from translate.networks.network import Count, Network
+from translate.networks.pretrained import published
 from translate.storage.untrusted import read_tensors
 
-VGG19_URL = "https://download.pytorch.org/models/vgg19-dcbb9e9d.pth"
-VGG19_SHA256 = "dcbb9e9d"
-"""The first digits of the file's sha256, which its publisher put into its name; what does not match is deleted."""
 VGG19_BLOCKS = (64, 64), (128, 128), (256,) * 4, (512,) * 4, (512,) * 4
 MEAN, DEVIATION = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 """Of ImageNet's images in [0, 1], R G B, which VGG19's inputs were normalised by."""
@@ -82,7 +80,7 @@ class VGG19(FeatureNet[VGG19Config]):
 
     def forward(self, images: Tensor) -> tuple[Tensor, ...]:
         if not self.loaded:
-            self.load(self.config.weights or _official())
+            self.load(published.VGG19.path(self.config.weights))
         x = ((images + 1) / 2 - self.get_buffer("mean")) / self.get_buffer("deviation")
         for name in self.layers:
             if name.endswith("_1") and name != "conv1_1":
@@ -106,21 +104,6 @@ class VGG19(FeatureNet[VGG19Config]):
         if len(convolutions) < len(self.layers):
             raise DataError(f"{path}: not VGG19: it has {len(convolutions)} convolutions")
         self.loaded = True
-
-
-def _official() -> Path:
-    """The published file, downloaded once to where torch keeps such files. Errors: DataError."""
-    path = Path(torch.hub.get_dir(), "checkpoints", VGG19_URL.rpartition("/")[2])
-    if not path.is_file():
-        path.parent.mkdir(parents=True, exist_ok=True)
-        try:
-            torch.hub.download_url_to_file(VGG19_URL, str(path), hash_prefix=VGG19_SHA256, progress=False)
-        except (OSError, RuntimeError) as error:
-            raise DataError(
-                f"{VGG19_URL}: {error}; get the file by other means and name it as `weights` of vgg19, or compare with "
-                "`random-features`"
-            ) from None
-    return path
 
 
 class RandomFeaturesConfig(Config):

@@ -1,0 +1,1 @@
+"""Metrics of pairs that look as people do: LPIPS, DISTS, MS-SSIM."""
