@@ -123,9 +123,9 @@ def test_random_features_tell_sets_apart() -> None:
     assert precision.score(dark, other) == 0
     details = precision.details(same, other)
     assert precision.score(same, other) > 0.5 and details["precision-random/coverage"] > 0.5
-    assert details["precision-random/coverage of equal sets"] == pytest.approx(0.97, abs=0.01)
-    with pytest.raises(DataError, match=r"needs more than 5 images of each set; say a smaller `k`"):
-        precision.score(same[:5], other)
+    assert details["precision-random/coverage of equal sets"] == pytest.approx(0.88, abs=0.02)
+    with pytest.raises(DataError, match=r"needs more than 3 images of each set; say a smaller `k`"):
+        precision.score(same[:3], other)
 
 
 def test_a_set_that_lives_is_looked_at_once() -> None:

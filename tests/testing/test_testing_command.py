@@ -90,7 +90,7 @@ def test_what_ships_needs_no_flags(name: str) -> None:
 
 @pytest.mark.slow
 def test_what_is_built_in_needs_no_flags_but_files(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """Sources of files are skipped, and say what to give; so does the one network whose weights nobody brought."""
+    """Sources of files are skipped, and say what to give; so do networks and metrics whose weights nobody brought."""
 
     def offline(*args: Any, **kwargs: Any) -> None:
         raise OSError("no network here")
@@ -100,11 +100,13 @@ def test_what_is_built_in_needs_no_flags_but_files(monkeypatch: pytest.MonkeyPat
     rows = results(check("translate", "--json"))
     assert len({component for component, _ in rows}) > 100
     failed = {component: problem for (component, _), (status, problem) in rows.items() if status == "failed"}
-    assert [*failed] == ["network vgg19"]
-    assert "get the file by other means and name it as `weights`" in failed["network vgg19"]
+    weighted = {"network vgg19", *(f"metric {name}" for name in ("fid", "kid", "precision", "lpips", "dists"))}
+    assert {*failed} == weighted
+    for problem in failed.values():
+        assert "get the file by other means and name it as `weights`, or" in problem
     skipped = {component: problem for (component, _), (status, problem) in rows.items() if status == "skipped"}
     kinds = {component.partition(" ")[0] for component in skipped}
-    assert kinds == {"source", "network", "stage"}, "files, what waits for vgg19, and a training's method"
+    assert kinds == {"source", "network", "metric", "stage"}, "files, what waits for weights, and a training's method"
     assert "give --set table.path=VALUE" in skipped["source table"]
     assert "give --set train.method=VALUE" in skipped["stage train"]
 

@@ -69,6 +69,8 @@ class Metric(Configured[C], ABC):
     """True: the score of a set is the mean of the scores of its images, which makes intervals cheap."""
     unit: str = ""
     """Shown behind the name in tables: `dB`, `%`."""
+    least_size: ClassVar[int] = 1
+    """Pixels that the shorter side of an image needs."""
     needs_context: ClassVar[bool] = False
     """True: `score` cannot do without a context, which `translate evaluate` of two folders does not have."""
 

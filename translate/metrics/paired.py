@@ -100,6 +100,7 @@ class SSIM(Metric[NoOptions]):
     """
 
     name = "ssim"
+    least_size = 11
     mean_of_images = True
     better = "higher"
 

@@ -55,7 +55,7 @@ class MetricChecks(ComponentChecks):
 
     def __init__(self, cls: type[Metric[Any]], *, size: int = 32, count: int = 6, **common: Any) -> None:
         super().__init__(cls, **common)
-        self.size, self.count = size, count
+        self.size, self.count = max(size, cls.least_size), count
 
     def images(self, seed: int, shade: float = 1.0) -> Lazy:
         """A set of images in [0, 1], of label maps whose first row is `IGNORE`, or of classes."""

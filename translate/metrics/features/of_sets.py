@@ -175,9 +175,8 @@ class KDRandom(Kernel[KDRandomConfig]):
 class NeighboursConfig(Config):
     """Options of precision and recall."""
 
-    k: PositiveInt = 5
-    """The neighbour that a ball reaches to: 3 in the paper of precision and recall, 5 in that of density and
-    coverage."""
+    k: PositiveInt = 3
+    """The neighbour that a ball reaches to: 3 as for precision and recall; papers take 5 for density and coverage."""
 
 
 class PrecisionConfig(NeighboursConfig, InceptionConfig):
@@ -233,7 +232,7 @@ class PrecisionInception(Precision[PrecisionConfig]):
       outputs within a ball, `recall` the share of real images within a ball of the outputs; `density` the number of
       balls that an output lies in, in parts of k (1 where the sets are one); `coverage` the share of balls that hold an
       output.
-    - Protocol: images as for `fid`, k = 5. Few outputs of one kind have precision without recall.
+    - Protocol: images as for `fid`, k = 3. Few outputs of one kind have precision without recall.
     - Source: Kynkäänniemi et al., "Improved Precision and Recall Metric", NeurIPS 2019; Naeem et al., ICML 2020.
     """
 
@@ -247,7 +246,7 @@ class PrecisionRandom(Precision[PrecisionRandomConfig]):
     """The same as `precision` in random convolutions, which need no weights.
 
     - Formula: as `precision`, in the numbers of `fd-random`.
-    - Protocol: images averaged to 64 x 64 pixels, k = 5.
+    - Protocol: images averaged to 64 x 64 pixels, k = 3.
     - Source: Naeem et al., ICML 2020, section 4, which found random networks good for it; this network is ours.
     """
 

@@ -15,7 +15,7 @@ from translate.contracts import Config, EvaluationContext, Metric
 from translate.errors import DataError
 from translate.metrics.features.spaces import in_colour
 from translate.metrics.pairs import mean_score, paired_images
-from translate.metrics.perceptual.backbones import ALEXNET, VGG16, Backbone
+from translate.metrics.perceptual.backbones import ALEXNET, LEAST, VGG16, Backbone
 from translate.networks.pretrained import published
 from translate.networks.pretrained.features import DEVIATION, MEAN
 from translate.storage.untrusted import read_tensors
@@ -49,6 +49,7 @@ class LPIPS(Metric[LPIPSConfig]):
     """
 
     name = "lpips"
+    least_size = LEAST
     mean_of_images = True
 
     def score(
@@ -109,6 +110,7 @@ class DISTS(Metric[DISTSConfig]):
     """
 
     name = "dists"
+    least_size = LEAST
     mean_of_images = True
 
     def score(
