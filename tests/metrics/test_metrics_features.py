@@ -11,10 +11,12 @@ from safetensors.torch import save_file
 from torch import Tensor
 from torch.nn import functional as F
 
+from translate.contracts import EvaluationContext
 from translate.errors import ConfigError, DataError
 from translate.metrics.bootstrap import Drawn
 from translate.metrics.distances.frechet import frechet_distance, moments_of
 from translate.metrics.distances.neighbours import support
+from translate.metrics.features.equal_sets import MMD, Memorised, NearestNeighbour, SupportSize, Wasserstein
 from translate.metrics.features.inception import Inception, resized
 from translate.metrics.features.of_sets import (
     FID,
@@ -148,3 +150,34 @@ def test_images_of_several_sizes_and_grey_ones() -> None:
         space.vectors([torch.zeros(5, 8, 8)])
     assert Pixels(4).vectors(mixed).shape == (5, 48)
     torch.testing.assert_close(Pixels(4).vectors(mixed)[0], F.avg_pool2d(mixed[0], 6).flatten())
+
+
+def context(training: Sequence[Tensor]) -> EvaluationContext:
+    return EvaluationContext("image", "image", [], [], [], lambda side: training)
+
+
+def test_equal_sets_and_others_as_metrics_say_it() -> None:
+    same, other, dark = noise(30, 1), noise(30, 2), noise(30, 3, brightness=0.1)
+    for kind, equal, apart in ((MMD, 0.0, 0.1), (NearestNeighbour, 0.5, 1.0)):
+        metric = kind(kind.Config(permutations=99))
+        assert metric.score(same, other) == pytest.approx(equal, abs=0.2)
+        assert metric.score(dark, other) >= apart
+        assert metric.details(dark, other)[f"{metric.name}/p"] == 1 / 100
+        assert metric.details(same, other)[f"{metric.name}/p"] > 0.02
+    distance = Wasserstein(Wasserstein.Config(splits=3, projections=5))
+    parts = distance.details(dark, other)
+    assert 0 < parts["wasserstein/low"] < distance.score(dark, other)
+    assert parts["wasserstein/projected"] < parts["wasserstein/largest"] < distance.score(dark, other)
+    assert distance.details(same, other)["wasserstein/low"] < 0.1 * distance.score(same, other)
+
+
+def test_few_answers_and_copies_are_counted() -> None:
+    real, training = noise(60, 1), noise(60, 2)
+    size = SupportSize(SupportSize.Config())
+    answers = noise(4, 3) * 10
+    assert size.score(answers, real) == pytest.approx(40 * 39 / 2 / (4 * 45)), "each of the four ten times"
+    assert size.score(noise(60, 4), real) > 40
+    memorised = Memorised(Memorised.Config())
+    copied = [*training[:30], *noise(30, 5)]
+    assert memorised.score(copied, real, context(training)) == pytest.approx(50, abs=8)
+    assert memorised.score(noise(60, 6), real, context(training)) < 8

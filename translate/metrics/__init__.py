@@ -11,6 +11,7 @@ from translate.metrics.accuracy import Accuracy, Classes
 from translate.metrics.c2st import C2ST
 from translate.metrics.classifier import Classifier, train_classifier
 from translate.metrics.diversity import Diversity
+from translate.metrics.features.equal_sets import MMD, Memorised, NearestNeighbour, SupportSize, Wasserstein
 from translate.metrics.features.of_sets import FID, KID, FDRandom, KDRandom, PrecisionInception, PrecisionRandom
 from translate.metrics.images import Deferred, Enlarged, Images, LabelMaps, by_key
 from translate.metrics.input_information import InputInformation
@@ -87,6 +88,11 @@ def translate_metrics() -> Iterable[type[Metric[Any]]]:
         FDRandom,
         KDRandom,
         PrecisionRandom,
+        MMD,
+        NearestNeighbour,
+        Wasserstein,
+        SupportSize,
+        Memorised,
         Diversity,
         PaletteAccuracy,
         MeanIoU,

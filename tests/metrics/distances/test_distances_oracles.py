@@ -13,6 +13,7 @@ from translate.errors import DataError
 from translate.metrics.distances.collisions import alike, support_size, usual_distance
 from translate.metrics.distances.frechet import Moments, frechet_distance, moments_of
 from translate.metrics.distances.kernels import (
+    Significance,
     gaussian_kernel,
     kernel_distance,
     mmd_biased,
@@ -20,7 +21,13 @@ from translate.metrics.distances.kernels import (
     mmd_unbiased,
     polynomial_kernel,
 )
-from translate.metrics.distances.neighbours import copies, coverage_of_equal, one_neighbour_accuracy, support
+from translate.metrics.distances.neighbours import (
+    copies,
+    coverage_of_equal,
+    one_neighbour_accuracy,
+    one_neighbour_test,
+    support,
+)
 from translate.metrics.distances.transport import assignment, bracket, projected, sliced, wasserstein_1d
 
 
@@ -133,6 +140,10 @@ def test_one_neighbour_accuracy() -> None:
     equal = [one_neighbour_accuracy(normal(100, 3, n), normal(100, 3, n + 20)) for n in range(10)]
     assert np.mean(equal) == pytest.approx(0.5, abs=0.05)
     assert one_neighbour_accuracy(normal(30, 3, 1), normal(30, 3, 2, shift=100)) == 1
+    assert one_neighbour_test(normal(30, 3, 1), normal(30, 3, 2, shift=100), 199, 0) == Significance(1, 1 / 200)
+    pairs = [(normal(15, 2, n), normal(15, 2, n + 1000)) for n in range(200)]
+    rejected = sum(one_neighbour_test(a, b, 99, 0).p_value <= 0.05 for a, b in pairs)
+    assert rejected <= 22, "the 99.9 % interval of 200 draws at 5 %, and fewer where accuracies are equal"
     near = normal(30, 3, 1)
     assert one_neighbour_accuracy(near, near + 1e-9) == 0, "copies have each their original next to them"
 

@@ -58,14 +58,16 @@ def mmd_biased(within_a: Tensor, within_b: Tensor, between: Tensor) -> float:
 
 
 @dataclass(frozen=True)
-class Test:
+class Significance:
     """What a two-sample test says: the statistic, and the probability of one at least so large between equal sets."""
 
     statistic: float
     p_value: float
 
 
-def mmd_test(a: Tensor, b: Tensor, permutations: int, seed: int, lengths: Sequence[float] | None = None) -> Test:
+def mmd_test(
+    a: Tensor, b: Tensor, permutations: int, seed: int, lengths: Sequence[float] | None = None
+) -> Significance:
     """The permutation test of the unbiased squared discrepancy, N x D against M x D (Gretton et al. 2012, section 7).
 
     Bandwidths are `SCALES` of the median distance of all vectors together, chosen before any permutation. The p-value
@@ -83,7 +85,7 @@ def mmd_test(a: Tensor, b: Tensor, permutations: int, seed: int, lengths: Sequen
     statistics = _statistics(kernel, torch.from_numpy(groups).double())
     # rounding must not make a permutation that is the grouping itself seem smaller
     reached = int((statistics[1:] >= statistics[0] - 1e-12).sum())
-    return Test(float(statistics[0]), (1 + reached) / (1 + permutations))
+    return Significance(float(statistics[0]), (1 + reached) / (1 + permutations))
 
 
 def _statistics(kernel: Tensor, groups: Tensor) -> Tensor:

@@ -5,10 +5,12 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
+import numpy as np
 import torch
 from torch import Tensor
 
 from translate.errors import DataError
+from translate.metrics.distances.kernels import Significance
 
 
 @dataclass(frozen=True)
@@ -63,16 +65,38 @@ def one_neighbour_accuracy(a: Tensor, b: Tensor) -> float:
     0.5: the sets are one; 1: they are apart; 0: one is a copy of the other. A tie counts half. Sets of two sizes have
     each its own share, and the score is the mean of the two.
     """
-    if min(len(a), len(b)) < 2:
+    return float(_accuracies(torch.cat([a, b]), _grouping(len(a), len(b))[None])[0])
+
+
+def one_neighbour_test(a: Tensor, b: Tensor, permutations: int, seed: int) -> Significance:
+    """The permutation test of `one_neighbour_accuracy`: the probability of at least so large a one between equal sets,
+    (1 + permutations that reach it) / (1 + permutations)."""
+    first = _grouping(len(a), len(b))
+    rng = np.random.default_rng(seed)
+    others = [first[torch.from_numpy(rng.permutation(len(first)))] for _ in range(permutations)]
+    accuracies = _accuracies(torch.cat([a, b]), torch.stack([first, *others]))
+    reached = int((accuracies[1:] >= accuracies[0] - 1e-12).sum())
+    return Significance(float(accuracies[0]), (1 + reached) / (1 + permutations))
+
+
+def _grouping(n: int, m: int) -> Tensor:
+    return torch.arange(n + m) < n
+
+
+def _accuracies(vectors: Tensor, groupings: Tensor) -> Tensor:
+    """The accuracy for each row of `groupings`, which marks the vectors of the first set."""
+    if min(int(groupings[0].sum()), int((~groupings[0]).sum())) < 2:
         raise DataError("neighbours need at least 2 images of each set")
-    own_a, own_b = radii(a, 1), radii(b, 1)
-    between = torch.cdist(a.double(), b.double())
-    return (_nearer(own_a, between.min(1).values) + _nearer(own_b, between.min(0).values)) / 2
-
-
-def _nearer(own: Tensor, other: Tensor) -> float:
-    wins = (own < other).double() + 0.5 * (own == other).double()
-    return float(wins.mean())
+    distances = torch.cdist(vectors.double(), vectors.double())
+    distances.fill_diagonal_(math.inf)
+    # all that are equally near share the vote
+    nearest_ones = (distances == distances.min(1, keepdim=True).values).double()
+    votes = nearest_ones / nearest_ones.sum(1, keepdim=True)
+    first = groupings.double()
+    for_first = first @ votes.T
+    own = torch.where(groupings, for_first, 1 - for_first)
+    shares = [(own * group).sum(1) / group.sum(1) for group in (first, 1 - first)]
+    return (shares[0] + shares[1]) / 2
 
 
 def copies(fake: Tensor, training: Tensor, real: Tensor) -> float:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 from abc import abstractmethod
 from collections.abc import Mapping, Sequence
-from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +16,7 @@ from translate.errors import DataError
 from translate.metrics.distances.frechet import frechet_distance, moments_of
 from translate.metrics.distances.kernels import kernel_distance
 from translate.metrics.distances.neighbours import Support, coverage_of_equal, support
-from translate.metrics.features.spaces import InceptionSpace, RandomConvolutions, Space
+from translate.metrics.features.spaces import InceptionSpace, RandomConvolutions, Space, shared
 
 
 class InceptionConfig(Config):
@@ -35,11 +34,6 @@ class RandomConfig(Config):
     """The seed of the weights: scores of different seeds do not compare."""
 
 
-# One space for all metrics that ask for the same, so that they share the vectors of a set.
-inception = cache(InceptionSpace)
-random_convolutions = cache(RandomConvolutions)
-
-
 class MetricOfSets(Metric[C]):
     """A metric that compares the vectors of two sets in the space that `space()` gives."""
 
@@ -53,10 +47,7 @@ class MetricOfSets(Metric[C]):
         self, outputs: Sequence[Tensor], references: Sequence[Tensor], context: EvaluationContext | None
     ) -> tuple[Tensor, Tensor]:
         """The vectors of outputs and references, each N x D."""
-        space = self.space()
-        if context is not None:
-            space.to(context.device)
-        return space.vectors(outputs), space.vectors(references)
+        return self.space().of_both(outputs, references, context)
 
 
 class Frechet(MetricOfSets[C]):
@@ -83,7 +74,7 @@ class FID(Frechet[InceptionConfig]):
     name = "fid"
 
     def space(self) -> Space:
-        return inception(self.config.weights)
+        return shared(InceptionSpace, self.config.weights)
 
 
 class FDRandom(Frechet[RandomConfig]):
@@ -99,7 +90,7 @@ class FDRandom(Frechet[RandomConfig]):
     name = "fd-random"
 
     def space(self) -> Space:
-        return random_convolutions(self.config.network_seed)
+        return shared(RandomConvolutions, self.config.network_seed)
 
 
 class KernelConfig(Config):
@@ -155,7 +146,7 @@ class KID(Kernel[KIDConfig]):
     name = "kid"
 
     def space(self) -> Space:
-        return inception(self.config.weights)
+        return shared(InceptionSpace, self.config.weights)
 
 
 class KDRandom(Kernel[KDRandomConfig]):
@@ -169,7 +160,7 @@ class KDRandom(Kernel[KDRandomConfig]):
     name = "kd-random"
 
     def space(self) -> Space:
-        return random_convolutions(self.config.network_seed)
+        return shared(RandomConvolutions, self.config.network_seed)
 
 
 class NeighboursConfig(Config):
@@ -239,7 +230,7 @@ class PrecisionInception(Precision[PrecisionConfig]):
     name = "precision"
 
     def space(self) -> Space:
-        return inception(self.config.weights)
+        return shared(InceptionSpace, self.config.weights)
 
 
 class PrecisionRandom(Precision[PrecisionRandomConfig]):
@@ -253,4 +244,4 @@ class PrecisionRandom(Precision[PrecisionRandomConfig]):
     name = "precision-random"
 
     def space(self) -> Space:
-        return random_convolutions(self.config.network_seed)
+        return shared(RandomConvolutions, self.config.network_seed)

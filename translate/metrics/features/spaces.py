@@ -5,14 +5,15 @@ from __future__ import annotations
 import weakref
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
-from functools import cached_property
+from functools import cache, cached_property
 from pathlib import Path
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from translate.contracts import EvaluationContext
 from translate.errors import DataError
 from translate.metrics.bootstrap import Drawn
 from translate.metrics.features.inception import Inception
@@ -58,6 +59,14 @@ class Space(ABC):
             self._known[images] = known
         return known
 
+    def of_both(
+        self, outputs: Sequence[Tensor], references: Sequence[Tensor], context: EvaluationContext | None
+    ) -> tuple[Tensor, Tensor]:
+        """The vectors of outputs and references, on the device that the context names."""
+        if context is not None:
+            self.to(context.device)
+        return self.vectors(outputs), self.vectors(references)
+
     def _computed(self, images: Sequence[Tensor]) -> Tensor:
         rows: list[Tensor] = []
         waiting: list[Tensor] = []
@@ -70,6 +79,12 @@ class Space(ABC):
                 waiting.append(image)
             rows.append(self.batch(torch.stack(waiting)).float().cpu())
         return torch.cat(rows)
+
+
+@cache
+def shared(kind: type[Space], *arguments: Any) -> Space:
+    """The one space of a kind for all metrics that ask for the same, so that they share the vectors of a set."""
+    return kind(*arguments)
 
 
 def in_colour(images: Tensor) -> Tensor:
