@@ -65,8 +65,8 @@ def test_unknown_names_get_a_suggestion_without_importing(install: Install) -> N
         registry.get("losses", "amce/edge")
     with pytest.raises(ConfigError, match=r"^there is no transform 'resise'; did you mean 'resize'\?$"):
         registry.get("transforms", "resise")
-    with pytest.raises(ConfigError, match=r"^there is no metric 'fid'; there are [a-z0-9, -]+, l1, [a-z0-9, -]+$"):
-        registry.get("metrics", "fid")
+    with pytest.raises(ConfigError, match=r"^there is no metric 'beauty'; there are [a-z0-9, -]+, l1, [a-z0-9, -]+$"):
+        registry.get("metrics", "beauty")
     assert "acme" not in sys.modules
 
 
