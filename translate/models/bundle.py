@@ -19,6 +19,7 @@ from translate.models.card import model_card, test_time_in_words
 from translate.models.facts import BundleFacts
 from translate.plugins.catalogue import options
 from translate.storage.atomic import digest, sha256_file, write_bytes, write_json, write_text
+from translate.storage.filesystem import naming
 from translate.storage.tensor_files import load_tensors
 from translate.text import json_number
 
@@ -230,7 +231,9 @@ def _copy_samples(folder: Path, samples: Sequence[Path]) -> list[str]:
     for number, sample in enumerate(samples, 1):
         inside = sample
         if not sample.is_relative_to(folder):
-            (folder / "samples").mkdir(exist_ok=True)
-            inside = Path(shutil.copyfile(sample, folder / "samples" / f"{number}-{sample.name}"))
+            inside = folder / "samples" / f"{number}-{sample.name}"
+            with naming(inside):
+                inside.parent.mkdir(exist_ok=True)
+                shutil.copyfile(sample, inside)
         names.append(inside.relative_to(folder).as_posix())
     return names
