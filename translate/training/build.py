@@ -32,6 +32,7 @@ from translate.training.length import Length, length_notes
 from translate.training.players import make_players
 from translate.training.saving import checkpoint
 from translate.training.saving.damaged import newest_whole
+from translate.training.saving.room import room_for
 from translate.training.saving.state import TrainingState
 from translate.training.trainer import Trainer
 from translate.training.validating.best import Watched
@@ -63,6 +64,7 @@ def build_trainer(context: StageContext, config: TrainConfig, registry: Componen
     start(state, context, config, length)
     if together.shared:
         meet(state)
+    room_for(context.folder, state, length, config.keep, context.console)
     loader = _loader(context, config, samples, first_batch=state.step * config.accumulate)
     return Trainer(
         context,
