@@ -107,7 +107,8 @@ class Objective(Use):
         penalty = losses.penalty(D, x, y, (a, b), step.rng)
         if penalty is not None:
             loss = loss + penalty
-        if step.index % options.lazy == 0:
+        # the number of the step is asked for only where it counts: a step that asks for it cannot be recorded
+        if options.lazy == 1 or step.index % options.lazy == 0:
             for weight, images in ((options.r1, x), (options.r2, y)):
                 if weight:
                     loss = loss + options.lazy * weight * zero_centred_penalty(D, images)
@@ -136,7 +137,7 @@ class Objective(Use):
     def _noisy(self, images: Tensor, step: Step) -> Tensor:
         """Fresh noise at every call (Sonderby et al. 2016; Arjovsky and Bottou 2017)."""
         options: ObjectiveConfig = self.loss.config
-        if step.index >= options.noise_steps:
+        if not options.noise_steps or step.index >= options.noise_steps:
             return images
         sigma = options.noise * (1 - step.index / options.noise_steps)
         draw = torch.randn(images.shape, generator=step.rng, device=images.device, dtype=images.dtype)

@@ -36,6 +36,8 @@ from translate.training.numerics.precision import autocast
 from translate.training.numerics.scaler import LossScale
 from translate.training.numerics.stepping import step_where
 from translate.training.players import Player
+from translate.training.replay.recording import Recording
+from translate.training.replay.replayer import Replayer
 
 # Parts of torch's messages for a graph whose weights have changed, or whose buffers are freed.
 _REUSED_GRAPH = ("modified by an inplace operation", "backward through the graph a second time")
@@ -80,6 +82,9 @@ class Engine:
         self.rng = RankGenerator(self.device) if self.world.shared else torch.Generator(self.device)
         self.scales = {name: LossScale(self.device) for name in players}
         self.meters = Meters(self.device)
+        self.replayer: Replayer | None = None
+        self.recording: Recording | None = None
+        """What stands for numbers while a step is recorded."""
         self.apply_choice()
 
     @property
@@ -111,9 +116,18 @@ class Engine:
             self.rng.share(derive(self.seed, "rng", self.index, 0), self.world.place)
         step = Step(self.index, epoch, {name: p.done for name, p in self.players.items()}, self.rng)
         batches = [laid_out(batch, self.choice.variant.memory_format) for batch in batches]
-        games = [iter(self.method.step(self.nets, batch, step)) for batch in batches]
         if self.critic_augment:
             self.critic_augment.begin(self.index, [len(next(iter(batch.values()))) for batch in batches])
+        if self.replayer is None or not self.replayer.play(batches, step, epoch):
+            self.play(batches, step, epoch)
+        if self.critic_augment:
+            self.critic_augment.end(self.index, [n for n, p in self.players.items() if p.done > step.updates[n]])
+            self.meters.add("critic_augment/p", self.critic_augment.p)
+        self.index += 1
+
+    def play(self, batches: Sequence[Mapping[str, Tensor]], step: Step, epoch: int) -> None:
+        """The game of a step: all updates of all players, once the generators are set."""
+        games = [iter(self.method.step(self.nets, batch, step)) for batch in batches]
         try:
             with self.layers.in_place():
                 while turn := self._gradients(games):
@@ -124,10 +138,6 @@ class Engine:
             for game in games:
                 getattr(game, "close", lambda: None)()
             torch.set_grad_enabled(True)
-        if self.critic_augment:
-            self.critic_augment.end(self.index, [n for n, p in self.players.items() if p.done > step.updates[n]])
-            self.meters.add("critic_augment/p", self.critic_augment.p)
-        self.index += 1
 
     # ---------------------------------------------------------------------------------------------- one update
 
@@ -216,10 +226,13 @@ class Engine:
         # in fp16 one that overflows is left out, and is a fault only where a smaller factor is of no help
         left_out = ~fine & scale.can_fall() if scale is not None else None
         self.meters.add(f"grad_norm/{player.name}", norm, left_out)
-        self.meters.mark(f"the gradient of player {player.name}", norm, self.index, left_out)
-        rate = player.set_rate(epoch)
-        # filled, not copied: a copy of a number from the CPU waits for the GPU
-        self.meters.add(f"lr/{player.name}", torch.full((), rate, device=self.device, dtype=self.meters.wide))
+        self.meters.mark(f"the gradient of player {player.name}", norm, self._now, left_out)
+        if self.recording is not None:
+            rate = self.recording.rate(player)
+        else:
+            # filled, not copied: a copy of a number from the CPU waits for the GPU
+            rate = torch.full((), player.set_rate(epoch), device=self.device, dtype=self.meters.wide)
+        self.meters.add(f"lr/{player.name}", rate)
         step_where(player.optimizer, finite & fine)
         if scale is not None:
             self.meters.add(f"loss_scale/{player.name}", scale.factor)
@@ -268,7 +281,7 @@ class Engine:
         self.meters.add(name, value)
         if weight == 0:  # left out, not multiplied: 0 * inf is not a number, and its graph would be run for nothing
             return total
-        self.meters.mark(f"loss {name!r}", value, self.index)
+        self.meters.mark(f"loss {name!r}", value, self._now)
         term = value if weight == 1 else weight * value
         return term if total is None else total + term
 
@@ -289,6 +302,11 @@ class Engine:
                 f"{self.title}: a loss uses a graph from before another player's update. "
                 "Recompute after the update what depends on the updated networks, and detach before it what must not"
             ) from error
+
+    @property
+    def _now(self) -> int | Tensor:
+        """The number of the step."""
+        return self.index if self.recording is None else self.recording.index
 
     def _scale(self, player: Player) -> LossScale | None:
         """The factor of a player's losses, which fp16 has."""

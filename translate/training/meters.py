@@ -23,6 +23,8 @@ class Meters:
         self.device, self.wide = device, wide_type(device)
         self.sums: dict[str, Tensor] = {}
         self.bad: dict[str, Tensor] = {}
+        self.stays = False
+        """Whether sums stay where they are when they are read, since a recorded step adds to them there."""
 
     def add(self, name: str, value: Tensor, left_out: Tensor | None = None) -> None:
         """Adds a scalar to the mean of `name`, but where `left_out` is true."""
@@ -32,14 +34,14 @@ class Meters:
         both = torch.stack((value, torch.ones_like(value)))
         self.sums[name] += both if left_out is None else both.masked_fill(left_out, 0)
 
-    def mark(self, name: str, value: Tensor, step: int, left_out: Tensor | None = None) -> None:
+    def mark(self, name: str, value: Tensor, step: int | Tensor, left_out: Tensor | None = None) -> None:
         """Remembers the first step at which the scalar `value` was not finite, but where `left_out` is true."""
         if name not in self.bad:
             self.bad[name] = torch.full((), -1, dtype=torch.long, device=self.device)
         first = (self.bad[name] < 0) & ~value.detach().isfinite()
         if left_out is not None:
             first &= ~left_out
-        # in place and with a plain number: torch.where would copy the number to the device, and wait for it
+        # in place, with a number or one on the device: torch.where would copy a number there, and wait for it
         self.bad[name].masked_fill_(first, step)
 
     def read(self, world: World) -> dict[str, float]:
@@ -47,7 +49,10 @@ class Meters:
         and all of them have to call it."""
         values = torch.stack(list(self.sums.values())).tolist() if self.sums else []  # waits for the device
         sums = dict(zip(self.sums, values, strict=True))
-        self.sums = {}
+        if self.stays:
+            torch._foreach_zero_(list(self.sums.values()))
+        else:
+            self.sums = {}
         if world.shared:
             sums = joined_sums(world.gather(sums))
         return {name: total / count for name, (total, count) in sums.items() if count}

@@ -36,13 +36,17 @@ class Player:
 
     def set_rate(self, epoch: int) -> float:
         """Sets and returns the learning rate for the next update."""
-        by_epoch = self.schedule.config.unit == "epochs"
-        position, total = (epoch, self.epochs) if by_epoch else (self.done, self.updates)
-        warm = min(1.0, (self.done + 1) / max(1, self.schedule.config.warmup))
-        rate: float = self.lr * self.schedule.factor(position, total) * self.drop * warm
+        rate = self.rate(epoch)
         for group in self.optimizer.param_groups:
             group["lr"] = rate
         return rate
+
+    def rate(self, epoch: int) -> float:
+        """The learning rate for the next update."""
+        by_epoch = self.schedule.config.unit == "epochs"
+        position, total = (epoch, self.epochs) if by_epoch else (self.done, self.updates)
+        warm = min(1.0, (self.done + 1) / max(1, self.schedule.config.warmup))
+        return float(self.lr * self.schedule.factor(position, total) * self.drop * warm)
 
 
 def make_players(

@@ -31,6 +31,8 @@ def keep_on_device(optimizer: torch.optim.Optimizer, device: str) -> None:
     for options in (optimizer.defaults, *optimizer.param_groups):
         if "capturable" in options:
             options["capturable"] = True
+    # torch warns, once, that such an optimizer is slower outside of a recorded step
+    optimizer._warned_capturable_if_run_uncaptured = True
 
 
 def _tensors(optimizer: torch.optim.Optimizer) -> list[Tensor]:
