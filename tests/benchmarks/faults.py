@@ -3,6 +3,7 @@
     python tests/benchmarks/faults.py                        every operation, three kinds, once and for ever
     python tests/benchmarks/faults.py --every 7 --first 3    operations 3, 10, 17, ...
     python tests/benchmarks/faults.py --kinds EIO --rounds once --json
+    python tests/benchmarks/faults.py --sample 6             six of them
     python tests/benchmarks/faults.py --list                 the operations of an undisturbed run
 
 A pipeline of a preparation and a training of four steps, with two checkpoints, a validation with pictures, a journal, a
@@ -326,6 +327,14 @@ def faults(operations: int, kinds: Sequence[str], rounds: Sequence[str], every: 
                 yield Fault(kind, round_ == "once", number)
 
 
+def sample(operations: int, size: int) -> Iterator[Fault]:
+    """So many faults, spread over all operations, whose kinds and rounds take turns."""
+    groups = [(kind, round_) for kind in KINDS for round_ in ROUNDS if (kind, round_) != ("exit", "ever")]
+    for place in range(size):
+        kind, round_ = groups[place % len(groups)]
+        yield Fault(kind, round_ == "once", round((place + 0.5) * operations / size))
+
+
 def table(outcome: Outcome) -> str:
     """The verdict as a table."""
     rows = [f"{'kind':12} {'faults':>7} {'ended':>7} {'unrecoverable':>14} {'litter':>7} {'other':>7}"]
@@ -342,6 +351,7 @@ def parsed(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--rounds", nargs="+", choices=ROUNDS, default=list(ROUNDS))
     parser.add_argument("--every", type=int, default=1, help="Every n-th operation.")
     parser.add_argument("--first", type=int, default=1, help="The first operation.")
+    parser.add_argument("--sample", type=int, help="So many faults of all kinds in turn, spread over all operations.")
     parser.add_argument("--list", action="store_true", help="Print the operations of an undisturbed run, and end.")
     parser.add_argument("--json", action="store_true", help="The verdict as one line of JSON.")
     return parser.parse_args(arguments)
@@ -370,7 +380,9 @@ def _checked(given: argparse.Namespace, home: Path) -> int:
         run(home.resolve() / "listed", None, home / "log")
         print((home / "log").read_text().replace(str(home.resolve() / "listed"), ""), end="")
         return 0
-    for fault in faults(check.outcome.operations, given.kinds, given.rounds, given.every, given.first):
+    operations = check.outcome.operations
+    chosen = faults(operations, given.kinds, given.rounds, given.every, given.first)
+    for fault in sample(operations, given.sample) if given.sample else chosen:
         check.fault(fault)
     outcome, seconds = check.outcome, round(time.monotonic() - began)
     if given.json:
