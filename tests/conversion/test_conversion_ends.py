@@ -2,7 +2,6 @@
 
 import importlib.util
 import json
-import os
 import signal
 import subprocess
 import sys
@@ -13,6 +12,7 @@ from pathlib import Path
 import numpy as np
 import psutil
 import pytest
+import warm
 
 from translate.imaging.io import write
 from translate.storage.lock import Lock
@@ -39,8 +39,8 @@ def work(tmp_path):
 
 
 def start(work, *options, **streams):
-    command = [sys.executable, "-m", "translate", "convert", "in", "out", "--model", "model", *options]
-    return subprocess.Popen(command, cwd=work, env={**os.environ, "OMP_NUM_THREADS": "1"}, text=True, **streams)
+    command = ["-m", "translate", "convert", "in", "out", "--model", "model", *options]
+    return warm.Program(command, work, **streams)
 
 
 def helpers(process, words):

@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import importlib.util
-import os
 import shutil
-import subprocess
 import sys
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
+import warm
 import yaml
 from PIL import Image
 
@@ -36,10 +35,9 @@ def make(folder: Path) -> None:
     make_images(folder)
     make_drawing_model(folder / "runs" / "edges2shoes-bicyclegan@quick" / "train" / "translator")
     make_checkpoint(folder / "checkpoints" / "maps_cyclegan" / "latest_net_G.pth")
-    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
     for name in QUICK:
-        command = ["run", f"pipelines/{name}.yaml", "--profile", "quick", "--until", "train"]
-        subprocess.run([sys.executable, "-m", "translate", *command], cwd=folder, env=environment, check=True)
+        done = warm.translate(folder, "run", f"pipelines/{name}.yaml", "--profile", "quick", "--until", "train")
+        assert done.returncode == 0, done.stdout + done.stderr
 
 
 def tiny(recipe: Path) -> dict[str, Any]:

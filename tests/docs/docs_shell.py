@@ -2,20 +2,14 @@
 
 from __future__ import annotations
 
-import multiprocessing
-import os
-import runpy
 import shlex
-import signal
-import site
 import subprocess
-import sys
-from multiprocessing.process import BaseProcess
 from pathlib import Path
+
+import warm
 
 PROGRAMS = ("pip", "pytest", "translate")
 OFFLINE = ["--quiet", "--no-index", "--no-deps", "--no-build-isolation", "--disable-pip-version-check"]
-HEAVY = ["torch", "numpy", "pydantic", "click", "yaml", "cv2", "pytest"]
 
 
 class Shell:
@@ -27,8 +21,6 @@ class Shell:
     def __init__(self, folder: Path) -> None:
         self.folder = self.home = folder
         self.site = folder / "site"
-        self.context = multiprocessing.get_context("forkserver")
-        self.context.set_forkserver_preload(HEAVY)
 
     def run(self, command: str) -> tuple[int, str]:
         """Exit code, and what was printed."""
@@ -40,34 +32,22 @@ class Shell:
             done = subprocess.run([program, *args], cwd=self.folder, capture_output=True, text=True, check=False)
             return done.returncode, done.stdout + done.stderr
         process = self.start(command)
-        process.join()
-        return process.exitcode or 0, self.printed(process)
+        return process.wait(), self.printed(process)
 
-    def start(self, command: str) -> BaseProcess:
+    def start(self, command: str) -> warm.Program:
         """A command that goes on by itself, in a group of processes of its own."""
         program, *args = shlex.split(command)
         if program == "pip":
             args += OFFLINE + (["--target", str(self.site)] if args[0] == "install" else [])
-        process = self.context.Process(target=_command, args=([program, *args], self.folder, self.site, self.home))
-        process.start()
+        with (self.home / "printed").open("wb") as log:
+            argv = ["-m", program, *args]
+            process = warm.Program(argv, self.folder, stdout=log, stderr=log, sites=[self.site])
+        (self.home / "printed").rename(self.home / f"{process.pid}.log")
         return process
 
-    def printed(self, process: BaseProcess) -> str:
+    def printed(self, process: warm.Program) -> str:
         return (self.home / f"{process.pid}.log").read_text("utf-8")
 
-    def kill(self, process: BaseProcess) -> None:
+    def kill(self, process: warm.Program) -> None:
         """What `kill -9` does to all of its processes."""
-        assert process.pid
-        os.killpg(process.pid, signal.SIGKILL)
-        process.join()
-
-
-def _command(argv: list[str], folder: Path, installed: Path, home: Path) -> None:
-    os.setsid()
-    with (home / f"{os.getpid()}.log").open("wb") as log:
-        os.dup2(log.fileno(), 1)
-        os.dup2(log.fileno(), 2)
-    os.chdir(folder)
-    site.addsitedir(str(installed))
-    sys.argv = argv
-    runpy.run_module(argv[0], run_name="__main__", alter_sys=True)
+        process.kill_all()

@@ -151,9 +151,9 @@ def test_killed_training_goes_on_as_if_it_had_never_been(
     command = f"translate {QUICK} --until train --set tracking=none"
     process = tutorial.shell.start(command)
     deadline = time.monotonic() + 250
-    while process.is_alive() and time.monotonic() < deadline and max(_losses(tmp_path), default=0) < 12:
+    while process.poll() is None and time.monotonic() < deadline and max(_losses(tmp_path), default=0) < 12:
         time.sleep(0.01)
-    assert process.is_alive(), tutorial.shell.printed(process)
+    assert process.poll() is None, tutorial.shell.printed(process)
     tutorial.shell.kill(process)
     code, printed = tutorial.shell.run(command)
     assert code == 0, printed

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import os
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
+import warm
 
 from translate.pipeline import run
 from translate.pipeline.runner import Result
@@ -79,8 +77,7 @@ def test_two_trainings_that_differ_by_the_seed_survive_a_kill(tmp_path: Path, mo
     assert images[0][0].read_bytes() != images[1][0].read_bytes(), "each is converted by its own model"
     assert weights(run("written.yaml", device="cpu"), "train-2") == weights(whole, "train-2")
 
-    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
-    killed = subprocess.run([sys.executable, "-c", KILLED], env=environment, check=False, capture_output=True)
+    killed = warm.run(["-c", KILLED], tmp_path)
     assert killed.returncode == -9, killed.stderr
     resumed = run("killed.yaml", device="cpu")
     assert resumed.ran == ("train-2", "convert-1", "convert-2")

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import json
-import os
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+import warm
 from click.testing import CliRunner
 
 import translate
@@ -19,18 +19,6 @@ RECIPES = sorted((Path(__file__).parents[2] / "pipelines").glob("*.yaml"))
 SMALL = ["train=8", "val=2", "test=4"]
 CLASSES = {"train=8": "train=64"}
 """Recipes on portraits score by a classifier, which learns from some images of each class."""
-
-
-def translate_command(folder: Path, *arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, "-m", "translate", *arguments],
-        check=False,
-        cwd=folder,
-        env={**os.environ, "OMP_NUM_THREADS": "1", **environment},
-        capture_output=True,
-        text=True,
-        timeout=250,
-    )
 
 
 def quick(recipe: Path) -> list[str]:
@@ -67,7 +55,7 @@ def test_every_recipe_runs_two_steps_and_then_has_nothing_to_do(
     assert planned.exit_code == 0, planned.output
     assert {s["state"] for s in json.loads(planned.stdout)["stages"]} <= {"absent", "waits"}
 
-    ran = translate_command(tmp_path, "run", *quick(recipe))
+    ran = warm.translate(tmp_path, "run", *quick(recipe))
     assert ran.returncode == 0, ran.stderr + ran.stdout
     assert "Traceback" not in ran.stderr + ran.stdout
     (home,) = (tmp_path / "runs").glob("*@quick")
@@ -104,7 +92,7 @@ def test_a_finished_recipe_imports_nothing_heavy(tmp_path: Path) -> None:
     """An up-to-date `run` and a `check` of a real recipe load no mlflow, kornia or albumentations."""
     recipe = next(r for r in RECIPES if r.stem == "maps_cyclegan")
     arguments = [*quick(recipe), "--set", "tracking=none"]
-    assert translate_command(tmp_path, "run", *arguments).returncode == 0
+    assert warm.translate(tmp_path, "run", *arguments).returncode == 0
     code = (
         "import sys\nfrom translate.cli import main\n"
         "try:\n    main(sys.argv[1:])\nexcept SystemExit:\n    pass\n"

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import os
 import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
+import warm
 import yaml
 
 from translate.pipeline.schema import load
@@ -51,14 +50,7 @@ def test_the_page_holds_every_section_and_its_sheet() -> None:
 
 
 def results(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, str(ROOT / "docs/results.py"), *arguments],
-        check=False,
-        cwd=folder,
-        env={**os.environ, "OMP_NUM_THREADS": "1"},
-        capture_output=True,
-        text=True,
-    )
+    return warm.run([ROOT / "docs/results.py", *arguments], folder)
 
 
 @pytest.mark.slow

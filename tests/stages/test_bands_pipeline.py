@@ -7,7 +7,6 @@ import json
 import os
 import signal
 import subprocess
-import sys
 import time
 from pathlib import Path
 from typing import Any
@@ -15,6 +14,7 @@ from typing import Any
 import numpy as np
 import pytest
 import tifffile
+import warm
 
 Array = np.ndarray[Any, Any]
 
@@ -73,16 +73,9 @@ def make(folder: Path) -> Path:
     return folder
 
 
-def start(folder: Path, *words: str) -> subprocess.Popen[str]:
-    return subprocess.Popen(
-        [sys.executable, "-m", "translate", *words],
-        cwd=folder,
-        env={**os.environ, "OMP_NUM_THREADS": "1"},
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        start_new_session=True,
-    )
+def start(folder: Path, *words: str) -> warm.Program:
+    command = ["-m", "translate", *words]
+    return warm.Program(command, folder, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
 
 
 def run(folder: Path, *words: str) -> str:

@@ -4,17 +4,15 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 import shutil
 import signal
-import subprocess
-import sys
 import time
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+import warm
 from PIL import Image
 from safetensors.torch import load_file
 
@@ -51,9 +49,7 @@ EPOCH = 8
 
 def run(folder: Path, *arguments: str) -> tuple[int, str]:
     """The exit code of a command in a folder, and all that it prints."""
-    command = [sys.executable, "-m", "translate", *arguments]
-    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
-    done = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, check=False)
+    done = warm.translate(folder, *arguments)
     return done.returncode, done.stdout + done.stderr
 
 
@@ -87,9 +83,7 @@ def killed(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A working directory in which a training was killed after two epochs, or a little later."""
     folder = tmp_path_factory.mktemp("killed")
     (folder / "tiny.yaml").write_text(PIPELINE)
-    command = [sys.executable, "-m", "translate", "run", "tiny.yaml"]
-    output = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
-    process = subprocess.Popen(command, cwd=folder, env={**os.environ, "OMP_NUM_THREADS": "1"}, **output)
+    process = warm.Program(["-m", "translate", "run", "tiny.yaml"], folder)
     deadline = time.monotonic() + 200
     while max(saved(folder), default=0) < 2 * EPOCH and process.poll() is None and time.monotonic() < deadline:
         time.sleep(0.01)

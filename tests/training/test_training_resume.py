@@ -5,12 +5,11 @@ from __future__ import annotations
 import json
 import os
 import signal
-import subprocess
-import sys
 import time
 from pathlib import Path
 
 import pytest
+import warm
 
 PIPELINE = """
 version: 1
@@ -44,12 +43,7 @@ CYCLEGAN = f"{{generator: {{uses: resnet, blocks: 1, filters: 4}}, {CRITIC}, poo
 PIX2PIX = f"{{generator: {{uses: unet, levels: 4, filters: 4}}, {CRITIC}}}"
 
 
-def command() -> list[str]:
-    return [sys.executable, "-m", "translate", "run", "tiny.yaml", "--until", "train"]
-
-
-def environment() -> dict[str, str]:
-    return {**os.environ, "OMP_NUM_THREADS": "1"}
+COMMAND = ["-m", "translate", "run", "tiny.yaml", "--until", "train"]
 
 
 def losses(folder: Path) -> dict[tuple[str, int], float]:
@@ -71,14 +65,7 @@ def weights(folder: Path) -> bytes:
 
 def stop_after(folder: Path, step: int, number: int) -> int:
     """Starts the run, sends a signal to all of its processes once it has logged `step`; returns the exit code."""
-    process = subprocess.Popen(
-        command(),
-        cwd=folder,
-        env=environment(),
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-        start_new_session=True,
-    )
+    process = warm.Program(COMMAND, folder)
     deadline = time.monotonic() + 200
     while time.monotonic() < deadline and process.poll() is None:
         if any(s >= step for _, s in losses(folder)):
@@ -100,10 +87,11 @@ def test_kill_9_changes_nothing(tmp_path: Path, method: str, kind: str, options:
         folder.mkdir()
         (folder / "tiny.yaml").write_text(text)
     whole, killed = folders
-    subprocess.run(command(), cwd=whole, env=environment(), check=True, capture_output=True)
+    assert warm.run(COMMAND, whole).returncode == 0
     for step in (6, 17):
         stop_after(killed, step, signal.SIGKILL)
-    done = subprocess.run(command(), cwd=killed, env=environment(), check=True, capture_output=True, text=True)
+    done = warm.run(COMMAND, killed)
+    assert done.returncode == 0
     assert "resuming at step" in done.stdout + done.stderr
     expected = losses(whole)
     assert {s for _, s in expected} == set(range(1, 31))
