@@ -25,6 +25,7 @@ from __future__ import annotations
 import argparse
 import ctypes
 import errno
+import gc
 import json
 import os
 import re
@@ -150,6 +151,7 @@ def _child(folder: Path, fault: Fault | None, notes: Path, output: Path, log: Pa
     from translate.training.saving import checkpoint
 
     os.chdir(folder)
+    os.environ["PATH"] = ""  # nobody asks git for a commit
     told = os.open(notes, os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
     printed = os.open(output, os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
     os.dup2(printed, 1)
@@ -300,6 +302,8 @@ class Check:
             translate.run("tiny.yaml", device="cpu", console=PlainConsole(StringIO(), StringIO()))
         finally:
             os.chdir(before)
+        gc.collect()
+        gc.freeze()  # children share this memory as long as nobody looks for garbage in it
 
     def fault(self, fault: Fault) -> None:
         """Runs with a fault, then without, and notes what is wrong."""
