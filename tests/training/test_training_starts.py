@@ -157,3 +157,22 @@ def test_a_checkpoint_that_was_copied_elsewhere_has_all_of_its_networks(train: T
     assert set(origin_of(copy).used) == {"back", "there", "disc"}
     second, _ = train("second", **STILL, init=str(copy))
     assert same(saved(second.folder, 1, "disc"), saved(first.folder, 2, "disc"))
+
+
+def test_init_from_an_interrupted_training_takes_the_one_before_a_damaged_checkpoint(
+    train: Train, tmp_path: Path
+) -> None:
+    with pytest.raises(Stopped):
+        train("first.partial", emit=stop_at(6), max_steps=8, checkpoint={"steps": 2})
+    folder = tmp_path / "first.partial" / "checkpoints"
+    (folder / "000000006" / "state.json").write_text("{}")
+    assert origin_of(folder.parent).checkpoint == folder / "000000004"
+    context, _ = train("second", max_steps=2, init=str(folder.parent))
+    assert (
+        "first.partial: 000000006 is damaged: state.json is not what MANIFEST.json says; the one before is taken"
+        in (context.console.warned())
+    )
+    for place in folder.iterdir():
+        (place / "MANIFEST.json").unlink()
+    with pytest.raises(DataError, match=r"no checkpoint of this training is whole: 000000006 is damaged: MANIFEST"):
+        origin_of(folder.parent)

@@ -56,13 +56,13 @@ def show_model(ref: str, weights: Literal["best", "last", "raw"] | None, as_json
     from translate.models.load import describe
     from translate.tracking.models import fetch_model
 
-    facts = describe(ref, weights, fetch_model)
+    out = console()
+    facts = describe(ref, weights, fetch_model, out.warn)
     if as_json:
         print_json(facts)
         return
     import yaml
 
-    out = console()
     out.say(yaml.safe_dump(facts, sort_keys=False, allow_unicode=True).rstrip())
     if "unfinished" in facts:
         out.warn("this training is not finished: --weights best or --weights last takes one of its checkpoints")

@@ -6,6 +6,7 @@ A training that is not finished has those alone: its `translator.json` was writt
 from __future__ import annotations
 
 import warnings
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Literal
 
@@ -19,17 +20,21 @@ _AVERAGE = "module."
 """Where `AveragedModel` keeps the network."""
 
 
-def read_weights(folder: Path, which: Weights) -> Bundle:
+def _warn(text: str) -> None:
+    warnings.warn(text, stacklevel=2)
+
+
+def read_weights(folder: Path, which: Weights, tell: Callable[[str], None] | None = None) -> Bundle:
     """The model of a bundle's folder with the weights of its `best` or its `last` checkpoint (averaged where the
     training averaged), or with those of the bundle's own step before averaging (`raw`).
 
     For a training that is not finished `raw` is the last checkpoint before averaging. Where the newest checkpoint is
-    damaged, the one before it counts as the last, with a Python warning.
+    damaged, the one before it counts as the last, and `tell` is told so, instead of a Python warning.
     Errors: ConfigError (no such checkpoint), StageError (none is whole, or the best is damaged), and as `read_facts`.
     """
     facts = read_facts(folder, unfinished=True)
     checkpoints = folder.parent / checkpoint.FOLDER
-    step, progress = _choose(folder, facts, checkpoints, which)
+    step, progress = _choose(folder, facts, checkpoints, which, tell or _warn)
     place = checkpoints / checkpoint.name_of(step)
     try:
         tensors, _ = checkpoint.read(place)
@@ -69,7 +74,9 @@ def _others(facts: BundleFacts, which: Weights) -> str:
     return f" ({names}), or the model's own, without a choice" if facts.finished else f" ({names})"
 
 
-def _choose(folder: Path, facts: BundleFacts, checkpoints: Path, which: Weights) -> tuple[int, dict[str, Any]]:
+def _choose(
+    folder: Path, facts: BundleFacts, checkpoints: Path, which: Weights, tell: Callable[[str], None]
+) -> tuple[int, dict[str, Any]]:
     """The step of the checkpoint that is meant, and the history of the training. Errors: as `read_weights`."""
     steps = checkpoint.steps(checkpoints)
     if not steps and not facts.finished:
@@ -82,7 +89,7 @@ def _choose(folder: Path, facts: BundleFacts, checkpoints: Path, which: Weights)
             f"{folder}: no checkpoints beside this model, which has its own weights alone; "
             "name the folder of the train stage (runs/NAME/train), or leave out the choice of weights"
         )
-    last, progress = _newest(checkpoints, quick=which == "best" or (which == "raw" and facts.finished))
+    last, progress = _newest(checkpoints, tell, quick=which == "best" or (which == "raw" and facts.finished))
     step = last if which == "last" or not facts.finished else facts.step
     if which == "best":
         step = _best(folder, facts, progress)
@@ -92,14 +99,14 @@ def _choose(folder: Path, facts: BundleFacts, checkpoints: Path, which: Weights)
     return step, progress
 
 
-def _newest(checkpoints: Path, *, quick: bool) -> tuple[int, dict[str, Any]]:
-    """The step of the newest checkpoint that is whole, and the history of the training up to it, with a warning where
-    newer ones are damaged. `quick` reads no tensors. Errors: StageError where none is whole."""
+def _newest(checkpoints: Path, tell: Callable[[str], None], *, quick: bool) -> tuple[int, dict[str, Any]]:
+    """The step of the newest checkpoint that is whole, and the history of the training up to it; newer ones that are
+    damaged are told. `quick` reads no tensors. Errors: StageError where none is whole."""
     newest = checkpoint.newest(checkpoints, quick=quick)
     if newest.folder is None:
         raise StageError(f"{checkpoints}: no checkpoint is whole: {newest}")
     if newest.damaged:
-        warnings.warn(f"{checkpoints}: {newest}; the newest that is whole is {newest.folder.name}", stacklevel=4)
+        tell(f"{checkpoints}: {newest}; the newest that is whole is {newest.folder.name}")
     progress: dict[str, Any] = checkpoint.read_state(newest.folder)["progress"]
     return int(newest.folder.name), progress
 

@@ -82,7 +82,8 @@ def load(
     on, has checkpoints alone. `runtime="onnx"` takes what was exported
     beside the bundle (an exported file needs no plugin and no torch network). `resolver` finds the folder of a tracking
     server's reference (`runs:/<id>/translator`, `models:/<name>/<version>`). `tell` is told, instead of a Python
-    warning, where an image larger than memory is translated in bands that only come near to the whole. Of a model that
+    warning, where an image larger than memory is translated in bands that only come near to the whole, and where the
+    newest checkpoint is damaged and another one stands in. Of a model that
     `translate.train` made of a class or of networks of one's own, `method` is that class, and `networks` are modules of
     the same structure by the names of the options that they were given as: `networks={"generator": Mine()}`.
     `alpha`, `white`, `colour` and `metadata` say how images are treated, as the options of `translate convert` do, or
@@ -107,7 +108,7 @@ def load_model(
     """Loads a trained model as `load` describes it. Errors: as there."""
     if options.exported:
         return _load_exported(options, resolver)
-    bundle = read_model(locate(options.ref, resolver), options.weights)
+    bundle = read_model(locate(options.ref, resolver), options.weights, tell)
     components = OwnComponents(registry or Registry())  # names of somebody's own are told as such
     if isinstance(registry, OwnComponents):
         components = registry
@@ -128,13 +129,16 @@ def load_model(
     return translator if options.dropout else translator.without_dropout()
 
 
-def read_model(folder: Path, weights: Weights | None = None) -> Bundle:
+def read_model(folder: Path, weights: Weights | None = None, tell: Callable[[str], None] | None = None) -> Bundle:
     """Reads the model in a bundle's folder, with its own weights or those of a checkpoint. Errors: as `load`."""
-    return read_bundle(folder) if weights is None else read_weights(folder, weights)
+    return read_bundle(folder) if weights is None else read_weights(folder, weights, tell)
 
 
 def describe(
-    ref: str | Path, weights: Weights | None = None, resolver: Callable[[str], Path] | None = None
+    ref: str | Path,
+    weights: Weights | None = None,
+    resolver: Callable[[str], Path] | None = None,
+    tell: Callable[[str], None] | None = None,
 ) -> dict[str, Any]:
     """The facts of a model, as JSON: those in its `translator.json`, or of the `weights` of a checkpoint.
 
@@ -145,7 +149,7 @@ def describe(
     facts = read_facts(folder, unfinished=True)
     extra = {} if facts.finished else {"unfinished": describe_unfinished(folder)}
     if facts.finished or weights is not None:
-        facts = read_model(folder, weights).facts
+        facts = read_model(folder, weights, tell).facts
     return {**facts.to_json(), **extra}
 
 
