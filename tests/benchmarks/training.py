@@ -33,7 +33,7 @@ from translate.plugins import Registry
 from translate.training.build import build_networks
 from translate.training.config import TrainConfig
 from translate.training.engine import Engine
-from translate.training.fast.apply import keep_memory
+from translate.training.fast.apply import as_they_lie, keep_memory
 from translate.training.fast.choice import Choice
 from translate.training.fast.variant import Variant
 from translate.training.length import Length
@@ -140,7 +140,8 @@ class Bare:
                 weights = engine.method.weights
                 total = sum(weights[name] * value.float() for name, value in update.losses.items() if weights[name])
                 torch.autograd.backward(total, inputs=player.params)
-                player.optimizer.step()
+                with as_they_lie(player.optimizer):
+                    player.optimizer.step()
 
     def _next(self, game: Iterator[Any], variant: Variant) -> Any:
         low = torch.autocast("cpu", torch.bfloat16, enabled=variant.precision == "bf16")

@@ -13,6 +13,8 @@ from training_batches import random_batches
 from translate_cyclegan import CycleGAN
 from translate_pix2pix import Pix2Pix
 
+from translate.training.fast import products
+from translate.training.fast.apply import as_they_lie
 from translate.training.fast.choice import Choice
 from translate.training.fast.convolution import forget_casts
 from translate.training.fast.layers import QuickLayers
@@ -81,6 +83,63 @@ def test_values_and_gradients_are_those_of_torch(build: Callable[[], nn.Module],
         near, mine = gradients(net.to(memory_format=order), x.to(memory_format=order), quick=True, twice=twice)
         torch.testing.assert_close(near, y, rtol=1e-9, atol=1e-9)
         torch.testing.assert_close(mine, expected, rtol=1e-7, atol=1e-7)
+
+
+@pytest.fixture
+def by_products(monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """Lets every convolution in float32 go by products of matrices; returns their places."""
+    places: list[int] = []
+
+    def pays(weight: Tensor, count: int) -> bool:
+        places.append(count)
+        return True
+
+    monkeypatch.setattr(products, "pays", pays)
+    return places
+
+
+@pytest.mark.parametrize("order", ORDERS, ids=["contiguous", "last"])
+@pytest.mark.parametrize("build", [stem, middle])
+@pytest.mark.parametrize("low", [False, True], ids=["fp32", "bf16"])
+def test_products_of_matrices_are_convolutions(
+    build: Callable[[], nn.Module], order: Any, low: bool, by_products: list[int]
+) -> None:
+    torch.manual_seed(0)
+    net = build()
+    x = torch.randn(3, 3, 21, 19)
+    exact = [value.clone() for value in gradients(net.double(), x.double(), quick=False)[1]]
+    net.float()
+    _, mine = gradients(net.to(memory_format=order), x.to(memory_format=order), quick=True, low=low)
+    assert len(by_products) >= 2
+    for near, truth in zip(mine, exact, strict=True):
+        # norms make a large part of a gradient vanish, and bf16 has 8 bits
+        assert (near - truth).norm() / truth.norm() < (0.12 if low else 1e-5)
+        assert near.dtype == torch.float32
+
+
+def test_layers_of_many_weights_and_few_places_go_by_products() -> None:
+    many, few = torch.empty(512, 512, 4, 4, device="meta"), torch.empty(64, 64, 3, 3, device="meta")
+    assert products.pays(many, 64) and not products.pays(many, 1024) and not products.pays(few, 64)
+    assert not products.pays(many.double(), 64)
+
+
+def test_a_fused_optimizer_sees_weights_as_they_lie() -> None:
+    torch.manual_seed(0)
+    start, steps = torch.randn(6, 5, 3, 2), [torch.randn(6, 5, 3, 2) for _ in range(3)]
+    results = []
+    for order, fused in ((torch.contiguous_format, False), (LAST, True)):
+        param = nn.Parameter(start.clone(memory_format=order))
+        optimizer = torch.optim.Adam([param], lr=0.1, fused=fused)
+        for step in steps:
+            param.grad = step.clone(memory_format=order)
+            with as_they_lie(optimizer):
+                assert param.is_contiguous()
+                optimizer.step()
+        slots = optimizer.state[param]
+        assert param.is_contiguous(memory_format=order) and param.shape == start.shape
+        assert slots["exp_avg"].stride() == param.stride()
+        results.append((param.detach(), slots["exp_avg_sq"]))
+    torch.testing.assert_close(results[0], results[1])
 
 
 @pytest.mark.parametrize("order", ORDERS, ids=["contiguous", "last"])

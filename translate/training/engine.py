@@ -26,7 +26,7 @@ from translate.networks import separate_calls
 from translate.seeding import derive
 from translate.training.critics.augment import CriticAugment
 from translate.training.extra_losses import BoundLoss
-from translate.training.fast.apply import keep_memory, laid_out, lay_out, use_threads
+from translate.training.fast.apply import as_they_lie, keep_memory, laid_out, lay_out, use_threads
 from translate.training.fast.choice import Choice
 from translate.training.fast.convolution import forget_casts
 from translate.training.fast.layers import layers_of
@@ -233,7 +233,8 @@ class Engine:
             # filled, not copied: a copy of a number from the CPU waits for the GPU
             rate = torch.full((), player.set_rate(epoch), device=self.device, dtype=self.meters.wide)
         self.meters.add(f"lr/{player.name}", rate)
-        step_where(player.optimizer, finite & fine)
+        with as_they_lie(player.optimizer):
+            step_where(player.optimizer, finite & fine)
         if scale is not None:
             self.meters.add(f"loss_scale/{player.name}", scale.factor)
             scale.update(finite & fine)

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import ctypes
 import sys
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from functools import cache
 from typing import Any
 
@@ -14,6 +15,8 @@ from torch import Tensor, nn
 from translate.training.fast.variant import MemoryFormat
 
 FORMATS = {"contiguous": torch.contiguous_format, "channels_last": torch.channels_last}
+_ELEMENTWISE = (torch.optim.Adam, torch.optim.AdamW, torch.optim.SGD, torch.optim.Adagrad)
+"""Optimizers with a fused form that treat each number by itself."""
 _TRIM_THRESHOLD, _MMAP_THRESHOLD = -1, -3  # of malloc.h
 _USUAL, _KEPT = 32 << 20, 1 << 30
 """Bytes of a block from which on the library asks the system for it alone: its own largest value, and a larger one."""
@@ -40,6 +43,46 @@ def laid_out(batch: Mapping[str, Tensor], order: MemoryFormat) -> Mapping[str, T
     if order == "contiguous":
         return batch
     return {side: v.contiguous(memory_format=FORMATS[order]) if v.ndim == 4 else v for side, v in batch.items()}
+
+
+@contextmanager
+def as_they_lie(optimizer: torch.optim.Optimizer) -> Iterator[None]:
+    """Shows channels-last weights to a fused optimizer of a processor as tensors whose dimensions follow memory.
+
+    Its kernel walks memory in order, and makes a copy of each gradient that is not contiguous, which takes longer than
+    the step. What it computes goes element by element, so that no value changes. Other optimizers, which may look at
+    shapes, and other devices are left alone.
+    """
+    turned = [*_channels_last_of(optimizer)]
+    _turn(optimizer, turned, (0, 2, 3, 1))
+    try:
+        yield
+    finally:
+        _turn(optimizer, turned, (0, 3, 1, 2))
+
+
+def _channels_last_of(optimizer: torch.optim.Optimizer) -> Iterator[Tensor]:
+    if type(optimizer) not in _ELEMENTWISE:
+        return
+    for group in optimizer.param_groups:
+        for param in group["params"] if group.get("fused") else ():
+            lies = param.dim() == 4 and param.is_contiguous(memory_format=torch.channels_last)
+            if lies and not param.is_contiguous() and param.grad is not None and param.device.type == "cpu":
+                yield param
+
+
+def _turn(optimizer: torch.optim.Optimizer, params: Iterable[Tensor], order: tuple[int, ...]) -> None:
+    """Permutes the dimensions of weights, of their gradients, and of what an optimizer keeps of them; memory stays."""
+    for param in params:
+        grad, shape = param.grad, param.shape
+        assert grad is not None
+        param.grad = None
+        param.data = param.data.permute(order)
+        param.grad = grad.permute(order)
+        slots = optimizer.state.get(param, {})
+        for name, value in slots.items():
+            if isinstance(value, Tensor) and value.shape == shape:
+                slots[name] = value.permute(order)
 
 
 def use_threads(count: int | None) -> None:

@@ -12,6 +12,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from translate.training.fast import products
 from translate.training.fast.casts import low_type
 from translate.training.fast.function import by_torch, wanted
 
@@ -78,6 +79,27 @@ class _Settings:
         reach = [size - 1 - pad for size, pad in zip(weight.shape[2:], self.padding, strict=True)]
         return min(weight.shape[:2]) <= FEW and min(reach) >= 0
 
+    def geometry(self, weight: Tensor) -> products.Geometry:
+        (height, width), (down, right), (top, left) = weight.shape[2:], self.stride, self.padding
+        return products.Geometry((height, width), (down, right), (top, left))
+
+    def output_size(self, x: Tensor, weight: Tensor) -> tuple[int, int]:
+        """Height and width of what comes out, without dilation."""
+        if not self.transposed:
+            return self.geometry(weight).places((x.shape[2], x.shape[3]))
+        height, width = (
+            (x.shape[i + 2] - 1) * self.stride[i] - 2 * self.padding[i] + weight.shape[i + 2] + self.output_padding[i]
+            for i in range(2)
+        )
+        return height, width
+
+    def by_products(self, x: Tensor, weight: Tensor) -> bool:
+        """Whether products of matrices are faster than a kernel for convolutions."""
+        if self.groups > 1 or self.dilation != [1, 1] or x.is_meta:
+            return False
+        height, width = x.shape[2:] if self.transposed else self.output_size(x, weight)
+        return products.pays(weight, len(x) * height * width)
+
 
 class _Convolution(torch.autograd.Function):
     @staticmethod
@@ -92,6 +114,9 @@ class _Convolution(torch.autograd.Function):
     ) -> Tensor:
         ctx.settings, ctx.low, ctx.dead_bias = settings, low, dead_bias
         ctx.save_for_backward(x, weight, bias)
+        ctx.by_products = settings.by_products(x, weight)
+        if ctx.by_products:
+            return _product(x, weight, bias, settings, low)
         if low is None:
             return torch.ops.aten.convolution(x, weight, bias, *settings.all())  # type: ignore[no-any-return]
         ctx.cast = _cast(weight, low, x)
@@ -107,30 +132,80 @@ class _Convolution(torch.autograd.Function):
         if torch.is_grad_enabled():
             needs = ctx.needs_input_grad[:3]
             return (*by_torch(settings.plain, (x, weight, bias), grad, needs, ctx.low), None, None, None)
-        need_x, need_weight, need_bias = (wanted(ctx, place) for place in range(3))
-        near, filters = (x, weight) if ctx.low is None else (x.to(ctx.low), ctx.cast)
-        of_x = None
-        if need_x and settings.mirrors(weight):
-            reach = [size - 1 - pad for size, pad in zip(weight.shape[2:], settings.padding, strict=True)]
-            of_x = F.conv2d(grad, filters.transpose(0, 1).flip(2, 3), padding=reach)
-            need_x = False
-        sums = need_bias and not ctx.dead_bias
-        if need_x or need_weight or sums:
-            sizes = None if bias is None else list(bias.shape)
-            asked = [need_x, need_weight, sums]
-            backward = torch.ops.aten.convolution_backward
-            other, of_weight, of_bias = backward(grad, near, filters, sizes, *settings.all(), asked)
-            of_x = other if need_x else of_x
+        needs = [wanted(ctx, place) for place in range(3)]
+        sums = needs[2] and not ctx.dead_bias
+        if ctx.by_products:
+            gradients = _product_gradients(grad, x, weight, settings, [needs[0], needs[1], sums])
         else:
-            of_weight = of_bias = None
-        if need_bias and ctx.dead_bias:
-            of_bias = torch.zeros_like(bias)
-        return of_x, of_weight, of_bias, None, None, None
+            near, filters = (x, weight) if ctx.low is None else (x.to(ctx.low), ctx.cast)
+            gradients = _kernel_gradients(grad, near, filters, settings, [needs[0], needs[1], sums])
+        if needs[2] and ctx.dead_bias:
+            gradients[2] = torch.zeros_like(bias)
+        return (*gradients, None, None, None)
+
+
+def _kernel_gradients(
+    grad: Tensor, x: Tensor, weight: Tensor, settings: _Settings, needs: list[bool]
+) -> list[Tensor | None]:
+    """The gradients of input, weight and bias by torch's kernels."""
+    mirrored = None
+    if needs[0] and settings.mirrors(weight):
+        reach = [size - 1 - pad for size, pad in zip(weight.shape[2:], settings.padding, strict=True)]
+        mirrored = F.conv2d(grad, weight.transpose(0, 1).flip(2, 3), padding=reach)
+        needs = [False, *needs[1:]]
+    if not any(needs):
+        return [mirrored, None, None]
+    outputs = weight.shape[1] * settings.groups if settings.transposed else len(weight)
+    backward = torch.ops.aten.convolution_backward
+    of_x, of_weight, of_bias = backward(grad, x, weight, [outputs], *settings.all(), needs)
+    return [of_x if mirrored is None else mirrored, of_weight, of_bias]
+
+
+def _product(x: Tensor, weight: Tensor, bias: Tensor | None, settings: _Settings, low: torch.dtype | None) -> Tensor:
+    """The convolution by products of matrices."""
+    geometry, last, order = settings.geometry(weight), lies_last(weight), _order(x)
+    with torch.autocast(x.device.type, enabled=False):
+        if settings.transposed:
+            y = products.transposed(x, weight, geometry, settings.output_size(x, weight), last)
+        else:
+            y = products.convolved(x, weight, geometry, last)
+        if bias is not None:
+            y = y + bias[:, None, None]
+    return y.to(low or x.dtype, memory_format=order)
+
+
+def _product_gradients(
+    grad: Tensor, x: Tensor, weight: Tensor, settings: _Settings, needs: list[bool]
+) -> list[Tensor | None]:
+    """The gradients of input, weight and bias by products of matrices."""
+    geometry, last = settings.geometry(weight), lies_last(weight)
+    of_x = of_weight = of_bias = None
+    if needs[0]:
+        if settings.transposed:
+            of_x = products.convolved(grad, weight, geometry, last)
+        else:
+            of_x = products.transposed(grad, weight, geometry, (x.shape[2], x.shape[3]), last)
+        of_x = of_x.to(x.dtype, memory_format=_order(x))
+    if needs[1]:
+        wide, narrow = (grad, x) if settings.transposed else (x, grad)
+        of_weight = products.weight_gradient(wide, narrow, weight, geometry, last)
+    if needs[2]:
+        of_bias = grad.float().sum((0, 2, 3))
+    return [of_x, of_weight, of_bias]
+
+
+def lies_last(values: Tensor) -> bool:
+    """Whether a tensor lies channels-last; one that lies in both orders does not."""
+    return values.is_contiguous(memory_format=torch.channels_last) and not values.is_contiguous()
+
+
+def _order(values: Tensor) -> torch.memory_format:
+    return torch.channels_last if lies_last(values) else torch.contiguous_format
 
 
 def _cast(weight: Tensor, low: torch.dtype, like: Tensor) -> Tensor:
     """The weight in a low type, in the order in memory of the images that it meets."""
-    last = like.is_contiguous(memory_format=torch.channels_last) and not like.is_contiguous()
+    last = lies_last(like)
     key = (id(weight), low, last)
     version, cast = _casts.get(key, (-1, weight))
     if version != weight._version:
