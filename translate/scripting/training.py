@@ -26,7 +26,7 @@ from translate.scripting.callbacks import emitter
 from translate.scripting.dataset import PythonDataset
 from translate.scripting.items import Indexed, Items
 from translate.stages.train import TrainStage
-from translate.storage import checkpoint
+from translate.storage import checkpoint, litter
 from translate.storage.atomic import digest, write_json
 from translate.storage.filesystem import shortcomings
 from translate.storage.lock import Lock
@@ -134,6 +134,7 @@ def _train(
 
 def _run(stage: TrainStage, context: StageContext, dataset: Dataset, recipe: Mapping[str, Any]) -> None:
     """The work, from nothing or from the last checkpoint. Errors: KeyboardInterrupt where Ctrl-C stopped it."""
+    litter.clear(context.folder, below=True)
     write_json(context.folder / RECORD, {"recipe": recipe, "finished": False})
     for note in shortcomings(context.folder):
         context.console.say(f"note: {note}")

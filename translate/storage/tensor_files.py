@@ -70,7 +70,7 @@ def save_tensors(tensors: Mapping[str, Tensor], path: Path) -> None:
                 path.write_bytes(library.save(dict(tensors)))
         except SafetensorError as error:
             raise _as_os_error(error) from error
-        with path.open("rb") as file:
+        with path.open("r+b") as file:  # Windows flushes no file that is open for reading alone
             sync(file)
 
 
