@@ -54,6 +54,7 @@ def counts_in_tensors(monkeypatch: pytest.MonkeyPatch) -> None:
     """Lets optimizers count steps in tensors alone, as they do on a GPU."""
     monkeypatch.setattr(sys.modules["torch.optim.adam"], "_get_capturable_supported_devices", lambda **_: ["cpu"])
     monkeypatch.setattr("translate.training.numerics.stepping.GPUS", ("cpu",))
+    monkeypatch.setattr("translate.training.replay.replayer.DEVICES", ("cpu",))
 
 
 def run(engine: Any, batches: list[Any]) -> list[dict[str, float]]:
@@ -72,7 +73,7 @@ def test_replayed_steps_are_the_steps(make_engine: Any, one_thread: None, case: 
     sides = ("a", "b") if cls is CycleGAN else ("input", "target")
     batches = random_batches(sides, STEPS)
     plain, replayed = (make_engine(cls, options, fast=fast, **EXACT) for _ in range(2))
-    replayed.replayer = Replayer(replayed, TapeGraph)
+    replayed.stepper = Replayer(replayed, TapeGraph)
     calls = []
     step = type(replayed.method).step
 
@@ -83,7 +84,7 @@ def test_replayed_steps_are_the_steps(make_engine: Any, one_thread: None, case: 
     replayed.method.step = counted
     expected = run(plain, batches)
     assert run(replayed, batches) == expected
-    assert replayed.replayer.failed == ""
+    assert replayed.stepper.failed == ""
     assert calls == [*range(WARM_UP), WARM_UP], "the method runs no more once it is recorded"
     for name, net in plain.nets.items():
         for key, value in net.state_dict().items():
@@ -93,7 +94,7 @@ def test_replayed_steps_are_the_steps(make_engine: Any, one_thread: None, case: 
 
 def test_images_of_another_size_are_computed_as_they_come(make_engine: Any, one_thread: None) -> None:
     plain, replayed = (make_engine(Small, **EXACT) for _ in range(2))
-    replayed.replayer = Replayer(replayed, TapeGraph)
+    replayed.stepper = Replayer(replayed, TapeGraph)
     batches = random_batches(("input", "target"), STEPS)
     batches[6] = {side: values[..., :20] for side, values in batches[6].items()}
     assert run(replayed, batches) == run(plain, batches)
@@ -101,7 +102,7 @@ def test_images_of_another_size_are_computed_as_they_come(make_engine: Any, one_
 
 def test_a_fault_has_the_number_of_its_step(make_engine: Any) -> None:
     engine = make_engine(Small)
-    engine.replayer = Replayer(engine, TapeGraph)
+    engine.stepper = Replayer(engine, TapeGraph)
     batches = random_batches(("input", "target"), 8)
     batches[6]["input"].fill_(float("nan"))
     run(engine, batches)
@@ -131,17 +132,17 @@ def test_what_cannot_be_recorded_is_computed_as_it_comes(
     make_engine: Any, one_thread: None, cls: Any, graph: Any, config: Any, reason: str
 ) -> None:
     plain, replayed = (make_engine(cls, **config, **EXACT) for _ in range(2))
-    replayed.replayer = Replayer(replayed, graph)
+    replayed.stepper = Replayer(replayed, graph)
     batches = random_batches(("input", "target"), STEPS)
     assert run(replayed, batches) == run(plain, batches)
-    assert replayed.replayer.failed == reason
+    assert replayed.stepper.failed == reason
 
 
 def test_a_recording_that_fails_says_why(make_engine: Any) -> None:
     engine = make_engine(Small)
-    engine.replayer = Replayer(engine, Broken)
+    engine.stepper = Replayer(engine, Broken)
     run(engine, random_batches(("input", "target"), STEPS))
-    assert engine.replayer.failed == "operation not permitted when stream is capturing"
+    assert engine.stepper.failed == "operation not permitted when stream is capturing"
     assert engine.players["G"].done == STEPS
 
 

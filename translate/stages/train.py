@@ -32,8 +32,9 @@ from translate.plugins.options import unreadable, used
 from translate.storage import checkpoint
 from translate.training.build import build_trainer, check_resumable
 from translate.training.check import component_configs, notes, paths, problems
-from translate.training.config import TrainConfig
+from translate.training.config import FastConfig, TrainConfig
 from translate.training.init_weights import named_networks
+from translate.training.replay.stepper import step_problem
 
 # The imports inside of methods bring torch. Commands that list stages, or plan a pipeline that is up to date, do not
 # wait for it.
@@ -117,9 +118,12 @@ class TrainStage(Stage[TrainConfig]):
         check_resumable(folder, self.config, Dataset(inputs["data"].path), method)
 
     def check_device(self, device: str) -> None:
-        """Errors: ConfigError where the device does not compute in the `precision`."""
+        """Errors: ConfigError where the device does not compute in the `precision`, or in the way of `fast`."""
         if problem := precision_problem(self.config.precision, device):
             raise ConfigError(f"precision: {self.config.precision}: {problem}")
+        fast = self.config.fast
+        if isinstance(fast, FastConfig) and (problem := step_problem(fast.step, device)):
+            raise ConfigError(f"fast: {{step: {fast.step}}}: {problem}")
 
     def run(self, context: StageContext) -> dict[str, Any]:
         return self.train(context, Dataset(context.inputs["data"].path))

@@ -175,6 +175,13 @@ class FastConfig(Config):
     """Whether an optimizer updates all weights in one call, where it can."""
     threads: PositiveInt | None = None
     """Threads of a processor; `null` for as many as torch takes."""
+    step: Literal["eager", "graph", "compile"] = "eager"
+    """The way in which a device gets its work: `eager` queues it as it comes, `graph` records a whole step once and
+    replays it (CUDA), `compile` lets `torch.compile` make kernels of each network. What cannot be recorded or compiled
+    is computed as it comes, and the training says so."""
+    tf32: bool | None = None
+    """Whether CUDA computes products of float32 with shorter numbers (TensorFloat-32, from Ampere on); `null`: unless
+    `precision` is `fp32`."""
 
 
 class ExtraLoss(Config):

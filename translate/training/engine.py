@@ -37,7 +37,7 @@ from translate.training.numerics.scaler import LossScale
 from translate.training.numerics.stepping import step_where
 from translate.training.players import Player
 from translate.training.replay.recording import Recording
-from translate.training.replay.replayer import Replayer
+from translate.training.replay.stepper import shortfall, stepper_of
 
 # Parts of torch's messages for a graph whose weights have changed, or whose buffers are freed.
 _REUSED_GRAPH = ("modified by an inplace operation", "backward through the graph a second time")
@@ -82,7 +82,6 @@ class Engine:
         self.rng = RankGenerator(self.device) if self.world.shared else torch.Generator(self.device)
         self.scales = {name: LossScale(self.device) for name in players}
         self.meters = Meters(self.device)
-        self.replayer: Replayer | None = None
         self.recording: Recording | None = None
         """What stands for numbers while a step is recorded."""
         self.apply_choice()
@@ -97,6 +96,7 @@ class Engine:
         variant = self.choice.variant
         lay_out(self.nets.values(), [player.optimizer for player in self.players.values()], variant.memory_format)
         use_threads(variant.threads)
+        self.stepper = stepper_of(variant.step, self)
         keep_memory(variant.layers == "quick" and self.device.type == "cpu")
         self.layers = layers_of(variant, self.nets.values(), self.device)
 
@@ -118,7 +118,7 @@ class Engine:
         batches = [laid_out(batch, self.choice.variant.memory_format) for batch in batches]
         if self.critic_augment:
             self.critic_augment.begin(self.index, [len(next(iter(batch.values()))) for batch in batches])
-        if self.replayer is None or not self.replayer.play(batches, step, epoch):
+        if self.stepper is None or not self.stepper.play(batches, step, epoch):
             self.play(batches, step, epoch)
         if self.critic_augment:
             self.critic_augment.end(self.index, [n for n, p in self.players.items() if p.done > step.updates[n]])
@@ -314,6 +314,10 @@ class Engine:
         return self.scales[player.name] if self.precision == "fp16" else None
 
     # --------------------------------------------------------------------------------------------- observation
+
+    def note(self) -> str:
+        """Once: why steps are computed as they come, where the pipeline asks for another way."""
+        return shortfall(self.stepper)
 
     def read_meters(self) -> dict[str, float]:
         """The mean of every loss, gradient norm and rate since the last call: one transfer for all of them. With other

@@ -27,6 +27,7 @@ from translate.training.extra_losses import check_met
 from translate.training.fast.apply import give_memory_back
 from translate.training.fast.tuner import Tuner
 from translate.training.length import Length
+from translate.training.numerics.tf32 import tf32
 from translate.training.saving import checkpoint
 from translate.training.saving.registry import NETWORKS
 from translate.training.saving.saver import Saver
@@ -99,7 +100,8 @@ class Trainer:
         Errors: those of the data, after a save; StageError where the training cannot go on.
         """
         try:
-            self._run()
+            with tf32(self.engine.choice.variant.tf32):
+                self._run()
         finally:
             # Not when the iteration is collected: the traceback of an error holds it, in Python until the next error.
             self.loader.close()
@@ -227,6 +229,8 @@ class Trainer:
         """Sends the means since the last log to the tracker; returns those of the losses, for the progress bar."""
         self.engine.check_finite(self._files)
         self._files.clear()
+        if note := self.engine.note():
+            self.context.console.say(note)
         values = self.engine.read_meters()
         values |= self.diagnostics.gradients(step, values)
         self.context.tracker.metrics(values, step)

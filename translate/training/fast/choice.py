@@ -8,7 +8,7 @@ from typing import Any
 
 from translate.device import precision as precision_on
 from translate.training.config import FastConfig, TrainConfig
-from translate.training.fast.variant import Variant
+from translate.training.fast.variant import MemoryFormat, Variant
 
 
 class Choice:
@@ -34,7 +34,9 @@ class Choice:
         precision, precise = precision_on(config.precision, device), config.precision != "auto"
         # tensor cores want tensors channels-last; on a CPU torch's own norms lose what that gains
         last = device.startswith("cuda") and precision != "fp32"
-        natural = Variant(precision, "channels_last" if last else "contiguous", merge=True, fused=True)
+        order: MemoryFormat = "channels_last" if last else "contiguous"
+        shorter = device.startswith("cuda") and config.precision != "fp32"
+        natural = Variant(precision, order, merge=True, fused=True, tf32=shorter)
         if isinstance(fast, FastConfig):
             return cls(_fixed(fast, natural), precise=precise)
         return cls(natural, fixed=False, precise=precise)
@@ -71,4 +73,6 @@ def _fixed(fast: FastConfig, natural: Variant) -> Variant:
         fast.layers,
         fast.fused,
         fast.threads,
+        fast.step,
+        natural.tf32 if fast.tf32 is None else fast.tf32,
     )

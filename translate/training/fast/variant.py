@@ -11,6 +11,7 @@ if TYPE_CHECKING:
 
 MemoryFormat = Literal["contiguous", "channels_last"]
 Layers = Literal["plain", "quick"]
+Steps = Literal["eager", "graph", "compile"]
 
 
 @dataclass(frozen=True)
@@ -19,7 +20,8 @@ class Variant:
 
     `merge` joins two calls of a network into one (`translate.batched`), `layers` are torch's own or those of
     `fast/layers.py`, `fused` updates all weights in one call, `threads` are those of a processor, None for as many as
-    torch takes. Without arguments it is the plain loop in float32.
+    torch takes. `step` says whether steps are queued as they come, recorded once as a CUDA graph, or made with compiled
+    networks; `tf32` lets CUDA shorten float32 in products. Without arguments it is the plain loop in float32.
     """
 
     precision: Precision = "fp32"
@@ -28,6 +30,8 @@ class Variant:
     layers: Layers = "plain"
     fused: bool = False
     threads: int | None = None
+    step: Steps = "eager"
+    tf32: bool = False
 
     def to_json(self) -> dict[str, Any]:
         """What a checkpoint keeps."""
@@ -52,5 +56,9 @@ class Variant:
             yield "joined calls"
         if self.fused:
             yield "fused optimizer"
+        if self.step != "eager":
+            yield {"graph": "recorded steps", "compile": "compiled networks"}[self.step]
+        if self.tf32:
+            yield "TF32"
         if self.threads is not None:
             yield f"{self.threads} threads"

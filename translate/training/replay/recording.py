@@ -11,6 +11,7 @@ from torch import Tensor
 from translate.distributed.world import World
 from translate.training.extra_losses import BoundLoss
 from translate.training.meters import Meters
+from translate.training.numerics.scaler import LossScale
 from translate.training.players import Player
 
 
@@ -18,6 +19,8 @@ class Game(Protocol):
     """What a recording needs of the engine whose step it is."""
 
     device: torch.device
+    nets: Any
+    scales: dict[str, LossScale]
     players: dict[str, Player]
     meters: Meters
     world: World

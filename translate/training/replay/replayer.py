@@ -18,6 +18,7 @@ from torch import Tensor
 from translate.training.replay.graph import CudaGraph, Graph, beside
 from translate.training.replay.recording import Game, NotRecordable, Recording, Still
 
+DEVICES = ("cuda",)
 WARM_UP = 3
 """Steps that are computed before one is recorded: optimizers make their state, libraries choose kernels."""
 
@@ -30,6 +31,7 @@ class Replayer:
     def __init__(self, engine: Game, graph: Callable[[torch.device], Graph] = CudaGraph) -> None:
         self.engine = engine
         self.failed = obstacle(engine)
+        self.told = False
         self._make = graph
         self._graph: Graph | None = None
         self._recording: Recording | None = None
@@ -94,6 +96,8 @@ class Replayer:
 
 def obstacle(engine: Game) -> str:
     """The reason why the steps of an engine are not recorded, as far as it shows beforehand; empty for none."""
+    if engine.device.type not in DEVICES:
+        return f"only CUDA records steps, not {engine.device.type}"
     if engine.world.shared:
         return "several processes train together"
     if engine.critic_augment is not None:

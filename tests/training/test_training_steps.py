@@ -1,0 +1,124 @@
+"""The ways in which a device gets the work of a step: TF32, compiled networks, and what a device cannot do."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+import torch
+from test_training_replay import Small, run
+from training_batches import random_batches
+
+from translate.errors import ConfigError
+from translate.plugins import Registry
+from translate.stages.train import TrainStage
+from translate.training.config import TrainConfig
+from translate.training.fast.choice import Choice
+from translate.training.numerics.tf32 import tf32
+from translate.training.replay.compiled import Compiled
+from translate.training.replay.stepper import shortfall
+
+
+def switches() -> list[Any]:
+    """Of torch, the older and the newer ones."""
+    products, convolutions = torch.backends.cuda.matmul, torch.backends.cudnn
+    newer = [products.fp32_precision, convolutions.conv.fp32_precision]
+    return [products.allow_tf32, convolutions.allow_tf32, *newer]
+
+
+def test_tf32_is_switched_and_put_back() -> None:
+    before = switches()
+    for on, word in ((True, "tf32"), (False, "ieee")):
+        with pytest.raises(ZeroDivisionError), tf32(on):
+            assert switches()[:3] == [on, on, word]
+            1 / 0  # noqa: B018
+        assert switches()[:2] == before[:2]
+        assert (switches()[2] == "tf32") == (before[2] == "tf32")
+
+
+def test_switches_of_others_are_left_alone() -> None:
+    products = torch.backends.cuda.matmul
+    products.fp32_precision = "tf32"
+    try:
+        with tf32(False):
+            assert products.fp32_precision == "tf32"
+    finally:
+        products.fp32_precision = "none"
+        torch.backends.cuda.matmul.allow_tf32 = False
+
+
+@pytest.mark.parametrize(
+    ("options", "device", "on"),
+    [
+        ({}, "cuda:0", True),
+        ({"precision": "bf16"}, "cuda:0", True),
+        ({"precision": "fp32"}, "cuda:0", False),
+        ({"precision": "fp32", "fast": {"tf32": True}}, "cuda:0", True),
+        ({"fast": {"tf32": False}}, "cuda:0", False),
+        ({"fast": "off"}, "cuda:0", False),
+        ({}, "cpu", False),
+    ],
+)
+def test_tf32_is_on_unless_float32_is_asked_for(
+    monkeypatch: pytest.MonkeyPatch, options: dict[str, Any], device: str, on: bool
+) -> None:
+    monkeypatch.setattr(torch.cuda, "get_device_capability", lambda _: (8, 0))
+    assert Choice.of(TrainConfig(method="pix2pix", **options), device).variant.tf32 is on
+
+
+def test_a_way_that_the_device_has_not_is_refused() -> None:
+    def stage(step: str) -> TrainStage:
+        return TrainStage(TrainConfig(method="pix2pix", fast={"step": step}), Registry())  # type: ignore[arg-type]
+
+    with pytest.raises(
+        ConfigError, match=r"fast: \{step: graph\}: only CUDA records steps, not cpu: use `step: eager`"
+    ):
+        stage("graph").check_device("cpu")
+    with pytest.raises(ConfigError, match="not for mps"):
+        stage("compile").check_device("mps")
+    stage("graph").check_device("cuda:0")
+    stage("compile").check_device("cpu")
+    stage("eager").check_device("mps")
+
+
+class Compiler:
+    """A compiler that makes no kernels, and at some call breaks."""
+
+    def __init__(self, breaks_at: int | None = None) -> None:
+        self.calls, self.breaks_at = 0, breaks_at
+
+    def __call__(self, graph: Any, inputs: Any) -> Any:
+        def call(*args: Any) -> Any:
+            self.calls += 1
+            if self.calls == self.breaks_at:
+                raise RuntimeError("the compiler is at its end\nand more")
+            return graph(*args)
+
+        return call
+
+
+@pytest.mark.filterwarnings("ignore::UserWarning")  # torch's own, while it looks at tensors
+def test_compiled_networks_compute_the_same(make_engine: Any, one_thread: None) -> None:
+    plain, compiled = make_engine(Small), make_engine(Small)
+    compiler = Compiler()
+    compiled.stepper = Compiled(compiled, backend=compiler)
+    batches = random_batches(("input", "target"), 5)
+    assert run(compiled, batches) == run(plain, batches)
+    assert compiled.stepper.failed == shortfall(compiled.stepper) == ""
+    assert compiler.calls == 3 * 5
+    assert [*compiled.nets.gen.state_dict()] == [*plain.nets.gen.state_dict()]
+
+
+@pytest.mark.filterwarnings("ignore::UserWarning")
+def test_what_cannot_be_compiled_goes_on_from_the_same_state(make_engine: Any, one_thread: None) -> None:
+    """The second player of the second step breaks: the first one has moved, and draws were made."""
+    plain, compiled = make_engine(Small), make_engine(Small)
+    compiler = Compiler(breaks_at=6)
+    compiled.stepper = Compiled(compiled, backend=compiler)
+    batches = random_batches(("input", "target"), 5)
+    assert run(compiled, batches) == run(plain, batches)
+    assert compiler.calls == 6
+    told = "steps are computed as they come and not compiled, since the compiler is at its end"
+    assert [shortfall(compiled.stepper) for _ in range(2)] == [told, ""]
+    for a, b in zip(plain.nets.gen.parameters(), compiled.nets.gen.parameters(), strict=True):
+        assert torch.equal(a, b)
