@@ -13,7 +13,8 @@ from torch import Tensor
 
 from translate.contracts import MISSING, Class, DatasetFacts, DataSpec, EvaluationContext, Image, MetricUse, Sides
 from translate.errors import ConfigError, DataError
-from translate.metrics import Accuracy, Classes, Outputs, metric_problems, score_folders, score_sets
+from translate.metrics import Accuracy, Classes, Outputs, metric_problems, score_sets
+from translate.metrics.folders.comparing import Folders, evaluate_folders
 from translate.plugins import Registry
 from translate.testing import assert_metric_conforms
 
@@ -64,7 +65,7 @@ def test_what_cannot_be_compared(tmp_path: Path) -> None:
         folder.mkdir()
         (folder / "1.png").write_bytes(b"")
     with pytest.raises(ConfigError, match="accuracy compares classes of images: only the stage"):
-        score_folders(*from_files.values(), registry, uses[:1])
+        evaluate_folders(Folders(*from_files.values()), registry, uses[:1])
 
 
 def test_classes_are_read_one_by_one() -> None:

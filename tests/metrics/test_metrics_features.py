@@ -141,7 +141,7 @@ def test_a_set_that_lives_is_looked_at_once() -> None:
 
 def test_images_of_several_sizes_and_grey_ones() -> None:
     mixed = [*noise(2, 1, size=24), *noise(2, 2, size=40), *noise(1, 3, size=24)]
-    space = RandomConvolutions(side=16)
+    space = RandomConvolutions()
     for image, vector in zip(mixed, space.vectors(mixed), strict=True):
         torch.testing.assert_close(space.vectors([image])[0], vector, rtol=1e-4, atol=1e-5)
     grey = [image[:1] for image in mixed]

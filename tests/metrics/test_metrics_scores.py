@@ -20,10 +20,10 @@ from translate.metrics import (
     PaletteAccuracy,
     evaluate_sets,
     metric_problems,
-    score_folders,
     score_sets,
     table,
 )
+from translate.metrics.folders.comparing import Folders, evaluate_folders
 from translate.metrics.scores import Score, named
 from translate.metrics.segmentation import PaletteConfig
 from translate.metrics.two_sample import SWDConfig
@@ -124,43 +124,6 @@ def test_a_metric_named_twice_gets_a_number():
     assert list(named(twice)) == ["swd", "l1", "swd-2"]
 
 
-@pytest.fixture
-def folders(tmp_path):
-    draw = np.random.default_rng(0)
-    for side in "ab":
-        (tmp_path / side / "sub").mkdir(parents=True)
-        for name in ("one", "two.v1", "sub/three"):
-            write(tmp_path / side / f"{name}.png", draw.integers(0, 256, (20, 16, 3), dtype=np.uint8))
-    return tmp_path / "a", tmp_path / "b"
-
-
-def test_folders_with_equal_names_are_scored_in_pairs(folders):
-    a, b = folders
-    scores = {score.metric: score for score in score_folders(a, b, Shelf())}
-    assert list(scores) == ["l1", "psnr", "ssim", "swd"]
-    from translate.imaging.io import read
-
-    names = ("one", "two.v1", "sub/three")
-    values = [np.abs(read(a / f"{n}.png").pixels / 255 - read(b / f"{n}.png").pixels / 255).mean() for n in names]
-    assert scores["l1"].value == pytest.approx(np.mean(values), abs=1e-6)
-
-
-def test_folders_with_other_names_are_scored_as_sets(folders):
-    a, b = folders
-    (b / "one.png").rename(b / "other.png")
-    assert [score.metric for score in score_folders(a, b, Shelf())] == ["swd"]
-    with pytest.raises(ConfigError, match=r"psnr compares pairs, and 'one' is in .*a alone; use swd"):
-        score_folders(a, b, Shelf(), [MetricUse(uses="psnr")])
-    with pytest.raises(ConfigError, match="no such folder"):
-        score_folders(a, b / "none", Shelf())
-    (a.parent / "empty").mkdir()
-    with pytest.raises(ConfigError, match="no images"):
-        score_folders(a.parent / "empty", b, Shelf())
-    write(a / "one.jpg", np.zeros((20, 16, 3), np.uint8))
-    with pytest.raises(DataError, match="have the same name"):
-        score_folders(a, b, Shelf())
-
-
 def test_floats_are_scored_by_a_stated_range(tmp_path):
     draw = np.random.default_rng(0)
     a, b = (draw.normal(0, 900, (3, 9, 8, 6)).astype(np.float32) for _ in range(2))
@@ -169,16 +132,20 @@ def test_floats_are_scored_by_a_stated_range(tmp_path):
         for number, array in enumerate(arrays):
             write(tmp_path / folder / f"{number}.tif", array)
     (low, high), shelf, uses = (-1000.0, 3000.0), Shelf(), [MetricUse(uses="l1")]
-    (score,) = score_folders(tmp_path / "a", tmp_path / "b", shelf, uses, [(low, high)])
+    both = Folders(tmp_path / "a", tmp_path / "b")
+    (score,) = evaluate_folders(both, shelf, uses, [(low, high)]).scores
     assert score.value == pytest.approx(np.abs(a.clip(low, high) - b.clip(low, high)).mean() / (high - low), abs=1e-6)
     with pytest.raises(DataError, match=r"a/0.tif: floats from -.*; say with --range which of them count as 0 and 1"):
-        score_folders(tmp_path / "a", tmp_path / "b", shelf, uses)
+        evaluate_folders(both, shelf, uses)
     with pytest.raises(DataError, match=r"0.tif: 6 bands, and the ranges of 2 are stated"):
-        score_folders(tmp_path / "a", tmp_path / "b", shelf, uses, [(0, 1), (0, 2)])
+        evaluate_folders(both, shelf, uses, [(0, 1), (0, 2)])
 
 
-def test_images_are_decoded_when_asked_for(folders, monkeypatch):
-    a = folders[0]
+def test_images_are_decoded_when_asked_for(tmp_path, monkeypatch):
+    a = tmp_path / "a"
+    (a / "sub").mkdir(parents=True)
+    for name in ("one", "two.v1", "sub/three"):
+        write(a / f"{name}.png", np.random.default_rng(0).integers(0, 256, (20, 16, 3), dtype=np.uint8))
     write(a / "deep.png", np.full((2, 3, 1), 257, np.uint16))
     write(a / "clear.png", np.zeros((2, 3, 4), np.uint8))
     images = Images([a / "deep.png", a / "clear.png", a / "missing.png"])

@@ -11,7 +11,7 @@ from typing import Any
 
 import click
 
-from translate.cli import authoring, catalogue, convert, images, pipelines, plugins, sample, services
+from translate.cli import authoring, catalogue, convert, evaluate, models, pipelines, plugins, sample, services
 from translate.cli.common import ARGUMENTS
 from translate.cli.plugin_commands import PluginCommands
 from translate.errors import Stopped, TranslateError, in_words
@@ -110,7 +110,7 @@ def main(
             Registry()  # takes their formats into use, also for commands that look for no component
 
 
-_GROUPS = (pipelines, convert, sample, images, catalogue, plugins, authoring, services)
+_GROUPS = (pipelines, convert, sample, evaluate, models, catalogue, plugins, authoring, services)
 
 for group in _GROUPS:
     for command in group.COMMANDS:

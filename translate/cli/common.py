@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from translate.errors import ConfigError
+
 if TYPE_CHECKING:
     from translate.contracts import Console
 
@@ -73,3 +75,19 @@ def _default(option: Mapping[str, Any]) -> str:
     if value is None or isinstance(value, bool):
         return {None: "null", True: "true", False: "false"}[value]
     return str(value["uses"]) if isinstance(value, dict) and "uses" in value else str(value)
+
+
+def component_options(sets: Sequence[str], form: str) -> dict[str, dict[str, Any]]:
+    """Options by component of `--set COMPONENT.OPTION=VALUE`; `form` says in an error how to write it. Errors:
+    ConfigError."""
+    from translate.pipeline import yamlfile
+
+    options: dict[str, dict[str, Any]] = {}
+    for text in sets:
+        place, equals, value = text.partition("=")
+        component, dot, option = place.rpartition(".")
+        if not (equals and dot and component and option):
+            raise ConfigError(f"--set {text}: write {form}")
+        node = yamlfile.compose(value, "--set")
+        options.setdefault(component, {})[option] = node.plain() if node else None
+    return options

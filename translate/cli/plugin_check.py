@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from translate.cli.common import as_json, console, print_json
+from translate.cli.common import as_json, component_options, console, print_json
 from translate.errors import ConfigError
 from translate.text import suggest
 
@@ -28,7 +28,7 @@ def check_plugins(plugin: str, sets: tuple[str, ...], as_json: bool) -> None:
     folder, which need not be installed.
     Exit code 1 if a check fails.
     """
-    findings = _findings(plugin, _options(sets))
+    findings = _findings(plugin, component_options(sets, "COMPONENT.OPTION=VALUE, such as --set blur.radius=2"))
     failed = sum(each.status == "failed" for each in findings)
     if as_json:
         print_json({"plugin": plugin, "failed": failed, "checks": [each.to_json() for each in findings]})
@@ -61,21 +61,6 @@ def _findings(plugin: str, options: dict[str, dict[str, Any]]) -> list[Finding]:
         for entry in entries:
             findings += check_plugin(entry.name, registry, options)
         return findings
-
-
-def _options(sets: tuple[str, ...]) -> dict[str, dict[str, Any]]:
-    """`--set` by component. Errors: ConfigError."""
-    from translate.pipeline import yamlfile
-
-    options: dict[str, dict[str, Any]] = {}
-    for text in sets:
-        place, equals, value = text.partition("=")
-        component, dot, option = place.rpartition(".")
-        if not (equals and dot and component and option):
-            raise ConfigError(f"--set {text}: write COMPONENT.OPTION=VALUE, such as --set blur.radius=2")
-        node = yamlfile.compose(value, "--set")
-        options.setdefault(component, {})[option] = node.plain() if node else None
-    return options
 
 
 def _result(finding: Finding) -> str:

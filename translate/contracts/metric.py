@@ -67,6 +67,8 @@ class Metric(Configured[C], ABC):
     """True: output i is compared with reference i. False: two sets are compared, of any two sizes."""
     mean_of_images: ClassVar[bool] = False
     """True: the score of a set is the mean of the scores of its images, which makes intervals cheap."""
+    draws: ClassVar[int] = 0
+    """Sets that are drawn for an interval where nobody says how many; 0: none, since that would take too long."""
     unit: str = ""
     """Shown behind the name in tables: `dB`, `%`."""
     least_size: ClassVar[int] = 1
@@ -80,6 +82,8 @@ class Metric(Configured[C], ABC):
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
+        if cls.mean_of_images and "draws" not in vars(cls):
+            cls.draws = 1000  # each image is scored once, whatever the number of draws
         if hasattr(cls, "look") or getattr(cls, "looks", False):
             raise ContractError(
                 f"metric {cls.name or cls.__name__}: `look(scene)` and `looks` are gone; say `needs_context = True` "

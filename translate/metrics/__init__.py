@@ -26,7 +26,6 @@ from translate.metrics.scores import (
     Score,
     evaluate_sets,
     metric_problems,
-    score_folders,
     score_sets,
     table,
 )
@@ -63,7 +62,6 @@ __all__ = [
     "mean_score",
     "metric_problems",
     "paired_images",
-    "score_folders",
     "score_sets",
     "table",
     "train_classifier",

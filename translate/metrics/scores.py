@@ -5,30 +5,22 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import Any
 
 from torch import Tensor
 
 from translate.contracts import Components, DatasetFacts, EvaluationContext, Metric, MetricUse
 from translate.errors import ConfigError
-from translate.imaging.convert import Ranges
 from translate.metrics.bootstrap import Interval, interval, resampled
-from translate.metrics.images import Images, LabelMaps, by_key
-from translate.storage.plain_text import same_names
 from translate.text import json_number
-
-PAIRED = ("l1", "psnr", "ssim", "swd")
-UNPAIRED = ("swd",)
-"""The metrics of two folders where the command names none."""
 
 
 @dataclass(frozen=True)
 class Score:
     """One metric of a set: its value, that of copying the input, and that of the best single colour (None: unknown).
 
-    `rival`: the value of other outputs of the same inputs. `interval` and `difference` (value minus rival's) are 95 %
-    intervals over images.
+    `floor`: the value of real images in the outputs' place. `rival`: the value of other outputs of the same inputs.
+    `interval` and `difference` (value minus rival's) are 95 % intervals over images.
     """
 
     metric: str
@@ -37,6 +29,7 @@ class Score:
     value: float
     copy: float | None = None
     constant: float | None = None
+    floor: float | None = None
     interval: Interval | None = None
     rival: float | None = None
     difference: Interval | None = None
@@ -62,6 +55,7 @@ class Score:
             "copy_ratio": self.copy_ratio,
             "constant": self.constant,
             "constant_ratio": self.constant_ratio,
+            "floor": self.floor,
             "interval": self.interval,
             "rival": self.rival,
             "difference": self.difference,
@@ -177,43 +171,6 @@ _FORMS = {"images": "images", "labels": "label maps; use miou", "classes": "clas
 """Words for the forms of outputs."""
 
 
-def score_folders(
-    outputs: Path,
-    references: Path,
-    registry: Components,
-    metrics: Sequence[MetricUse] | None = None,
-    ranges: Ranges | None = None,
-) -> list[Score]:
-    """Scores one folder of images against another, as `translate evaluate A B` does.
-
-    Images are compared in pairs when both folders hold the same names (suffixes apart); without `metrics`, the usual
-    ones for what is there. `ranges` are the values of images that count as 0 and 1. Errors: ConfigError (empty folder,
-    a metric of pairs without pairs), DataError.
-    """
-    a, b = by_key(outputs), by_key(references)
-    partners, _ = same_names(b, a)
-    b = dict(sorted((partners.get(key, key), path) for key, path in b.items()))
-    paired = set(a) == set(b)
-    uses = metrics or [MetricUse(uses=name) for name in (PAIRED if paired else UNPAIRED)]
-    built = [registry.build(use) for use in uses]
-    if needing := next((metric.name for metric in built if metric.needs_context), None):
-        raise ConfigError(f"{needing} looks at inputs and training images: only the stage `evaluate` has these")
-    if of_classes := next((metric.name for metric in built if metric.reads == "classes"), None):
-        raise ConfigError(f"{of_classes} compares classes of images: only the stage `evaluate` has these")
-    lonely = next((metric.name for metric in built if metric.paired and not paired), None)
-    if lonely:
-        odd = min(set(a) ^ set(b))
-        raise ConfigError(
-            f"{lonely} compares pairs, and {odd!r} is in {outputs if odd in a else references} alone; use swd"
-        )
-    scores: list[Score] = []
-    for reads, files in (("images", Images), ("labels", LabelMaps)):
-        if group := [metric for metric in built if metric.reads == reads]:
-            ours, true = (files(list(paths.values()), list(paths), ranges) for paths in (a, b))
-            scores += score_sets(group, ours, true)
-    return scores
-
-
 def table(scores: Sequence[Score]) -> tuple[list[str], list[list[Any]]]:
     """Columns and rows of numbers and text; baselines that no metric has are left out."""
     columns: list[tuple[str, list[Any]]] = [
@@ -223,6 +180,7 @@ def table(scores: Sequence[Score]) -> tuple[list[str], list[list[Any]]]:
     ]
     for title, cells in (
         ("95 %", [_between(s.interval) for s in scores]),
+        ("real against real", [s.floor for s in scores]),
         ("rival", [s.rival for s in scores]),
         ("score - rival, 95 %", [_between(s.difference) for s in scores]),
     ):

@@ -106,9 +106,12 @@ def kernel_distance(a: Tensor, b: Tensor, subsets: int, size: int, seed: int) ->
     """The kernel distance of KID: the mean and the deviation over `subsets` of the unbiased squared discrepancy under
     the cubic kernel, each between `size` vectors of either set, drawn without replacement.
 
-    `size` shrinks to the smaller set. The deviation is no standard error, since subsets overlap.
+    Where the smaller set has fewer than `size`, half of it is taken: of the whole one all subsets would be the same.
+    The deviation is no standard error, since subsets overlap.
     """
-    size = min(size, len(a), len(b))
+    fewest = min(len(a), len(b))
+    if size > fewest:
+        size = max(2, fewest // 2)
     rng = np.random.default_rng(seed)
     values: list[float] = []
     for _ in range(subsets):

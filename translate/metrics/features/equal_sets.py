@@ -16,7 +16,7 @@ from translate.metrics.distances.collisions import alike, support_size, usual_di
 from translate.metrics.distances.kernels import mmd_test
 from translate.metrics.distances.neighbours import copies, one_neighbour_accuracy, one_neighbour_test
 from translate.metrics.distances.transport import LARGEST, bracket, projected
-from translate.metrics.features.spaces import InceptionSpace, Pixels, RandomConvolutions, Space, shared
+from translate.metrics.features.spaces import InceptionSpace, Pixels, RandomConvolutions, Space, shared, standardised
 from translate.seeding import derive
 
 
@@ -24,7 +24,7 @@ class FeaturesConfig(Config):
     """Options of metrics that compare features."""
 
     features: Literal["random", "pixels", "inception"] = "random"
-    """The numbers that are compared: means and deviations of `random` convolutions at 64 x 64 pixels, the `pixels` of
+    """The numbers that are compared: those of `random` convolutions that `fd-random` has, the `pixels` of
     the image averaged to 16 x 16, or `inception`, whose weights are downloaded at the first use."""
     weights: Path | None = None
     """The file of Inception's weights, for `features: inception`; empty: downloaded, 91 MB, and kept."""
@@ -51,7 +51,8 @@ class MMD(Metric[MMDConfig]):
     - Formula: the unbiased squared discrepancy, the mean over five kernels of 0.2 to 5 times the median distance;
       `mmd/p` is (1 + permutations that reach it) / (1 + permutations): the probability of so large a value between
       equal sets.
-    - Protocol: the numbers that `features` names. Equal sets score about 0, below it too, with p spread over 0 to 1.
+    - Protocol: the numbers that `features` names, each in parts of its deviation over both sets. Equal sets score about
+      0, below it too, with p spread over 0 to 1.
     - Source: Gretton, Borgwardt, Rasch, Schölkopf, Smola, "A Kernel Two-Sample Test", JMLR 2012, equation 3, section 7.
     """
 
@@ -75,7 +76,7 @@ class MMD(Metric[MMDConfig]):
         context: EvaluationContext | None,
         permutations: int,
     ) -> tuple[float, float]:
-        ours, true = self.config.space().of_both(outputs, references, context)
+        ours, true = standardised(*self.config.space().of_both(outputs, references, context))
         found = mmd_test(ours, true, permutations, derive(self.config.seed, "permutations"))
         return found.statistic, found.p_value
 
@@ -93,7 +94,8 @@ class NearestNeighbour(Metric[NeighbourConfig]):
     - Formula: leave-one-out accuracy of the nearest neighbour, the mean over the two sets. 0.5: the sets are one; 1:
       they are apart; 0: each output has its own real image beside it, as copies do. `c2st-1nn/p` is the probability of
       so large an accuracy between equal sets.
-    - Protocol: the numbers that `features` names, Euclidean distances; the larger set is cut to the smaller one.
+    - Protocol: the numbers that `features` names, each in parts of its deviation over both sets, Euclidean distances;
+      the larger set is cut to the smaller one.
     - Source: Lopez-Paz, Oquab, "Revisiting Classifier Two-Sample Tests", ICLR 2017; Xu et al., 2018, on its use.
     """
 
@@ -117,7 +119,7 @@ class NearestNeighbour(Metric[NeighbourConfig]):
     ) -> tuple[Tensor, Tensor]:
         ours, true = self.config.space().of_both(outputs, references, context)
         count = min(len(ours), len(true))
-        return ours[:count], true[:count]
+        return standardised(ours[:count], true[:count])
 
 
 class WassersteinConfig(FeaturesConfig):

@@ -53,6 +53,8 @@ class MetricOfSets(Metric[C]):
 class Frechet(MetricOfSets[C]):
     """The Fréchet distance in some space."""
 
+    draws = 30
+
     def score(
         self, outputs: Sequence[Tensor], references: Sequence[Tensor], context: EvaluationContext | None = None
     ) -> float:
@@ -80,9 +82,9 @@ class FID(Frechet[InceptionConfig]):
 class FDRandom(Frechet[RandomConfig]):
     """The Fréchet distance in random convolutions: no FID, and not comparable with one; it needs no weights.
 
-    - Formula: as `fid`, of the mean and the deviation of each channel of a network that was never trained.
-    - Protocol: images averaged to 64 x 64 pixels. It sees colours and textures, and no objects. It grows as sets get
-      smaller: compare equal numbers of images alone.
+    - Formula: as `fid`, of the mean and the deviation of each channel of a network that was never trained, 896 numbers.
+    - Protocol: images averaged to 64 x 64 pixels, and the 64 x 64 pixels in their middle. It sees colours, textures and
+      sharpness, and no objects. It grows as sets get smaller: compare equal numbers of images alone.
     - Source: Naeem et al., "Reliable Fidelity and Diversity Metrics for Generative Models", ICML 2020, section 4, on
       embeddings of random networks; this network is ours.
     """
@@ -99,7 +101,7 @@ class KernelConfig(Config):
     subsets: PositiveInt = 100
     """How often subsets are drawn and compared."""
     size: int = Field(default=1000, ge=2)
-    """Images in a subset; the smaller set where it has fewer."""
+    """Images in a subset; half of the smaller set where that has fewer."""
     seed: int = 0
     """The seed of the subsets."""
 
@@ -138,8 +140,8 @@ class KID(Kernel[KIDConfig]):
 
     - Formula: the unbiased squared maximum mean discrepancy of Inception's 2048 features under (x . y / 2048 + 1)^3,
       the mean over subsets; `kid/deviation` is its deviation over subsets, which is no standard error.
-    - Protocol: images as for `fid`; 100 subsets of 1,000 images, or of the smaller set. Not multiplied by anything;
-      papers often print it times 100 or 1000. Equal sets score about 0, below it too.
+    - Protocol: images as for `fid`; 100 subsets of 1,000 images, or of half of the smaller set. Not
+      multiplied by anything; papers often print it times 100 or 1000. Equal sets score about 0, below it too.
     - Source: Bińkowski, Sutherland, Arbel, Gretton, "Demystifying MMD GANs", ICLR 2018, section 4.
     """
 
@@ -152,8 +154,8 @@ class KID(Kernel[KIDConfig]):
 class KDRandom(Kernel[KDRandomConfig]):
     """The kernel distance in random convolutions: no KID, and not comparable with one; it needs no weights.
 
-    - Formula: as `kid`, of the numbers of `fd-random`, under (x . y / 448 + 1)^3.
-    - Protocol: images averaged to 64 x 64 pixels; equal sets score about 0, below it too.
+    - Formula: as `kid`, of the numbers of `fd-random`, under (x . y / 896 + 1)^3.
+    - Protocol: images as for `fd-random`; equal sets score about 0, below it too.
     - Source: Bińkowski et al. 2018 for the distance; the features are ours.
     """
 
@@ -182,6 +184,7 @@ class Precision(MetricOfSets[C]):
     """Precision in some space, with recall, density and coverage beside it."""
 
     better = "higher"
+    draws = 100
 
     def score(
         self, outputs: Sequence[Tensor], references: Sequence[Tensor], context: EvaluationContext | None = None
@@ -237,7 +240,7 @@ class PrecisionRandom(Precision[PrecisionRandomConfig]):
     """The same as `precision` in random convolutions, which need no weights.
 
     - Formula: as `precision`, in the numbers of `fd-random`.
-    - Protocol: images averaged to 64 x 64 pixels, k = 3.
+    - Protocol: images as for `fd-random`, k = 3.
     - Source: Naeem et al., ICML 2020, section 4, which found random networks good for it; this network is ours.
     """
 

@@ -25,6 +25,10 @@ BATCH = 16
 """Images that go through a network together, at most; those of several sizes go in smaller groups."""
 
 
+SEEN = 64
+"""The side in pixels of what random convolutions look at."""
+
+
 class Space(ABC):
     """Turns images C x H x W in [0, 1] into vectors. Sets that stay alive keep theirs, so that several metrics of one
     evaluation compute them once."""
@@ -87,6 +91,13 @@ def shared(kind: type[Space], *arguments: Any) -> Space:
     return kind(*arguments)
 
 
+def standardised(a: Tensor, b: Tensor) -> tuple[Tensor, Tensor]:
+    """The vectors of two sets, each number in parts of its deviation over both together, so that all of them count."""
+    both = torch.cat([a, b]).double()
+    scaled = (both - both.mean(0)) / both.std(0).clamp(min=1e-9)
+    return scaled[: len(a)], scaled[len(a) :]
+
+
 def in_colour(images: Tensor) -> Tensor:
     """N x 1 or 3 x H x W with three channels. Errors: DataError for other numbers of them."""
     if images.shape[1] not in (1, 3):
@@ -111,14 +122,13 @@ class Pixels(Space):
 
 
 class RandomConvolutions(Space):
-    """The mean and the deviation of each channel of `random-features`, at `side` x `side` pixels: 448 numbers that know
-    textures and colours, and no objects."""
+    """The mean and the deviation of each channel of `random-features`: 896 numbers that know colours, textures and
+    sharpness, and no objects. They see the image averaged to 64 x 64 pixels, and the 64 x 64 pixels in its middle."""
 
     name = "random convolutions"
 
-    def __init__(self, seed: int = 0, side: int = 64) -> None:
+    def __init__(self, seed: int = 0) -> None:
         super().__init__()
-        self.side = side
         self.net = RandomFeatures(RandomFeaturesConfig(seed=seed), in_channels=3)
         self.device = "cpu"
 
@@ -127,11 +137,14 @@ class RandomConvolutions(Space):
         self.net.to(device)
 
     def batch(self, images: Tensor) -> Tensor:
-        small = F.adaptive_avg_pool2d(in_colour(images), self.side)
-        maps = self.net(small.to(self.device) * 2 - 1)
+        coloured = in_colour(images)
+        height, width = images.shape[-2:]
+        top, left = max(0, (height - SEEN) // 2), max(0, (width - SEEN) // 2)
+        middle = coloured[..., top : top + SEEN, left : left + SEEN]
         numbers: list[Tensor] = []
-        for features in maps:
-            numbers += [features.mean((2, 3)), features.std((2, 3))]
+        for seen in (F.adaptive_avg_pool2d(coloured, SEEN), middle):
+            for features in self.net(seen.to(self.device) * 2 - 1):
+                numbers += [features.mean((2, 3)), features.std((2, 3), correction=0)]
         return torch.cat(numbers, 1)
 
 

@@ -1,4 +1,4 @@
-"""`evaluate` and `models`."""
+"""`models`."""
 
 from __future__ import annotations
 
@@ -11,30 +11,6 @@ import click
 from translate.cli.common import as_json, console, print_json, working_console
 from translate.errors import ConfigError
 from translate.text import suggest
-
-
-@click.command()
-@click.argument("a", type=click.Path(path_type=Path))
-@click.argument("b", type=click.Path(path_type=Path))
-@click.option("--metrics", "-m", multiple=True, metavar="NAME", help="One or more; default: what fits the folders.")
-@click.option(
-    "--range", "ends", nargs=2, type=float, metavar="LOW HIGH", help="Values that count as 0 and 1, where not all do."
-)
-@as_json
-def evaluate(a: Path, b: Path, metrics: tuple[str, ...], ends: tuple[float, float] | None, as_json: bool) -> None:
-    """Score the images of folder A against those of folder B, pair by pair where the names are the same."""
-    from translate.contracts import MetricUse
-    from translate.metrics.scores import score_folders, table
-    from translate.plugins import Registry
-
-    if ends and not ends[0] < ends[1]:
-        raise ConfigError(f"--range is the lower value first, then the higher one, not {ends[0]:g} {ends[1]:g}")
-    uses = [MetricUse(uses=name) for name in ",".join(metrics).split(",") if name]
-    scores = score_folders(a, b, Registry(), uses or None, [ends] if ends else None)
-    if as_json:
-        print_json({"scores": [score.to_json() for score in scores]})
-    else:
-        console().table(f"{a} against {b}", *table(scores))
 
 
 @click.group()
@@ -216,4 +192,4 @@ def _settings(option: str, texts: Sequence[str]) -> dict[str, Any]:
     return settings
 
 
-COMMANDS = (evaluate, models)
+COMMANDS = (models,)

@@ -1,0 +1,165 @@
+"""Two folders against each other: leaks, pairs, floor and ceiling, the verdict, the page."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+import torch
+from click.testing import CliRunner
+
+from translate.cli import main
+from translate.contracts import MetricUse
+from translate.errors import ConfigError, DataError
+from translate.imaging.io import read, write
+from translate.metrics.folders.comparing import Evaluation, Folders, evaluate_folders
+from translate.metrics.folders.leaks import fine_detail, has_blocks, has_border, is_grey
+from translate.plugins import Registry
+
+
+def scene(seed: int, size: int = 64) -> np.ndarray:
+    """A picture with shapes, shades and some grain."""
+    rng = np.random.default_rng(seed)
+    shades = np.linspace(40, 200, size)[:, None, None] * rng.uniform(0.5, 1.2, 3)
+    picture = np.broadcast_to(shades, (size, size, 3)).astype(np.float32).copy()
+    for _ in range(6):
+        centre = rng.integers(0, size, 2).tolist()
+        cv2.circle(picture, centre, int(rng.integers(4, 16)), rng.uniform(0, 255, 3).tolist(), -1)
+    return (picture + rng.normal(0, 6, picture.shape)).clip(0, 255).astype(np.uint8)
+
+
+def folder(path: Path, seeds: range, change=lambda pixels: pixels, suffix: str = ".png", name: str = "") -> Path:
+    path.mkdir(parents=True)
+    for number, seed in enumerate(seeds):
+        write(path / f"{name}{number:03d}{suffix}", change(scene(seed)))
+    return path
+
+
+def evaluated(a: Path, b: Path, *names: str, **more: Path) -> Evaluation:
+    uses = [MetricUse(uses=name) for name in names] or None
+    return evaluate_folders(Folders(a, b, **more), Registry(), uses)
+
+
+@pytest.fixture
+def pairs(tmp_path: Path) -> tuple[Path, Path]:
+    draw = np.random.default_rng(0)
+    for side in "ab":
+        (tmp_path / side / "sub").mkdir(parents=True)
+        for name in ("one", "two.v1", "sub/three"):
+            write(tmp_path / side / f"{name}.png", draw.integers(0, 256, (20, 16, 3), dtype=np.uint8))
+    return tmp_path / "a", tmp_path / "b"
+
+
+def test_folders_with_equal_names_are_scored_in_pairs(pairs) -> None:
+    a, b = pairs
+    found = evaluated(a, b)
+    scores = {score.metric: score for score in found.scores}
+    assert list(scores) == ["l1", "psnr", "ssim", "swd"], "three images are too few for sets"
+    names = ("one", "two.v1", "sub/three")
+    values = [np.abs(read(a / f"{n}.png").pixels / 255 - read(b / f"{n}.png").pixels / 255).mean() for n in names]
+    assert scores["l1"].value == pytest.approx(np.mean(values), abs=1e-6)
+    low, high = scores["l1"].interval
+    assert low < scores["l1"].value < high
+    assert [case.score for case in found.cases] == pytest.approx(sorted(values, reverse=True), abs=1e-6)
+
+
+def test_folders_with_other_names_are_scored_as_sets(pairs) -> None:
+    a, b = pairs
+    (b / "one.png").rename(b / "other.png")
+    assert [score.metric for score in evaluated(a, b).scores] == ["swd"]
+    with pytest.raises(ConfigError, match=r"psnr compares pairs, and 'one' is in .*a alone; use swd"):
+        evaluated(a, b, "psnr")
+    with pytest.raises(ConfigError, match="no such folder"):
+        evaluated(a, b / "none")
+    (a.parent / "empty").mkdir()
+    with pytest.raises(ConfigError, match="no images"):
+        evaluated(a.parent / "empty", b)
+    write(a / "one.jpg", np.zeros((20, 16, 3), np.uint8))
+    with pytest.raises(DataError, match="have the same name"):
+        evaluated(a, b)
+
+
+def test_equal_sets_are_not_told_apart_and_blurred_ones_are(tmp_path: Path) -> None:
+    real = folder(tmp_path / "real", range(44))
+    same = folder(tmp_path / "same", range(100, 144), name="s")
+    equal = evaluated(same, real, "c2st-1nn", "mmd")
+    assert not equal.leaks and equal.verdict.p > 0.05 and equal.verdict.text.startswith("not distinguishable by")
+    blurred = folder(tmp_path / "blurred", range(100, 144), lambda pixels: cv2.blur(pixels, (9, 9)), name="b")
+    found = evaluated(blurred, real, "c2st-1nn", "mmd")
+    assert found.verdict.p < 0.01 and found.verdict.text.startswith("distinguishable (44 against 44 images, p < 0.0")
+    assert [leak.kind for leak in found.leaks] == ["detail"]
+    assert "lack the finest details" in found.leaks[0].told and "mend these first" in found.verdict.text
+
+
+def test_outputs_near_their_own_references_are_no_copies(tmp_path: Path) -> None:
+    """Of pairs, the outputs of one half meet the references of the other."""
+    real = folder(tmp_path / "real", range(40))
+    near = folder(tmp_path / "near", range(40), lambda pixels: np.clip(pixels, 1, 254))
+    scores = {score.metric: score.value for score in evaluated(near, real, "c2st-1nn").scores}
+    assert 0.2 < scores["c2st-1nn"] < 0.8
+
+
+@pytest.mark.parametrize(
+    ("kind", "change", "suffix"),
+    [
+        ("format", lambda pixels: pixels, ".jpg"),
+        ("size", lambda pixels: pixels[:60], ".png"),
+        ("channels", lambda pixels: pixels[..., :1], ".png"),
+        ("bits", lambda pixels: pixels.astype(np.uint16) * 257, ".png"),
+        ("border", lambda pixels: np.pad(pixels[2:-2, 2:-2], ((2, 2), (2, 2), (0, 0))), ".png"),
+        ("grey", lambda pixels: np.repeat(pixels[..., :1], 3, 2), ".png"),
+        ("detail", lambda pixels: cv2.resize(cv2.resize(pixels, (16, 16)), (64, 64)), ".png"),
+    ],
+)
+def test_each_leak_is_named(kind: str, change, suffix: str, tmp_path: Path) -> None:
+    real = folder(tmp_path / "real", range(6))
+    other = folder(tmp_path / "other", range(50, 56), change, suffix)
+    found = evaluated(other, real, "swd" if kind not in ("channels",) else "c2st-1nn")
+    assert kind in {leak.kind for leak in found.leaks}
+    assert all("A" in leak.told for leak in found.leaks)
+
+
+def test_a_jpeg_that_was_saved_anew_keeps_its_blocks() -> None:
+    picture = scene(1, 128)
+    coded = cv2.imdecode(cv2.imencode(".jpg", picture, [cv2.IMWRITE_JPEG_QUALITY, 20])[1], cv2.IMREAD_COLOR)
+    plain, blocks = (torch.from_numpy(p.transpose(2, 0, 1) / np.float32(255)) for p in (picture, coded))
+    assert has_blocks(blocks) and not has_blocks(plain)
+    assert not has_border(plain) and not is_grey(plain) and 0 < fine_detail(plain) < 2
+
+
+def test_floor_and_ceiling_stand_beside_the_score(tmp_path: Path) -> None:
+    real = folder(tmp_path / "real", range(12))
+    noisy = folder(tmp_path / "noisy", range(12), lambda pixels: (pixels * 0.5).astype(np.uint8))
+    inputs = folder(tmp_path / "inputs", range(12), lambda pixels: (pixels * 0.1).astype(np.uint8))
+    more = folder(tmp_path / "more", range(200, 212))
+    found = evaluated(noisy, real, "l1", "swd", inputs=inputs, real=more)
+    l1, swd = found.scores
+    assert l1.copy > l1.value > 0 and l1.floor is None
+    assert swd.floor < swd.value < swd.copy
+    halves = evaluated(noisy, real, "swd").scores[0].floor
+    assert halves not in (None, swd.floor), "without further real images, the halves of the references"
+    (inputs / "003.png").unlink()
+    with pytest.raises(ConfigError, match="--inputs has no image called '003'"):
+        evaluated(noisy, real, "l1", inputs=inputs)
+
+
+def test_the_command_says_it_in_words_in_json_and_on_a_page(tmp_path: Path) -> None:
+    real = folder(tmp_path / "real", range(8))
+    dark = folder(tmp_path / "dark", range(8), lambda pixels: (pixels * 0.3).astype(np.uint8), ".jpg")
+    page = tmp_path / "pages" / "page.html"
+    done = CliRunner().invoke(main, ["evaluate", str(dark), str(real), "--html", str(page)])
+    assert done.exit_code == 0, done.output
+    assert "warning: the images of A are JPEG files, and those of B PNG files" in done.stderr
+    assert "real against real" in done.stdout and "worst by l1: " in done.stdout and "distinguishable" in done.stdout
+    text = page.read_text("utf-8")
+    assert text.count("<img ") == 16 and "http" not in text and "data:image/jpeg;base64," in text
+    found = json.loads(CliRunner().invoke(main, ["evaluate", str(dark), str(real), "--json"]).stdout)
+    assert found["leaks"][0]["kind"] == "format" and found["verdict"]["p"] is not None
+    assert len(found["cases"]) == 8 and found["scores"][0]["interval"]
+    odd = CliRunner().invoke(main, ["evaluate", str(dark), str(real), "-m", "l1", "--set", "fid.weights=x"])
+    assert odd.exit_code == 2 and "--set fid.weights: --metrics does not name fid" in odd.stderr
+    lost = CliRunner().invoke(main, ["evaluate", str(dark), str(real), "-m", "fid", "--set", "fid.weights=none.pth"])
+    assert "none.pth: there is no such file; it should be weights-inception" in lost.stderr

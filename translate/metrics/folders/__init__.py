@@ -1,0 +1,1 @@
+"""Two folders of images, scored against each other as `translate evaluate A B` does it."""
