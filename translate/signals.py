@@ -1,4 +1,5 @@
-"""Signals that ask a process to end: SIGTERM of a scheduler, SIGHUP of a terminal that was closed, SIGINT of Ctrl-C."""
+"""Signals that ask a process to end: SIGTERM and SIGUSR1 of schedulers, SIGHUP of a terminal that was closed, SIGINT of
+Ctrl-C."""
 
 from __future__ import annotations
 
@@ -14,7 +15,7 @@ from typing import Any
 from translate.errors import Stopped
 
 # Of sysexits.h 75 means "try again", which schedulers understand; the others are what shells give: 128 + the signal.
-_CODES = {"SIGTERM": 75, "SIGHUP": 129, "SIGINT": 130}
+_CODES = {"SIGTERM": 75, "SIGUSR1": 75, "SIGHUP": 129, "SIGINT": 130}
 
 AGAIN = 2.0
 """Seconds within which a further signal is the same request."""
@@ -28,11 +29,13 @@ def exit_code(number: int) -> int:
 
 
 def ending() -> list[signal.Signals]:
-    """SIGTERM, and SIGHUP where there is one, unless `nohup` has said that it is to be ignored."""
-    hangup: signal.Signals | None = getattr(signal, "SIGHUP", None)  # Windows has none
-    if hangup is None or signal.getsignal(hangup) is signal.SIG_IGN:
-        return [signal.SIGTERM]
-    return [signal.SIGTERM, hangup]
+    """SIGTERM, and SIGUSR1 and SIGHUP where there are such and they are not ignored, as `nohup` asks for."""
+    numbers = [signal.SIGTERM]
+    for name in ("SIGUSR1", "SIGHUP"):
+        number: signal.Signals | None = getattr(signal, name, None)  # Windows has none of them
+        if number is not None and signal.getsignal(number) is not signal.SIG_IGN:
+            numbers.append(number)
+    return numbers
 
 
 @contextmanager
@@ -82,7 +85,7 @@ _STOP = _Stop()
 
 @contextmanager
 def stopping() -> Iterator[None]:
-    """Turns SIGTERM and SIGHUP into `Stopped`: folders, locks, records and other processes are then left in order."""
+    """Turns the signals of `ending` into `Stopped`, so that folders, locks, records and processes are left in order."""
     if signal.getsignal(signal.SIGTERM) is _STOP:  # within another one
         yield
         return

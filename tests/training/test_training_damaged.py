@@ -82,7 +82,7 @@ def test_a_best_checkpoint_that_is_damaged_meanwhile_gives_way_to_the_last_weigh
     best = tmp_path / "out" / "checkpoints" / "000000010"
 
     def harm(event: str, **facts: Any) -> None:
-        if event == "step_finished" and facts["step"] == 12:
+        if event == "checkpoint_saved" and facts["step"] == 10:
             (best / "tensors.safetensors").write_bytes(b"short")
 
     validate = {"every": 1, "metrics": ["acme/told"]}

@@ -52,22 +52,26 @@ GAMES = {
 }
 
 
+SAVE = Saver.save
+
+
 class Cut:
     """A training that ran undisturbed, with its checkpoint in the middle, and all of its attributes at that step."""
 
     def __init__(self, folder: Path, data: Artifact, options: Mapping[str, Any], workers: int) -> None:
         self.folder, self.data, self.options, self.workers = folder, data, options, workers
         self.attributes: dict[str, Any] = {}
-        whole = Training(folder / "whole", data, options, workers, self._remember)
-        self._state = whole.trainer.state
-        self.end = whole.end()
+        whole = Training(folder / "whole", data, options, workers)
+        with patch.object(Saver, "save", autospec=True, side_effect=self._save):
+            self.end = whole.end()
         self.saved = folder / "whole" / checkpoint.FOLDER / checkpoint.name_of(CUT)
         self.again_in = folder / "resumed"
         world().decided(lambda: shutil.copytree(self.saved, self.again_in / checkpoint.FOLDER / self.saved.name))
 
-    def _remember(self, event: str, **facts: Any) -> None:
-        if event == "checkpoint_saved" and facts["step"] == CUT:
-            self.attributes.update(attributes(self._state, "state", {}))
+    def _save(self, saver: Saver) -> None:
+        if saver.state.step == CUT:
+            self.attributes.update(attributes(saver.state, "state", {}))
+        SAVE(saver)
 
     def again(self) -> Training:
         """The training as it is resumed."""

@@ -32,6 +32,8 @@ def launch(devices: int, arguments: Sequence[str]) -> int:
     logging.getLogger("torch.distributed").setLevel(logging.CRITICAL + 1)
     os.environ.setdefault("OMP_NUM_THREADS", str(max(1, cores() // devices)))
     os.environ.setdefault("TORCH_ELASTIC_SHUTDOWN_TIMEOUT", str(ENDING))
+    # torch passes these on to the processes; those of SLURM that it does not know would end it alone
+    os.environ.setdefault("TORCHELASTIC_SIGNALS_TO_HANDLE", "SIGTERM,SIGINT,SIGHUP,SIGQUIT,SIGUSR1")
     os.environ[LAUNCHED] = "1"
     config = LaunchConfig(
         min_nodes=1,

@@ -8,6 +8,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from itertools import islice
+from pathlib import Path
 from types import FrameType
 from typing import Any
 
@@ -18,7 +19,7 @@ from translate.contracts import DeviceTransform, StageContext
 from translate.data.loading.loader import Loader
 from translate.data.loading.samples import Batch, augmented, to_device
 from translate.distributed.world import LostError
-from translate.errors import Stopped
+from translate.errors import StageError, Stopped
 from translate.seeding import derive
 from translate.signals import ending, exit_code, heard
 from translate.storage.checkpoint import DamagedCheckpointError
@@ -73,7 +74,7 @@ class Trainer:
         self.state, self.engine, self.method = state, state.engine, state.engine.method
         self.device_augment, self.world = device_augment, state.engine.world
         self.folder = context.folder / checkpoint.FOLDER
-        self.saver = Saver(self.folder, state, length, config.keep.last)
+        self.saver = Saver(self.folder, state, length, config.keep.last, self._tell_saved)
         self.diagnostics = Diagnostics(context.console)
         self.validations = Validations(
             context, state, self.diagnostics, validator, best=best, stop=stop, patience=config.stop
@@ -102,6 +103,12 @@ class Trainer:
         try:
             with tf32(self.engine.choice.variant.tf32):
                 self._run()
+        except KeyboardInterrupt:
+            self.saver.abandon()
+            raise
+        except BaseException:
+            self._end_save()
+            raise
         finally:
             # Not when the iteration is collected: the traceback of an error holds it, in Python until the next error.
             self.loader.close()
@@ -138,10 +145,12 @@ class Trainer:
                 progress.advance(images, **shown)
                 if stop:
                     self._stop()
+            self._wait_for_save()
         if start == total and self.validations.lacks(total):
             # an interrupted training that `--continue` shortened to what is done
             self.validations.validate(total)
             self._save()
+            self._wait_for_save()
         if self.signal is not None:  # it came during the last save
             self._stop()
         if self.validations.stand_still() and self.state.step < total:
@@ -158,6 +167,7 @@ class Trainer:
         group: list[Batch] = []
         error: Exception | None = None
         try:
+            self.saver.look()
             group = list(islice(batches, self.config.accumulate))
         except Exception as failure:
             error = failure
@@ -167,13 +177,21 @@ class Trainer:
             if self.signal is not None:
                 group = []
         if error is not None:
-            # No step is under way: what was learned since the last save is whole.
-            if self.state.step > self._saved:
-                self._save()
-            if self.state.step:
-                self.context.console.say(f"saved at step {self.state.step}, from which the same command goes on")
+            self._keep_what_was_learned()
             raise error
         return group
+
+    def _keep_what_was_learned(self) -> None:
+        """Saves before an error ends the training between two steps, where the state is whole."""
+        try:
+            if self.state.step > self._saved:
+                self._save()
+            self._wait_for_save()
+        except StageError as failure:
+            self.context.console.warn(str(failure))
+            return
+        if self.state.step:
+            self.context.console.say(f"saved at step {self.state.step}, from which the same command goes on")
 
     def _agree(self, failed: bool) -> bool:
         """Between two steps: whether any process has failed; a signal that any has heard, and a save that rank 0's
@@ -218,6 +236,7 @@ class Trainer:
 
     def _stop(self) -> None:
         """Ends a training that was asked to stop, once it is saved. Errors: Stopped."""
+        self._wait_for_save()
         step, total = self.state.step, self.length.total
         self.context.console.say(f"stopped at step {step} of {total}, saved; the same command goes on from here")
         assert self.signal is not None
@@ -242,9 +261,22 @@ class Trainer:
         self.engine.check_finite(self._files)
         # curves first: a checkpoint never is ahead of what the tracker has on disk
         self.context.tracker.flush()
-        folder = self.saver.save()
+        self.saver.save()
         self._saved, self._saved_at = self.state.step, time.monotonic()
-        self.context.emit("checkpoint_saved", step=self.state.step, folder=folder)
+
+    def _tell_saved(self, step: int, folder: Path) -> None:
+        self.context.emit("checkpoint_saved", step=step, folder=folder)
+
+    def _wait_for_save(self) -> None:
+        """Returns when what was saved is on disk, in all processes. Errors: StageError where it cannot be written."""
+        self.world.decided(self.saver.wait)
+
+    def _end_save(self) -> None:
+        """Waits for a write while another error ends the training, and tells of its own error beside that one."""
+        try:
+            self.saver.wait()
+        except StageError as error:
+            self.context.console.warn(str(error))
 
     def _report_speed(self, images: int, seconds: float, waited: float) -> None:
         steps = images // (self.config.batch_size * self.config.accumulate * self.world.size)

@@ -220,8 +220,8 @@ def _set_up() -> None:
     cv2.setNumThreads(0)
     torch.set_num_threads(1)
     # A terminal or a scheduler sends signals to all processes at once, but the trainer alone decides when to stop.
-    for name in ("SIGINT", "SIGTERM", "SIGHUP"):
-        if number := getattr(signal, name, None):  # Windows has no SIGHUP
+    for name in ("SIGINT", "SIGTERM", "SIGUSR1", "SIGHUP"):
+        if number := getattr(signal, name, None):  # Windows has neither SIGUSR1 nor SIGHUP
             signal.signal(number, signal.SIG_IGN)
     threading.Thread(target=_end_with_parent, name="translate-parent", daemon=True).start()
 

@@ -10,11 +10,13 @@ import copy
 import re
 import secrets
 import shutil
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+import torch
 from torch import Tensor
 
 from translate.errors import StageError
@@ -46,6 +48,7 @@ __all__ = [
     "save",
     "snapshot",
     "steps",
+    "verify",
     "write",
 ]
 
@@ -83,19 +86,44 @@ def snapshot(state: TrainingState) -> Snapshot | None:
     return Snapshot(state.step, tensors, values, world.size)
 
 
-def write(folder: Path, shot: Snapshot, total: int | None = None) -> Path:
-    """Writes a snapshot; returns the new directory. `total` is the step at which the training ends; it is for reading
-    alone (`translate plan`)."""
+def write(folder: Path, shot: Snapshot, total: int | None = None, wanted: Callable[[], bool] = lambda: True) -> Path:
+    """Writes a snapshot and reads it back; returns the new directory. `total` is the step at which the training ends;
+    it is for reading alone (`translate plan`). What is not `wanted` in the end gets no name of a checkpoint.
+
+    Errors: OSError; StageError where what was read is not what was written. Nothing of it stays then.
+    """
     final = folder / name_of(shot.step)
     partial = folder / f"{final.name}.partial"
     shutil.rmtree(partial, ignore_errors=True)
-    partial.mkdir(parents=True)
-    save_tensors(dict(shot.tensors), partial / TENSORS)
-    about = {"format": FORMAT, "total": total, **({"processes": shot.processes} if shot.processes > 1 else {})}
-    write_json(partial / STATE, {**about, **_nested(shot.values)})
-    write_json(partial / MANIFEST, {file: sha256_file(partial / file) for file in (TENSORS, STATE)})
-    replace_dir(partial, final)  # a checkpoint of the same step goes when this one is there
+    try:
+        partial.mkdir(parents=True)
+        save_tensors(dict(shot.tensors), partial / TENSORS)
+        about = {"format": FORMAT, "total": total, **({"processes": shot.processes} if shot.processes > 1 else {})}
+        write_json(partial / STATE, {**about, **_nested(shot.values)})
+        write_json(partial / MANIFEST, {file: sha256_file(partial / file) for file in (TENSORS, STATE)})
+        verify(partial, shot)
+    except BaseException:
+        shutil.rmtree(partial, ignore_errors=True)
+        raise
+    if wanted():
+        replace_dir(partial, final)  # a checkpoint of the same step goes when this one is there
     return final
+
+
+def verify(folder: Path, shot: Snapshot) -> None:
+    """Reads a checkpoint back. Errors: StageError where it is not what was to be written."""
+    tensors, _ = read(folder)
+    if tensors.keys() != shot.tensors.keys():
+        raise StageError(f"checkpoint {folder} has other tensors than were written")
+    for name, value in shot.tensors.items():
+        # numpy, since torch would begin threads of its own beside those of the training
+        if not np.array_equal(_bytes(value), _bytes(tensors[name])):
+            raise StageError(f"checkpoint {folder}: tensor {name} is not what was written")
+
+
+def _bytes(value: Tensor) -> np.ndarray[Any, Any]:
+    octets: np.ndarray[Any, Any] = value.reshape(-1).view(torch.uint8).numpy()
+    return octets
 
 
 def save(folder: Path, state: TrainingState, total: int | None = None) -> Path:
