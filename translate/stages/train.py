@@ -35,6 +35,7 @@ from translate.training.check import component_configs, notes, paths, problems
 from translate.training.config import FastConfig, TrainConfig
 from translate.training.init_weights import named_networks
 from translate.training.replay.stepper import step_problem
+from translate.training.saving.changes import NEUTRAL, continuable
 
 # The imports inside of methods bring torch. Commands that list stages, or plan a pipeline that is up to date, do not
 # wait for it.
@@ -47,25 +48,8 @@ class TrainStage(Stage[TrainConfig]):
     needs: ClassVar[Mapping[str, Need]] = {"data": Need("dataset"), "init": Need("model", optional=True)}
     produces = "model"
     distributed = True
-    neutral = frozenset({"workers", "log_every", "checkpoint"})
-    continuable: ClassVar[Mapping[str, Literal["free", "schedule"]]] = {
-        "epochs": "schedule",
-        "steps": "schedule",
-        "max_steps": "schedule",
-        "stop": "free",
-        "optimizer.lr": "schedule",
-        "schedule": "schedule",
-        "losses": "free",
-        "extra_losses": "free",
-        "validate": "free",
-        "keep": "free",
-        "clip": "free",
-        "precision": "free",
-        "fast": "free",
-        "augment": "free",
-        "device_augment": "free",
-        "critic_augment": "free",
-    }
+    neutral = NEUTRAL
+    continuable: ClassVar[Mapping[str, Literal["free", "schedule"]]] = continuable()
 
     def uses(self) -> Iterable[tuple[ComponentKind, str]]:
         yield "methods", self.config.method
