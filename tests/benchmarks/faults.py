@@ -28,6 +28,7 @@ import errno
 import gc
 import json
 import os
+import random
 import re
 import shutil
 import subprocess
@@ -46,6 +47,8 @@ ENDED = 77
 KINDS = {"EIO": errno.EIO, "ENOSPC": errno.ENOSPC, "exit": 0}
 MEMORY = "/dev/shm"
 """A file system in memory, where flushing costs nothing."""
+PROGRESS = 20
+"""Faults after which a line tells how far the check is."""
 ROUNDS = ("once", "ever")
 CAUSES = {"EIO": "Input/output error", "ENOSPC": "No space left on device"}
 PIPELINE = """
@@ -356,6 +359,7 @@ def parsed(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--every", type=int, default=1, help="Every n-th operation.")
     parser.add_argument("--first", type=int, default=1, help="The first operation.")
     parser.add_argument("--sample", type=int, help="So many faults of all kinds in turn, spread over all operations.")
+    parser.add_argument("--seed", type=int, help="Try them in a random order, so that a part of them says something.")
     parser.add_argument("--list", action="store_true", help="Print the operations of an undisturbed run, and end.")
     parser.add_argument("--json", action="store_true", help="The verdict as one line of JSON.")
     return parser.parse_args(arguments)
@@ -386,8 +390,13 @@ def _checked(given: argparse.Namespace, home: Path) -> int:
         return 0
     operations = check.outcome.operations
     chosen = faults(operations, given.kinds, given.rounds, given.every, given.first)
-    for fault in sample(operations, given.sample) if given.sample else chosen:
+    tried = list(sample(operations, given.sample) if given.sample else chosen)
+    if given.seed is not None:
+        random.Random(given.seed).shuffle(tried)
+    for number, fault in enumerate(tried, 1):
         check.fault(fault)
+        if number % PROGRESS == 0:
+            print(f"{number} of {len(tried)} faults, {len(check.outcome.wrong)} wrong", file=sys.stderr, flush=True)
     outcome, seconds = check.outcome, round(time.monotonic() - began)
     if given.json:
         print(json.dumps({**vars(outcome), "seconds": seconds}))
