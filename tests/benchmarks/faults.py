@@ -75,8 +75,9 @@ stages:
       keep: {best: l1}
       validate: {every: {steps: 2}, metrics: [l1], images: 1, samples: 1}
 """
-OPTIONAL = re.compile(r"(.*/)?samples/.*|.*/translator/README\.md|.*/report\.html")
-"""Files that a run may lack, or have otherwise, after a fault: pictures, and what shows them."""
+OPTIONAL = re.compile(r"(.*/)?samples/.*|.*/translator/README\.md|.*/report\.html|.*/pipeline\.yaml")
+"""Files that a run may lack, or have otherwise, after a fault: pictures, what shows them, and what is recorded with a
+run."""
 TIMED = re.compile(r"(.*/)?(MANIFEST\.json|journal\.jsonl|tracking\.json|report\.html|index\.json)|\.plan.*|.*/\.lock")
 """Files that hold times of day."""
 POINTER = re.compile(r"runs/tiny/(prepare|train)")
@@ -159,13 +160,13 @@ def _child(folder: Path, fault: Fault | None, notes: Path, output: Path, log: Pa
     printed = os.open(output, os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
     os.dup2(printed, 1)
     os.dup2(printed, 2)
-    replace_dir = checkpoint.replace_dir
+    replace_dir = vars(checkpoint)["replace_dir"]
 
     def replace_and_note(partial: Path, final: Path) -> None:
         replace_dir(partial, final)
         os.write(told, f"saved {int(final.name)}\n".encode())
 
-    checkpoint.replace_dir = replace_and_note  # type: ignore[attr-defined]
+    vars(checkpoint)["replace_dir"] = replace_and_note
     library = ctypes.CDLL(None)
     if log is not None:
         library.fault_log(os.open(log, os.O_WRONLY | os.O_CREAT | os.O_TRUNC))

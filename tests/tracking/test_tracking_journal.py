@@ -1,13 +1,16 @@
 from __future__ import annotations
 
 import errno
+import io
 import json
 import math
 from pathlib import Path
 
 import pytest
 
+from translate.console import PlainConsole
 from translate.errors import DataError
+from translate.tracking import open_tracking
 from translate.tracking.journal import Journal, Runs, image_name, read
 
 
@@ -106,6 +109,28 @@ def test_an_event_that_cannot_be_written_waits_and_half_of_it_goes(
     journal.close()
     assert [event["s"] for event, _ in read(journal.path)] == [1, 2, 3, 4]
     assert journal.path.read_bytes().count(b"\n") == 4
+
+
+def test_a_pipeline_that_cannot_be_kept_with_its_record_is_a_warning(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(path: Path, text: str) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device", str(path))
+
+    monkeypatch.setattr("translate.tracking.run.write_text", refuse)
+    said = io.StringIO()
+    console = PlainConsole(io.StringIO(), said)
+    tracking = open_tracking(
+        "none", "tiny", tmp_path, recipe="abc", resolved="name: tiny", stages=["train"], versions={}, console=console
+    )
+    tracking.stage("train").metrics({"loss": 1.0}, 1)
+    tracking.close("failed")
+    warning = (
+        f"warning: tracking: {tmp_path / '.tracking' / 'abc' / 'pipeline.yaml'}: No space left on device; make room"
+    )
+    assert said.getvalue().startswith(warning)
+    kinds = [event["e"] for event, _ in read(tmp_path / ".tracking" / "abc" / "journal.jsonl")]
+    assert kinds[:6] == ["start", "params", "tags", "file", "stage", "metrics"] and "end" in kinds
 
 
 def test_known_steps_are_remembered_across_a_restart(tmp_path: Path) -> None:

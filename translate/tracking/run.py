@@ -15,7 +15,7 @@ import numpy as np
 import yaml
 
 from translate.contracts import Console
-from translate.errors import TranslateError
+from translate.errors import TranslateError, in_words
 from translate.imaging.io import encode
 from translate.storage.atomic import write_bytes, write_text
 from translate.tracking.journal import Journal, Runs, image_name
@@ -149,27 +149,29 @@ class Tracking:
     def _start(self) -> None:
         _, journal = self._opened()
         document = masked(yaml.safe_load(self.resolved) or {})
-        write_text(journal.folder / "pipeline.yaml", yaml.safe_dump(document, sort_keys=False, allow_unicode=True))
-        journal.append("start", pipeline=self.pipeline, stages=self.stages)
         swept = masked(dict(self.member.values)) if self.member else {}
-        journal.append("params", v={**flatten(compared(document)), **flatten(swept)})
-        journal.append("tags", v=_tags(self.pipeline, self.recipe, self.versions))
-        journal.append("file", path=_portable(journal.folder / "pipeline.yaml", self.folder), folder="")
+        pipeline = journal.folder / "pipeline.yaml"
+        try:
+            write_text(pipeline, yaml.safe_dump(document, sort_keys=False, allow_unicode=True))
+        except OSError as error:
+            self.console.warn(f"tracking: {in_words(error)}")
+        _note(journal, "start", pipeline=self.pipeline, stages=self.stages)
+        _note(journal, "params", v={**flatten(compared(document)), **flatten(swept)})
+        _note(journal, "tags", v=_tags(self.pipeline, self.recipe, self.versions))
+        _note(journal, "file", path=_portable(pipeline, self.folder), folder="")
 
     def _end(self, status: Status) -> None:
         _, journal = self._opened()
         self._journal = None
         if self._sampler:
             self._sampler.close()
-        with suppress(OSError):  # the event waits, and closing says if it could not be written
-            journal.append("end", status=status)
+        _note(journal, "end", status=status)
         try:
             report = write_report(self.folder)
         except (TranslateError, OSError) as error:
             self.console.warn(f"no report: {error}")
         else:
-            with suppress(OSError):
-                journal.append("file", path=_portable(report, self.folder), folder="")
+            _note(journal, "file", path=_portable(report, self.folder), folder="")
         try:
             journal.flush()
             journal.close()
@@ -238,6 +240,12 @@ class StageTracker:
 
     def _named(self, name: str) -> str:
         return f"{self._stage}/{name}"
+
+
+def _note(journal: Journal, kind: str, **fields: Any) -> None:
+    """Writes an event; one that cannot be written waits, and the end of the run says so where it never can."""
+    with suppress(OSError):
+        journal.append(kind, **fields)
 
 
 def _plain(cell: Any) -> Any:
