@@ -1,7 +1,8 @@
 """Convolutions whose backward passes take the kernels that are fast.
 
 Weights are cast once for all calls before an update. With few channels on one side a kernel's backward pass is many
-times slower than its forward pass: there the gradient of the input is a forward convolution with mirrored weights.
+times slower than its forward pass: there the gradient of the input is a forward convolution with mirrored weights, and
+that of a weight with few outputs is the one of a weight with few inputs.
 """
 
 from __future__ import annotations
@@ -76,8 +77,11 @@ class _Settings:
         """Whether the gradient of the input is better computed as a convolution with mirrored weights."""
         if self.transposed or self.groups > 1 or self.stride != [1, 1] or self.dilation != [1, 1]:
             return False
-        reach = [size - 1 - pad for size, pad in zip(weight.shape[2:], self.padding, strict=True)]
-        return min(weight.shape[:2]) <= FEW and min(reach) >= 0
+        return min(weight.shape[:2]) <= FEW and min(self.reach(weight)) >= 0
+
+    def reach(self, weight: Tensor) -> list[int]:
+        """The padding with which a convolution of stride 1 goes back."""
+        return [size - 1 - pad for size, pad in zip(weight.shape[2:], self.padding, strict=True)]
 
     def geometry(self, weight: Tensor) -> products.Geometry:
         (height, width), (down, right), (top, left) = weight.shape[2:], self.stride, self.padding
@@ -148,17 +152,35 @@ def _kernel_gradients(
     grad: Tensor, x: Tensor, weight: Tensor, settings: _Settings, needs: list[bool]
 ) -> list[Tensor | None]:
     """The gradients of input, weight and bias by torch's kernels."""
-    mirrored = None
-    if needs[0] and settings.mirrors(weight):
-        reach = [size - 1 - pad for size, pad in zip(weight.shape[2:], settings.padding, strict=True)]
-        mirrored = F.conv2d(grad, weight.transpose(0, 1).flip(2, 3), padding=reach)
-        needs = [False, *needs[1:]]
-    if not any(needs):
-        return [mirrored, None, None]
-    outputs = weight.shape[1] * settings.groups if settings.transposed else len(weight)
+    grad = grad.contiguous(memory_format=_order(x))
+    of_x = of_weight = of_bias = None
+    mirrors = settings.mirrors(weight)
+    if needs[0] and mirrors:
+        of_x = F.conv2d(grad, weight.transpose(0, 1).flip(2, 3), padding=settings.reach(weight))
+    if needs[1] and mirrors and len(weight) <= FEW:
+        of_weight = _of_few_outputs(grad, x, weight, settings.reach(weight))
+    rest = [needs[0] and of_x is None, needs[1] and of_weight is None, needs[2]]
+    if any(rest):
+        outputs = weight.shape[1] * settings.groups if settings.transposed else len(weight)
+        backward = torch.ops.aten.convolution_backward
+        by_kernel = backward(grad, x, weight, [outputs], *settings.all(), rest)
+        of_x, of_weight, of_bias = (
+            a if b is None else b for a, b in zip(by_kernel, (of_x, of_weight, None), strict=True)
+        )
+    return [of_x, of_weight, of_bias]
+
+
+def _of_few_outputs(grad: Tensor, x: Tensor, weight: Tensor, reach: list[int]) -> Tensor:
+    """The gradient of a weight with few outputs: that of a convolution from `grad` to `x`, with both ends mirrored.
+
+    The sum of grad[p] x[p + u] over all places p is that of x[q] grad[q - u], and kernels want few inputs.
+    """
+    wide = F.pad(grad, (reach[1], reach[1], reach[0], reach[0]))
+    like = weight.transpose(0, 1).contiguous(memory_format=_order(x))
+    ones, zeros = [1, 1], [0, 0]
     backward = torch.ops.aten.convolution_backward
-    of_x, of_weight, of_bias = backward(grad, x, weight, [outputs], *settings.all(), needs)
-    return [of_x if mirrored is None else mirrored, of_weight, of_bias]
+    _, of_weight, _ = backward(x, wide, like, None, ones, zeros, ones, False, zeros, 1, [False, True, False])
+    return of_weight.flip(2, 3).transpose(0, 1)  # type: ignore[no-any-return]
 
 
 def _product(x: Tensor, weight: Tensor, bias: Tensor | None, settings: _Settings, low: torch.dtype | None) -> Tensor:
