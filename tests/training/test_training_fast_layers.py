@@ -106,7 +106,7 @@ def test_products_of_matrices_are_convolutions(
 ) -> None:
     torch.manual_seed(0)
     net = build()
-    x = torch.randn(3, 3, 21, 19)
+    x = torch.randn(3, 3, 20, 19)
     exact = [value.clone() for value in gradients(net.double(), x.double(), quick=False)[1]]
     net.float()
     _, mine = gradients(net.to(memory_format=order), x.to(memory_format=order), quick=True, low=low)
@@ -121,6 +121,7 @@ def test_layers_of_many_weights_and_few_places_go_by_products() -> None:
     many, few = torch.empty(512, 512, 4, 4, device="meta"), torch.empty(64, 64, 3, 3, device="meta")
     assert products.pays(many, 64) and not products.pays(many, 1024) and not products.pays(few, 64)
     assert not products.pays(many.double(), 64)
+    assert products.low_pays(256) and not products.low_pays(64)
 
 
 def test_a_fused_optimizer_sees_weights_as_they_lie() -> None:

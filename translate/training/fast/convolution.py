@@ -101,8 +101,12 @@ class _Settings:
         """Whether products of matrices are faster than a kernel for convolutions."""
         if self.groups > 1 or self.dilation != [1, 1] or x.is_meta:
             return False
+        return products.pays(weight, self.places(x, weight))
+
+    def places(self, x: Tensor, weight: Tensor) -> int:
+        """The places of the kernel on all images."""
         height, width = x.shape[2:] if self.transposed else self.output_size(x, weight)
-        return products.pays(weight, len(x) * height * width)
+        return int(len(x) * height * width)
 
 
 class _Convolution(torch.autograd.Function):
@@ -120,10 +124,12 @@ class _Convolution(torch.autograd.Function):
         ctx.save_for_backward(x, weight, bias)
         ctx.by_products = settings.by_products(x, weight)
         if ctx.by_products:
-            return _product(x, weight, bias, settings, low)
+            lower = low is not None and products.low_pays(settings.places(x, weight))
+            ctx.cast = _cast(weight, low, lies_last(weight)) if low is not None and lower else None
+            return _product(x, weight if ctx.cast is None else ctx.cast, bias, settings, low)
         if low is None:
             return torch.ops.aten.convolution(x, weight, bias, *settings.all())  # type: ignore[no-any-return]
-        ctx.cast = _cast(weight, low, x)
+        ctx.cast = _cast(weight, low, lies_last(x))
         small = None if bias is None else bias.to(low)
         y: Tensor = torch.ops.aten.convolution(x.to(low), ctx.cast, small, *settings.all())
         return y
@@ -139,7 +145,8 @@ class _Convolution(torch.autograd.Function):
         needs = [wanted(ctx, place) for place in range(3)]
         sums = needs[2] and not ctx.dead_bias
         if ctx.by_products:
-            gradients = _product_gradients(grad, x, weight, settings, [needs[0], needs[1], sums])
+            filters = weight if ctx.cast is None else ctx.cast
+            gradients = _product_gradients(grad, x, filters, settings, [needs[0], needs[1], sums])
         else:
             near, filters = (x, weight) if ctx.low is None else (x.to(ctx.low), ctx.cast)
             gradients = _kernel_gradients(grad, near, filters, settings, [needs[0], needs[1], sums])
@@ -225,9 +232,8 @@ def _order(values: Tensor) -> torch.memory_format:
     return torch.channels_last if lies_last(values) else torch.contiguous_format
 
 
-def _cast(weight: Tensor, low: torch.dtype, like: Tensor) -> Tensor:
-    """The weight in a low type, in the order in memory of the images that it meets."""
-    last = lies_last(like)
+def _cast(weight: Tensor, low: torch.dtype, last: bool) -> Tensor:
+    """The weight in a low type, channels-last if `last`."""
     key = (id(weight), low, last)
     version, cast = _casts.get(key, (-1, weight))
     if version != weight._version:

@@ -10,6 +10,8 @@ from torch import Tensor
 from translate.training.fast.function import by_torch, wanted
 
 LAST = torch.channels_last
+EVEN = 8
+"""Where no such number divides the pixels, torch's group norm of channels-last images takes 30 times as long."""
 
 
 def image_norm(x: Tensor, weight: Tensor | None, bias: Tensor | None, eps: float) -> Tensor:
@@ -29,8 +31,11 @@ class _ImageNorm(torch.autograd.Function):
             scale, shift = scale.double(), shift.double()
         if not x.is_contiguous() and not x.is_contiguous(memory_format=LAST):
             x = x.contiguous()
-        norm = torch.ops.aten.native_group_norm
-        y, mean, deviation = norm(x, scale, shift, count, channels, height * width, channels, eps)
+        if x.is_contiguous() or (height * width) % EVEN == 0:
+            norm = torch.ops.aten.native_group_norm
+            y, mean, deviation = norm(x, scale, shift, count, channels, height * width, channels, eps)
+        else:
+            y, mean, deviation = _by_single_images(x, scale, shift, eps)
         ctx.save_for_backward(x, weight, bias, scale, mean, deviation)
         ctx.eps = eps
         return y  # type: ignore[no-any-return]
@@ -51,6 +56,15 @@ class _ImageNorm(torch.autograd.Function):
         if not affine:
             of_weight = of_bias = None
         return of_x, of_weight, of_bias, None
+
+
+def _by_single_images(x: Tensor, scale: Tensor, shift: Tensor, eps: float) -> tuple[Tensor, Tensor, Tensor]:
+    """The norm as a batch norm of each image, with its means and the inverses of its deviations."""
+    norm = torch.ops.aten.native_batch_norm
+    parts = [norm(x[i : i + 1], scale, shift, None, None, True, 0.0, eps) for i in range(len(x))]
+    images, means, deviations = zip(*parts, strict=True)
+    y = images[0] if len(images) == 1 else torch.cat(images)
+    return y, torch.stack(means), torch.stack(deviations)
 
 
 def _plain(eps: float) -> Any:

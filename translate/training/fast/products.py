@@ -2,7 +2,8 @@
 
 In the middle of a U-Net an image has a few pixels and a layer has millions of weights: the time goes into reading
 these, casting them, and bringing them into the order of a kernel, there and back. A product of matrices reads them as
-they lie, and writes their gradient as it has to lie. It multiplies in float32, whatever the type of the images.
+they lie, and writes their gradient as it has to lie. It multiplies in float32, whatever the type of the images, as long
+as reading takes longer than multiplying, and from `MANY` places on in the type of autocast.
 """
 
 from __future__ import annotations
@@ -15,6 +16,8 @@ from torch.nn import functional as F
 
 PLACES, WEIGHTS = 256, 1 << 20
 """At most so many places of all images together, and at least so many weights."""
+MANY = 128
+"""Places from which on multiplying takes longer than reading."""
 
 
 @dataclass(frozen=True)
@@ -31,13 +34,13 @@ class Geometry:
         return height, width
 
 
-def patches(x: Tensor, geometry: Geometry, last: bool) -> Tensor:
-    """The pixels under a kernel at each of its places, N x C x H x W to places x (C * kernel), in float32.
+def patches(x: Tensor, geometry: Geometry, kind: torch.dtype, last: bool) -> Tensor:
+    """The pixels under a kernel at each of its places, N x C x H x W to places x (C * kernel), in type `kind`.
 
     `last`: channels come last in a row, as in a weight that lies channels-last.
     """
     (top, left), (height, width) = geometry.padding, geometry.kernel
-    padded = F.pad(x.float(), (left, left, top, top)).permute(0, 2, 3, 1)
+    padded = F.pad(x.to(kind), (left, left, top, top)).permute(0, 2, 3, 1)
     under = padded.unfold(1, height, geometry.stride[0]).unfold(2, width, geometry.stride[1])
     if last:
         under = under.permute(0, 1, 2, 4, 5, 3)
@@ -50,8 +53,8 @@ def spread(rows: Tensor, geometry: Geometry, count: int, size: tuple[int, int], 
     down, right = geometry.places(size)
     channels = rows.shape[1] // (height * width)
     inner = (height, width, channels) if last else (channels, height, width)
-    each = rows.reshape(count, down, right, *inner)
-    image = rows.new_zeros(count, size[0] + 2 * top, size[1] + 2 * left, channels)
+    each = rows.float().reshape(count, down, right, *inner)
+    image = each.new_zeros(count, size[0] + 2 * top, size[1] + 2 * left, channels)
     for i in range(height):
         for j in range(width):
             part = each[:, :, :, i, j] if last else each[..., i, j]
@@ -74,9 +77,9 @@ def as_weight(matrix: Tensor, like: Tensor, last: bool) -> Tensor:
     return matrix.view(first, second, height, width)
 
 
-def as_rows(x: Tensor) -> Tensor:
-    """The channels of each pixel, N x C x H x W to pixels x C, in float32."""
-    return x.permute(0, 2, 3, 1).reshape(-1, x.shape[1]).float()
+def as_rows(x: Tensor, kind: torch.dtype) -> Tensor:
+    """The channels of each pixel, N x C x H x W to pixels x C, in type `kind`."""
+    return x.to(kind).permute(0, 2, 3, 1).reshape(-1, x.shape[1])
 
 
 def as_images(rows: Tensor, count: int, size: tuple[int, int]) -> Tensor:
@@ -85,20 +88,26 @@ def as_images(rows: Tensor, count: int, size: tuple[int, int]) -> Tensor:
 
 
 def convolved(x: Tensor, weight: Tensor, geometry: Geometry, last: bool) -> Tensor:
-    """The convolution, without a bias."""
-    rows = patches(x, geometry, last) @ as_matrix(weight, last).t()
+    """The convolution in the type of the weight, without a bias."""
+    rows = patches(x, geometry, weight.dtype, last) @ as_matrix(weight, last).t()
     return as_images(rows, len(x), geometry.places((x.shape[2], x.shape[3])))
 
 
 def transposed(x: Tensor, weight: Tensor, geometry: Geometry, size: tuple[int, int], last: bool) -> Tensor:
-    """The transposed convolution to images of this size, without a bias."""
-    return spread(as_rows(x) @ as_matrix(weight, last), geometry, len(x), size, last)
+    """The transposed convolution to images of this size in the type of the weight, without a bias."""
+    return spread(as_rows(x, weight.dtype) @ as_matrix(weight, last), geometry, len(x), size, last)
 
 
 def weight_gradient(wide: Tensor, narrow: Tensor, weight: Tensor, geometry: Geometry, last: bool) -> Tensor:
     """The gradient of a weight between images with many pixels and those with one for each place of the kernel: input
     and gradient of a convolution, gradient and input of a transposed one."""
-    return as_weight(as_rows(narrow).t() @ patches(wide, geometry, last), weight, last)
+    kind = weight.dtype
+    return as_weight(as_rows(narrow, kind).t() @ patches(wide, geometry, kind, last), weight, last)
+
+
+def low_pays(places: int) -> bool:
+    """Whether these products are better computed in the low type of autocast."""
+    return places >= MANY
 
 
 def pays(weight: Tensor, places: int) -> bool:
