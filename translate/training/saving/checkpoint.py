@@ -11,6 +11,7 @@ import re
 import secrets
 import shutil
 from collections.abc import Callable, Collection, Iterable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -205,11 +206,13 @@ def _devices(count: int) -> str:
 
 
 def prune(folder: Path, keep: Iterable[int]) -> None:
-    """Removes all checkpoints but those of the steps in `keep`, and what interrupted saves and removals left."""
+    """Removes all checkpoints but those of the steps in `keep`, and what interrupted saves and removals left. What
+    cannot be removed is tried again after the next save."""
     names = {name_of(step) for step in keep}
     for path in folder.iterdir():
         if _OURS.fullmatch(path.name) and path.name not in names:
-            _remove(path)
+            with suppress(OSError):
+                _remove(path)
 
 
 def _remove(path: Path) -> None:
