@@ -55,12 +55,13 @@ def pipeline(options: Options) -> Iterator[Row]:
     with subprocess.Popen(command, cwd=options.folder, stdout=subprocess.PIPE, stderr=subprocess.STDOUT) as process:
         wait_for_a_checkpoint(options.folder, process)
         process.send_signal(signal.SIGTERM)
-        process.communicate()
+        output, _ = process.communicate()
     stopped = process.returncode
     code, said = run(options, "run", str(file), "--device", options.device)
     resumed = re.search(r"resuming at step ([\d,]+)", said)
     ok = stopped == 75 and code == 0 and resumed is not None
-    detail = f"exit codes {stopped} and {code}, {resumed[0] if resumed else said.strip().splitlines()[-1]}"
+    last = (output.decode().strip().splitlines() or [""])[-1]
+    detail = f"exit codes {stopped} and {code}, {resumed[0] if resumed else last}"
     yield Row("a training is stopped by SIGTERM and goes on", ok, detail)
     rate = re.search(r"[\d.,]+ images/s, waiting for data [\d.]+ %", said)
     yield Row("its rate", None, rate[0] if rate else "")

@@ -14,6 +14,8 @@ from translate.plugins import Registry
 from translate.stages.train import TrainStage
 from translate.training.config import TrainConfig
 from translate.training.fast.choice import Choice
+from translate.training.fast.tuner import ways
+from translate.training.fast.variant import Variant
 from translate.training.numerics.tf32 import tf32
 from translate.training.replay.compiled import Compiled
 from translate.training.replay.stepper import shortfall
@@ -122,3 +124,10 @@ def test_what_cannot_be_compiled_goes_on_from_the_same_state(make_engine: Any, o
     assert [shortfall(compiled.stepper) for _ in range(2)] == [told, ""]
     for a, b in zip(plain.nets.gen.parameters(), compiled.nets.gen.parameters(), strict=True):
         assert torch.equal(a, b)
+
+
+def test_a_trial_takes_other_ways_on_cuda_alone() -> None:
+    plain = Variant("bf16", merge=True)
+    assert [other.step for other in ways(plain, torch.device("cuda"), 10.0)] == ["graph"]
+    assert [other.step for other in ways(plain, torch.device("cuda"), 1000.0)] == ["graph", "compile"]
+    assert [*ways(plain, torch.device("cpu"), 1000.0)] == [*ways(plain, torch.device("mps"), 1000.0)] == []

@@ -22,6 +22,8 @@ from torch import Tensor
 
 from translate.training.engine import Engine
 from translate.training.fast.variant import MemoryFormat, Variant
+from translate.training.replay.compiled import TRIED
+from translate.training.replay.replayer import WARM_UP
 from translate.training.saving.registry import put_back, taken
 from translate.training.saving.state import TrainingState
 
@@ -33,6 +35,10 @@ GAIN = 1.05
 """How many times as fast another variant has to be: a difference below it may be chance."""
 CLEAR, ROUNDS = 1.25, 5
 """A ratio after which no further rounds are needed, and the most that are made."""
+SETTLING = max(WARM_UP, TRIED) + 1
+"""Steps after which a recorded or compiled one runs as all further ones."""
+COMPILING = 300.0
+"""Seconds that a trial needs to try compiled networks."""
 
 Batches = Sequence[Mapping[str, Tensor]]
 
@@ -86,7 +92,23 @@ class Tuner:
             ratio = self._ratio(batches, epoch, best, other)
             if ratio > GAIN:
                 best, gain = other, gain * ratio
+        for other in ways(best, self.engine.device, self._budget):
+            ratio = self._ratio_of_ways(batches, epoch, best, other)
+            if ratio > GAIN:
+                best, gain = other, gain * ratio
         return best, gain
+
+    def _ratio_of_ways(self, batches: Batches, epoch: int, known: Variant, other: Variant) -> float:
+        """The same for another way of giving a device its work: steps in a row, since they are recorded or compiled
+        anew whenever there was another way between."""
+        if not self._time_for(2 * ROUNDS + SETTLING):
+            return 0.0
+        before = statistics.median([self._step(batches, epoch, known) for _ in range(ROUNDS)])
+        for _ in range(SETTLING):
+            self._step(batches, epoch, other)
+        after = statistics.median([self._step(batches, epoch, other) for _ in range(ROUNDS)])
+        stepper = self.engine.stepper
+        return 0.0 if stepper is None or stepper.failed else before / after
 
     def _ratio(self, batches: Batches, epoch: int, known: Variant, other: Variant) -> float:
         """How many times as fast the other variant is; 0 where there is no time left to find out."""
@@ -153,6 +175,15 @@ def refined(best: Variant, threads: int, device: torch.device) -> Iterator[Varia
         yield replace(best, merge=False)
     if device.type == "cpu" and threads >= 4:  # two threads of one core may be slower than one
         yield replace(best, threads=threads // 2)
+
+
+def ways(best: Variant, device: torch.device, budget: float) -> Iterator[Variant]:
+    """Ways of giving a device its work, of which a processor needs none. `budget`: seconds of the trial; to compile
+    takes minutes."""
+    if device.type == "cuda":
+        yield replace(best, step="graph")
+        if budget > COMPILING:
+            yield replace(best, step="compile")
 
 
 @contextmanager
