@@ -54,8 +54,9 @@ def gradients(
 ) -> tuple[Tensor, list[Tensor]]:
     """The output, and the gradients of the input and of all parameters but biases that a norm takes away."""
     net.zero_grad()
+    last = not x.is_contiguous()
     x = x.clone().requires_grad_(True)
-    with QuickLayers([net] if quick else []).in_place():
+    with QuickLayers([net] if quick else [], last=last).in_place():
         with torch.autocast("cpu", torch.bfloat16, enabled=low):
             y = net(x)
         if twice:
@@ -175,6 +176,14 @@ def test_a_bias_before_a_norm_stays_as_it_is_unless_somebody_looks_between() -> 
         seen[0].sum().backward()
     handle.remove()
     assert conv.bias.grad.ne(0).all()
+
+
+def test_images_stay_channels_last_behind_those_of_one_pixel() -> None:
+    net = nn.Sequential(
+        nn.Conv2d(3, 4, 4, 2, 1), nn.Conv2d(4, 4, 2), nn.ConvTranspose2d(4, 4, 4, 2), nn.Conv2d(4, 2, 1)
+    )
+    with QuickLayers([net], last=True).in_place():
+        assert net(torch.randn(2, 3, 4, 4)).is_contiguous(memory_format=LAST)
 
 
 def test_layers_are_torchs_own_outside_of_a_step() -> None:

@@ -36,10 +36,21 @@ def convolution(
     output_padding: tuple[int, ...],
     *,
     dead_bias: bool,
+    order: torch.memory_format,
 ) -> Tensor:
-    """The convolution of a layer, in bf16 under autocast. `dead_bias`: the gradient of the bias is zero."""
+    """The convolution of a layer, in bf16 under autocast. `dead_bias`: the gradient of the bias is zero.
+
+    What comes out lies in `order`, whatever the order of `x`: images of one pixel lie in both, and from the middle of a
+    U-Net on all would lie as they happen to.
+    """
     settings = _Settings(
-        list(layer.stride), list(padding), list(layer.dilation), layer.transposed, list(output_padding), layer.groups
+        list(layer.stride),
+        list(padding),
+        list(layer.dilation),
+        layer.transposed,
+        list(output_padding),
+        layer.groups,
+        order,
     )
     y: Tensor = _Convolution.apply(x, layer.weight, layer.bias, settings, low_type(x), dead_bias)  # type: ignore[no-untyped-call]
     return y
@@ -48,7 +59,7 @@ def convolution(
 class _Settings:
     """The geometry of a convolution, as torch's operators take it."""
 
-    __slots__ = ("dilation", "groups", "output_padding", "padding", "stride", "transposed")
+    __slots__ = ("dilation", "groups", "order", "output_padding", "padding", "stride", "transposed")
 
     def __init__(
         self,
@@ -58,7 +69,9 @@ class _Settings:
         transposed: bool,
         output_padding: list[int],
         groups: int,
+        order: torch.memory_format,
     ) -> None:
+        self.order = order
         self.stride, self.padding, self.dilation = stride, padding, dilation
         self.transposed, self.output_padding, self.groups = transposed, output_padding, groups
 
@@ -121,7 +134,8 @@ class _Convolution(torch.autograd.Function):
         dead_bias: bool,
     ) -> Tensor:
         ctx.settings, ctx.low, ctx.dead_bias = settings, low, dead_bias
-        ctx.save_for_backward(x, weight, bias)
+        ctx.save_for_backward(x, weight, bias)  # as it is: a copy would not hang in the graph
+        x = x.contiguous(memory_format=settings.order)
         ctx.by_products = settings.by_products(x, weight)
         if ctx.by_products:
             lower = low is not None and products.low_pays(settings.places(x, weight))
@@ -129,7 +143,7 @@ class _Convolution(torch.autograd.Function):
             return _product(x, weight if ctx.cast is None else ctx.cast, bias, settings, low)
         if low is None:
             return torch.ops.aten.convolution(x, weight, bias, *settings.all())  # type: ignore[no-any-return]
-        ctx.cast = _cast(weight, low, lies_last(x))
+        ctx.cast = _cast(weight, low, settings.order == torch.channels_last)
         small = None if bias is None else bias.to(low)
         y: Tensor = torch.ops.aten.convolution(x.to(low), ctx.cast, small, *settings.all())
         return y
@@ -142,6 +156,7 @@ class _Convolution(torch.autograd.Function):
         if torch.is_grad_enabled():
             needs = ctx.needs_input_grad[:3]
             return (*by_torch(settings.plain, (x, weight, bias), grad, needs, ctx.low), None, None, None)
+        x = x.contiguous(memory_format=settings.order)
         needs = [wanted(ctx, place) for place in range(3)]
         sums = needs[2] and not ctx.dead_bias
         if ctx.by_products:
@@ -159,13 +174,14 @@ def _kernel_gradients(
     grad: Tensor, x: Tensor, weight: Tensor, settings: _Settings, needs: list[bool]
 ) -> list[Tensor | None]:
     """The gradients of input, weight and bias by torch's kernels."""
-    grad = grad.contiguous(memory_format=_order(x))
+    grad = grad.contiguous(memory_format=settings.order)
     of_x = of_weight = of_bias = None
     mirrors = settings.mirrors(weight)
     if needs[0] and mirrors:
-        of_x = F.conv2d(grad, weight.transpose(0, 1).flip(2, 3), padding=settings.reach(weight))
+        mirrored = weight.transpose(0, 1).flip(2, 3).contiguous(memory_format=settings.order)
+        of_x = F.conv2d(grad, mirrored, padding=settings.reach(weight)).contiguous(memory_format=settings.order)
     if needs[1] and mirrors and len(weight) <= FEW:
-        of_weight = _of_few_outputs(grad, x, weight, settings.reach(weight))
+        of_weight = _of_few_outputs(grad, x, weight, settings.reach(weight), settings.order)
     rest = [needs[0] and of_x is None, needs[1] and of_weight is None, needs[2]]
     if any(rest):
         outputs = weight.shape[1] * settings.groups if settings.transposed else len(weight)
@@ -177,13 +193,13 @@ def _kernel_gradients(
     return [of_x, of_weight, of_bias]
 
 
-def _of_few_outputs(grad: Tensor, x: Tensor, weight: Tensor, reach: list[int]) -> Tensor:
+def _of_few_outputs(grad: Tensor, x: Tensor, weight: Tensor, reach: list[int], order: torch.memory_format) -> Tensor:
     """The gradient of a weight with few outputs: that of a convolution from `grad` to `x`, with both ends mirrored.
 
     The sum of grad[p] x[p + u] over all places p is that of x[q] grad[q - u], and kernels want few inputs.
     """
     wide = F.pad(grad, (reach[1], reach[1], reach[0], reach[0]))
-    like = weight.transpose(0, 1).contiguous(memory_format=_order(x))
+    like = weight.transpose(0, 1).contiguous(memory_format=order)
     ones, zeros = [1, 1], [0, 0]
     backward = torch.ops.aten.convolution_backward
     _, of_weight, _ = backward(x, wide, like, None, ones, zeros, ones, False, zeros, 1, [False, True, False])
@@ -192,7 +208,7 @@ def _of_few_outputs(grad: Tensor, x: Tensor, weight: Tensor, reach: list[int]) -
 
 def _product(x: Tensor, weight: Tensor, bias: Tensor | None, settings: _Settings, low: torch.dtype | None) -> Tensor:
     """The convolution by products of matrices."""
-    geometry, last, order = settings.geometry(weight), lies_last(weight), _order(x)
+    geometry, last = settings.geometry(weight), lies_last(weight)
     with torch.autocast(x.device.type, enabled=False):
         if settings.transposed:
             y = products.transposed(x, weight, geometry, settings.output_size(x, weight), last)
@@ -200,7 +216,7 @@ def _product(x: Tensor, weight: Tensor, bias: Tensor | None, settings: _Settings
             y = products.convolved(x, weight, geometry, last)
         if bias is not None:
             y = y + bias[:, None, None]
-    return y.to(low or x.dtype, memory_format=order)
+    return y.to(low or x.dtype).contiguous(memory_format=settings.order)
 
 
 def _product_gradients(
@@ -214,7 +230,7 @@ def _product_gradients(
             of_x = products.convolved(grad, weight, geometry, last)
         else:
             of_x = products.transposed(grad, weight, geometry, (x.shape[2], x.shape[3]), last)
-        of_x = of_x.to(x.dtype, memory_format=_order(x))
+        of_x = of_x.to(x.dtype).contiguous(memory_format=settings.order)
     if needs[1]:
         wide, narrow = (grad, x) if settings.transposed else (x, grad)
         of_weight = products.weight_gradient(wide, narrow, weight, geometry, last)
@@ -226,10 +242,6 @@ def _product_gradients(
 def lies_last(values: Tensor) -> bool:
     """Whether a tensor lies channels-last; one that lies in both orders does not."""
     return values.is_contiguous(memory_format=torch.channels_last) and not values.is_contiguous()
-
-
-def _order(values: Tensor) -> torch.memory_format:
-    return torch.channels_last if lies_last(values) else torch.contiguous_format
 
 
 def _cast(weight: Tensor, low: torch.dtype, last: bool) -> Tensor:

@@ -15,7 +15,7 @@ import torch
 from torch import Tensor, nn
 
 from translate.training.fast.convolution import convolution, forget_casts
-from translate.training.fast.norm import image_norm
+from translate.training.fast.norm import image_norm, with_dense_gradient
 from translate.training.fast.padding import mirrored
 from translate.training.fast.variant import Variant
 
@@ -24,13 +24,14 @@ class QuickConv2d(nn.Conv2d):
     """A convolution by `convolution`."""
 
     dead_bias = False
+    order = torch.contiguous_format
 
     def forward(self, input: Tensor) -> Tensor:
         if input.dim() != 4 or self.padding_mode != "zeros" or isinstance(self.padding, str):
             return super().forward(input)
         # a hook sees what comes out before the norm, and a loss may depend on it
         dead = self.dead_bias and not self._forward_hooks
-        return convolution(self, input, self.padding, (0, 0), dead_bias=dead)
+        return convolution(self, input, self.padding, (0, 0), dead_bias=dead, order=self.order)
 
 
 class QuickConv2dBeforeNorm(QuickConv2d):
@@ -43,13 +44,14 @@ class QuickConvTranspose2d(nn.ConvTranspose2d):
     """A transposed convolution by `convolution`."""
 
     dead_bias = False
+    order = torch.contiguous_format
 
     def forward(self, input: Tensor, output_size: list[int] | None = None) -> Tensor:
         if input.dim() != 4 or output_size is not None:
             return super().forward(input, output_size)
         assert not isinstance(self.padding, str)
         dead = self.dead_bias and not self._forward_hooks
-        return convolution(self, input, self.padding, self.output_padding, dead_bias=dead)
+        return convolution(self, input, self.padding, self.output_padding, dead_bias=dead, order=self.order)
 
 
 class QuickConvTranspose2dBeforeNorm(QuickConvTranspose2d):
@@ -68,6 +70,13 @@ class QuickInstanceNorm2d(nn.InstanceNorm2d):
         return image_norm(input, self.weight, self.bias, self.eps)
 
 
+class QuickBatchNorm2d(nn.BatchNorm2d):
+    """torch's batch norm, which gets its gradient without gaps."""
+
+    def forward(self, input: Tensor) -> Tensor:
+        return with_dense_gradient(super().forward(input))
+
+
 class QuickReflectionPad2d(nn.ReflectionPad2d):
     """A mirrored border by `mirrored`, in the type of the input, where autocast would take float32."""
 
@@ -77,29 +86,62 @@ class QuickReflectionPad2d(nn.ReflectionPad2d):
         return mirrored(input, self.padding)
 
 
+class QuickConv2dLast(QuickConv2d):
+    """A convolution of channels-last images."""
+
+    order = torch.channels_last
+
+
+class QuickConv2dLastBeforeNorm(QuickConv2dLast):
+    """The same before an instance norm."""
+
+    dead_bias = True
+
+
+class QuickConvTranspose2dLast(QuickConvTranspose2d):
+    """A transposed convolution of channels-last images."""
+
+    order = torch.channels_last
+
+
+class QuickConvTranspose2dLastBeforeNorm(QuickConvTranspose2dLast):
+    """The same before an instance norm."""
+
+    dead_bias = True
+
+
 _QUICK: Mapping[type[nn.Module], type[nn.Module]] = {
-    nn.Conv2d: QuickConv2d,
-    nn.ConvTranspose2d: QuickConvTranspose2d,
+    nn.BatchNorm2d: QuickBatchNorm2d,
     nn.InstanceNorm2d: QuickInstanceNorm2d,
     nn.ReflectionPad2d: QuickReflectionPad2d,
 }
-_BEFORE_NORM: Mapping[type[nn.Module], type[nn.Module]] = {
-    nn.Conv2d: QuickConv2dBeforeNorm,
-    nn.ConvTranspose2d: QuickConvTranspose2dBeforeNorm,
+_CONVOLUTIONS: Mapping[tuple[type[nn.Module], bool, bool], type[nn.Module]] = {
+    (nn.Conv2d, False, False): QuickConv2d,
+    (nn.Conv2d, False, True): QuickConv2dBeforeNorm,
+    (nn.Conv2d, True, False): QuickConv2dLast,
+    (nn.Conv2d, True, True): QuickConv2dLastBeforeNorm,
+    (nn.ConvTranspose2d, False, False): QuickConvTranspose2d,
+    (nn.ConvTranspose2d, False, True): QuickConvTranspose2dBeforeNorm,
+    (nn.ConvTranspose2d, True, False): QuickConvTranspose2dLast,
+    (nn.ConvTranspose2d, True, True): QuickConvTranspose2dLastBeforeNorm,
 }
+"""By the class of a layer, whether images lie channels-last, and whether an instance norm follows."""
 
 
 class QuickLayers:
-    """The exchange of the layers of some networks, or of the `norms` alone."""
+    """The exchange of the layers of some networks whose images lie channels-last if `last`; `norms`: of norms alone."""
 
-    def __init__(self, nets: Iterable[nn.Module], *, norms: bool = False) -> None:
+    def __init__(self, nets: Iterable[nn.Module], *, last: bool = False, norms: bool = False) -> None:
         self._pairs: dict[nn.Module, type[nn.Module]] = {}
         for net in nets:
-            for module in net.modules():
-                if type(module) is nn.InstanceNorm2d or (type(module) in _QUICK and not norms):
-                    self._pairs.setdefault(module, _QUICK[type(module)])
-                if type(module) is nn.Sequential and not norms:
-                    self._pairs.update(_before_norms(module))
+            modules = [*net.modules()]
+            before_norm = {layer for stack in modules for layer in _before_norms(stack)}
+            for module in modules:
+                kind = type(module)
+                if kind is nn.InstanceNorm2d or (kind in _QUICK and not norms):
+                    self._pairs[module] = _QUICK[kind]
+                elif kind in (nn.Conv2d, nn.ConvTranspose2d) and not norms:
+                    self._pairs[module] = _CONVOLUTIONS[kind, last, module in before_norm]
 
     @contextmanager
     def in_place(self) -> Iterator[None]:
@@ -115,19 +157,21 @@ class QuickLayers:
             forget_casts()
 
 
-def _before_norms(stack: nn.Sequential) -> Iterator[tuple[nn.Module, type[nn.Module]]]:
-    """The convolutions right before an instance norm."""
+def _before_norms(stack: nn.Module) -> Iterator[nn.Module]:
+    """The layers of a sequence that are right before an instance norm."""
+    if type(stack) is not nn.Sequential:
+        return
     for layer, norm in pairwise(stack):
-        removes = type(norm) is nn.InstanceNorm2d and not norm.track_running_stats
-        if removes and type(layer) in _BEFORE_NORM:
-            yield layer, _BEFORE_NORM[type(layer)]
+        if type(norm) is nn.InstanceNorm2d and not norm.track_running_stats:
+            yield layer
 
 
 def layers_of(variant: Variant, nets: Iterable[nn.Module], device: torch.device) -> QuickLayers:
     """The exchange that a variant asks for on a device."""
     if device.type != "cpu":
         return QuickLayers(())
+    last = variant.memory_format == "channels_last"
     if variant.layers == "quick":
-        return QuickLayers(nets)
+        return QuickLayers(nets, last=last)
     # torch's instance norm of channels-last images has wrong gradients on processors (2.13)
-    return QuickLayers(nets if variant.memory_format == "channels_last" else (), norms=True)
+    return QuickLayers(nets if last else (), norms=True)

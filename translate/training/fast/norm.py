@@ -20,6 +20,18 @@ def image_norm(x: Tensor, weight: Tensor | None, bias: Tensor | None, eps: float
     return y
 
 
+def with_dense_gradient(y: Tensor) -> Tensor:
+    """The same tensor, whose gradient reaches what made it in its own order in memory, without gaps.
+
+    The gradient of a join of images is a part of another one, in which torch's batch norm walks many times slower.
+    """
+    if y.requires_grad:
+        last = y.is_contiguous(memory_format=LAST) and not y.is_contiguous()
+        order = LAST if last else torch.contiguous_format
+        y.register_hook(lambda grad: grad.contiguous(memory_format=order))  # type: ignore[no-untyped-call]
+    return y
+
+
 class _ImageNorm(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, x: Tensor, weight: Tensor | None, bias: Tensor | None, eps: float) -> Tensor:
