@@ -75,9 +75,13 @@ stages:
       keep: {best: l1}
       validate: {every: {steps: 2}, metrics: [l1], images: 1, samples: 1}
 """
-OPTIONAL = re.compile(r"(.*/)?samples/.*|.*/translator/README\.md|.*/report\.html|.*/pipeline\.yaml")
-"""Files that a run may lack, or have otherwise, after a fault: pictures, what shows them, and what is recorded with a
-run."""
+OPTIONAL = re.compile(
+    r"(.*/)?samples/.*|.*/translator/README\.md|.*/(report\.html|pipeline\.yaml)|.*/checkpoints/0+[1-3]/.*"
+)
+"""Files that a run may lack, or have otherwise, after a fault: pictures, what shows them, what is recorded with a run,
+and checkpoints before the last one, since a training that ends for a fault saves what it can."""
+BROKEN = re.compile(r".*(\.tmp|\.old|\.partial)(/.*)?")
+"""What no run leaves."""
 TIMED = re.compile(r"(.*/)?(MANIFEST\.json|journal\.jsonl|tracking\.json|report\.html|index\.json)|\.plan.*|.*/\.lock")
 """Files that hold times of day."""
 POINTER = re.compile(r"runs/tiny/(prepare|train)")
@@ -244,18 +248,23 @@ def wrong_checkpoints(folder: Path, saved: Sequence[int]) -> Iterator[str]:
         yield f"UNRECOVERABLE: step {max(saved)} was saved, and {last.name} is the last one"
 
 
+def optional(name: str) -> bool:
+    """Tells whether a file may be there or not."""
+    return bool(OPTIONAL.fullmatch(name)) and not BROKEN.fullmatch(name)
+
+
 def wrong_result(again: Run, files: dict[str, bytes], expected: dict[str, bytes]) -> Iterator[str]:
     """What is wrong after the run without faults that followed."""
     if again.code:
         yield f"UNRECOVERABLE: the next run ended with {again.code}: {again.said.strip().splitlines()[-1:]}"
         return
-    litter = [name for name in files if name not in expected]
+    litter = [name for name in files if name not in expected and not optional(name)]
     if litter:
         yield f"LITTER: {', '.join(litter)}"
-    missing = [name for name in expected if name not in files and not OPTIONAL.fullmatch(name)]
+    missing = [name for name in expected if name not in files and not optional(name)]
     if missing:
         yield f"missing: {', '.join(missing)}"
-    both = [name for name in expected if name in files and not OPTIONAL.fullmatch(name)]
+    both = [name for name in expected if name in files and not optional(name)]
     different = [name for name in both if files[name] != expected[name]]
     if different:
         yield f"other bits: {', '.join(different)}"
