@@ -91,7 +91,7 @@ def by_products(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     """Lets every convolution in float32 go by products of matrices; returns their places."""
     places: list[int] = []
 
-    def pays(weight: Tensor, count: int) -> bool:
+    def pays(weight: Tensor, count: int, stride: Any, low: bool) -> bool:
         places.append(count)
         return True
 
@@ -120,8 +120,15 @@ def test_products_of_matrices_are_convolutions(
 
 def test_layers_of_many_weights_and_few_places_go_by_products() -> None:
     many, few = torch.empty(512, 512, 4, 4, device="meta"), torch.empty(64, 64, 3, 3, device="meta")
-    assert products.pays(many, 64) and not products.pays(many, 1024) and not products.pays(few, 64)
-    assert not products.pays(many.double(), 64)
+    for places, low, stride, expected in (
+        (64, False, 2, True),
+        (1024, False, 2, False),
+        (1024, True, 2, True),
+        (1024, True, 1, False),
+        (4096, True, 2, False),
+    ):
+        assert products.pays(many, places, (stride, stride), low) == expected
+    assert not products.pays(few, 64, (2, 2), True) and not products.pays(many.double(), 64, (2, 2), True)
     assert products.low_pays(256) and not products.low_pays(64)
 
 

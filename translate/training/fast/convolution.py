@@ -110,11 +110,11 @@ class _Settings:
         )
         return height, width
 
-    def by_products(self, x: Tensor, weight: Tensor) -> bool:
+    def by_products(self, x: Tensor, weight: Tensor, low: bool) -> bool:
         """Whether products of matrices are faster than a kernel for convolutions."""
         if self.groups > 1 or self.dilation != [1, 1] or x.is_meta:
             return False
-        return products.pays(weight, self.places(x, weight))
+        return products.pays(weight, self.places(x, weight), self.stride, low)
 
     def places(self, x: Tensor, weight: Tensor) -> int:
         """The places of the kernel on all images."""
@@ -136,7 +136,7 @@ class _Convolution(torch.autograd.Function):
         ctx.settings, ctx.low, ctx.dead_bias = settings, low, dead_bias
         ctx.save_for_backward(x, weight, bias)  # as it is: a copy would not hang in the graph
         x = x.contiguous(memory_format=settings.order)
-        ctx.by_products = settings.by_products(x, weight)
+        ctx.by_products = settings.by_products(x, weight, low is not None)
         if ctx.by_products:
             lower = low is not None and products.low_pays(settings.places(x, weight))
             ctx.cast = _cast(weight, low, lies_last(weight)) if low is not None and lower else None

@@ -8,6 +8,7 @@ as reading takes longer than multiplying, and from `MANY` places on in the type 
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
@@ -16,6 +17,10 @@ from torch.nn import functional as F
 
 PLACES, WEIGHTS = 256, 1 << 20
 """At most so many places of all images together, and at least so many weights."""
+PLACES_IN_LOW = 2048
+"""At most so many places in the type of autocast, of kernels whose places overlap no more than those of a U-Net."""
+OVERLAP = 4
+"""Places that a pixel belongs to, with 4 x 4 kernels of stride 2."""
 MANY = 128
 """Places from which on multiplying takes longer than reading."""
 
@@ -110,6 +115,9 @@ def low_pays(places: int) -> bool:
     return places >= MANY
 
 
-def pays(weight: Tensor, places: int) -> bool:
-    """Whether a layer has so many weights for so few places that products are faster."""
-    return places <= PLACES and weight.numel() >= WEIGHTS and weight.dtype == torch.float32
+def pays(weight: Tensor, places: int, stride: Sequence[int], low: bool) -> bool:
+    """Whether a layer has so many weights for so few places that products are faster; `low`: under autocast."""
+    if weight.numel() < WEIGHTS or weight.dtype != torch.float32:
+        return False
+    overlap = weight.shape[2] * weight.shape[3] / (stride[0] * stride[1])
+    return places <= (PLACES_IN_LOW if low and overlap <= OVERLAP else PLACES)
