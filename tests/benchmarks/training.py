@@ -31,13 +31,16 @@ from translate.contracts import DataSpec, Step
 from translate.networks import separate_calls
 from translate.plugins import Registry
 from translate.training.build import build_networks
-from translate.training.config import TrainConfig
+from translate.training.config import FastConfig, TrainConfig
+from translate.training.ema import Averages
 from translate.training.engine import Engine
 from translate.training.fast.apply import as_they_lie, keep_memory
 from translate.training.fast.choice import Choice
+from translate.training.fast.tuner import Tuner
 from translate.training.fast.variant import Variant
 from translate.training.length import Length
 from translate.training.players import make_players
+from translate.training.saving.state import TrainingState
 
 SIDES = {"pix2pix": ("input", "target"), "cyclegan": ("a", "b")}
 DATA: dict[str, Any] = {"pix2pix": "paired", "cyclegan": "unpaired"}
@@ -47,6 +50,8 @@ ASKED = {
     "avx2": {("pix2pix", 1): 1.1, ("pix2pix", 8): 1.1, ("cyclegan", 1): 1.1},
 }
 """The least ratio by kind of processor, game and batch size."""
+TRIAL = 1200
+"""Steps of the training whose trial is made: it may take 24 of them."""
 OVERHEAD = 0.03
 """The most that the engine may add to the bare loop of its variant."""
 
@@ -178,6 +183,20 @@ def build(game: str, config: TrainConfig, registry: Registry, size: int) -> Engi
     return Engine(method, nets, players, device="cpu", seed=0, choice=choice)
 
 
+def fixed(variant: Variant) -> Any:
+    """What a pipeline says to have this variant."""
+    options = {key: value for key, value in variant.to_json().items() if key != "precision"}
+    return FastConfig.model_validate(options)
+
+
+def picked(engine: Engine, batch: Mapping[str, Tensor]) -> float:
+    """Lets a trial choose the engine's variant, as the first step of a training does; returns its seconds."""
+    state = TrainingState(engine, Averages(engine, (), None))
+    tuner = Tuner(state, TRIAL, print, lambda: False)
+    tuner.choose([batch], 0)
+    return tuner.seconds
+
+
 def turns(contestants: Mapping[str, Callable[[], None]], rounds: int, warmup: int) -> dict[str, list[float]]:
     """Seconds of a step of each, in turns whose order goes back and forth.
 
@@ -232,6 +251,8 @@ def main() -> None:
     config = TrainConfig.model_validate({"method": chosen.game, "precision": chosen.precision, "fast": fast})
     engine = build(chosen.game, config, registry, chosen.size)
     sides = {side: torch.rand(chosen.batch, 3, chosen.size, chosen.size) * 2 - 1 for side in SIDES[chosen.game]}
+    trial = picked(engine, sides)
+    config = config.model_copy(update={"fast": fixed(engine.choice.variant), "precision": engine.precision})
     plain: Any = {"pix2pix": PlainPix2Pix, "cyclegan": PlainCycleGAN}[chosen.game](copy.deepcopy(dict(engine.nets)))
     bare = Bare(build(chosen.game, config, registry, chosen.size))
 
@@ -262,6 +283,7 @@ def main() -> None:
         "batch": chosen.batch,
         "size": chosen.size,
         "variant": variant.to_json(),
+        "trial": trial,
         "seconds": {name: spread(values) for name, values in seconds.items()},
         "ratio": faster,
         "overhead": overhead,
