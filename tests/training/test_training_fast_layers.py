@@ -46,6 +46,9 @@ def middle() -> nn.Module:
         nn.ConvTranspose2d(8, 4, 3, 2, 1, 1),
         nn.InstanceNorm2d(4),
         nn.ConvTranspose2d(4, 4, 4, 2, 1, bias=False),
+        nn.ReLU(inplace=True),
+        nn.Conv2d(4, 4, 2, 2, bias=False),
+        nn.LeakyReLU(0.2, inplace=True),
     )
 
 
@@ -113,8 +116,8 @@ def test_products_of_matrices_are_convolutions(
     _, mine = gradients(net.to(memory_format=order), x.to(memory_format=order), quick=True, low=low)
     assert len(by_products) >= 2
     for near, truth in zip(mine, exact, strict=True):
-        # norms make a large part of a gradient vanish, and bf16 has 8 bits
-        assert (near - truth).norm() / truth.norm() < (0.12 if low else 1e-5)
+        # bf16 has 8 bits: a norm takes the large part of a gradient away, and a value near 0 may get another sign
+        assert (near - truth).norm() / truth.norm() < (0.3 if low else 1e-5)
         assert near.dtype == torch.float32
 
 
@@ -165,7 +168,7 @@ def test_in_bf16_they_are_as_near_to_float64_as_torch_is(build: Callable[[], nn.
     _, mine = gradients(net.to(memory_format=order), x.to(memory_format=order), quick=True, low=True)
     for near, other, truth in zip(mine, plain, exact, strict=True):
         wrong, usual = (near - truth).norm() / truth.norm(), (other - truth).norm() / truth.norm()
-        assert wrong < 1.5 * usual + 0.01
+        assert wrong < 1.5 * usual + 0.02
         assert near.dtype == torch.float32
 
 

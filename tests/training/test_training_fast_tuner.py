@@ -101,6 +101,17 @@ def test_short_trainings_have_no_trial(train: Any, clock: Any, monkeypatch: pyte
     assert saved(context)[1]["fast"]["settled"]  # a training that goes on computes as it began
 
 
+def test_a_way_that_breaks_is_left_out(train: Any, clock: Any) -> None:
+    def seconds(variant: Variant) -> float:
+        if variant.layers == "quick":
+            raise RuntimeError("not enough memory")
+        return 100.0
+
+    clock(seconds)
+    context, _ = train(max_steps=2)
+    assert Variant.from_json(saved(context)[1]["fast"]) == PLAIN
+
+
 def test_a_trial_keeps_its_budget(train: Any, clock: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     tried = clock(lambda variant: 100.0)
     monkeypatch.setattr(tuner, "SHARE", 0.02)

@@ -216,7 +216,8 @@ def _product(x: Tensor, weight: Tensor, bias: Tensor | None, settings: _Settings
             y = products.convolved(x, weight, geometry, last)
         if bias is not None:
             y = y + bias[:, None, None]
-    return y.to(low or x.dtype).contiguous(memory_format=settings.order)
+    # `data`: torch lets nobody change in place what is a view of something made in here
+    return y.to(low or x.dtype).contiguous(memory_format=settings.order).data
 
 
 def _product_gradients(

@@ -114,7 +114,10 @@ class Tuner:
         """How many times as fast the other variant is; 0 where there is no time left to find out."""
         if not self._time_for(4):
             return 0.0
-        self._step(batches, epoch, other)
+        try:
+            self._step(batches, epoch, other)
+        except RuntimeError:  # it does not fit into memory, or a network does what its layers cannot
+            return 0.0
         ratios: list[float] = []
         while not ratios or (len(ratios) < ROUNDS and self._time_for(2)):
             ratios.append(self._step(batches, epoch, known) / self._step(batches, epoch, other))
