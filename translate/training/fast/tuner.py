@@ -31,8 +31,8 @@ LEAST_STEPS, LEAST_SECONDS = 300, 60.0
 """Shorter trainings are not worth a trial."""
 SHARE = 0.02
 """Of the expected time of the training, that a trial may take."""
-GAIN = 1.05
-"""How many times as fast another variant has to be: a difference below it may be chance."""
+GAIN, SMALL_GAIN = 1.05, 1.1
+"""How many times as fast another variant has to be, and one that seldom differs: what is below may be chance."""
 CLEAR, ROUNDS = 1.25, 5
 """A ratio after which no further rounds are needed, and the most that are made."""
 SETTLING = max(WARM_UP, TRIED) + 1
@@ -90,7 +90,7 @@ class Tuner:
                 best, gain = other, ratio
         for other in refined(best, torch.get_num_threads(), self.engine.device):
             ratio = self._ratio(batches, epoch, best, other)
-            if ratio > GAIN:
+            if ratio > SMALL_GAIN:
                 best, gain = other, gain * ratio
         for other in ways(best, self.engine.device, self._budget):
             ratio = self._ratio_of_ways(batches, epoch, best, other)
