@@ -127,6 +127,7 @@ def another(variant: Variant) -> Variant:
         layers="plain" if variant.layers == "quick" else "quick",
         fused=not variant.fused,
         threads=1,
+        tf32=not variant.tf32,
     )
 
 
