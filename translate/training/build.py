@@ -237,11 +237,11 @@ def check_resumable(folder: Path, config: TrainConfig, dataset: Dataset, method:
 
 
 def _loader(context: StageContext, config: TrainConfig, samples: Samples, first_batch: int) -> Loader:
-    cuda = context.device.startswith("cuda")
+    gpu = not context.device.startswith("cpu")
     # `auto`: one core stays free for the process that feeds the GPU; on a CPU the training itself needs the others
-    auto = min(8, max(1, cores() // world().place.local_size - 1)) if cuda else 1
+    auto = min(8, max(1, cores() // world().place.local_size - 1)) if gpu else 1
     workers = auto if config.workers == "auto" else config.workers
-    return Loader(samples, workers, first_batch, pin=cuda)
+    return Loader(samples, workers, first_batch, pin=context.device.startswith(("cuda", "xpu")))
 
 
 def _validator(
