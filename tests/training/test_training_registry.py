@@ -139,8 +139,8 @@ def test_without_a_single_value_it_is_another_one(
 
 def counts(name: str) -> bool:
     """Whether a value is tried here. Torch computes the left vector of a spectral norm from the right one before it
-    reads it, and Adam treats all parameters alike; recorded steps and tf32 are those of a GPU, and whether a choice is settled
-    counts in trainings that are long enough for a trial."""
+    reads it, and Adam treats all parameters alike; recorded steps and tf32 are those of a GPU, and whether a choice is
+    settled counts in trainings that are long enough for a trial."""
     alike = ("opt/G/1/", "opt/G/2/", "opt/G/3/", "fast/step", "fast/tf32", "fast/settled")
     return not name.endswith("._u") and not name.startswith(alike)
 
