@@ -111,6 +111,16 @@ def precision_problem(choice: Literal["auto", "fp32", "bf16", "fp16"], device: s
     return ""
 
 
+def kind_of(device: torch.device) -> str:
+    """The kind of a device: what decides which kernels it takes."""
+    if device.type == "cuda":
+        return torch.cuda.get_device_name(device)
+    if device.type != "cpu":
+        return device.type
+    amx = getattr(torch.cpu, "_is_amx_tile_supported", bool)()
+    return f"cpu {torch.backends.cpu.get_cpu_capability()}{' amx' if amx else ''}"
+
+
 def wide_type(device: torch.device | str) -> torch.dtype:
     """The widest floating point type of a device, for sums: float64, but float32 where the hardware has none (`mps`,
     and many XPU devices)."""

@@ -229,7 +229,7 @@ def _losses(folder: Path, pipeline: str = "simgan@quick") -> dict[int, dict[str,
             event = json.loads(line)
             if event["e"] == "metrics":
                 values = {k: v for k, v in event["v"].items() if k.startswith("train/")}
-                kept = {k: v for k, v in values.items() if not any(word in k for word in ("second", "wait"))}
+                kept = {k: v for k, v in values.items() if not any(word in k for word in ("second", "wait", "peak"))}
                 if kept:
                     found.setdefault(event["s"], {}).update(kept)
     return found

@@ -256,7 +256,12 @@ def _losses() -> list[list[dict[str, float]]]:
     for file in sorted(Path("runs/other").rglob("journal.jsonl")):
         rows = [json.loads(line) for line in file.read_text().splitlines()]
         steps = [row["v"] for row in rows if row["e"] == "metrics" and "train/l1" in row["v"]]
-        found.append([{k: v for k, v in step.items() if "second" not in k and "wait" not in k} for step in steps])
+        found.append(
+            [
+                {k: v for k, v in step.items() if not any(word in k for word in ("second", "wait", "peak"))}
+                for step in steps
+            ]
+        )
     return found
 
 

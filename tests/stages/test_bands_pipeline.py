@@ -92,7 +92,9 @@ def steps_of(folder: Path) -> dict[int, dict[str, float]]:
         for line in path.read_text().splitlines():
             event = json.loads(line)
             if event["e"] == "metrics":
-                losses = {k: v for k, v in event["v"].items() if "second" not in k and "wait" not in k}
+                losses = {
+                    k: v for k, v in event["v"].items() if not any(word in k for word in ("second", "wait", "peak"))
+                }
                 steps.setdefault(event["s"], {}).update(losses)
     return steps
 

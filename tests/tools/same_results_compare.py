@@ -23,7 +23,7 @@ from safetensors.numpy import load_file
 
 MASKS: tuple[tuple[re.Pattern[str], str], ...] = (
     (re.compile(r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d(:\d\d)?(\.\d+)?( UTC|Z|\+00:00)?"), "<time>"),
-    (re.compile(r"\b(images_per_second|data_wait) [-+.\de]+"), r"\1 <measured>"),
+    (re.compile(r"\b((images|flops)_per_second|data_wait|share_of_peak|seconds/\w+) [-+.\de]+"), r"\1 <measured>"),
     (re.compile(r"\b\d+(\.\d+)? (s|min|h|ms)\b"), "<duration>"),
     (re.compile(r"(?<=[\w\]])-[0-9a-f]{8}(?=\b)"), "-<id>"),
     (re.compile(r"\btranslate(_\w+)?(\.[A-Za-z_]\w*)+\.([A-Z]\w*)"), r"<module>.\3"),
@@ -31,6 +31,7 @@ MASKS: tuple[tuple[re.Pattern[str], str], ...] = (
 """What is replaced in every text, in this order."""
 
 DROPPED = {"t", "started", "finished", "seconds", "module", "code", "images_per_second", "data_wait"}
+DROPPED |= {"flops_per_second", "share_of_peak"}
 """Keys of JSON objects whose values are not compared; of `train/data_wait` the last part counts."""
 
 MISSING = object()
@@ -73,6 +74,11 @@ def _through_link(path: Path, top: Path) -> bool:
 def _name(relative: Path) -> str:
     parts = [re.sub(r"^([\w.]+)-[0-9a-f]{8}$", r"\1", part) for part in relative.parts]
     return "/".join("run" if re.fullmatch(r"[0-9a-f]{8}", part) else part for part in parts)
+
+
+def dropped(key: str) -> bool:
+    """Whether the value of a key is not compared; those of `train/seconds/forward` and its like are times, too."""
+    return key.rpartition("/")[2] in DROPPED or "seconds/" in key
 
 
 def masked(text: str, home: str = "") -> str:
@@ -141,7 +147,7 @@ def _without_hashes(manifest: dict[str, Any]) -> dict[str, Any]:
 
 def _reduced(value: Any, home: str) -> Any:
     if isinstance(value, dict):
-        kept = {key: each for key, each in value.items() if key.rpartition("/")[2] not in DROPPED}
+        kept = {key: each for key, each in value.items() if not dropped(key)}
         return {masked(key, home): _reduced(each, home) for key, each in kept.items()}
     if isinstance(value, list):
         return [_reduced(each, home) for each in value]
@@ -212,7 +218,7 @@ def curves(journal: Path) -> dict[str, list[list[Any]]]:
     for line in journal.read_text(encoding="utf-8").splitlines():
         event = json.loads(line)
         for name, value in event["v"].items() if event["e"] == "metrics" else ():
-            if name.rpartition("/")[2] not in DROPPED:
+            if not dropped(name):
                 points.setdefault(name, []).append([event["s"], value])
     return points
 

@@ -36,7 +36,7 @@ def fill(folder: Path, identity: str, clock: int) -> None:
     train = folder / TRAIN.format(id=identity)
     (train / "translator").mkdir(parents=True)
     (folder / "runs/toy/train").symlink_to(train.name)
-    metrics = {"train/l1": 0.1 + 0.2, "train/images_per_second": clock * 1.5}
+    metrics = {"train/l1": 0.1 + 0.2, "train/images_per_second": clock * 1.5, "train/seconds/data": clock}
     journal = [{"e": "metrics", "t": clock, "s": 1, "v": metrics}, {"e": "model", "path": f"{train.name}.partial"}]
     lines = "".join(json.dumps(event) + "\n" for event in journal)
     write(folder / f"runs/toy/.tracking/{identity}/journal.jsonl", lines)

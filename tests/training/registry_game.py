@@ -156,7 +156,11 @@ class Training:
         """Runs it; returns all that it has in the end, and its curves after the cut."""
         self.trainer.run()
         curves = {f"curve/{name}/{step}": value for (name, step), value in self.tracker.curves.items() if step > CUT}
-        timeless = {name: value for name, value in curves.items() if "second" not in name and "wait" not in name}
+        timeless = {
+            name: value
+            for name, value in curves.items()
+            if not any(word in name for word in ("second", "wait", "peak"))
+        }
         return {**dict(taken(self.trainer.state)), **timeless}
 
 

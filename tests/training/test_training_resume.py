@@ -55,7 +55,9 @@ def losses(folder: Path) -> dict[tuple[str, int], float]:
             if event["e"] == "metrics":
                 points.update({(name, event["s"]): value for name, value in event["v"].items()})
     return {
-        k: v for k, v in points.items() if k[0].startswith("train/") and not any(w in k[0] for w in ("second", "wait"))
+        k: v
+        for k, v in points.items()
+        if k[0].startswith("train/") and not any(w in k[0] for w in ("second", "wait", "peak"))
     }
 
 

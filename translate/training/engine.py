@@ -38,6 +38,7 @@ from translate.training.numerics.stepping import step_where
 from translate.training.players import Player
 from translate.training.replay.recording import Recording
 from translate.training.replay.stepper import shortfall, stepper_of
+from translate.training.speed.clock import Clock
 
 # Parts of torch's messages for a graph whose weights have changed, or whose buffers are freed.
 _REUSED_GRAPH = ("modified by an inplace operation", "backward through the graph a second time")
@@ -82,6 +83,7 @@ class Engine:
         self.rng = RankGenerator(self.device) if self.world.shared else torch.Generator(self.device)
         self.scales = {name: LossScale(self.device) for name in players}
         self.meters = Meters(self.device)
+        self.clock = Clock(self.device)
         self.recording: Recording | None = None
         """What stands for numbers while a step is recorded."""
         self.apply_choice()
@@ -132,7 +134,8 @@ class Engine:
             with self.layers.in_place():
                 while turn := self._gradients(games):
                     player, finite = turn
-                    self._update(player, finite, epoch)
+                    with self.clock.part("optimizer"):
+                        self._update(player, finite, epoch)
         finally:
             # Closing leaves the contexts in which a failed method stopped, in any order: grad mode is set for certain.
             for game in games:
@@ -185,7 +188,7 @@ class Engine:
         player = None
         finite = torch.ones((), dtype=torch.bool, device=self.device)
         for number, game in enumerate(games):
-            with self._turn(number):
+            with self._turn(number), self.clock.part("forward"):
                 update = self._next(game)
             names.add(update.player if update else None)
             if len(names) > 1:
@@ -198,11 +201,12 @@ class Engine:
                 for param in player.params:
                     param.grad = None
             # extra losses call critics too, and these have to see what they see in the method
-            with self._turn(number):
+            with self._turn(number), self.clock.part("forward"):
                 total = self._total(player, update)
             finite &= total.detach().isfinite()
             # the mean over k batches; for one batch no division, which keeps its bits
-            self._backward(player, total / len(games) if len(games) > 1 else total)
+            with self.clock.part("backward"):
+                self._backward(player, total / len(games) if len(games) > 1 else total)
         if player is not None and self.world.shared:
             finite = self.world.average(player.params, finite)
         return None if player is None else (player, finite)

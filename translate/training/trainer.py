@@ -33,6 +33,7 @@ from translate.training.saving import checkpoint
 from translate.training.saving.registry import NETWORKS
 from translate.training.saving.saver import Saver
 from translate.training.saving.state import TrainingState
+from translate.training.speed.report import Speed
 from translate.training.validating.best import Watched
 from translate.training.validating.diagnostics import Diagnostics
 from translate.training.validating.validation import Validator
@@ -85,6 +86,8 @@ class Trainer:
         self.heard: int | None = None
         """The last signal that came to this process."""
         self.tuner = Tuner(state, length.total - state.step, context.console.say, lambda: self.heard is not None)
+        self.clock = self.engine.clock
+        self.speed = Speed(self.clock, self.engine.device)
         self._saved_at = time.monotonic()
         self._due = False
         """Whether the last agreement with other processes asks for a save."""
@@ -117,17 +120,18 @@ class Trainer:
     def _run(self) -> None:
         start, total = self.state.step, self.length.total
         images = self.config.batch_size * self.config.accumulate * self.world.size
-        waited, began, self._saved_at = 0.0, time.perf_counter(), time.monotonic()
+        self._saved_at = time.monotonic()
+        self.speed.begin()
         shown: dict[str, Any] = {}
         batches = self.loader.until(lambda: self.signal is not None)
         bar = self.context.console.progress(self.context.stage, total * images, start * images, "images")
         if start == 0:
-            self.validations.show_start()
+            with self.clock.part("validation"):
+                self.validations.show_start()
         with _signals(self), torch.autograd.set_detect_anomaly(self.context.debug), bar as progress:
             while self.state.step < total and not self.validations.stand_still():
-                mark = time.perf_counter()
-                group = self._group(batches)
-                waited += time.perf_counter() - mark
+                with self.clock.part("data"):
+                    group = self._group(batches)
                 if len(group) < self.config.accumulate:  # asked to stop meanwhile
                     self._save()
                     self._stop()
@@ -137,7 +141,8 @@ class Trainer:
                 if step % self.log_every == 0 or step == total:
                     shown = {"step": f"{step}/{total}", **self._log(step)}
                 # First the validation, then the save: the checkpoint has to hold its scores and know if it is the best.
-                improved = self.length.validates(step) and self.validations.validate(step)
+                with self.clock.part("validation"):
+                    improved = self.length.validates(step) and self.validations.validate(step)
                 # read once: a signal that comes during the save waits for the next step, and for a save of its own
                 stop = self.signal is not None
                 if improved or stop or step == total or self._save_due(step) or self.validations.stand_still():
@@ -160,7 +165,7 @@ class Trainer:
                 f"for {self.config.stop.patience} validations"
             )
         if self.state.step > start:
-            self._report_speed((self.state.step - start) * images, time.perf_counter() - began, waited)
+            self._report_speed(self.state.step - start, (self.state.step - start) * images)
 
     def _group(self, batches: Iterator[Batch]) -> list[Batch]:
         """The batches of a step, fewer where a signal came while they were waited for. Errors: as `run`."""
@@ -208,9 +213,12 @@ class Trainer:
             for keys in batch.keys.values():
                 names += keys
         self._files[self.state.step] = ", ".join(names)
-        images = [self._to_device(batch) for batch in group]
-        self.tuner.choose(images, group[0].epoch)
-        self.engine.step(images, group[0].epoch)
+        with self.clock.part("transfer"):
+            images = [self._to_device(batch) for batch in group]
+        with self.clock.part("trial"):
+            self.tuner.choose(images, group[0].epoch)
+        with self.speed.counted(self.state, images):
+            self.engine.step(images, group[0].epoch)
         # once a step, after all players have moved, however often one of them moves in it
         self.state.averages.update()
         check_met(type(self.method).name, self.engine.extra)
@@ -251,17 +259,19 @@ class Trainer:
         if note := self.engine.note():
             self.context.console.say(note)
         values = self.engine.read_meters()
+        self.clock.read()
         values |= self.diagnostics.gradients(step, values)
         self.context.tracker.metrics(values, step)
         self.context.emit("step_finished", step=step, metrics=values)
         return {name: value for name, value in values.items() if "/" not in name}
 
     def _save(self) -> None:
-        # a term that was not finite since the last log step must not reach a checkpoint: this waits for the device
-        self.engine.check_finite(self._files)
-        # curves first: a checkpoint never is ahead of what the tracker has on disk
-        self.context.tracker.flush()
-        self.saver.save()
+        with self.clock.part("saving"):
+            # a term that was not finite since the last log step must not reach a checkpoint: this waits for the device
+            self.engine.check_finite(self._files)
+            # curves first: a checkpoint never is ahead of what the tracker has on disk
+            self.context.tracker.flush()
+            self.saver.save()
         self._saved, self._saved_at = self.state.step, time.monotonic()
 
     def _tell_saved(self, step: int, folder: Path) -> None:
@@ -269,7 +279,8 @@ class Trainer:
 
     def _wait_for_save(self) -> None:
         """Returns when what was saved is on disk, in all processes. Errors: StageError where it cannot be written."""
-        self.world.decided(self.saver.wait)
+        with self.clock.part("saving"):
+            self.world.decided(self.saver.wait)
 
     def _end_save(self) -> None:
         """Waits for a write while another error ends the training, and tells of its own error beside that one."""
@@ -278,14 +289,11 @@ class Trainer:
         except StageError as error:
             self.context.console.warn(str(error))
 
-    def _report_speed(self, images: int, seconds: float, waited: float) -> None:
-        steps = images // (self.config.batch_size * self.config.accumulate * self.world.size)
-        self.context.console.say(
-            f"{steps} steps in {seconds:.0f} s, {images / seconds:.1f} images/s, "
-            f"waiting for data {100 * waited / seconds:.1f} % of the time"
-        )
-        speed = {"images_per_second": images / seconds, "data_wait": waited / seconds}
-        self.context.tracker.metrics(speed, self.state.step)
+    def _report_speed(self, steps: int, images: int) -> None:
+        lines, numbers = self.speed.report(steps, images, self.engine.precision)
+        for line in lines:
+            self.context.console.say(line)
+        self.context.tracker.metrics(numbers, self.state.step)
 
     # ---------------------------------------------------------------------------------------------- the result
 

@@ -11,6 +11,7 @@ from weakref import WeakKeyDictionary
 
 import torch
 
+from translate.device import kind_of
 from translate.storage.atomic import digest, write_text
 from translate.version import __version__
 
@@ -43,14 +44,14 @@ class Verdicts:
         route, info = translator.route(direction), translator.info
         self._program = translator.program
         kind = [
-            *(__version__, torch.__version__, _device(translator.device)),
+            *(__version__, torch.__version__, kind_of(translator.device)),
             # Norms sum over the image: four times the pixels are another kind of image.
             *(route.name, route.options.model_dump(mode="json"), pixels.bit_length() // 2),
         ]
         # Options of a method may change what its weights compute.
         weights = [info.get(name) for name in ("method", "options", "files", "step", "ema")]
         self._key = digest([*kind, *weights])
-        self._file = _folder() / f"{self._key}.json" if info.get("files") else None
+        self._file = cache_folder("precision") / f"{self._key}.json" if info.get("files") else None
 
     def known(self) -> Verdict | None:
         """The verdict, where there is one."""
@@ -73,19 +74,10 @@ class Verdicts:
             pass
 
 
-def _folder() -> Path:
+def cache_folder(name: str) -> Path:
+    """A folder of the user's cache, `$XDG_CACHE_HOME/translate/NAME`, which may not exist yet."""
     try:
         home = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
     except RuntimeError:  # no home
         home = Path(".cache")
-    return home / "translate" / "precision"
-
-
-def _device(device: torch.device) -> str:
-    """The kind of a device: what decides which kernels it takes."""
-    if device.type == "cuda":
-        return torch.cuda.get_device_name(device)
-    if device.type != "cpu":
-        return device.type
-    amx = getattr(torch.cpu, "_is_amx_tile_supported", bool)()
-    return f"cpu {torch.backends.cpu.get_cpu_capability()}{' amx' if amx else ''}"
+    return home / "translate" / name

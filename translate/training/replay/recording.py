@@ -13,6 +13,7 @@ from translate.training.extra_losses import BoundLoss
 from translate.training.meters import Meters
 from translate.training.numerics.scaler import LossScale
 from translate.training.players import Player
+from translate.training.speed.clock import Clock
 
 
 class Game(Protocol):
@@ -23,6 +24,7 @@ class Game(Protocol):
     scales: dict[str, LossScale]
     players: dict[str, Player]
     meters: Meters
+    clock: Clock
     world: World
     extra: list[BoundLoss]
     critic_augment: Any

@@ -58,7 +58,8 @@ class Replayer:
         for side, values in batch.items():
             self._inputs[side].copy_(values, non_blocking=True)
         self._recording.set(self.engine.index, epoch)
-        self._graph.replay()
+        with self.engine.clock.part("replay"):
+            self._graph.replay()
         return True
 
     def _warm_up(self, batch: Batch, step: Any, epoch: int) -> None:
