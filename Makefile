@@ -6,7 +6,7 @@ STAMP = $(VENV)/.installed
 EXTRAS ?= dev,onnx,ray
 RUN ?= run pipelines/maps_cyclegan.yaml --profile quick
 
-.PHONY: run results test same lint types imports format docs install wheel sdist clean
+.PHONY: run results test same bench lint types imports format docs install wheel sdist clean
 
 install: $(STAMP)
 
@@ -32,6 +32,11 @@ OLD ?= HEAD~1
 NEW ?= .
 same: $(STAMP)
 	$(BIN)/python tests/tools/same_results.py $(OLD) $(NEW) $(SAME)
+
+# Benchmarks of speed into bench/bench.json and bench/bench.md, on a machine that does nothing else.
+# One of them: make bench BENCH="--only busy"
+bench: $(STAMP)
+	$(BIN)/python tests/benchmarks/all.py $(BENCH)
 
 lint: $(STAMP)
 	$(BIN)/ruff check .
