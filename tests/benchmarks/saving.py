@@ -1,4 +1,4 @@
-"""What saving costs a training: its steps with a checkpoint every 20 steps against the same steps with none.
+"""What saving costs a training: its steps with a checkpoint every 100 steps against the same steps with none.
 
     python tests/benchmarks/saving.py                                   the quick profile of facades_pix2pix
     python tests/benchmarks/saving.py hats_cyclegan --every 50 --rounds 20
@@ -63,7 +63,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("pipeline", nargs="?", default="facades_pix2pix")
     parser.add_argument("--stage", default="train")
-    parser.add_argument("--every", type=int, default=20, help="steps between two checkpoints")
+    parser.add_argument("--every", type=int, default=100, help="steps between two checkpoints")
     parser.add_argument("--saves", type=int, default=8, help="checkpoints of a turn")
     parser.add_argument("--rounds", type=int, default=12)
     parser.add_argument("--most", type=float, default=0.02, help="the share of the time that saving may take")

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import random
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import Any
 
+import numpy as np
 import torch
 from pydantic import BaseModel
 from torch import Tensor, nn
@@ -13,6 +16,24 @@ from translate.contracts import Update
 from translate.seeding import derive
 from translate.training.engine import Engine
 from translate.training.players import Player
+
+
+@contextmanager
+def _seeding_forgotten(seed: int) -> Iterator[None]:
+    """Puts Python's and numpy's global generators back where the engine alone has touched them, by seeding them for
+    the step: what is left changed was drawn from by the method."""
+    python, numpy = random.getstate(), np.random.get_state()
+    yield
+    if random.getstate() == random.Random(seed).getstate():
+        random.setstate(python)
+    if _numbers(np.random.get_state()) == _numbers(np.random.RandomState(seed % 2**32).get_state()):
+        np.random.set_state(numpy)
+
+
+def _numbers(state: Any) -> tuple[bytes, Any]:
+    """The state of a generator of numpy in a form that can be compared."""
+    _, keys, *rest = state
+    return np.asarray(keys).tobytes(), rest
 
 
 class InstrumentedEngine(Engine):
@@ -32,13 +53,15 @@ class InstrumentedEngine(Engine):
 
     def step(self, batches: Sequence[Mapping[str, Tensor]], epoch: int) -> None:
         self._moved = set()
+        seed = derive(self.seed, "step", self.index, self.world.rank)
         if not self.checking:
-            super().step(batches, epoch)
+            with _seeding_forgotten(seed):
+                super().step(batches, epoch)
             return
         before = state_of(self.method)
         copies = [_copy(batch) for batch in batches]
-        seed = derive(self.seed, "step", self.index, 0)
-        super().step(batches, epoch)
+        with _seeding_forgotten(seed):
+            super().step(batches, epoch)
         if torch.initial_seed() != seed:
             self._fault("game", "step() reseeds torch's global generator; draw from `step.rng` instead")
         self.faults["state"] += changes("step()", before, state_of(self.method))
