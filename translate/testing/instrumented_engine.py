@@ -23,11 +23,13 @@ def _seeding_forgotten(seed: int) -> Iterator[None]:
     """Puts Python's and numpy's global generators back where the engine alone has touched them, by seeding them for
     the step: what is left changed was drawn from by the method."""
     python, numpy = random.getstate(), np.random.get_state()
-    yield
-    if random.getstate() == random.Random(seed).getstate():
-        random.setstate(python)
-    if _numbers(np.random.get_state()) == _numbers(np.random.RandomState(seed % 2**32).get_state()):
-        np.random.set_state(numpy)
+    try:
+        yield
+    finally:
+        if random.getstate() == random.Random(seed).getstate():
+            random.setstate(python)
+        if _numbers(np.random.get_state()) == _numbers(np.random.RandomState(seed % 2**32).get_state()):
+            np.random.set_state(numpy)
 
 
 def _numbers(state: Any) -> tuple[bytes, Any]:
