@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from collections.abc import Sequence
 from functools import cached_property
 from pathlib import Path
@@ -11,7 +12,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from translate.contracts import Config, EvaluationContext, Metric
+from translate.contracts import C, Config, EvaluationContext, Metric
 from translate.errors import DataError
 from translate.metrics.features.spaces import in_colour
 from translate.metrics.pairs import mean_score, paired_images
@@ -26,6 +27,23 @@ SMALL = 1e-6
 """DISTS's constants c1 and c2."""
 
 
+class DeepDistance(Metric[C]):
+    """A mean distance of pairs of images in the features of a network that knows objects."""
+
+    mean_of_images = True
+    least_size = LEAST
+
+    @abstractmethod
+    def distance(self, a: Tensor, b: Tensor) -> float:
+        """The distance of two images, each C x H x W in [0, 1] on one device."""
+
+    def score(
+        self, outputs: Sequence[Tensor], references: Sequence[Tensor], context: EvaluationContext | None = None
+    ) -> float:
+        device = "cpu" if context is None else context.device
+        return mean_score(self.distance(a.to(device), b.to(device)) for a, b in paired_images(outputs, references))
+
+
 class LPIPSConfig(Config):
     """Options of `lpips`."""
 
@@ -37,7 +55,7 @@ class LPIPSConfig(Config):
     """The file of the fitted weights, version 0.1, a few kB; empty: downloaded and kept."""
 
 
-class LPIPS(Metric[LPIPSConfig]):
+class LPIPS(DeepDistance[LPIPSConfig]):
     """Learned perceptual image patch similarity: the distance of deep features, weighed as people judged.
 
     - Formula: the features of five layers, each place divided by its length; the squared differences, weighed by
@@ -49,14 +67,6 @@ class LPIPS(Metric[LPIPSConfig]):
     """
 
     name = "lpips"
-    least_size = LEAST
-    mean_of_images = True
-
-    def score(
-        self, outputs: Sequence[Tensor], references: Sequence[Tensor], context: EvaluationContext | None = None
-    ) -> float:
-        device = "cpu" if context is None else context.device
-        return mean_score(self._distance(a.to(device), b.to(device)) for a, b in paired_images(outputs, references))
 
     @cached_property
     def _backbone(self) -> Backbone:
@@ -78,7 +88,7 @@ class LPIPS(Metric[LPIPSConfig]):
         return heads
 
     @torch.no_grad()
-    def _distance(self, a: Tensor, b: Tensor) -> float:
+    def distance(self, a: Tensor, b: Tensor) -> float:
         pair = in_colour(torch.stack([a, b])).float() * 2 - 1
         shift, scale = (pair.new_tensor(values).view(1, 3, 1, 1) for values in (SHIFT, SCALE))
         total = 0.0
@@ -98,7 +108,7 @@ class DISTSConfig(Config):
     """The file of the fitted weights `alpha` and `beta`; empty: downloaded and kept."""
 
 
-class DISTS(Metric[DISTSConfig]):
+class DISTS(DeepDistance[DISTSConfig]):
     """Deep image structure and texture similarity: forgiving where a texture is drawn anew, strict where structure is.
 
     - Formula: 1 - the weighed sum over the image and five layers, over channels, of (2 m_x m_y + c) / (m_x^2 + m_y^2 +
@@ -110,14 +120,6 @@ class DISTS(Metric[DISTSConfig]):
     """
 
     name = "dists"
-    least_size = LEAST
-    mean_of_images = True
-
-    def score(
-        self, outputs: Sequence[Tensor], references: Sequence[Tensor], context: EvaluationContext | None = None
-    ) -> float:
-        device = "cpu" if context is None else context.device
-        return mean_score(self._distance(a.to(device), b.to(device)) for a, b in paired_images(outputs, references))
 
     @cached_property
     def _backbone(self) -> Backbone:
@@ -136,7 +138,7 @@ class DISTS(Metric[DISTSConfig]):
         return alpha / total, beta / total
 
     @torch.no_grad()
-    def _distance(self, a: Tensor, b: Tensor) -> float:
+    def distance(self, a: Tensor, b: Tensor) -> float:
         pair = in_colour(torch.stack([a, b])).float()
         mean, deviation = (pair.new_tensor(values).view(1, 3, 1, 1) for values in (MEAN, DEVIATION))
         textures: list[Tensor] = []
