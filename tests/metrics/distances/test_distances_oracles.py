@@ -16,7 +16,6 @@ from translate.metrics.distances.kernels import (
     Significance,
     gaussian_kernel,
     kernel_distance,
-    mmd_biased,
     mmd_test,
     mmd_unbiased,
     polynomial_kernel,
@@ -83,7 +82,6 @@ def test_mmd_of_shifted_gaussians(width: int, expected: float) -> None:
         a, b = normal(1500, width, seed), normal(1500, width, seed + 50, shift=1)
         kernels = [gaussian_kernel(x, y, [1.0]) for x, y in ((a, a), (b, b), (a, b))]
         found.append(mmd_unbiased(*kernels))
-        assert mmd_biased(*kernels) > found[-1]
     assert np.mean(found) == pytest.approx(expected, abs=0.008)
 
 

@@ -52,11 +52,6 @@ def mmd_unbiased(within_a: Tensor, within_b: Tensor, between: Tensor) -> float:
     return float(own + other - 2 * between.mean())
 
 
-def mmd_biased(within_a: Tensor, within_b: Tensor, between: Tensor) -> float:
-    """The biased squared discrepancy (Gretton et al. 2012, equation 5), at least 0 up to rounding."""
-    return float(within_a.mean() + within_b.mean() - 2 * between.mean())
-
-
 @dataclass(frozen=True)
 class Significance:
     """What a two-sample test says: the statistic, and the probability of one at least so large between equal sets."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,14 +14,16 @@ from translate.errors import ConfigError, DataError
 class Published:
     """A file of weights.
 
-    `address` is where its publisher offers it, `sha256` the first digits of its digest, which the publisher put into
-    its name, and `size` says in words how large it is. `instead` is what an error tells to do without it.
+    `address` is where its publisher offers it, `sha256` its digest or the first digits of it, as the file's name has
+    them, and `size` says in words how large it is. `instead` is what an error tells to do without it.
     """
 
     address: str
     sha256: str
     size: str
     instead: str
+    option: str = "weights"
+    """The option that names a file of one's own."""
 
     @property
     def name(self) -> str:
@@ -40,12 +41,6 @@ class Published:
             return None
         return f"{given}: there is no such file; it should be {self.name}, from {self.address}"
 
-    def note(self, given: Path | None) -> str | None:
-        """What happens at the first use, in words; None where the file is there."""
-        if given is not None or self.kept.is_file():
-            return None
-        return f"downloads {self.name} ({self.size}) from {self.address}"
-
     def path(self, given: Path | None) -> Path:
         """The file: the `given` one, or the published one, downloaded at the first use.
 
@@ -61,14 +56,10 @@ class Published:
                 torch.hub.download_url_to_file(self.address, str(self.kept), hash_prefix=self.sha256, progress=False)
             except (OSError, RuntimeError) as error:
                 raise DataError(
-                    f"{self.address}: {error}; get the file by other means and name it as `weights`, or {self.instead}"
+                    f"{self.address} ({self.size}): {error}; get the file by other means and name it as "
+                    f"`{self.option}`, or {self.instead}"
                 ) from None
         return self.kept
-
-    def is_original(self, path: Path) -> bool:
-        """Whether a file is the published one, by its digest."""
-        with path.open("rb") as file:
-            return hashlib.file_digest(file, "sha256").hexdigest().startswith(self.sha256)
 
 
 INCEPTION = Published(
@@ -97,16 +88,19 @@ LPIPS_ALEX = Published(
     "df73285e35b22355a2df87cdb6b70b343713b667eddbda73e1977e0c860835c0",
     "6 kB",
     "use `ms-ssim`, which needs none",
+    "heads",
 )
 LPIPS_VGG = Published(
     "https://github.com/chaofengc/IQA-PyTorch/releases/download/v0.1-weights/LPIPS_v0.1_vgg-a78928a0.pth",
     "a78928a0af1e5f0fcb1f3b9e8f8c3a2a5a3de244d830ad5c1feddc79b8432868",
     "7 kB",
     "use `ms-ssim`, which needs none",
+    "heads",
 )
 DISTS = Published(
     "https://github.com/chaofengc/IQA-PyTorch/releases/download/v0.1-weights/DISTS_weights-f5e65c96.pth",
     "f5e65c96230b7f6ca995691647d482237e4cab8a50c5c4a5784f219ef0748218",
     "12 kB",
     "use `ms-ssim`, which needs none",
+    "heads",
 )
