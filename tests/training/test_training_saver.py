@@ -118,7 +118,8 @@ def test_what_is_not_what_was_to_be_written_is_no_checkpoint(
     monkeypatch.setattr(checkpoint, "save_tensors", wrong)
     with pytest.raises(StageError, match=r"step 4 cannot be written.*tensor net/disc/bias is not what was written"):
         train("wrong", keep={"last": 1}, **SAVES)
-    assert saved(tmp_path / "wrong") == ["000000002"]
+    # the one before, or that of a step that was taken before the thread had told
+    assert saved(tmp_path / "wrong") in (["000000002"], ["000000005"])
 
 
 def test_a_signal_waits_for_the_write(train: Train, gate: Gate, tmp_path: Path) -> None:
