@@ -171,6 +171,16 @@ def training(clock: Clock, steps: int, warm_up: float, pause: float) -> list[tup
     return [(left or 0.0, clock.now - moment) for moment, left in tenth]
 
 
+def test_the_first_of_many_steps_says_nothing_of_the_time_left(clock: Clock) -> None:
+    count = Count("train", 1000, 0, "steps")
+    clock.now += 8
+    count.add(1, {})
+    assert count.left() is None and count.remaining() == ""
+    clock.now += 0.1
+    count.add(1, {})
+    assert count.left() == pytest.approx(99.8)
+
+
 @pytest.mark.parametrize("warm_up", [0.5, 30.0])
 @pytest.mark.parametrize("pause", [0.0, 1.5])
 @pytest.mark.parametrize("steps", [400, 20_000])

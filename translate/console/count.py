@@ -51,7 +51,11 @@ class Count:
         return bool(self.total) and self.done >= self.total
 
     def left(self) -> float | None:
-        """Seconds that the rest will take; None where nobody can say."""
+        """Seconds that the rest will take; None where nobody can say, as after the first of many steps, which takes
+        the longest (a trial, compilation, the first look at the disk)."""
+        first = len(self._moments) < 3
+        if first and self.done - self._first < (self.total - self._first) / 100:
+            return None
         rate = self.rate()
         return (self.total - self.done) / rate if rate and self.total > self.done else None
 
