@@ -89,6 +89,7 @@ def test_the_plain_way_stays_unless_another_one_is_clearly_faster(train: Any, cl
     clock(lambda variant: 100.0 if variant == PLAIN else 97.0)
     context, _ = train(max_steps=2)
     assert Variant.from_json(saved(context)[1]["fast"]) == PLAIN
+    assert f"steps in {PLAIN}: no other way was clearly faster (tried for " in context.console.said()
 
 
 def test_short_trainings_have_no_trial(train: Any, clock: Any, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -73,8 +73,11 @@ class Tuner:
         choice.settle(best)
         self.engine.apply_choice()
         self.seconds = time.perf_counter() - self._began
+        tried = f"(tried for {self.seconds:.1f} s)"
         if ratio != 1:
-            self.say(f"steps in {best}: {ratio:.2f} times as fast as in {plain} (tried for {self.seconds:.1f} s)")
+            self.say(f"steps in {best}: {ratio:.2f} times as fast as in {plain} {tried}")
+        elif self._budget:
+            self.say(f"steps in {best}: no other way was clearly faster {tried}")
 
     def _tried(self, batches: Batches, epoch: int, plain: Variant) -> tuple[Variant, float]:
         """The fastest variant, and how many times as fast as the plain one it is."""

@@ -23,6 +23,8 @@ from translate.training.speed.peak import peak
 
 ORDER = ("data", "transfer", "forward", "backward", "optimizer", "replay", "validation", "saving", "trial")
 """The parts, as they are listed."""
+WORTH_IT = 60.0
+"""Seconds of a training from which on its end may take a third of a second more."""
 
 
 @contextmanager
@@ -92,7 +94,7 @@ class Speed:
         computing = sum(part for name, part in parts.items() if name in ON_DEVICE)
         if self.flops and computing:
             rate = self.flops * steps / computing
-            most = self._peak(rate, precision)
+            most = self._peak(rate, seconds, precision)
             share = rate / most
             step, reached, possible = (number(value, 3) for value in (self.flops / 1e9, rate / 1e12, most / 1e12))
             lines.append(
@@ -102,8 +104,8 @@ class Speed:
             numbers |= {"flops_per_second": rate, "share_of_peak": share}
         return lines, numbers
 
-    def _peak(self, rate: float, precision: Precision) -> float:
-        most = peak(self.device, precision)
-        if rate > most:  # it was measured while the device had other work
-            most = peak(self.device, precision, anew=True)
-        return most
+    def _peak(self, rate: float, seconds: float, precision: Precision) -> float:
+        """The device's peak. It is measured again where that takes little beside the training, or where the training
+        was faster: the device may have had other work when it was measured."""
+        most = 0.0 if seconds > WORTH_IT else peak(self.device, precision)
+        return most if most >= rate and most > 0 else peak(self.device, precision, anew=True)
