@@ -16,7 +16,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "helpers"))
 
-from waits import waits_of_all
+from device_waits import waits_of_all
 
 from translate.plugins import Registry
 

@@ -53,7 +53,9 @@ def test_conversions_with_models_rows_pages_and_tracking(here: Path) -> None:
     assert '"kept": 4' in again.stdout
     assert cli("evaluate", f"{ODD}/A", f"{ODD}/B", "--json").exit_code == 1  # of the broken one
     (here / ODD / "A/broken.png").unlink()
-    assert json.loads(cli("evaluate", f"{ODD}/A", f"{ODD}/B", "--json").stdout)["scores"][0]["score"] == 0
+    equal = cli("evaluate", f"{ODD}/A", f"{ODD}/B", "--json")
+    assert equal.exit_code == 0, equal.output
+    assert json.loads(equal.stdout)["scores"][0]["score"] == 0
 
 
 def test_folders_in_pipelines(here: Path) -> None:

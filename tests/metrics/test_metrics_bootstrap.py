@@ -67,3 +67,9 @@ def test_sets_without_a_mean_are_drawn_whole() -> None:
     assert score.interval is not None and score.difference is not None
     assert score.interval[0] <= score.value <= score.interval[1]
     assert score.difference[0] > 0
+
+
+def test_infinite_scores_have_an_interval_without_a_warning() -> None:
+    assert interval([math.inf] * 40, math.inf) == (math.inf, math.inf)
+    low, high = interval([10.0, 11.0, 12.0] * 10 + [math.inf] * 10, math.inf)
+    assert (low, high) == (10.0, math.inf)

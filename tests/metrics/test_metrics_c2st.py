@@ -6,11 +6,14 @@ from collections.abc import Sequence
 
 import pytest
 import torch
+from scipy.stats import binom
 from torch import Tensor
 
 from translate.contracts import EvaluationContext
 from translate.errors import DataError
-from translate.metrics import C2ST
+from translate.metrics import C2ST, Classifier
+from translate.metrics.c2st import chance
+from translate.metrics.classifier import Tried
 
 COUNT = 160
 TOLERANCE = 3 / (2 * COUNT**0.5)
@@ -38,9 +41,21 @@ def test_real_images_stand_beside_the_score() -> None:
     dark, references = noise(COUNT, 3, brightness=0.1), noise(COUNT, 2)
     details = metric.details(dark, references, context(noise(COUNT + 40, 1)))
     assert details["c2st/real"] == pytest.approx(0.5, abs=TOLERANCE)
-    assert metric.details(dark, references) == {}
+    assert details["c2st/p"] < 1e-6
+    assert set(metric.details(dark, references)) == {"c2st/p"}
     darker = metric.details(references, references, context(noise(COUNT, 4, brightness=0.9)))
     assert darker["c2st/real"] > 0.95
+
+
+def test_the_p_value_is_that_of_an_order_by_chance() -> None:
+    def tried(ours: list[float], theirs: list[float]) -> Tried:
+        logits = [torch.tensor([[margin, 0.0] for margin in margins]) for margins in (ours, theirs)]
+        return Tried(Classifier(3, 1, 2), tuple(logits))
+
+    # of the 20 orders of three and three, one is perfect, and one has a single pair the other way round
+    assert chance(tried([7.0, 8.0, 9.0], [-1.0, 1.0, 2.0])) == pytest.approx(1 / 20)
+    assert chance(tried([1.5, 8.0, 9.0], [-1.0, 1.0, 2.0])) == pytest.approx(2 / 20)
+    assert tried([1.5, 8.0, 9.0], [-1.0, 1.0, 2.0]).accuracy == pytest.approx(4 / 6)
 
 
 def test_the_larger_set_is_cut() -> None:
@@ -48,3 +63,14 @@ def test_the_larger_set_is_cut() -> None:
     assert metric.score(noise(20, 1), noise(50, 2)) == metric.score(noise(20, 1), noise(50, 2)[:20])
     with pytest.raises(DataError, match="needs 2 images of each, not 1"):
         metric.score(noise(1, 1), noise(50, 2))
+
+
+def test_equal_sets_are_rejected_as_rarely_as_the_p_value_says() -> None:
+    metric = C2ST(C2ST.Config(epochs=1, width=2))
+    trials = 200
+    rejected = 0
+    for trial in range(trials):
+        images = noise(56, 1000 + trial)
+        rejected += metric.details(images[:28], images[28:])["c2st/p"] <= 0.05
+    low, high = binom.interval(0.999, trials, 0.05)
+    assert low <= rejected <= high

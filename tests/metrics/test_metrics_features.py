@@ -11,7 +11,7 @@ from safetensors.torch import save_file
 from torch import Tensor
 from torch.nn import functional as F
 
-from translate.contracts import EvaluationContext
+from translate.contracts import DatasetFacts, EvaluationContext, MetricUse
 from translate.errors import ConfigError, DataError
 from translate.metrics.bootstrap import Drawn
 from translate.metrics.distances.frechet import frechet_distance, moments_of
@@ -27,7 +27,9 @@ from translate.metrics.features.of_sets import (
     PrecisionRandom,
 )
 from translate.metrics.features.spaces import InceptionSpace, Pixels, RandomConvolutions
+from translate.metrics.scores import metric_problems
 from translate.networks import count_parameters
+from translate.plugins import Registry
 
 
 class Kept(Sequence[Tensor]):
@@ -181,3 +183,16 @@ def test_few_answers_and_copies_are_counted() -> None:
     copied = [*training[:30], *noise(30, 5)]
     assert memorised.score(copied, real, context(training)) == pytest.approx(50, abs=8)
     assert memorised.score(noise(60, 6), real, context(training)) < 8
+
+
+def test_missing_weights_are_told_when_a_pipeline_is_planned(tmp_path: Path, weights: Path) -> None:
+    names = ("fid", "kid", "precision", "lpips", "dists", "mmd")
+    missing = [MetricUse.model_validate({"uses": name, "weights": tmp_path / "none.pth"}) for name in names[:5]]
+    missing.append(MetricUse.model_validate({"uses": "mmd", "features": "inception", "weights": tmp_path / "none.pth"}))
+    facts = DatasetFacts("paired", ("test",), pairs=("test",))
+    found = dict(metric_problems(missing, facts, "test", Registry([])))
+    assert [*found] == list(range(len(missing)))
+    for number, name in enumerate(names):
+        assert found[number].startswith(f"{name}: {tmp_path / 'none.pth'}: there is no such file; it should be ")
+    there = [MetricUse.model_validate({"uses": "fid", "weights": weights})]
+    assert not list(metric_problems(there, facts, "test", Registry([])))

@@ -17,10 +17,10 @@ from translate.metrics import (
     Outputs,
     PixelAccuracy,
     metric_problems,
-    score_folders,
     score_sets,
     table,
 )
+from translate.metrics.folders.comparing import Folders, evaluate_folders
 from translate.plugins import Registry
 
 TRUTH = torch.tensor([[0, 0, 0, 0, 1], [1, 1, 1, 1, 1]])
@@ -115,7 +115,8 @@ def test_two_folders_of_label_maps(tmp_path):
         pixels = values.numpy().astype(np.uint8)[..., None]
         write(tmp_path / folder / "1.png", Image(pixels, mode="grey", palette=palette))
     uses = [MetricUse(uses=name) for name in ("miou", "pixel-accuracy")]
-    found = {s.metric: s.value for s in score_folders(tmp_path / "out", tmp_path / "true", Registry([]), uses)}
+    evaluation = evaluate_folders(Folders(tmp_path / "out", tmp_path / "true"), Registry([]), uses)
+    found = {score.metric: score.value for score in evaluation.scores}
     assert found == pytest.approx({"miou": 15 / 28, "iou/0": 0.5, "iou/1": 4 / 7, "pixel-accuracy": 0.7})
 
 

@@ -10,6 +10,7 @@ from torchmetrics.functional.image import peak_signal_noise_ratio
 from translate.contracts import NoOptions
 from translate.errors import DataError
 from translate.metrics import L1, PSNR, SSIM
+from translate.metrics.paired import PixelMatch
 
 NONE = NoOptions()
 
@@ -40,6 +41,18 @@ def test_psnr_is_the_mean_over_images_not_of_pooled_errors():
 
 def test_l1_is_the_mean_absolute_difference():
     assert L1(NONE).score([flat(0.5), flat(1.0)], [flat(0.25), flat(0.0)]) == pytest.approx(0.625)
+
+
+def test_pixels_match_where_every_channel_is_near():
+    reference = flat(100 / 255, size=4)
+    output = reference.clone()
+    output[0, 0] += 5 / 255  # a row that is just near enough
+    output[1, 1] += 6 / 255  # a row with one channel that is not
+    output[2, 2] -= 6 / 255
+    match = PixelMatch(PixelMatch.Config())
+    assert match.score([output, reference], [reference, reference]) == pytest.approx((0.5 + 1) / 2)
+    assert PixelMatch(PixelMatch.Config(within=6)).score([output], [reference]) == 1
+    assert PixelMatch(PixelMatch.Config(within=0)).score([output], [reference]) == 0.25
 
 
 def test_ssim_of_constants():

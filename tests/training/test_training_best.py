@@ -4,6 +4,7 @@ import json
 import math
 
 import pytest
+from duel import Train, facts
 
 from translate.training.validating.best import History, Watched
 
@@ -43,3 +44,16 @@ def test_infinities_survive_json() -> None:
     again = History(**json.loads(json.dumps(vars(history), allow_nan=False)))
     assert again.scores_at(5) == {"val/psnr": math.inf, "val/l1": 0.0} and again.scores_at(6) == {}
     assert not PSNR.improved(again, 6, {"val/psnr": 99.0})
+
+
+def test_the_weights_themselves_are_scored_beside_their_averages(train: Train) -> None:
+    options = {"max_steps": 6, "optimizer": {"lr": 0.05}, "validate": {"every": {"steps": 3}, "metrics": ["swd"]}}
+    _, plain = train("plain", **options)
+    context, averaged = train("averaged", **options, ema=0.9, keep={"best": "swd"})
+    scores = {curve: value for curve, value in averaged.curves.items() if curve[0].startswith("val/")}
+    assert {curve for curve, _ in scores} == {"val/swd", "val/swd/raw"}
+    for step in (3, 6):
+        assert scores["val/swd/raw", step] == plain.curves["val/swd", step]
+    assert scores["val/swd", 6] != plain.curves["val/swd", 6], "after the second update; the first one is copied"
+    best = min((3, 6), key=lambda step: scores["val/swd", step])
+    assert facts(context)["step"] == best, "the model has the averages, whose score decides"

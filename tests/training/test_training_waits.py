@@ -10,9 +10,9 @@ from typing import Any
 
 import pytest
 import torch
+from device_waits import CPU, engine_of, harness_of, waits_of, waits_of_reads
 from fake_gpu import DEVICE, Waits, fake_gpu
 from torch import Tensor, nn
-from waits import CPU, engine_of, harness_of, waits_of, waits_of_reads
 
 from translate import Direction, Method, NoOptions, Update
 from translate.contracts import Image

@@ -116,6 +116,12 @@ class Metric(Configured[C], ABC):
         """
         return {}
 
+    def fetch(self) -> None:
+        """Brings what the metric cannot score without, such as a file of weights, when a pipeline is planned.
+
+        Nothing is missing hours later then. Does nothing by default. Errors: ConfigError, DataError: what to do.
+        """
+
     def best_constant(self, references: Sequence[Tensor]) -> float | None:
         """The score that the best single-coloured output would reach, the floor of a method; None where it has none."""
         return None

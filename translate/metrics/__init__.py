@@ -16,7 +16,7 @@ from translate.metrics.features.of_sets import FID, KID, FDRandom, KDRandom, Pre
 from translate.metrics.images import Deferred, Enlarged, Images, LabelMaps, by_key
 from translate.metrics.input_information import InputInformation
 from translate.metrics.luma import PSNRLuma, SSIMLuma
-from translate.metrics.paired import L1, PSNR, SSIM
+from translate.metrics.paired import L1, PSNR, SSIM, PixelMatch
 from translate.metrics.pairs import decibel, mean_score, paired_images
 from translate.metrics.perceptual.lpips import DISTS, LPIPS
 from translate.metrics.perceptual.multi_scale import MSSSIM
@@ -74,6 +74,7 @@ def translate_metrics() -> Iterable[type[Metric[Any]]]:
         L1,
         PSNR,
         SSIM,
+        PixelMatch,
         PSNRLuma,
         SSIMLuma,
         MSSSIM,

@@ -86,8 +86,12 @@ def resampled(
 def interval(scores: Sequence[float], value: float) -> Interval:
     """The middle 95 % of resampled scores around the score `value` of the set itself.
 
-    Less the bias of drawing (mean of the scores minus `value`): a distance of sets grows when images come twice.
+    Less the bias of drawing (mean of the scores minus `value`): a distance of sets grows when images come twice. Where
+    scores are infinite, as the PSNR of equal images is, there is no such mean, and the interval is that of the draws.
     """
     samples = np.asarray(scores, float)
+    if not np.isfinite([*samples, value]).all():
+        low, high = np.quantile(samples, [(1 - LEVEL) / 2, (1 + LEVEL) / 2], method="nearest")
+        return float(low), float(high)
     low, high = np.quantile(samples - (samples.mean() - value), [(1 - LEVEL) / 2, (1 + LEVEL) / 2])
     return float(low), float(high)

@@ -6,11 +6,12 @@ from collections.abc import Mapping, Sequence
 from typing import Annotated
 
 from pydantic import Field, PositiveInt
+from scipy.stats import mannwhitneyu
 from torch import Tensor
 
 from translate.contracts import Config, EvaluationContext, Metric
 from translate.errors import DataError
-from translate.metrics.classifier import train_classifier
+from translate.metrics.classifier import Tried, tried_classifier
 
 LEAST = 2
 """Images of each set: one trains the classifier, and one is told from the other set's."""
@@ -34,7 +35,7 @@ class C2ST(Metric[C2STConfig]):
 
     - Formula: equally many outputs and references, divided into two parts at random; a small convolutional network
       learns from the one, and the score is its accuracy on the other. 0.5: it found no difference; 1: any image gives
-      itself away.
+      itself away. `c2st/p` is the probability that its certainty tells equal sets so well (Mann-Whitney).
     - Protocol: outputs and references as two sets, at 64 x 64 pixels and below, the larger set cut to the smaller one;
       on the CPU, the same each time. `c2st/real` is the same between training images and references, of the same
       number, in the outputs' place: what real images reach. A classifier of another size scores differently.
@@ -47,20 +48,29 @@ class C2ST(Metric[C2STConfig]):
     def score(
         self, outputs: Sequence[Tensor], references: Sequence[Tensor], context: EvaluationContext | None = None
     ) -> float:
-        return self._accuracy(outputs, references, min(len(outputs), len(references)))
+        return self._tried(outputs, references, min(len(outputs), len(references))).accuracy
 
     def details(
         self, outputs: Sequence[Tensor], references: Sequence[Tensor], context: EvaluationContext | None = None
     ) -> Mapping[str, float]:
-        if context is None:
-            return {}
-        real = context.training_images(context.target_side)
-        return {"c2st/real": self._accuracy(real, references, min(len(outputs), len(references), len(real)))}
+        count = min(len(outputs), len(references))
+        found = {"c2st/p": chance(self._tried(outputs, references, count))}
+        real = [] if context is None else context.training_images(context.target_side)
+        if len(real):
+            found["c2st/real"] = self._tried(real, references, min(count, len(real))).accuracy
+        return found
 
-    def _accuracy(self, ours: Sequence[Tensor], theirs: Sequence[Tensor], count: int) -> float:
-        """The accuracy between the first `count` images of two sets. Errors: DataError."""
+    def _tried(self, ours: Sequence[Tensor], theirs: Sequence[Tensor], count: int) -> Tried:
+        """A classifier of the first `count` images of two sets. Errors: DataError."""
         if count < LEAST:
             raise DataError(f"c2st divides each set into two parts and needs {LEAST} images of each, not {count}")
         c = self.config
         kinds = [[images[n] for n in range(count)] for images in (ours, theirs)]
-        return train_classifier(kinds, width=c.width, epochs=c.epochs, seed=c.seed, held_out=c.held_out, least=LEAST)[1]
+        return tried_classifier(kinds, width=c.width, epochs=c.epochs, seed=c.seed, held_out=c.held_out, least=LEAST)
+
+
+def chance(tried: Tried) -> float:
+    """The probability, between equal sets, that a classifier finds the tested images of the first kind at least so much
+    more like the first kind than those of the second: Mann and Whitney's test of its logits."""
+    ours, theirs = (logits[:, 0] - logits[:, 1] for logits in tried.logits)
+    return float(mannwhitneyu(ours.numpy(), theirs.numpy(), alternative="greater").pvalue)

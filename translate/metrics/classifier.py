@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from itertools import pairwise
 
 import numpy as np
@@ -32,13 +33,18 @@ class Classifier:
 
     def classify(self, images: Sequence[Tensor]) -> list[int]:
         """The class of each image, C x H x W in [0, 1]."""
+        classes: list[int] = self.logits(images).argmax(1).tolist()
+        return classes
+
+    def logits(self, images: Sequence[Tensor]) -> Tensor:
+        """How much speaks for each class of each image, C x H x W in [0, 1]: images x classes."""
         self.net.eval()
-        classes: list[int] = []
+        parts: list[Tensor] = []
         with torch.no_grad():
             for start in range(0, len(images), BATCH):
                 batch = torch.stack([seen(images[n]) for n in range(start, min(start + BATCH, len(images)))])
-                classes += self.net(batch).argmax(1).tolist()
-        return classes
+                parts.append(self.net(batch))
+        return torch.cat(parts)
 
 
 def seen(image: Tensor) -> Tensor:
@@ -48,10 +54,33 @@ def seen(image: Tensor) -> Tensor:
     return image * 2 - 1
 
 
+@dataclass(frozen=True)
+class Tried:
+    """A classifier, and for each kind the logits of the images that were held out: images x kinds."""
+
+    classifier: Classifier
+    logits: tuple[Tensor, ...]
+
+    @property
+    def accuracy(self) -> float:
+        """The share of the images that were held out whose kind it told."""
+        right = sum(int((logits.argmax(1) == kind).sum()) for kind, logits in enumerate(self.logits))
+        return right / sum(map(len, self.logits))
+
+
 def train_classifier(
     kinds: Sequence[Sequence[Tensor]], *, width: int, epochs: int, seed: int, held_out: float, least: int = 4
 ) -> tuple[Classifier, float]:
-    """A classifier of kinds of images, each C x H x W in [0, 1], and its accuracy on those that were held out.
+    """A classifier of kinds of images, each C x H x W in [0, 1], and its accuracy on those that were held out: see
+    `tried_classifier`."""
+    tried = tried_classifier(kinds, width=width, epochs=epochs, seed=seed, held_out=held_out, least=least)
+    return tried.classifier, tried.accuracy
+
+
+def tried_classifier(
+    kinds: Sequence[Sequence[Tensor]], *, width: int, epochs: int, seed: int, held_out: float, least: int = 4
+) -> Tried:
+    """A classifier of kinds of images, each C x H x W in [0, 1], tried on those that were held out.
 
     `held_out` is the share of each kind that it is not trained on, one image at least. Images of a batch are mirrored
     at random. The global random state is left as it was. Errors: DataError for fewer than `least` images of a kind.
@@ -68,11 +97,10 @@ def train_classifier(
         torch.manual_seed(derive(seed, "classifier"))
         classifier = Classifier(training.shape[1], width, len(kinds))
         _fit(classifier.net, training, labels, epochs, np.random.default_rng(derive(seed, "batches")))
-    right = total = 0
-    for n, (x, order, cut) in enumerate(zip(images, orders, cuts, strict=True)):
-        classes = classifier.classify([image.add(1).div(2) for image in x[order[:cut]]])
-        right, total = right + classes.count(n), total + cut
-    return classifier, right / total
+    logits: list[Tensor] = []
+    for x, order, cut in zip(images, orders, cuts, strict=True):
+        logits.append(classifier.logits([image.add(1).div(2) for image in x[order[:cut]]]))
+    return Tried(classifier, tuple(logits))
 
 
 def _fit(net: nn.Module, images: Tensor, labels: Tensor, epochs: int, rng: np.random.Generator) -> None:

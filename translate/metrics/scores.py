@@ -10,7 +10,7 @@ from typing import Any
 from torch import Tensor
 
 from translate.contracts import Components, DatasetFacts, EvaluationContext, Metric, MetricUse
-from translate.errors import ConfigError
+from translate.errors import ConfigError, DataError
 from translate.metrics.bootstrap import Interval, interval, resampled
 from translate.text import json_number
 
@@ -165,6 +165,17 @@ def metric_problems(
             yield i, f"{use.uses} compares {metric.reads}, and the outputs here are {_FORMS[outputs.form]}"
         elif metric.paired and unpaired:
             yield i, f"{use.uses} compares pairs, and {unpaired}; use swd"
+        elif problem := _missing(metric):
+            yield i, f"{use.uses}: {problem}"
+
+
+def _missing(metric: Metric[Any]) -> str | None:
+    """What the metric needs and cannot get."""
+    try:
+        metric.fetch()
+    except (ConfigError, DataError) as error:
+        return str(error)
+    return None
 
 
 _FORMS = {"images": "images", "labels": "label maps; use miou", "classes": "classes; use accuracy"}

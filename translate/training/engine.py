@@ -32,6 +32,7 @@ from translate.training.fast.convolution import forget_casts
 from translate.training.fast.layers import layers_of
 from translate.training.fast.variant import Variant
 from translate.training.meters import Meters
+from translate.training.numerics.norm import total_norm
 from translate.training.numerics.precision import autocast
 from translate.training.numerics.scaler import LossScale
 from translate.training.numerics.stepping import step_where
@@ -223,7 +224,7 @@ class Engine:
         scale = self._scale(player)
         if scale is not None:
             scale.unscale(grads)
-        norm = torch.nn.utils.get_total_norm(grads)  # of all parameters together, before clipping
+        norm = total_norm(grads)  # of all parameters together, before clipping
         if player.clip is not None:
             torch.nn.utils.clip_grads_with_norm_(player.params, player.clip, norm)
         fine = norm.isfinite()

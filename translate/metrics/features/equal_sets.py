@@ -5,17 +5,18 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Literal
+from typing import Literal, TypeVar
 
 from pydantic import Field, PositiveInt
 from torch import Tensor
 
-from translate.contracts import Config, EvaluationContext, Metric
+from translate.contracts import Config, EvaluationContext
 from translate.errors import DataError
 from translate.metrics.distances.collisions import alike, support_size, usual_distance
 from translate.metrics.distances.kernels import mmd_test
 from translate.metrics.distances.neighbours import copies, one_neighbour_accuracy, one_neighbour_test
 from translate.metrics.distances.transport import LARGEST, bracket, projected, sliced
+from translate.metrics.features.of_sets import MetricOfSets
 from translate.metrics.features.spaces import InceptionSpace, Pixels, RandomConvolutions, Space, shared, standardised
 from translate.seeding import derive
 
@@ -38,6 +39,16 @@ class FeaturesConfig(Config):
         return shared(Pixels, 16) if self.features == "pixels" else shared(RandomConvolutions, 0)
 
 
+F = TypeVar("F", bound=FeaturesConfig)
+
+
+class InFeatures(MetricOfSets[F]):
+    """A metric of two sets in the space that its option `features` names."""
+
+    def space(self) -> Space:
+        return self.config.space()
+
+
 class MMDConfig(FeaturesConfig):
     """Options of `mmd`."""
 
@@ -45,7 +56,7 @@ class MMDConfig(FeaturesConfig):
     """How often the sets are mixed anew: the least p-value is 1 / (1 + this)."""
 
 
-class MMD(Metric[MMDConfig]):
+class MMD(InFeatures[MMDConfig]):
     """The maximum mean discrepancy of two sets under Gaussian kernels, with its p-value.
 
     - Formula: the unbiased squared discrepancy, the mean over five kernels of 0.2 to 5 times the median distance;
@@ -57,7 +68,6 @@ class MMD(Metric[MMDConfig]):
     """
 
     name = "mmd"
-    paired = False
 
     def score(
         self, outputs: Sequence[Tensor], references: Sequence[Tensor], context: EvaluationContext | None = None
@@ -76,7 +86,7 @@ class MMD(Metric[MMDConfig]):
         context: EvaluationContext | None,
         permutations: int,
     ) -> tuple[float, float]:
-        ours, true = standardised(*self.config.space().of_both(outputs, references, context))
+        ours, true = standardised(*self.vectors(outputs, references, context))
         found = mmd_test(ours, true, permutations, derive(self.config.seed, "permutations"))
         return found.statistic, found.p_value
 
@@ -88,7 +98,7 @@ class NeighbourConfig(FeaturesConfig):
     """How often the sets are mixed anew: the least p-value is 1 / (1 + this)."""
 
 
-class NearestNeighbour(Metric[NeighbourConfig]):
+class NearestNeighbour(InFeatures[NeighbourConfig]):
     """The share of images whose nearest other one is of their own set: can a neighbour tell outputs from real images?
 
     - Formula: leave-one-out accuracy of the nearest neighbour, the mean over the two sets. 0.5: the sets are one; 1:
@@ -100,7 +110,6 @@ class NearestNeighbour(Metric[NeighbourConfig]):
     """
 
     name = "c2st-1nn"
-    paired = False
 
     def score(
         self, outputs: Sequence[Tensor], references: Sequence[Tensor], context: EvaluationContext | None = None
@@ -117,7 +126,7 @@ class NearestNeighbour(Metric[NeighbourConfig]):
     def _vectors(
         self, outputs: Sequence[Tensor], references: Sequence[Tensor], context: EvaluationContext | None
     ) -> tuple[Tensor, Tensor]:
-        ours, true = self.config.space().of_both(outputs, references, context)
+        ours, true = self.vectors(outputs, references, context)
         count = min(len(ours), len(true))
         return standardised(ours[:count], true[:count])
 
@@ -136,7 +145,7 @@ class WassersteinConfig(FeaturesConfig):
     """Random subspaces that the images are projected on."""
 
 
-class Wasserstein(Metric[WassersteinConfig]):
+class Wasserstein(InFeatures[WassersteinConfig]):
     """The Wasserstein distance of two sets, between what a few images can prove and what they cannot exclude.
 
     - Formula: the least mean distance of an image and its partner (earth mover's), between halves of the two sets:
@@ -149,7 +158,6 @@ class Wasserstein(Metric[WassersteinConfig]):
     """
 
     name = "wasserstein"
-    paired = False
 
     def score(
         self, outputs: Sequence[Tensor], references: Sequence[Tensor], context: EvaluationContext | None = None
@@ -174,11 +182,11 @@ class Wasserstein(Metric[WassersteinConfig]):
     def _vectors(
         self, outputs: Sequence[Tensor], references: Sequence[Tensor], context: EvaluationContext | None
     ) -> tuple[Tensor, Tensor]:
-        ours, true = self.config.space().of_both(outputs, references, context)
+        ours, true = self.vectors(outputs, references, context)
         return ours[:LARGEST], true[:LARGEST]
 
 
-class SupportSize(Metric[FeaturesConfig]):
+class SupportSize(InFeatures[FeaturesConfig]):
     """How many different images the outputs are, by the birthday paradox: few where a model gives the same few answers.
 
     - Formula: C(n, 2) / the number of pairs of outputs that are alike: nearer to each other than 99 % of real images
@@ -190,23 +198,22 @@ class SupportSize(Metric[FeaturesConfig]):
     """
 
     name = "support-size"
-    paired = False
     better = "higher"
 
     def score(
         self, outputs: Sequence[Tensor], references: Sequence[Tensor], context: EvaluationContext | None = None
     ) -> float:
-        ours, true = self.config.space().of_both(outputs, references, context)
+        ours, true = self.vectors(outputs, references, context)
         return support_size(alike(ours, usual_distance(true)), len(ours))
 
     def details(
         self, outputs: Sequence[Tensor], references: Sequence[Tensor], context: EvaluationContext | None = None
     ) -> Mapping[str, float]:
-        _, true = self.config.space().of_both(outputs, references, context)
+        _, true = self.vectors(outputs, references, context)
         return {"support-size/real": support_size(alike(true, usual_distance(true)), len(true))}
 
 
-class Memorised(Metric[FeaturesConfig]):
+class Memorised(InFeatures[FeaturesConfig]):
     """The share of outputs that are copies of training images, in per cent; about 1 is what real images reach.
 
     - Formula: an output counts where it lies nearer to the training images of its side than 99 % of the references do,
@@ -217,7 +224,6 @@ class Memorised(Metric[FeaturesConfig]):
     """
 
     name = "memorised"
-    paired = False
     needs_context = True
     unit = "%"
 
@@ -225,10 +231,9 @@ class Memorised(Metric[FeaturesConfig]):
         self, outputs: Sequence[Tensor], references: Sequence[Tensor], context: EvaluationContext | None = None
     ) -> float:
         assert context is not None  # as `needs_context` says
-        space = self.config.space()
-        ours, true = space.of_both(outputs, references, context)
+        ours, true = self.vectors(outputs, references, context)
         training = context.training_images(context.target_side)
         if not len(training):
             raise DataError("memorised compares with training images, and there are none")
-        share = 100 * copies(ours, space.vectors(training), true)
+        share = 100 * copies(ours, self.space().vectors(training), true)
         return share if math.isfinite(share) else math.nan

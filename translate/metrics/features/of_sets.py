@@ -43,6 +43,9 @@ class MetricOfSets(Metric[C]):
     def space(self) -> Space:
         """The space, the same one for each call."""
 
+    def fetch(self) -> None:
+        self.space().fetch()
+
     def vectors(
         self, outputs: Sequence[Tensor], references: Sequence[Tensor], context: EvaluationContext | None
     ) -> tuple[Tensor, Tensor]:

@@ -47,6 +47,9 @@ class Space(ABC):
     def to(self, device: str) -> None:
         """Moves what computes to a device."""
 
+    def fetch(self) -> None:  # noqa: B027
+        """Brings what the space cannot compute without; nothing by default. Errors: ConfigError, DataError."""
+
     def vectors(self, images: Sequence[Tensor]) -> Tensor:
         """The vectors of a set, N x D, float32 on the CPU. Errors: DataError for an empty set."""
         if isinstance(images, Drawn):
@@ -176,6 +179,9 @@ class InceptionSpace(Space):
             reason = str(error).splitlines()[1].strip() if "\n" in str(error) else str(error)
             raise DataError(f"{path}: not the weights of Inception that FID is defined by: {reason}") from None
         return net
+
+    def fetch(self) -> None:
+        _ = self.net
 
     def batch(self, images: Tensor) -> Tensor:
         net = self.net.to(self.device)

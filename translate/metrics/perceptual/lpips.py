@@ -68,6 +68,9 @@ class LPIPS(DeepDistance[LPIPSConfig]):
 
     name = "lpips"
 
+    def fetch(self) -> None:
+        _ = self._backbone, self._heads
+
     @cached_property
     def _backbone(self) -> Backbone:
         return Backbone(ALEXNET if self.config.net == "alex" else VGG16, self.config.weights)
@@ -120,6 +123,9 @@ class DISTS(DeepDistance[DISTSConfig]):
     """
 
     name = "dists"
+
+    def fetch(self) -> None:
+        _ = self._backbone, self._heads
 
     @cached_property
     def _backbone(self) -> Backbone:

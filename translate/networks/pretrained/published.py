@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import socket
 from dataclasses import dataclass
 from pathlib import Path
 
 import torch
 
 from translate.errors import ConfigError, DataError
+
+PATIENCE = 30.0
+"""Seconds without a byte after which a download counts as failed."""
 
 
 @dataclass(frozen=True)
@@ -52,6 +56,8 @@ class Published:
             return given
         if not self.kept.is_file():
             self.kept.parent.mkdir(parents=True, exist_ok=True)
+            usual = socket.getdefaulttimeout()
+            socket.setdefaulttimeout(PATIENCE)
             try:
                 torch.hub.download_url_to_file(self.address, str(self.kept), hash_prefix=self.sha256, progress=False)
             except (OSError, RuntimeError) as error:
@@ -59,6 +65,8 @@ class Published:
                     f"{self.address} ({self.size}): {error}; get the file by other means and name it as "
                     f"`{self.option}`, or {self.instead}"
                 ) from None
+            finally:
+                socket.setdefaulttimeout(usual)
         return self.kept
 
 

@@ -59,6 +59,7 @@ class Validations:
             self._picture(direction, step)
             if direction in self.validator.scored:
                 scores |= self._score(direction, step)
+        scores |= self._raw_scores()
         self.context.tracker.metrics(scores, step)
         if scores:
             listed = ", ".join(f"{curve} {value:.4g}" for curve, value in scores.items())
@@ -93,6 +94,26 @@ class Validations:
         assert self.validator is not None
         if self.validator.shows(direction):
             self.context.tracker.metrics(self.diagnostics.outputs(step, direction, outputs, real), step)
+        return self._compared(direction, outputs, real)
+
+    def _raw_scores(self) -> dict[str, float]:
+        """The scores of the weights themselves, beside those of their averages; none where nothing is averaged."""
+        if self.validator is None or not self.state.averages.nets or not self.validator.metrics:
+            return {}
+        self.validator.load({name: self.state.engine.nets[name] for name in self.state.averages.names})
+        scores: dict[str, float] = {}
+        for direction in self.validator.scored:
+            scores |= self._raw_score(direction)
+        return {f"{curve}/raw": value for curve, value in scores.items()}
+
+    def _raw_score(self, direction: str) -> dict[str, float]:
+        assert self.validator is not None
+        outputs, real = self.validator.translate(direction)
+        return self.world.decided(lambda: self._compared(direction, outputs, real))
+
+    def _compared(self, direction: str, outputs: list[Tensor], real: list[Tensor]) -> dict[str, float]:
+        """The scores of a direction's outputs by curve; none without real images."""
+        assert self.validator is not None
         if not real:
             return {}
         scores = evaluate_sets(self.validator.metrics, outputs, real, self.validator.context(direction))
