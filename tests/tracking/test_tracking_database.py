@@ -27,8 +27,8 @@ from translate.errors import ConfigError, TranslateError
 from translate.tracking import Tracking, database as databases, ui
 from translate.tracking.database import State, prepare, schema_revisions, state_of
 from translate.tracking.journal import Runs
-from translate.tracking.models import fetch_model
 from translate.tracking.moved import follow
+from translate.tracking.registry.fetch import fetch_model
 from translate.tracking.shipper import left, sync
 from translate.tracking.store_uri import UnreachableError, database, is_folder
 

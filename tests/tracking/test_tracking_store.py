@@ -22,7 +22,7 @@ from translate.errors import ConfigError, TranslateError
 from translate.storage.lock import Lock
 from translate.tracking import Tracking
 from translate.tracking.journal import Runs
-from translate.tracking.models import fetch_model
+from translate.tracking.registry.fetch import fetch_model
 from translate.tracking.shipper import LOCK, sync
 
 Open = Callable[..., Tracking]
@@ -81,7 +81,9 @@ def test_one_run_holds_everything(store: Any, opened: Open, said: Any, tmp_path:
     (used,) = run.inputs.dataset_inputs
     assert (used.dataset.name, used.tags[0].value) == ("maps", "train")
     names = {file.path for file in store.list_artifacts(run.info.run_id)}
-    assert {"images", "samples", "tables", "translator", "pipeline.yaml", "report.html"} <= names
+    assert {"images", "samples", "tables", "pipeline.yaml", "report.html"} <= names
+    (model,) = run.outputs.model_outputs
+    assert store.get_logged_model(model.model_id).name == "translator"
     everything = b"".join(path.read_bytes() for path in tmp_path.rglob("*") if path.is_file())
     assert b"hunter2" not in everything
 
@@ -232,7 +234,7 @@ def test_a_deleted_experiment_is_restored(store: Any, opened: Open) -> None:
 
 
 def test_what_the_store_refuses_is_said_and_the_rest_goes_on(store: Any, opened: Open, said: Any) -> None:
-    with opened() as tracking:
+    with opened(resolved="{}") as tracking:
         stage = tracking.stage("train")
         stage.dataset("x" * 2000, "d", {}, "train")
         stage.file(Path("no-such-file"))

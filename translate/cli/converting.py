@@ -32,7 +32,7 @@ from translate.inference.streaming import parse_tile
 from translate.models.load import LoadOptions, load_model, portable
 from translate.storage.plain_text import on_disk_as
 from translate.tracking.conversions import track_conversion
-from translate.tracking.models import fetch_model
+from translate.tracking.registry.fetch import fetch_model
 
 SOME_FAILED = 3
 """The exit code where some images failed, or all were skipped."""

@@ -30,7 +30,7 @@ def show_model(ref: str, weights: Literal["best", "last", "raw"] | None, as_json
     Of a training that was interrupted: its checkpoints, and the best of them.
     """
     from translate.models.load import describe
-    from translate.tracking.models import fetch_model
+    from translate.tracking.registry.fetch import fetch_model
 
     out = console()
     facts = describe(ref, weights, fetch_model, out.warn)
@@ -142,7 +142,7 @@ def export_model(
     """
     from translate.models.export_model import export_model
     from translate.plugins import Registry
-    from translate.tracking.models import fetch_model
+    from translate.tracking.registry.fetch import fetch_model
 
     registry = Registry()
     kind = registry.get("exporters", format_)

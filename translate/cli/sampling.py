@@ -13,7 +13,7 @@ from translate.errors import ConfigError
 from translate.imaging.io import write
 from translate.inference.translator import Translator
 from translate.models.load import load
-from translate.tracking.models import fetch_model
+from translate.tracking.registry.fetch import fetch_model
 
 
 def run_sample(

@@ -1,4 +1,4 @@
-"""`ui`, `track` and `doctor`."""
+"""`ui`, `track`, `runs` and `doctor`."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from pathlib import Path
 
 import click
 
-from translate.cli.common import as_json, console, print_json
+from translate.cli.common import as_json, console, print_json, working_console
 
 
 @click.command()
@@ -41,6 +41,90 @@ def sync(folder: Path) -> None:
     out.say(f"{sent} records sent" if sent else "nothing was left to send")
 
 
+@click.group()
+def runs() -> None:
+    """The runs that were tracked here."""
+
+
+_below = click.option(
+    "--in",
+    "folder",
+    type=click.Path(path_type=Path, exists=True, file_okay=False),
+    default="runs",
+    show_default=True,
+    metavar="FOLDER",
+    help="A pipeline's folder, or the one of them all.",
+)
+
+
+@runs.command("list")
+@_below
+@as_json
+def list_runs(folder: Path, as_json: bool) -> None:
+    """List all runs: state, method, data and a score; the runs of a sweep stand below it."""
+    from translate.tracking import listing
+
+    records = listing.list_runs(folder)
+    if as_json:
+        print_json({"runs": [record.to_json() for record in records]})
+    elif records:
+        console().table("", *listing.listed(records))
+    else:
+        console().say(f"{folder}: no run was tracked here")
+
+
+@runs.command()
+@click.argument("names", metavar="[RUN]...", nargs=-1)
+@_below
+@as_json
+def compare(names: tuple[str, ...], folder: Path, as_json: bool) -> None:
+    """Compare runs: state, method, data, scores with their intervals, and the settings in which they differ.
+
+    RUN is a name of `runs list` or the beginning of its recipe, a pipeline's folder (its newest run or sweep), a sweep
+    (its runs), or an id of MLflow; without any, all runs are compared.
+    """
+    from translate.tracking import listing
+
+    records = listing.find_runs(names, listing.list_runs(folder))
+    if as_json:
+        print_json(listing.to_json(records))
+    elif records:
+        console().table("", *listing.compared(records))
+    else:
+        console().say(f"{folder}: no run was tracked here")
+
+
+@runs.command()
+@click.argument("names", metavar="[RUN]...", nargs=-1)
+@_below
+@click.option("--yes", is_flag=True, help="Remove it; without this it is only said what would be removed.")
+@as_json
+def clean(names: tuple[str, ...], folder: Path, yes: bool, as_json: bool) -> None:
+    """Remove what nothing needs: results of stages that newer ones replaced, and starts that were not finished since.
+
+    With RUN the records of these runs instead: journal and pictures, here and not in MLflow. What a sweep compares
+    stays, and so does what was not sent to the tracking server yet.
+    """
+    from translate.tracking import listing
+
+    chosen = listing.find_runs(names, listing.list_runs(folder)) if names else []
+    found = listing.of_records(chosen) if names else listing.plan(folder)
+    out = working_console(as_json)
+    for leftover in found.leftovers:
+        out.say(f"{leftover.path}: {leftover.reason} ({leftover.bytes / 1e6:,.1f} MB)")
+    for sentence in found.kept:
+        out.say(f"kept: {sentence}")
+    if yes:
+        listing.remove(found)
+    if as_json:
+        leftovers = [leftover.to_json() for leftover in found.leftovers]
+        print_json({"removed": yes, "bytes": found.bytes, "leftovers": leftovers, "kept": list(found.kept)})
+        return
+    count = len(found.leftovers)
+    verb = "removed" if yes else "would be removed; add --yes"
+    out.say(f"{count} folders, {found.bytes / 1e6:,.1f} MB {verb}" if count else "there is nothing to remove")
+
+
 @click.command()
 @as_json
 def doctor(as_json: bool) -> None:
@@ -60,4 +144,4 @@ def doctor(as_json: bool) -> None:
         raise click.exceptions.Exit(1)
 
 
-COMMANDS = (ui, track, doctor)
+COMMANDS = (ui, track, runs, doctor)

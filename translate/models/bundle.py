@@ -17,6 +17,7 @@ from translate.errors import ConfigError, DataError
 from translate.inference.directions import channels_of, multiple_of, routes
 from translate.models.card import model_card, test_time_in_words
 from translate.models.facts import BundleFacts
+from translate.models.served.files import write_mlflow_files
 from translate.plugins.catalogue import options
 from translate.storage.atomic import digest, sha256_file, write_bytes, write_json, write_text
 from translate.storage.filesystem import naming
@@ -79,6 +80,7 @@ def write_bundle(
     facts = _facts(method, method_name, nets, provider, files, {**info, **kept})
     names = _copy_samples(folder, samples)
     write_text(folder / CARD, model_card(BundleFacts.from_json(facts), names))
+    write_mlflow_files(folder, method, provider)
     write_json(folder / FACTS, facts)
 
 

@@ -142,6 +142,7 @@ class TrainStage(Stage[TrainConfig]):
             "step": trained.step,
             "ema": trained.ema,
             "metrics": trained.metrics,
+            "training": trainer.facts(trained),
             **origin,
         }
         grids = [context.folder / "samples" / d / f"{trained.step:09d}.png" for d in trainer.method.directions]

@@ -7,11 +7,11 @@ import json
 import os
 import re
 import struct
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from safetensors import SafetensorError
+from safetensors import SafetensorError, safe_open
 
 from translate.storage.filesystem import naming, sync
 
@@ -24,9 +24,14 @@ _LONGEST_HEADER = 100_000_000
 """The longest header that the library reads, in bytes."""
 
 
-def load_tensors(path: Path) -> dict[str, Tensor]:
-    """The tensors of a file by name. Errors: OSError, safetensors.SafetensorError."""
+def load_tensors(path: Path, names: Collection[str] | None = None) -> dict[str, Tensor]:
+    """The tensors of a file by name; with `names` those alone. Errors: OSError, safetensors.SafetensorError."""
     library = _library()
+    if names is not None and _is_utf8(path):
+        with safe_open(path, framework="pt") as file:
+            return {name: file.get_tensor(name) for name in names}
+    if names is not None:
+        return {name: value for name, value in load_tensors(path).items() if name in names}
     tensors: dict[str, Tensor] = library.load_file(path) if _is_utf8(path) else library.load(path.read_bytes())
     return tensors
 

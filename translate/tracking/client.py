@@ -54,3 +54,10 @@ def client(uri: str) -> Any:
     # Older versions set alembic's level back to INFO when they open a database; a filter stays.
     logging.getLogger("alembic.runtime.migration").addFilter(_is_error)
     return MlflowClient(uri)
+
+
+def entities() -> Any:
+    """MLflow's module of the things that a client sends."""
+    import mlflow.entities
+
+    return mlflow.entities

@@ -197,5 +197,11 @@ class Runs:
             self.folder.mkdir(parents=True, exist_ok=True)
             write_json(self.path, {"version": 1, "runs": self._runs})
 
+    def remove(self, journal: str) -> None:
+        """Takes the run with this journal out of the list."""
+        with self._lock:
+            self._runs = [run for run in self._runs if run["journal"] != journal]
+            write_json(self.path, {"version": 1, "runs": self._runs})
+
     def journal(self, run: dict[str, Any]) -> Path:
         return self.folder / str(run["journal"]) / "journal.jsonl"

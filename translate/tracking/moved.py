@@ -18,6 +18,7 @@ COLUMNS = (
     ("experiments", "artifact_location"),
     ("runs", "artifact_uri"),
     ("model_versions", "storage_location"),
+    ("model_versions", "source"),
     ("logged_models", "artifact_location"),
 )
 """Where MLflow keeps addresses of artifacts; a table that a version lacks is passed over."""

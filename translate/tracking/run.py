@@ -18,8 +18,10 @@ from translate.contracts import Console
 from translate.errors import TranslateError, in_words
 from translate.imaging.io import encode
 from translate.storage.atomic import write_bytes, write_text
+from translate.tracking.datasets import Origins
 from translate.tracking.journal import Journal, Runs, image_name
 from translate.tracking.redact import flatten, masked
+from translate.tracking.registry.kept import kept_models
 from translate.tracking.reports.report import write_report
 from translate.tracking.shipper import Shipper
 from translate.tracking.store_uri import requested
@@ -95,7 +97,7 @@ class Tracking:
         run, journal = self._opened()
         self._runs.update(run, stages={**run["stages"], name: "running"})
         journal.append("stage", name=name)
-        return StageTracker(self.folder, journal, name)
+        return StageTracker(self.folder, journal, name, Origins(self.folder, yaml.safe_load(self.resolved) or {}))
 
     def close(self, status: Status) -> None:
         """Writes the report, ships what is left (a dead server is given up soon) and ends the run. Twice is once."""
@@ -184,10 +186,13 @@ class Tracking:
 class StageTracker:
     """What a stage records (`translate.contracts.Tracker`); every name gets the stage's in front: `train/cycle`."""
 
-    def __init__(self, folder: Path, journal: Journal, stage: str) -> None:
+    def __init__(self, folder: Path, journal: Journal, stage: str, origins: Origins) -> None:
         self._folder = folder
         self._journal = journal
         self._stage = stage
+        self._origins = origins
+        self._dataset: list[str] = []
+        """Name and digest of the data that the stage reads, once it has told them."""
 
     def params(self, values: Mapping[str, Any]) -> None:
         """Settings, nested or flat, as text. A setting that was recorded before keeps its first value."""
@@ -228,11 +233,22 @@ class StageTracker:
 
     def dataset(self, name: str, digest: str, facts: Mapping[str, Any], context: str) -> None:
         """The data that went in: `context` says what for (`train`, `test`)."""
-        self._journal.append("dataset", name=name, digest=digest[:36], facts=flatten(facts), context=context)
+        origin = self._origins.of(self._stage)
+        name, digest = origin.name or name, digest[:36]
+        if context == "prepare":  # it is made here, and an input of the stages that read it
+            return
+        self._dataset = [name, digest]
+        self._journal.append(
+            "dataset", name=name, digest=digest, facts=flatten(facts), context=context, source=origin.source
+        )
 
     def model(self, folder: Path) -> None:
-        """The folder of a trained model: its bundle is kept as `translator/` and registered as the pipeline's."""
-        self._journal.append("model", path=_portable(folder, self._folder), stage=self._stage)
+        """The folder of a trained model: its bundle is kept as `translator`, the checkpoints beside it as `step-N`."""
+        bundle = _portable(folder, self._folder)
+        for model in kept_models(folder, self._stage, self._journal.path):
+            place = {"bundle": bundle} if model.is_checkpoint else {}
+            about = {"stage": self._stage, "step": model.step, "scores": model.scores, "dataset": self._dataset}
+            self._journal.append("model", path=_portable(model.folder, self._folder), **place, **about)
 
     def flush(self) -> None:
         """Everything so far survives a power cut."""

@@ -12,10 +12,12 @@ from typing import TYPE_CHECKING, Any
 from translate.text import legible, number
 from translate.tracking.client import client
 from translate.tracking.database import prepare
+from translate.tracking.datasets import address_of
 from translate.tracking.in_words import in_words
 from translate.tracking.journal import Event
 from translate.tracking.moved import follow
 from translate.tracking.redact import legible_values, redact
+from translate.tracking.registry.logged import ModelLog
 from translate.tracking.store_uri import (
     ARTIFACTS,
     DEFAULT_STORE,
@@ -264,32 +266,18 @@ class Store:
         from mlflow.entities import Dataset, DatasetInput, InputTag
 
         event = events[0]
-        facts = json.dumps(event["facts"])
-        dataset = Dataset(event["name"], event["digest"], "local", facts, profile=facts)
+        kind, source = address_of(event, self._folder)
+        dataset = Dataset(event["name"], event["digest"], kind, source, profile=json.dumps(event["facts"]))
         tag = InputTag("mlflow.data.context", event["context"])
         self._client.log_inputs(self.run_id, datasets=[DatasetInput(dataset, [tag])])
 
     def _files_of_model(self, event: Event) -> None:
+        """The bundle of a training, or one of the checkpoints beside it, as a logged model."""
         folder = self._locate(event["path"])
-        if folder is None:
-            return
-        for path in bundle_files(folder):
-            inside = path.parent.relative_to(folder).as_posix()
-            self._client.log_artifact(self.run_id, path, "translator" if inside == "." else f"translator/{inside}")
-        if self._client.search_model_versions(f"run_id = '{self.run_id}'"):
-            return
-        self._register()
-        self._client.create_model_version(self._pipeline, f"runs:/{self.run_id}/translator", self.run_id)
-
-    def _register(self) -> None:
-        """Makes the pipeline's entry in the model registry, unless it is there or another run makes it just now."""
-        from mlflow.exceptions import MlflowException
-
-        try:
-            self._client.create_registered_model(self._pipeline)
-        except MlflowException as error:
-            if error.error_code != "RESOURCE_ALREADY_EXISTS":
-                raise
+        bundle = self._locate(event["bundle"]) if "bundle" in event else folder
+        if folder is not None and bundle is not None:
+            log = ModelLog(self._client, self.uri, self.experiment_id, self.run_id, self._pipeline, self._console)
+            log.write(legible_values(event), bundle, folder)
 
     def _locate(self, name: str) -> Path | None:
         """A journaled path as it is now: what lay in `<stage>.partial` may have moved. None, and a warning, if gone."""
@@ -299,14 +287,6 @@ class Store:
                 return candidate
         self._console.warn(f"tracking: {path} is gone before it could be sent")
         return None
-
-
-def bundle_files(folder: Path) -> list[Path]:
-    """The files of the bundle in a folder that may hold more (checkpoints, sample pictures of every step)."""
-    facts = json.loads((folder / "translator.json").read_text(encoding="utf-8"))
-    names = ["translator.json", "README.md", *facts.get("files", {})]
-    samples = sorted(path for path in (folder / "samples").glob("*") if path.is_file())
-    return [path for path in map(folder.joinpath, names) if path.is_file()] + samples
 
 
 class _RefusedError(Exception):

@@ -302,6 +302,14 @@ class Trainer:
         members = {*self.method.fixed}.union(*self.method.players.values())
         return sorted((members & {*self.engine.nets}) - {*self.state.averages.names})
 
+    def facts(self, trained: Trained) -> dict[str, Any]:
+        """What tells this training from others of the same pipeline: its planned length in `steps` and `images`, and
+        the `score` of its model by the metric that chooses weights, else by the first of the validation."""
+        images = self.config.batch_size * self.config.accumulate * self.world.size
+        score = self.validations.score(trained.metrics)
+        length = {"steps": self.length.total, "images": self.length.total * images}
+        return {**length, "score": score} if score else length
+
     def result(self) -> Trained:
         """The networks for the bundle: those of the best checkpoint where one is watched for, else the last state,
         which also stands in for a best checkpoint that is damaged."""

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 from torch import Tensor
 
@@ -10,6 +11,7 @@ from translate.contracts import StageContext
 from translate.errors import DataError
 from translate.imaging.grid import save_picture
 from translate.metrics import evaluate_sets
+from translate.text import json_number
 from translate.training.config import StopConfig
 from translate.training.saving.state import TrainingState
 from translate.training.validating.best import Watched
@@ -76,6 +78,22 @@ class Validations:
     def lacks(self, step: int) -> bool:
         """Whether a step could be validated, and never was."""
         return self.validator is not None and not self.state.history.validated(step)
+
+    def score(self, scores: Mapping[str, float]) -> dict[str, Any] | None:
+        """The score by which models of this training are compared, with the name of its metric and whether `higher` or
+        `lower` is better; None without one."""
+        watched = self.best[0] if self.best else self._first()
+        value = watched.value(scores) if watched else None
+        if watched is None or value is None:
+            return None
+        return {"metric": watched.metric, "value": json_number(value), "better": watched.better}
+
+    def _first(self) -> Watched | None:
+        """The first metric of the validation, as one to watch."""
+        if self.validator is None or not self.validator.config.metrics:
+            return None
+        metric = self.validator.config.metrics[0].uses
+        return Watched(metric, self.validator.curves_of(metric), self.validator.metrics[0].better)
 
     def stand_still(self) -> bool:
         """Whether the metric that `stop` watches has not improved for as many validations as it has patience for."""

@@ -1,0 +1,1 @@
+"""Trained models in a tracking store: kept checkpoints as logged models, the registry's versions, and fetching them."""
