@@ -17,7 +17,7 @@ from translate.errors import ConfigError
 from translate.storage.lock import Lock
 from translate.tracking import open_tracking
 from translate.tracking.listing import clean
-from translate.tracking.listing.compare import compared, differing
+from translate.tracking.listing.compare import compared, differing, listed
 from translate.tracking.listing.records import find_runs, list_runs
 from translate.tracking.sweep import Member, SweepRecord
 
@@ -65,6 +65,12 @@ def test_runs_are_listed_with_state_method_data_and_score(track: Track) -> None:
     assert (second.name, second.state) == ("other@quick/bbbbbbbb", "failed")
     assert first.data == "generated-maps (dddddddd)"
     assert (first.scores["score/psnr (dB)"].value, first.scores["score/psnr (dB)"].interval) == (20.5, "19.5 to 21")
+
+
+def test_a_list_has_short_numbers(track: Track) -> None:
+    track("a", 1e-4, 20.123456789)
+    columns, rows = listed(list_runs())
+    assert rows[0][columns.index("score")] == "score/psnr (dB) 20.12 (19.5 to 21)"
 
 
 def test_a_run_that_has_no_end_goes_on_or_was_stopped(track: Track, tmp_path: Path) -> None:

@@ -68,7 +68,10 @@ def _best(record: RunRecord) -> str | None:
     """The first score of a run: that of its last `evaluate`, else of its training."""
     names = list(record.scores)
     scored = [name for name in names if not name.startswith("train/")] or names
-    return f"{scored[0]} {_with_interval(record.scores[scored[0]])}" if scored else None
+    if not scored:
+        return None
+    cell = _with_interval(record.scores[scored[0]])
+    return f"{scored[0]} {cell if isinstance(cell, str) else number(cell)}"
 
 
 def _with_interval(score: Score | None) -> Any:
