@@ -18,8 +18,18 @@ from translate.contracts import Config, DataSpec, Direction
 from translate.imaging.io import decode, encode
 from translate.inference.translator import Translator
 from translate.models.bundle import write_bundle
+from translate.models.served.signature import signature
 
 pandas = pytest.importorskip("pandas")
+
+
+class Strange:
+    """A type that JSON has no words for."""
+
+
+class Odd(Config, arbitrary_types_allowed=True):
+    what: Strange | None = None
+    number: int = 3
 
 
 class Knobs(Config):
@@ -170,3 +180,8 @@ def test_a_further_image_that_lacks_is_said(served: Any, image: Any) -> None:
 
     with pytest.raises(MlflowException, match="direction 'mixed' needs the column 'style'"):
         served.predict(table(text(image)), {"direction": "mixed"})
+
+
+def test_options_that_json_cannot_tell_do_no_harm(served: Any) -> None:
+    said = signature(served.model.routes, {"a_to_b": Odd})
+    assert [param["name"] for param in said["params"]] == ["direction", "seed"]

@@ -86,7 +86,7 @@ def test_a_run_that_has_no_end_goes_on_or_was_stopped(track: Track, tmp_path: Pa
 def test_runs_are_compared_by_what_differs(track: Track) -> None:
     track("a", 1e-4, 20.5)
     track("b", 2e-4, 21.5)
-    records = find_runs(["aaaa", "maps/bbbbbbbb"], list_runs())
+    records = find_runs(["aaaa", "maps bbbbbbbb"], list_runs())
     assert differing(records) == ["train.with.optimizer.lr"]
     columns, rows = compared(records)
     assert columns == ["run", "state", "method", "data", "steps", "psnr (dB)", "l1", "lr"]

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from pydantic.errors import PydanticUserError
+
 from translate.contracts import Config, Image, Route
 
 IMAGE = "image"
@@ -53,13 +55,22 @@ def _params(routes: Mapping[str, Route], options: Mapping[str, type[Config]]) ->
     yield _param("seed", "long", 0)
     found: dict[str, dict[str, Any]] = {}
     for kind in options.values():
-        for name, entry in kind.model_json_schema().get("properties", {}).items():
+        for name, entry in _schema(kind).items():
             if name in ("direction", "seed") or entry.get("type") not in _TYPES:
                 continue
             param = _param(name, _TYPES[entry["type"]], entry.get("default"))
             if found.setdefault(name, param)["default"] != param["default"]:
                 found[name]["default"] = None  # each direction has its own
     yield from found.values()
+
+
+def _schema(options: type[Config]) -> Mapping[str, Any]:
+    """What JSON knows of the options of a direction; nothing where a plugin's own type has no words in it."""
+    try:
+        properties: Mapping[str, Any] = options.model_json_schema().get("properties", {})
+    except PydanticUserError:
+        return {}
+    return properties
 
 
 def _param(name: str, kind: str, default: Any) -> dict[str, Any]:

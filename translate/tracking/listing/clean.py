@@ -75,7 +75,12 @@ def of_records(chosen: Sequence[RunRecord]) -> Cleaning:
         if record.state == "running":
             raise ConfigError(f"{record.name}: this run goes on; stop it first")
         path = record.folder / record.journal
-        leftovers.append(Leftover(path, f"the record of run {record.name}", _size(path), record))
+        runs = Runs(record.folder)
+        unsent = sum(
+            left(runs, run) for run in runs if run["journal"] == record.journal and run.get("mode") == "mlflow"
+        )
+        reason = f"the record of run {record.name}" + (f", {unsent} records of which were not sent" if unsent else "")
+        leftovers.append(Leftover(path, reason, _size(path), record))
     return Cleaning(tuple(leftovers))
 
 

@@ -100,7 +100,7 @@ def find_runs(names: Sequence[str], records: Sequence[RunRecord]) -> list[RunRec
 def _called(name: str, records: Sequence[RunRecord]) -> RunRecord:
     text = name.rstrip("/").removeprefix(f"{RUNS}/")
     for record in records:
-        if record.name == text:
+        if text in (record.name, record.name.replace("/", " ")):  # the latter is its name in MLflow
             return record
     of_folder = [record for record in records if record.name.rpartition("/")[0] == Path(text).name]
     if of_folder and (text == Path(text).name or Path(name).is_dir()):
