@@ -28,6 +28,12 @@ class Drawn(Sequence[Item]):
     def __len__(self) -> int:
         return len(self.places)
 
+    @property
+    def names(self) -> list[str] | None:
+        """What errors call the items, where they have names."""
+        names = getattr(self.items, "names", None)
+        return [names[place] for place in self.places] if names else None
+
     @overload
     def __getitem__(self, index: int) -> Item: ...
     @overload
@@ -66,21 +72,44 @@ def resampled(
     References of the same number are drawn alike, others stay. The draws depend on the seed and the number of images
     alone: two sets of outputs are scored on the same draws, so that their differences are paired.
     """
-    count = len(outputs)
-    draws: list[list[int]] = []
-    for number in range(times):
-        rng = np.random.default_rng(derive(seed, "draw", number))
-        draws.append(rng.integers(count, size=count).tolist())
-    paired = len(references) == count
+    if metric.mean_of_images:  # each image is scored once, whatever the number of draws
+        return means_of_draws(single_scores(metric, outputs, references, context), times, seed)
+    paired = len(references) == len(outputs)
 
     def score(places: Sequence[int]) -> float:
         chosen = Drawn(references, places) if paired else references
         return metric.score(Drawn(outputs, places), chosen, drawn_context(context, places))
 
-    if metric.mean_of_images:  # each image is scored once, whatever the number of draws
-        singles = [score([place]) for place in range(count)]
-        return [math.fsum(map(singles.__getitem__, draw)) / count for draw in draws]
-    return [score(draw) for draw in draws]
+    return [score(draw) for draw in draws_of(len(outputs), times, seed)]
+
+
+def single_scores(
+    metric: Metric[Any],
+    outputs: Sequence[Tensor],
+    references: Sequence[Tensor],
+    context: EvaluationContext | None = None,
+) -> list[float]:
+    """The scores of the outputs one by one, by a metric that is the mean of them."""
+    paired = len(references) == len(outputs)
+    scores: list[float] = []
+    for place in range(len(outputs)):
+        chosen = Drawn(references, [place]) if paired else references
+        scores.append(metric.score(Drawn(outputs, [place]), chosen, drawn_context(context, [place])))
+    return scores
+
+
+def means_of_draws(scores: Sequence[float], times: int, seed: int = 0) -> list[float]:
+    """The means of `times` sets that are drawn from scores with replacement, each as large as they are."""
+    return [math.fsum(map(scores.__getitem__, draw)) / len(scores) for draw in draws_of(len(scores), times, seed)]
+
+
+def draws_of(count: int, times: int, seed: int = 0) -> list[list[int]]:
+    """`times` draws of so many places out of as many."""
+    draws: list[list[int]] = []
+    for number in range(times):
+        rng = np.random.default_rng(derive(seed, "draw", number))
+        draws.append(rng.integers(count, size=count).tolist())
+    return draws
 
 
 def interval(scores: Sequence[float], value: float) -> Interval:

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
+from typing import Any
 
+import cv2
+import numpy as np
 import torch
 from pydantic import Field
 from torch import Tensor
@@ -11,10 +15,13 @@ from torch import Tensor
 from translate.contracts import Config, EvaluationContext, Metric, NoOptions
 from translate.errors import DataError
 from translate.metrics.pairs import decibel, mean_score, paired_images, size_of
-from translate.networks.kornia_functions import ssim
 
 LEVELS = 65535
 """Grey levels of a histogram: fine enough for 8 and for 16 bits, whose values it meets exactly."""
+WINDOW = 11
+"""The window of SSIM, in pixels a side."""
+
+Plane = np.ndarray[Any, np.dtype[np.float64]]
 
 
 class L1(Metric[NoOptions]):
@@ -134,7 +141,7 @@ class SSIM(Metric[NoOptions]):
     """
 
     name = "ssim"
-    least_size = 11
+    least_size = WINDOW
     mean_of_images = True
     better = "higher"
 
@@ -142,8 +149,27 @@ class SSIM(Metric[NoOptions]):
         self, outputs: Sequence[Tensor], references: Sequence[Tensor], context: EvaluationContext | None = None
     ) -> float:
         def one(a: Tensor, b: Tensor) -> float:
-            if min(a.shape[-2:]) < 11:
-                raise DataError(f"ssim needs images of at least 11 pixels a side, and one is {size_of(a)}")
-            return float(ssim(a[None].double(), b[None].double(), 11).mean())
+            if min(a.shape[-2:]) < WINDOW:
+                raise DataError(f"ssim needs images of at least {WINDOW} pixels a side, and one is {size_of(a)}")
+            planes = zip(a.double().numpy(), b.double().numpy(), strict=True)
+            return math.fsum(similarity(x, y) for x, y in planes) / len(a)
 
         return mean_score(one(a, b) for a, b in paired_images(outputs, references))
+
+
+def similarity(x: Plane, y: Plane) -> float:
+    """The SSIM of one channel, H x W in [0, 1]: the mean over all places where the window lies inside of the image."""
+    kernel = cv2.getGaussianKernel(WINDOW, 1.5, cv2.CV_64F)
+    border = WINDOW // 2
+
+    def mean(plane: Plane) -> Plane:
+        # of OpenCV, which takes a tenth of the time that torch does for filters in float64
+        filtered = cv2.sepFilter2D(plane, cv2.CV_64F, kernel, kernel)
+        return np.asarray(filtered[border:-border, border:-border], np.float64)
+
+    mean_x, mean_y = mean(x), mean(y)
+    variances = mean(x * x) - mean_x**2 + mean(y * y) - mean_y**2
+    covariance = mean(x * y) - mean_x * mean_y
+    c1, c2 = 0.01**2, 0.03**2
+    luminance = (2 * mean_x * mean_y + c1) / (mean_x**2 + mean_y**2 + c1)
+    return float((luminance * (2 * covariance + c2) / (variances + c2)).mean())

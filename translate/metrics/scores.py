@@ -11,7 +11,8 @@ from torch import Tensor
 
 from translate.contracts import Components, DatasetFacts, EvaluationContext, Metric, MetricUse
 from translate.errors import ConfigError, DataError
-from translate.metrics.bootstrap import Interval, interval, resampled
+from translate.metrics.bootstrap import Interval, interval, means_of_draws, resampled, single_scores
+from translate.metrics.pairs import mean_score
 from translate.text import json_number
 
 
@@ -119,10 +120,21 @@ def score_sets(
     comparison = comparison or Comparison()
     scores: list[Score] = []
     for name, metric in named(metrics).items():
-        score = Score(name, metric.better, metric.unit, metric.score(outputs, references, context))
+        # the intervals of a mean need the scores of single images, which give the mean as well
+        singles: list[float] = []
+        if metric.mean_of_images and comparison.bootstrap:
+            singles = single_scores(metric, outputs, references, context)
+        if singles and not any(map(math.isnan, singles)):
+            value = mean_score(singles)
+        else:
+            value = metric.score(outputs, references, context)
+        score = Score(name, metric.better, metric.unit, value)
         score = _with_baselines(score, metric, references, comparison, context)
         if metric.mean_of_images or not metric.needs_context:
-            score = _with_rival(score, metric, outputs, references, comparison, context)
+            own = means_of_draws(singles, comparison.bootstrap) if singles else []
+            if comparison.bootstrap and not singles:
+                own = resampled(metric, outputs, references, comparison.bootstrap, context=context)
+            score = _with_rival(score, metric, own, references, comparison, context)
         parts = metric.details(outputs, references, context)
         scores += [score, *(Score(part, metric.better, metric.unit, value) for part, value in parts.items())]
     return scores
@@ -227,18 +239,17 @@ def _with_baselines(
 def _with_rival(
     score: Score,
     metric: Metric[Any],
-    outputs: Sequence[Tensor],
+    own: Sequence[float],
     references: Sequence[Tensor],
     comparison: Comparison,
     context: EvaluationContext | None,
 ) -> Score:
-    """The score with intervals and with the rival's value."""
+    """The score with intervals and with the rival's value; `own` are the scores of the draws for intervals."""
     rival, times = comparison.rival, comparison.bootstrap
     if rival is not None:
         score = replace(score, rival=metric.score(rival, references, context))
     if not times:
         return score
-    own = resampled(metric, outputs, references, times, context=context)
     score = replace(score, interval=interval(own, score.value))
     if rival is None or score.rival is None:
         return score

@@ -10,6 +10,7 @@ from typing import Any
 from torch import Tensor
 
 from translate.contracts import Metric
+from translate.metrics.bootstrap import Drawn
 from translate.text import json_number
 
 
@@ -42,6 +43,6 @@ def cases(
         return []
     found: list[Case] = []
     for place, name in enumerate(names):
-        score = metric.score(outputs[place : place + 1], references[place : place + 1], None)
+        score = metric.score(Drawn(outputs, [place]), Drawn(references, [place]), None)
         found.append(Case(name, metric.name, score, output_paths[name], reference_paths[name]))
     return sorted(found, key=lambda case: case.score, reverse=metric.better == "lower")

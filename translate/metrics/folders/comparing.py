@@ -7,9 +7,12 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from torch import Tensor
+
 from translate.contracts import Components, EvaluationContext, Metric, MetricUse
 from translate.errors import ConfigError
 from translate.imaging.convert import Ranges
+from translate.metrics.bootstrap import Drawn
 from translate.metrics.folders.cases import Case, cases
 from translate.metrics.folders.leaks import Leak, leaks
 from translate.metrics.folders.verdict import Verdict, verdict
@@ -147,12 +150,17 @@ def _scored(
     for metric in metrics:
         if metric.name in INDEPENDENT and set(ours.names) == set(true.names):
             # an output that is near its own reference would look like a copy of it
-            first, *parts = score_sets([metric], ours[::2], true[1::2], None, context)
+            first, *parts = score_sets([metric], _every_second(ours, 0), _every_second(true, 1), None, context)
         else:
             comparison = Comparison(inputs, bootstrap=metric.draws)
             first, *parts = score_sets([metric], ours, true, comparison, context)
         scores += [_with_floor(first, metric, true, real, context), *parts]
     return scores
+
+
+def _every_second(images: Images, start: int) -> Drawn[Tensor]:
+    """Half of a set, which shares its decoded images and their features."""
+    return Drawn(images, range(start, len(images), 2))
 
 
 def _like(paths: Mapping[str, Path], ours: Images, files: type[Images], ranges: Ranges | None) -> Images:
@@ -174,7 +182,7 @@ def _with_floor(
         return score
     if real is not None:
         return replace(score, floor=metric.score(real, true, context))
-    halves = true[::2], true[1::2]
+    halves = _every_second(true, 0), _every_second(true, 1)
     if min(map(len, halves)) < 2:
         return score
     return replace(score, floor=metric.score(*halves, context))
