@@ -82,16 +82,21 @@ class SWD(Metric[SWDConfig]):
 
     def _descriptors(self, images: Sequence[Tensor], total: int, most: int | None) -> list[Array]:
         """Patches by level, each N x 49 x C, N = `total`, spread evenly over the images."""
-        levels: list[list[Array]] = []
+        levels: list[Array] = []
         for number in range(len(images)):
-            count = total * (number + 1) // len(images) - total * number // len(images)
+            first, behind = total * number // len(images), total * (number + 1) // len(images)
             planes = laplacian(images[number], most)
+            if not number:
+                # made at once: many small arrays that stay, between large ones that go, fill memory with gaps
+                levels = [np.empty((total, PATCH * PATCH, len(plane)), np.float32) for plane in planes]
             # Levels that a smaller image does not have are dropped for all.
-            levels = levels[: len(planes)] if number else [[] for _ in planes]
+            levels = levels[: len(planes)]
+            if len(planes[0]) != levels[0].shape[2]:
+                raise DataError(f"swd: an image has {len(planes[0])} channels, the first one {levels[0].shape[2]}")
             for level, chosen in enumerate(levels):
                 rng = np.random.default_rng(derive(self.config.seed, "patches", level, number))
-                chosen.append(patches(planes[level], count, rng))
-        return [np.concatenate(level) for level in levels]
+                chosen[first:behind] = patches(planes[level], behind - first, rng)
+        return levels
 
     def _distance(self, ours: Array, true: Array, level: int) -> float:
         """The distance of two sets of descriptors, each N x 49 x C, of one level."""
@@ -154,4 +159,6 @@ def _blur(images: Tensor) -> Tensor:
 
 def _moments(descriptors: Array) -> tuple[Array, Array]:
     """Mean and standard deviation of each channel."""
-    return descriptors.mean((0, 1)), np.maximum(descriptors.std((0, 1)), np.float32(FLOOR))
+    mean = descriptors.mean((0, 1), dtype=np.float64)
+    spread = descriptors.std((0, 1), dtype=np.float64)
+    return mean.astype(np.float32), np.maximum(spread, FLOOR).astype(np.float32)
