@@ -103,7 +103,7 @@ def test_track_sync_sends_what_was_left(work: Path, monkeypatch: pytest.MonkeyPa
     assert cli("track", "sync").exit_code == 2, "there is no folder of runs"
     (work / "runs").mkdir()
     assert cli("track", "sync").stdout == "nothing was left to send\n"
-    monkeypatch.setattr("translate.tracking.shipper.sync", lambda folder, console: len(folder.name))
+    monkeypatch.setattr("translate.tracking.delivery.sync.sync", lambda folder, console: len(folder.name))
     assert cli("track", "sync").stdout == "4 records sent\n"
 
 

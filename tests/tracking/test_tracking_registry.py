@@ -215,8 +215,8 @@ def _post(port: int, body: dict[str, Any]) -> dict[str, Any]:
 
 
 def test_sending_it_again_makes_no_second_model(mlflow_store: Any, project: Path) -> None:
+    from translate.tracking.delivery.sync import sync
     from translate.tracking.journal import Runs
-    from translate.tracking.shipper import sync
 
     run = run_of(mlflow_store)
     before = [model.model_id for model in mlflow_store.search_logged_models([run.info.experiment_id])]

@@ -21,9 +21,9 @@ from packaging.version import Version
 from translate.errors import ConfigError, TranslateError
 from translate.storage.lock import Lock
 from translate.tracking import Tracking
+from translate.tracking.delivery.sync import LOCK, sync
 from translate.tracking.journal import Runs
 from translate.tracking.registry.fetch import fetch_model
-from translate.tracking.shipper import LOCK, sync
 
 Open = Callable[..., Tracking]
 
@@ -253,6 +253,8 @@ def dead(monkeypatch: pytest.MonkeyPatch) -> str:
         uri = f"http://127.0.0.1:{probe.getsockname()[1]}"
     monkeypatch.setenv("MLFLOW_TRACKING_URI", uri)
     monkeypatch.setenv("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "0")
+    monkeypatch.setattr("translate.tracking.shipper.SOON", 1.0)
+    monkeypatch.setattr("translate.tracking.delivery.sync.PATIENCE", 1.0)
     return uri
 
 

@@ -140,6 +140,7 @@ def test_children_of_a_dead_store_find_their_parent_later(
     import os
 
     from translate.tracking import shipper
+    from translate.tracking.delivery.sync import sync
 
     there = os.environ["MLFLOW_TRACKING_URI"]
     monkeypatch.setattr(shipper, "PATIENCE", 0.5)
@@ -153,7 +154,7 @@ def test_children_of_a_dead_store_find_their_parent_later(
             tracking.stage("train")
     end(sweep, tmp_path)
     monkeypatch.setenv("MLFLOW_TRACKING_URI", there)
-    shipper.sync(folder(tmp_path), said)
+    sync(folder(tmp_path), said)
     runs = runs_of(store)
     (parent,) = (run for name, run in runs.items() if name not in NAMES)
     assert {runs[name].data.tags[PARENT] for name in NAMES} == {parent.info.run_id}

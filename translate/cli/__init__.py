@@ -15,6 +15,7 @@ from translate.cli import authoring, catalogue, convert, evaluate, models, pipel
 from translate.cli.common import ARGUMENTS
 from translate.cli.plugin_commands import PluginCommands
 from translate.errors import Stopped, TranslateError, in_words
+from translate.redact import redact
 from translate.signals import exit_code, stopping
 from translate.streams import standard_streams
 from translate.text import folded
@@ -44,7 +45,10 @@ class Main(PluginCommands):
         try:
             with stopping():
                 return super().invoke(ctx)
-        except (click.ClickException, click.exceptions.Exit, click.Abort):
+        except click.ClickException as error:
+            vars(error)["message"] = redact(error.message)
+            raise
+        except (click.exceptions.Exit, click.Abort):
             raise
         except KeyboardInterrupt:
             click.echo(STOPPED, err=True)
@@ -62,7 +66,7 @@ def _report(error: Exception, full: bool) -> int:
     from translate.pipeline.location import PipelineError
 
     if full:
-        click.echo("".join(traceback.format_exception(error)), err=True, nl=False)
+        click.echo(redact("".join(traceback.format_exception(error))), err=True, nl=False)
     if isinstance(error, PipelineError):
         _say(str(error))
     elif isinstance(error, OSError) and error.filename and error.strerror:
@@ -77,6 +81,7 @@ def _report(error: Exception, full: bool) -> int:
 
 def _say(text: str) -> None:
     """Says an error on stderr; on a terminal its lines break at words."""
+    text = redact(text)
     if sys.stderr.isatty():
         text = folded(text, shutil.get_terminal_size().columns)
     click.echo(text, err=True)

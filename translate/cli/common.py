@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from translate.errors import ConfigError
+from translate.redact import redacted
 
 if TYPE_CHECKING:
     from translate.contracts import Console
@@ -51,7 +52,7 @@ def working_console(as_json: bool = False) -> Console:
 def print_json(value: Any) -> None:
     """The one document that `--json` promises."""
     stdout = click.get_current_context().meta.get(_STDOUT)
-    click.echo(json.dumps(value, indent=2, ensure_ascii=False), file=stdout)
+    click.echo(json.dumps(redacted(value), indent=2, ensure_ascii=False), file=stdout)
 
 
 def option_table(out: Console, title: str, options: Sequence[Mapping[str, Any]]) -> None:

@@ -32,9 +32,10 @@ def track() -> None:
 def sync(folder: Path) -> None:
     """Ship what a tracking server missed while it was away; FOLDER is a pipeline's, or the one of them all.
 
-    A database file that is gone, or whose making broke off, is made anew and gets all runs again.
+    That includes what a killed run left behind. What is sent twice is there once. A database file that is gone, or
+    whose making broke off, is made anew and gets all runs again.
     """
-    from translate.tracking.shipper import sync as ship
+    from translate.tracking.delivery.sync import sync as ship
 
     out = console()
     sent = ship(folder, out)

@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from typing import IO, TYPE_CHECKING, Any
 
 from translate.console.count import Count
+from translate.redact import redact
 from translate.streams import lenient
 from translate.text import number
 
@@ -33,10 +34,10 @@ class PlainConsole:
         self._stream, self._errors = lenient(stream or sys.stdout), lenient(errors or sys.stderr)
 
     def say(self, text: str) -> None:
-        print(text, file=self._stream, flush=True)
+        print(redact(text), file=self._stream, flush=True)
 
     def warn(self, text: str) -> None:
-        print(f"warning: {text}", file=self._errors, flush=True)
+        print(f"warning: {redact(text)}", file=self._errors, flush=True)
 
     def table(self, title: str, columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> None:
         cells = [list(columns)]

@@ -9,6 +9,7 @@ from typing import IO, TYPE_CHECKING, Any
 
 from translate.console.count import Count
 from translate.console.plain import PlainConsole, in_notebook
+from translate.redact import redact, redacted
 from translate.streams import lenient
 from translate.text import folded
 
@@ -29,15 +30,15 @@ class TerminalConsole:
         self._rich = console or RichConsole(file=file, highlight=False, markup=False, emoji=False)
 
     def say(self, text: str) -> None:
-        self._rich.print(folded(text, self._rich.width), soft_wrap=True)
+        self._rich.print(folded(redact(text), self._rich.width), soft_wrap=True)
 
     def warn(self, text: str) -> None:
-        self._rich.print(folded(f"warning: {text}", self._rich.width), style="yellow", soft_wrap=True)
+        self._rich.print(folded(f"warning: {redact(text)}", self._rich.width), style="yellow", soft_wrap=True)
 
     def table(self, title: str, columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> None:
         from translate.console.table import table
 
-        self._rich.print(table(title, columns, rows, self._rich.width))
+        self._rich.print(table(title, columns, redacted(rows), self._rich.width))
 
     @contextmanager
     def progress(self, title: str, total: int, done: int = 0, unit: str = "images") -> Iterator[Progress]:

@@ -7,6 +7,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
+from translate.redact import redact
+
 Row = Mapping[str, Any]
 """The results of an input, as a line of `results.jsonl` has them."""
 Origin = Literal["new", "kept", "other"]
@@ -67,7 +69,7 @@ def make_row(item: Item, status: str, reason: str | None = None, **more: Any) ->
         "input": item.name,
         "output": None,
         "status": status,
-        "reason": reason,
+        "reason": reason and redact(reason),
         "sha256": None,
         "source": None,
         "seconds": 0.0,

@@ -23,6 +23,7 @@ from typing import IO, Any, Self
 from translate.conversion.items import Item, Row
 from translate.conversion.names import order
 from translate.errors import ConfigError, DataError
+from translate.redact import redacted
 from translate.storage import filesystem
 from translate.storage.atomic import replace, write_json
 from translate.storage.lock import Lock, LockedError
@@ -47,7 +48,7 @@ class Journal:
     def __init__(self, path: Path, settings: Row | None = None, *, overwrite: bool = False) -> None:
         self.path, self.partial = path, path.with_name(f"{path.stem}.partial{path.suffix}")
         self.settings_file = _settings_file(path)
-        self._settings, self._overwrite = settings, overwrite
+        self._settings, self._overwrite = redacted(settings), overwrite
         self._lock = Lock(path.with_name(f".{path.stem}.lock"))
         self.resumed = self._entered = False
         self.last: deque[str] = deque(maxlen=GROUP)

@@ -31,6 +31,7 @@ from translate.contracts import (
 from translate.errors import ContractError, DataError
 from translate.imaging.convert import scaled, stated_ranges
 from translate.imaging.decode import read
+from translate.redact import redacted
 from translate.storage.atomic import write_json
 
 INDEX = "dataset.json"
@@ -79,7 +80,7 @@ def write_index(
     `facts` are those of `DatasetFacts.to_json`; `extent` by split: smallest and largest [height, width], each axis on
     its own.
     """
-    index = {"facts": dict(facts), "extent": extent, "keys": keys}
+    index = {"facts": redacted(dict(facts)), "extent": extent, "keys": keys}
     write_json(folder / INDEX, {**index, "values": values} if values else index)
 
 

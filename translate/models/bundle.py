@@ -19,6 +19,7 @@ from translate.models.card import model_card, test_time_in_words
 from translate.models.facts import BundleFacts
 from translate.models.served.files import write_mlflow_files
 from translate.plugins.catalogue import options
+from translate.redact import redacted
 from translate.storage.atomic import digest, sha256_file, write_bytes, write_json, write_text
 from translate.storage.filesystem import naming
 from translate.storage.tensor_files import load_tensors
@@ -127,8 +128,8 @@ def _facts(
     files: Mapping[str, str],
     info: Mapping[str, Any],
 ) -> dict[str, Any]:
-    """The content of `translator.json`."""
-    return {
+    """The content of `translator.json`, without secrets."""
+    facts = {
         "format": FORMAT,
         "contract": CONTRACT,
         "method": method_name,
@@ -148,6 +149,7 @@ def _facts(
         **info,
         "metrics": {name: json_number(value) for name, value in info.get("metrics", {}).items()},
     }
+    return dict(redacted(facts))
 
 
 def read_facts(folder: Path, *, unfinished: bool = False) -> BundleFacts:

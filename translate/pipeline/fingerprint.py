@@ -15,6 +15,7 @@ from typing import Any
 from translate.contracts import ComponentKind
 from translate.pipeline.checking.facts import Checked
 from translate.plugins import Registry, used
+from translate.redact import masked
 from translate.storage.atomic import digest, sha256_file, write_json
 from translate.storage.folders import walk
 
@@ -89,13 +90,16 @@ class StatCache:
 
 
 def recipe(checked: Checked, registry: Registry) -> dict[str, Any]:
-    """All that is known before anything ran: kind, options but the neutral ones, seed, and who provides the code."""
+    """All that is known before anything ran: kind, options but the neutral ones, seed, and who provides the code.
+
+    Secrets are masked: a recipe is written beside its result, and a password that is changed does not change results.
+    """
     options = {key: value for key, value in checked.options.items() if key not in checked.kind.neutral}
     providers = {}
     for kind, name in sorted({*_components(checked, registry)}):
         provider = registry.provider(kind, name)
         providers[f"{kind}/{name}"] = {key: provider[key] for key in ("distribution", "version", "revision")}
-    return {"uses": checked.uses, "with": options, "seed": checked.seed, "providers": providers}
+    return {"uses": checked.uses, "with": masked(options), "seed": checked.seed, "providers": providers}
 
 
 def complete(

@@ -20,6 +20,7 @@ from typing import Any
 from translate.pipeline.outline import Outline
 from translate.pipeline.schema import Pipeline
 from translate.plugins.discovery import GROUP, LIBRARIES
+from translate.redact import masked
 from translate.storage.atomic import digest, write_json
 from translate.version import __version__
 
@@ -45,7 +46,9 @@ class PlanCache:
             return None
 
     def save(self, outlines: Mapping[str, Outline], sources: Iterable[Path]) -> None:
-        """Keeps outlines that were made from these source files of plugins."""
+        """Keeps outlines that were made from these source files of plugins; none where an option is a secret."""
+        if any(masked(stage.options) != _listed(stage.options) for stage in outlines.values()):
+            return
         stages = {}
         looked_at = list(sources)
         for name, stage in outlines.items():
@@ -90,6 +93,13 @@ def _stats(paths: Iterable[str]) -> dict[str, list[int] | None]:
         else:
             stats[path] = [stat.st_size, stat.st_mtime_ns, stat.st_ctime_ns]
     return stats
+
+
+def _listed(value: Any) -> Any:
+    """Nested values as `masked` copies them, with nothing masked."""
+    if isinstance(value, Mapping):
+        return {key: _listed(item) for key, item in value.items()}
+    return [_listed(item) for item in value] if isinstance(value, list | tuple) else value
 
 
 def _parents(path: Path) -> list[Path]:

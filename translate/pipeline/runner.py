@@ -25,6 +25,7 @@ from translate.pipeline.interrupted.origin import Origin, origin_of, told
 from translate.pipeline.planner import Planned, Planner
 from translate.pipeline.safe_tracker import SafeTracking
 from translate.plugins import ENGINE, Registry
+from translate.redact import redacted
 from translate.signals import stopping
 from translate.storage import litter, manifest
 from translate.storage.atomic import replace_dir
@@ -216,7 +217,7 @@ class Runner:
             checked = self.checked[planned.name]
             if self.world is not None and checked.stage.distributed:
                 together.tell(self.world, context)
-            facts = {**(checked.promise or {}), **checked.stage.run(context)}
+            facts: dict[str, Any] = redacted({**(checked.promise or {}), **checked.stage.run(context)})
             json.dumps(facts, allow_nan=False)
         except Stopped:
             raise

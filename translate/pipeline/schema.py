@@ -19,6 +19,7 @@ from translate.pipeline.location import Issue, Node, PipelineError, Place
 from translate.pipeline.matrix import unfold
 from translate.pipeline.overlay import How
 from translate.plugins import KeyProblem, validate
+from translate.redact import masked
 from translate.text import suggest, suggested
 
 SLUG = re.compile(r"[a-z0-9][a-z0-9_-]*")
@@ -194,6 +195,7 @@ def load(source: Path | Mapping[str, Any] | Document, profile: str | None = None
     for change, how in late:
         root = overlay.apply(root, change, how, mistakes)
     plain = root.plain()
+    masked(plain)  # secrets that stand under their names are known from here on, wherever they turn up
     frame, problems = validate(Frame, plain)
     mistakes += [root.issue(p.path, p.message, at_key=isinstance(p, KeyProblem)) for p in problems]
     pipeline = Pipeline(document.name, profile, root, (), tuple(profiles), unfolded=_present(unfolded.names, root))

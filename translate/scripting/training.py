@@ -22,6 +22,7 @@ from translate.models.load import load
 from translate.models.own import OwnComponents, own_name, own_use
 from translate.plugins import Registry, validate
 from translate.plugins.options import resolve
+from translate.redact import masked
 from translate.scripting.callbacks import emitter
 from translate.scripting.dataset import PythonDataset
 from translate.scripting.items import Indexed, Items
@@ -216,7 +217,7 @@ def _recipe(stage: TrainStage, dataset: Dataset) -> dict[str, Any]:
     """Everything that decides the result, as JSON; of data that Python holds the number of items."""
     options, _ = resolve(stage.config, stage.registry)
     options = {name: value for name, value in {**options, **stage.defaults()}.items() if name not in stage.neutral}
-    recipe: dict[str, Any] = json.loads(json.dumps(options))
+    recipe: dict[str, Any] = masked(json.loads(json.dumps(options)))
     return {"with": recipe, "seed": stage.seed, "data": dataset.facts.to_json()}
 
 

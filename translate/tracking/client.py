@@ -15,12 +15,18 @@ ENVIRONMENT: Mapping[str, str] = MappingProxyType(
         "MLFLOW_DISABLE_TELEMETRY": "true",
         "MLFLOW_LOGGING_LEVEL": "ERROR",
         "MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR": "false",
+        "MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT": "true",
         "MLFLOW_HTTP_REQUEST_TIMEOUT": "20",
-        "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "1",
+        "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "0",
         "MLFLOW_HTTP_REQUEST_BACKOFF_FACTOR": "1",
+        "MLFLOW_HTTP_RESPECT_RETRY_AFTER_HEADER": "false",
     }
 )
-"""Quiet, without telemetry, and soon told that a server is dead; what the user has set himself stays."""
+"""Quiet, without telemetry, and soon told that a server is dead; what the user has set himself stays.
+
+Whoever sends a record tries again himself: the client would make a second run where the answer to the making of the
+first is lost, and sleep for as long as a server's `Retry-After` says.
+"""
 
 
 @contextmanager

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+import uuid
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,8 @@ from translate.tracking.store import Store
 from translate.tracking.store_uri import FilesError, UnreachableError, requested, store_uri
 
 EXPERIMENT = "conversions"
+PAUSES = (0.5, 1.0, 2.0, None)
+"""Seconds after each try of a server that does not answer; none after the last."""
 
 
 def track_conversion(
@@ -23,17 +26,24 @@ def track_conversion(
     Where the store is away a warning says so, and the result is None: the images are there all the same.
     """
     now = int(time.time() * 1000)
-    store = Store(store_uri(), EXPERIMENT, output.absolute(), str(params.get("direction", "")), console, requested())
-    try:
-        store.open(None, now)
-        store.send([{"e": "params", "v": flatten(masked(dict(params)))}])
-        store.send([{"e": "metrics", "t": now, "s": 0, "v": dict(metrics)}])
-        for file in files:
-            _send_file(store, file, console)
-        store.send([{"e": "end", "status": "done", "t": int(time.time() * 1000)}])
-    except UnreachableError as error:
-        console.warn(f"not tracked: {_at(store_uri(), str(error))}")
-        return None
+    name = str(params.get("direction", ""))
+    record = uuid.uuid4().hex  # finds the run again that an earlier try has made
+    store = Store(store_uri(), EXPERIMENT, output.absolute(), name, console, requested(), record=record)
+    for pause in PAUSES:
+        try:
+            store.open(None, now)
+            store.send([{"e": "params", "v": flatten(masked(dict(params)))}])
+            store.send([{"e": "metrics", "t": now, "s": 0, "v": dict(metrics)}])
+            for file in files:
+                _send_file(store, file, console)
+            store.send([{"e": "end", "status": "done", "t": int(time.time() * 1000)}])
+        except UnreachableError as error:
+            if pause is not None and store.uri.startswith("http"):
+                time.sleep(pause)
+                continue
+            console.warn(f"not tracked: {_at(store_uri(), str(error))}")
+            return None
+        break
     return store.run_id
 
 

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from translate.errors import DataError
+from translate.redact import redacted
 from translate.storage.atomic import write_json
 from translate.storage.filesystem import naming, sync
 
@@ -92,7 +93,7 @@ class Journal:
 
         An event that cannot be written waits for the next one. Errors: OSError.
         """
-        event = {"e": kind, "t": time.time_ns() // 1_000_000, **fields}
+        event = {"e": kind, "t": time.time_ns() // 1_000_000, **_harmless(kind, fields)}
         line = json.dumps(event, separators=(",", ":")).encode() + b"\n"
         with self._lock:
             self._remember(event)
@@ -140,6 +141,13 @@ class Journal:
             self._last.update(dict.fromkeys(event["v"], event["s"]))
         elif event["e"] == "image":
             self._last[image_name(event["key"])] = event["s"]
+
+
+def _harmless(kind: str, fields: dict[str, Any]) -> dict[str, Any]:
+    """The fields of an event without secrets; files stay findable, and numbers are none."""
+    if kind in ("metrics", "image"):
+        return fields
+    return {name: value if name in ("path", "journal") else redacted(value) for name, value in fields.items()}
 
 
 def image_name(key: str) -> str:

@@ -1,42 +1,14 @@
-"""Secrets are taken out of params, tags and texts before these reach a journal or a server."""
+"""Values as records take them: one level of text, without secrets and without bytes that are no UTF-8."""
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from translate.redact import MASK, is_secret, masked, redact, redacted
 from translate.text import legible
 
-MASK = "***"
-
-_WORDS = (
-    r"password|passwd|passphrase|token|secret|api[_-]?key|access[_-]?key|private[_-]?key|credentials?|authorization"
-)
-_NAME = re.compile(rf"(?:^|[._/\s-])(?:\w+_)?(?:{_WORDS})$", re.IGNORECASE)
-_USERINFO = re.compile(r"(\b[a-z][a-z0-9+.-]*://)[^/\s@]+@", re.IGNORECASE)
-_QUERY = re.compile(rf"([?&](?:[\w-]*(?:{_WORDS}|signature)|key|sig|auth)=)[^&\s#\"']+", re.IGNORECASE)
-
-
-def is_secret(name: str) -> bool:
-    """Whether a key such as `source.password` or `api_key` names a secret (`num_tokens` and `keys` do not)."""
-    return _NAME.search(name) is not None
-
-
-def redact(text: str) -> str:
-    """The text without the user name and password of URLs and without secret query parameters."""
-    return _QUERY.sub(rf"\g<1>{MASK}", _USERINFO.sub(rf"\g<1>{MASK}@", text))
-
-
-def masked(value: Any, name: str = "") -> Any:
-    """A copy of nested values in which secrets are masked, by the names of their keys and inside URLs."""
-    if is_secret(name):
-        return MASK
-    if isinstance(value, Mapping):
-        return {key: masked(item, str(key)) for key, item in value.items()}
-    if isinstance(value, (list, tuple)):
-        return [masked(item) for item in value]
-    return redact(value) if isinstance(value, str) else value
+__all__ = ["MASK", "flatten", "is_secret", "legible_values", "masked", "redact", "redacted"]
 
 
 def legible_values(value: Any) -> Any:

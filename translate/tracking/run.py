@@ -20,7 +20,7 @@ from translate.imaging.io import encode
 from translate.storage.atomic import write_bytes, write_text
 from translate.tracking.datasets import Origins
 from translate.tracking.journal import Journal, Runs, image_name
-from translate.tracking.redact import flatten, masked
+from translate.tracking.redact import flatten, masked, redacted
 from translate.tracking.registry.kept import kept_models
 from translate.tracking.reports.report import write_report
 from translate.tracking.shipper import Shipper
@@ -132,7 +132,7 @@ class Tracking:
         if self._journal is not None:
             self._end("done")
         self._run = run
-        self._runs.update(run, mode=self.mode, pipeline=self.pipeline, **self._asked())
+        self._runs.update(run, mode=self.mode, pipeline=self.pipeline, **redacted(self._asked()))
         self._journal = Journal(self.folder / str(run["journal"]))
         self._start()
         if self.mode == "mlflow":

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-import re
+import posixpath
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from types import MappingProxyType
@@ -11,63 +11,31 @@ from typing import TYPE_CHECKING, Any
 
 from translate.text import legible, number
 from translate.tracking.client import client
-from translate.tracking.database import prepare
 from translate.tracking.datasets import address_of
-from translate.tracking.in_words import in_words
+from translate.tracking.delivery.answers import GoneError, RefusedError, translated
+from translate.tracking.delivery.files import Listing
+from translate.tracking.delivery.points import Points, legal
+from translate.tracking.delivery.prepare import prepare_store
 from translate.tracking.journal import Event
-from translate.tracking.moved import follow
 from translate.tracking.redact import legible_values, redact
 from translate.tracking.registry.logged import ModelLog
 from translate.tracking.store_uri import (
     ARTIFACTS,
-    DEFAULT_STORE,
     PAGE,
     BusyError,
     FilesError,
     UnreachableError,
     database,
-    is_folder,
 )
 
 if TYPE_CHECKING:
     from translate.contracts import Console
 
 FINAL: Mapping[str, str] = MappingProxyType({"done": "FINISHED", "failed": "FAILED", "stopped": "KILLED"})
-REFUSALS = frozenset(
-    {"INVALID_PARAMETER_VALUE", "BAD_REQUEST", "RESOURCE_ALREADY_EXISTS", "NOT_IMPLEMENTED", "FEATURE_DISABLED"}
-)
-"""Answers about one record, which sending it again would not change. All others mean: later."""
-
-BATCH = 1000
-"""Metric values per request, the most that the tracking API takes."""
-_KEY = re.compile(r"[^\w\-./ ]")
 _PARAMS = 100
 _PARENT = "mlflow.parentRunId"
-
-
-def prepare_store(uri: str, console: Console) -> None:
-    """Gets a store ready on this machine: imports MLflow, makes a missing database, mends what can be mended.
-
-    It takes seconds for a new database. Servers are not asked anything. Errors: UnreachableError.
-    """
-    try:
-        with _Translated():
-            if file := database(uri):
-                _prepare_file(file, console)
-            client(uri)
-    except _RefusedError as refusal:
-        if not is_folder(uri):
-            raise UnreachableError(str(refusal)) from refusal
-        hint = f"set MLFLOW_TRACKING_URI={DEFAULT_STORE}, or unset it"
-        raise UnreachableError(f"{uri} is a folder, and this MLflow records into databases; {hint}") from refusal
-
-
-def _prepare_file(file: Path, console: Console) -> None:
-    aside = prepare(file)
-    if aside:
-        console.warn(f"tracking: the making of {file.name} had broken off; a new one was made, see {aside.name}")
-    if follow(file):
-        console.say(f"tracking: {file.name} was moved; its artifacts are those in {file.parent / ARTIFACTS}")
+_RECORD = "mlflow.translate.record"
+"""The tag with which a run is found again whose making was never answered."""
 
 
 class Store:
@@ -81,6 +49,8 @@ class Store:
         recipe: str,
         console: Console,
         requested: Mapping[str, str] = MappingProxyType({}),
+        *,
+        record: str = "",
     ) -> None:
         self.uri = uri
         self.experiment_id = ""
@@ -90,6 +60,9 @@ class Store:
         self._recipe = recipe
         self._console = console
         self._requested = requested
+        self._record = record
+        self._in_doubt = True
+        """Whether the last picture may be there although no answer said so."""
         self._params: set[str] = set()
         self._tables: dict[str, Event] = {}
 
@@ -104,18 +77,22 @@ class Store:
     def open(self, run_id: str | None, started: int) -> None:
         """Continues a run if it is still there, otherwise begins one (`started`: milliseconds since 1970).
 
-        A run, an experiment or a name that `requested` holds goes before. Errors: UnreachableError.
+        A run, an experiment or a name that `requested` holds goes before. `record`, a name that no other run has, finds
+        the run again where the answer to its making was lost. Errors: UnreachableError.
         """
         prepare_store(self.uri, self._console)
         try:
-            with _Translated():
+            with translated():
                 self._client = client(self.uri)
                 run = self._requested_run() or self._own_run(run_id, started)
-        except _RefusedError as refusal:
+        except RefusedError as refusal:
             raise UnreachableError(str(refusal)) from refusal
+        if not run.info.run_id:
+            raise UnreachableError(f"{redact(self.uri)} answers, but names no run")
         self.experiment_id = str(run.info.experiment_id)
         self.run_id = run.info.run_id
         self._params = set(run.data.params)
+        self._points = Points(self._client, self.run_id, known=self._in_doubt)
 
     def send(self, events: list[Event], files: bool = True) -> None:
         """Writes events of one kind; what the store refuses for good is reported.
@@ -136,19 +113,47 @@ class Store:
             return
         try:
             self._write(write, event["e"], event)
-        except BusyError:  # the database and not the place of the files: the same call works a moment later
-            raise
         except UnreachableError as error:
+            self._in_doubt = True
+            if isinstance(error, BusyError):  # the database, not the place of the files: the call works a moment later
+                raise
             raise FilesError(str(error)) from error
+        self._in_doubt = False
+
+    def lacking(self, events: Iterable[Event]) -> list[Event]:
+        """Those of sent events whose pictures or files are not there, although a server took them.
+
+        Errors: UnreachableError.
+        """
+        listing = Listing(self._client, self.run_id)
+        with translated():
+            return [event for event in events if not self._has(listing, event)]
+
+    def _has(self, listing: Listing, event: Event) -> bool:
+        """Whether the files of an event are there, as far as one can tell, or cannot be sent again."""
+        if event["e"] == "table":
+            return listing.has(f"tables/{event['name']}.json")
+        if event["e"] not in ("image", "file"):
+            return True
+        path = self._folder / event["path"]
+        if not path.is_file():
+            return True
+        if event["e"] == "file":
+            return listing.has(posixpath.join(event["folder"], path.name))
+        plain = listing.has(f"samples/{event['key']}/{path.name}")
+        return plain and listing.has_picture(legal(event["key"]), event)
 
     def _write(self, write: Callable[[Any], None], kind: str, content: list[Event] | Event) -> None:
         try:
-            with _Translated():
+            with translated():
                 try:
                     write(content)
                 except FileNotFoundError:  # a stage's folder was renamed in the middle: it is found under its new name
                     write(content)
-        except _RefusedError as refusal:
+        except RefusedError as refusal:
+            with translated():
+                if self._find(self.run_id) is None:
+                    raise GoneError(f"{redact(self.uri)} has no run {self.run_id} any more") from refusal
             self._console.warn(f"tracking: {redact(self.uri)} refused {kind}: {refusal}")
 
     def _requested_run(self) -> Any:
@@ -161,11 +166,23 @@ class Store:
 
     def _own_run(self, run_id: str | None, started: int) -> Any:
         experiment = self._experiment()
-        if run_id and (run := self._find(run_id)) is not None:
+        run = (self._find(run_id) if run_id else None) or self._unanswered(experiment)
+        if run is not None:
             return run
         name = legible(self._requested.get("name") or f"{self._folder.name} {self._recipe[:8]}")
-        parent = {_PARENT: self._requested["parent"]} if "parent" in self._requested else {}
-        return self._client.create_run(experiment, started, parent, run_name=name)
+        tags = {_PARENT: self._requested["parent"]} if "parent" in self._requested else {}
+        if self._record:
+            tags[_RECORD] = self._record
+        run = self._client.create_run(experiment, started, tags, run_name=redact(name))
+        self._in_doubt = False
+        return run
+
+    def _unanswered(self, experiment: str) -> Any:
+        """The run that was made for this record by a request whose answer was lost; None where there is none."""
+        if not self._record:
+            return None
+        wanted = f"tags.`{_RECORD}` = '{self._record}'"
+        return next(iter(self._client.search_runs([experiment], wanted, order_by=["attributes.start_time ASC"])), None)
 
     def _experiment(self) -> str:
         """The id of the experiment, which is made if it is missing. Several runs may want to make it at once."""
@@ -181,6 +198,8 @@ class Store:
                 experiment = self._client.get_experiment_by_name(name)
                 if experiment is None:
                     raise
+        if experiment.name != name:
+            raise UnreachableError(f"{redact(self.uri)} answers, but not as a tracking server does")
         if experiment.lifecycle_stage == "deleted":
             self._client.restore_experiment(experiment.experiment_id)
         return str(experiment.experiment_id)
@@ -194,6 +213,8 @@ class Store:
             if error.error_code in ("RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE"):  # the latter: no id at all
                 return None
             raise
+        if run.info.run_id != run_id:
+            raise UnreachableError(f"{redact(self.uri)} answers, but not as a tracking server does")
         return run if run.info.lifecycle_stage == "active" else None
 
     def _send_start(self, events: list[Event]) -> None:
@@ -210,29 +231,22 @@ class Store:
         self._client.set_terminated(self.run_id, FINAL[events[0]["status"]], events[0]["t"])
 
     def _send_metrics(self, events: list[Event]) -> None:
-        from mlflow.entities import Metric
-
-        points = []
-        for event in events:
-            points += [Metric(_KEY.sub("_", name), v, event["t"], event["s"]) for name, v in event["v"].items()]
-        for start in range(0, len(points), BATCH):
-            self._client.log_batch(self.run_id, metrics=points[start : start + BATCH])
+        self._points.send(events)
 
     def _send_params(self, events: list[Event]) -> None:
         from mlflow.entities import Param
 
-        new = {_KEY.sub("_", k)[:250]: v[:6000] for k, v in events[0]["v"].items()}
+        new = {legal(k): v[:6000] for k, v in events[0]["v"].items()}
         params = [Param(k, v) for k, v in new.items() if k not in self._params]
         for start in range(0, len(params), _PARAMS):
-            self._client.log_batch(self.run_id, params=params[start : start + _PARAMS])
+            self._client.log_batch(self.run_id, params=params[start : start + _PARAMS], synchronous=True)
         self._params |= set(new)
 
     def _send_tags(self, events: list[Event]) -> None:
         from mlflow.entities import RunTag
 
-        self._client.log_batch(
-            self.run_id, tags=[RunTag(_KEY.sub("_", k), v[:8000]) for k, v in events[0]["v"].items()]
-        )
+        tags = [RunTag(legal(k), v[:8000]) for k, v in events[0]["v"].items()]
+        self._client.log_batch(self.run_id, tags=tags, synchronous=True)
 
     def _files_of_image(self, event: Event) -> None:
         path = self._folder / event["path"]
@@ -241,13 +255,20 @@ class Store:
         from mlflow import Image
 
         image = Image(str(path))
-        key = _KEY.sub("_", event["key"])
+        image.to_pil().load()  # which closes the file
+        key = legal(event["key"])
         # `log_image` gives MLflow's step slider; the same picture under a plain name can be found by a person.
-        self._client.log_image(self.run_id, image, key=key, step=event["s"], timestamp=event["t"], synchronous=True)
+        if not (self._in_doubt and Listing(self._client, self.run_id).has_picture(key, event)):
+            self._client.log_image(self.run_id, image, key=key, step=event["s"], timestamp=event["t"], synchronous=True)
         self._client.log_artifact(self.run_id, path, f"samples/{event['key']}")
 
+    def remember(self, event: Event) -> None:
+        """Takes note of an event that was sent before: the description is written as a whole."""
+        if event["e"] == "table":
+            self._tables[event["name"]] = event
+
     def _send_table(self, events: list[Event]) -> None:
-        self._tables[events[0]["name"]] = events[0]
+        self.remember(events[0])
         self._client.set_tag(self.run_id, "mlflow.note.content", _markdown(self._tables.values()))
 
     def _files_of_table(self, event: Event) -> None:
@@ -287,26 +308,6 @@ class Store:
                 return candidate
         self._console.warn(f"tracking: {path} is gone before it could be sent")
         return None
-
-
-class _RefusedError(Exception):
-    """The store will never take this record."""
-
-
-class _Translated:
-    """Turns what MLflow raises into `UnreachableError` or a refusal."""
-
-    def __enter__(self) -> None: ...
-
-    def __exit__(self, kind: Any, error: BaseException | None, traceback: Any) -> None:
-        if error is None or isinstance(error, UnreachableError) or not isinstance(error, Exception):
-            return
-        text = in_words(error)
-        if getattr(error, "error_code", None) in REFUSALS or isinstance(error, (TypeError, ValueError)):
-            raise _RefusedError(text) from error
-        if isinstance(error, ModuleNotFoundError):
-            text += f" (pip install {error.name})"
-        raise (BusyError if "database is locked" in str(error) else UnreachableError)(text) from error
 
 
 def _artifacts(uri: str, pipeline: str) -> str | None:

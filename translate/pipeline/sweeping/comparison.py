@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from translate.pipeline.sweeping.axes import Axis, Child
+from translate.redact import redact, redacted
 from translate.storage import manifest
 from translate.storage.atomic import write_json, write_text
 from translate.storage.pointer import follow
@@ -125,8 +126,9 @@ def write(folder: Path, axes: Sequence[Axis], outcomes: Sequence[Outcome]) -> Pa
     for outcome in outcomes:
         where = ", ".join(f"`{name}`" for name in outcome.folders.values())
         page.append(f"- {outcome.child.name}: {outcome.error or where or outcome.state}")
-    write_text(folder / FILE, "\n".join([*page, ""]))
-    write_json(folder / DATA, {"keys": [axis.written for axis in axes], "runs": [each.to_json() for each in outcomes]})
+    write_text(folder / FILE, redact("\n".join([*page, ""])))
+    runs = [redacted(each.to_json()) for each in outcomes]
+    write_json(folder / DATA, {"keys": [axis.written for axis in axes], "runs": runs})
     return folder / FILE
 
 

@@ -17,9 +17,9 @@ from typing import Any
 from translate.errors import ConfigError
 from translate.storage.lock import Lock
 from translate.storage.pointer import follow
+from translate.tracking.delivery.ship import left
 from translate.tracking.journal import Runs
 from translate.tracking.listing.records import RunRecord
-from translate.tracking.shipper import left
 
 _RESULT = re.compile(r"(.+)-[0-9a-f]{8}(\.partial)?")
 
