@@ -111,7 +111,8 @@ def damage(path: Path, chance: random.Random) -> str:
     """Cuts a file, which may leave nothing of it, or flips one of its bits; returns which."""
     content = bytearray(path.read_bytes())
     if chance.random() < 0.5:
-        path.write_bytes(content[: chance.randrange(len(content))])
+        # a line feed at the end of JSON says nothing: without it the file is whole
+        path.write_bytes(content[: chance.randrange(len(content.rstrip(b"\n")))])
         return "cut"
     content[chance.randrange(len(content))] ^= 1 << chance.randrange(8)
     path.write_bytes(content)

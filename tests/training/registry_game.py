@@ -150,7 +150,9 @@ class Training:
             choice.settle(another(choice.variant))
             self.trainer.engine.apply_choice()
         for metric, values in TOLD.items():
-            metric.values = values[self.trainer.state.step :]
+            # each is asked twice: for the averages, and for the weights themselves
+            twice = [value for value in values for _ in range(2)]
+            metric.values = twice[2 * self.trainer.state.step :]
 
     def end(self) -> dict[str, Any]:
         """Runs it; returns all that it has in the end, and its curves after the cut."""

@@ -179,6 +179,7 @@ NO_STATE = (
     "['seen']",  # views that a term was shown, for a message alone
     "['asked']",  # whether a term was asked counts within a step
     "['choice']['before']",  # the variant of the checkpoint, for a message alone
+    "['_guesses']",  # losses of critics that guess, by objective: a cache
     "['clock']",  # seconds of what was done, for the report at the end
     "_hooks_with_kwargs']",  # numbers that torch counts up
 )

@@ -25,14 +25,22 @@ _KNOWN_AS = {
     "ragan": "relativistic-average",
 }
 
-Note = Callable[[AdversarialLoss[Any], Tensor], None]
+Note = Callable[[AdversarialLoss[Any], Tensor, Tensor, Tensor], None]
 _watch: ContextVar[Note | None] = ContextVar("watch", default=None)
 
 
 @contextmanager
 def watched_scores(note: Note) -> Iterator[None]:
-    """Within it `note` is called with the losses and the scores of real images whenever a critic's loss is computed."""
-    token = _watch.set(note)
+    """Within it `note` is called whenever a critic's loss is computed, beside those that are told already: with the
+    losses, the scores of real and of fake images, and the loss without penalties."""
+    outer = _watch.get()
+
+    def both(losses: AdversarialLoss[Any], real: Tensor, fake: Tensor, loss: Tensor) -> None:
+        if outer is not None:
+            outer(losses, real, fake, loss)
+        note(losses, real, fake, loss)
+
+    token = _watch.set(both)
     try:
         yield
     finally:
@@ -101,9 +109,9 @@ class Objective(Use):
             )
         x, y = self._noisy(real, step), self._noisy(fake, step)
         a, b = precise(D(x)), precise(D(y))
-        if note := _watch.get():
-            note(losses, a)
         loss: Tensor = losses.critic(a, b)
+        if note := _watch.get():
+            note(losses, a, b, loss)
         penalty = losses.penalty(D, x, y, (a, b), step.rng)
         if penalty is not None:
             loss = loss + penalty

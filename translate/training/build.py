@@ -27,6 +27,7 @@ from translate.training.ema import Averages
 from translate.training.engine import Engine
 from translate.training.extra_losses import bind
 from translate.training.fast.choice import Choice
+from translate.training.health.looker import Looker
 from translate.training.init_weights import initialise
 from translate.training.length import Length, length_notes
 from translate.training.players import make_players
@@ -76,6 +77,7 @@ def build_trainer(context: StageContext, config: TrainConfig, registry: Componen
         best=[watched[metric] for metric in config.keep.metrics() if metric in watched],
         stop=watched.get(config.stop.metric) if config.stop else None,
         device_augment=device_augment,
+        looker=Looker(validator or Validator(engine, dataset, "train", config.validation, ())),
     )
 
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import contextmanager, nullcontext
 from typing import Any
 
 import numpy as np
@@ -23,6 +23,7 @@ from translate.distributed.draws import RankGenerator
 from translate.distributed.world import World
 from translate.errors import ContractError, StageError
 from translate.networks import separate_calls
+from translate.objectives.objective import watched_scores
 from translate.seeding import derive
 from translate.training.critics.augment import CriticAugment
 from translate.training.extra_losses import BoundLoss
@@ -31,6 +32,7 @@ from translate.training.fast.choice import Choice
 from translate.training.fast.convolution import forget_casts
 from translate.training.fast.layers import layers_of
 from translate.training.fast.variant import Variant
+from translate.training.health.critics import Scores
 from translate.training.meters import Meters
 from translate.training.numerics.norm import total_norm
 from translate.training.numerics.precision import autocast
@@ -84,6 +86,7 @@ class Engine:
         self.rng = RankGenerator(self.device) if self.world.shared else torch.Generator(self.device)
         self.scales = {name: LossScale(self.device) for name in players}
         self.meters = Meters(self.device)
+        self.scores = Scores(self.meters, method)
         self.clock = Clock(self.device)
         self.recording: Recording | None = None
         """What stands for numbers while a step is recorded."""
@@ -198,13 +201,12 @@ class Engine:
                 continue
             if player is None:
                 player = self._player(update)
-                # None, not zero: a parameter that no loss reaches keeps no gradient, and Adam leaves it alone
-                for param in player.params:
+                for param in player.params:  # not to zero: Adam leaves alone what no loss reaches
                     param.grad = None
-            # extra losses call critics too, and these have to see what they see in the method
-            with self._turn(number), self.clock.part("forward"):
+            with self._turn(number), self.clock.part("forward"):  # extra losses call critics, too
                 total = self._total(player, update)
             finite &= total.detach().isfinite()
+            self.scores.lost(player.name, total)
             # the mean over k batches; for one batch no division, which keeps its bits
             with self.clock.part("backward"):
                 self._backward(player, total / len(games) if len(games) > 1 else total)
@@ -212,9 +214,12 @@ class Engine:
             finite = self.world.average(player.params, finite)
         return None if player is None else (player, finite)
 
-    def _turn(self, batch: int) -> AbstractContextManager[None]:
-        """While it is open critics see the images of this batch of the step as `critic_augment` changes them."""
-        return self.critic_augment.turn(batch) if self.critic_augment else nullcontext()
+    @contextmanager
+    def _turn(self, batch: int) -> Iterator[None]:
+        """While it is open scores are metered, and critics see what `critic_augment` makes of this batch's images."""
+        changed = self.critic_augment.turn(batch) if self.critic_augment else nullcontext()
+        with watched_scores(self.scores.note), changed:
+            yield
 
     def _update(self, player: Player, finite: Tensor, epoch: int) -> None:
         """Clips the gradient, sets the learning rate, and steps, unless a loss or the gradient is not finite."""
@@ -267,6 +272,7 @@ class Engine:
                 fault = f"has shape {tuple(value.shape)}" if isinstance(value, Tensor) else f"is {value!r}"
                 raise ContractError(f"{self.title}: loss {name!r} {fault}; a loss is a scalar tensor")
             total = self._add(total, name, self.method.weights[name], value)
+            self.meters.follow(f"{player.name}/{name}", value, self._now)
         for bound in self.extra:
             if bound.player != player.name or not bound.published(update.views) or player.done % bound.every:
                 continue

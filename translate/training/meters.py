@@ -2,27 +2,34 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from itertools import chain
+from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor
 
 from translate.device import wide_type
 from translate.distributed.world import World, joined_sums
 
+FOLLOWED = 720
+"""Steps whose values are remembered one by one."""
+
 
 class Meters:
     """Sums and counts of losses, gradient norms and rates since the last log step, on `device`.
 
     `sums` holds by name a tensor of two, the sum and the count, in the widest type of the device. `bad` holds, by term,
-    the first step at which it was not finite, or -1.
+    the first step at which it was not finite, or -1. `rings` hold by name the values of the last `FOLLOWED` steps, that
+    of step n at place n modulo `FOLLOWED`, and infinity where there was none.
     """
 
     def __init__(self, device: torch.device) -> None:
         self.device, self.wide = device, wide_type(device)
         self.sums: dict[str, Tensor] = {}
         self.bad: dict[str, Tensor] = {}
+        self.rings: dict[str, Tensor] = {}
         self.stays = False
         """Whether sums stay where they are when they are read, since a recorded step adds to them there."""
 
@@ -43,6 +50,24 @@ class Meters:
             first &= ~left_out
         # in place, with a number or one on the device: torch.where would copy a number there, and wait for it
         self.bad[name].masked_fill_(first, step)
+
+    def follow(self, name: str, value: Tensor, step: int | Tensor) -> None:
+        """Remembers the scalar `value` as that of a step."""
+        if name not in self.rings:
+            self.rings[name] = torch.full((FOLLOWED,), float("inf"), dtype=self.wide, device=self.device)
+        if isinstance(step, int):
+            self.rings[name][step % FOLLOWED].copy_(value.detach())
+        else:  # of a recorded step
+            row = value.detach().to(self.wide).reshape(1)
+            self.rings[name].index_copy_(0, (step % FOLLOWED).reshape(1), row)
+
+    def series(self, names: Sequence[str], step: int) -> dict[str, np.ndarray[Any, Any]]:
+        """The values of the steps before `step`, the last one at the end, by name: one transfer for all of them."""
+        if not names:
+            return {}
+        rows = torch.stack([self.rings[name] for name in names]).double().cpu().numpy()  # waits for the device
+        places = np.arange(max(0, step - FOLLOWED), step) % FOLLOWED
+        return {name: row[places] for name, row in zip(names, rows, strict=True)}
 
     def read(self, world: World) -> dict[str, float]:
         """The means since the last call: one transfer for all of them. With other processes the mean is that of all,

@@ -27,6 +27,8 @@ from translate.training.config import TrainConfig
 from translate.training.extra_losses import check_met
 from translate.training.fast.apply import give_memory_back
 from translate.training.fast.tuner import Tuner
+from translate.training.health.health import Health
+from translate.training.health.looker import Looker
 from translate.training.length import Length
 from translate.training.numerics.tf32 import tf32
 from translate.training.saving import checkpoint
@@ -35,7 +37,6 @@ from translate.training.saving.saver import Saver
 from translate.training.saving.state import TrainingState
 from translate.training.speed.report import Speed
 from translate.training.validating.best import Watched
-from translate.training.validating.diagnostics import Diagnostics
 from translate.training.validating.validation import Validator
 from translate.training.validating.validations import Validations
 
@@ -70,17 +71,16 @@ class Trainer:
         best: Sequence[Watched] = (),
         stop: Watched | None = None,
         device_augment: Sequence[DeviceTransform[Any]] = (),
+        looker: Looker | None = None,
     ) -> None:
         self.context, self.config, self.loader, self.length = context, config, loader, length
         self.state, self.engine, self.method = state, state.engine, state.engine.method
         self.device_augment, self.world = device_augment, state.engine.world
         self.folder = context.folder / checkpoint.FOLDER
         self.saver = Saver(self.folder, state, length, config.keep.last, self._tell_saved)
-        self.diagnostics = Diagnostics(context.console)
-        self.validations = Validations(
-            context, state, self.diagnostics, validator, best=best, stop=stop, patience=config.stop
-        )
+        self.validations = Validations(context, state, validator, best=best, stop=stop, patience=config.stop)
         self.log_every = 1 if context.debug else config.log_every
+        self.health = Health(context, state, looker, self.log_every)
         self.signal: int | None = None
         """The signal at which the training stops after this step."""
         self.heard: int | None = None
@@ -217,7 +217,7 @@ class Trainer:
             images = [self._to_device(batch) for batch in group]
         with self.clock.part("trial"):
             self.tuner.choose(images, group[0].epoch)
-        with self.speed.counted(self.state, images):
+        with self.speed.counted(self.state, images), self.health.watching():
             self.engine.step(images, group[0].epoch)
         # once a step, after all players have moved, however often one of them moves in it
         self.state.averages.update()
@@ -260,7 +260,7 @@ class Trainer:
             self.context.console.say(note)
         values = self.engine.read_meters()
         self.clock.read()
-        values |= self.diagnostics.gradients(step, values)
+        values |= self.health.logged(step, values)
         self.context.tracker.metrics(values, step)
         self.context.emit("step_finished", step=step, metrics=values)
         return {name: value for name, value in values.items() if "/" not in name}

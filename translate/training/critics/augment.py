@@ -121,7 +121,7 @@ class CriticAugment:
             self.signs.zero_()
             self.count.zero_()
 
-    def _count(self, losses: AdversarialLoss[Any], real: Tensor) -> None:
+    def _count(self, losses: AdversarialLoss[Any], real: Tensor, fake: Tensor, loss: Tensor) -> None:
         """Counts on which side of the critic's boundary the scores of real images lie."""
         if self.config.adapt is None:
             return

@@ -156,6 +156,15 @@ def _put_meters(state: TrainingState, values: Values) -> None:
     meters.sums = {name: value.to(meters.device, meters.wide) for name, value in values.items()}
 
 
+def _rings(state: TrainingState) -> Values:
+    return state.engine.meters.rings
+
+
+def _put_rings(state: TrainingState, values: Values) -> None:
+    meters = state.engine.meters
+    meters.rings = {name: value.to(meters.device, meters.wide) for name, value in values.items()}
+
+
 def _choice(state: TrainingState) -> Values:
     return state.engine.choice.to_json()
 
@@ -214,6 +223,14 @@ def _history(name: str, text: str) -> Item:
     return Item(f"history {name}", text, "progress", take, put)
 
 
+def _health(state: TrainingState) -> Values:
+    return state.health.take()
+
+
+def _put_health(state: TrainingState, values: Values) -> None:
+    state.health.put(values if state.engine.world.leads else {})
+
+
 def _put_seen(state: TrainingState, _: Values) -> None:
     state.averages.restored()
 
@@ -243,6 +260,7 @@ ITEMS: tuple[Item, ...] = (
     Item("updates", "optimizer steps of each player", "updates", _updates, _put_updates),
     Item("step", "steps that are done, from which the place in the data follows", "step", _step, _put_step),
     Item("meters", "sums since the last point of the curves", "meter", _meters, _put_meters, own=True),
+    Item("last losses", "losses of the last steps, one by one", "ring", _rings, _put_rings, own=True),
     Item("loss scales", "factors of the losses in fp16, and updates since they changed", "scale", _scales, _put_scales),
     Item("critic augment share", "share of the images that are changed", "critic_augment", *_augment("p")),
     Item(
@@ -258,6 +276,8 @@ ITEMS: tuple[Item, ...] = (
     _history("validations", "scores of all validations"),
     _history("best", "the best one by the metric that chooses the weights of the model"),
     _history("others", "the best ones by further metrics"),
+    # rank 0 alone judges
+    Item("health", "what the warnings of the game's health have seen", "health", _health, _put_health, own=True),
     # what follows from the items above
     Item("average updates seen", "updates that are in the averages", "", _nothing, _put_seen),
     Item("drops", "what the scores make of learning rates", "", _nothing, _put_drops),

@@ -6,11 +6,13 @@ from collections.abc import Mapping
 
 from translate.training.ema import Averages
 from translate.training.engine import Engine
+from translate.training.health.memory import Memory
 from translate.training.validating.best import History, Watched
 
 
 class TrainingState:
-    """The engine with its networks, players and counters, the averages of weights, and the history of validations.
+    """The engine with its networks, players and counters, the averages of weights, the history of validations, and what
+    the warnings of the game's health have seen.
 
     `rates` are the metrics that the schedules of players watch, by player.
     """
@@ -22,6 +24,7 @@ class TrainingState:
         self.averages = averages or Averages(engine, (), None)
         self.rates = dict(rates or {})
         self.history = History()
+        self.health = Memory()
 
     @property
     def step(self) -> int:

@@ -21,7 +21,7 @@ from translate.training.speed.clock import ON_DEVICE, Clock
 from translate.training.speed.flops import FlopCount
 from translate.training.speed.peak import peak
 
-ORDER = ("data", "transfer", "forward", "backward", "optimizer", "replay", "validation", "saving", "trial")
+ORDER = ("data", "transfer", "forward", "backward", "optimizer", "replay", "validation", "saving", "trial", "health")
 """The parts, as they are listed."""
 WORTH_IT = 60.0
 """Seconds of a training from which on its end may take a third of a second more."""

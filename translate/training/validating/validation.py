@@ -56,14 +56,17 @@ class Validator:
         name = list(named(self.metrics))[place]
         return [self.curve(direction, name) for direction in self.scored]
 
-    def load(self, nets: Mapping[str, nn.Module]) -> None:
-        """Takes over the weights and buffers of `nets` (the live or the averaged ones)."""
+    def load(self, nets: Mapping[str, nn.Module], *, together: bool = True) -> None:
+        """Takes over the weights and buffers of `nets` (the live or the averaged ones). Of several processes all have
+        to call it, unless this one looks by itself, not `together`."""
         with torch.no_grad():
             for name, mine in self.copies.items():
                 live = nets[name].state_dict()
                 # batch norms that became per-image norms have no running averages
                 mine.load_state_dict({key: live[key] for key in mine.state_dict()})
-        if self.world.shared:  # running averages of batch norms differ from process to process: those of rank 0
+        if (
+            self.world.shared and together
+        ):  # running averages of batch norms differ from process to process: those of rank 0
             self.world.hand_out(buffer for net in self.copies.values() for buffer in net.buffers())
         self.translator = self.translator.refreshed()
 
@@ -75,11 +78,11 @@ class Validator:
         Where the split has pairs, item i of the one belongs to item i of the other. No target side: no real images.
         """
         route = self.translator.route(direction)
-        keys = self._keys(route, self.config.images)
+        keys = self.keys(route, self.config.images)
         outputs = self.world.spread(keys, lambda key: self._rounded(self.output(direction, key)))
         if route.target is None or not self.world.leads:
             return outputs, []
-        real = keys if self._pairs(route) else self.dataset.keys(self.split, route.target)[: self.config.images]
+        real = keys if self.pairs(route) else self.dataset.keys(self.split, route.target)[: self.config.images]
         return outputs, [self._rounded(self.dataset.tensor(self.split, route.target, key)) for key in real]
 
     def context(self, direction: str) -> EvaluationContext | None:
@@ -87,7 +90,7 @@ class Validator:
         route = self.translator.route(direction)
         if route.target is None:
             return None
-        keys = self._keys(route, self.config.images)
+        keys = self.keys(route, self.config.images)
 
         def inputs(place: int) -> list[Tensor]:
             """The first or the second input of every key; the only one where there is one."""
@@ -128,11 +131,11 @@ class Validator:
         """Rows of input | output | target (where pairs are known) for the first `samples` keys; H x W x 3 uint8."""
         route = self.translator.route(direction)
         palette, rows = self.method.spec.palette, []
-        for key in self._keys(route, self.config.samples):
+        for key in self.keys(route, self.config.samples):
             pictures = self.pictures(direction, key).values()
             inputs = [enlarged(picture(image, palette), route.scale) for image in pictures]
             row = [*inputs, picture(self.output(direction, key), palette)]
-            if route.target and self._pairs(route):
+            if route.target and self.pairs(route):
                 row.append(picture(self.dataset.tensor(self.split, route.target, key), palette))
             rows.append(row)
         return mosaic(rows)
@@ -152,7 +155,7 @@ class Validator:
         """The translation of one validation image: C x H x W in [-1, 1], class indices, long H x W, a class or a
         vector."""
         route = self.translator.route(direction)
-        values: dict[str, Any] = value_inputs(self.dataset, self.split, route, self._data_key(route, key))
+        values: dict[str, Any] = value_inputs(self.dataset, self.split, route, self.data_key(route, key))
         if route.main is None:
             output = sample_tensor(self.translator.program, key, route, values)
         else:
@@ -162,14 +165,14 @@ class Validator:
         plain = output[0].float().cpu()
         return plain.argmax(0) if route.output in ("labels", "class") else plain
 
-    def _keys(self, route: Route, limit: int | None) -> list[str]:
+    def keys(self, route: Route, limit: int | None) -> list[str]:
         """The images to translate; for a direction without images the numbers of its samples."""
         if route.source is not None:
             return self.dataset.keys(self.split, route.source)[:limit]
         side = route.target or next(iter(self.dataset.sides(self.split)))
         return [str(number) for number in range(len(self.dataset.keys(self.split, side)[:limit]))]
 
-    def _data_key(self, route: Route, key: str) -> str:
+    def data_key(self, route: Route, key: str) -> str:
         """The image whose class or vector is taken: itself, or the one of that number for a sample."""
         if route.source is not None:
             return key
@@ -177,7 +180,8 @@ class Validator:
         keys = self.dataset.keys(self.split, side or next(iter(self.dataset.sides(self.split))))
         return keys[int(key) % len(keys)]
 
-    def _pairs(self, route: Route) -> bool:
+    def pairs(self, route: Route) -> bool:
+        """Says whether image i of the target is what translation i of a direction should be."""
         if route.source is None:
             return False
         return self.dataset.pairs(self.split) or route.target in self.dataset.types.group_of(route.source)

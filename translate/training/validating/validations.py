@@ -15,7 +15,6 @@ from translate.text import json_number
 from translate.training.config import StopConfig
 from translate.training.saving.state import TrainingState
 from translate.training.validating.best import Watched
-from translate.training.validating.diagnostics import Diagnostics
 from translate.training.validating.validation import Validator
 
 
@@ -30,14 +29,13 @@ class Validations:
         self,
         context: StageContext,
         state: TrainingState,
-        diagnostics: Diagnostics,
         validator: Validator | None = None,
         *,
         best: Sequence[Watched] = (),
         stop: Watched | None = None,
         patience: StopConfig | None = None,
     ) -> None:
-        self.context, self.state, self.diagnostics, self.validator = context, state, diagnostics, validator
+        self.context, self.state, self.validator = context, state, validator
         self.best, self.stop, self.patience = best, stop, patience
         self.world = state.engine.world
         self.directions = state.engine.method.directions
@@ -60,7 +58,7 @@ class Validations:
         for direction in self.directions:
             self._picture(direction, step)
             if direction in self.validator.scored:
-                scores |= self._score(direction, step)
+                scores |= self._score(direction)
         scores |= self._raw_scores()
         self.context.tracker.metrics(scores, step)
         if scores:
@@ -101,18 +99,12 @@ class Validations:
             return False
         return self.stop.waited(self.state.history, self.patience.least) >= self.patience.patience
 
-    def _score(self, direction: str, step: int) -> dict[str, float]:
+    def _score(self, direction: str) -> dict[str, float]:
         """The scores of one direction by curve; none where it imitates no side of the data."""
         assert self.validator is not None
         outputs, real = self.validator.translate(direction)
         # rank 0 has the outputs of all processes
-        return self.world.decided(lambda: self._judged(direction, step, outputs, real))
-
-    def _judged(self, direction: str, step: int, outputs: list[Tensor], real: list[Tensor]) -> dict[str, float]:
-        assert self.validator is not None
-        if self.validator.shows(direction):
-            self.context.tracker.metrics(self.diagnostics.outputs(step, direction, outputs, real), step)
-        return self._compared(direction, outputs, real)
+        return self.world.decided(lambda: self._compared(direction, outputs, real))
 
     def _raw_scores(self) -> dict[str, float]:
         """The scores of the weights themselves, beside those of their averages; none where nothing is averaged."""
@@ -121,13 +113,8 @@ class Validations:
         self.validator.load({name: self.state.engine.nets[name] for name in self.state.averages.names})
         scores: dict[str, float] = {}
         for direction in self.validator.scored:
-            scores |= self._raw_score(direction)
+            scores |= self._score(direction)
         return {f"{curve}/raw": value for curve, value in scores.items()}
-
-    def _raw_score(self, direction: str) -> dict[str, float]:
-        assert self.validator is not None
-        outputs, real = self.validator.translate(direction)
-        return self.world.decided(lambda: self._compared(direction, outputs, real))
 
     def _compared(self, direction: str, outputs: list[Tensor], real: list[Tensor]) -> dict[str, float]:
         """The scores of a direction's outputs by curve; none without real images."""

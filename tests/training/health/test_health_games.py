@@ -1,0 +1,181 @@
+"""Each failure that is planted into a game is told by its own warning within 300 steps, and healthy games are not."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+from typing import Any
+
+import health_games as games
+import pytest
+import torch
+from health_games import SOON, STEPS, Played, make_data
+
+from translate.contracts import Artifact
+from translate.training.health import waiting
+from translate.training.saving import checkpoint
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory: pytest.TempPathFactory) -> Artifact:
+    return make_data(tmp_path_factory.mktemp("images") / "data", games.images(0, 256))
+
+
+@pytest.fixture(scope="module")
+def dark(tmp_path_factory: pytest.TempPathFactory) -> Artifact:
+    return make_data(tmp_path_factory.mktemp("images") / "data", games.images(0, 90))
+
+
+@pytest.fixture(scope="module")
+def ring(tmp_path_factory: pytest.TempPathFactory) -> Artifact:
+    return make_data(tmp_path_factory.mktemp("images") / "data", games.ring_image, "single", train=200)
+
+
+PLANTED: dict[str, tuple[Any, list[str], str]] = {
+    "input ignored": (games.Ignoring, ["input-ignored"], "a_to_b ignores its input"),
+    "input ignored for noise": (games.Noisy, ["input-ignored"], "a_to_b ignores its input"),
+    "checkerboard": (games.Boarded, ["checkerboard"], "the outputs of a_to_b have a checkerboard"),
+    "dead critic": (games.Dead, ["dead-activations"], "a layer of network disc gives no signal in 100%"),
+    "dead generator": (
+        games.DeadWithoutModules,
+        ["dead-activations", "input-ignored"],
+        "a layer of network gen gives no signal in 100%",
+    ),
+    "drift": (games.Brightening, ["colour-drift"], "the mean colour of a_to_b is"),
+}
+
+
+@pytest.mark.parametrize("name", PLANTED)
+def test_a_planted_failure_is_named(name: str, data: Artifact, tmp_path: Path) -> None:
+    game, kinds, words = PLANTED[name]
+    played = Played(tmp_path / "out", data, game)
+    assert played.kinds == kinds
+    assert len(played.warned) == len(kinds)
+    assert any(words in line for line in played.warned)
+    assert all("; try " in line or "; look " in line for line in played.warned)
+    assert played.tracker.tagged["health"].split("/")[0] in kinds
+
+
+QUICK = {"D": {"optimizer": {"uses": "adam", "lr": 4e-3}}}
+
+
+def test_values_that_have_grown_are_named(data: Artifact, tmp_path: Path) -> None:
+    played = Played(tmp_path / "out", data, games.Exploding)
+    assert "exploding-activations" in played.kinds  # and their gradients with them
+    assert any("values in network gen have grown to" in line for line in played.warned)
+
+
+@pytest.mark.parametrize("game", [games.Winning, games.WinningAlone])
+def test_a_critic_that_always_wins_is_named(game: Any, data: Artifact, tmp_path: Path) -> None:
+    played = Played(tmp_path / "out", data, game, players=QUICK, steps=SOON)
+    assert "critic-wins" in played.kinds
+    assert any("the critic always wins" in line for line in played.warned)
+    assert played.tracker.last("health/critic_saturation") > 0.9
+    if game is games.Winning:
+        assert played.tracker.last("health/critic_accuracy") > 0.99
+
+
+def test_negatives_are_named(dark: Artifact, tmp_path: Path) -> None:
+    played = Played(tmp_path / "out", dark, games.Negative)
+    assert played.kinds == ["inverted-colours"]
+    assert "the colours of a_to_b seem inverted" in played.warned[0]
+
+
+@pytest.mark.parametrize(("game", "rate"), [(games.Product, 0.06), (games.Together, 0.15)])
+def test_players_that_turn_around_each_other_are_named_with_their_period(
+    game: Any, rate: float, data: Artifact, tmp_path: Path
+) -> None:
+    played = Played(tmp_path / "out", data, game, optimizer={"uses": "torch/SGD", "lr": rate}, steps=SOON)
+    assert played.kinds == ["oscillation"]
+    assert played.tracker.last("health/period/down") == pytest.approx(game.period(rate), rel=0.03)
+    assert played.tracker.last("health/swing/down") > 0.9
+    assert f"every {game.period(rate):.0f} steps" in played.warned[0]
+
+
+def test_gradients_out_of_all_proportion_are_named(data: Artifact, tmp_path: Path) -> None:
+    played = Played(tmp_path / "out", data, games.Copy, losses={"critic": 1e7})
+    assert {"gradient-ratio", "exploding-gradient"} <= {*played.kinds}
+    assert any("player D is huge" in line for line in played.warned)
+    assert played.tracker.last("health/gradient_ratio") > 1e4
+
+
+def test_slow_data_is_named(data: Artifact, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(waiting, "SECONDS", 0.3)
+    played = Played(tmp_path / "out", data, games.Copy, augment=["acme/slow"], steps=STEPS)
+    assert played.kinds == ["slow-data"]
+    assert "of the time the training waits for data" in played.warned[0]
+    assert played.tracker.last("health/data_wait") > 0.5
+
+
+def test_a_healthy_game_is_left_alone(data: Artifact, tmp_path: Path) -> None:
+    played = Played(tmp_path / "out", data, games.Copy)
+    assert (played.kinds, played.warned) == ([], [])
+    curves = {name for name, _ in played.tracker.curves if name.startswith("health/")}
+    assert curves == {
+        "health/gradient_ratio",
+        "health/critic_accuracy",
+        "health/critic_saturation",
+        "health/critic_loss/D",
+        "health/data_wait",
+        *(f"health/{kind}/{name}" for kind in ("period", "swing") for name in ("critic", "adversarial", "l1")),
+        *(f"health/{kind}/{net}" for kind in ("dead", "activation") for net in ("gen", "disc")),
+        *(f"health/{kind}/a_to_b" for kind in ("input_use", "diversity", "colour_drift", "checkerboard")),
+    }
+    looks = sorted(step for name, step in played.tracker.curves if name == "health/diversity/a_to_b")
+    assert looks == [100, 160, 220]
+
+
+def test_a_resumed_training_warns_as_if_it_had_never_been_away(data: Artifact, tmp_path: Path) -> None:
+    """Also from a checkpoint between two bad looks."""
+    cut = 170
+    whole = Played(tmp_path / "whole", data, games.Ignoring, keep={"every": {"steps": cut}})
+    place = Path(checkpoint.FOLDER) / checkpoint.name_of(cut)
+    shutil.copytree(tmp_path / "whole" / place, tmp_path / "again" / place)
+    again = Played(tmp_path / "again", data, games.Ignoring, keep={"every": {"steps": cut}})
+    assert f"resuming at step {cut}" in again.said
+    assert (again.warned, again.tracker.tagged) == (whole.warned, whole.tracker.tagged)
+    assert len(again.warned) == 1
+    curves = {key: value for key, value in whole.tracker.curves.items() if key[1] > cut and is_timeless(key[0])}
+    assert {key: value for key, value in again.tracker.curves.items() if is_timeless(key[0])} == curves
+    assert any(name == "health/diversity/a_to_b" for name, _ in curves)
+
+
+def is_timeless(curve: str) -> bool:
+    return not any(word in curve for word in ("second", "wait", "peak"))
+
+
+OBJECTIVES = ("non-saturating", "lsgan", "hinge", "relativistic")
+
+
+@pytest.mark.parametrize("uses", OBJECTIVES)
+def test_a_ring_of_eight_modes_is_left_alone(uses: str, ring: Artifact, tmp_path: Path) -> None:
+    game: Any = type("Game", (games.Ring,), {"uses": uses})
+    played, points = played_ring(game, ring, tmp_path)
+    assert float(points.norm(dim=1).mean()) > 0.2  # on its way to the ring
+    assert "collapse" not in played.kinds
+    assert played.tracker.last("health/diversity/sample") > 0.3
+
+
+def test_a_ring_that_collapsed_is_named(ring: Artifact, tmp_path: Path) -> None:
+    played, points = played_ring(games.Collapsed, ring, tmp_path)
+    assert games.modes(points) <= 1
+    assert "collapse" in played.kinds
+    assert any("the outputs of sample stay nearly alike" in line for line in played.warned)
+
+
+def played_ring(game: Any, ring: Artifact, folder: Path) -> tuple[Played, torch.Tensor]:
+    """A ring game that was played, and a thousand points of its generator."""
+    played = Played(folder / "out", ring, game, players={})
+    tensors, _ = checkpoint.read(checkpoint_of(folder / "out"))
+    nets = game.networks(game, None)  # which reads facts of the class alone
+    nets["gen"].load_state_dict({k.removeprefix("net/gen/"): v for k, v in tensors.items() if k.startswith("net/gen/")})
+    scale = 0.01 if issubclass(game, games.Collapsed) else 1.0
+    with torch.no_grad():
+        noise = torch.randn(1000, game.noise, generator=torch.Generator().manual_seed(1))
+        return played, nets["gen"](scale * noise)
+
+
+def checkpoint_of(folder: Path) -> Path:
+    steps = checkpoint.steps(folder / checkpoint.FOLDER)
+    assert steps[-1] == STEPS
+    return folder / checkpoint.FOLDER / checkpoint.name_of(steps[-1])

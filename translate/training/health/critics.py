@@ -1,0 +1,57 @@
+"""How well a critic tells real from fake, from the scores that its objective computes anyway."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from translate.contracts import Method
+from translate.objectives.adversarial import AdversarialLoss
+from translate.training.critics.players import critic_players
+from translate.training.meters import Meters
+
+ACCURACY, SATURATION, LOSS = "health/critic_accuracy", "health/critic_saturation", "health/critic_loss"
+
+
+class Scores:
+    """Meters each critic's scores on the device; nothing is read from it.
+
+    The accuracy is the mean share of real and of fake images on the right side of the objective's boundary (of the mean
+    score of the other kind where there is none). The saturation is 1 - L / L0, L the critic's loss without penalties
+    and L0 that of a critic that guesses: 0 for a guess, 1 where nothing is left to learn. Losses without a positive L0,
+    as that of wgan, have none.
+    """
+
+    def __init__(self, meters: Meters, method: Method[Any]) -> None:
+        self.meters = meters
+        self.critics = tuple(critic_players(method))
+        self._guesses: dict[str, float] = {}
+
+    def note(self, losses: AdversarialLoss[Any], real: Tensor, fake: Tensor, loss: Tensor) -> None:
+        """Takes the raw scores of a critic's images and its loss, as `watched_scores` tells them."""
+        with torch.no_grad():
+            boundary = losses.boundary()
+            over, under = (fake.mean(), real.mean()) if boundary is None else (boundary, boundary)
+            right = (real.detach() > over).float().mean() + (fake.detach() < under).float().mean()
+            self.meters.add(ACCURACY, right / 2)
+            guess = self._guess(losses)
+            if guess > 0:
+                self.meters.add(SATURATION, 1 - loss.detach() / guess)
+
+    def lost(self, player: str, total: Tensor) -> None:
+        """Takes the weighted sum of a player's losses; that of a critic is metered."""
+        if player in self.critics:
+            self.meters.add(f"{LOSS}/{player}", total)
+
+    def _guess(self, losses: AdversarialLoss[Any]) -> float:
+        """The loss of a critic that gives all images the score of the boundary; 0 where it cannot be told."""
+        key = f"{losses.name} {losses.config!r}"
+        if key not in self._guesses:
+            scores = torch.full((2, 1), losses.boundary() or 0.0, device="cpu")
+            try:
+                self._guesses[key] = float(losses.critic(scores, scores))
+            except (RuntimeError, ValueError, IndexError):  # scores of another shape
+                self._guesses[key] = 0.0
+        return self._guesses[key]

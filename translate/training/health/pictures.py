@@ -1,0 +1,126 @@
+"""What sets of outputs tell: variety, use of the input, colours, and patterns of the steps in which images grow.
+
+Images are C x H x W in [0, 1], vectors any number of values; sets are lists.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+SIDE = 16
+"""Pixels of the sides of the small images that sets are compared by."""
+STRIDES = (2, 4)
+"""Steps in which networks enlarge, whose patterns are looked for."""
+_BORDER = 4
+"""Pixels at each side that are left out where there are enough: what padding does there is no pattern."""
+_LEVELS = 33
+"""Quantiles by which the distributions of colours are compared."""
+
+
+def small(images: Sequence[Tensor], side: int = SIDE) -> Tensor:
+    """A set as rows of numbers: each image at `side` x `side` pixels, channel by channel, N x (C * side * side)."""
+    return torch.stack([_small(image.float(), side).flatten() for image in images])
+
+
+def _small(image: Tensor, side: int) -> Tensor:
+    return F.adaptive_avg_pool2d(image.flatten(0, -3)[None], side)[0] if image.ndim >= 3 else image
+
+
+def diversity(images: Sequence[Tensor], side: int = SIDE) -> float:
+    """Mean distance between two of a set, C x H x W each, seen at `side` x `side` pixels."""
+    rows = small(images, side)
+    count = len(rows)
+    return float(torch.cdist(rows, rows).sum()) / max(1, count * (count - 1))
+
+
+def apart(images: Sequence[Tensor]) -> float:
+    """Mean square of the difference between two of a set, per number."""
+    rows = small(images)
+    # 2 var = E (x - y)^2 for two that are drawn independently
+    return float(2 * rows.var(0).mean())
+
+
+def input_use(inputs: Sequence[Tensor], outputs: Sequence[Tensor], again: Sequence[Tensor]) -> tuple[float, float]:
+    """How much outputs follow their inputs, and how much of their variety that is.
+
+    `again` are further outputs for the same inputs with other noise; empty where nothing is drawn. The first number is
+    the difference between outputs for two inputs, without what the noise alone makes, as a share of the difference
+    between the inputs: 0 where the input is ignored. The second is the share of the outputs' variety (variance) that
+    comes from the input.
+    """
+    between, given = apart(outputs), apart(inputs)
+    noise = float((small(outputs) - small(again)).square().mean()) if again else 0.0
+    kept = max(0.0, between - noise)
+    return (kept / max(given, 1e-12)) ** 0.5, kept / max(between, 1e-12)
+
+
+def colour_distance(outputs: Sequence[Tensor], real: Sequence[Tensor], *, paired: bool) -> tuple[float, float]:
+    """The largest difference between the mean colours of both sets over all channels, and its standard error."""
+    ours, theirs = (torch.stack([image.float().mean((-1, -2)) for image in images]) for images in (outputs, real))
+    distance, channel = (ours.mean(0) - theirs.mean(0)).abs().max(0)
+    if paired or len(theirs) < 2:  # the same scenes: no chance in it
+        return float(distance), 0.0
+    error = theirs.std(0)[channel] * (1 / len(ours) + 1 / len(theirs)) ** 0.5
+    return float(distance), float(error)
+
+
+def inversion(outputs: Sequence[Tensor], real: Sequence[Tensor], *, paired: bool) -> tuple[float, float]:
+    """How far the outputs are from real images, and how far their negatives are.
+
+    With pairs it is the mean difference of pixels from those of its own image, else that of the sorted values of each
+    channel (the Wasserstein distance of colours).
+    """
+    # what an output is beside its negative shows without its mean: greys are their own negatives
+    ours, theirs = (torch.stack([_small(image.float(), SIDE) for image in images]) for images in (outputs, real))
+    if paired:
+        return float((ours - theirs).abs().mean()), float((1 - ours - theirs).abs().mean())
+    levels = torch.linspace(0, 1, _LEVELS)
+    colours, wanted = (torch.quantile(each.transpose(0, 1).flatten(1), levels, dim=1) for each in (ours, theirs))
+    return float((colours - wanted).abs().mean()), float((1 - colours.flip(0) - wanted).abs().mean())
+
+
+def checkerboard(images: Sequence[Tensor]) -> float:
+    """The strength of patterns that repeat every 2 or 4 pixels, as the root mean square of their values.
+
+    Those are the peaks of the spectrum at the frequencies of the strides. The mean over all pixels of one phase (row
+    and column modulo the stride) is what is left of an image there; the mean over the neighbours is taken away first,
+    so that slopes and edges do not count.
+    """
+    return max(_pattern(images, stride) for stride in STRIDES)
+
+
+def _pattern(images: Sequence[Tensor], stride: int) -> float:
+    energies = []
+    for image in images:
+        fine = _fine(image.float(), stride)
+        if fine is None:
+            continue
+        channels, height, width = fine.shape
+        phases = fine.reshape(channels, height // stride, stride, width // stride, stride).mean((1, 3))
+        # what chance leaves of structure without any period: the variance of a mean of so many pixels
+        chance = fine.var() * stride * stride / (height * width)
+        energies.append(float((phases.var((1, 2), correction=0).mean() - chance).clamp(min=0)))
+    return (sum(energies) / len(energies)) ** 0.5 if energies else 0.0
+
+
+def _fine(image: Tensor, stride: int) -> Tensor | None:
+    """The image without what is coarser than the stride, C x H x W in multiples of it; None where it is too small."""
+    height, width = image.shape[-2:]
+    margin = _BORDER if min(height, width) >= 32 else 0
+    image = image[..., margin : height - margin, margin : width - margin].flatten(0, -3)
+    side = 2 * stride + 1
+    if min(image.shape[-2:]) < 4 * stride:
+        return None
+    # a window of one more than two strides, of which the outer pixels count half: it has every phase equally often
+    weights = torch.ones(side)
+    weights[0] = weights[-1] = 0.5
+    kernel = torch.outer(weights, weights)
+    kernel = (kernel / kernel.sum())[None, None]
+    coarse = F.conv2d(image[:, None], kernel)[:, 0]
+    fine = image[:, stride:-stride, stride:-stride] - coarse
+    rows, columns = (size // stride * stride for size in fine.shape[-2:])
+    return fine[:, :rows, :columns]
