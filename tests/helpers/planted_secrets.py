@@ -7,6 +7,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from copy import deepcopy
 from pathlib import Path
 from urllib.parse import quote
 
@@ -208,7 +209,12 @@ def look_through(home: Path, say: Callable[[str], object], run: Run | None = Non
     written = [path for path in sorted(project.rglob("*")) if path.is_file() and path != file]
     sinks |= {path.relative_to(home).as_posix(): path.read_bytes() for path in written}
     say(f"{len(sinks)} sinks, {sum(map(len, sinks.values())):,} bytes")
-    return [f"{secret} in {sink}" for sink, content in sinks.items() for secret in _found(content)]
+    expected = ["requests", "what `failure` says", *(["translator.json"] if training else [])]
+    silent = [name for name in expected if not any(name in sink and content for sink, content in sinks.items())]
+    if b"***" not in sinks["requests"]:
+        silent.append("a masked request")
+    found = [f"{secret} in {sink}" for sink, content in sinks.items() for secret in _found(content)]
+    return [f"{name} is missing, so that nothing was tried" for name in silent] + found
 
 
 def _commands(project: Path) -> Iterator[tuple[str, list[str], dict[str, str]]]:
@@ -233,11 +239,11 @@ def _store(project: Path) -> str:
 
 def _pipeline(training: bool) -> dict[str, object]:
     stages: dict[str, object] = {
-        "prepare": {"uses": "preprocess", "with": {"source": {"uses": "vault/vault", "access": dict(ACCESS)}}},
-        "echo": {"uses": "vault/echo", "with": {"access": dict(ACCESS)}},
+        "prepare": {"uses": "preprocess", "with": {"source": {"uses": "vault/vault", "access": deepcopy(ACCESS)}}},
+        "echo": {"uses": "vault/echo", "with": {"access": deepcopy(ACCESS)}},
     }
     if training:
-        stages["train"] = TRAINING
+        stages["train"] = deepcopy(TRAINING)
     return {"version": 1, "name": "p", "stages": stages}
 
 

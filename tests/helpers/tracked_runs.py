@@ -135,7 +135,7 @@ class Server:
     """The fake tracking server behind a disturbed one, in a process of its own, so that it takes no time of a run."""
 
     def __init__(self) -> None:
-        command = [sys.executable, "-P", __file__]
+        command = [sys.executable, __file__]
         self._child = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
         self.url = str(self._answer()["url"])
 
