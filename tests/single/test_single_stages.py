@@ -71,7 +71,7 @@ def test_inputs_are_written_as_the_network_saw_them(
         made = tensor(read(images.path / "images" / f"{key}.png").pixels)
         assert torch.equal(made, small.repeat_interleave(2, 1).repeat_interleave(2, 2))
     sheet = read(images.path / "contact.png").pixels
-    assert sheet.shape[1] == 3 * 24 + 2 * 4  # the input is shown in the size of the output
+    assert sheet.shape[1] == 3 * 6 * 24 + 2 * 4  # the input is shown in the size of the output, all six times as large
 
 
 def test_copying_the_input_is_scored_on_what_was_seen(

@@ -246,6 +246,27 @@ def test_scores_with_baselines_everywhere_they_are_looked_at(tmp_path, registry,
     assert where.tracker.told["table"][0][0][0] == "scores"
 
 
+def test_the_tracker_gets_the_worst_and_the_best_with_their_pictures(tmp_path, registry, data, model):
+    images, _ = infer(tmp_path, registry, data=data, model=model)
+    write(images.path / "images/night.png", np.zeros((20, 16, 3), np.uint8))
+    _, where = evaluate(tmp_path, registry, {"metrics": ["swd", "l1"]}, images=images, data=data)
+    tables = {name: (columns, rows) for (name, columns, rows), _ in where.tracker.told["table"]}
+    columns, rows = tables["cases"]
+    assert columns == ["case", "image", "l1", "input", "output", "target"]
+    assert [row[:2] for row in rows] == [["worst", "night"], ["worst", "day/one"], ["best", "day/two.v1"]]
+    expected = read(data.path / "test/b/night.png").pixels.mean() / 255
+    assert rows[0][2] == pytest.approx(expected, abs=1e-6) and rows[1][2] == rows[2][2] == 0
+    files = [data.path / "test/a/night.png", images.path / "images/night.png", data.path / "test/b/night.png"]
+    assert rows[0][3:] == files
+    columns, rows = tables["images"]
+    assert columns == ["image", "output", "input", "target", "l1"] and [row[0] for row in rows] == KEYS
+    (tmp_path / "val").mkdir()
+    unpaired, _ = infer(tmp_path / "val", registry, {"split": "val"}, data=data, model=model)
+    _, where = evaluate(tmp_path / "val", registry, {"metrics": ["swd"]}, images=unpaired, data=data)
+    ((_, columns, rows),) = [told for told, _ in where.tracker.told["table"] if told[0] == "images"]
+    assert columns == ["image", "output", "input"] and len(rows) == 1
+
+
 def test_a_rival_s_images_are_scored_on_the_same_inputs_and_names_choose(tmp_path, registry, data, model):
     images, _ = infer(tmp_path, registry, data=data, model=model)
     rival = Artifact("images", tmp_path / "dark", images.facts)

@@ -20,7 +20,9 @@ from translate.storage.pointer import point
 from translate.tracking import Tracking
 from translate.tracking.reports import charts, report
 from translate.tracking.reports.pictures import spread
+from translate.tracking.reports.record import Record, StageRecord
 from translate.tracking.reports.report import write_report
+from translate.tracking.reports.verdict import sentences
 
 Open = Callable[..., Tracking]
 VOID = {"meta", "img", "input", "link", "br"}
@@ -59,7 +61,7 @@ def pixels(uri: str | None) -> Any:
     from PIL import Image
 
     assert uri is not None
-    assert uri.startswith("data:image/jpeg;base64,")
+    assert uri.startswith(("data:image/jpeg;base64,", "data:image/png;base64,"))
     with Image.open(io.BytesIO(base64.b64decode(uri.partition(",")[2]))) as picture:
         return np.array(picture)
 
@@ -148,13 +150,77 @@ def test_before_after_and_truth_belong_together(tracked: Path) -> None:
         assert shown[0].shape == (300, 300, 3)
 
 
+def test_one_picture_is_shown_once_though_it_was_converted_again_in_16_bits(opened: Open, tmp_path: Path) -> None:
+    folder = tmp_path / "runs" / "maps@quick"
+    with opened(mode="none") as tracking:
+        prepared(folder, count=2)
+        again = folder / "convert_16-1/images/tile/0.png"
+        again.parent.mkdir(parents=True)
+        write(again, np.zeros((600, 600, 3), np.uint16))
+        content = manifest.read(folder / "convert-1")
+        assert content is not None
+        manifest.write(folder / "convert_16-1", {**content, "stage": "convert_16"})
+        point(folder / "convert_16", "convert_16-1")
+        tracking.stage("convert")
+        tracking.stage("convert_16").image("converted", np.zeros((8, 8, 3), np.uint8), 0)
+    page = Page((folder / "report.html").read_text(encoding="utf-8"))
+    names = [attributes["alt"] for attributes in page.all("img")]
+    assert names == ["after", "before", "truth", "after", "before", "truth", "tile/0", "tile/1"]
+
+
+def scores(*rows: list[Any]) -> dict[str, Any]:
+    return {"e": "table", "columns": ["metric", "better", "score", "copy input", "best constant"], "rows": list(rows)}
+
+
+@pytest.mark.parametrize(
+    ("rows", "said"),
+    [
+        (
+            [["l1", "lower", 0.1, 0.2, 0.3], ["psnr", "higher", 20.0, 18.0, None]],
+            "The results are better than a copy of the input by l1 and psnr; "
+            "and better than the best single colour by l1.",
+        ),
+        (
+            [["l1", "lower", 0.1, 0.2, None], ["psnr", "higher", 17.0, 18.0, None]],
+            "The results are better than a copy of the input by l1, but not by psnr.",
+        ),
+        ([["l1", "lower", 0.3, 0.2, None]], "The results are not better than a copy of the input, by l1."),
+        ([["swd", "lower", 0.3, None, None]], "Scored, with no baseline to compare with."),
+    ],
+)
+def test_the_verdict_says_what_was_beaten(rows: list[list[Any]], said: str) -> None:
+    stage = StageRecord("score", status="done", tables={"scores": scores(*rows)})
+    record = Record("maps", Path(), "a", "done", 0, Path(), {"score": stage})
+    assert sentences(record) == [said]
+
+
+def test_a_run_that_failed_says_so_first() -> None:
+    stages = {"prepare": StageRecord("prepare", status="done"), "train": StageRecord("train", status="failed")}
+    stages["train"].curves["val/l1"] = {0: 0.5, 100: 0.25}
+    lines = sentences(Record("maps", Path(), "a", "failed", 0, Path(), stages))
+    assert lines[0] == "The run failed in stage train; what follows was recorded until then."
+    assert lines[1] == "train: l1 on the validation images went from 0.5 at step 0 to 0.25 at step 100."
+
+
+def test_tables_show_pictures(opened: Open, tmp_path: Path) -> None:
+    folder = tmp_path / "runs" / "maps@quick"
+    with opened(mode="none") as tracking:
+        prepared(folder, count=1)
+        score = tracking.stage("score")
+        rows = [["worst 1", 0.5, folder / "convert-1/images/tile/0.png"], ["best 1", 0.1, folder / "gone.png"]]
+        score.table("cases", ["case", "l1", "output"], rows)
+    page = Page((folder / "report.html").read_text(encoding="utf-8"))
+    (picture,) = [attributes for attributes in page.all("img") if attributes["alt"] == "worst 1, output"]
+    assert round(float(pixels(picture["src"]).mean())) == pytest.approx(30, abs=2)
+
+
 def test_no_truth_where_sides_are_not_pairs(opened: Open, tmp_path: Path) -> None:
     folder = tmp_path / "runs" / "maps@quick"
     with opened(mode="none") as tracking:
         prepared(folder, count=1, pairs=False)
         tracking.stage("convert")
     page = Page((folder / "report.html").read_text(encoding="utf-8"))
-    assert [attributes["alt"] for attributes in page.all("img")] == ["after", "before", "tile/0"]
+    assert [attributes["alt"] for attributes in page.all("img")] == ["after", "before"]
 
 
 def test_a_stage_that_did_not_run_again_is_still_told(tracked: Path, opened: Open) -> None:
@@ -250,6 +316,20 @@ def test_any_curve_can_be_drawn(curve: dict[int, float]) -> None:
     Page(text)
     assert "a&lt;b" in text
     assert not re.search(r'(points|cx|cy|x|y)="[^"]*(nan|inf)', text)
+
+
+def test_points_that_are_not_finite_are_gaps_in_the_line() -> None:
+    curve = {step: math.nan if step in (3, 4) else float(step) for step in range(10)}
+    assert charts.stretches(curve) == [[(0.0, 0.0), (1.0, 1.0), (2.0, 2.0)], [(s, s) for s in map(float, range(5, 10))]]
+    assert charts.chart("a", curve).count('class="line"') == 2
+    long = {step: math.nan if step == 5000 else 1.0 for step in range(10_000)}
+    parts = charts.stretches(long)
+    assert len(parts) == 2 and sum(map(len, parts)) <= charts.POINTS
+
+
+def test_the_step_of_the_weights_that_were_kept_is_marked() -> None:
+    assert "step 3, the weights that were kept" in charts.chart("a", {0: 1.0, 5: 2.0}, mark=3)
+    assert "kept" not in charts.chart("a", {0: 1.0, 5: 2.0})
 
 
 def test_shrinking_takes_means_of_blocks() -> None:

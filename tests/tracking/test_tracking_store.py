@@ -68,7 +68,7 @@ def test_one_run_holds_everything(store: Any, opened: Open, said: Any, tmp_path:
         score.table("scores", ["metric", "score", "copy"], [["psnr", 20.5, None]])
     assert said.warnings == []
     (run,) = runs_of(store)
-    assert (run.info.status, run.info.run_name) == ("FINISHED", "maps@quick aaaaaaaa")
+    assert (run.info.status, run.info.run_name) == ("FINISHED", "aaaaaaaa quick, only train")
     assert run.info.start_time <= run.info.end_time
     assert history(store, run, "train/cycle") == [(s, 1 / (s + 1)) for s in range(0, 2500, 10)]
     assert len(history(store, run, "train/weird name ___")) == 250
@@ -98,7 +98,8 @@ def test_the_step_slider_has_its_data(store: Any, opened: Open) -> None:
     (run,) = runs_of(store)
     names = [file.path for file in store.list_artifacts(run.info.run_id, "images")]
     form = re.compile(
-        r"images/train[~#]samples[~#]a_to_b[+%]step[+%](\d+)[+%]timestamp[+%]\d+[+%][0-9a-z-]+([+%]compressed)?\.(png|webp)"
+        r"images/1-pictures[~#]train a_to_b[+%]step[+%](\d+)[+%]timestamp[+%]\d+[+%][0-9a-z-]+"
+        r"([+%]compressed)?\.(png|webp)"
     )
     steps = sorted((int(match[1]), match[3]) for name in names if (match := form.fullmatch(name)))
     assert steps == [(s, kind) for s in (0, 50, 1000) for kind in ("png", "webp")]

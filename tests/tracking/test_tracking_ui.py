@@ -9,6 +9,7 @@ import sys
 import textwrap
 import urllib.request
 from collections.abc import Callable, Iterator
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,7 @@ import pytest
 
 from translate.errors import ConfigError, TranslateError
 from translate.tracking import Tracking, ui
+from translate.tracking.browsing.view import SEEN_IN
 
 Open = Callable[..., Tracking]
 SERVE = """
@@ -74,7 +76,8 @@ def test_the_server_is_served_and_ended(store: Any, opened: Open, tmp_path: Path
         assert child.stdout.readline() == f"port {taken} is in use, taking {taken + 1}\n"
         line = child.stdout.readline()
         base, _, page = line.split(": ")[-1].partition("/#")
-        assert page == f"/experiments/{experiment}/runs?workflowType=machine_learning\n"
+        view = "&viewStateShareKey=overview" if version("mlflow") in SEEN_IN else ""
+        assert page == f"/experiments/{experiment}/runs?workflowType=machine_learning{view}\n"
         assert base == f"http://127.0.0.1:{taken + 1}"
         (run,) = store.search_runs([experiment])
         with urllib.request.urlopen(

@@ -198,4 +198,4 @@ def _track(summary: Summary, model: str, output: Path, out: Console) -> None:
     files = [path for path in (summary.journal, summary.report) if path]
     run = track_conversion(output, params, metrics, files, out)
     if run:
-        out.say(f"tracked: experiment 'conversions', run {run}")
+        out.say(f"tracked: experiment 'conversions', {run}")

@@ -60,7 +60,10 @@ class Tracker(Protocol):
         """
 
     def table(self, name: str, columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> None:
-        """Records a small table; one of the same name is replaced. Each row has a cell (or None) for each column."""
+        """Records a small table; one of the same name is replaced. Each row has a cell (or None) for each column.
+
+        A cell that is a `Path` stands for the picture in that file.
+        """
 
     def file(self, path: Path, folder: str = "") -> None:
         """Keeps a file or a folder with the run, below `folder`.

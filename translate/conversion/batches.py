@@ -7,7 +7,7 @@ import time
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import combinations
 from typing import TYPE_CHECKING, Any
 
@@ -28,6 +28,8 @@ FULL = (errno.ENOSPC, errno.EDQUOT, errno.EROFS)
 """errno values that abort the conversion, since no image after it would fare better: disk full, quota, read-only."""
 KINDS: Mapping[type[Exception], str] = {DamagedError: "damaged", UnsupportedError: "unsupported"}
 """Words for errors of files, in results and at the terminal; a file that is `odd` is read."""
+SAMPLED = 64
+"""Rows and columns at which an image is compared with its output."""
 ALONE = "alone"
 """Stands for what images have in common that go through the network one by one."""
 
@@ -38,8 +40,8 @@ class Task:
 
     `bytes`: of the decoded image, as its header says. `pages`: those of a file of several; `paged`: of each output.
     `outputs`: the pictures of all samples, in the order of their names; `values`: their classes and vectors by name, of
-    each sample. `kind`: whether a file that failed is `damaged` or `unsupported`; `notes`: what is odd about one that
-    was read. `source`: a record of the file, once it is read.
+    each sample. `change`: how far the first output is from the image. `kind`: whether a file that failed is `damaged`
+    or `unsupported`; `notes`: what is odd about one that was read. `source`: a record of the file, once it is read.
     """
 
     entry: Entry
@@ -52,6 +54,7 @@ class Task:
     source: Mapping[str, Any] | None = None
     outputs: list[Image] = field(default_factory=list)
     values: list[dict[str, Any]] = field(default_factory=list)
+    change: float | None = None
     seconds: float = 0.0
     kind: str = ""
     notes: tuple[str, ...] = ()
@@ -144,6 +147,26 @@ def _most(header: Header, translator: Translator, options: ConvertOptions) -> in
 def _wanted(tasks: list[Task]) -> Iterator[Batch]:
     if any(task.wanted for task in tasks):
         yield Batch(tasks)
+
+
+def change(image: Image, output: Image) -> float | None:
+    """The mean absolute difference between an image and its output in [0, 1], at `SAMPLED` x `SAMPLED` places of each.
+
+    Their sizes may differ. None for label maps, whose values are no colours.
+    """
+    if image.palette or output.palette:
+        return None
+    before, after = _sampled(image).astype(np.int16), _sampled(output).astype(np.int16)
+    return round(float(np.abs(before - after).mean()) / 255, 4)
+
+
+def _sampled(image: Image) -> np.ndarray[Any, Any]:
+    height, width = image.pixels.shape[:2]
+    rows = (np.arange(SAMPLED) * height) // SAMPLED
+    columns = (np.arange(SAMPLED) * width) // SAMPLED
+    places = np.ix_(rows, columns)
+    alpha = None if image.alpha is None else image.alpha[places]
+    return replace(image, pixels=image.pixels[places], alpha=alpha).shown()
 
 
 def diversity(images: Sequence[Image]) -> float:

@@ -61,11 +61,23 @@ def convert(
     summary = conversion.run()
     if summary.journal is None:
         return summary
-    page = write_report(summary, conversion.work.root, conversion.work.output)
+    about = _about(conversion.translator, options, summary)
+    page = write_report(summary, conversion.work.root, conversion.work.output, about)
     if page is None:
         place = conversion.work.output / PAGE_NAME
         console.warn(f"{place}: is there, and no conversion wrote it: it stays, and there is no page of pictures")
     return replace(summary, report=page)
+
+
+def _about(translator: Translator, options: ConvertOptions, summary: Summary) -> dict[str, str]:
+    """What a page says of how its images were made: the model, its method and step, and the direction."""
+    step = translator.info.get("step")
+    return {
+        "model": str(options.model.ref) if options.model else "",
+        "method": str(translator.info.get("method") or translator.method.name),
+        "step": f"{step:,}" if isinstance(step, int) else "",
+        "direction": str(summary.settings.get("direction", "")),
+    }
 
 
 def preview(

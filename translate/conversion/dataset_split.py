@@ -19,7 +19,7 @@ from translate.conversion.samples.folder import SETTINGS
 from translate.data.dataset import Dataset
 from translate.data.exemplars import picture_keys, value_inputs
 from translate.imaging.convert import to_array
-from translate.imaging.grid import enlarged, mosaic, picture_of
+from translate.imaging.grid import enlarged, mosaic, picture_of, titled
 from translate.imaging.io import write
 from translate.inference.degradation import degraded_inputs, degrades, real_input
 from translate.inference.side_images import input_ranges, output_suffix
@@ -121,20 +121,37 @@ def contact_sheet(work: Plan, dataset: Dataset | None, facts: ImagesFacts, route
     Inputs are shown in the size of the outputs. An output that joins several pictures may be as wide as all of them.
     Outputs of equal inputs, which lie side by side in the set, share a row; their targets follow them in their order.
     """
+    return mosaic([cells for _, cells in _rows(work, dataset, facts, route)])
+
+
+def contact_page(work: Plan, dataset: Dataset | None, facts: ImagesFacts, route: Route) -> np.ndarray[Any, Any]:
+    """The pictures of `contact_sheet` for people: below the names of their columns, on a page that is nearly square."""
+    rows = _rows(work, dataset, facts, route)
+    names = max((names for names, _ in rows), key=len)
+    return titled([cells for _, cells in rows], names)
+
+
+def _rows(
+    work: Plan, dataset: Dataset | None, facts: ImagesFacts, route: Route
+) -> list[tuple[list[str], list[np.ndarray[Any, Any]]]]:
+    """The rows of the contact sheet: what each picture is, and the pictures."""
     answers = _by_input([item for item in work.items if item])
     rows = []
     for items in answers[:: max(1, len(answers) // SHOWN)][:SHOWN]:
         inputs = [picture_of(path, TILE // route.scale) for path in (items[0].source, *items[0].others.values())]
         row = [enlarged(pixels, route.scale) for pixels in inputs]
+        names = ["input", *items[0].others]
         outputs: list[Path] = []
         for item in items:
             outputs += work.targets(item)
         row += [picture_of(path, TILE * max(route.tiles)) for path in outputs[:ANSWERS]]
+        names += ["output"] * len(outputs[:ANSWERS])
         if dataset is not None and facts.split and facts.pairs and facts.target_side:
             targets = [dataset.path(facts.split, facts.target_side, item.name) for item in items[:ANSWERS]]
             row += [picture_of(path, TILE) for path in targets if path != items[0].source]
-        rows.append(row)
-    return mosaic(rows)
+            names += ["target"] * (len(row) - len(names))
+        rows.append((names, row))
+    return rows
 
 
 def _by_input(items: Iterable[Item]) -> list[list[Item]]:

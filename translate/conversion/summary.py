@@ -8,6 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from translate.conversion.items import Outcome, Row
+from translate.pages.notebook import facts_html, link
+from translate.text import number
 
 SHOWN = 10
 """Failures, and files that were skipped, that are told at the terminal; all of them are in the results."""
@@ -46,6 +48,19 @@ class Summary:
         """Images per second of those that were converted now."""
         new = self.done - self.kept
         return new / self.seconds if new and self.seconds else None
+
+    def _repr_html_(self) -> str:
+        """What a notebook shows: the counts, and where the results and the page of pictures lie."""
+        facts = {
+            "converted": self.done - self.kept,
+            "converted before": self.kept or None,
+            "failed": self.failed or None,
+            "skipped": self.skipped or None,
+            "images/s": None if self.rate is None else number(self.rate, 3),
+            "before and after": link(str(self.report), str(self.report)) if self.report else None,
+            "every input": link(str(self.journal), str(self.journal)) if self.journal else None,
+        }
+        return facts_html("Conversion", facts)
 
 
 @dataclass

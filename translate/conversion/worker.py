@@ -17,7 +17,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
-from translate.conversion.batches import Batch, Task, batches, diversity
+from translate.conversion.batches import Batch, Task, batches, change, diversity
 from translate.conversion.inputs.record import look, record
 from translate.conversion.items import Entry, Item, Outcome, make_row
 from translate.conversion.names import MAIN, names_of, picture_parts
@@ -172,7 +172,9 @@ class Worker:
             if task.pages is not None:
                 self._translate_pages(task, task.pages)
             elif task.image is not None and task.entry.item.name in self._ready:
-                task.image, task.outputs = None, [self._ready.pop(task.entry.item.name)]
+                output = self._ready.pop(task.entry.item.name)
+                task.change = change(task.image, output)
+                task.image, task.outputs = None, [output]
         tasks = [task for task in batch.tasks if task.image is not None]
         if len(tasks) > 1 and self._together(tasks):
             return batch
@@ -185,6 +187,7 @@ class Worker:
                     pictures, values = self._outputs(task.image, others, sample)
                     task.outputs += pictures
                     task.values.append(values)
+                task.change = change(task.image, task.outputs[0]) if task.outputs else None
             task.image, task.others = None, {}  # decoded images are large, and encoding takes a while
         return batch
 
@@ -233,6 +236,7 @@ class Worker:
         for task, output in zip(tasks, outputs, strict=True):
             if isinstance(output, Image):
                 task.outputs = [output]
+                task.change = change(task.image, output) if task.image is not None else None
             else:
                 task.values = [{OUTPUT: output}]
             task.image = None
@@ -280,6 +284,8 @@ class Worker:
             return Outcome(row, window=entry.window)
         if task.notes:
             extra_columns |= {"kind": "odd", "note": "; ".join(task.notes)}
+        if task.change is not None:
+            extra_columns["change"] = task.change
         results: dict[str, Any] = {}  # an input whose outputs are all classes and numbers has no files
         if len(names) == 1:
             results = {"output": names[0], "sha256": hashes[0]}

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
+from functools import cache
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from PIL import Image as Pillow, ImageDraw, ImageFont
 from torch import Tensor
 
 from translate.errors import ConfigError
@@ -15,6 +18,13 @@ from translate.imaging.io import Image, read, write
 from translate.imaging.palette import Colour, colourise
 
 Array = np.ndarray[Any, Any]
+
+LEGIBLE = 128
+"""Pixels of a picture's longer side from which on it is shown as it is; smaller ones are enlarged."""
+HEAD, TEXT = 18, 12
+"""Pixels of the line of names above a column, and of the letters in it."""
+BETWEEN = 16
+"""Pixels between two blocks of rows."""
 
 
 def picture(image: Tensor, palette: Sequence[Colour]) -> Array:
@@ -85,6 +95,62 @@ def mosaic(rows: Sequence[Sequence[Array]], gap: int = 4) -> Array:
             top, left = sum(heights[:y]), sum(widths[:x])
             page[top : top + cell.shape[0], left : left + cell.shape[1]] = cell
     return page
+
+
+def titled(rows: Sequence[Sequence[Array]], names: Sequence[str], gap: int = 4) -> Array:
+    """Pictures H x W x 3 uint8 in rows, below the names of their columns, on one white page that is nearly square.
+
+    The rows stand in as many blocks side by side as that takes, with the names above each. Small pictures are enlarged
+    by a whole factor, so that their pixels stay sharp.
+    """
+    longest = max(max(cell.shape[:2]) for row in rows for cell in row)
+    times = max(1, math.ceil(LEGIBLE / longest))
+    larger = [[enlarged(cell, times) for cell in row] for row in rows]
+    height = max(cell.shape[0] for row in larger for cell in row) + gap
+    width = max(cell.shape[1] for row in larger for cell in row) + gap
+    columns = max(map(len, larger))
+    per_block = _rows_per_block(len(rows), height, columns * width)
+    blocks = []
+    for start in range(0, len(rows), per_block):
+        blocks.append(_named_block(larger[start : start + per_block], names, (height, width), gap))
+    page = np.full((blocks[0].shape[0], len(blocks) * (blocks[0].shape[1] + BETWEEN) - BETWEEN, 3), 255, np.uint8)
+    for place, block in enumerate(blocks):
+        left = place * (block.shape[1] + BETWEEN)
+        page[: block.shape[0], left : left + block.shape[1]] = block
+    return page
+
+
+def _rows_per_block(count: int, height: int, width: int) -> int:
+    """Rows of a block of so many rows that the whole page is nearest to a square; `height` and `width` of a row."""
+
+    def shape(blocks: int) -> float:
+        return abs(math.log((blocks * (width + BETWEEN)) / (math.ceil(count / blocks) * height + HEAD)))
+
+    return math.ceil(count / min(range(1, count + 1), key=shape))
+
+
+def _named_block(rows: Sequence[Sequence[Array]], names: Sequence[str], cell: tuple[int, int], gap: int) -> Array:
+    """Rows in cells of one size, which include the gap, below the names of the columns."""
+    height, width = cell
+    columns = max(len(names), *map(len, rows))
+    block = np.full((HEAD + len(rows) * height - gap, columns * width - gap, 3), 255, np.uint8)
+    for y, row in enumerate(rows):
+        for x, pixels in enumerate(row):
+            top, left = HEAD + y * height, x * width
+            block[top : top + pixels.shape[0], left : left + pixels.shape[1]] = pixels
+    for x, name in enumerate(names):
+        label = _label(name, width - gap)
+        block[: label.shape[0], x * width : x * width + label.shape[1]] = label
+    return block
+
+
+@cache
+def _label(name: str, width: int) -> Array:
+    """A name in dark letters on white, HEAD x W x 3 uint8, cut where it is wider than `width`."""
+    font = ImageFont.load_default(TEXT)
+    page = Pillow.new("RGB", (width, HEAD), "white")
+    ImageDraw.Draw(page).text((0, 1), name, fill=(40, 50, 65), font=font)
+    return np.asarray(page)
 
 
 def save_picture(path: Path, pixels: Array) -> None:

@@ -53,6 +53,12 @@ class Result:
     stages: Mapping[str, Path]
     ran: tuple[str, ...] = ()
 
+    def _repr_html_(self) -> str:
+        """What a notebook shows: the verdict, the scores, and the first picture of the report."""
+        from translate.tracking.reports.notebook import overview  # it reads pictures, which a run need not
+
+        return overview(self.folder, self.stages)
+
 
 @dataclass
 class Runner:
@@ -74,6 +80,8 @@ class Runner:
     ran: list[str] = field(default_factory=list)
     unsent: int = 0
     """Records that did not reach the tracking store."""
+    page: str | None = None
+    """Says where the run's page in MLflow is."""
 
     def run(self, names: Sequence[str]) -> Result:
         """Runs what has to run of `names`. Errors: StageError, PluginError, ConfigError; SystemExit(75) on SIGTERM."""
@@ -112,7 +120,7 @@ class Runner:
             raise
         finally:
             tracking.close(status)
-            self.unsent = tracking.unsent
+            self.unsent, self.page = tracking.unsent, tracking.page
             emit("run_finished", pipeline=title, folder=folder, status=status)
 
     def _stages(self, names: Sequence[str], origin: Origin | None, tracking: SafeTracking) -> None:
@@ -276,7 +284,7 @@ class Runner:
         width = max(map(len, places))
         self.console.say("\n".join(f"  {name.ljust(width)}  {path.as_posix()}" for name, path in places.items()))
         if self.ran and self.planner.pipeline.tracking == "mlflow" and not self.unsent:
-            self.console.say("`translate ui` shows curves and pictures")
+            self.console.say(f"curves and pictures: {self.page or '`translate ui` shows them'}")
 
     def _versions(self) -> dict[str, str]:
         libraries = [name for name in ("torch", "numpy", "kornia", "albumentations") if name in sys.modules]

@@ -53,6 +53,11 @@ class SafeTracking:
             self._guard("close", lambda: self._tracking.close(status))()
 
     @property
+    def page(self) -> str | None:
+        """Says where the run's page is; None for a plugin's tracker, and where no store answered."""
+        return cast("str | None", self._tracking.page) if self._tracking else None
+
+    @property
     def unsent(self) -> int:
         """Records that did not reach the tracking store; known when the run was closed."""
         return int(self._tracking.unsent) if self._tracking else 0

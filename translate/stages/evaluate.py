@@ -26,6 +26,7 @@ from translate.plugins.options import files, unreadable
 from translate.stages import evaluation
 from translate.stages.evaluation import Evaluated, chosen, form_of
 from translate.stages.infer import default_split
+from translate.stages.pictured import record_cases
 from translate.storage.atomic import write_json, write_text
 from translate.text import number
 
@@ -126,9 +127,10 @@ class EvaluateStage(Stage[EvaluateConfig]):
         if "rival" in context.inputs:
             rival = evaluation.rival_outputs(e, context.inputs["rival"].path, self.config.only)
         context.console.say(f"scoring {len(e.keys)} images against {len(keys)} of side {e.side!r}, split {e.split!r}")
+        outputs = e.files(e.outputs)
         scores = score_sets(
             metrics,
-            e.files(e.outputs),
+            outputs,
             references,
             Comparison(inputs, constant=self.config.baselines, rival=rival, bootstrap=self.config.bootstrap),
             evaluation.evaluation_context(e, context.device),
@@ -136,6 +138,8 @@ class EvaluateStage(Stage[EvaluateConfig]):
         way = " then ".join([*e.facts.via, e.facts.direction])
         about = {"direction": way, "split": e.split, "images": len(e.keys), "references": len(keys)}
         report(context, scores, about)
+        pairs = keys == e.keys and not _unpaired(e.facts, e.dataset.facts, e.split)
+        record_cases(context, e, metrics, outputs, references if pairs else None)
         return ScoresFacts().to_json()
 
     def _evaluated(self, context: StageContext) -> Evaluated:

@@ -21,7 +21,7 @@ from translate.contracts import (
     Vector,
 )
 from translate.conversion.convert import convert_items
-from translate.conversion.dataset_split import CONTACT, IMAGES, RESULTS, contact_sheet, plan_earlier, plan_split
+from translate.conversion.dataset_split import CONTACT, IMAGES, RESULTS, contact_page, plan_earlier, plan_split
 from translate.conversion.options import ConvertOptions
 from translate.conversion.plan import plan
 from translate.conversion.samples.folder import sample_folder
@@ -300,7 +300,7 @@ class InferStage(Stage[InferConfig]):
         model = ModelFacts.from_json(context.inputs["model"].facts)
         if model.directions[facts.direction].output not in ("image", "labels"):
             return  # classes and numbers are no pictures
-        page = contact_sheet(work, dataset, facts, model.directions[facts.direction])
+        page = contact_page(work, dataset, facts, model.directions[facts.direction])
         write(context.folder / CONTACT, page)
         context.tracker.image("converted", page, step=0)
         context.tracker.file(context.folder / CONTACT)

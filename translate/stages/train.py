@@ -137,6 +137,7 @@ class TrainStage(Stage[TrainConfig]):
         )
         trainer.run()
         trained = trainer.result()
+        context.tracker.tags({"kept": f"step {trained.step}, the {trained.weights} weights"})
         info = {
             "weights": trained.weights,
             "step": trained.step,

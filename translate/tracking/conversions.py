@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from translate.contracts import Console
+from translate.tracking.browsing.view import told
 from translate.tracking.redact import flatten, masked, redact
 from translate.tracking.store import Store
 from translate.tracking.store_uri import FilesError, UnreachableError, requested, store_uri
@@ -21,7 +22,7 @@ PAUSES = (0.5, 1.0, 2.0, None)
 def track_conversion(
     output: Path, params: Mapping[str, Any], metrics: Mapping[str, float], files: Sequence[Path], console: Console
 ) -> str | None:
-    """Logs one conversion into the experiment `conversions` and returns the id of the run.
+    """Logs one conversion into the experiment `conversions`; returns the id of the run and where its page is.
 
     Where the store is away a warning says so, and the result is None: the images are there all the same.
     """
@@ -44,7 +45,7 @@ def track_conversion(
             console.warn(f"not tracked: {_at(store_uri(), str(error))}")
             return None
         break
-    return store.run_id
+    return f"run {store.run_id}, {told(store.page)}"
 
 
 def _at(uri: str, text: str) -> str:

@@ -18,6 +18,8 @@ from translate.contracts import Console
 from translate.errors import TranslateError, in_words
 from translate.imaging.io import encode
 from translate.storage.atomic import write_bytes, write_text
+from translate.tracking.browsing.names import names_of
+from translate.tracking.browsing.view import told
 from translate.tracking.datasets import Origins
 from translate.tracking.journal import Journal, Runs, image_name
 from translate.tracking.redact import flatten, masked, redacted
@@ -29,7 +31,7 @@ from translate.tracking.sweep import Member
 from translate.tracking.system import Sampler
 from translate.version import __version__
 
-COMPARED = ("method", "losses", "epochs", "max_steps", "batch_size")
+COMPARED = ("method", "epochs", "max_steps", "batch_size")
 Status = Literal["done", "failed", "stopped"]
 
 
@@ -79,6 +81,12 @@ class Tracking:
         self._sampler: Sampler | None = None
         self.unsent = 0
         """Records that had not reached the store when the run was closed."""
+
+    @property
+    def page(self) -> str | None:
+        """Says where the run's page is; None before the store answered."""
+        page = self._shipper.page if self._shipper else None
+        return told(page) if page else None
 
     @property
     def url(self) -> str | None:
@@ -132,7 +140,9 @@ class Tracking:
         if self._journal is not None:
             self._end("done")
         self._run = run
-        self._runs.update(run, mode=self.mode, pipeline=self.pipeline, **redacted(self._asked()))
+        self._runs.update(
+            run, mode=self.mode, pipeline=self.pipeline, **redacted({**self._asked(), **self._named(run)})
+        )
         self._journal = Journal(self.folder / str(run["journal"]))
         self._start()
         if self.mode == "mlflow":
@@ -148,8 +158,15 @@ class Tracking:
         experiment = {key: value for key, value in asked.items() if key == "experiment"}
         return {"requested": {**experiment, "name": self.member.name}, "sweep_of": self.member.sweep}
 
+    def _named(self, run: Mapping[str, Any]) -> dict[str, str]:
+        """What the run is called; one that goes on keeps its name."""
+        if "title" in run:
+            return {}
+        stages = (yaml.safe_load(self.resolved) or {}).get("stages") or {}
+        return names_of(run, self.pipeline, self.stages, stages)
+
     def _start(self) -> None:
-        _, journal = self._opened()
+        run, journal = self._opened()
         document = masked(yaml.safe_load(self.resolved) or {})
         swept = masked(dict(self.member.values)) if self.member else {}
         pipeline = journal.folder / "pipeline.yaml"
@@ -159,7 +176,8 @@ class Tracking:
             self.console.warn(f"tracking: {in_words(error)}")
         _note(journal, "start", pipeline=self.pipeline, stages=self.stages)
         _note(journal, "params", v={**flatten(compared(document)), **flatten(swept)})
-        _note(journal, "tags", v=_tags(self.pipeline, self.recipe, self.versions))
+        ran = {"ran": str(run["note"])} if run.get("note") else {}
+        _note(journal, "tags", v=_tags(self.pipeline, self.recipe, self.versions) | ran)
         _note(journal, "file", path=_portable(pipeline, self.folder), folder="")
 
     def _end(self, status: Status) -> None:
@@ -216,8 +234,11 @@ class StageTracker:
         self._journal.append("image", key=key, s=int(step), path=_portable(path, self._folder))
 
     def table(self, name: str, columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> None:
-        """A small table; the last one of a name is the one that counts. Cells are text, numbers, booleans or None."""
-        cells = [list(map(_plain, row)) for row in rows]
+        """A small table; the last one of a name is the one that counts. Cells are text, numbers, booleans or None.
+
+        A path stands for the picture in that file.
+        """
+        cells = [[self._cell(cell) for cell in row] for row in rows]
         self._journal.append("table", name=self._named(name), columns=list(columns), rows=cells)
 
     def file(self, path: Path, folder: str = "") -> None:
@@ -257,16 +278,17 @@ class StageTracker:
     def _named(self, name: str) -> str:
         return f"{self._stage}/{name}"
 
+    def _cell(self, cell: Any) -> Any:
+        """A cell that JSON has words for: as it is, a picture as `{"picture": PATH}`, everything else as text."""
+        if isinstance(cell, Path):
+            return {"picture": _portable(cell, self._folder)}
+        return cell if isinstance(cell, (str, int, float, bool, type(None))) else str(cell)
+
 
 def _note(journal: Journal, kind: str, **fields: Any) -> None:
     """Writes an event; one that cannot be written waits, and the end of the run says so where it never can."""
     with suppress(OSError):
         journal.append(kind, **fields)
-
-
-def _plain(cell: Any) -> Any:
-    """A cell that JSON has words for: as it is, everything else as text."""
-    return cell if isinstance(cell, (str, int, float, bool, type(None))) else str(cell)
 
 
 def _portable(path: Path, folder: Path) -> str:
@@ -276,10 +298,11 @@ def _portable(path: Path, folder: Path) -> str:
 
 
 def compared(document: Mapping[str, Any]) -> dict[str, Any]:
-    """The settings by which one compares runs: the seed, and of each training what `COMPARED` names.
+    """The few settings by which one compares runs: of a training what `COMPARED` names and the rate, of several the
+    methods.
 
-    The rest is in the `pipeline.yaml` that is kept with the run. MLflow 3.17 prints every param above the picture on
-    the tile of an image; with all of a pipeline's settings as params the sample grids were pushed out of sight.
+    The rest is in the `pipeline.yaml` that is kept with the run. MLflow 3.17 prints every param over the picture on
+    the card of an image: with all settings of a training as params the pictures could not be seen.
     """
     trained = {}
     for name, stage in (document.get("stages") or {}).items():
@@ -287,9 +310,10 @@ def compared(document: Mapping[str, Any]) -> dict[str, Any]:
         if "method" in options:
             chosen = {key: options[key] for key in COMPARED if options.get(key) is not None}
             rate = {key: value for key, value in (options.get("optimizer") or {}).items() if key == "lr"}
-            trained[name] = {**chosen, **rate, **(options.get("options") or {})}
-    seed = {"seed": document["seed"]} if "seed" in document else {}
-    return seed | (next(iter(trained.values())) if len(trained) == 1 else trained)
+            trained[name] = {**chosen, **rate}
+    if len(trained) > 1:
+        trained = {name: {"method": options["method"]} for name, options in trained.items()}
+    return next(iter(trained.values())) if len(trained) == 1 else trained
 
 
 def _tags(pipeline: str, recipe: str, versions: Mapping[str, str]) -> dict[str, str]:

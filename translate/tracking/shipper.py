@@ -66,6 +66,11 @@ class Shipper:
     def url(self) -> str | None:
         return self._store.url if self._store else None
 
+    @property
+    def page(self) -> str | None:
+        """The address of the run's page, also where the store is a file; None before the store answered."""
+        return self._store.page if self._store else None
+
     def finish(self, *, soon: bool = False) -> int:
         """Ships the rest of a closed journal and ends; gives up when the store does not take anything for a while.
 

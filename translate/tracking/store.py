@@ -9,8 +9,11 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
-from translate.text import legible, number
-from translate.tracking.client import client
+from translate.text import legible
+from translate.tracking.browsing.names import metric_name, picture_name, without_baselines
+from translate.tracking.browsing.tables import RunTables
+from translate.tracking.browsing.view import UI, main_columns, run_page, set_view
+from translate.tracking.client import client, entities
 from translate.tracking.datasets import address_of
 from translate.tracking.delivery.answers import GoneError, RefusedError, translated
 from translate.tracking.delivery.files import Listing
@@ -21,7 +24,6 @@ from translate.tracking.redact import legible_values, redact
 from translate.tracking.registry.logged import ModelLog
 from translate.tracking.store_uri import (
     ARTIFACTS,
-    PAGE,
     BusyError,
     FilesError,
     UnreachableError,
@@ -64,15 +66,18 @@ class Store:
         self._in_doubt = True
         """Whether the last picture may be there although no answer said so."""
         self._params: set[str] = set()
-        self._tables: dict[str, Event] = {}
+        self._tables = RunTables()
 
     @property
     def url(self) -> str | None:
         """The page of the run, where the store is a server."""
-        if not self.uri.startswith("http"):
-            return None
-        page = f"/#/experiments/{self.experiment_id}/runs/{self.run_id}?{PAGE}"
-        return redact(self.uri).rstrip("/") + page
+        return self.page if self.uri.startswith("http") else None
+
+    @property
+    def page(self) -> str:
+        """The page of the run; where the store is no server, below the address of `translate ui`."""
+        server = redact(self.uri).rstrip("/") if self.uri.startswith("http") else UI
+        return server + run_page(self.experiment_id, self.run_id)
 
     def open(self, run_id: str | None, started: int) -> None:
         """Continues a run if it is still there, otherwise begins one (`started`: milliseconds since 1970).
@@ -141,7 +146,7 @@ class Store:
         if event["e"] == "file":
             return listing.has(posixpath.join(event["folder"], path.name))
         plain = listing.has(f"samples/{event['key']}/{path.name}")
-        return plain and listing.has_picture(legal(event["key"]), event)
+        return plain and listing.has_picture(legal(picture_name(event["key"])), event)
 
     def _write(self, write: Callable[[Any], None], kind: str, content: list[Event] | Event) -> None:
         try:
@@ -169,7 +174,8 @@ class Store:
         run = (self._find(run_id) if run_id else None) or self._unanswered(experiment)
         if run is not None:
             return run
-        name = legible(self._requested.get("name") or f"{self._folder.name} {self._recipe[:8]}")
+        asked = self._requested.get("name") or self._requested.get("title")
+        name = legible(asked or f"{self._folder.name} {self._recipe[:8]}")
         tags = {_PARENT: self._requested["parent"]} if "parent" in self._requested else {}
         if self._record:
             tags[_RECORD] = self._record
@@ -222,30 +228,35 @@ class Store:
 
     def _send_stage(self, events: list[Event]) -> None:
         self._client.set_tag(self.run_id, "stage", events[0]["name"])
+        self._client.set_tag(self.run_id, "state", f"running: {events[0]['name']}")
 
     def _send_child(self, events: list[Event]) -> None:
         if events[0]["run_id"]:
             self._client.set_tag(events[0]["run_id"], _PARENT, self.run_id)
 
     def _send_end(self, events: list[Event]) -> None:
+        self._client.set_tag(self.run_id, "state", events[0]["status"])
         self._client.set_terminated(self.run_id, FINAL[events[0]["status"]], events[0]["t"])
+        data = self._client.get_run(self.run_id).data
+        columns = main_columns(data.params, data.metrics, self._tables.by_name.values())
+        set_view(self._client, self.experiment_id, columns, events[0]["t"])
 
     def _send_metrics(self, events: list[Event]) -> None:
-        self._points.send(events)
+        named = []
+        for event in events:
+            values = {metric_name(name): value for name, value in without_baselines(event["v"]).items()}
+            named.append({**event, "v": values})
+        self._points.send(named)
 
     def _send_params(self, events: list[Event]) -> None:
-        from mlflow.entities import Param
-
         new = {legal(k): v[:6000] for k, v in events[0]["v"].items()}
-        params = [Param(k, v) for k, v in new.items() if k not in self._params]
+        params = [entities().Param(k, v) for k, v in new.items() if k not in self._params]
         for start in range(0, len(params), _PARAMS):
             self._client.log_batch(self.run_id, params=params[start : start + _PARAMS], synchronous=True)
         self._params |= set(new)
 
     def _send_tags(self, events: list[Event]) -> None:
-        from mlflow.entities import RunTag
-
-        tags = [RunTag(legal(k), v[:8000]) for k, v in events[0]["v"].items()]
+        tags = [entities().RunTag(legal(k), v[:8000]) for k, v in events[0]["v"].items()]
         self._client.log_batch(self.run_id, tags=tags, synchronous=True)
 
     def _files_of_image(self, event: Event) -> None:
@@ -256,7 +267,7 @@ class Store:
 
         image = Image(str(path))
         image.to_pil().load()  # which closes the file
-        key = legal(event["key"])
+        key = legal(picture_name(event["key"]))
         # `log_image` gives MLflow's step slider; the same picture under a plain name can be found by a person.
         if not (self._in_doubt and Listing(self._client, self.run_id).has_picture(key, event)):
             self._client.log_image(self.run_id, image, key=key, step=event["s"], timestamp=event["t"], synchronous=True)
@@ -265,17 +276,14 @@ class Store:
     def remember(self, event: Event) -> None:
         """Takes note of an event that was sent before: the description is written as a whole."""
         if event["e"] == "table":
-            self._tables[event["name"]] = event
+            self._tables.by_name[event["name"]] = event
 
     def _send_table(self, events: list[Event]) -> None:
         self.remember(events[0])
-        self._client.set_tag(self.run_id, "mlflow.note.content", _markdown(self._tables.values()))
+        self._tables.describe(self._client, self.run_id, self._requested.get("note", ""))
 
     def _files_of_table(self, event: Event) -> None:
-        content = {"columns": event["columns"], "data": event["rows"]}
-        self._client.log_dict(self.run_id, content, f"tables/{event['name']}.json")
-        tables = [{"path": f"tables/{name}.json", "type": "table"} for name in self._tables]
-        self._client.set_tag(self.run_id, "mlflow.loggedArtifacts", json.dumps(tables))
+        self._tables.send_file(self._client, self.run_id, event, self._locate)
 
     def _files_of_file(self, event: Event) -> None:
         path = self._locate(event["path"])
@@ -314,18 +322,3 @@ def _artifacts(uri: str, pipeline: str) -> str | None:
     """Where the artifacts of a database file lie: `mlartifacts/` beside it. A server decides for itself."""
     file = database(uri)
     return (file.parent / ARTIFACTS / pipeline).as_uri() if file else None
-
-
-def _markdown(tables: Iterable[Event]) -> str:
-    """The tables as Markdown, for the page of the run."""
-    parts = []
-    for table in tables:
-        head = " | ".join(table["columns"])
-        lines = [f"**{table['name']}**", "", f"| {head} |", f"|{'---|' * len(table['columns'])}"]
-        lines += [f"| {' | '.join(map(_cell, row))} |" for row in table["rows"]]
-        parts.append("\n".join(lines))
-    return "\n\n".join(parts)
-
-
-def _cell(value: Any) -> str:
-    return "" if value is None else number(value).replace("|", "\\|")

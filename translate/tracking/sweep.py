@@ -57,7 +57,8 @@ class SweepRecord:
         runs = Runs(self.folder)
         run = runs.latest(self.recipe) or runs.new(self.recipe)
         self.journal = str(run["journal"])
-        runs.update(run, mode=self.mode, pipeline=self.pipeline, requested=requested(), sweep=True)
+        title = f"{self.journal.rpartition('/')[2]} sweep of {len(self.members)} runs"
+        runs.update(run, mode=self.mode, pipeline=self.pipeline, requested=requested(), sweep=True, title=title)
         journal = Journal(self.folder / self.journal)
         journal.append("start", pipeline=self.pipeline, stages=[])
         journal.append("params", v=flatten(masked(dict(values))))

@@ -15,16 +15,17 @@ import time
 import urllib.error
 import urllib.request
 import webbrowser
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
 from translate.errors import ConfigError, TranslateError
+from translate.tracking.browsing.view import experiment_page
 from translate.tracking.database import State, advice, check_ready, state_of
 from translate.tracking.moved import follow
 from translate.tracking.redact import redact
-from translate.tracking.store_uri import PAGE, UnreachableError, database, store_uri
+from translate.tracking.store_uri import UnreachableError, database, store_uri
 
 if TYPE_CHECKING:
     from translate.contracts import Console
@@ -100,8 +101,8 @@ def _terminable() -> Iterator[None]:
         signal.signal(signal.SIGTERM, before)
 
 
-def newest_experiment(base: str) -> str | None:
-    """The id of the experiment with the newest run, asked from a server; None if it has no run."""
+def newest_experiment(base: str) -> Mapping[str, Any] | None:
+    """The experiment with the newest run, asked from a server; None if it has no run."""
     experiments = _ask(f"{base}/api/2.0/mlflow/experiments/search", {"max_results": 1000}).get("experiments", [])
     if not experiments:
         return None
@@ -111,7 +112,8 @@ def newest_experiment(base: str) -> str | None:
         "order_by": ["attributes.start_time DESC"],
     }
     runs = _ask(f"{base}/api/2.0/mlflow/runs/search", query).get("runs", [])
-    return str(runs[0]["info"]["experiment_id"]) if runs else None
+    by_id = {str(experiment["experiment_id"]): experiment for experiment in experiments}
+    return by_id.get(str(runs[0]["info"]["experiment_id"])) if runs else None
 
 
 def _page(shown: str, base: str) -> str:
@@ -119,7 +121,9 @@ def _page(shown: str, base: str) -> str:
         experiment = newest_experiment(base.rstrip("/"))
     except (OSError, ValueError):
         experiment = None
-    return f"{shown}/#/experiments/{experiment}/runs?{PAGE}" if experiment else shown
+    if experiment is None:
+        return shown
+    return shown + experiment_page(str(experiment["experiment_id"]), experiment.get("tags", ()))
 
 
 def _ask(url: str, query: dict[str, Any]) -> dict[str, Any]:

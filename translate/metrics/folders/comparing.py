@@ -18,7 +18,9 @@ from translate.metrics.folders.leaks import Leak, leaks
 from translate.metrics.folders.verdict import Verdict, verdict
 from translate.metrics.images import Images, LabelMaps, by_key
 from translate.metrics.scores import Comparison, Score, score_sets
+from translate.pages.notebook import facts_html
 from translate.storage.plain_text import same_names
+from translate.text import number
 
 PAIRED = ("l1", "psnr", "ssim", "swd", "kd-random", "c2st-1nn")
 UNPAIRED = ("swd", "kd-random", "c2st-1nn")
@@ -57,6 +59,12 @@ class Evaluation:
     verdict: Verdict
     cases: Sequence[Case]
     """Paired images by their first score, the worst first; none where nothing is scored image by image."""
+
+    def _repr_html_(self) -> str:
+        """What a notebook shows: the verdict and the scores."""
+        facts: dict[str, Any] = {"verdict": self.verdict.text, "images": f"{self.images} against {self.references}"}
+        facts |= {score.metric: number(score.value) for score in self.scores}
+        return facts_html("Evaluation", facts)
 
     def to_json(self) -> dict[str, Any]:
         """Plain data."""

@@ -75,7 +75,8 @@ def connect(runs: Runs, run: dict[str, Any], uri: str, console: Console) -> Stor
     earlier = run.get("run_id")
     pipeline = str(run.get("pipeline") or runs.folder.name).partition("@")[0]
     parent = run_id_of(runs, run.get("sweep_of"))
-    asked = {**(run.get("requested") or {}), **({"parent": parent} if parent else {})}
+    own = {key: str(run[key]) for key in ("title", "note") if run.get(key)}
+    asked = {**own, **(run.get("requested") or {}), **({"parent": parent} if parent else {})}
     if not run.get("record"):
         runs.update(run, record=uuid.uuid4().hex)
     store = Store(uri, pipeline, runs.folder, str(run["recipe"]), console, asked, record=str(run["record"]))

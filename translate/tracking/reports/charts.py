@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from html import escape
-from itertools import pairwise
+from itertools import groupby, pairwise
 
 from translate.text import number
 
@@ -19,24 +19,41 @@ SMOOTH = 60
 Point = tuple[float, float]
 
 
-def chart(name: str, curve: Mapping[int, float]) -> str:
-    """One curve as a figure: its name, last value, and the line over the steps. Points that are not finite are gaps."""
-    points = thin(sorted((float(step), value) for step, value in curve.items() if math.isfinite(value)))
+def chart(name: str, curve: Mapping[int, float], mark: int | None = None) -> str:
+    """One curve as a figure: its name, last value, and the line over the steps. Points that are not finite are gaps.
+
+    `mark` is the step of the weights that were kept.
+    """
+    strokes = stretches(curve)
+    points = [point for stroke in strokes for point in stroke]
     lost = len(curve) - sum(map(math.isfinite, curve.values()))
     last = curve[max(curve)]
     note = f' <i class="bad">{lost} not finite</i>' if lost else ""
     data = " ".join(f"{step:g},{value:.5g}" for step, value in points)
+    picture = _svg(name, strokes, (min(curve), max(curve)), mark) if points else ""
     return (
         f'<figure class="chart" data-points="{data}"><figcaption>{escape(name)}{note}'
-        f"<output>{number(last)}</output></figcaption>{_svg(points, min(curve), max(curve)) if points else ''}</figure>"
+        f"<output>{number(last)}</output></figcaption>{picture}</figure>"
     )
 
 
-def thin(points: Sequence[Point]) -> list[Point]:
-    """At most POINTS points: the means of equal stretches; few points stay as they are."""
-    if len(points) <= POINTS:
+def stretches(curve: Mapping[int, float]) -> list[list[Point]]:
+    """The parts of a curve between points that are not finite, thinned; one part where there are too many to show."""
+    points = [(float(step), value) for step, value in sorted(curve.items())]
+    parts = [list(group) for finite, group in groupby(points, lambda point: math.isfinite(point[1])) if finite]
+    if len(parts) > POINTS // 2:
+        parts = [[point for part in parts for point in part]]
+    total = sum(map(len, parts))
+    if total <= POINTS:
+        return parts
+    return [thin(part, max(1, POINTS * len(part) // total)) for part in parts]
+
+
+def thin(points: Sequence[Point], most: int = POINTS) -> list[Point]:
+    """At most so many points: the means of equal stretches; few points stay as they are."""
+    if len(points) <= most:
         return list(points)
-    edges = [round(i * len(points) / POINTS) for i in range(POINTS + 1)]
+    edges = [round(i * len(points) / most) for i in range(most + 1)]
     means = []
     for start, stop in pairwise(edges):
         steps, values = zip(*points[start:stop], strict=True)
@@ -62,10 +79,12 @@ def ticks(low: float, high: float, about: int = 4) -> list[float]:
     return [index * step for index in range(math.ceil(low / step - 1e-9), math.floor(high / step + 1e-9) + 1)]
 
 
-def _svg(points: Sequence[Point], first: float, final: float) -> str:
-    steps, values = [x for x, _ in points], [y for _, y in points]
-    final = max(final, first + 1)
+def _svg(name: str, strokes: Sequence[Sequence[Point]], ends: Point, mark: int | None) -> str:
+    points = [point for stroke in strokes for point in stroke]
+    values = [value for _, value in points]
+    first, final = ends[0], max(ends[1], ends[0] + 1)
     low, high = min(values), max(values)
+    about = f"{name}: " + ", ".join(f"{number(y)} at step {x:,.0f}" for x, y in (points[0], points[-1]))
     margin = (high - low) * 0.06 or abs(high) * 0.1 or 1.0
     # the axis begins at zero where that costs little of the height, so that curves can be compared by eye
     low, high = (0.0 if 0 <= low < 0.3 * high else low - margin), high + margin
@@ -84,12 +103,21 @@ def _svg(points: Sequence[Point], first: float, final: float) -> str:
     for step, anchor in ((first, "start"), (final, "end")):
         x = place(step, low).split(",")[0]
         lines.append(f'<text x="{x}" y="{HEIGHT - 4}" text-anchor="{anchor}">{step:,.0f}</text>')
-    raw = " ".join(place(x, y) for x, y in points)
-    if len(points) >= SMOOTH:
-        lines.append(f'<polyline class="raw" points="{raw}"/>')
-        raw = " ".join(place(x, y) for x, y in zip(steps, smooth(values), strict=True))
-    lines.append(f'<polyline class="line" points="{raw}"/>')
+    if mark is not None and first <= mark <= final:
+        x = place(mark, low).split(",")[0]
+        title = f"<title>step {mark:,}, the weights that were kept</title>"
+        lines.append(f'<path class="kept" d="M{x} {TOP}V{HEIGHT - BOTTOM}">{title}</path>')
+    for stroke in strokes:
+        drawn = " ".join(place(x, y) for x, y in stroke)
+        if len(points) >= SMOOTH:
+            lines.append(f'<polyline class="raw" points="{drawn}"/>')
+            means = smooth([y for _, y in stroke])
+            drawn = " ".join(place(x, y) for (x, _), y in zip(stroke, means, strict=True))
+        lines.append(f'<polyline class="line" points="{drawn}"/>')
     if len(points) <= 30:
         lines += ['<circle r="2.2" cx="{}" cy="{}"/>'.format(*place(x, y).split(",")) for x, y in points]
     box = f"{first:g},{final:g},{low:.6g},{high:.6g}"
-    return f'<svg viewBox="0 0 {WIDTH} {HEIGHT}" data-box="{box}" role="img">{"".join(lines)}</svg>'
+    return (
+        f'<svg viewBox="0 0 {WIDTH} {HEIGHT}" data-box="{box}" role="img" aria-label="{escape(about)}">'
+        f"{''.join(lines)}</svg>"
+    )

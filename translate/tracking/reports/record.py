@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -23,6 +24,12 @@ class StageRecord:
     tables: dict[str, Event] = field(default_factory=dict)
     notes: dict[str, str] = field(default_factory=dict)
 
+    @property
+    def kept(self) -> int | None:
+        """The step of the weights that its model has; None for a stage that made none."""
+        match = re.match(r"step (\d+)", self.notes.get("kept", ""))
+        return int(match[1]) if match else None
+
 
 @dataclass
 class Record:
@@ -37,6 +44,8 @@ class Record:
     settings: Path
     """The resolved pipeline file."""
     stages: dict[str, StageRecord]
+    tags: dict[str, str] = field(default_factory=dict)
+    """What the newest run says of itself as a whole, such as versions."""
 
 
 def gather(folder: Path) -> Record:
@@ -62,6 +71,7 @@ def gather(folder: Path) -> Record:
         ended=max((event["t"] for event in events if event["e"] != "file"), default=0),
         settings=tracked.journal(newest).with_name("pipeline.yaml"),
         stages=stages,
+        tags={name: value for event in events if event["e"] == "tags" for name, value in event["v"].items()},
     )
 
 

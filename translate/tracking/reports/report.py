@@ -2,26 +2,36 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator, Sequence, Set
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime
-from html import escape
-from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
-from translate.imaging.thumbnail import data_uri
+from translate.errors import TranslateError
+from translate.imaging.thumbnail import thumbnail
+from translate.pages.document import document, part
+from translate.pages.elements import Html, img, table, text, wipe
 from translate.storage.atomic import write_text
 from translate.text import number
+from translate.tracking.browsing.description import has_pictures, is_picture
 from translate.tracking.reports import charts
-from translate.tracking.reports.pictures import Pair, pairs, spread
+from translate.tracking.reports.pictures import Pair, pairs, versions
 from translate.tracking.reports.record import Record, StageRecord, gather, rows_of
+from translate.tracking.reports.steps import series, slider
+from translate.tracking.reports.verdict import BASELINES, Scored, scored, sentences
 
-SAMPLES = 24
-"""Steps of a sample grid that are shown, at most."""
-GRID_SIDE, PAIR_SIDE = 1000, 512
+PAIR_SIDE, THUMB, CASE_SIDE = 512, 96, 256
+"""Pixels of the longer side of pictures: of a pair, of the button that chooses it, and of a case in a table."""
 PAIRS = 8
+TILES = 4
+"""Scores that are shown in large letters."""
 BUDGET = 8_000_000
 """Bytes of sample grids in a report, at most, all keys together."""
+SHOWN_ELSEWHERE = "images"
+"""A table whose pictures are those of the pairs."""
+FOLDED = ("grad_norm", "seconds")
+"""Groups of curves that are folded up: one looks at them when something is wrong."""
+PACKAGE = "translate.tracking.reports"
 
 
 def write_report(folder: Path) -> Path:
@@ -31,32 +41,86 @@ def write_report(folder: Path) -> Path:
     """
     record = gather(folder)
     converted = dict(pairs(folder, PAIRS))
-    scored = {name for name, stage in record.stages.items() if stage.curves}
+    shown = series(record, converted)
+    grids = [slider(*one, BUDGET // len(shown)) for one in shown]
+    compared = [stage for stage in sorted(converted, key=[*record.stages, *converted].index) if converted[stage]]
+    first, *others = compared or [""]
     parts = [
         _header(record),
-        _stages(record),
-        *_tables(record, scored),
-        *(_pairs(stage, examples) for stage, examples in converted.items()),
-        _samples(record, converted),
+        _top(record, first, converted.get(first, []), grids),
+        *(_section(f"{stage}: before and after", _pairs(converted[stage])) for stage in others),
+        *_tables(record, scoring=True),
+        _section("Samples", f'<div class="sliders">{"".join(grids)}</div>') if grids and first else "",
         *(_curves(stage) for stage in record.stages.values()),
-        *_tables(record, set(record.stages) - scored),
+        _stages(record),
+        *_tables(record, scoring=False),
+        _environment(record),
         _settings(record.settings),
     ]
-    fills = {"title": escape(record.pipeline), "body": "\n".join(parts)}
     margins = {"left": charts.LEFT, "right": charts.RIGHT, "top": charts.TOP, "bottom": charts.BOTTOM}
-    page = files("translate.tracking.reports").joinpath("page.html").read_text(encoding="utf-8")
-    for name, text in (margins | fills).items():
-        page = page.replace(f"<!--{name}-->", str(text))
+    script = f"const plot = {margins};\n{part('page.js', PACKAGE)}"
+    body = "\n".join(filter(None, parts))
     path = folder / "report.html"
-    write_text(path, page)
+    write_text(path, document(record.pipeline, body, style=part("page.css", PACKAGE), script=script))
     return path
+
+
+def _section(title: str, content: str) -> str:
+    return f"<section><h2>{text(title)}</h2>{content}</section>"
 
 
 def _header(record: Record) -> str:
     when = datetime.fromtimestamp(record.ended / 1000, UTC).strftime("%Y-%m-%d %H:%M UTC")
     return (
-        f"<header><h1>{escape(record.pipeline)}</h1><span class='badge {record.status}'>{record.status}</span>"
-        f"<small>{when} · recipe {escape(record.recipe[:8])} · {escape(record.folder.name)}</small></header>"
+        f'<header><h1>{text(record.pipeline)}</h1><span class="badge {record.status}">{record.status}</span>'
+        f"<small>{when} · recipe {text(record.recipe[:8])} · {text(record.folder.name)}</small></header>"
+    )
+
+
+def _top(record: Record, stage: str, examples: Sequence[Pair], grids: Sequence[str]) -> str:
+    """The first screen: the verdict and the scores beside the first picture."""
+    said = "".join(f"<p>{text(line)}</p>" for line in sentences(record))
+    best = [score for each in record.stages.values() for score in scored(each)][:TILES]
+    tiles = "".join(_tile(score) for score in best)
+    words = f'<div class="verdict"><h2>Verdict</h2>{said}</div>'
+    numbers = f'<dl class="tiles">{tiles}</dl>' if tiles else ""
+    picture = ""
+    if examples:
+        picture = f'<div class="first"><h2>{text(stage)}: before and after</h2>{_pairs(examples)}</div>'
+    elif grids:
+        picture = f'<div class="first"><h2>Samples</h2>{"".join(grids)}</div>'
+    return f'<section class="top">{words}{picture}{numbers}</section>'
+
+
+def _tile(score: Scored) -> str:
+    beside = [f"{BASELINES[name]}: {number(value)}" for name, value in score.baselines.items()]
+    if score.interval:
+        beside.insert(0, f"95 %: {score.interval}")
+    arrow = f", {score.better} is better" if score.better else ""
+    notes = "".join(f'<dd class="soft">{text(line)}</dd>' for line in beside)
+    return f"<div><dt>{text(score.metric)}{arrow}</dt><dd><strong>{number(score.value)}</strong></dd>{notes}</div>"
+
+
+def _pairs(examples: Sequence[Pair]) -> str:
+    shown = [_compare(pair, hidden=index > 0) for index, pair in enumerate(examples)]
+    if len(examples) < 2:
+        return "".join(shown)
+    thumbs = []
+    for index, pair in enumerate(examples):
+        picture = img(thumbnail(pair.after, THUMB), pair.name)
+        thumbs.append(f'<button type="button" aria-pressed="{str(index == 0).lower()}">{picture}</button>')
+    return f'<div class="pairs">{"".join(shown)}<div class="thumbs controls">{"".join(thumbs)}</div></div>'
+
+
+def _compare(pair: Pair, *, hidden: bool) -> str:
+    target = ""
+    if pair.target and pair.target.is_file():
+        picture = img(thumbnail(pair.target, PAIR_SIDE), "truth")
+        target = f'<figure class="truth">{picture}<figcaption>truth</figcaption></figure>'
+    divider = wipe(thumbnail(pair.before, PAIR_SIDE), thumbnail(pair.after, PAIR_SIDE), pair.name)
+    return (
+        f'<div class="compare"{" hidden" if hidden else ""}><figure>{divider}'
+        f"<figcaption>{text(pair.name)}</figcaption></figure>{target}</div>"
     )
 
 
@@ -70,112 +134,91 @@ def _stages(record: Record) -> str:
             singles = ((name, curve) for name, curve in stage.curves.items() if len(curve) == 1)
             notes += [f"{name} {number(next(iter(curve.values())))}" for name, curve in singles]
         rows.append([stage.name, stage.status, _duration(stage.seconds), " · ".join(notes)])
-    return f"<section><h2>Stages</h2>{_table(['stage', 'status', 'time', ''], rows)}</section>"
+    return _section("Stages", table(["stage", "status", "time", "notes"], rows, "stages"))
 
 
-def _tables(record: Record, names: Set[str]) -> Iterator[str]:
+def _tables(record: Record, *, scoring: bool) -> Iterator[str]:
+    """The tables of stages that score, or of the others; of those with pictures the first alone is not folded up."""
+    pictured = 0
     for stage in record.stages.values():
-        for name, table in stage.tables.items() if stage.name in names else ():
-            yield f"<section><h2>{escape(stage.name)}: {escape(name)}</h2>{_table(*rows_of(table))}</section>"
+        for name, event in stage.tables.items():
+            repeated = name == SHOWN_ELSEWHERE and has_pictures(event)
+            if bool(stage.curves) == scoring and not repeated:
+                columns, rows = rows_of(event)
+                cells = [_row(row, columns, record.folder) for row in rows]
+                title = f"{stage.name}: {name}"
+                content = table(columns, cells, title)
+                pictured += has_pictures(event)
+                if has_pictures(event) and pictured > 1:
+                    content = f"<details><summary>{len(rows)} rows</summary>{content}</details>"
+                yield _section(title, content)
 
 
-def _table(columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> str:
-    """A table; columns that hold numbers are flush right."""
-    numeric = [_is_numeric(rows, index) for index in range(len(columns))]
-
-    def line(tag: str, cells: Iterable[Any]) -> str:
-        shown = (f"<{tag}{' class=n' if n else ''}>{_cell(c)}</{tag}>" for c, n in zip(cells, numeric, strict=True))
-        return f"<tr>{''.join(shown)}</tr>"
-
-    return f"<div class=wide><table>{line('th', columns)}{''.join(line('td', row) for row in rows)}</table></div>"
+def _row(row: Sequence[Any], columns: Sequence[str], folder: Path) -> list[Any]:
+    return [_cell(cell, f"{row[0]}, {column}", folder) for cell, column in zip(row, columns, strict=True)]
 
 
-def _is_numeric(rows: Sequence[Sequence[Any]], index: int) -> bool:
-    return any(isinstance(row[index], (int, float)) for row in rows)
-
-
-def _cell(value: Any) -> str:
-    if value is None:
-        return "&ndash;"
-    return number(value) if isinstance(value, float) else escape(str(value))
-
-
-def _pairs(stage: str, examples: Sequence[Pair]) -> str:
-    shown = [_compare(pair, hidden=index > 0) for index, pair in enumerate(examples)]
-    thumbs = "".join(
-        f"<button aria-pressed={'true' if index == 0 else 'false'} title='{escape(pair.name)}'>"
-        f"<img src='{data_uri(pair.after, 96)}' alt='{escape(pair.name)}'></button>"
-        for index, pair in enumerate(examples)
-    )
-    title = f"<h2>{escape(stage)}: before and after</h2>"
-    return f"<section class=pairs>{title}{''.join(shown)}<div class=thumbs>{thumbs}</div></section>"
-
-
-def _compare(pair: Pair, hidden: bool) -> str:
-    target = ""
-    if pair.target and pair.target.is_file():
-        picture = f"<img src='{data_uri(pair.target, PAIR_SIDE)}' alt='truth'>"
-        target = f"<figure class=truth>{picture}<figcaption>truth</figcaption></figure>"
-    return (
-        f"<div class=compare{' hidden' if hidden else ''}><figure><div class=split>"
-        f"<img src='{data_uri(pair.after, PAIR_SIDE)}' alt='after'>"
-        f"<img class=over src='{data_uri(pair.before, PAIR_SIDE)}' alt='before'>"
-        "<b class=l>before</b><b class=r>after</b>"
-        "<input type=range min=0 max=100 value=50 aria-label='before or after'></div>"
-        f"<figcaption>{escape(pair.name)}</figcaption></figure>{target}</div>"
-    )
-
-
-def _samples(record: Record, converted: Collection[str]) -> str:
-    """The grids of fixed inputs over the steps; a stage whose results are compared above needs none."""
-    series: dict[str, dict[int, Path]] = {}
-    for stage in record.stages.values():
-        for key, steps in stage.images.items() if stage.name not in converted else ():
-            pictures = {step: path for step, path in sorted(steps.items()) if path.is_file()}
-            if pictures:
-                series[f"{stage.name}: {key}"] = pictures
-    if not series:
-        return ""
-    sliders = (_slider(title, pictures, BUDGET // len(series)) for title, pictures in series.items())
-    return f"<section><h2>Samples</h2><div class=sliders>{''.join(sliders)}</div></section>"
-
-
-def _slider(title: str, pictures: dict[int, Path], budget: int) -> str:
-    # the grids of a series are about equally large, so the last tells how many of them the budget allows
-    last = data_uri(pictures[max(pictures)], GRID_SIDE)
-    chosen = spread(list(pictures), max(2, min(SAMPLES, budget // len(last))))
-    images = "".join(
-        f"<img{' hidden' if step != chosen[-1] else ''} alt='step {step:,}' src='"
-        f"{last if step == chosen[-1] else data_uri(pictures[step], GRID_SIDE)}'>"
-        for step in chosen
-    )
-    end = len(chosen) - 1
-    bar = f"<input type=range min=0 max={end} value={end} aria-label=step>" if end else ""
-    return (
-        f"<figure class=steps><figcaption>{escape(title)}</figcaption>"
-        f"<div class=bar>{bar}<output>step {chosen[-1]:,}</output></div>{images}</figure>"
-    )
+def _cell(cell: Any, column: str, folder: Path) -> Any:
+    """A cell of a journaled table; a picture whose file is gone is empty."""
+    if not is_picture(cell):
+        return cell
+    path = folder / cell["picture"]
+    if not path.is_file():
+        path = Path(str(path).replace(".partial", "", 1))
+    try:
+        return Html(img(thumbnail(path, CASE_SIDE), column))
+    except TranslateError:
+        return None
 
 
 def _curves(stage: StageRecord) -> str:
-    """The curves of a stage with more than one point, grouped by what stands before the last slash."""
+    """The curves of a stage with more than one point, by what stands before the last slash: validations first."""
     groups: dict[str, list[str]] = {}
     for name, curve in stage.curves.items():
         if len(curve) > 1:
             group, _, rest = name.rpartition("/")
-            groups.setdefault(group, []).append(charts.chart(rest, curve))
+            groups.setdefault(group, []).append(charts.chart(rest, curve, stage.kept if _validates(group) else None))
     if not groups:
         return ""
-    parts = [
-        (f"<h3>{escape(group)}</h3>" if group else "") + f"<div class=charts>{''.join(groups[group])}</div>"
-        for group in sorted(groups)
-    ]
-    return f"<section><h2>{escape(stage.name)}: curves</h2>{''.join(parts)}</section>"
+    parts = [_group(name, groups[name]) for name in sorted(groups, key=_rank)]
+    return _section(f"{stage.name}: curves", "".join(parts))
+
+
+def _validates(group: str) -> bool:
+    return group == "val" or group.startswith("val/")
+
+
+def _rank(group: str) -> tuple[bool, bool, str]:
+    return not _validates(group), group.partition("/")[0] in FOLDED, group
+
+
+def _group(name: str, drawn: Sequence[str]) -> str:
+    content = f'<div class="charts">{"".join(drawn)}</div>'
+    if name.partition("/")[0] in FOLDED:
+        return f"<details><summary>{text(name)}</summary>{content}</details>"
+    return (f"<h3>{text(name)}</h3>" if name else "") + content
+
+
+def _environment(record: Record) -> str:
+    """What the results were made with: versions of Python, libraries and plugins, the device, the commit."""
+    found: Mapping[str, str] = versions(record.folder)
+    rows = [[name, version] for name, version in found.items()]
+    for name, value in record.tags.items():
+        known = name.startswith("version/") and name.removeprefix("version/")
+        if known and known not in found:
+            rows.append([known, value])
+        elif name == "mlflow.source.git.commit":
+            rows.append(["git commit", value])
+    for stage in record.stages.values():
+        if "device" in stage.notes:
+            rows.append([f"device of {stage.name}", stage.notes["device"]])
+    return _section("Environment", table(["what", "version"], rows, "environment")) if rows else ""
 
 
 def _settings(path: Path) -> str:
-    text = path.read_text(encoding="utf-8") if path.is_file() else ""
-    return f"<section><details><summary>Resolved pipeline</summary><pre>{escape(text)}</pre></details></section>"
+    content = path.read_text(encoding="utf-8") if path.is_file() else ""
+    code = f'<div class="wide" tabindex="0" role="region" aria-label="pipeline file"><pre>{text(content)}</pre></div>'
+    return f"<section><h2>Pipeline</h2><details><summary>Resolved pipeline file</summary>{code}</details></section>"
 
 
 def _duration(seconds: float) -> str:

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from translate.contracts import EvaluationContext, Frames, Image, Metric, Route
 from translate.data.dataset import Dataset
 from translate.data.exemplars import picture_inputs, picture_keys, unplayed, value_inputs
-from translate.imaging.grid import enlarged, mosaic, picture
+from translate.imaging.grid import enlarged, mosaic, picture, titled
 from translate.inference.degradation import degraded_inputs, degrades, real_input
 from translate.inference.sampling import sample_tensor
 from translate.inference.translator import Translator
@@ -129,6 +129,19 @@ class Validator:
 
     def grid(self, direction: str) -> np.ndarray[Any, Any]:
         """Rows of input | output | target (where pairs are known) for the first `samples` keys; H x W x 3 uint8."""
+        return mosaic(self.rows(direction))
+
+    def page(self, direction: str) -> np.ndarray[Any, Any]:
+        """The pictures of `grid` for people: below the names of their columns, on a page that is nearly square."""
+        rows = self.rows(direction)
+        key = self.keys(self.translator.route(direction), 1)[0]
+        inputs = list(self.pictures(direction, key))
+        names = ["input"] if len(inputs) == 1 else inputs
+        names += ["output", "target"][: len(rows[0]) - len(inputs)]
+        return titled(rows, names)
+
+    def rows(self, direction: str) -> list[list[np.ndarray[Any, Any]]]:
+        """The pictures of `grid` one by one, each H x W x 3 uint8."""
         route = self.translator.route(direction)
         palette, rows = self.method.spec.palette, []
         for key in self.keys(route, self.config.samples):
@@ -138,7 +151,7 @@ class Validator:
             if route.target and self.pairs(route):
                 row.append(picture(self.dataset.tensor(self.split, route.target, key), palette))
             rows.append(row)
-        return mosaic(rows)
+        return rows
 
     def pictures(self, direction: str, key: str) -> dict[str, Tensor]:
         """The inputs of a direction that are pictures, by name, for one validation image: C x H x W in [-1, 1]."""

@@ -128,7 +128,7 @@ class Validations:
         assert self.validator is not None
         if not self.world.leads or not self.validator.shows(direction):
             return
-        picture = self.validator.grid(direction)
+        picture = self.validator.page(direction)
         try:
             save_picture(self.context.folder / "samples" / direction / f"{step:09d}.png", picture)
         except (DataError, OSError) as error:  # people look at it, and nothing depends on it
