@@ -200,8 +200,9 @@ def main() -> int:
     chosen = parser.parse_args()
     chosen.steps = chosen.steps or (600 if chosen.check == "kills" else 2000)
     chosen.rounds = chosen.rounds or (20 if chosen.check == "first-users" else 3)
-    for name in [name for name in os.environ if name.startswith("MLFLOW_")]:
-        del os.environ[name]
+    if chosen.check != "one-run":  # which is told where its store is
+        for name in [name for name in os.environ if name.startswith("MLFLOW_")]:
+            del os.environ[name]
     os.environ["MLFLOW_DISABLE_TELEMETRY"] = "true"
     if chosen.check == "kills":
         import mlflow.tracking  # noqa: F401  # imported before the forks, once for all of them
