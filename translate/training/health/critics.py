@@ -18,8 +18,8 @@ ACCURACY, SATURATION, LOSS = "health/critic_accuracy", "health/critic_saturation
 class Scores:
     """Meters each critic's scores on the device; nothing is read from it.
 
-    The accuracy is the mean share of real and of fake images on the right side of the objective's boundary (of the mean
-    score of the other kind where there is none). The saturation is 1 - L / L0, L the critic's loss without penalties
+    The accuracy is the mean share of real and of fake images on the right side of the objective's boundary; where it
+    has none, as wgan, there is no accuracy. The saturation is 1 - L / L0, L the critic's loss without penalties
     and L0 that of a critic that guesses: 0 for a guess, 1 where nothing is left to learn. Losses without a positive L0,
     as that of wgan, have none.
     """
@@ -33,9 +33,9 @@ class Scores:
         """Takes the raw scores of a critic's images and its loss, as `watched_scores` tells them."""
         with torch.no_grad():
             boundary = losses.boundary()
-            over, under = (fake.mean(), real.mean()) if boundary is None else (boundary, boundary)
-            right = (real.detach() > over).float().mean() + (fake.detach() < under).float().mean()
-            self.meters.add(ACCURACY, right / 2)
+            if boundary is not None:
+                right = (real.detach() > boundary).float().mean() + (fake.detach() < boundary).float().mean()
+                self.meters.add(ACCURACY, right / 2)
             guess = self._guess(losses)
             if guess > 0:
                 self.meters.add(SATURATION, 1 - loss.detach() / guess)
@@ -44,6 +44,11 @@ class Scores:
         """Takes the weighted sum of a player's losses; that of a critic is metered."""
         if player in self.critics:
             self.meters.add(f"{LOSS}/{player}", total)
+
+    @property
+    def told(self) -> bool:
+        """Whether an objective has told scores."""
+        return bool(self._guesses)
 
     def _guess(self, losses: AdversarialLoss[Any]) -> float:
         """The loss of a critic that gives all images the score of the boundary; 0 where it cannot be told."""
