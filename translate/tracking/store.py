@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import posixpath
 from collections.abc import Callable, Iterable, Mapping
+from contextlib import suppress
 from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
@@ -228,18 +229,20 @@ class Store:
 
     def _send_stage(self, events: list[Event]) -> None:
         self._client.set_tag(self.run_id, "stage", events[0]["name"])
-        self._client.set_tag(self.run_id, "state", f"running: {events[0]['name']}")
+        with suppress(Exception):
+            self._client.set_tag(self.run_id, "state", f"running: {events[0]['name']}")
 
     def _send_child(self, events: list[Event]) -> None:
         if events[0]["run_id"]:
             self._client.set_tag(events[0]["run_id"], _PARENT, self.run_id)
 
     def _send_end(self, events: list[Event]) -> None:
-        self._client.set_tag(self.run_id, "state", events[0]["status"])
         self._client.set_terminated(self.run_id, FINAL[events[0]["status"]], events[0]["t"])
-        data = self._client.get_run(self.run_id).data
-        columns = main_columns(data.params, data.metrics, self._tables.by_name.values())
-        set_view(self._client, self.experiment_id, columns, events[0]["t"])
+        with suppress(Exception):  # how the table of runs looks: no record waits for it
+            self._client.set_tag(self.run_id, "state", events[0]["status"])
+            data = self._client.get_run(self.run_id).data
+            columns = main_columns(data.params, data.metrics, self._tables.by_name.values())
+            set_view(self._client, self.experiment_id, columns, events[0]["t"])
 
     def _send_metrics(self, events: list[Event]) -> None:
         named = []
