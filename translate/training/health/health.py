@@ -110,7 +110,9 @@ class Health:
     def _by_losses(self, values: Mapping[str, float]) -> dict[str, float]:
         """The saturation of critics whose objective tells no scores: by how much their loss has fallen since the first
         log step. Losses that are not positive have none."""
-        if self.engine.scores.told or SATURATION in values or ACCURACY in values:
+        if self.leads:
+            self.memory.told |= self.engine.scores.told
+        if self.memory.told or SATURATION in values or ACCURACY in values:
             return {}
         shares = []
         for player in self.engine.scores.critics:

@@ -18,6 +18,8 @@ class Memory:
     """The step of the last look; 0 before the first."""
     calls: int = 0
     """Calls of networks that an output of the slowest direction takes; 0 before the first look."""
+    told: bool = False
+    """Whether an objective has told a critic's scores."""
     pending: dict[str, list[float]] = field(default_factory=dict)
     """Sum and count of curves since the last look, by curve."""
     lowest: dict[str, float] = field(default_factory=dict)
