@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from translate.conversion.items import Outcome, Row
-from translate.pages.notebook import facts_html, link
 from translate.text import number
+from translate.webpages.notebook import facts_html, link
 
 SHOWN = 10
 """Failures, and files that were skipped, that are told at the terminal; all of them are in the results."""

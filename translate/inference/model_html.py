@@ -9,8 +9,8 @@ from typing import Any
 from translate.contracts import Nets, Route
 from translate.errors import TranslateError
 from translate.imaging.thumbnail import Thumbnail, thumbnail
-from translate.pages.notebook import facts_html
 from translate.text import number
+from translate.webpages.notebook import facts_html
 
 LONGEST = 640
 """Pixels of the longer side of the picture."""

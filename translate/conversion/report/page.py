@@ -17,10 +17,10 @@ from translate.conversion.summary import Summary
 from translate.errors import TranslateError
 from translate.imaging.io import probe
 from translate.imaging.thumbnail import thumbnail
-from translate.pages.document import document, part
-from translate.pages.elements import img, table, text
 from translate.storage.atomic import write_text
 from translate.text import legible
+from translate.webpages.document import document, part
+from translate.webpages.elements import img, table, text
 
 PAGE_NAME = "contact.html"
 PAIRS, SIDE = 12, 384

@@ -18,9 +18,9 @@ from translate.metrics.folders.leaks import Leak, leaks
 from translate.metrics.folders.verdict import Verdict, verdict
 from translate.metrics.images import Images, LabelMaps, by_key
 from translate.metrics.scores import Comparison, Score, score_sets
-from translate.pages.notebook import facts_html
 from translate.storage.plain_text import same_names
 from translate.text import number
+from translate.webpages.notebook import facts_html
 
 PAIRED = ("l1", "psnr", "ssim", "swd", "kd-random", "c2st-1nn")
 UNPAIRED = ("swd", "kd-random", "c2st-1nn")

@@ -8,11 +8,11 @@ from typing import Any
 
 from translate.errors import TranslateError
 from translate.imaging.thumbnail import Thumbnail, thumbnail
-from translate.pages.elements import Html, text
-from translate.pages.notebook import facts_html, link
 from translate.text import number
 from translate.tracking.reports.record import Record, gather
 from translate.tracking.reports.verdict import scored, sentences
+from translate.webpages.elements import Html, text
+from translate.webpages.notebook import facts_html, link
 
 LONGEST = 640
 """Pixels of the longer side of the picture."""

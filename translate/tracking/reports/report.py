@@ -9,8 +9,6 @@ from typing import Any
 
 from translate.errors import TranslateError
 from translate.imaging.thumbnail import thumbnail
-from translate.pages.document import document, part
-from translate.pages.elements import Html, img, table, text, wipe
 from translate.storage.atomic import write_text
 from translate.text import number
 from translate.tracking.browsing.description import has_pictures, is_picture
@@ -19,6 +17,8 @@ from translate.tracking.reports.pictures import Pair, pairs, versions
 from translate.tracking.reports.record import Record, StageRecord, gather, rows_of
 from translate.tracking.reports.steps import series, slider
 from translate.tracking.reports.verdict import BASELINES, Scored, scored, sentences
+from translate.webpages.document import document, part
+from translate.webpages.elements import Html, img, table, text, wipe
 
 PAIR_SIDE, THUMB, CASE_SIDE = 512, 96, 256
 """Pixels of the longer side of pictures: of a pair, of the button that chooses it, and of a case in a table."""

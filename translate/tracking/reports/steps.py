@@ -6,9 +6,9 @@ from collections.abc import Collection
 from pathlib import Path
 
 from translate.imaging.thumbnail import Thumbnail, thumbnail
-from translate.pages.elements import img, text
 from translate.tracking.reports.pictures import spread
 from translate.tracking.reports.record import Record, StageRecord
+from translate.webpages.elements import img, text
 
 SAMPLES = 24
 """Steps of a sample grid that are shown, at most."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from translate.pages.elements import Html, Picture, img, text
+from translate.webpages.elements import Html, Picture, img, text
 
 CELL = "text-align:left;padding:2px 14px 2px 0;vertical-align:top"
 WIDEST = 640

@@ -36,6 +36,6 @@ def document(title: str, body: str, *, style: str = "", script: str = "", head: 
 """
 
 
-def part(name: str, package: str = "translate.pages") -> str:
+def part(name: str, package: str = "translate.webpages") -> str:
     """A style or a script that lies beside the code of a package."""
     return files(package).joinpath(name).read_text(encoding="utf-8")
