@@ -10,6 +10,9 @@ from typing import Any, Literal
 from translate.text import json_number
 from translate.training.optimization.schedules import improves
 
+RAW = "/raw"
+"""The end of the curves of weights that are not averaged, where averages are scored as well."""
+
 
 @dataclass
 class History:
@@ -43,9 +46,10 @@ class History:
         return any(entry["step"] == step for entry in self.validations)
 
     def scores_at(self, step: int) -> dict[str, float]:
-        """The scores by curve of the validation at a step; empty where there was none."""
+        """The scores by curve of the validation at a step, of the weights that a model has: averages, where there are
+        any. Empty where there was none."""
         entry = next((entry for entry in self.validations if entry["step"] == step), {})
-        return {curve: float(value) for curve, value in entry.items() if curve != "step"}
+        return {c: float(value) for c, value in entry.items() if c != "step" and not c.endswith(RAW)}
 
 
 @dataclass(frozen=True)

@@ -14,7 +14,7 @@ from translate.metrics import evaluate_sets
 from translate.text import json_number
 from translate.training.config import StopConfig
 from translate.training.saving.state import TrainingState
-from translate.training.validating.best import Watched
+from translate.training.validating.best import RAW, Watched
 from translate.training.validating.validation import Validator
 
 
@@ -114,7 +114,7 @@ class Validations:
         scores: dict[str, float] = {}
         for direction in self.validator.scored:
             scores |= self._score(direction)
-        return {f"{curve}/raw": value for curve, value in scores.items()}
+        return {curve + RAW: value for curve, value in scores.items()}
 
     def _compared(self, direction: str, outputs: list[Tensor], real: list[Tensor]) -> dict[str, float]:
         """The scores of a direction's outputs by curve; none without real images."""
