@@ -117,7 +117,7 @@ def test_the_options_of_preprocess_on_the_page_of_own_images_exist() -> None:
 def test_the_method_of_the_readme_conforms() -> None:
     (block,) = (block for block in blocks(text("README.md")) if "hookimpl" in block.text)
     names: dict[str, Any] = {"__name__": "plain"}
-    exec(compile(block.text, "README.md", "exec", dont_inherit=True), names)
+    exec(compile(block.text, "<block of README.md>", "exec", dont_inherit=True), names)
     (method,) = names["translate_methods"]()
     assert_method_conforms(method)
 

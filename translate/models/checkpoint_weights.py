@@ -16,6 +16,8 @@ from translate.models.facts import BundleFacts
 from translate.storage import checkpoint
 
 Weights = Literal["best", "last", "raw"]
+RAW = "/raw"
+"""The end of the curves of weights that are not averaged, where averages are scored as well."""
 _AVERAGE = "module."
 """Where `AveragedModel` keeps the network."""
 
@@ -47,9 +49,9 @@ def read_weights(folder: Path, which: Weights, tell: Callable[[str], None] | Non
         weights.update({f"{net}.{key}": value for key, value in state.items()})
     # A conversion knows a model by the hash of its file.
     files = facts.files or {f"{place.name}/{name}": value for name, value in checkpoint.hashes(place).items()}
-    facts = facts.with_weights_of(
-        which, step, ema=which != "raw" and facts.ema, metrics=_scores(progress, step), files=files
-    )
+    averaged = which != "raw" and facts.ema
+    scores = _scores(progress, step, raw=facts.ema and not averaged)
+    facts = facts.with_weights_of(which, step, ema=averaged, metrics=scores, files=files)
     return Bundle(folder, facts, weights)
 
 
@@ -123,7 +125,15 @@ def _best(folder: Path, facts: BundleFacts, progress: dict[str, Any]) -> int:
     return int(best["step"])
 
 
-def _scores(progress: dict[str, Any], step: int) -> dict[str, Any]:
-    """The scores of the validation at a step, by curve; none where there was no validation."""
+def _scores(progress: dict[str, Any], step: int, *, raw: bool) -> dict[str, Any]:
+    """The scores of the validation at a step, by curve; none where there was no validation.
+
+    `raw`: those of weights beside which averages were scored, else those of the averages, or of the only weights.
+    """
     entry: dict[str, Any] = next((e for e in progress.get("validations", ()) if e["step"] == step), {})
-    return {curve: value for curve, value in entry.items() if curve != "step"}
+    scores: dict[str, Any] = {}
+    for curve, value in entry.items():
+        plain = curve.removesuffix(RAW)
+        if curve != "step" and (plain != curve) == raw:
+            scores[plain] = value
+    return scores

@@ -7,11 +7,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
+from translate.models.checkpoint_weights import RAW
 from translate.text import json_number
 from translate.training.optimization.schedules import improves
-
-RAW = "/raw"
-"""The end of the curves of weights that are not averaged, where averages are scored as well."""
 
 
 @dataclass

@@ -11,10 +11,11 @@ from translate.contracts import StageContext
 from translate.errors import DataError
 from translate.imaging.grid import save_picture
 from translate.metrics import evaluate_sets
+from translate.models.checkpoint_weights import RAW
 from translate.text import json_number
 from translate.training.config import StopConfig
 from translate.training.saving.state import TrainingState
-from translate.training.validating.best import RAW, Watched
+from translate.training.validating.best import Watched
 from translate.training.validating.validation import Validator
 
 
