@@ -49,9 +49,9 @@ def read_weights(folder: Path, which: Weights, tell: Callable[[str], None] | Non
         weights.update({f"{net}.{key}": value for key, value in state.items()})
     # A conversion knows a model by the hash of its file.
     files = facts.files or {f"{place.name}/{name}": value for name, value in checkpoint.hashes(place).items()}
-    averaged = which != "raw" and facts.ema
-    scores = _scores(progress, step, raw=facts.ema and not averaged)
-    facts = facts.with_weights_of(which, step, ema=averaged, metrics=scores, files=files)
+    of_average = which != "raw" and facts.ema
+    scores = _scores(progress, step, raw=facts.ema and not of_average)
+    facts = facts.with_weights_of(which, step, ema=of_average, metrics=scores, files=files)
     return Bundle(folder, facts, weights)
 
 
