@@ -37,8 +37,9 @@ def cases(
     output_paths: Mapping[str, Path],
     reference_paths: Mapping[str, Path],
 ) -> list[Case]:
-    """The images by the first metric that is a mean of images, the worst first; none without such a metric."""
-    metric = next((metric for metric in metrics if metric.mean_of_images), None)
+    """The images by the first metric that is a mean of images, the worst first; none without such a metric that
+    looks at nothing else."""
+    metric = next((metric for metric in metrics if metric.mean_of_images and not metric.needs_context), None)
     if metric is None:
         return []
     found: list[Case] = []
