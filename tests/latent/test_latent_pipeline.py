@@ -69,7 +69,7 @@ def test_a_sample_takes_the_place_of_each_image(tmp_path: Path, monkeypatch: pyt
     content = manifest.read(home / "convert")
     assert content and content["facts"]["count"] == 12 and not content["facts"]["pairs"]
     rows = scores(home)
-    assert set(rows) == {"c2st", "c2st/real", "swd"}
+    assert set(rows) == {"c2st", "c2st/p", "c2st/real", "swd"}
     assert all(row["copy"] is None for row in rows.values())  # nothing was copied: there was no input
     assert not (home / "convert" / "values.json").exists()
 

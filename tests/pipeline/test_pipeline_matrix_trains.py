@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-import torch
 import warm
 
 from translate.pipeline import run
@@ -63,20 +61,11 @@ run("killed.yaml", device="cpu")
 """A run that is killed between the two epochs of the second training."""
 
 
-@pytest.fixture
-def one_thread() -> Iterator[None]:
-    """As in the killed process: sums of two threads have other bits."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
-
-
 def weights(result: Result, stage: str) -> bytes:
     return (result.stages[stage] / "translator" / "model.safetensors").read_bytes()
 
 
-@pytest.mark.usefixtures("one_thread")
+@pytest.mark.usefixtures("one_thread")  # as in the killed process
 def test_two_trainings_that_differ_by_the_seed_survive_a_kill(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     for name, text in (("base", BASE), ("written", WRITTEN), ("whole", SEEDS), ("killed", SEEDS)):

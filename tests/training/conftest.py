@@ -26,14 +26,6 @@ def registry() -> Registry:
     return Registry()
 
 
-@pytest.fixture
-def one_thread() -> Any:
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
-
-
 MakeEngine = Callable[..., Engine]
 
 
