@@ -161,4 +161,4 @@ def test_a_translator_describes_itself(make: Make) -> None:
     assert "to: image, look (class: day, night) -> image with noise, look (class); options times=1.0" in text
     html = many()._repr_html_()
     assert "<table>" in html and html.count("<table>") == html.count("</table>")
-    assert "image, look (class: day, night)" in html
+    assert "image, look (class: day, night)" in html and "options times=1.0" in html

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from translate.contracts import Nets, Route
+from translate.contracts import Nets
 from translate.errors import TranslateError
 from translate.imaging.thumbnail import Thumbnail, thumbnail
 from translate.text import number
@@ -16,16 +16,17 @@ LONGEST = 640
 """Pixels of the longer side of the picture."""
 
 
-def model_html(name: str, info: Mapping[str, Any], routes: Mapping[str, Route], nets: Nets, computes: str) -> str:
+def model_html(name: str, info: Mapping[str, Any], directions: Sequence[str], nets: Nets, computes: str) -> str:
     """The method, the directions, the weights with their scores, and a sample picture of the training.
 
-    `info` is what the bundle says of itself, `computes` where and in which precision the model computes.
+    `info` is what the bundle says of itself, `directions` are those of the model in words, and `computes` says where
+    and in which precision it computes.
     """
     networks = {key: sum(parameter.numel() for parameter in net.parameters()) for key, net in nets.items()}
     step = info.get("step")
     weights = f"{info.get('weights') or ''}, step {step:,}" if isinstance(step, int) else info.get("weights")
     shown = {
-        "directions": "; ".join(_in_words(key, route) for key, route in routes.items()),
+        "directions": " | ".join(directions),
         "weights": weights if isinstance(weights, str) else "",
         **{key: number(value) for key, value in (info.get("metrics") or {}).items()},
         "networks": ", ".join(f"{key}: {count:,} parameters" for key, count in networks.items()),
@@ -34,11 +35,6 @@ def model_html(name: str, info: Mapping[str, Any], routes: Mapping[str, Route], 
     }
     title = f"{info.get('method') or name}: an image-to-image model"
     return facts_html(title, shown, _sample(info.get("folder")), "samples of the training")
-
-
-def _in_words(name: str, route: Route) -> str:
-    inputs = ", ".join(route.inputs) or "nothing"
-    return f"{name} ({inputs} to {route.output}{f', size times {route.scale}' if route.scale != 1 else ''})"
 
 
 def _sample(folder: object) -> Thumbnail | None:

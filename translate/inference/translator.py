@@ -19,7 +19,6 @@ from translate.inference.calling.pictures import Pictures
 from translate.inference.directions import check_conversion, choose, with_options
 from translate.inference.inputs import tensors_of
 from translate.inference.interactive.description import Described
-from translate.inference.model_html import model_html
 from translate.inference.outputs import flat
 from translate.inference.padding import padded_size
 from translate.inference.program import Program
@@ -97,11 +96,6 @@ class Translator(Described):
     def refreshed(self) -> Translator:
         """A translator for weights that were changed in place; see `Program.refreshed`."""
         return self._with(self.program.refreshed())
-
-    def _repr_html_(self) -> str:
-        """What a notebook shows for the model."""
-        computes = f"on {self.device} in {self.precision}"
-        return model_html(self.method.name, self.info, self.routes, self.nets, computes)
 
     @property
     def method(self) -> Method[Any]:

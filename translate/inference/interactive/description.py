@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from html import escape
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -11,6 +10,7 @@ from translate.contracts import Class, Frames, Labels, Method, Route, Side, Vect
 from translate.errors import ConfigError
 from translate.inference.directions import with_options
 from translate.inference.interactive.module import DirectionModule
+from translate.inference.model_html import model_html
 from translate.inference.program import Program
 
 
@@ -25,7 +25,7 @@ class _Described(Protocol):
 
 
 class Described:
-    """The part of a translator that speaks of it: `repr`, a table in notebooks, `folder`, and `module`."""
+    """The part of a translator that speaks of it: `repr`, what notebooks show, `folder`, and `module`."""
 
     @property
     def folder(self: _Described) -> Path | None:
@@ -53,22 +53,21 @@ class Described:
     def __repr__(self: _Described) -> str:
         method, program = self.program.method, self.program
         lines = [f"Translator of {_name(method)} on {program.device} in {program.precision}"]
-        for route in program.routes.values():
-            options = _options(method, route)
-            lines.append(
-                f"  {route.name}: {_inputs(route)} -> {_outputs(route)}{f'; options {options}' * bool(options)}"
-            )
+        lines += [f"  {in_words(method, route)}" for route in program.routes.values()]
         return "\n".join(lines)
 
     def _repr_html_(self: _Described) -> str:
-        """The table that a notebook shows: one row for each direction."""
+        """What a notebook shows."""
         method, program = self.program.method, self.program
-        rows = ["<tr><th>direction</th><th>inputs</th><th>output</th><th>options</th></tr>"]
-        for route in program.routes.values():
-            cells = (route.name, _inputs(route), _outputs(route), _options(method, route))
-            rows.append(f"<tr>{''.join(f'<td>{escape(cell)}</td>' for cell in cells)}</tr>")
-        title = escape(f"{_name(method)} on {program.device} in {program.precision}")
-        return f"<table><caption>{title}</caption>{''.join(rows)}</table>"
+        directions = [in_words(method, route) for route in program.routes.values()]
+        computes = f"on {program.device} in {program.precision}"
+        return model_html(_name(method), self.info, directions, program.nets, computes)
+
+
+def in_words(method: Method[Any], route: Route) -> str:
+    """A direction with its inputs, outputs, and options with their defaults: `b_to_a: image -> image; options n=2`."""
+    options = _options(method, route)
+    return f"{route.name}: {_inputs(route)} -> {_outputs(route)}{f'; options {options}' if options else ''}"
 
 
 def _name(method: Method[Any]) -> str:
