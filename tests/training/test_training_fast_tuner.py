@@ -120,6 +120,14 @@ def test_a_trial_keeps_its_budget(train: Any, clock: Any, monkeypatch: pytest.Mo
     assert tried == [PLAIN, PLAIN]
 
 
+def test_a_step_that_was_held_up_makes_no_longer_trial(train: Any, clock: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    seconds = iter((100.0, 1000.0))
+    tried = clock(lambda variant: next(seconds))
+    monkeypatch.setattr(tuner, "SHARE", 1.5)
+    train(max_steps=4)  # 600 s by the first step, which four as long as the second do not fit into; 6,000 by the second
+    assert tried == [PLAIN, PLAIN]
+
+
 def test_a_signal_ends_a_trial_which_is_made_when_the_training_goes_on(
     train: Any, clock: Any, monkeypatch: Any
 ) -> None:

@@ -8,6 +8,7 @@ are as they were, so that a training with a trial equals, bit for bit, one whose
 from __future__ import annotations
 
 import copy
+import math
 import random
 import statistics
 import time
@@ -55,7 +56,14 @@ class Tuner:
     ) -> None:
         self.state, self.engine, self.steps, self.say, self.stopped = state, state.engine, steps, say, stopped
         self.seconds = 0.0
-        self._budget = self._began = self._last = 0.0
+        self._began = self._last = 0.0
+        self._least = math.inf
+        self._worth_it = False
+
+    @property
+    def _budget(self) -> float:
+        """Seconds that the trial may take, by the quickest step so far: others were held up by something else."""
+        return SHARE * self._least * self.steps
 
     def choose(self, batches: Batches, epoch: int) -> None:
         """Settles `engine.choice`, unless it is settled already or the trial is interrupted."""
@@ -76,17 +84,16 @@ class Tuner:
         tried = f"(tried for {self.seconds:.1f} s)"
         if ratio != 1:
             self.say(f"steps in {best}: {ratio:.2f} times as fast as in {plain} {tried}")
-        elif self._budget:
+        elif self._worth_it:
             self.say(f"steps in {best}: no other way was clearly faster {tried}")
 
     def _tried(self, batches: Batches, epoch: int, plain: Variant) -> tuple[Variant, float]:
         """The fastest variant, and how many times as fast as the plain one it is."""
         best, gain = plain, 1.0
         self._step(batches, epoch, plain)  # allocates, and compiles kernels
-        expected = self._step(batches, epoch, plain) * self.steps
-        if expected < LEAST_SECONDS:
+        self._worth_it = self._step(batches, epoch, plain) * self.steps >= LEAST_SECONDS
+        if not self._worth_it:
             return best, gain
-        self._budget = SHARE * expected
         for other in candidates(plain, self.engine.device, precise=self.engine.choice.precise):
             ratio = self._ratio(batches, epoch, plain, other)
             if ratio > max(gain, GAIN):
@@ -135,6 +142,7 @@ class Tuner:
             self.engine.apply_choice()
         seconds = measured(self.engine, batches, epoch)
         self._last = self.engine.world.decided(lambda: seconds)
+        self._least = min(self._least, self._last)
         return self._last
 
     def _time_for(self, steps: int) -> bool:
