@@ -25,13 +25,14 @@ import pytest
 from translate.doctor import diagnose
 from translate.errors import ConfigError, TranslateError
 from translate.tracking import Tracking, database as databases, ui
+from translate.tracking.client import client
 from translate.tracking.database import State, prepare, schema_revisions, state_of
 from translate.tracking.delivery.ship import left
 from translate.tracking.delivery.sync import sync
 from translate.tracking.journal import Runs
 from translate.tracking.moved import follow
 from translate.tracking.registry.fetch import fetch_model
-from translate.tracking.store_uri import UnreachableError, database, is_folder
+from translate.tracking.store_uri import DEFAULT_STORE, UnreachableError, database, from_anywhere, is_folder
 
 Open = Callable[..., Tracking]
 PROTOCOL = Path(__file__).parents[1] / "benchmarks" / "tracking_store.py"
@@ -478,3 +479,30 @@ def test_a_database_that_others_keep_busy_is_waited_for(
             time.sleep(0.01)
     assert points(here / "mlflow.db") == [("train/loss", 1, 0.5)]
     assert said.warnings == []
+
+
+def test_whoever_changes_the_folder_gets_the_database_there(
+    migrated: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("one", "two"):
+        folder = tmp_path / name
+        folder.mkdir()
+        shutil.copyfile(migrated, folder / "mlflow.db")
+        monkeypatch.chdir(folder)
+        client(DEFAULT_STORE).create_experiment(f"in {name}")
+    monkeypatch.chdir(tmp_path)
+    for name, other in (("one", "two"), ("two", "one")):
+        names = {row[1] for row in execute(tmp_path / name / "mlflow.db", "SELECT * FROM experiments")}
+        assert f"in {name}" in names and f"in {other}" not in names
+
+
+def test_an_address_that_holds_everywhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert from_anywhere(DEFAULT_STORE) == f"sqlite:///{tmp_path}/mlflow.db"
+    assert from_anywhere("sqlite+pysqlite:///runs/a.db") == f"sqlite+pysqlite:///{tmp_path}/runs/a.db"
+    others = ("sqlite:////data/a.db", "sqlite:///a.db?timeout=30", "sqlite:///:memory:", "http://server:5000", "runs")
+    for uri in others:
+        assert from_anywhere(uri) == uri
+    (tmp_path / "100%").mkdir()
+    monkeypatch.chdir(tmp_path / "100%")
+    assert from_anywhere(DEFAULT_STORE) == DEFAULT_STORE

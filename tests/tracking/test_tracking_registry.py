@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import json
 import os
+import signal
 import socket
 import subprocess
 import sys
@@ -12,6 +13,7 @@ import time
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -168,15 +170,7 @@ def test_mlflow_loads_it_and_gives_the_same_picture(mlflow_store: Any, project: 
 
 
 def test_mlflow_serves_it(project: Path, png: bytes) -> None:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-    command = [sys.executable, "-m", "mlflow", "models", "serve", "--env-manager", "local"]
-    command += ["-m", "models:/tiny@best", "--port", str(port), "--host", "127.0.0.1"]
-    with (project / "serve.log").open("wb") as log:
-        server = subprocess.Popen(command, stdout=log, stderr=subprocess.STDOUT, start_new_session=True)
-    try:
-        _wait(f"http://127.0.0.1:{port}/ping", server)
+    with _server() as port:
         text = base64.b64encode(png).decode()
         for body in (
             {"dataframe_split": {"columns": ["image"], "data": [[text], [text]]}},
@@ -190,20 +184,41 @@ def test_mlflow_serves_it(project: Path, png: bytes) -> None:
         with pytest.raises(urllib.error.HTTPError) as refused:
             _post(port, {"inputs": [base64.b64encode(b"no picture").decode()]})
         assert refused.value.code == 400 and "row 0, column 'image'" in refused.value.read().decode()
-    finally:
-        os.killpg(server.pid, 15)
-        server.wait(20)
 
 
-def _wait(address: str, server: subprocess.Popen[bytes]) -> None:
-    for _ in range(600):
+@contextmanager
+def _server() -> Iterator[int]:
+    """`mlflow models serve` of the best version; the port on which it answers."""
+    for _ in range(3):  # somebody else may take the port before the server does
+        with socket.socket() as probe:
+            probe.bind(("127.0.0.1", 0))
+            port = probe.getsockname()[1]
+        command = [sys.executable, "-m", "mlflow", "models", "serve", "--env-manager", "local"]
+        command += ["-m", "models:/tiny@best", "--port", str(port), "--host", "127.0.0.1"]
+        with Path("serve.log").open("wb") as log:
+            server = subprocess.Popen(command, stdout=log, stderr=subprocess.STDOUT, start_new_session=True)
+        try:
+            if _answers(f"http://127.0.0.1:{port}/ping", server):
+                yield port
+                return
+        finally:
+            with suppress(ProcessLookupError):
+                os.killpg(server.pid, signal.SIGKILL)
+            server.wait()
+    raise AssertionError(Path("serve.log").read_text())
+
+
+def _answers(address: str, server: subprocess.Popen[bytes]) -> bool:
+    """Waits until a server answers; False where it ends before."""
+    deadline = time.monotonic() + 200
+    while time.monotonic() < deadline and server.poll() is None:
         try:
             urllib.request.urlopen(address, timeout=5)
-            return
         except OSError:
-            assert server.poll() is None, Path("serve.log").read_text()
             time.sleep(0.2)
-    raise AssertionError(Path("serve.log").read_text())
+        else:
+            return True
+    return False
 
 
 def _post(port: int, body: dict[str, Any]) -> dict[str, Any]:

@@ -172,9 +172,12 @@ def test_continue_refuses_and_leaves_everything_as_it_is(options: tuple[str, ...
 
 
 def listing(folder: Path) -> dict[str, int]:
-    """Everything below a working directory's results but the lock, with the time of its last change."""
-    paths = (folder / "runs/tiny").rglob("*")
-    return {path.as_posix(): path.lstat().st_mtime_ns for path in paths if not path.name.startswith(".lock")}
+    """The files of a working directory's results, with the time of their last change.
+
+    Not the lock, and not what the killed process was about to write: whoever comes next removes that.
+    """
+    paths = [path for path in (folder / "runs/tiny").rglob("*") if path.is_file() and path.suffix != ".tmp"]
+    return {path.as_posix(): path.stat().st_mtime_ns for path in paths if not path.name.startswith(".lock")}
 
 
 def test_its_checkpoints_convert_and_load(work: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -10,6 +10,8 @@ from contextlib import contextmanager
 from types import MappingProxyType
 from typing import Any
 
+from translate.tracking.store_uri import from_anywhere
+
 ENVIRONMENT: Mapping[str, str] = MappingProxyType(
     {
         "MLFLOW_DISABLE_TELEMETRY": "true",
@@ -59,7 +61,7 @@ def client(uri: str) -> Any:
     logging.getLogger("mlflow.store.db.utils").setLevel(logging.CRITICAL)
     # Older versions set alembic's level back to INFO when they open a database; a filter stays.
     logging.getLogger("alembic.runtime.migration").addFilter(_is_error)
-    return MlflowClient(uri)
+    return MlflowClient(from_anywhere(uri))
 
 
 def entities() -> Any:

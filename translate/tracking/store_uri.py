@@ -45,6 +45,18 @@ def database(uri: str) -> Path | None:
     return Path(path).absolute()
 
 
+def from_anywhere(uri: str) -> str:
+    """A database's address with the whole path of its file; other addresses as they are.
+
+    MLflow keeps connections by address: a notebook that changes its directory would go on with the database of the old
+    one. An address or a path with a character that means something in addresses stays as it is.
+    """
+    file = database(uri)
+    if file is None or any(sign in f"{uri}{file}" for sign in "?#%"):
+        return uri
+    return f"{urlsplit(uri).scheme}:///{file}"
+
+
 def is_folder(uri: str) -> bool:
     """Whether runs are to be recorded in a folder (`./mlruns`, `file:...`), which newer versions of MLflow refuse."""
     scheme = urlsplit(uri).scheme
