@@ -43,6 +43,15 @@ def test_the_best_is_that_of_the_metric_named_in_the_direction_scored(train: Tra
     assert sample.read_bytes() == (context.folder / "samples" / "a_to_b" / "000000030.png").read_bytes()
 
 
+@pytest.mark.parametrize("place", [1, 4, 10])
+def test_the_best_of_ten_checkpoints_is_the_model(train: Train, place: int) -> None:
+    Told.values = [float(number % 3) for number in range(10)]
+    Told.values[place - 1] = 9.0
+    validate = {"every": {"steps": 2}, "metrics": ["acme/told"]}
+    context, _ = train(steps=20, validate=validate, keep={"best": "acme/told", "last": 1})
+    assert facts(context)["step"] == 2 * place and facts(context)["metrics"] == {"val/told": 9.0}
+
+
 def test_a_checkpoint_is_as_good_as_its_worst_direction(train: Train) -> None:
     Told.values = [0.9, 0.1, 0.5, 0.4, 0.3, 0.9, 0.6, math.nan]  # a_to_b and b_to_a by turns
     validate = {"every": 1, "metrics": ["acme/told"], "directions": ["a_to_b", "b_to_a"]}
