@@ -23,6 +23,8 @@ from translate.inference.streaming.statistics import ChannelStatistics
 from translate.inference.streaming.trace import Untraceable, trace
 from translate.networks import ResNet, UNet, bicubic, prepare_for_inference
 from translate.networks.resnet import BlurredResNet
+from translate.networks.restoration.layer_norm import LayerNorm2d
+from translate.networks.restoration.nafnet import NAFNet
 
 CPU = torch.device("cpu")
 
@@ -73,6 +75,11 @@ NETWORKS = {
     "srresnet": (lambda lively: lively(SRResNet, filters=4, blocks=2), "image", (23, 17)),
     "srresnet, residual": (lambda lively: lively(SRResNet, filters=4, blocks=1, residual=True), "running", (23, 17)),
     "rrdb": (lambda lively: lively(RRDB, filters=4, blocks=1, growth=2), "running", (23, 17)),
+    "nafnet": (
+        lambda lively: lively(NAFNet, filters=4, encoder=(1, 2), middle=1, decoder=1),
+        "running",
+        (44, 36),
+    ),
     "zhang": (lambda lively: lively(Zhang, filters=4), "image", (64, 40)),
 }
 
@@ -134,6 +141,7 @@ LAYERS = {
     "group norm": lambda: nn.GroupNorm(2, 6),
     "instance norm with weights": lambda: nn.InstanceNorm2d(6, affine=True),
     "squeeze and excitation": Excite,
+    "layer norm": lambda: LayerNorm2d(6),
     "channels": lambda: lambda x: torch.cat([x.softmax(1), *x.chunk(2, 1), x[:, 1:4]], 1).mean(1, keepdim=True) * x,
     "rows cut off": lambda: lambda x: x[..., 3:30, 1:] - x[:, :, 4:31, :-1],
     "planes": lambda: lambda x: torch.stack([x[:, 0] * 2, x[..., 1, :, :].clamp(min=0)], -3),

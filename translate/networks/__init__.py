@@ -18,6 +18,7 @@ from translate.networks.pretrained.features import VGG19, RandomFeatures, featur
 from translate.networks.resample import bicubic
 from translate.networks.resnet import BlurredResNet, ResNet
 from translate.networks.resnet_antialiased import AntialiasedResNet
+from translate.networks.restoration.nafnet import NAFNet
 from translate.networks.unet import UNet
 
 __all__ = [
@@ -61,4 +62,5 @@ def translate_networks() -> list[type[Network[Any]]]:
         RandomFeatures,
         BlurredResNet,
         AntialiasedResNet,
+        NAFNet,
     ]

@@ -38,13 +38,16 @@ ACTIVATIONS = (
     *("relu", "relu6", "leaky_relu", "prelu", "elu", "celu", "selu", "gelu", "silu", "mish", "hardtanh", "hardswish"),
     *("hardsigmoid", "sigmoid", "logsigmoid", "tanh", "softplus", "softsign"),
 )
+CHANNELS = ("layer_norm_2d",)
+"""Functions of all channels of a pixel."""
+
 COPIES = (
     *("to", "type_as", "float", "half", "bfloat16", "double", "bool", "contiguous", "clone", "detach"),
     *("zeros_like", "ones_like", "full_like"),
 )
 
 
-@row_op(*IN_PLACE, *ARITHMETIC, *COMPARISONS, *ACTIVATIONS, *COPIES)
+@row_op(*IN_PLACE, *ARITHMETIC, *COMPARISONS, *ACTIVATIONS, *CHANNELS, *COPIES)
 def pixelwise(node: Node) -> RowOp:
     """Functions of single pixels, or of pixels at the same place in several tensors."""
     # Strips of one tensor may be read by several ops, so that no call may write into its input.

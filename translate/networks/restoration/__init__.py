@@ -1,0 +1,1 @@
+"""Networks of image restoration: what comes out is what went in, repaired."""
