@@ -172,20 +172,59 @@ def test_in_bf16_they_are_as_near_to_float64_as_torch_is(build: Callable[[], nn.
         assert near.dtype == torch.float32
 
 
-def test_a_bias_before_a_norm_stays_as_it_is_unless_somebody_looks_between() -> None:
-    net = stem()
-    conv = net[1]
-    x = torch.randn(1, 3, 12, 12)
-    gradients(net, x, quick=True)
-    assert conv.bias.grad.eq(0).all()
-    seen: list[Tensor] = []
-    handle = conv.register_forward_hook(lambda layer, given, output: seen.append(output))
-    with QuickLayers([net]).in_place():
+def by_itself(net: nn.Sequential, x: Tensor, seen: list[Tensor]) -> Tensor:
+    return net(x)  # type: ignore[no-any-return]
+
+
+def layer_by_layer(net: nn.Sequential, x: Tensor, seen: list[Tensor]) -> Tensor:
+    for layer in net:
+        x = layer(x)
+        seen.append(x)
+    return x
+
+
+def by_a_slice(net: nn.Sequential, x: Tensor, seen: list[Tensor]) -> Tensor:
+    seen.append(net[:2](x))
+    return net(x)  # type: ignore[no-any-return]
+
+
+def by_a_hook(net: nn.Sequential, x: Tensor, seen: list[Tensor]) -> Tensor:
+    handle = net[1].register_forward_hook(lambda layer, given, output: seen.append(output))
+    try:
+        return net(x)  # type: ignore[no-any-return]
+    finally:
+        handle.remove()
+
+
+def by_a_hook_of_the_norm(net: nn.Sequential, x: Tensor, seen: list[Tensor]) -> Tensor:
+    handle = net[2].register_forward_hook(lambda layer, given, output: seen.append(given[0]))
+    try:
+        return net(x)  # type: ignore[no-any-return]
+    finally:
+        handle.remove()
+
+
+@pytest.mark.parametrize("look", [by_itself, layer_by_layer, by_a_slice, by_a_hook, by_a_hook_of_the_norm])
+def test_a_loss_of_what_is_between_two_layers_has_its_gradients(look: Callable[..., Tensor]) -> None:
+    torch.manual_seed(0)
+    net, x = stem(), torch.randn(2, 3, 12, 12)
+    found = []
+    for quick in (False, True):
         net.zero_grad()
-        net(x)
-        seen[0].sum().backward()
-    handle.remove()
-    assert conv.bias.grad.ne(0).all()
+        seen: list[Tensor] = []
+        with QuickLayers([net] if quick else []).in_place():
+            output = look(net, x, seen)
+            (output.square().mean() + sum(value.square().mean() for value in seen)).backward()
+        found.append([param.grad.clone() for param in net.parameters()])
+    for plain, mine in zip(*found, strict=True):
+        torch.testing.assert_close(mine, plain, atol=1e-5, rtol=1e-4)
+
+
+def test_a_bias_before_a_norm_stays_as_it_is() -> None:
+    net = stem()
+    gradients(net, torch.randn(1, 3, 12, 12), quick=True)
+    assert net[1].bias.grad.eq(0).all()
+    assert "dead_bias" not in vars(net[1])
 
 
 def test_images_stay_channels_last_behind_those_of_one_pixel() -> None:

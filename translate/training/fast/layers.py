@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from itertools import pairwise
 
 import torch
 from torch import Tensor, nn
@@ -24,20 +23,13 @@ class QuickConv2d(nn.Conv2d):
     """A convolution by `convolution`."""
 
     dead_bias = False
+    """Whether an instance norm takes the bias away again: its gradient is zero, which nobody has to sum up."""
     order = torch.contiguous_format
 
     def forward(self, input: Tensor) -> Tensor:
         if input.dim() != 4 or self.padding_mode != "zeros" or isinstance(self.padding, str):
             return super().forward(input)
-        # a hook sees what comes out before the norm, and a loss may depend on it
-        dead = self.dead_bias and not self._forward_hooks
-        return convolution(self, input, self.padding, (0, 0), dead_bias=dead, order=self.order)
-
-
-class QuickConv2dBeforeNorm(QuickConv2d):
-    """A convolution whose bias an instance norm takes away again: its gradient is zero, which nobody has to sum up."""
-
-    dead_bias = True
+        return convolution(self, input, self.padding, (0, 0), dead_bias=self.dead_bias, order=self.order)
 
 
 class QuickConvTranspose2d(nn.ConvTranspose2d):
@@ -50,14 +42,7 @@ class QuickConvTranspose2d(nn.ConvTranspose2d):
         if input.dim() != 4 or output_size is not None:
             return super().forward(input, output_size)
         assert not isinstance(self.padding, str)
-        dead = self.dead_bias and not self._forward_hooks
-        return convolution(self, input, self.padding, self.output_padding, dead_bias=dead, order=self.order)
-
-
-class QuickConvTranspose2dBeforeNorm(QuickConvTranspose2d):
-    """The same before an instance norm."""
-
-    dead_bias = True
+        return convolution(self, input, self.padding, self.output_padding, dead_bias=self.dead_bias, order=self.order)
 
 
 class QuickInstanceNorm2d(nn.InstanceNorm2d):
@@ -92,22 +77,10 @@ class QuickConv2dLast(QuickConv2d):
     order = torch.channels_last
 
 
-class QuickConv2dLastBeforeNorm(QuickConv2dLast):
-    """The same before an instance norm."""
-
-    dead_bias = True
-
-
 class QuickConvTranspose2dLast(QuickConvTranspose2d):
     """A transposed convolution of channels-last images."""
 
     order = torch.channels_last
-
-
-class QuickConvTranspose2dLastBeforeNorm(QuickConvTranspose2dLast):
-    """The same before an instance norm."""
-
-    dead_bias = True
 
 
 _QUICK: Mapping[type[nn.Module], type[nn.Module]] = {
@@ -115,17 +88,43 @@ _QUICK: Mapping[type[nn.Module], type[nn.Module]] = {
     nn.InstanceNorm2d: QuickInstanceNorm2d,
     nn.ReflectionPad2d: QuickReflectionPad2d,
 }
-_CONVOLUTIONS: Mapping[tuple[type[nn.Module], bool, bool], type[nn.Module]] = {
-    (nn.Conv2d, False, False): QuickConv2d,
-    (nn.Conv2d, False, True): QuickConv2dBeforeNorm,
-    (nn.Conv2d, True, False): QuickConv2dLast,
-    (nn.Conv2d, True, True): QuickConv2dLastBeforeNorm,
-    (nn.ConvTranspose2d, False, False): QuickConvTranspose2d,
-    (nn.ConvTranspose2d, False, True): QuickConvTranspose2dBeforeNorm,
-    (nn.ConvTranspose2d, True, False): QuickConvTranspose2dLast,
-    (nn.ConvTranspose2d, True, True): QuickConvTranspose2dLastBeforeNorm,
+_CONVOLUTIONS: Mapping[tuple[type[nn.Module], bool], type[nn.Module]] = {
+    (nn.Conv2d, False): QuickConv2d,
+    (nn.Conv2d, True): QuickConv2dLast,
+    (nn.ConvTranspose2d, False): QuickConvTranspose2d,
+    (nn.ConvTranspose2d, True): QuickConvTranspose2dLast,
 }
-"""By the class of a layer, whether images lie channels-last, and whether an instance norm follows."""
+"""By the class of a layer, and whether images lie channels-last."""
+
+
+class QuickSequential(nn.Sequential):
+    """A sequence that knows of which biases nothing is left behind the next layer.
+
+    Only here, while it runs itself: who walks through its layers, or takes a slice of them, may have a loss of what is
+    between two of them.
+    """
+
+    def forward(self, input: Tensor) -> Tensor:
+        layers = [*self]
+        for layer, following in zip(layers, [*layers[1:], None], strict=True):
+            if not _is_alone(layer, following):
+                input = layer(input)
+                continue
+            layer.dead_bias = True
+            try:
+                input = layer(input)
+            finally:
+                del layer.dead_bias
+        return input
+
+
+def _is_alone(layer: nn.Module, norm: nn.Module | None) -> bool:
+    """Whether nobody but an instance norm of each image's own statistics reads what a convolution gives."""
+    if not isinstance(layer, (QuickConv2d, QuickConvTranspose2d)) or not isinstance(norm, QuickInstanceNorm2d):
+        return False
+    # hooks see what is between the two, and a loss may depend on it
+    watched = layer._forward_hooks or norm._forward_hooks or norm._forward_pre_hooks
+    return not watched and not norm.track_running_stats
 
 
 class QuickLayers:
@@ -134,14 +133,14 @@ class QuickLayers:
     def __init__(self, nets: Iterable[nn.Module], *, last: bool = False, norms: bool = False) -> None:
         self._pairs: dict[nn.Module, type[nn.Module]] = {}
         for net in nets:
-            modules = [*net.modules()]
-            before_norm = {layer for stack in modules for layer in _before_norms(stack)}
-            for module in modules:
+            for module in net.modules():
                 kind = type(module)
                 if kind is nn.InstanceNorm2d or (kind in _QUICK and not norms):
                     self._pairs[module] = _QUICK[kind]
                 elif kind in (nn.Conv2d, nn.ConvTranspose2d) and not norms:
-                    self._pairs[module] = _CONVOLUTIONS[kind, last, module in before_norm]
+                    self._pairs[module] = _CONVOLUTIONS[kind, last]
+                elif kind is nn.Sequential and not norms:
+                    self._pairs[module] = QuickSequential
 
     @contextmanager
     def in_place(self) -> Iterator[None]:
@@ -155,15 +154,6 @@ class QuickLayers:
             for module, plain in before.items():
                 module.__class__ = plain
             forget_casts()
-
-
-def _before_norms(stack: nn.Module) -> Iterator[nn.Module]:
-    """The layers of a sequence that are right before an instance norm."""
-    if type(stack) is not nn.Sequential:
-        return
-    for layer, norm in pairwise(stack):
-        if type(norm) is nn.InstanceNorm2d and not norm.track_running_stats:
-            yield layer
 
 
 def layers_of(variant: Variant, nets: Iterable[nn.Module], device: torch.device) -> QuickLayers:
