@@ -52,11 +52,12 @@ class Stopped(SystemExit):
     """A run that was asked to stop and leaves everything in order. `code` is what the process ends with.
 
     Not an error: whoever turns a plugin's SystemExit into an error lets this one pass. `told`: the user has been told.
+    `signal`: the number of the signal that asked, where that is known.
     """
 
-    def __init__(self, code: int, *, told: bool = False) -> None:
+    def __init__(self, code: int, *, told: bool = False, signal: int | None = None) -> None:
         super().__init__(code)
-        self.told = told
+        self.told, self.signal = told, signal
 
 
 FULL = frozenset({errno.ENOSPC, errno.EDQUOT})

@@ -28,6 +28,11 @@ def exit_code(number: int) -> int:
     return _CODES[signal.Signals(number).name]
 
 
+def exit_code_when_saved(number: int) -> int:
+    """What a training ends with that has saved after a signal: 75 after Ctrl-C too, for the same command goes on."""
+    return 75 if number == signal.SIGINT else exit_code(number)
+
+
 def ending() -> list[signal.Signals]:
     """SIGTERM, and SIGUSR1 and SIGHUP where there are such and they are not ignored, as `nohup` asks for."""
     numbers = [signal.SIGTERM]

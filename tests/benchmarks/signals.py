@@ -4,7 +4,7 @@
     python tests/benchmarks/signals.py --count 20 --seed 7 --json
 
 SIGTERM, SIGUSR1 and SIGINT come at random moments, or within a validation, a save, or while a batch is made. Each has
-to end the process with its code (75, 75, 130) and leave a whole checkpoint of the last step; the training that goes on
+to end the process with code 75 and leave a whole checkpoint of the last step; the training that goes on
 from it has to end in the bytes of the undisturbed one. The exit code is 1 where anything was wrong.
 """
 

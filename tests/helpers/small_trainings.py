@@ -47,7 +47,7 @@ METHODS: Mapping[str, tuple[str, dict[str, Any]]] = {
     "genegan": ("genegan", {"width": 4}),
     "wgan-gp": ("pix2pix", {"generator": _UNET, "discriminator": _CRITIC, "norm": "instance", "objective": "wgan-gp"}),
 }
-CODES = {signal.SIGTERM: 75, signal.SIGUSR1: 75, signal.SIGINT: 130}
+CODES = {signal.SIGTERM: 75, signal.SIGUSR1: 75, signal.SIGINT: 75}
 WITHIN: Mapping[str, tuple[Any, str]] = {
     "validation": (Validations, "validate"),
     "save": (checkpoint, "write"),

@@ -15,7 +15,7 @@ from torch.distributed.launcher.api import LaunchConfig, elastic_launch
 
 from translate.distributed.place import LAUNCHED
 from translate.errors import StageError, Stopped
-from translate.signals import exit_code
+from translate.signals import exit_code_when_saved
 from translate.threads import cores
 
 ENDING = 60
@@ -49,7 +49,7 @@ def launch(devices: int, arguments: Sequence[str]) -> int:
     except ChildFailedError as error:
         return _code(error.failures, devices)
     except SignalException as stop:
-        raise Stopped(exit_code(stop.sigval), told=True) from None
+        raise Stopped(exit_code_when_saved(stop.sigval), told=True) from None
     return 0
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import signal
 from collections.abc import Callable, Iterable, Mapping
 from itertools import count
 from os import PathLike
@@ -143,7 +144,7 @@ def _run(stage: TrainStage, context: StageContext, dataset: Dataset, recipe: Map
     try:
         facts = stage.train(context, dataset)
     except Stopped as stopped:
-        if stopped.code == 130:  # Ctrl-C, or the button of a notebook
+        if stopped.signal == signal.SIGINT:  # Ctrl-C, or the button of a notebook
             raise KeyboardInterrupt from None
         raise
     write_json(context.folder / RECORD, {"recipe": recipe, "finished": True})

@@ -21,7 +21,7 @@ from translate.data.loading.samples import Batch, augmented, to_device
 from translate.distributed.world import LostError
 from translate.errors import StageError, Stopped
 from translate.seeding import derive
-from translate.signals import ending, exit_code, heard
+from translate.signals import ending, exit_code_when_saved, heard
 from translate.storage.checkpoint import DamagedCheckpointError
 from translate.training.config import TrainConfig
 from translate.training.extra_losses import check_met
@@ -248,7 +248,7 @@ class Trainer:
         step, total = self.state.step, self.length.total
         self.context.console.say(f"stopped at step {step} of {total}, saved; the same command goes on from here")
         assert self.signal is not None
-        raise Stopped(exit_code(self.signal), told=True)
+        raise Stopped(exit_code_when_saved(self.signal), told=True, signal=self.signal)
 
     # ------------------------------------------------------------------------------------------- what is written
 
