@@ -196,7 +196,7 @@ def _server() -> Iterator[int]:
         command = [sys.executable, "-m", "mlflow", "models", "serve", "--env-manager", "local"]
         command += ["-m", "models:/tiny@best", "--port", str(port), "--host", "127.0.0.1"]
         with Path("serve.log").open("wb") as log:
-            server = subprocess.Popen(command, stdout=log, stderr=subprocess.STDOUT, start_new_session=True)
+            server = subprocess.Popen(command, stdout=log, stderr=log, start_new_session=True, env=_with_commands())
         try:
             if _answers(f"http://127.0.0.1:{port}/ping", server):
                 yield port
@@ -206,6 +206,11 @@ def _server() -> Iterator[int]:
                 os.killpg(server.pid, signal.SIGKILL)
             server.wait()
     raise AssertionError(Path("serve.log").read_text())
+
+
+def _with_commands() -> dict[str, str]:
+    """This environment, where commands of its Python are found: MLflow starts `uvicorn` by its name alone."""
+    return {**os.environ, "PATH": os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])}
 
 
 def _answers(address: str, server: subprocess.Popen[bytes]) -> bool:
