@@ -25,7 +25,7 @@ results: $(STAMP)
 	$(BIN)/python docs/results.py $(if $(DATA),--data $(DATA)) $(RESULTS)
 
 test: $(STAMP)
-	$(BIN)/python -m pytest -n auto -q
+	$(BIN)/python -m pytest -n auto --dist loadfile -q
 
 # Compares the results of two commits byte for byte, in two to five minutes: make same OLD=v0.1.0 NEW=. SAME="--only convert"
 OLD ?= HEAD~1
