@@ -145,6 +145,7 @@ def test_frozen_parameters_do_not_count() -> None:
     ("name", "options"),
     [
         ("unet_64", {"upsample": "nearest"}),
+        ("unet_64", {"attention": True}),
         ("patchgan", {"spectral": True}),
         ("resnet", {"upsample": "pixel-shuffle"}),
         ("resnet_blurred", {"upsample": "transposed"}),

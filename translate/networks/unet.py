@@ -9,6 +9,7 @@ from typing import Annotated, ClassVar
 import torch
 from pydantic import Field
 from torch import Tensor, nn
+from torch.nn import functional as F
 
 from translate.networks.blocks import Layers, Output, Upsample, doubling, has_bias, norm_layers, output, stack
 from translate.networks.layouts.layout import Layout
@@ -28,6 +29,9 @@ class UNetConfig(NetworkConfig):
     upsample: Upsample = "transposed"
     """How the decoder doubles the size: by a `transposed` convolution as in the paper; `nearest` and `bilinear` before
     a convolution, which leave no checkerboard; `pixel-shuffle` after one."""
+    attention: bool = False
+    """Weighs every place of a skip by what the decoder knows there (attention gates, Oktay et al. 2018), so that it
+    takes details from where they matter."""
     output: Output = "tanh"
     """The last activation: `tanh` for images in [-1, 1], `none` for logits and other numbers."""
 
@@ -39,7 +43,8 @@ class UNet(Network[UNetConfig]):
     in_channels x H x W to N x out_channels x H x W; H and W are multiples of 2 ** levels. The channels are 1, 2, 4, 8,
     8, ... times `filters`. An activation stands before each convolution; the first and the innermost convolution have
     no norm (one pixel has no statistics). Dropout stands in the decoder from its second layer on, up to where the
-    channels begin to shrink: levels - 5 times, which is never for five levels and fewer.
+    channels begin to shrink: levels - 5 times, which is never for five levels and fewer. With `attention` it is the
+    attention U-Net (Oktay et al. 2018).
     """
 
     name = "unet"
@@ -53,6 +58,11 @@ class UNet(Network[UNetConfig]):
         steps = enumerate(pairwise([in_channels, *widths]))
         self.down = nn.ModuleList(_down(config, level, inputs, outputs) for level, (inputs, outputs) in steps)
         self.up = nn.ModuleList(_up(config, level, widths, out_channels) for level in reversed(range(config.levels)))
+        if config.attention:
+            # In the order of `up`: the first one gates the innermost skip. What the decoder holds there are the
+            # innermost features, and from then on a skip and as many channels beside it.
+            known = [widths[-1], *(2 * width for width in widths[-2:0:-1])]
+            self.gates = nn.ModuleList(map(AttentionGate, reversed(widths[:-1]), known))
         self.initialise(config.init, config.gain, config.spectral)
 
     def forward(self, images: Tensor) -> Tensor:
@@ -62,11 +72,36 @@ class UNet(Network[UNetConfig]):
             x = down(x)
             skips.append(x)
         skips.pop()
-        for up in self.up:
+        for number, up in enumerate(self.up):
+            skip = skips.pop() if skips else None
+            if skip is not None and self.config.attention:
+                skip = self.gates[number](skip, x)
             x = up(x)
-            if skips:
-                x = torch.cat((skips.pop(), x), 1)
+            if skip is not None:
+                x = torch.cat((skip, x), 1)
         return x
+
+
+class AttentionGate(nn.Module):
+    """Weighs each place of a skip by a number in (0, 1), which skip and decoder decide on together.
+
+    a = sigmoid(psi relu(W_x skip + W_g decoder)), at the decoder's size, then interpolated to the skip's (Oktay et al.
+    2018, equations 1 and 2). A skip N x channels x 2h x 2w and the decoder's N x `known` x h x w to the
+    skip's shape. Between them stand half as many channels as the skip has.
+    """
+
+    def __init__(self, channels: int, known: int) -> None:
+        super().__init__()
+        inner = max(1, channels // 2)
+        self.of_skip = nn.Conv2d(channels, inner, 2, stride=2, bias=False)
+        self.of_decoder = nn.Conv2d(known, inner, 1)
+        self.psi = nn.Conv2d(inner, 1, 1)
+
+    def forward(self, skip: Tensor, decoder: Tensor) -> Tensor:
+        # The decoder's next layer is a ReLU in place: what is read here must be a tensor of its own.
+        both = self.of_skip(skip) + self.of_decoder(F.relu(decoder))
+        weights = torch.sigmoid(self.psi(F.relu(both)))
+        return skip * F.interpolate(weights, scale_factor=2.0, mode="bilinear")
 
 
 def _down(config: UNetConfig, level: int, inputs: int, outputs: int) -> nn.Sequential:

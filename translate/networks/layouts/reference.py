@@ -97,7 +97,9 @@ class ReferenceUNet(Reference):
         return Guess(options, first[1], last[1], assumed=("dropout",))
 
     def keys(self, net: Any) -> dict[str, str]:
-        """See `Layout.keys`. Errors: ConfigError as for all, and for fewer than 5 levels."""
+        """See `Layout.keys`. Errors: ConfigError as for all, for attention gates, and for fewer than 5 levels."""
+        if net.config.attention:
+            raise ConfigError(f"{net.name}: the reference's U-Nets have no `attention`; ONNX takes all")
         if net.config.levels < 5:
             raise ConfigError(f"{net.name}: the reference's U-Nets have 5 levels and more, not {net.config.levels}")
         return super().keys(net)
