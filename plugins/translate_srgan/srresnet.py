@@ -36,7 +36,7 @@ class SRResNetConfig(Config):
     scale: Literal[2, 3, 4, 8] = 4
     """How many times higher and wider outputs are than inputs: 4 as in the paper, 2, 3 or 8."""
     generator: NetworkUse = NetworkUse(uses="srresnet")
-    """The generator G, by name or with options: `srresnet` (SRGAN) or `rrdb` (ESRGAN)."""
+    """The generator G, by name or with options: `srresnet` (SRGAN), `rrdb` (ESRGAN) or `swinir`, a transformer."""
     pixel: Literal["mse", "l1"] = "mse"
     """The distance of pixels in the loss `pixel`: squared, `mse` (SRGAN, the best PSNR), or absolute, `l1` (ESRGAN)."""
 

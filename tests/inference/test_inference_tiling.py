@@ -25,6 +25,7 @@ from translate.networks import ResNet, UNet, bicubic, prepare_for_inference
 from translate.networks.resnet import BlurredResNet
 from translate.networks.restoration.layer_norm import LayerNorm2d
 from translate.networks.restoration.nafnet import NAFNet
+from translate.networks.restoration.swinir import SwinIR
 
 CPU = torch.device("cpu")
 
@@ -72,6 +73,7 @@ NETWORKS = {
         "image",
         (64, 48),
     ),
+    "unet, attention": (lambda lively: lively(UNet, filters=4, levels=4, attention=True), "image", (64, 48)),
     "srresnet": (lambda lively: lively(SRResNet, filters=4, blocks=2), "image", (23, 17)),
     "srresnet, residual": (lambda lively: lively(SRResNet, filters=4, blocks=1, residual=True), "running", (23, 17)),
     "rrdb": (lambda lively: lively(RRDB, filters=4, blocks=1, growth=2), "running", (23, 17)),
@@ -79,6 +81,11 @@ NETWORKS = {
         lambda lively: lively(NAFNet, filters=4, encoder=(1, 2), middle=1, decoder=1),
         "running",
         (44, 36),
+    ),
+    "swinir": (
+        lambda lively: lively(SwinIR, filters=4, groups=2, layers=2, heads=2, window=4, scale=3),
+        "running",
+        (23, 17),
     ),
     "zhang": (lambda lively: lively(Zhang, filters=4), "image", (64, 40)),
 }

@@ -9,6 +9,7 @@ PATCH = {"uses": "patchgan", "filters": 4, "layers": 1}
 UNET = {"uses": "unet", "levels": 3, "filters": 4}
 RESNET = {"uses": "resnet", "blocks": 1, "filters": 4}
 SRRESNET = {"uses": "srresnet", "blocks": 1, "filters": 4}
+SWINIR = {"uses": "swinir", "groups": 1, "layers": 2, "filters": 4, "heads": 2, "window": 4}
 RRDB = {"uses": "rrdb", "blocks": 1, "filters": 4, "growth": 2}
 SRCRITIC = {"uses": "srgan-critic", "filters": 2, "crop": 32}
 CLASSIFIER = {"uses": "cyclegan/classifier", "filters": 4, "layers": 2}
@@ -88,6 +89,7 @@ CASES = {
     "adversarial": Case("segmentation/adversarial", {"network": SMALL_UNET, "discriminator": PATCH}),
     "colours": Case("segmentation/colours", _game(shrink=2)),
     "srresnet": Case("srresnet", {"generator": SRRESNET}),
+    "srresnet-swinir": Case("srresnet", {"generator": SWINIR, "scale": 3}, golden=False),
     "srresnet-rrdb": Case("srresnet", {"generator": RRDB, "scale": 2, "pixel": "l1"}),
     "srgan": Case("srgan", {"generator": SRRESNET, "discriminator": SRCRITIC, "features": FEATURES}),
     "esrgan": Case(

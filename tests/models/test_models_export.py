@@ -33,6 +33,7 @@ TINY = {"filters": 4}
 UNET = {"uses": "unet", "levels": 3, **TINY}
 METHODS = {
     "pix2pix": {"generator": {**UNET, "levels": 6, "filters": 2}},
+    "pix2pix, nafnet": {"generator": {"uses": "nafnet", "encoder": (1,), "middle": 1, "decoder": 1, **TINY}},
     "cyclegan": {"generator": {"uses": "resnet", "blocks": 1, **TINY}},
     "cut": {"generator": {"uses": "resnet_blurred", "blocks": 5, **TINY}},
     "cut/fastcut": {"generator": {"uses": "resnet", "blocks": 5, "upsample": "pixel-shuffle", "norm": "batch", **TINY}},
@@ -42,6 +43,7 @@ METHODS = {
     "segmentation/adversarial": {"network": {"uses": "segmentation/unet", "levels": 2, "norm": "instance", **TINY}},
     "segmentation/colours": {"generator": UNET, "shrink": 2},
     "srresnet": {"scale": 2, "generator": {"uses": "srresnet", "blocks": 1, "residual": True, **TINY}},
+    "srresnet, swinir": {"scale": 2, "generator": {"uses": "swinir", "groups": 1, "layers": 2, "heads": 2, **TINY}},
     "srgan": {"generator": {"uses": "rrdb", "blocks": 1, "growth": 4, **TINY}},
     "colorization": {"generator": UNET},
     "colorization/classes": {"predict": "classes", "generator": {"uses": "zhang", **TINY}},
@@ -59,7 +61,7 @@ def spec(kind, channels=3):
 
 
 def bundle(folder, name, options, seed=0):
-    known = name.removesuffix("/classes")
+    known = name.removesuffix("/classes").partition(",")[0]
     kind = REGISTRY.get("methods", known)
     method = kind(kind.Config.model_validate(options), spec(kind.data), dict(kind.losses))
     torch.manual_seed(seed)

@@ -92,7 +92,7 @@ def test_parameters_of_nafnet(options: dict[str, Any], published: float) -> None
 
 
 def naf_block(x: Tensor, t: Mapping[str, Tensor], prefix: str) -> Tensor:
-    """Figure 3d and equations 4 and 6, with means and products written out."""
+    """Figure 3d, with means and products written out."""
 
     def normalised(x: Tensor, name: str) -> Tensor:
         y = (x - x.mean(1, keepdim=True)) / (x.var(1, keepdim=True, correction=0) + 1e-6).sqrt()

@@ -19,6 +19,7 @@ from translate.networks.resample import bicubic
 from translate.networks.resnet import BlurredResNet, ResNet
 from translate.networks.resnet_antialiased import AntialiasedResNet
 from translate.networks.restoration.nafnet import NAFNet
+from translate.networks.restoration.swinir import SwinIR
 from translate.networks.unet import UNet
 
 __all__ = [
@@ -63,4 +64,5 @@ def translate_networks() -> list[type[Network[Any]]]:
         BlurredResNet,
         AntialiasedResNet,
         NAFNet,
+        SwinIR,
     ]

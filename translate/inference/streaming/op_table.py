@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from translate.inference.streaming import ops_norm, ops_pointwise, ops_resample, ops_spatial
+from translate.inference.streaming import ops_attention, ops_norm, ops_pointwise, ops_resample, ops_spatial
 from translate.inference.streaming.op import RowOp, RowRule, UnsupportedOp
 from translate.inference.streaming.trace import Node
 
@@ -31,6 +31,7 @@ RULES: tuple[RowRule, ...] = (
     ops_spatial.padded,
     ops_spatial.shuffle,
     ops_spatial.unshuffle,
+    ops_attention.windows,
     # weighted sums of rows
     ops_resample.interpolation,
     ops_resample.product,

@@ -117,7 +117,7 @@ class NAFBlock(nn.Module):
 
 
 class SimpleGate(nn.Module):
-    """The product of one half of the channels with the other, in place of an activation (equation 4)."""
+    """The product of one half of the channels with the other, in place of an activation."""
 
     def forward(self, x: Tensor) -> Tensor:
         first, second = x.chunk(2, 1)
@@ -125,7 +125,7 @@ class SimpleGate(nn.Module):
 
 
 class ChannelAttention(nn.Module):
-    """Each channel times a weight that depends on the means of all channels over the image (equation 6)."""
+    """Each channel times a weight that depends on the means of all channels over the image."""
 
     def __init__(self, channels: int) -> None:
         super().__init__()
