@@ -57,12 +57,12 @@ def counts_in_tensors(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("translate.training.replay.replayer.DEVICES", ("cpu",))
 
 
-def run(engine: Any, batches: list[Any]) -> list[dict[str, float]]:
-    """The meters of every second step."""
+def run(engine: Any, batches: list[Any], every: int = 2) -> list[dict[str, float]]:
+    """The meters of every second step, or of every so many."""
     meters = []
     for batch in batches:
         engine.step([batch], engine.index // 3)
-        if engine.index % 2 == 0:
+        if engine.index % every == 0:
             meters.append(engine.read_meters())
     return meters
 
@@ -90,6 +90,34 @@ def test_replayed_steps_are_the_steps(make_engine: Any, one_thread: None, case: 
         for key, value in net.state_dict().items():
             assert torch.equal(value, replayed.nets[name].state_dict()[key]), (name, key)
     assert [p.done for p in plain.players.values()] == [p.done for p in replayed.players.values()]
+
+
+@pytest.mark.parametrize("every", [1, WARM_UP, WARM_UP + 1])
+def test_meters_are_means_since_they_were_read(make_engine: Any, one_thread: None, every: int) -> None:
+    plain, replayed = (make_engine(Small, **EXACT) for _ in range(2))
+    replayed.stepper = Replayer(replayed, TapeGraph)
+    batches = random_batches(("input", "target"), STEPS)
+    assert run(replayed, batches, every) == run(plain, batches, every)
+    assert replayed.stepper.failed == ""
+
+
+class Late(Small):
+    """A game whose second player has a loss that no step before the recorded one has."""
+
+    losses = {"critic": 1.0, "l1": 1.0, "late": 1.0}
+    calls = 0
+
+    def step(self, nets: Any, batch: Any, step: Any) -> Iterator[Update]:
+        output, self.calls = nets.gen(batch["input"]).mean(), self.calls + 1
+        yield Update("G", {"l1": output} if self.calls <= WARM_UP else {"l1": output, "late": output.square()})
+
+
+def test_a_step_with_a_new_loss_is_not_recorded(make_engine: Any, one_thread: None) -> None:
+    plain, replayed = (make_engine(Late, **EXACT) for _ in range(2))
+    replayed.stepper = Replayer(replayed, TapeGraph)
+    batches = random_batches(("input", "target"), STEPS)
+    assert run(replayed, batches, STEPS) == run(plain, batches, STEPS)
+    assert replayed.stepper.failed == "no step before it has 'G/late', 'late', \"loss 'late'\""
 
 
 def test_images_of_another_size_are_computed_as_they_come(make_engine: Any, one_thread: None) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from itertools import chain
 from typing import Any
 
@@ -30,8 +30,6 @@ class Meters:
         self.sums: dict[str, Tensor] = {}
         self.bad: dict[str, Tensor] = {}
         self.rings: dict[str, Tensor] = {}
-        self.stays = False
-        """Whether sums stay where they are when they are read, since a recorded step adds to them there."""
 
     def add(self, name: str, value: Tensor, left_out: Tensor | None = None) -> None:
         """Adds a scalar to the mean of `name`, but where `left_out` is true."""
@@ -74,13 +72,22 @@ class Meters:
         and all of them have to call it."""
         values = torch.stack(list(self.sums.values())).tolist() if self.sums else []  # waits for the device
         sums = dict(zip(self.sums, values, strict=True))
-        if self.stays:
+        if self.sums:
+            # in place: a recorded step adds to them where they lie, and must not be the one that makes them
             torch._foreach_zero_(list(self.sums.values()))
-        else:
-            self.sums = {}
         if world.shared:
             sums = joined_sums(world.gather(sums))
         return {name: total / count for name, (total, count) in sums.items() if count}
+
+    def names(self) -> set[str]:
+        """What was met so far."""
+        return {*self.sums, *self.bad, *self.rings}
+
+    def forget(self, names: Iterable[str]) -> None:
+        """Drops what was met by these names."""
+        for name in names:
+            for values in (self.sums, self.bad, self.rings):
+                values.pop(name, None)
 
     def first_fault(self, files: Mapping[int, str], world: World) -> tuple[int, str, str] | None:
         """The first term since the start that was not finite: its step, its name, and ` on IMAGES` where `files`, names

@@ -76,15 +76,18 @@ class Replayer:
         self._inputs = {side: values.clone() for side, values in batch.items()}
         recording = Recording(engine.device, engine.meters.wide)
         done = {name: player.done for name, player in engine.players.items()}
+        known = engine.meters.names()
         graph = self._make(engine.device)
-        engine.recording, engine.meters.stays = recording, True
+        engine.recording = recording
         try:
             graph.record(lambda: engine.play([self._inputs], Still(engine.rng), epoch), engine.rng)
+            if new := engine.meters.names() - known:  # each replay would zero what was made in it
+                raise NotRecordable(f"no step before it has {', '.join(map(repr, sorted(new)))}")
             self._graph, self._recording = graph, recording
         except Exception as error:
             # Nothing was computed: the step is made as it comes, and so are all further ones.
             self.failed = _reason(error)
-            engine.meters.stays = False
+            engine.meters.forget(engine.meters.names() - known)  # their memory is that of the recording
         finally:
             engine.recording = None
             for name, player in engine.players.items():

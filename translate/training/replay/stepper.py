@@ -14,7 +14,6 @@ DOES = {Replayer: "recorded", Compiled: "compiled"}
 def stepper_of(kind: Steps, engine: Game) -> Stepper | None:
     """What computes the steps of an engine; None for one that computes them as they come."""
     plain_networks(engine)
-    engine.meters.stays = False
     if kind == "graph":
         return Replayer(engine)
     return Compiled(engine) if kind == "compile" else None
