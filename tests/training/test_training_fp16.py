@@ -18,7 +18,7 @@ from translate import Direction, Method, NoOptions, StageError, Update
 from translate.testing.harness import MethodHarness
 from translate.training.ema import Averages
 from translate.training.numerics.scaler import GROWS_AFTER, LARGEST, SMALLEST, START, LossScale
-from translate.training.numerics.stepping import _step_and_put_back
+from translate.training.numerics.stepping import _step_and_put_back, step_where
 from translate.training.saving import checkpoint
 from translate.training.saving.state import TrainingState
 
@@ -217,3 +217,30 @@ def test_a_step_that_is_put_back_has_changed_nothing(name: str) -> None:
         if not fine:
             for values, before in zip(optimizer.state_dict()["state"].values(), state["state"].values(), strict=True):
                 assert all(torch.equal(values[key], before[key]) for key in before)
+
+
+@pytest.mark.parametrize("left_out", [0, 2])
+@pytest.mark.parametrize(
+    ("name", "options"),
+    [("Adam", {}), ("SGD", {}), ("SGD", {"momentum": 0.9}), ("SGD", {"momentum": 0.9, "dampening": 0.5})],
+)
+def test_fused_optimizers_begin_with_the_first_step_that_is_not_left_out(
+    monkeypatch: pytest.MonkeyPatch, left_out: int, name: str, options: dict[str, float]
+) -> None:
+    """The way of a GPU for optimizers with a switch of their own."""
+    monkeypatch.setattr("translate.training.numerics.stepping.GPUS", ("cpu",))
+    plain, switched = nn.Linear(64, 64), nn.Linear(64, 64)
+    switched.load_state_dict(plain.state_dict())
+    make = getattr(torch.optim, name)
+    plain_optimizer = make(plain.parameters(), lr=0.1, **options)
+    optimizer = make(switched.parameters(), lr=0.1, fused=True, **options)
+    for number in range(5):
+        fine = number >= left_out
+        for param, other in zip(plain.parameters(), switched.parameters(), strict=True):
+            param.grad = torch.full_like(param, 0.5 + number if fine else torch.inf)
+            other.grad = param.grad.clone()
+        step_where(optimizer, torch.tensor(fine))
+        if fine:
+            plain_optimizer.step()
+        for param, other in zip(plain.parameters(), switched.parameters(), strict=True):
+            torch.testing.assert_close(other, param)

@@ -16,7 +16,8 @@ def step_where(optimizer: torch.optim.Optimizer, fine: Tensor) -> None:
         # torch's own switch of its fused optimizers: skips the step on the device
         optimizer.found_inf = (~fine).float()  # type: ignore[attr-defined]
         optimizer.grad_scale = None  # type: ignore[attr-defined]
-        optimizer.step()
+        if not _lacks_momentum(optimizer) or fine:
+            optimizer.step()
     elif kind != "cpu" and _can_be_put_back(optimizer):
         _step_and_put_back(optimizer, fine)
     elif fine:  # reads the flag: on a GPU this waits for the backward pass
@@ -44,6 +45,18 @@ def _tensors(optimizer: torch.optim.Optimizer) -> list[Tensor]:
         if isinstance(param, nn.Parameter) and param.grad is not None:
             tensors += [value for value in values.values() if isinstance(value, Tensor)]
     return tensors
+
+
+def _lacks_momentum(optimizer: torch.optim.Optimizer) -> bool:
+    """Whether the next step of a fused SGD makes its momentum: torch leaves its memory as it is found, and a step that
+    is skipped writes nothing there."""
+    if not isinstance(optimizer, torch.optim.SGD):
+        return False
+    for group in optimizer.param_groups:
+        moving = [param for param in group["params"] if param.grad is not None]
+        if group["momentum"] and not all("momentum_buffer" in optimizer.state.get(param, {}) for param in moving):
+            return True
+    return False
 
 
 def _can_be_put_back(optimizer: torch.optim.Optimizer) -> bool:
