@@ -6,6 +6,7 @@ CVPR 2016, arXiv 1604.07379. Here the generator sees the mask and makes the whol
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
+from functools import lru_cache
 from pathlib import Path
 from typing import Literal
 
@@ -85,7 +86,7 @@ class Inpainting(Method[InpaintingConfig]):
         """M for each image: N x 1 x H x W, 1 in the hole, else 0."""
         count, (height, width), device = len(images), images.shape[-2:], images.device
         if self.config.masks is not None:
-            masks: Tensor = load_masks(self.config.masks, (height, width)).to(device)
+            masks = masks_on(self.config.masks, (height, width), device)
             return masks[torch.randint(len(masks), (count,), generator=rng, device=device)]
         area, aspect, top, left = torch.rand((4, count, 1, 1, 1), generator=rng, device=device).unbind()
         area, aspect = 0.1 + 0.3 * area, torch.exp2(aspect - 0.5)
@@ -123,6 +124,13 @@ class Inpainting(Method[InpaintingConfig]):
         error = (weight * (whole - x).square()).sum() / ((mask + ring).sum() * x.shape[1])
         losses = {"reconstruction": error, "adversarial": objective.generator(nets.D, fake, x, step)}
         yield Update("F", losses, views | {"fake": fake, "input": covered(x, mask), "output": fake, "target": x})
+
+
+@lru_cache(maxsize=4)
+def masks_on(folder: Path, size: tuple[int, int], device: torch.device) -> Tensor:
+    """`load_masks` on a device, once: a copy to a GPU in each step waits for the steps before."""
+    masks: Tensor = load_masks(folder, size).to(device)
+    return masks
 
 
 def covered(images: Tensor, mask: Tensor) -> Tensor:

@@ -8,6 +8,7 @@ which pix2pix paints (Isola et al. 2017, section 4.5).
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from functools import lru_cache
 from typing import Any, ClassVar, Literal
 
 import torch
@@ -182,15 +183,12 @@ class Colours(Method[ColoursConfig]):
         gen = build(c.generator, in_channels=x, out_channels=3, norm=c.norm, dropout=c.dropout)
         return {"gen": on_shrunk(gen, c.shrink), "disc": build(c.discriminator, in_channels=x + 3, norm=c.norm)}
 
-    def palette(self, like: Tensor) -> Tensor:
-        """The colours of the classes in [-1, 1], classes x 3."""
-        return torch.tensor(self.spec.palette, device=like.device) / 127.5 - 1
-
     def step(self, nets: Nets, batch: Mapping[str, Tensor], step: Step) -> Iterator[Update]:
         x, objective = shrunk(batch["image"], self.config.shrink), self.config.objective
         hot = one_hot(shrunk(batch["label"], self.config.shrink), len(self.spec.classes))
         labelled = hot.sum(1, keepdim=True)
-        y, fake = torch.einsum("nkhw,kc->nchw", hot, self.palette(x)), nets.gen(batch["image"]).float() * labelled
+        y = torch.einsum("nkhw,kc->nchw", hot, kept_palette_on(self.spec.palette, x.device))
+        fake = nets.gen(batch["image"]).float() * labelled
         critic = joined(nets.disc, x)
         views = {"critic": critic, "real": y, "fake": fake.detach()}
         yield Update("D", {"critic": objective.critic(critic, y, fake.detach(), step)}, views)
@@ -201,8 +199,18 @@ class Colours(Method[ColoursConfig]):
 
     def translate(self, nets: Nets, inputs: Mapping[str, Tensor], direction: DirectionCall, draw: Draw) -> Tensor:
         painted = nets.gen(inputs["image"]).float()
-        near = torch.stack([-(painted - c.view(1, 3, 1, 1)).square().sum(1) for c in self.palette(painted)], 1)
+        colours = palette_on(self.spec.palette, painted.device)
+        near = torch.stack([-(painted - c.view(1, 3, 1, 1)).square().sum(1) for c in colours], 1)
         return F.interpolate(near, inputs["image"].shape[-2:], mode="nearest")
+
+
+def palette_on(colours: tuple[tuple[int, int, int], ...], device: torch.device) -> Tensor:
+    """Colours of 0 to 255 in [-1, 1], N x 3."""
+    return torch.tensor(colours, device=device) / 127.5 - 1
+
+
+kept_palette_on = lru_cache(palette_on)
+"""The same for training steps, once: a copy of numbers to a GPU waits for the steps before."""
 
 
 @hookimpl

@@ -13,12 +13,15 @@ from typing import Any
 from unittest import mock
 
 import torch
+from torch.overrides import TorchFunctionMode
 from torch.utils._python_dispatch import TorchDispatchMode
 
 DEVICE = torch.device("meta")
 aten = torch.ops.aten
 SIZES = (aten.nonzero.default, aten.masked_select.default, aten._unique2.default, aten.unique_consecutive.default)
 """Operations with outputs whose size depends on values."""
+LISTS = (torch.tensor, torch.as_tensor, torch.asarray, torch.Tensor.new_tensor)
+"""Functions that make a tensor of numbers on the processor, and copy it to its device themselves."""
 
 
 class FakeGenerator(torch.Generator):
@@ -32,6 +35,22 @@ class FakeGenerator(torch.Generator):
         return DEVICE
 
 
+class _Lists(TorchFunctionMode):
+    """Sees the calls of `LISTS`, which a dispatch mode does not see."""
+
+    def __init__(self, waits: Waits) -> None:
+        super().__init__()
+        self.waits = waits
+
+    def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        made = func(*args, **(kwargs or {}))
+        values = args[func is torch.Tensor.new_tensor :]
+        copied = self.waits._holds(made) and not any(map(self.waits._holds, values))
+        if func in LISTS and copied and self.waits.device == DEVICE:
+            self.waits._note(func.__name__)
+        return made
+
+
 class Waits(TorchDispatchMode):
     """Notes each operation that would wait for the GPU: `places` has the line of the code that asked for it, and what
     it called.
@@ -43,6 +62,15 @@ class Waits(TorchDispatchMode):
         super().__init__()
         self.device = device
         self.places: list[str] = []
+        self._lists = _Lists(self)
+
+    def __enter__(self) -> Any:
+        self._lists.__enter__()
+        return super().__enter__()
+
+    def __exit__(self, *error: Any) -> None:
+        super().__exit__(*error)
+        self._lists.__exit__(*error)
 
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         kwargs = kwargs or {}

@@ -6,18 +6,24 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
-from device_waits import CPU, engine_of, harness_of, waits_of, waits_of_reads
+from device_waits import CPU, engine_of, harness_of, waits_at_some_size, waits_of, waits_of_reads
 from fake_gpu import DEVICE, Waits, fake_gpu
 from torch import Tensor, nn
+from translate_inpainting import Inpainting
+from translate_segmentation import Colours
 
 from translate import Direction, Method, NoOptions, Update
 from translate.contracts import Image
 from translate.data.loading.samples import Batch, to_device
+from translate.distributed.place import Place
+from translate.distributed.world import World
 from translate.plugins import Registry
+from translate.testing.harness import MethodHarness
 from translate.training.config import CriticAugmentConfig, EmaConfig
 from translate.training.critics.augment import CriticAugment
 from translate.training.ema import Averages
@@ -38,6 +44,7 @@ class Reading(Method[NoOptions]):
         output = nets.gen(batch["input"])
         if output.mean() > 0:
             output = output * torch.tensor(2.0).to(output.device)
+        output = output * torch.tensor([2.0], device=output.device) + output.new_tensor(1.0)
         yield Update("G", {"l1": output.mean()})
 
     def translate(self, nets: Any, inputs: Any, direction: str, draw: Any) -> Tensor:
@@ -53,9 +60,10 @@ def test_no_built_in_method_reads_a_number(registry: Registry) -> None:
 def test_a_method_that_waits_is_noticed(registry: Registry) -> None:
     with fake_gpu():
         waits = waits_of(harness_of(Reading, registry))
-    assert len(waits) == 2
+    assert len(waits) == 4
     assert any("if output.mean() > 0:" in place for place in waits)
     assert any("torch.tensor(2.0).to(output.device)" in place for place in waits)
+    assert sum("torch.tensor([2.0], device=output.device)" in place for place in waits) == 2
     (place,) = waits_of(harness_of(Reading, registry, CPU), CPU)
     assert "if output.mean() > 0:" in place
 
@@ -91,6 +99,44 @@ def test_updates_averages_and_meters_wait_for_nothing(registry: Registry, precis
         assert averages._moves["gen"] == 3
         engine.read_meters()
         assert len(waits.places) == 1, "one transfer for all"
+
+
+def test_masks_from_files_are_copied_once(registry: Registry, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("translate_inpainting.load_masks", lambda folder, size: torch.ones(2, 1, *size))
+    options = {**Inpainting.small, "mask": "files", "masks": str(tmp_path)}
+    with fake_gpu():
+        with DEVICE:
+            harness = MethodHarness(Inpainting, registry=registry, options=options)
+        engine = engine_of(harness)
+        with Waits() as waits:
+            for count in (1, 0):
+                waits.places.clear()
+                holes = engine.method.holes(torch.empty(4, 3, 34, 34, device=DEVICE), engine.rng)
+                assert (len(waits.places), holes.shape) == (count, (4, 1, 34, 34))
+
+
+def test_the_colours_of_classes_are_copied_once(registry: Registry) -> None:
+    with fake_gpu():
+        assert waits_at_some_size(Colours, registry) == set()
+
+
+class FakeWorld(World):
+    """One of two processes, whose sums are its own numbers."""
+
+    def __init__(self) -> None:
+        super().__init__(Place(0, 2, 0, 2))
+
+    def _sum(self, value: Tensor) -> None:
+        pass
+
+
+def test_averaging_over_processes_waits_for_nothing() -> None:
+    params = [nn.Parameter(torch.empty(3, device=DEVICE)) for _ in range(3)]
+    with fake_gpu(), Waits() as waits:
+        for param in params:
+            param.grad = torch.empty_like(param)
+        FakeWorld().average(params, torch.ones((), dtype=torch.bool, device=DEVICE))
+        assert waits.places == []
 
 
 def test_augmentation_of_critics_waits_for_nothing(registry: Registry) -> None:

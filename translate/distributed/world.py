@@ -67,7 +67,10 @@ class World:
         """
         grads = [torch.zeros_like(p) if p.grad is None else p.grad for p in params]
         there = [p.grad is not None for p in params]
-        marks = grads[0].new_tensor([*there, 0.0])
+        marks = grads[0].new_ones(len(params) + 1)  # on the device: a list would be copied there, which waits for it
+        for mark, has in zip(marks, there, strict=False):
+            if not has:
+                mark.zero_()
         marks[-1] = (~finite).to(marks.dtype)
         flat = torch.cat([*(grad.reshape(-1) for grad in grads), marks])
         self._sum(flat)
