@@ -70,8 +70,11 @@ def test_sums_are_in_float32_where_there_is_no_float64() -> None:
 
 
 def test_a_precision_that_the_device_has_not_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(torch.cuda, "is_bf16_supported", lambda: False)
+    # torch counts it as supported on GPUs that emulate it, too, and asks the current one
+    monkeypatch.setattr(torch.cuda, "is_bf16_supported", lambda including_emulation=True: True)
+    monkeypatch.setattr(torch.cuda, "get_device_capability", lambda name: (7, 5) if name == "cuda:0" else (8, 0))
     monkeypatch.setattr(torch.cuda, "get_device_name", lambda _: "Tesla T4")
+    assert device.precision_problem("bf16", "cuda:1") == ""
     assert device.precision_problem("bf16", "cuda:0").startswith("Tesla T4 does not compute in bf16")
     assert device.precision_problem("fp16", "cuda:0") == device.precision_problem("bf16", "cpu") == ""
     for newer in (True, False):

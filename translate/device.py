@@ -103,7 +103,8 @@ def precision(choice: Literal["auto", "fp32", "bf16", "fp16"], device: str) -> P
 
 def precision_problem(choice: Literal["auto", "fp32", "bf16", "fp16"], device: str) -> str:
     """The reason why a device cannot train in a precision, as a sentence; empty where it can."""
-    if choice == "bf16" and device.startswith("cuda") and not torch.cuda.is_bf16_supported():
+    # not `is_bf16_supported`, which counts GPUs that emulate it
+    if choice == "bf16" and device.startswith("cuda") and torch.cuda.get_device_capability(device)[0] < BF16_CORES:
         name = torch.cuda.get_device_name(device)
         return f"{name} does not compute in bf16, which takes compute capability 8 (Ampere): use fp16, or `auto`"
     if choice == "bf16" and device == "mps" and not torch.backends.mps.is_macos_or_newer(*_MACOS_BF16):

@@ -87,3 +87,15 @@ def test_a_resumed_training_computes_as_before_and_says_where_it_does_not(train:
         train("other", max_steps=4, fast=FIXED, emit=stop_at(2))
     other, _ = train("other", max_steps=4, fast="off")
     assert "from here on, so far in fp32, channels-last" in other.console.said()
+
+
+@pytest.mark.parametrize(("capability", "goes_on"), [((8, 0), "bf16"), ((7, 5), "fp16")])
+def test_a_precision_of_a_checkpoint_that_the_device_has_not_is_its_own(
+    monkeypatch: pytest.MonkeyPatch, capability: tuple[int, int], goes_on: str
+) -> None:
+    monkeypatch.setattr(torch.cuda, "get_device_capability", lambda _: capability)
+    monkeypatch.setattr(torch.cuda, "get_device_name", lambda _: "Tesla T4")
+    restored = Choice.of(TrainConfig(method="cyclegan"), "cuda:0")
+    restored.restore({**Variant("bf16", tf32=True).to_json(), "settled": True})
+    assert restored.variant == Variant(goes_on, tf32=True)
+    assert ("so far in bf16" in restored.note()) == (goes_on != "bf16")

@@ -143,6 +143,13 @@ class Counting(Small):
         yield Update("G", {"l1": nets.gen(batch["input"]).mean() * (step.index + 1)})
 
 
+def test_steps_of_several_batches_say_that_they_are_not_recorded(make_engine: Any) -> None:
+    engine = make_engine(Small, accumulate=2, **EXACT)
+    engine.stepper = Replayer(engine, TapeGraph)
+    engine.step(random_batches(("input", "target"), 2), 0)
+    assert "not recorded, since several batches make a step (`accumulate`)" in engine.note()
+
+
 class Broken(TapeGraph):
     def record(self, work: Any, rng: Any) -> None:
         work()

@@ -6,20 +6,20 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
-from translate.device import precision as precision_on
+from translate.device import precision as precision_on, precision_problem
 from translate.training.config import FastConfig, TrainConfig
 from translate.training.fast.variant import MemoryFormat, Variant
 
 
 class Choice:
-    """The `variant` that an engine computes with.
+    """The `variant` that an engine computes with on a device.
 
     `fixed` says that the pipeline names it, `settled` that no trial is due any more, `precise` that the pipeline names
     the precision. `before` is the variant of the checkpoint that was restored last, where there is one.
     """
 
-    def __init__(self, variant: Variant, *, fixed: bool = True, precise: bool = True) -> None:
-        self.variant = variant
+    def __init__(self, variant: Variant, *, fixed: bool = True, precise: bool = True, device: str = "cpu") -> None:
+        self.variant, self.device = variant, device
         self.fixed = self.settled = fixed
         self.precise = precise
         self.before: Variant | None = None
@@ -38,8 +38,8 @@ class Choice:
         shorter = device.startswith("cuda") and config.precision != "fp32"
         natural = Variant(precision, order, merge=True, fused=True, tf32=shorter)
         if isinstance(fast, FastConfig):
-            return cls(_fixed(fast, natural), precise=precise)
-        return cls(natural, fixed=False, precise=precise)
+            return cls(_fixed(fast, natural), precise=precise, device=device)
+        return cls(natural, fixed=False, precise=precise, device=device)
 
     def settle(self, variant: Variant) -> None:
         """Takes the variant for the rest of the training."""
@@ -50,10 +50,11 @@ class Choice:
         return {**self.variant.to_json(), "settled": self.settled}
 
     def restore(self, saved: Mapping[str, Any] | None) -> None:
-        """Takes over what a checkpoint kept, unless the pipeline fixes a variant. None: the checkpoint is of a version
-        that had one variant, the one that options alone give."""
+        """Takes over what a checkpoint kept, unless the pipeline fixes a variant or the device has not its precision.
+        None: the checkpoint is of a version that had one variant, the one that options alone give."""
         self.before = self.variant if saved is None else Variant.from_json(saved)
-        precision = self.variant.precision if self.precise else self.before.precision
+        keeps = self.precise or precision_problem(self.before.precision, self.device)
+        precision = self.variant.precision if keeps else self.before.precision
         if not self.fixed:
             self.variant, self.settled = self.before, saved is None or bool(saved["settled"])
         self.variant = replace(self.variant, precision=precision)

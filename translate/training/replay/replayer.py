@@ -43,7 +43,9 @@ class Replayer:
 
         The first steps are computed as they come, on the side.
         """
-        if self.failed or len(batches) != 1:
+        if len(batches) != 1:
+            self.failed = self.failed or "several batches make a step (`accumulate`)"
+        if self.failed:
             return False
         (batch,) = batches
         if self._graph is None and self._steps < WARM_UP:
