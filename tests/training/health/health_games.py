@@ -81,6 +81,17 @@ class Changed(nn.Module):
         return self.after(y) if self.after else y
 
 
+class Resting(Copy):
+    """Its critic plays alone, so that the generator makes noise to the end."""
+
+    def step(self, nets: Any, batch: Any, step: Any) -> Iterator[Update]:
+        fake = nets.gen(batch["a"])
+        yield Update("D", {"critic": self.objective.critic(nets.disc, batch["b"], fake, step)})
+
+    def generator(self) -> nn.Module:
+        return Changed(before=always_the_same)
+
+
 class Ignoring(Copy):
     """Its generator sees nothing of the input."""
 

@@ -125,6 +125,12 @@ def test_a_healthy_game_is_left_alone(data: Artifact, tmp_path: Path) -> None:
     assert looks == [100, 160, 220]
 
 
+def test_directions_that_nobody_trains_are_not_looked_at(data: Artifact, tmp_path: Path) -> None:
+    played = Played(tmp_path / "out", data, games.Resting)
+    assert "input-ignored" not in played.kinds
+    assert not [name for name, _ in played.tracker.curves if name.endswith("/a_to_b")]
+
+
 def test_a_resumed_training_warns_as_if_it_had_never_been_away(data: Artifact, tmp_path: Path) -> None:
     """Also from a checkpoint between two bad looks."""
     cut = 170

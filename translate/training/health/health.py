@@ -198,7 +198,7 @@ class Health:
         curves: dict[str, float] = {}
         try:
             self.looker.load({name: self.engine.nets[name] for name in self.state.averages.names})
-            for direction in self.looker.directions():
+            for direction in filter(self._is_trained, self.looker.directions()):
                 seen = self.looker.see(direction)
                 self.memory.calls = max(self.memory.calls, seen.calls)
                 if len(seen.outputs) > 1:
@@ -207,6 +207,13 @@ class Health:
             self.looker = None
             self.console.warn(f"outputs are no longer looked at for collapse and the like: {error}")
         return curves
+
+    def _is_trained(self, direction: str) -> bool:
+        """Whether a player that has had a turn moves one of a direction's networks; the others stay as they began."""
+        assert self.looker is not None
+        nets = {*self.looker.validator.translator.route(direction).nets}
+        moved = [name for name, player in self.engine.players.items() if player.done]
+        return any(not nets.isdisjoint(self.engine.method.players[name]) for name in moved)
 
     def _direction(self, step: int, direction: str, seen: Seen) -> dict[str, float]:
         curves: dict[str, float] = {}
