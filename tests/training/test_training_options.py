@@ -194,9 +194,61 @@ def test_parts_of_networks_are_frozen_with_their_statistics() -> None:
         ("disc", "player D has nothing left to train"),
     ],
 )
-def test_what_cannot_be_frozen_is_told(train: Train, name: str, message: str) -> None:
+def test_what_cannot_be_frozen_is_told_when_the_training_is_built_too(
+    make_engine: Any, name: str, message: str
+) -> None:
+    nets = {"there": nn.Conv2d(3, 3, 1), "back": nn.Conv2d(3, 3, 1), "disc": nn.Conv2d(3, 1, 3)}
     with pytest.raises(ConfigError, match=message):
-        train(epochs=1, freeze=[name])
+        freeze(nets, [name])
+        make_engine(Duel, nets=nets, freeze=[name])
+
+
+@pytest.mark.parametrize("prepared", [True, False])
+@pytest.mark.parametrize(
+    ("options", "place", "message"),
+    [
+        (
+            {"freeze": ["there", "back.encoder"]},
+            ("freeze", 1),
+            "'back.encoder': there is no part 'encoder'; there are none",
+        ),
+        ({"freeze": ["disc"]}, ("freeze",), "player D has nothing left to train in disc"),
+        ({"freeze": ["there", "back"]}, ("freeze",), "player G has nothing left to train in there, back"),
+        (
+            {"spectral_norm": ["disc.nothing"]},
+            ("spectral_norm", 0),
+            "'disc.nothing': there is no part 'nothing'; there are none",
+        ),
+        ({"freeze": ["there"], "spectral_norm": ["disc", "back"]}, None, None),
+    ],
+)
+def test_parts_that_are_not_there_are_told_before_it_runs(
+    data: Any, prepared: bool, options: dict[str, Any], place: tuple[Any, ...] | None, message: str | None
+) -> None:
+    known = data.facts if prepared else {key: data.facts[key] for key in ("kind", "splits", "pairs")}
+    config = TrainConfig.model_validate({"method": "duel", **options})
+    problems = [(problem.path, problem.message) for problem in TrainStage(config, Shop([]), 5).check({"data": known})]
+    assert problems == ([(("with", *place), message)] if place else [])
+
+
+def test_a_part_of_a_built_in_network_is_told_before_it_runs(registry: Registry) -> None:
+    options = {"generator": {"uses": "resnet", "filters": 2}, "discriminator": {"uses": "patchgan", "filters": 2}}
+    config = TrainConfig.model_validate({"method": "pix2pix", "options": options, "freeze": ["gen.encoder"]})
+    facts = {"kind": "paired", "splits": ["train"], "pairs": ["train"]}
+    (problem,) = TrainStage(config, registry, 5).check({"data": facts})
+    assert problem.path == ("with", "freeze", 0)
+    assert problem.message == "'gen.encoder': there is no part 'encoder'; there are stem, down, blocks, up, head"
+
+
+def test_parts_of_networks_that_cannot_be_built_yet_are_left_to_the_run(
+    data: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def networks(self: Duel, build: Any) -> dict[str, nn.Module]:
+        raise RuntimeError("weights are not there yet")
+
+    monkeypatch.setattr(Duel, "networks", networks)
+    config = TrainConfig.model_validate({"method": "duel", "freeze": ["back.encoder"]})
+    assert not list(TrainStage(config, Shop([]), 5).check({"data": data.facts}))
 
 
 def test_a_network_that_is_not_there_cannot_be_frozen(data: Any) -> None:

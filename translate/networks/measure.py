@@ -22,9 +22,7 @@ def parameters_by_network(method: type[Method[Any]], spec: DataSpec, build: Buil
 
     They are built without memory for their weights. Errors: whatever the method raises for data like `spec`.
     """
-    instance = method(method.Config(), spec, dict(method.losses))
-    with torch.device("meta"):
-        nets = instance.networks(build)
+    nets = without_memory(method(method.Config(), spec, dict(method.losses)), build)
     return {name: (getattr(type(net), "name", ""), count_parameters(net)) for name, net in nets.items()}
 
 
@@ -33,10 +31,17 @@ def common_multiple(method: Method[Any], build: Build) -> int:
 
     They are built without memory for their weights. Errors: whatever the method raises for its options and data.
     """
+    return lcm(*(int(getattr(net, "multiple", 1)) for net in without_memory(method, build).values()))
+
+
+def without_memory(method: Method[Any], build: Build) -> dict[str, nn.Module]:
+    """The networks of a method on torch's device `meta`: modules and shapes, and no memory for weights.
+
+    Errors: whatever the method raises for its options and data.
+    """
     with torch.device("meta"), warnings.catch_warnings():
         warnings.simplefilter("ignore")  # torch warns of weights without elements, which are not filled
-        nets = method.networks(build)
-    return lcm(*(int(getattr(net, "multiple", 1)) for net in nets.values()))
+        return method.networks(build)
 
 
 def receptive_field(net: nn.Module) -> int:

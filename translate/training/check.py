@@ -37,6 +37,7 @@ from translate.training.extra_losses import binding_problems
 from translate.training.init_weights import named_networks, pairing
 from translate.training.length import length_notes, validates_only_at_the_end
 from translate.training.validating.validation import split_for
+from translate.training.weights.check import part_problems
 
 Place = tuple[str | int, ...]
 
@@ -57,6 +58,7 @@ def problems(
         yield from _problems_of_any(config, registry, data, init)
         return
     yield from _method_problems(config, registry, method, directions(config, method, data))
+    yield from part_problems(config, registry, method, data)
     yield from _init_problems(config, method, init)
     yield from data_problems(config, registry, method, data)
     yield from _extra_loss_problems(config, registry, method)
@@ -169,11 +171,6 @@ def _method_problems(
             yield KeyProblem(("with", "players", player), _unknown(f"{name} has no player", player, method.players))
     if config.critic_augment is not None and not critic_players(method):
         yield KeyProblem(("with", "critic_augment"), f"{name} has no player that only judges: nothing to augment for")
-    networks = named_networks(method)
-    for option, parts in (("freeze", config.freeze), ("spectral_norm", config.spectral_norm)):
-        for i, part in enumerate(parts):
-            if (net := part.partition(".")[0]) not in networks:
-                yield Problem(("with", option, i), _unknown(f"{name} has no network", net, networks))
 
 
 def _init_problems(config: TrainConfig, method: type[Method[Any]], parent: ModelFacts | None) -> Iterator[Problem]:

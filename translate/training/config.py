@@ -242,7 +242,7 @@ class TrainConfig(Config):
     stop: StopConfig | None = None
     """A metric at whose standstill the training ends early: `{metric: swd, patience: 10}`; `null`: none."""
     freeze: tuple[str, ...] = ()
-    """Networks, or parts of them, whose weights stay as they start: `[gen.encoder, disc]`."""
+    """Networks, or parts of them, whose weights stay as they start: `[gen.down]` is the encoder of a U-Net."""
     spectral_norm: tuple[str, ...] = ()
     """Networks, or parts of them, whose weights are divided by their largest singular values (Miyato et al. 2018):
     `[disc]` holds a critic's slope within bounds, `[gen, disc]` is that of SAGAN."""

@@ -1,4 +1,4 @@
-"""Options that name networks, or parts of them by the names of their modules: `[gen.encoder, disc]`."""
+"""Options that name networks, or parts of them by the names of their modules: `[gen.down, disc]`."""
 
 from __future__ import annotations
 
