@@ -9,8 +9,10 @@ import pytest
 from PIL import Image as Pillow
 
 from translate.console import PlainConsole
+from translate.contracts import DatasetFacts
 from translate.pipeline import check, run
-from translate.training.check import length_notes
+from translate.plugins import Registry
+from translate.training.check import length_notes, notes as all_notes
 from translate.training.config import TrainConfig
 
 
@@ -49,6 +51,42 @@ def test_notes_on_a_length(options: dict[str, Any], notes: list[str]) -> None:
     assert list(length_notes(config(**options), 12)) == notes
 
 
+def never(start: str, whole: str) -> str:
+    """The note on a schedule that begins to fall too late."""
+    return f"schedule.start {start} is past the last of {whole}: the rate never falls"
+
+
+@pytest.mark.parametrize(
+    ("options", "images", "notes"),
+    [
+        # the case of a file: 2,000 steps of 12 images are 167 epochs
+        ({"steps": 2000, "schedule": {"start": 1000}}, 12, [never("1000", "167 epochs")]),
+        ({"steps": 2000, "schedule": {"start": 1000}}, None, []),
+        ({"steps": 2000, "schedule": {"start": {"steps": 1000}}}, 12, []),
+        ({"steps": 20, "schedule": {"start": {"steps": 30}}}, None, [never("30", "20 steps")]),
+        ({"epochs": 2, "schedule": {"start": 30, "unit": "updates"}}, None, []),
+        (
+            {"epochs": 2, "schedule": {"start": 30, "unit": "updates"}},
+            12,
+            [never("30", "24 updates")],
+        ),
+        ({"epochs": 2, "schedule": {"start": 3}}, None, [never("3", "2 epochs")]),
+        (
+            {"epochs": 2, "players": {"D": {"schedule": {"uses": "cosine", "start": 2}}}},
+            None,
+            ["players.D: " + never("2", "2 epochs")],
+        ),
+    ],
+)
+def test_notes_of_schedules_on_a_length(options: dict[str, Any], images: int | None, notes: list[str]) -> None:
+    if "schedule" in options:
+        options = {**options, "schedule": {"uses": "linear-decay", **options["schedule"]}}
+    counts = {"counts": {"train": {"a": images}}, "channels": {"a": 3}} if images else {}
+    facts = DatasetFacts.from_json({"kind": "single", "splits": ["train"], **counts})
+    said = [note for note in all_notes(config(**options), Registry(), facts) if "schedule" in note]
+    assert said == notes
+
+
 class Heard(PlainConsole):
     """A console that remembers."""
 
@@ -67,7 +105,8 @@ def test_check_and_run_say_them(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
         "generator": {"uses": "unet", "levels": 3, "filters": 4},
         "discriminator": {"uses": "patchgan", "filters": 4},
     }
-    train = {"method": "pix2pix", "options": tiny, "epochs": 1, "max_steps": 7, "workers": 0}
+    schedule = {"uses": "cosine", "start": 6, "unit": "updates"}
+    train = {"method": "pix2pix", "options": tiny, "epochs": 1, "max_steps": 7, "workers": 0, "schedule": schedule}
     file = {
         "version": 1,
         "name": "long",
@@ -78,11 +117,12 @@ def test_check_and_run_say_them(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
         },
     }
     note = "max_steps 7 is more than `epochs: 1` gives with 3 images: the training ends after 3 steps; raise `epochs`"
-    assert check(file) == [f"train: {note}"], "counted by the options"
+    late = never("6", "3 updates")
+    assert check(file) == [f"train: {note}", f"train: {late}"], "counted by the options"
     heard = Heard()
     run(file, device="cpu", console=heard)
-    assert f"note: {note}" in heard.lines
-    assert check(file) == [f"train: {note}"], "counted when it was prepared"
+    assert f"note: {note}" in heard.lines and f"note: {late}" in heard.lines
+    assert check(file) == [f"train: {note}", f"train: {late}"], "counted when it was prepared"
 
 
 @pytest.mark.parametrize("scale", [1, 2])

@@ -23,6 +23,7 @@ STEPS = 9
 EXACT = {
     "optimizer": {"uses": "adam", "lr": 2**-12},
     "schedule": {"uses": "step", "every": 2, "gamma": 0.5, "unit": "updates"},
+    "players": {"G": {"schedule": {"uses": "step", "every": {"steps": 3}, "gamma": 0.5}}},
 }
 """Learning rates that are the same in float32."""
 

@@ -75,6 +75,10 @@ def test_a_schedule_whose_length_is_the_training_stays_at_its_end(registry: Regi
         ({"uses": "torch/LambdaLR"}, "LambdaLR"),
         ({"uses": "plateau"}, "metric"),
         ({"uses": "one-cycle", "rise": 1.5}, "rise"),
+        ({"uses": "cosine", "start": -1}, "start: must be at least 0"),
+        ({"uses": "cosine", "start": {"steps": 0}}, "start.steps: must be greater than 0"),
+        ({"uses": "step", "every": {"step": 5}}, "did you mean 'steps'"),
+        ({"uses": "step", "every": {"steps": 5}, "unit": "epochs"}, "`every` is in steps, and `unit` says epochs"),
     ],
 )
 def test_wrong_options_are_told(registry: Registry, options: dict[str, Any], message: str) -> None:
@@ -135,6 +139,22 @@ def test_a_player_warms_up_by_its_own_updates(train: Train) -> None:
     _, tracker = train(epochs=1, optimizer={"lr": 1.0}, schedule={"uses": "constant", "warmup": 4})
     # the generator of this game plays in steps 2, 5 and 8
     assert rates(tracker, "G") == pytest.approx([0.25, 0.5, 0.75])
+
+
+@pytest.mark.parametrize("start", [{"start": {"steps": 4}}, {"start": 4, "unit": "steps"}])
+def test_a_schedule_in_steps_falls_by_the_steps_of_the_training(train: Train, start: dict[str, Any]) -> None:
+    options = {"steps": 10, "optimizer": {"lr": 1.0}, "schedule": {"uses": "linear-decay", **start}}
+    _, tracker = train(**options)
+    line = [min(1.0, 1 - (step - 4) / 7) for step in range(1, 11)]
+    assert rates(tracker) == pytest.approx(line)
+    # the generator of this game plays in steps 2, 5 and 8, whose rate is that of the critic
+    assert rates(tracker, "G") == pytest.approx([line[1], line[4], line[7]])
+
+
+def test_a_length_in_steps_is_one_of_the_training(train: Train) -> None:
+    schedule = {"uses": "step", "every": {"steps": 3}, "gamma": 0.5}
+    _, tracker = train(steps=8, optimizer={"lr": 1.0}, schedule=schedule)
+    assert rates(tracker) == [1, 1, 1, 0.5, 0.5, 0.5, 0.25, 0.25]
 
 
 def test_a_plateau_lowers_the_rate_after_the_validation_that_shows_it(train: Train) -> None:

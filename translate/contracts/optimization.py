@@ -25,9 +25,9 @@ class OptimizerConfig(Config):
 class ScheduleConfig(Config):
     """Options of every schedule; the Config of each one derives from it and adds its own."""
 
-    unit: Literal["epochs", "updates"] = "epochs"
-    """Unit in which the schedule counts: `epochs`, or `updates`, the optimizer steps of the player. With `updates` the
-    end is the number of training steps."""
+    unit: Literal["epochs", "steps", "updates"] = "epochs"
+    """Unit in which the schedule counts: `epochs`, `steps` of the training, or `updates`, the optimizer steps of the
+    player. With `updates` the end is the number of training steps."""
     warmup: NonNegativeInt = 0
     """Updates of the player over which its rate rises in a line to what the schedule says, whatever its `unit`."""
 
@@ -77,7 +77,7 @@ class Schedule(Configured[SC], ABC):
 
     @abstractmethod
     def factor(self, position: int, total: int) -> float:
-        """The factor, 0 or more, of the learning rate at `position` (0, 1, ...) of `total` epochs or updates.
+        """The factor, 0 or more, of the learning rate at `position` (0, 1, ...) of `total`, both in `unit`.
 
         `position` may pass `total`: a player that updates twice a step gets there.
         """

@@ -29,7 +29,7 @@ from translate.training.extra_losses import bind
 from translate.training.fast.choice import Choice
 from translate.training.health.looker import Looker
 from translate.training.init_weights import initialise
-from translate.training.length import Length, length_notes
+from translate.training.length import Length, length_notes, schedule_notes
 from translate.training.players import make_players
 from translate.training.saving import checkpoint
 from translate.training.saving.damaged import newest_whole
@@ -57,7 +57,7 @@ def build_trainer(context: StageContext, config: TrainConfig, registry: Componen
     length = Length.of(config, samples.steps_per_epoch)
     engine = build_engine(context, config, registry, method, length)
     validator = _validator(context, config, registry, dataset, engine)
-    _describe(context, config, dataset, engine, length)
+    _describe(context, config, registry, dataset, engine, length)
     used = {net for direction in method.directions.values() for net in direction.nets}
     watched = _watched(config, registry, validator, engine)
     rates = {name: watched[p.schedule.watches] for name, p in engine.players.items() if p.schedule.watches in watched}
@@ -271,7 +271,9 @@ def _watched(
     }
 
 
-def _describe(context: StageContext, config: TrainConfig, dataset: Dataset, engine: Engine, length: Length) -> None:
+def _describe(
+    context: StageContext, config: TrainConfig, registry: Components, dataset: Dataset, engine: Engine, length: Length
+) -> None:
     """Says what is about to be trained, and records it."""
     sizes = {name: count_parameters(net) for name, net in engine.nets.items()}
     counts = ", ".join(f"{name} {size:,}" for name, size in sizes.items() if size)
@@ -281,7 +283,9 @@ def _describe(context: StageContext, config: TrainConfig, dataset: Dataset, engi
     per_epoch = round(length.whole / length.epochs, 1)
     context.console.say(f"{length.total:,} steps of {images} images, {per_epoch:,g} steps an epoch")
     counts_of_sides = dataset.facts.counts.get("train")
-    for note in length_notes(config, max(counts_of_sides.values())) if counts_of_sides else ():
-        context.console.say(f"note: {note}")
+    if counts_of_sides:
+        images_of_side = max(counts_of_sides.values())
+        for note in (*length_notes(config, images_of_side), *schedule_notes(config, registry, images_of_side)):
+            context.console.say(f"note: {note}")
     context.tracker.tags({"device": context.device, "precision": engine.precision})
     context.tracker.dataset(context.pipeline, context.inputs["data"].hash, dataset.facts.to_json(), "train")

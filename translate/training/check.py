@@ -18,7 +18,6 @@ from translate.contracts import (
     Problem,
     Route,
     Schedule,
-    ScheduleUse,
     Sides,
 )
 from translate.contracts.direction import called
@@ -35,7 +34,7 @@ from translate.training.config import ExtraLoss, Steps, TrainConfig
 from translate.training.critics.players import critic_players
 from translate.training.extra_losses import binding_problems
 from translate.training.init_weights import named_networks, pairing
-from translate.training.length import length_notes, validates_only_at_the_end
+from translate.training.length import length_notes, schedule_notes, schedules, validates_only_at_the_end
 from translate.training.validating.validation import split_for
 from translate.training.weights.check import part_problems
 
@@ -115,11 +114,7 @@ def watched(config: TrainConfig, registry: Components) -> Iterator[tuple[Place, 
         yield ("keep", "best"), metric
     if config.stop is not None:
         yield ("stop", "metric"), config.stop.metric
-    schedules: list[tuple[Place, ScheduleUse]] = [(("schedule",), config.schedule)]
-    for name, player in config.players.items():
-        if player.schedule is not None:
-            schedules.append((("players", name, "schedule"), player.schedule))
-    for place, use in schedules:
+    for place, use in schedules(config):
         with suppress(TranslateError):  # which is told where it stands
             schedule: Schedule[Any] = registry.build(use)
             if schedule.watches:
@@ -128,12 +123,10 @@ def watched(config: TrainConfig, registry: Components) -> Iterator[tuple[Place, 
 
 def notes(config: TrainConfig, registry: Components, data: DatasetFacts | None = None) -> Iterator[str]:
     """Remarks on options that are odd, but not wrong. `data` has the counts of images, where they are known."""
-    if data is not None and (counts := data.counts.get("train")):
-        yield from length_notes(config, max(counts.values()))
-    schedule: Schedule[Any] = registry.build(config.schedule)
-    # How many updates there will be is not known before the data is.
-    if config.steps is None and schedule.config.unit == "epochs" and (note := schedule.note(config.epochs)):
-        yield note
+    images = max(data.counts["train"].values()) if data is not None and data.counts.get("train") else None
+    if images is not None:
+        yield from length_notes(config, images)
+    yield from schedule_notes(config, registry, images)
     if validates_only_at_the_end(config):
         every = config.validation.every
         said = f"{every.steps:,} steps is past {config.steps:,} steps" if isinstance(every, Steps) else ""

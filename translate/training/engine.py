@@ -241,7 +241,7 @@ class Engine:
             rate = self.recording.rate(player)
         else:
             # filled, not copied: a copy of a number from the CPU waits for the GPU
-            rate = torch.full((), player.set_rate(epoch), device=self.device, dtype=self.meters.wide)
+            rate = torch.full((), player.set_rate(self.index, epoch), device=self.device, dtype=self.meters.wide)
         self.meters.add(f"lr/{player.name}", rate)
         with as_they_lie(player.optimizer):
             step_where(player.optimizer, finite & fine)

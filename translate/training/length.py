@@ -5,7 +5,9 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Any
 
+from translate.contracts import Components, Schedule, ScheduleUse
 from translate.training.config import Every, Steps, TrainConfig
 
 
@@ -55,7 +57,7 @@ def in_steps(every: Every, per_epoch: float) -> int:
 
 def length_notes(config: TrainConfig, images: int) -> Iterator[str]:
     """Remarks on the length of a training whose larger side has so many images."""
-    per_epoch = max(1, images // config.batch_size)
+    per_epoch = _per_epoch(config, images)
     length, asked = Length.of(config, per_epoch), config.max_steps
     given = f"`epochs: {config.epochs}` gives with {images:,} images" if config.steps is None else "`steps` gives"
     if asked is not None and asked > length.whole:
@@ -72,6 +74,36 @@ def length_notes(config: TrainConfig, images: int) -> Iterator[str]:
     if length.validation_every > length.total and not validates_only_at_the_end(config):
         said = f"{every.steps:,} steps" if isinstance(every, Steps) else f"{every:g}"
         yield f"validate.every {said} is past the {length.total:,} steps: only the last step validates"
+
+
+def schedule_notes(config: TrainConfig, registry: Components, images: int | None) -> Iterator[str]:
+    """Remarks of the schedules on the length of a training whose larger side has so many images, as far as that is
+    known without the number (None)."""
+    if images is not None:
+        length = Length.of(config, _per_epoch(config, images))
+        known = {"epochs": length.epochs, "steps": length.whole, "updates": length.whole}
+    elif config.steps is not None:
+        known = {"steps": config.steps, "updates": config.steps}
+    else:
+        known = {"epochs": config.epochs}
+    for place, use in schedules(config):
+        schedule: Schedule[Any] = registry.build(use)
+        total = known.get(schedule.config.unit)
+        if total is not None and (note := schedule.note(total)):
+            yield f"{'.'.join(place[:-1])}: {note}" if place[:-1] else note
+
+
+def schedules(config: TrainConfig) -> Iterator[tuple[tuple[str, ...], ScheduleUse]]:
+    """The schedule of all players and those of single ones, with their places among the options."""
+    yield ("schedule",), config.schedule
+    for name, player in config.players.items():
+        if player.schedule is not None:
+            yield ("players", name, "schedule"), player.schedule
+
+
+def _per_epoch(config: TrainConfig, images: int) -> int:
+    """Batches of an epoch."""
+    return max(1, images // config.batch_size)
 
 
 def validates_only_at_the_end(config: TrainConfig) -> bool:

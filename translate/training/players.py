@@ -18,7 +18,7 @@ from translate.training.numerics.stepping import keep_on_device
 
 @dataclass
 class Player:
-    """One side of the game. `epochs` and `updates` are the lengths that schedules run over.
+    """One side of the game. `epochs` and `steps` are the lengths that schedules run over.
 
     `drop` is the factor that the scores of the validations so far give the rate (`Schedule.factor_after`).
     """
@@ -30,21 +30,21 @@ class Player:
     schedule: Schedule[Any]
     clip: float | None
     epochs: int
-    updates: int
+    steps: int
     done: int = 0
     drop: float = 1.0
 
-    def set_rate(self, epoch: int) -> float:
+    def set_rate(self, step: int, epoch: int) -> float:
         """Sets and returns the learning rate for the next update."""
-        rate = self.rate(epoch)
+        rate = self.rate(step, epoch)
         for group in self.optimizer.param_groups:
             group["lr"] = rate
         return rate
 
-    def rate(self, epoch: int) -> float:
-        """The learning rate for the next update."""
-        by_epoch = self.schedule.config.unit == "epochs"
-        position, total = (epoch, self.epochs) if by_epoch else (self.done, self.updates)
+    def rate(self, step: int, epoch: int) -> float:
+        """The learning rate for the next update, which is one of this step in this epoch, both counted from 0."""
+        position = {"epochs": epoch, "steps": step, "updates": self.done}[self.schedule.config.unit]
+        total = self.epochs if self.schedule.config.unit == "epochs" else self.steps
         warm = min(1.0, (self.done + 1) / max(1, self.schedule.config.warmup))
         return float(self.lr * self.schedule.factor(position, total) * self.drop * warm)
 

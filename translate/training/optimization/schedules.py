@@ -4,28 +4,48 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from typing import Annotated, Any, ClassVar, Literal
+from typing import Annotated, Any, ClassVar, Literal, Self
 
-from pydantic import Field, NonNegativeFloat, NonNegativeInt, PositiveFloat, PositiveInt
+from pydantic import Field, NonNegativeFloat, NonNegativeInt, PositiveFloat, PositiveInt, model_validator
 
 from translate.contracts import Schedule, ScheduleConfig
 from translate.markers import hookimpl
+from translate.training.config import Steps
 
 Share = Annotated[float, Field(gt=0, lt=1)]
 
 
-class StartConfig(ScheduleConfig):
+class _CountingConfig(ScheduleConfig):
+    """Options of a schedule with a number in `unit`, for which `{steps: N}` may stand: the unit then is `steps`."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _steps_are_the_unit(cls, value: Any) -> Any:
+        if isinstance(value, Mapping) and any(isinstance(each, Mapping | Steps) for each in value.values()):
+            return {"unit": "steps", **value}
+        return value
+
+    @model_validator(mode="after")
+    def _one_unit(self) -> Self:
+        if self.unit != "steps":
+            for name in type(self).model_fields:
+                if isinstance(getattr(self, name), Steps):
+                    raise ValueError(f"`{name}` is in steps, and `unit` says {self.unit}: leave `unit` out")
+        return self
+
+
+class StartConfig(_CountingConfig):
     """Options of a schedule that is constant before it falls."""
 
-    start: NonNegativeInt = 0
-    """Where the fall begins, in `unit`; before it the factor is 1. CycleGAN: 100 of 200 epochs."""
+    start: NonNegativeInt | Steps = 0
+    """Where the fall begins, in `unit`, or `{steps: 1000}`; before it the factor is 1. CycleGAN: 100 of 200 epochs."""
 
 
-class StepConfig(ScheduleConfig):
+class StepConfig(_CountingConfig):
     """Options of `step`."""
 
-    every: PositiveInt = 50
-    """Length of a step, in `unit`."""
+    every: PositiveInt | Steps = 50
+    """Length of a step, in `unit`, or `{steps: 1000}`."""
     gamma: PositiveFloat = 0.1
     """Factor of each step."""
 
@@ -67,7 +87,7 @@ class Constant(Schedule[ScheduleConfig]):
 
 class _Falling(Schedule[StartConfig]):
     def note(self, total: int) -> str:
-        start, unit = self.config.start, self.config.unit
+        start, unit = _number(self.config.start), self.config.unit
         if start < total:
             return ""
         return f"schedule.start {start} is past the last of {total} {unit}: the rate never falls"
@@ -83,7 +103,7 @@ class LinearDecay(_Falling):
     name = "linear-decay"
 
     def factor(self, position: int, total: int) -> float:
-        start = self.config.start
+        start = _number(self.config.start)
         return max(0.0, 1.0 - max(0, position + 1 - start) / max(1, total - start + 1))
 
 
@@ -93,7 +113,7 @@ class Cosine(_Falling):
     name = "cosine"
 
     def factor(self, position: int, total: int) -> float:
-        start = self.config.start
+        start = _number(self.config.start)
         done = max(0, position - start) / max(1, total - start)
         return 0.5 * (1.0 + math.cos(math.pi * min(1.0, done)))
 
@@ -104,7 +124,7 @@ class StepDecay(Schedule[StepConfig]):
     name = "step"
 
     def factor(self, position: int, total: int) -> float:
-        return float(self.config.gamma ** (position // self.config.every))
+        return float(self.config.gamma ** (position // _number(self.config.every)))
 
 
 class OneCycle(Schedule[OneCycleConfig]):
@@ -151,6 +171,11 @@ def improves(score: float, best: float, better: Literal["higher", "lower"], leas
         return not math.isnan(score)
     gain = score - best if better == "higher" else best - score
     return gain > least
+
+
+def _number(count: int | Steps) -> int:
+    """A number in the unit of the schedule."""
+    return count.steps if isinstance(count, Steps) else count
 
 
 def _wave(start: float, end: float, done: float) -> float:

@@ -70,7 +70,7 @@ class Recording:
         # filled, not copied: a copy of a number from the CPU waits for the GPU
         self.index.fill_(index)
         for player, rate, shown in self.turns:
-            value = player.rate(epoch)
+            value = player.rate(index, epoch)
             rate.fill_(value)
             shown.fill_(value)
             player.done += 1
