@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pytest
 from pydantic import BaseModel
 
 from translate.stages.train import TrainStage
@@ -29,3 +30,20 @@ def test_the_stage_says_what_the_table_says() -> None:
         else:
             assert effect == "structural" and option not in TrainStage.neutral, option
     assert TrainStage.effect_of("optimizer.betas") == "structural"
+
+
+@pytest.mark.parametrize(
+    ("option", "effect"),
+    [
+        ("optimizer.lr", "schedule"),
+        ("optimizer.betas", "structural"),
+        ("optimizer.uses", "structural"),
+        ("optimizer", "structural"),
+        ("schedule.start", "schedule"),
+        ("clip", "free"),
+    ],
+)
+def test_options_of_one_player_change_as_those_of_all(option: str, effect: str) -> None:
+    assert TrainStage.effect_of(option) == effect
+    assert TrainStage.effect_of(f"players.D_a.{option}") == effect
+    assert TrainStage.effect_of("players.D_a") == "structural"

@@ -172,13 +172,22 @@ Effect = Literal["free", "schedule", "structural"]
 
 
 def effect_of(continuable: Mapping[str, Literal["free", "schedule"]], option: str) -> Effect:
-    """The effect of an option, by its dotted path below `with`: that of the longest path which leads to it."""
+    """The effect of an option, by its dotted path below `with`: that of the longest path which leads to it.
+
+    `*` in a path of `continuable` stands for any one name.
+    """
     path = option
     while path:
-        if path in continuable:
-            return continuable[path]
+        for leading, effect in continuable.items():
+            if _matches(leading.split("."), path.split(".")):
+                return effect
         path = path.rpartition(".")[0]
     return "structural"
+
+
+def _matches(pattern: list[str], names: list[str]) -> bool:
+    """Whether the names are those of a pattern, in which `*` is any."""
+    return len(pattern) == len(names) and all(p in ("*", n) for p, n in zip(pattern, names, strict=True))
 
 
 class Stage(Configured[C], ABC):
@@ -200,10 +209,10 @@ class Stage(Configured[C], ABC):
     """Options that do not change the result (workers, logging): they are left out of the fingerprint."""
     continuable: ClassVar[Mapping[str, Literal["free", "schedule"]]] = {}
     """Options that `run --continue STAGE` may change and go on from the earlier result, by their dotted path below
-    `with` (`optimizer.lr`; a path stands for all below it). `free`: they act from here on, whatever came before.
-    `schedule`: they lengthen or reshape a plan of which a part is done. Every other option is structural: it needs a
-    fresh start. A stage that names some finds the earlier result in `context.previous`; what an interrupted start left
-    it finds in `context.folder`, as after any interruption."""
+    `with` (`optimizer.lr`, or `players.*.clip` where `*` is any name; a path stands for all below it). `free`: they act
+    from here on, whatever came before. `schedule`: they lengthen or reshape a plan of which a part is done. Every other
+    option is structural: it needs a fresh start. A stage that names some finds the earlier result in
+    `context.previous`; what an interrupted start left it finds in `context.folder`, as after any interruption."""
 
     def __init__(self, config: C, registry: Components, seed: int = 0) -> None:
         self.config = config
