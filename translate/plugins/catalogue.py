@@ -173,13 +173,17 @@ def example_spec(data: DataKind | Sides) -> DataSpec:
 def options(config: type[BaseModel], prefix: str = "", defaults: BaseModel | None = None) -> Iterator[dict[str, Any]]:
     """Every option with type, range, default and words, those of a nested model after it: `objective.uses`.
 
+    Of models that a file chooses among by their `uses`, those of each stand once, below its name: `steps.blur.sigma`.
     `defaults` has the values that count, where they are not those of the model itself.
     """
+    chosen: set[type[BaseModel]] = set()
     for field_name, field in config.model_fields.items():
+        if field_name == "uses" and _choice(config):
+            continue
         name = f"{prefix}{field.alias or field_name}"
         missing = defaults is None and field.is_required()
         value = _default(field_name, field, defaults)
-        plain = value.model_dump(mode="json") if isinstance(value, BaseModel) else value
+        plain = _written(value)
         yield {
             "name": name,
             "type": _kind(field.annotation),
@@ -189,8 +193,28 @@ def options(config: type[BaseModel], prefix: str = "", defaults: BaseModel | Non
             "about": field.description or "",
         }
         for model in models(field.annotation):
-            if not issubclass(model, Use) and model is not config:
+            if issubclass(model, Use) or model is config or model in chosen:
+                continue
+            if choice := _choice(model):
+                chosen.add(model)
+                yield from options(model, f"{name}.{choice}.")
+            else:
                 yield from options(model, f"{name}.", value if isinstance(value, model) else None)
+
+
+def _choice(model: type[BaseModel]) -> str:
+    """What `uses` says where this model is meant among several (`uses: Literal["blur"]`); empty for other models."""
+    field = model.model_fields.get("uses")
+    return str(get_args(field.annotation)[0]) if field and get_origin(field.annotation) is Literal else ""
+
+
+def _written(value: Any) -> Any:
+    """A default as a file would write it; models within lists with those of their options alone that are given."""
+    if isinstance(value, BaseModel):
+        return value.model_dump(mode="json")
+    if isinstance(value, tuple | list) and any(isinstance(item, BaseModel) for item in value):
+        return [item.model_dump(mode="json", exclude_unset=True) for item in value]
+    return value
 
 
 def _default(name: str, field: FieldInfo, defaults: BaseModel | None) -> Any:
@@ -219,7 +243,9 @@ def _kind(annotation: Any) -> str:
         return str(annotation).replace("typing.", "")
     if issubclass(annotation, Use):
         return singular(annotation.kind)
-    return "mapping" if issubclass(annotation, BaseModel) else annotation.__name__.lower()
+    if issubclass(annotation, BaseModel):
+        return _choice(annotation) or "mapping"
+    return annotation.__name__.lower()
 
 
 def _plain(value: Any) -> bool:
