@@ -1,12 +1,11 @@
 """Baseline JPEG as operations on batches: what a file of a quality holds once it is read again (ITU-T T.81).
 
-Nothing is coded, since the entropy coder loses nothing. All else that a file does to an image is here, with the
-roundings of the library by the Independent JPEG Group, so that the result is that of real files but for rare ties.
+Nothing is coded, since the entropy coder loses nothing. All else that a file does to an image is here, in the whole
+numbers of the library by the Independent JPEG Group, which most programs use: the result is that of real files.
 """
 
 from __future__ import annotations
 
-import math
 from functools import lru_cache
 
 import torch
@@ -25,6 +24,11 @@ _CHROMA = """
 17 18 24 47 99 99 99 99     18 21 26 66 99 99 99 99     24 26 56 99 99 99 99 99     47 66 99 99 99 99 99 99
 99 99 99 99 99 99 99 99     99 99 99 99 99 99 99 99     99 99 99 99 99 99 99 99     99 99 99 99 99 99 99 99
 """
+# The left half of each wave; even ones go on as its mirror image, odd ones as the negative of it.
+_WAVES = """
+8192 8192 8192 8192    11363 9633 6437 2260      10703 4433 -4433 -10703  9633 -2259 -11362 -6436
+8192 -8192 -8192 8192  6437 -11362 2261 9633     4433 -10704 10704 -4433  2260 -6436 9633 -11363
+"""
 
 
 def jpeg(images: Tensor, quality: Tensor, *, halved: bool = True) -> Tensor:
@@ -41,8 +45,9 @@ def jpeg(images: Tensor, quality: Tensor, *, halved: bool = True) -> Tensor:
     ycc = _to_ycc(levels)
     luma, chroma = _coded(ycc[:, :1], _table(_LUMA, quality)), ycc[:, 1:]
     if halved:
-        chroma = _doubled(_coded(_halved(chroma), _table(_CHROMA, quality)))
-        chroma = chroma[..., : luma.shape[-2], : luma.shape[-1]]
+        height, width = luma.shape[-2:]
+        coded = _coded(_halved(chroma), _table(_CHROMA, quality))
+        chroma = _doubled(coded[..., : (width + 1) // 2])[..., :height, :width]
     else:
         chroma = _coded(chroma, _table(_CHROMA, quality))
     return _to_rgb(luma, chroma).div(255).to(images.dtype)
@@ -62,17 +67,17 @@ def _coded(planes: Tensor, table: Tensor) -> Tensor:
     """Planes N x C x H x W of levels 0 to 255 after their blocks were transformed, quantised, and transformed back."""
     height, width = planes.shape[-2:]
     padded = F.pad(planes, (0, -width % BLOCK, 0, -height % BLOCK), mode="replicate")
-    wave = _cosines(planes.device)
+    wave = _waves(planes.device)
     # In doubles: a GPU may shorten float32 in products (TF32), which would move values across the roundings.
     blocks = (_blocks(padded) - 128).to(wave.dtype)
     # The library's integers: after rows in steps of 1/4, after columns the frequencies in steps of 1/8. Ties between
     # two quantised values are frequent then, and go away from zero.
-    rows = _half_up(4 * blocks @ wave.T)
-    frequencies = _half_up(wave @ rows / 4)
+    rows = _half_up(blocks @ wave.T / 2**11)
+    frequencies = _half_up(wave @ rows / 2**15)
     table = table.view(-1, 1, BLOCK, BLOCK)
     quantised = frequencies.sign() * (frequencies.abs() / (8 * table) + 0.5).floor() * table
-    columns = _half_up(4 * wave.T @ quantised)
-    levels = _half_up(columns @ wave / 32) + 128
+    columns = _half_up(wave.T @ quantised / 2**11)
+    levels = _half_up(columns @ wave / 2**18) + 128
     return _planes(levels.clamp(0, 255).to(planes.dtype), padded.shape)[..., :height, :width]
 
 
@@ -96,12 +101,16 @@ def _planes(blocks: Tensor, shape: torch.Size) -> Tensor:
 
 
 @lru_cache(maxsize=8)
-def _cosines(device: torch.device) -> Tensor:
-    """The cosine transform of one row, 8 x 8, times the root of 8: row k is the wave k (A.3.3)."""
-    place = torch.arange(BLOCK, dtype=torch.float64)
-    wave = torch.cos((2 * place + 1) * place[:, None] * math.pi / (2 * BLOCK)) * 2**0.5
-    wave[0] = 1
-    return wave.float().to(device) if device.type == "mps" else wave.to(device)  # Apple's GPUs have no doubles
+def _waves(device: torch.device) -> Tensor:
+    """The cosine transform of one row (A.3.3) times the root of 8, in whole numbers of 1 / 8192: 8 x 8, a wave a row.
+
+    They are sums of the constants of Loeffler, Ligtenberg and Moschytz's algorithm (1989), each of them rounded, which
+    makes some differ by 1 from the rounded cosine.
+    """
+    left = torch.tensor([float(number) for number in _WAVES.split()], dtype=torch.float64).view(BLOCK, BLOCK // 2)
+    sign = torch.tensor([1.0, -1.0], dtype=torch.float64).repeat(BLOCK // 2)[:, None]
+    whole = torch.cat((left, sign * left.flip(1)), 1)
+    return whole.float().to(device) if device.type == "mps" else whole.to(device)  # Apple's GPUs have no doubles
 
 
 @lru_cache(maxsize=8)
@@ -109,28 +118,36 @@ def _example(table: str, device: torch.device) -> Tensor:
     return torch.tensor([float(number) for number in table.split()], device=device)
 
 
+# Colours in whole numbers of 1 / 65536, as the library has the factors of JFIF 1.02. Halves of the chroma go down.
+HALF, BITS = 1 << 15, 16
+
+
 def _to_ycc(rgb: Tensor) -> Tensor:
-    """Levels of RGB as those of YCbCr, whole numbers (JFIF 1.02)."""
-    r, g, b = rgb.unbind(1)
-    y = 0.299 * r + 0.587 * g + 0.114 * b
-    blue = -0.168735892 * r - 0.331264108 * g + 0.5 * b + 128
-    red = 0.5 * r - 0.418687589 * g - 0.081312411 * b + 128
-    return torch.stack((y, blue, red), 1).round().clamp(0, 255)
+    """Levels of RGB as those of YCbCr, whole numbers."""
+    r, g, b = rgb.int().unbind(1)
+    y = 19595 * r + 38470 * g + 7471 * b + HALF
+    middle = (128 << BITS) + HALF - 1
+    blue = HALF * b - 11059 * r - 21709 * g + middle
+    red = HALF * r - 27439 * g - 5329 * b + middle
+    return (torch.stack((y, blue, red), 1) >> BITS).to(rgb.dtype)
 
 
 def _to_rgb(luma: Tensor, chroma: Tensor) -> Tensor:
-    y, (blue, red) = luma[:, 0], (chroma - 128).unbind(1)
-    r = y + (1.402 * red).round()
-    g = y + (-0.344136286 * blue - 0.714136286 * red).round()
-    b = y + (1.772 * blue).round()
-    return torch.stack((r, g, b), 1).clamp(0, 255)
+    y, (blue, red) = luma[:, 0].int(), (chroma.int() - 128).unbind(1)
+    r = y + ((91881 * red + HALF) >> BITS)
+    g = y + ((-22554 * blue - 46802 * red + HALF) >> BITS)
+    b = y + ((116130 * blue + HALF) >> BITS)
+    return torch.stack((r, g, b), 1).clamp(0, 255).to(luma.dtype)
 
 
 def _halved(planes: Tensor) -> Tensor:
-    """Means of 2 x 2 pixels, the border repeated. Halves go down in even columns and up in odd ones, as the library
-    adds 1 and 2 in turn."""
+    """Means of 2 x 2 pixels, the border repeated: N x C x ceil(H / 2) x (W / 2, up to whole blocks).
+
+    The library completes the blocks of a row before it takes means, and those of a column behind. Halves go down in
+    even columns and up in odd ones, as it adds 1 and 2 in turn.
+    """
     height, width = planes.shape[-2:]
-    padded = F.pad(planes, (0, width % 2, 0, height % 2), mode="replicate")
+    padded = F.pad(planes, (0, -width % (2 * BLOCK), 0, height % 2), mode="replicate")
     sums = padded[..., ::2, ::2] + padded[..., 1::2, ::2] + padded[..., ::2, 1::2] + padded[..., 1::2, 1::2]
     bias = 1 + torch.arange(sums.shape[-1], device=planes.device) % 2
     return ((sums + bias) / 4).floor()
