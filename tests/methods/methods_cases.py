@@ -11,6 +11,7 @@ RESNET = {"uses": "resnet", "blocks": 1, "filters": 4}
 SRRESNET = {"uses": "srresnet", "blocks": 1, "filters": 4}
 SWINIR = {"uses": "swinir", "groups": 1, "layers": 2, "filters": 4, "heads": 2, "window": 4}
 RRDB = {"uses": "rrdb", "blocks": 1, "filters": 4, "growth": 2}
+RESIDUAL = {"uses": "restore/residual", "blocks": 1, "filters": 4}
 SRCRITIC = {"uses": "srgan-critic", "filters": 2, "crop": 32}
 CLASSIFIER = {"uses": "cyclegan/classifier", "filters": 4, "layers": 2}
 STARS = {"uses": "stargan/generator", "blocks": 1, "filters": 4}
@@ -110,6 +111,21 @@ CASES = {
     ),
     "inpainting": Case("inpainting", _game()),
     "inpainting-centre": Case("inpainting", _game(mask="centre", objective="hinge")),
+    "restore": Case("restore", {"generator": RESIDUAL}),
+    "restore-enlarge": Case(
+        "restore",
+        {
+            "generator": {**RESIDUAL, "unshuffle": 1, "filters": 8},
+            "scale": 2,
+            "order": 2,
+            "degradation": [
+                {"uses": "blur", "p": 0.5},
+                {"uses": "resize", "p": 0.5},
+                {"uses": "poisson", "p": 0.5},
+                {"uses": "jpeg"},
+            ],
+        },
+    ),
     "dcgan": Case("latent/dcgan", _latent()),
     "wgan-gp": Case("latent/wgan-gp", _latent(discriminator={**CRITIC, "norm": "layer"}, critic_steps=2)),
     "conditional": Case("latent/conditional", _latent(mismatched=True)),

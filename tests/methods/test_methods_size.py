@@ -10,6 +10,7 @@ import pytest
 PLUGINS = Path(__file__).parents[2] / "plugins"
 LINES = 200
 PARTS = {"networks.py", "layouts.py", "metrics.py", "classifier.py", "process.py"}
+PARTS |= {"degradation.py", "draws.py", "blur.py", "jpeg.py"}
 """What a plugin owns besides its game."""
 
 

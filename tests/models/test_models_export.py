@@ -48,6 +48,7 @@ METHODS = {
     "colorization": {"generator": UNET},
     "colorization/classes": {"predict": "classes", "generator": {"uses": "zhang", **TINY}},
     "inpainting": {"generator": UNET},
+    "restore": {"generator": {"uses": "restore/residual", "blocks": 1, **TINY}},
     "single-network": {"network": {**UNET, "upsample": "nearest"}, "dropout": False},
 }
 SIDES = {"paired": ("input", "target"), "unpaired": ("a", "b"), "attribute": ("with", "without")}

@@ -241,6 +241,7 @@ METHODS: dict[str, dict[str, Any]] = {
         "features": {**SMALL, "levels": 1},
     },
     "inpainting": {"generator": FEW, **CRITIC},
+    "restore": {"generator": {"uses": "restore/residual", "filters": 2, "blocks": 1}},
     "colorization": {"generator": FEW, **CRITIC},
     "cut": {**CUTTING, **CRITIC},
     "cut/fastcut": {**CUTTING, **CRITIC},
