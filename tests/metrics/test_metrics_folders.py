@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import weakref
 from pathlib import Path
 
 import cv2
@@ -16,7 +17,10 @@ from translate.contracts import MetricUse
 from translate.errors import ConfigError, DataError
 from translate.imaging.io import read, write
 from translate.metrics.folders.comparing import Evaluation, Folders, evaluate_folders
-from translate.metrics.folders.leaks import fine_detail, has_blocks, has_border, is_grey
+from translate.metrics.folders.leaks import fine_detail, flat_edges, has_blocks, is_grey, leaks
+from translate.metrics.folders.verdict import verdict
+from translate.metrics.images import Images
+from translate.metrics.scores import Score
 from translate.plugins import Registry
 
 
@@ -110,6 +114,9 @@ def test_outputs_near_their_own_references_are_no_copies(tmp_path: Path) -> None
         ("channels", lambda pixels: pixels[..., :1], ".png"),
         ("bits", lambda pixels: pixels.astype(np.uint16) * 257, ".png"),
         ("border", lambda pixels: np.pad(pixels[2:-2, 2:-2], ((2, 2), (2, 2), (0, 0))), ".png"),
+        ("border", lambda pixels: np.pad(pixels[:, :-1], ((0, 0), (0, 1), (0, 0))), ".png"),
+        ("border", lambda pixels: np.pad(pixels[8:-8], ((8, 8), (0, 0), (0, 0))), ".png"),
+        ("alpha", lambda pixels: np.dstack([pixels, np.full(pixels.shape[:2], 255, np.uint8)]), ".png"),
         ("grey", lambda pixels: np.repeat(pixels[..., :1], 3, 2), ".png"),
         ("detail", lambda pixels: cv2.resize(cv2.resize(pixels, (16, 16)), (64, 64)), ".png"),
     ],
@@ -122,12 +129,77 @@ def test_each_leak_is_named(kind: str, change, suffix: str, tmp_path: Path) -> N
     assert all("A" in leak.told for leak in found.leaks)
 
 
+def test_a_border_is_told_edge_by_edge(tmp_path: Path) -> None:
+    real = folder(tmp_path / "real", range(6))
+    for name, padding, told in (
+        ("one", ((0, 0), (0, 1), (0, 0)), "at the right,"),
+        ("bars", ((6, 6), (0, 0), (0, 0)), "at the top and bottom,"),
+        ("rim", ((1, 1), (1, 1), (0, 0)), "around them,"),
+    ):
+        cut = tuple(slice(before, 64 - after) for before, after in padding[:2])
+        other = folder(tmp_path / name, range(50, 56), lambda pixels, cut=cut, by=padding: np.pad(pixels[cut], by))
+        assert told in next(leak.told for leak in evaluated(other, real, "swd").leaks if leak.kind == "border")
+
+
+def test_a_property_of_nine_in_ten_is_a_leak(tmp_path: Path) -> None:
+    real = folder(tmp_path / "real", range(20))
+    most = folder(tmp_path / "most", range(50, 68), suffix=".jpg")
+    for number in (18, 19):
+        write(most / f"{number:03d}.png", scene(50 + number))
+    found = evaluated(most, real, "swd").leaks
+    assert "90% of the images of A are JPEG files, and 0% of those of B" in [leak.told for leak in found]
+
+
+def test_leaks_keep_no_image_in_memory(tmp_path: Path) -> None:
+    real = folder(tmp_path / "real", range(6))
+    alive: list[weakref.ref[torch.Tensor]] = []
+
+    class Counted(Images):
+        def __getitem__(self, index):
+            image = super().__getitem__(index)
+            alive.append(weakref.ref(image))
+            assert sum(known() is not None for known in alive) <= 2
+            return image
+
+    paths = sorted(real.iterdir())
+    assert leaks(paths, paths, Counted(paths), Counted(paths)) == []
+
+
+def test_kept_images_share_memory_and_keep_their_pixels(tmp_path: Path) -> None:
+    """Small arrays that stay between large ones that go would leave gaps."""
+    paths = sorted(folder(tmp_path / "real", range(5)).iterdir())
+    images = Images(paths)
+    first = [images[i].clone() for i in range(5)]
+    bases = {id(owner(pixels)) for pixels in images._cache.values()}
+    assert len(bases) == 1 and len(images._cache) == 5
+    for number, image in enumerate(first):
+        assert torch.equal(image, images[number])
+        expected = torch.from_numpy(scene(number).transpose(2, 0, 1).astype(np.float32)) / 255
+        torch.testing.assert_close(image, expected)
+
+
+def owner(array: np.ndarray) -> np.ndarray:
+    """The array whose memory a view shows."""
+    return array if array.base is None else owner(array.base)
+
+
 def test_a_jpeg_that_was_saved_anew_keeps_its_blocks() -> None:
     picture = scene(1, 128)
     coded = cv2.imdecode(cv2.imencode(".jpg", picture, [cv2.IMWRITE_JPEG_QUALITY, 20])[1], cv2.IMREAD_COLOR)
     plain, blocks = (torch.from_numpy(p.transpose(2, 0, 1) / np.float32(255)) for p in (picture, coded))
     assert has_blocks(blocks) and not has_blocks(plain)
-    assert not has_border(plain) and not is_grey(plain) and 0 < fine_detail(plain) < 2
+    assert not any(flat_edges(plain)) and not is_grey(plain) and 0 < fine_detail(plain) < 2
+
+
+@pytest.mark.parametrize(
+    ("p", "told"), [(0.0034, "< 0.004"), (0.001996, "< 0.002"), (0.0099, "< 0.01"), (0.031, "= 0.031")]
+)
+def test_a_bound_of_a_p_value_lies_above_it(p: float, told: str) -> None:
+    assert f"p {told})" in verdict([], [Score("mmd/p", "lower", "", p)], 40, 40).text
+
+
+def test_few_images_have_no_verdict(pairs) -> None:
+    assert "3 against 3 images are too few" in evaluated(*pairs).verdict.text
 
 
 def test_floor_and_ceiling_stand_beside_the_score(tmp_path: Path) -> None:

@@ -25,6 +25,9 @@ Array = np.ndarray[Any, Any]
 
 CACHED_BYTES = 256 << 20
 """Bytes of decoded images that a set keeps in memory, so that several metrics decode a small set once."""
+SLAB = 64 << 20
+"""Bytes of the memory that kept images lie in together. Each by itself would stay between temporary arrays, which then
+leave gaps that nothing else fits in: memory grows to twice of what is in use."""
 
 
 class Images(Sequence["Tensor"]):
@@ -40,6 +43,8 @@ class Images(Sequence["Tensor"]):
         self.ranges = ranges
         self._cache: dict[int, Array] = {}
         self._bytes = 0
+        self._slab = np.empty(0, np.uint8)
+        """What is free in the memory that images are copied to."""
 
     def __len__(self) -> int:
         return len(self.paths)
@@ -64,9 +69,20 @@ class Images(Sequence["Tensor"]):
             return self._cache[index]
         pixels = self._read(self.paths[index])
         if self._bytes + pixels.nbytes <= CACHED_BYTES:
-            self._cache[index] = pixels
             self._bytes += pixels.nbytes
+            self._cache[index] = pixels = self._in_slab(pixels)
         return pixels
+
+    def _in_slab(self, pixels: Array) -> Array:
+        """A copy of the pixels in the memory that images share."""
+        room = -(-pixels.nbytes // 16) * 16  # the next image begins where any type of number may
+        if room > len(self._slab):
+            left = len(self) - len(self._cache)
+            self._slab = np.empty(max(room, min(SLAB, room * left)), np.uint8)
+        copy = self._slab[: pixels.nbytes].view(pixels.dtype).reshape(pixels.shape)
+        copy[...] = pixels
+        self._slab = self._slab[room:]
+        return copy
 
     def _read(self, path: Path) -> Array:
         image = as_training_image(read(path), DEFAULT)

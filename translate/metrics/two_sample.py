@@ -6,10 +6,10 @@ import math
 from collections.abc import Sequence
 from typing import Any, Literal
 
+import cv2
 import numpy as np
 from pydantic import Field
 from torch import Tensor
-from torch.nn.functional import pad
 
 from translate.contracts import Config, DataSpec, EvaluationContext, Metric
 from translate.errors import DataError
@@ -17,6 +17,7 @@ from translate.seeding import derive
 
 Array = np.ndarray[Any, np.dtype[np.float32]]
 
+BINOMIAL = np.array([1, 4, 6, 4, 1], np.float32) / 16
 PATCH = 7
 COARSEST = 16
 LIMIT = 1 << 16
@@ -78,7 +79,10 @@ class SWD(Metric[SWDConfig]):
         ours, true = self._descriptors(outputs, total, most), self._descriptors(references, total, most)
         if ours[0].shape[2] != true[0].shape[2]:
             raise DataError(f"swd: the outputs have {ours[0].shape[2]} channels, the references {true[0].shape[2]}")
-        return [self._distance(a, b, level) for level, (a, b) in enumerate(zip(ours, true, strict=False))]
+        distances: list[float] = []
+        while ours and true:  # a level that is done leaves memory
+            distances.append(self._distance(ours.pop(0), true.pop(0), len(distances)))
+        return distances
 
     def _descriptors(self, images: Sequence[Tensor], total: int, most: int | None) -> list[Array]:
         """Patches by level, each N x 49 x C, N = `total`, spread evenly over the images."""
@@ -99,13 +103,12 @@ class SWD(Metric[SWDConfig]):
         return levels
 
     def _distance(self, ours: Array, true: Array, level: int) -> float:
-        """The distance of two sets of descriptors, each N x 49 x C, of one level."""
+        """The distance of two sets of descriptors, each N x 49 x C, of one level. Normalises them in place."""
         channels, width = ours.shape[2], ours.shape[1] * ours.shape[2]
-        center, spread = _moments(true)
-        true = ((true - center) / spread).reshape(-1, width)
-        if self.config.normalise == "each":
-            center, spread = _moments(ours)
-        ours = ((ours - center) / spread).reshape(-1, width)
+        moments = _moments(true)
+        _normalise(true, moments)
+        _normalise(ours, _moments(ours) if self.config.normalise == "each" else moments)
+        ours, true = ours.reshape(-1, width), true.reshape(-1, width)
         rng = np.random.default_rng(derive(self.config.seed, "projections", level, channels))
         directions = rng.standard_normal((width, self.config.projections), dtype=np.float32)
         directions /= np.linalg.norm(directions, axis=0)
@@ -137,28 +140,38 @@ def laplacian(image: Tensor, most: int | None = None) -> list[Array]:
         raise DataError(
             f"swd needs images of at least {PATCH} pixels a side, and one is {image.shape[2]} x {image.shape[1]}"
         )
-    planes: list[Tensor] = []
-    rest = image[None].float()
+    planes: list[Array] = []
+    rest: Array = image.float().cpu().numpy()
     while min(rest.shape[-2:]) >= 2 * COARSEST and len(planes) != most:
         small = _blur(rest)[..., ::2, ::2]
-        large = rest.new_zeros(rest.shape)
+        large = np.zeros_like(rest)
         large[..., ::2, ::2] = small
         planes.append(rest - _blur(large) * 4)
         rest = small
-    return [plane[0].cpu().numpy() for plane in [*planes, rest][:most]]
+    return [*planes, rest][:most]
 
 
-def _blur(images: Tensor) -> Tensor:
-    """The 5 x 5 binomial filter, reflected at the border."""
-    blurred = pad(images, (2, 2, 2, 2), mode="reflect")
-    for dim in (2, 3):  # sums of shifted images: a convolution with one channel takes ten times as long on a CPU
-        a, b, c, d, e = (blurred.narrow(dim, shift, blurred.shape[dim] - 4) for shift in range(5))
-        blurred = (a + e + 4 * (b + d) + 6 * c) / 16
-    return blurred
+def _blur(image: Array) -> Array:
+    """The 5 x 5 binomial filter of C x H x W, reflected at the border."""
+    # of OpenCV, which takes a tenth of the time of torch
+    planes = [
+        cv2.sepFilter2D(plane, cv2.CV_32F, BINOMIAL, BINOMIAL, borderType=cv2.BORDER_REFLECT_101) for plane in image
+    ]
+    return np.stack(planes)
 
 
 def _moments(descriptors: Array) -> tuple[Array, Array]:
     """Mean and standard deviation of each channel."""
     mean = descriptors.mean((0, 1), dtype=np.float64)
-    spread = descriptors.std((0, 1), dtype=np.float64)
+    # by parts: the differences in float64 would take twice the memory of all descriptors
+    parts = np.array_split(descriptors, -(-len(descriptors) // 4096))
+    squares = sum(np.square(part - mean).sum((0, 1)) for part in parts)
+    spread = np.sqrt(squares / (descriptors.shape[0] * descriptors.shape[1]))
     return mean.astype(np.float32), np.maximum(spread, FLOOR).astype(np.float32)
+
+
+def _normalise(descriptors: Array, moments: tuple[Array, Array]) -> None:
+    """Brings each channel to mean 0 and deviation 1 by the given moments, in place."""
+    center, spread = moments
+    descriptors -= center
+    descriptors /= spread

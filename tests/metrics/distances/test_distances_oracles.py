@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from translate.errors import DataError
+from translate.metrics.distances import neighbours
 from translate.metrics.distances.collisions import alike, support_size, usual_distance
 from translate.metrics.distances.frechet import Moments, frechet_distance, moments_of
 from translate.metrics.distances.kernels import (
@@ -107,9 +108,35 @@ def test_kernel_distance_sees_three_moments() -> None:
     zero = torch.zeros_like(few)
     kernels = [polynomial_kernel(x, y) for x, y in ((few, few), (zero, zero), (few, zero))]
     whole, deviation = kernel_distance(few, zero, 3, 10, 0)
-    assert (whole, deviation) == (pytest.approx(mmd_unbiased(*kernels)), pytest.approx(0, abs=1e-12))
+    assert whole == pytest.approx(mmd_unbiased(*kernels)) and math.isnan(deviation), "all subsets would be the set"
     halves, deviation = kernel_distance(few, zero, 400, 1000, 0)
     assert halves == pytest.approx(whole, rel=0.3) and deviation > 0, "of a small set halves are drawn"
+
+
+def test_kernel_distance_is_the_mean_over_its_subsets_however_it_is_computed() -> None:
+    """Kernel values of all pairs, computed once by blocks of rows, give what each subset by itself gives."""
+    a, b = normal(1500, 3, 1), normal(1100, 3, 2, shift=0.5)
+    rng = np.random.default_rng(7)
+    values = []
+    for _ in range(9):
+        x, y = (v[torch.from_numpy(rng.choice(len(v), 500, replace=False))] for v in (a, b))
+        values.append(mmd_unbiased(*(polynomial_kernel(p, q) for p, q in ((x, x), (y, y), (x, y)))))
+    expected = pytest.approx((np.mean(values), np.std(values)), rel=1e-9)
+    assert kernel_distance(a, b, 9, 500, 7) == expected, "each pair of vectors once"
+    few = kernel_distance(a[:60], b[:60], 2, 10, 7)
+    rng = np.random.default_rng(7)
+    values = []
+    for _ in range(2):
+        x, y = (v[torch.from_numpy(rng.choice(60, 10, replace=False))] for v in (a, b))
+        values.append(mmd_unbiased(*(polynomial_kernel(p, q) for p, q in ((x, x), (y, y), (x, y)))))
+    assert few == pytest.approx((np.mean(values), np.std(values)), rel=1e-9), "each subset by itself"
+
+
+def test_neighbours_by_blocks_of_rows_are_those_of_the_whole_matrix(monkeypatch: pytest.MonkeyPatch) -> None:
+    a, b = normal(30, 3, 1), normal(25, 3, 2, shift=0.5)
+    whole = one_neighbour_test(a, b, 19, 0), support(a, b, 3)
+    monkeypatch.setattr(neighbours, "ROWS", 7)
+    assert (one_neighbour_test(a, b, 19, 0), support(a, b, 3)) == whole
 
 
 def test_support_of_equal_and_of_distant_sets() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -13,6 +14,8 @@ from translate.errors import DataError
 
 SCALES = (0.2, 0.5, 1.0, 2.0, 5.0)
 """The bandwidths of a sum of Gaussian kernels, in medians of the distances of two vectors."""
+ROWS = 1024
+"""Rows of a matrix of kernel values that are computed at once."""
 
 
 def median_distance(vectors: Tensor) -> float:
@@ -101,16 +104,66 @@ def kernel_distance(a: Tensor, b: Tensor, subsets: int, size: int, seed: int) ->
     """The kernel distance of KID: the mean and the deviation over `subsets` of the unbiased squared discrepancy under
     the cubic kernel, each between `size` vectors of either set, drawn without replacement.
 
-    Where the smaller set has fewer than `size`, half of it is taken: of the whole one all subsets would be the same.
-    The deviation is no standard error, since subsets overlap.
+    Subsets are of `subset_size`. Where both sets have just `size`, all subsets would be the whole sets: one is taken,
+    and the deviation is not known (nan). The deviation is no standard error, since subsets overlap.
     """
-    fewest = min(len(a), len(b))
-    if size > fewest:
-        size = max(2, fewest // 2)
+    if min(len(a), len(b)) < 2:
+        raise DataError("a discrepancy needs at least 2 images of each set")
+    size = subset_size(len(a), len(b), size)
+    if size == len(a) == len(b):
+        return mmd_of_all(a, b), math.nan
     rng = np.random.default_rng(seed)
-    values: list[float] = []
-    for _ in range(subsets):
-        x = a[torch.from_numpy(rng.choice(len(a), size, replace=False))]
-        y = b[torch.from_numpy(rng.choice(len(b), size, replace=False))]
-        values.append(mmd_unbiased(polynomial_kernel(x, x), polynomial_kernel(y, y), polynomial_kernel(x, y)))
+    draws = [(_drawn(rng, len(a), size), _drawn(rng, len(b), size)) for _ in range(subsets)]
+    if (len(a) + len(b)) ** 2 <= subsets * (2 * size) ** 2:
+        values = _values_of_all(a, b, draws)
+    else:  # of very large sets, fewer pairs are looked at when each subset is computed by itself
+        values = [
+            mmd_unbiased(polynomial_kernel(a[x], a[x]), polynomial_kernel(b[y], b[y]), polynomial_kernel(a[x], b[y]))
+            for x, y in draws
+        ]
     return float(np.mean(values)), float(np.std(values))
+
+
+def subset_size(n: int, m: int, size: int) -> int:
+    """The vectors in a subset of sets of n and m: `size`, or half of the smaller set where that has fewer."""
+    fewest = min(n, m)
+    return max(2, fewest // 2) if size > fewest else size
+
+
+def mmd_of_all(a: Tensor, b: Tensor) -> float:
+    """The unbiased squared discrepancy under the cubic kernel, N x D against M x D, by blocks of rows."""
+    return _values_of_all(a, b, [(torch.arange(len(a)), torch.arange(len(b)))])[0]
+
+
+def _drawn(rng: np.random.Generator, count: int, size: int) -> Tensor:
+    return torch.from_numpy(rng.choice(count, size, replace=False))
+
+
+def _values_of_all(a: Tensor, b: Tensor, draws: Sequence[tuple[Tensor, Tensor]]) -> list[float]:
+    """The unbiased discrepancies of subsets, by kernel values of all pairs that are computed once.
+
+    With s and t marking a subset of each set with ones, the sums of its kernel values are s K s, t K t and s K t.
+    """
+    s, t = (torch.zeros(len(vectors), len(draws), dtype=torch.float64) for vectors in (a, b))
+    for column, (x, y) in enumerate(draws):
+        s[x, column] = 1
+        t[y, column] = 1
+    own, other = _off_diagonal(a, s), _off_diagonal(b, t)
+    between = sum((s[rows] * (polynomial_kernel(a[rows], b) @ t)).sum(0) for rows in _blocks(len(a)))
+    n, m = len(draws[0][0]), len(draws[0][1])
+    values: Tensor = own / (n * (n - 1)) + other / (m * (m - 1)) - 2 * between / (n * m)
+    return [float(value) for value in values]
+
+
+def _off_diagonal(vectors: Tensor, marks: Tensor) -> Tensor:
+    """The sum of kernel values of two different vectors of each subset; `marks` are N x subsets."""
+    total = torch.zeros(marks.shape[1], dtype=torch.float64)
+    for rows in _blocks(len(vectors)):
+        total += (marks[rows] * (polynomial_kernel(vectors[rows], vectors) @ marks)).sum(0)
+    diagonal = (vectors.double().square().sum(1) / vectors.shape[1] + 1) ** 3
+    return total - diagonal @ marks
+
+
+def _blocks(count: int) -> list[slice]:
+    """Blocks of rows, so that a matrix of all pairs never lies in memory."""
+    return [slice(start, start + ROWS) for start in range(0, count, ROWS)]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -11,6 +12,9 @@ from torch import Tensor
 
 from translate.errors import DataError
 from translate.metrics.distances.kernels import Significance
+
+ROWS = 1024
+"""Rows of a matrix of distances that are computed at once."""
 
 
 @dataclass(frozen=True)
@@ -54,9 +58,13 @@ def coverage_of_equal(n: int, m: int, k: int) -> float:
 
 def radii(vectors: Tensor, k: int) -> Tensor:
     """The distance of each vector to its k-th nearest other one: N, float64."""
-    distances = torch.cdist(vectors.double(), vectors.double())
-    distances.fill_diagonal_(math.inf)
-    return distances.kthvalue(k, dim=1).values
+    every = vectors.double()
+    parts: list[Tensor] = []
+    for start in range(0, len(every), ROWS):
+        distances = torch.cdist(every[start : start + ROWS], every)
+        distances.diagonal(start).fill_(math.inf)
+        parts.append(distances.kthvalue(k, dim=1).values)
+    return torch.cat(parts)
 
 
 def one_neighbour_accuracy(a: Tensor, b: Tensor) -> float:
@@ -87,16 +95,20 @@ def _accuracies(vectors: Tensor, groupings: Tensor) -> Tensor:
     """The accuracy for each row of `groupings`, which marks the vectors of the first set."""
     if min(int(groupings[0].sum()), int((~groupings[0]).sum())) < 2:
         raise DataError("neighbours need at least 2 images of each set")
-    distances = torch.cdist(vectors.double(), vectors.double())
-    distances.fill_diagonal_(math.inf)
-    # all that are equally near share the vote
-    nearest_ones = (distances == distances.min(1, keepdim=True).values).double()
-    votes = nearest_ones / nearest_ones.sum(1, keepdim=True)
     first = groupings.double()
-    for_first = first @ votes.T
+    for_first = torch.cat([first @ votes.T for votes in _votes(vectors.double())], 1)
     own = torch.where(groupings, for_first, 1 - for_first)
     shares = [(own * group).sum(1) / group.sum(1) for group in (first, 1 - first)]
     return (shares[0] + shares[1]) / 2
+
+
+def _votes(vectors: Tensor) -> Iterator[Tensor]:
+    """Who is nearest to whom, by blocks of rows: 1 for the nearest other vector; equally near ones share it."""
+    for start in range(0, len(vectors), ROWS):
+        distances = torch.cdist(vectors[start : start + ROWS], vectors)
+        distances.diagonal(start).fill_(math.inf)
+        nearest_ones = (distances == distances.min(1, keepdim=True).values).double()
+        yield nearest_ones / nearest_ones.sum(1, keepdim=True)
 
 
 def copies(fake: Tensor, training: Tensor, real: Tensor) -> float:
@@ -111,7 +123,7 @@ def copies(fake: Tensor, training: Tensor, real: Tensor) -> float:
 
 def nearest(vectors: Tensor, others: Tensor) -> Tensor:
     """The distance of each vector to the nearest of others: N, float64."""
-    parts = [torch.cdist(part.double(), others.double()).min(1).values for part in torch.split(vectors, 1024)]
+    parts = [torch.cdist(part.double(), others.double()).min(1).values for part in torch.split(vectors, ROWS)]
     return torch.cat(parts)
 
 

@@ -6,7 +6,7 @@ import math
 from abc import abstractmethod
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from pydantic import Field, PositiveInt
 from torch import Tensor
@@ -14,7 +14,7 @@ from torch import Tensor
 from translate.contracts import C, Config, EvaluationContext, Metric
 from translate.errors import DataError
 from translate.metrics.distances.frechet import frechet_distance, moments_of
-from translate.metrics.distances.kernels import kernel_distance
+from translate.metrics.distances.kernels import kernel_distance, subset_size
 from translate.metrics.distances.neighbours import Support, coverage_of_equal, support
 from translate.metrics.features.spaces import InceptionSpace, RandomConvolutions, Space, shared
 
@@ -104,7 +104,7 @@ class KernelConfig(Config):
     subsets: PositiveInt = 100
     """How often subsets are drawn and compared."""
     size: int = Field(default=1000, ge=2)
-    """Images in a subset; half of the smaller set where that has fewer."""
+    """Images in a subset; half of the smaller set where that has fewer, and one subset where both have just as many."""
     seed: int = 0
     """The seed of the subsets."""
 
@@ -117,7 +117,10 @@ class KDRandomConfig(KernelConfig, RandomConfig):
     """Options of `kd-random`."""
 
 
-class Kernel(MetricOfSets[C]):
+K = TypeVar("K", bound=KernelConfig)
+
+
+class Kernel(MetricOfSets[K]):
     """The kernel distance in some space."""
 
     def score(
@@ -128,12 +131,14 @@ class Kernel(MetricOfSets[C]):
     def details(
         self, outputs: Sequence[Tensor], references: Sequence[Tensor], context: EvaluationContext | None = None
     ) -> Mapping[str, float]:
-        return {f"{self.name}/deviation": self._found(outputs, references, context)[1]}
+        size = subset_size(len(outputs), len(references), self.config.size)
+        deviation = self._found(outputs, references, context)[1]
+        return {f"{self.name}/deviation": deviation, f"{self.name}/images in a subset": size}
 
     def _found(
         self, outputs: Sequence[Tensor], references: Sequence[Tensor], context: EvaluationContext | None
     ) -> tuple[float, float]:
-        config: Any = self.config
+        config = self.config
         ours, true = self.vectors(outputs, references, context)
         return kernel_distance(ours, true, config.subsets, config.size, config.seed)
 
@@ -143,8 +148,9 @@ class KID(Kernel[KIDConfig]):
 
     - Formula: the unbiased squared maximum mean discrepancy of Inception's 2048 features under (x . y / 2048 + 1)^3,
       the mean over subsets; `kid/deviation` is its deviation over subsets, which is no standard error.
-    - Protocol: images as for `fid`; 100 subsets of 1,000 images, or of half of the smaller set. Not
-      multiplied by anything; papers often print it times 100 or 1000. Equal sets score about 0, below it too.
+    - Protocol: images as for `fid`; 100 subsets of 1,000 images, or of half of the smaller set; of two sets of
+      just 1,000 one subset, without a deviation. Not multiplied by anything; papers often print it times 100 or 1000.
+      Equal sets score about 0, below it too.
     - Source: Bińkowski, Sutherland, Arbel, Gretton, "Demystifying MMD GANs", ICLR 2018, section 4.
     """
 

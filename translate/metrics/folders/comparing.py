@@ -15,7 +15,7 @@ from translate.imaging.convert import Ranges
 from translate.metrics.bootstrap import Drawn
 from translate.metrics.folders.cases import Case, cases
 from translate.metrics.folders.leaks import Leak, leaks
-from translate.metrics.folders.verdict import Verdict, verdict
+from translate.metrics.folders.verdict import FEWEST, Verdict, verdict
 from translate.metrics.images import Images, LabelMaps, by_key
 from translate.metrics.scores import Comparison, Score, score_sets
 from translate.storage.plain_text import same_names
@@ -25,7 +25,6 @@ from translate.webpages.notebook import facts_html
 PAIRED = ("l1", "psnr", "ssim", "swd", "kd-random", "c2st-1nn")
 UNPAIRED = ("swd", "kd-random", "c2st-1nn")
 OF_SETS = ("kd-random", "c2st-1nn")
-FEWEST = 5
 INDEPENDENT = ("c2st-1nn", "mmd", "c2st")
 """The metrics of two folders where the command names none. None needs weights; those of
 sets are left out where one has fewer than `FEWEST` images. `INDEPENDENT` ones compare sets that

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from decimal import ROUND_FLOOR, Decimal
 
 from translate.metrics.folders.leaks import Leak
 from translate.metrics.scores import Score
 
 LEVEL = 0.05
 """The probability of chance below which sets count as distinguishable."""
+FEWEST = 5
+"""The images of each set that a verdict needs."""
 
 
 @dataclass(frozen=True)
@@ -22,6 +25,8 @@ class Verdict:
 
 def verdict(leaks: Sequence[Leak], scores: Sequence[Score], images: int, references: int) -> Verdict:
     """The verdict by the p-values among the scores (`NAME/p`): the least, times their number (Bonferroni)."""
+    if min(images, references) < FEWEST:
+        return Verdict(f"no verdict: {images} against {references} images are too few; {FEWEST} of each are the least")
     p_values = {score.metric.removesuffix("/p"): score.value for score in scores if score.metric.endswith("/p")}
     if not p_values:
         return Verdict("no verdict: none of these metrics says how sure it is; `c2st-1nn` and `mmd` do")
@@ -40,4 +45,9 @@ def verdict(leaks: Sequence[Leak], scores: Sequence[Score], images: int, referen
 
 
 def _bound(p: float) -> str:
-    return f"< {p:.1g}" if p < 0.01 else f"= {p:.2g}"
+    """The p-value in words; small ones by a bound of one digit above them."""
+    if p >= 0.01:
+        return f"= {p:.2g}"
+    unit = Decimal(1).scaleb(Decimal(p).adjusted())
+    above = (Decimal(p) / unit).to_integral_value(ROUND_FLOOR) + 1
+    return f"< {float(above * unit):g}"
