@@ -113,12 +113,16 @@ def _of_edges(a: Sequence[Traits], b: Sequence[Traits]) -> Iterator[Leak]:
     """Borders of one colour, each edge by itself: letterbox bars lie at two of them."""
     edges_by_set: dict[str, list[str]] = {}
     for number, edge in enumerate(EDGES):
-        which = _set_with(a, b, lambda traits, number=number: traits.edges[number])
+        which = _set_with(a, b, _flat_at(number))
         if which:
             edges_by_set.setdefault(which, []).append(edge)
     for which, edges in edges_by_set.items():
         place = "around them" if len(edges) == len(EDGES) else f"at the {' and '.join(edges)}"
         yield Leak("border", f"the images of {which} have a border of one colour {place}, and the others have not")
+
+
+def _flat_at(number: int) -> Callable[[Traits], bool]:
+    return lambda traits: traits.edges[number]
 
 
 def _set_with(a: Sequence[Traits], b: Sequence[Traits], judge: Callable[[Traits], bool]) -> str:
