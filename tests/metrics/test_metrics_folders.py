@@ -11,40 +11,15 @@ import numpy as np
 import pytest
 import torch
 from click.testing import CliRunner
+from image_folders import evaluated, folder, scene
 
 from translate.cli import main
-from translate.contracts import MetricUse
 from translate.errors import ConfigError, DataError
 from translate.imaging.io import read, write
-from translate.metrics.folders.comparing import Evaluation, Folders, evaluate_folders
 from translate.metrics.folders.leaks import fine_detail, flat_edges, has_blocks, is_grey, leaks
 from translate.metrics.folders.verdict import verdict
 from translate.metrics.images import Images
 from translate.metrics.scores import Score
-from translate.plugins import Registry
-
-
-def scene(seed: int, size: int = 64) -> np.ndarray:
-    """A picture with shapes, shades and some grain."""
-    rng = np.random.default_rng(seed)
-    shades = np.linspace(40, 200, size)[:, None, None] * rng.uniform(0.5, 1.2, 3)
-    picture = np.broadcast_to(shades, (size, size, 3)).astype(np.float32).copy()
-    for _ in range(6):
-        centre = rng.integers(0, size, 2).tolist()
-        cv2.circle(picture, centre, int(rng.integers(4, 16)), rng.uniform(0, 255, 3).tolist(), -1)
-    return (picture + rng.normal(0, 6, picture.shape)).clip(0, 255).astype(np.uint8)
-
-
-def folder(path: Path, seeds: range, change=lambda pixels: pixels, suffix: str = ".png", name: str = "") -> Path:
-    path.mkdir(parents=True)
-    for number, seed in enumerate(seeds):
-        write(path / f"{name}{number:03d}{suffix}", change(scene(seed)))
-    return path
-
-
-def evaluated(a: Path, b: Path, *names: str, **more: Path) -> Evaluation:
-    uses = [MetricUse(uses=name) for name in names] or None
-    return evaluate_folders(Folders(a, b, **more), Registry(), uses)
 
 
 @pytest.fixture
@@ -219,8 +194,8 @@ def test_floor_and_ceiling_stand_beside_the_score(tmp_path: Path) -> None:
 
 
 def test_the_command_says_it_in_words_in_json_and_on_a_page(tmp_path: Path) -> None:
-    real = folder(tmp_path / "real", range(8))
-    dark = folder(tmp_path / "dark", range(8), lambda pixels: (pixels * 0.3).astype(np.uint8), ".jpg")
+    real = folder(tmp_path / "real", range(12))
+    dark = folder(tmp_path / "dark", range(12), lambda pixels: (pixels * 0.3).astype(np.uint8), ".jpg")
     page = tmp_path / "pages" / "page.html"
     done = CliRunner().invoke(main, ["evaluate", str(dark), str(real), "--html", str(page)])
     assert done.exit_code == 0, done.output
@@ -230,7 +205,7 @@ def test_the_command_says_it_in_words_in_json_and_on_a_page(tmp_path: Path) -> N
     assert text.count("<img ") == 16 and "http" not in text and "data:image/jpeg;base64," in text
     found = json.loads(CliRunner().invoke(main, ["evaluate", str(dark), str(real), "--json"]).stdout)
     assert found["leaks"][0]["kind"] == "format" and found["verdict"]["p"] is not None
-    assert len(found["cases"]) == 8 and found["scores"][0]["interval"]
+    assert len(found["cases"]) == 12 and found["scores"][0]["interval"]
     odd = CliRunner().invoke(main, ["evaluate", str(dark), str(real), "-m", "l1", "--set", "fid.weights=x"])
     assert odd.exit_code == 2 and "--set fid.weights: --metrics does not name fid" in odd.stderr
     lost = CliRunner().invoke(main, ["evaluate", str(dark), str(real), "-m", "fid", "--set", "fid.weights=none.pth"])

@@ -68,6 +68,8 @@ def evaluate(
         print_json(evaluation.to_json())
         return
     out = console()
+    for warning in evaluation.warnings:
+        out.warn(warning)
     for leak in evaluation.leaks:
         out.warn(leak.told)
     out.table(f"{a} against {b}", *table(evaluation.scores))

@@ -10,10 +10,15 @@ from torch import Tensor
 from translate.errors import DataError
 
 
+class UnlikeImagesError(DataError):
+    """Images that a metric cannot compare, since they differ in size or in channels."""
+
+
 def paired_images(outputs: Sequence[Tensor], references: Sequence[Tensor]) -> Iterator[tuple[Tensor, Tensor]]:
     """Yields output i with reference i, each C x H x W in [0, 1] (label maps: H x W), read when it is asked for.
 
-    Errors: DataError when counts or shapes differ, or where there is nothing, naming the image if that is known.
+    Errors: DataError when counts differ or where there is nothing; UnlikeImagesError when shapes differ, naming the
+    image if that is known.
     """
     if len(outputs) != len(references):
         raise DataError(f"{len(outputs)} outputs cannot be compared in pairs with {len(references)} references")
@@ -24,7 +29,9 @@ def paired_images(outputs: Sequence[Tensor], references: Sequence[Tensor]) -> It
         output, reference = outputs[i], references[i]
         if output.shape != reference.shape:
             name = names[i] if names else i
-            raise DataError(f"image {name}: the output is {size_of(output)}, its reference {size_of(reference)}")
+            raise UnlikeImagesError(
+                f"image {name}: the output is {size_of(output)}, its reference {size_of(reference)}"
+            )
         yield output, reference
 
 

@@ -20,7 +20,9 @@ from translate.text import json_number
 class Score:
     """One metric of a set: its value, that of copying the input, and that of the best single colour (None: unknown).
 
-    `floor`: the value of real images in the outputs' place. `rival`: the value of other outputs of the same inputs.
+    `images`: how many outputs and references were compared; None: all. `floor`: the value of real images as
+    outputs, of `floor_images` of them; `same_count`: that of as many outputs against the same references. Distances of
+    sets shrink when sets grow, so that only these two compare. `rival`: the value of other outputs of the same inputs.
     `interval` and `difference` (value minus rival's) are 95 % intervals over images.
     """
 
@@ -31,6 +33,9 @@ class Score:
     copy: float | None = None
     constant: float | None = None
     floor: float | None = None
+    floor_images: int | None = None
+    same_count: float | None = None
+    images: tuple[int, int] | None = None
     interval: Interval | None = None
     rival: float | None = None
     difference: Interval | None = None
@@ -57,6 +62,9 @@ class Score:
             "constant": self.constant,
             "constant_ratio": self.constant_ratio,
             "floor": self.floor,
+            "floor_images": self.floor_images,
+            "same_count": self.same_count,
+            "images": self.images,
             "interval": self.interval,
             "rival": self.rival,
             "difference": self.difference,
@@ -204,6 +212,8 @@ def table(scores: Sequence[Score]) -> tuple[list[str], list[list[Any]]]:
     for title, cells in (
         ("95 %", [_between(s.interval) for s in scores]),
         ("real against real", [s.floor for s in scores]),
+        ("score of as many", [s.same_count for s in scores]),
+        ("images", [s.floor_images for s in scores]),
         ("rival", [s.rival for s in scores]),
         ("score - rival, 95 %", [_between(s.difference) for s in scores]),
     ):

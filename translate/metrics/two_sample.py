@@ -13,6 +13,7 @@ from torch import Tensor
 
 from translate.contracts import Config, DataSpec, EvaluationContext, Metric
 from translate.errors import DataError
+from translate.metrics.pairs import UnlikeImagesError
 from translate.seeding import derive
 
 Array = np.ndarray[Any, np.dtype[np.float32]]
@@ -78,7 +79,9 @@ class SWD(Metric[SWDConfig]):
         total = min(self.config.patches * min(len(outputs), len(references)), LIMIT)
         ours, true = self._descriptors(outputs, total, most), self._descriptors(references, total, most)
         if ours[0].shape[2] != true[0].shape[2]:
-            raise DataError(f"swd: the outputs have {ours[0].shape[2]} channels, the references {true[0].shape[2]}")
+            raise UnlikeImagesError(
+                f"swd: the outputs have {ours[0].shape[2]} channels, the references {true[0].shape[2]}"
+            )
         distances: list[float] = []
         while ours and true:  # a level that is done leaves memory
             distances.append(self._distance(ours.pop(0), true.pop(0), len(distances)))

@@ -2,22 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from torch import Tensor
-
-from translate.contracts import Components, EvaluationContext, Metric, MetricUse
-from translate.errors import ConfigError
+from translate.contracts import Components, Metric, MetricUse
+from translate.errors import ConfigError, DataError
 from translate.imaging.convert import Ranges
-from translate.metrics.bootstrap import Drawn
 from translate.metrics.folders.cases import Case, cases
+from translate.metrics.folders.copies import copies_leak
 from translate.metrics.folders.leaks import Leak, leaks
+from translate.metrics.folders.scoring import Scoring
 from translate.metrics.folders.verdict import FEWEST, Verdict, verdict
 from translate.metrics.images import Images, LabelMaps, by_key
-from translate.metrics.scores import Comparison, Score, score_sets
+from translate.metrics.pairs import UnlikeImagesError
+from translate.metrics.scores import Score
 from translate.storage.plain_text import same_names
 from translate.text import number
 from translate.webpages.notebook import facts_html
@@ -25,10 +25,8 @@ from translate.webpages.notebook import facts_html
 PAIRED = ("l1", "psnr", "ssim", "swd", "kd-random", "c2st-1nn")
 UNPAIRED = ("swd", "kd-random", "c2st-1nn")
 OF_SETS = ("kd-random", "c2st-1nn")
-INDEPENDENT = ("c2st-1nn", "mmd", "c2st")
 """The metrics of two folders where the command names none. None needs weights; those of
-sets are left out where one has fewer than `FEWEST` images. `INDEPENDENT` ones compare sets that
-have nothing to do with each other: of pairs, the outputs of the one half with the references of the other."""
+sets are left out where one has fewer than `FEWEST` images."""
 
 
 @dataclass(frozen=True)
@@ -58,6 +56,8 @@ class Evaluation:
     verdict: Verdict
     cases: Sequence[Case]
     """Paired images by their first score, the worst first; none where nothing is scored image by image."""
+    warnings: Sequence[str] = ()
+    """What was not compared as one might expect, in sentences."""
 
     def _repr_html_(self) -> str:
         """What a notebook shows: the verdict and the scores."""
@@ -71,6 +71,7 @@ class Evaluation:
             "images": self.images,
             "references": self.references,
             "paired": self.paired,
+            "warnings": list(self.warnings),
             "leaks": [vars(leak) for leak in self.leaks],
             "scores": [score.to_json() for score in self.scores],
             "verdict": vars(self.verdict),
@@ -88,7 +89,8 @@ def evaluate_folders(
     """Evaluates a folder of images against another one.
 
     Images are compared in pairs when both folders hold the same names (suffixes apart); without `metrics`, the usual
-    ones for what is there. `ranges` are the values of images that count as 0 and 1.
+    ones for what is there, of which those that images of two sizes or channels do not allow are left out with a
+    warning. `ranges` are the values of images that count as 0 and 1.
 
     Errors: ConfigError (empty folder, a metric of pairs without pairs, one that needs a model), DataError.
     """
@@ -98,6 +100,7 @@ def evaluate_folders(
     paired = set(a) == set(b)
     built = [registry.build(use) for use in metrics or _usual(paired, min(len(a), len(b)))]
     _check(built, folders, a, b)
+    warnings = lonely_names(a, b)
     scores: list[Score] = []
     found: list[Leak] = []
     ranked: list[Case] = []
@@ -108,11 +111,38 @@ def evaluate_folders(
         ours, true = (files(list(paths.values()), list(paths), ranges) for paths in (a, b))
         if reads == "images":
             found = leaks(list(a.values()), list(b.values()), ours, true)
-        scores += _scored(group, ours, true, folders, ranges, device)
+        scoring = Scoring(ours, true, *_others(folders, ours, true, ranges), device)
+        left_out: list[Metric[Any]] = []
+        for metric in group:
+            try:
+                scores += scoring.scores(metric)
+            except UnlikeImagesError as error:
+                if metrics:
+                    raise DataError("; ".join([str(error), *(leak.told for leak in found)])) from None
+                left_out.append(metric)
+                reason = str(error)
+        if left_out:
+            warnings.append(f"{reason}; left out: {', '.join(metric.name for metric in left_out)}")
+            paired = paired and not any(metric.paired for metric in left_out)
+        if reads == "images" and (copied := copies_leak(scores, *scoring.independent())):
+            found = [*found, copied]
         if paired and not ranked:
             ranked = cases(group, list(a), ours, true, a, b)
     told = verdict(found, scores, len(a), len(b))
-    return Evaluation(len(a), len(b), paired, found, scores, told, ranked)
+    return Evaluation(len(a), len(b), paired, found, scores, told, ranked, warnings)
+
+
+def lonely_names(a: Collection[str], b: Collection[str]) -> list[str]:
+    """A warning where most names are in both folders and some are not, so that nothing is compared in pairs."""
+    shared = set(a) & set(b)
+    lonely = sorted(set(a) ^ set(b))
+    if not lonely or 2 * len(shared) < min(len(a), len(b)):
+        return []
+    shown = ", ".join(f"{name!r} in {'A' if name in a else 'B'} alone" for name in lonely[:3])
+    more = f" and {len(lonely) - 3} more" if len(lonely) > 3 else ""
+    return [
+        f"{shown}{more}: {len(shared)} images have partners of their name, and the folders are compared as two sets"
+    ]
 
 
 def _usual(paired: bool, count: int) -> list[MetricUse]:
@@ -136,38 +166,15 @@ def _check(built: Sequence[Metric[Any]], folders: Folders, a: Mapping[str, Path]
         )
 
 
-def _scored(
-    metrics: Sequence[Metric[Any]],
-    ours: Images,
-    true: Images,
-    folders: Folders,
-    ranges: Ranges | None,
-    device: str,
-) -> list[Score]:
-    """The scores with copies of the inputs, real images against real ones, and intervals."""
-    context = EvaluationContext("", "", ours.names, [], [], lambda side: [], device=device)
-    inputs = None
+def _others(folders: Folders, ours: Images, true: Images, ranges: Ranges | None) -> tuple[Images | None, Images | None]:
+    """The inputs of the outputs, and further real images, where the folders are named."""
+    inputs = real = None
     if folders.inputs is not None:
         inputs = _like(by_key(folders.inputs), ours, type(ours), ranges)
-    real = None
     if folders.real is not None:
         paths = by_key(folders.real)
         real = type(true)(list(paths.values()), list(paths), ranges)
-    scores: list[Score] = []
-    for metric in metrics:
-        if metric.name in INDEPENDENT and set(ours.names) == set(true.names):
-            # an output that is near its own reference would look like a copy of it
-            first, *parts = score_sets([metric], _every_second(ours, 0), _every_second(true, 1), None, context)
-        else:
-            comparison = Comparison(inputs, bootstrap=metric.draws)
-            first, *parts = score_sets([metric], ours, true, comparison, context)
-        scores += [_with_floor(first, metric, true, real, context), *parts]
-    return scores
-
-
-def _every_second(images: Images, start: int) -> Drawn[Tensor]:
-    """Half of a set, which shares its decoded images and their features."""
-    return Drawn(images, range(start, len(images), 2))
+    return inputs, real
 
 
 def _like(paths: Mapping[str, Path], ours: Images, files: type[Images], ranges: Ranges | None) -> Images:
@@ -178,18 +185,3 @@ def _like(paths: Mapping[str, Path], ours: Images, files: type[Images], ranges: 
     if missing is not None:
         raise ConfigError(f"--inputs has no image called {missing!r}")
     return files([by_name[name] for name in ours.names], ours.names, ranges)
-
-
-def _with_floor(
-    score: Score, metric: Metric[Any], true: Images, real: Images | None, context: EvaluationContext
-) -> Score:
-    """The score with that of real images in the outputs' place: others, or the one half of the references against the
-    other. Metrics of pairs have none."""
-    if metric.paired:
-        return score
-    if real is not None:
-        return replace(score, floor=metric.score(real, true, context))
-    halves = _every_second(true, 0), _every_second(true, 1)
-    if min(map(len, halves)) < 2:
-        return score
-    return replace(score, floor=metric.score(*halves, context))

@@ -40,6 +40,7 @@ def write_page(path: Path, title: str, evaluation: Evaluation) -> None:
         f"<style>{STYLE}</style><main><h1>{escape(title)}</h1>",
         f'<p class="verdict">{escape(evaluation.verdict.text)}</p>',
         *_leaks(evaluation),
+        *(f"<p>{escape(warning)}</p>" for warning in evaluation.warnings),
         f"<p>{evaluation.images} images against {evaluation.references}, "
         f"{'pair by pair' if evaluation.paired else 'as two sets'}.</p>",
         f'<div class="wide"><table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table></div>',

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from decimal import ROUND_FLOOR, Decimal
 
+from translate.metrics.folders.copies import COPIES
 from translate.metrics.folders.leaks import Leak
 from translate.metrics.scores import Score
 
@@ -25,18 +26,23 @@ class Verdict:
 
 def verdict(leaks: Sequence[Leak], scores: Sequence[Score], images: int, references: int) -> Verdict:
     """The verdict by the p-values among the scores (`NAME/p`): the least, times their number (Bonferroni)."""
+    p_values = {score.metric.removesuffix("/p"): score.value for score in scores if score.metric.endswith("/p")}
+    name = min(p_values, key=lambda metric: p_values[metric], default="")
+    row = next((score for score in scores if score.metric == name), None)
+    if row is not None and row.images:
+        images, references = row.images
     if min(images, references) < FEWEST:
         return Verdict(f"no verdict: {images} against {references} images are too few; {FEWEST} of each are the least")
-    p_values = {score.metric.removesuffix("/p"): score.value for score in scores if score.metric.endswith("/p")}
     if not p_values:
         return Verdict("no verdict: none of these metrics says how sure it is; `c2st-1nn` and `mmd` do")
-    name = min(p_values, key=lambda metric: p_values[metric])
     p = min(1.0, p_values[name] * len(p_values))
     sizes = f"{images} against {references} images"
+    copies = next((leak.told for leak in leaks if leak.kind == COPIES), None)
+    if copies:
+        return Verdict(f"not two independent sets ({sizes}): {copies}", p)
     if p > LEVEL:
         return Verdict(f"not distinguishable by {name} ({sizes}, p = {p:.2g}); more images may still tell", p)
-    value = next((score.value for score in scores if score.metric == name), None)
-    shown = "" if value is None else f", {name} {value:.3g}"
+    shown = "" if row is None else f", {name} {row.value:.3g}"
     text = f"distinguishable ({sizes}, p {_bound(p)}{shown})"
     if leaks:
         kinds = ", ".join(leak.kind for leak in leaks)
