@@ -67,6 +67,9 @@ class Scoring:
     def _with_floor(self, score: Score, metric: Metric[Any], ours: Set, true: Set) -> Score:
         """The score with that of real images in the outputs' place: others, or the one half of the references against
         the other; and with that of as many outputs against the same references."""
+        stand_ins: Set
+        against: Set
+        pool: Set
         if self.real is not None:
             stand_ins, against, pool = self.real, true, ours
         else:
