@@ -40,6 +40,7 @@ def test_the_frechet_distance_is_that_of_torchmetrics(shift: float) -> None:
     assert frechet_distance(moments_of(a), moments_of(b)) == pytest.approx(float(oracle.compute()), abs=1e-4)
 
 
+@pytest.mark.filterwarnings("ignore:Metric `Kernel Inception Distance` will save")
 @pytest.mark.parametrize("shift", [0.0, 0.4])
 def test_the_kernel_distance_is_that_of_torchmetrics(shift: float) -> None:
     from torchmetrics.image.kid import KernelInceptionDistance
