@@ -18,14 +18,14 @@ from translate.stages.train import TrainStage
 from translate.training.config import TrainConfig
 from translate.training.ema import Averages
 from translate.training.length import Length
-from translate.training.optimization.torch_library import OPTIMIZERS_LEFT_OUT
+from translate.training.optimization.torch_library import LEFT_OUT
 from translate.training.saving import checkpoint
 from translate.training.weights.parts import freeze
 
 OPTIMIZERS = sorted(
     name
     for name, kind in vars(torch.optim).items()
-    if isinstance(kind, type) and name != "Optimizer" and name not in OPTIMIZERS_LEFT_OUT
+    if isinstance(kind, type) and name != "Optimizer" and name not in LEFT_OUT
 )
 
 
@@ -55,7 +55,14 @@ def test_options_of_an_optimizer_reach_it_and_its_default_rate_is_the_librarys(r
         ({"uses": "torch/NAdam", "betas": [2, 0.9]}, "beta"),
         ({"uses": "torch/NAdam", "lr": 0}, "greater than 0"),
         ({"uses": "torch/NAdam", "momentum": 0.5}, "momentum: unknown key"),
-        ({"uses": "torch/LBFGS"}, "LBFGS"),
+        (
+            {"uses": "torch/LBFGS"},
+            "torch/LBFGS has no place in a pipeline: it evaluates the loss several times",
+        ),
+        ({"uses": "torch/Muon"}, "torch/Muon has no place in a pipeline: it takes matrices alone"),
+        ({"uses": "NAdam"}, "there is no optimizer 'NAdam'; did you mean 'torch/NAdam'"),
+        ({"uses": "Muon"}, "there is no optimizer 'Muon'; did you mean 'torch/Muon'"),
+        ({"uses": "Adamm"}, "there is no optimizer 'Adamm'; did you mean 'adam'"),
     ],
 )
 def test_wrong_options_of_an_optimizer_are_told(registry: Registry, options: dict[str, Any], message: str) -> None:

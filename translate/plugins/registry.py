@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from importlib.metadata import EntryPoint
 from typing import Any
 
@@ -224,7 +225,7 @@ class Registry:
             if owner not in self._plugins and owner not in LIBRARIES:
                 raise ConfigError(f"there is no {singular(kind)} {name!r}{self._near(kind, name)}")
         plugin = self.load(owner)
-        if reason := getattr(plugin.module, "LEFT_OUT", {}).get(part) if owner in LIBRARIES else None:
+        if reason := _left_out(plugin).get(part) if owner in LIBRARIES else None:
             raise ConfigError(f"{name} has no place in a pipeline: it {reason}")
         if part not in plugin.provides[kind]:
             listed = "" if owner in LIBRARIES else f"; it provides {_provided(plugin)}"
@@ -235,9 +236,26 @@ class Registry:
     def _near(self, kind: ComponentKind, name: str) -> str:
         """The name that was perhaps meant, else all names that there are."""
         known = [*self._built_in(kind).provides[kind], *self._plain[kind], *self._plugins]
-        if near := suggest(name, known):
+        if near := self._in_library(kind, name) or suggest(name, known):
             return near
         return _listed(known if kind == "methods" else self.names(kind))
+
+    def _in_library(self, kind: ComponentKind, name: str) -> str:
+        """`; did you mean 'torch/NAdam'?` for `NAdam`; nothing where no library that is here has just that name."""
+        if not name[:1].isupper():  # importing libraries takes seconds, and their names begin so
+            return ""
+        for library in LIBRARIES:
+            with suppress(PluginError):
+                plugin = self._library(library)
+                if name in plugin.provides[kind] or (plugin.provides[kind] and name in _left_out(plugin)):
+                    return f"; did you mean {f'{library}/{name}'!r}?"
+        return ""
+
+
+def _left_out(library: Plugin) -> Mapping[str, str]:
+    """The names of a library that have no place in a pipeline, and why."""
+    names: Mapping[str, str] = getattr(library.module, "LEFT_OUT", {})
+    return names
 
 
 def singular(kind: ComponentKind) -> str:

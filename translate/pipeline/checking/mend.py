@@ -103,8 +103,9 @@ class Options:
             return True
         if message == REQUIRED and problem.path in self._gone:
             return True
-        if message == REQUIRED or isinstance(problem, KeyProblem):  # the options of a component that was guessed
-            return any(path[: len(each) - 1] == each[:-1] for each in self._guessed if each[-1:] == ("uses",))
+        if message == REQUIRED or isinstance(problem, KeyProblem):  # the options of a component that is another now
+            others = [each[:-1] for each in self._guessed | self._out if each[-1:] == ("uses",)]
+            return any(path[: len(each)] == each for each in others)
         if "does not name" in message and any(repr(name) in message for name in self._names_out):
             return True
         names = [str(each[-1]) for each in self._out if each[:-1] == path]

@@ -23,18 +23,15 @@ from translate.data.signature_options import config_of, values
 from translate.markers import hookimpl
 from translate.training.optimization.optimizers import Params
 
-OPTIMIZERS_LEFT_OUT = {
+LEFT_OUT = {
     "LBFGS": "evaluates the loss several times in a step",
     "Muon": "takes matrices alone, and convolutions have none",
     "SparseAdam": "takes sparse gradients alone",
-}
-"""Optimizers of the library that a pipeline cannot use: what each does that has no place here."""
-SCHEDULES_LEFT_OUT = {
     **dict.fromkeys(("LambdaLR", "MultiplicativeLR"), "takes a function"),
     **dict.fromkeys(("ChainedScheduler", "SequentialLR"), "takes other schedules"),
-    "ReduceLROnPlateau": "reads scores: the schedule `plateau` does the same",
+    "ReduceLROnPlateau": "reads scores, and the schedule `plateau` does the same",
 }
-"""Schedules of the library that a pipeline cannot use: what each does that has no place here."""
+"""Optimizers and schedules of the library that a pipeline cannot use: what each does that has no place here."""
 _ENGINES = frozenset(
     {
         *("self", "params", "optimizer", "lr", "last_epoch", "scale_fn"),
@@ -113,7 +110,7 @@ def translate_optimizers() -> dict[str, type[Optimizer[Any]]]:
     classes: dict[str, type[Optimizer[Any]]] = {}
     for name, kind in sorted(vars(torch.optim).items()):
         usable = inspect.isclass(kind) and issubclass(kind, torch.optim.Optimizer) and kind is not torch.optim.Optimizer
-        if not usable or name in OPTIMIZERS_LEFT_OUT:
+        if not usable or name in LEFT_OUT:
             continue
         parameters = _parameters(kind)
         rate = inspect.signature(kind.__init__).parameters["lr"].default
@@ -137,7 +134,7 @@ def translate_schedules() -> dict[str, type[Schedule[Any]]]:
     classes: dict[str, type[Schedule[Any]]] = {}
     for name, kind in sorted(vars(lr_scheduler).items()):
         usable = inspect.isclass(kind) and issubclass(kind, base) and not issubclass(base, kind)
-        if not usable or name in SCHEDULES_LEFT_OUT or name.startswith("_"):
+        if not usable or name in LEFT_OUT or name.startswith("_"):
             continue
         parameters = _parameters(kind)
         annotations = _annotations(kind)
