@@ -47,7 +47,9 @@ METHODS: Mapping[str, tuple[str, dict[str, Any]]] = {
     "genegan": ("genegan", {"width": 4}),
     "wgan-gp": ("pix2pix", {"generator": _UNET, "discriminator": _CRITIC, "norm": "instance", "objective": "wgan-gp"}),
 }
-CODES = {signal.SIGTERM: 75, signal.SIGUSR1: 75, signal.SIGINT: 75}
+OUTSIDE = 131
+"""For Ctrl-C before the first step of a training, or behind its last one: the command ends with 130 there."""
+CODES = {signal.SIGTERM: (75,), signal.SIGUSR1: (75,), signal.SIGINT: (75, OUTSIDE)}
 WITHIN: Mapping[str, tuple[Any, str]] = {
     "validation": (Validations, "validate"),
     "save": (checkpoint, "write"),
@@ -215,10 +217,10 @@ class Trainings:
             with stopping(), change, _hearing():
                 self.play(folder, case)
         except KeyboardInterrupt:
-            raise SystemExit(130) from None  # as the command does
+            raise SystemExit(OUTSIDE) from None
 
     def _faults(self, folder: Path, number: int, code: int) -> list[str]:
-        faults = [] if code == CODES[signal.Signals(number)] else [f"exit code {code}"]
+        faults = [] if code in CODES[signal.Signals(number)] else [f"exit code {code}"]
         done = int((folder / "steps").read_text()) if (folder / "steps").exists() else 0
         newest = files.newest(folder / files.FOLDER)
         step = int(newest.folder.name) if newest.folder else 0

@@ -6,6 +6,7 @@ import json
 import re
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Literal, get_args, get_origin
 
 from click.testing import CliRunner, Result
 from plugin_sources import method
@@ -25,13 +26,25 @@ def cli(*args: str) -> Result:
 
 
 def fields(config: type[BaseModel], prefix: str = "") -> Iterator[str]:
-    """The dotted names of all options, those of nested models too."""
+    """The dotted names of all options, those of nested models too; of steps that `uses` names, once for each name."""
+    chosen: set[type[BaseModel]] = set()
     for name, field in config.model_fields.items():
         key = prefix + (field.alias or name)
-        yield key
+        step = name_of_step(config)
+        if not (name == "uses" and step):
+            yield key
         for model in models(field.annotation):
-            if not issubclass(model, Use):
-                yield from fields(model, f"{key}.")
+            if issubclass(model, Use) or model in chosen:
+                continue
+            if inner := name_of_step(model):
+                chosen.add(model)
+            yield from fields(model, f"{key}.{inner}." if inner else f"{key}.")
+
+
+def name_of_step(model: type[BaseModel]) -> str:
+    """`blur` of a model with `uses: Literal["blur"]`; else nothing."""
+    uses = model.model_fields.get("uses")
+    return str(get_args(uses.annotation)[0]) if uses and get_origin(uses.annotation) is Literal else ""
 
 
 def test_every_option_of_every_method_is_shown() -> None:

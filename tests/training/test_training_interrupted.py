@@ -213,7 +213,7 @@ def test_what_an_unfinished_training_does_not_have_is_said(work: Path, monkeypat
     assert code == 2 and "this training is not finished" in said
     code, said = run(work, "models", "export", "runs/tiny/train")
     assert code == 2 and "this training is not finished" in said
-    state = sorted((stage / "checkpoints").iterdir())[-1] / "state.json"
+    state = stage / f"checkpoints/{saved(work)[-1]:09d}/state.json"
     content = json.loads(state.read_text())
     content["progress"]["best"] = None
     rewrite(state, json.dumps(content))
