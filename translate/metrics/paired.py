@@ -120,13 +120,20 @@ class PSNR(Metric[NoOptions]):
 
     def best_constant(self, references: Sequence[Tensor]) -> float | None:
         """PSNR of the mean colour of all references, which has the least squared error (not quite the best PSNR)."""
-        images = [(image.double().mean((1, 2)), image.double().square().mean((1, 2))) for image in references]
+        # numbers, not tensors: small ones that stay between large ones that go would keep all memory
+        images = [_moments(image) for image in references]
         if len({len(first) for first, _ in images}) != 1:
             return None
-        first, second = (torch.stack(moments) for moments in zip(*images, strict=True))
+        first, second = (torch.tensor(moments, dtype=torch.double) for moments in zip(*images, strict=True))
         colour = first.mean(0)
         errors = (second - 2 * colour * first + colour.square()).mean(1).clamp(min=0)
         return mean_score(decibel(float(error)) for error in errors)
+
+
+def _moments(image: Tensor) -> tuple[list[float], list[float]]:
+    """The mean of each channel, and of its squares."""
+    values = image.double()
+    return values.mean((1, 2)).tolist(), values.square().mean((1, 2)).tolist()
 
 
 class SSIM(Metric[NoOptions]):
