@@ -4,24 +4,11 @@ from __future__ import annotations
 
 import pytest
 import torch
-from torch import Tensor, nn
-from torch.nn import functional as F
+from small_networks import filled, fitted, images
+from torch import Tensor
 
 from translate.networks import UNet, count_parameters
 from translate.networks.unet import AttentionGate
-
-
-def images(*shape: int, seed: int = 2) -> Tensor:
-    return torch.rand(shape, generator=torch.Generator().manual_seed(seed), dtype=torch.float64) * 2 - 1
-
-
-def filled(net: nn.Module) -> nn.Module:
-    """Weights that are not nearly zero, in float64."""
-    rng = torch.Generator().manual_seed(1)
-    with torch.no_grad():
-        for p in net.parameters():
-            p.copy_(torch.randn(p.shape, generator=rng, dtype=p.dtype) * (0.5 if p.ndim == 1 else p[0].numel() ** -0.5))
-    return net.double()
 
 
 def unet(attention: bool = True) -> UNet:
@@ -110,13 +97,6 @@ def test_gradients_reach_the_gates_and_a_picture_is_learned() -> None:
     torch.manual_seed(0)
     net = UNet(UNet.Config(filters=8, levels=3, norm="instance", attention=True), in_channels=3, out_channels=3)
     inputs, targets = images(1, 3, 16, 16).float(), images(1, 3, 16, 16, seed=5).float() * 0.8
-    optimizer = torch.optim.Adam(net.parameters(), 5e-3)
-    errors = []
-    for _ in range(80):
-        error = F.mse_loss(net(inputs), targets)
-        optimizer.zero_grad()
-        error.backward()
-        optimizer.step()
-        errors.append(error.item())
+    first, last = fitted(net, inputs, targets, steps=80, rate=5e-3)
     assert all(p.grad is not None and p.grad.isfinite().all() for p in net.parameters())
-    assert errors[-1] < 0.2 * errors[0]
+    assert last < 0.2 * first

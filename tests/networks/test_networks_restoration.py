@@ -8,40 +8,14 @@ from typing import Any
 import pytest
 import torch
 from pydantic import ValidationError
-from torch import Tensor, nn
+from small_networks import filled, fitted, images
+from torch import Tensor
 from torch.nn import functional as F
 
 from translate.errors import ConfigError
 from translate.networks import count_parameters
 from translate.networks.restoration.layer_norm import LayerNorm2d
 from translate.networks.restoration.nafnet import NAFBlock, NAFNet
-
-
-def images(*shape: int) -> Tensor:
-    return torch.rand(shape, generator=torch.Generator().manual_seed(2), dtype=torch.float64) * 2 - 1
-
-
-def filled(net: nn.Module) -> nn.Module:
-    """Weights that are not nearly zero, in float64."""
-    rng = torch.Generator().manual_seed(1)
-    with torch.no_grad():
-        for p in net.parameters():
-            p.copy_(torch.randn(p.shape, generator=rng, dtype=p.dtype) * (0.5 if p.ndim == 1 else p[0].numel() ** -0.5))
-    return net.double()
-
-
-def fitted(net: nn.Module, inputs: Tensor, targets: Tensor, steps: int) -> tuple[float, float]:
-    """The squared error before and after some steps of Adam on one small batch."""
-    optimizer = torch.optim.Adam(net.parameters(), 2e-3)
-    errors = []
-    for _ in range(steps):
-        error = F.mse_loss(net(inputs), targets)
-        optimizer.zero_grad()
-        error.backward()
-        optimizer.step()
-        errors.append(error.item())
-    return errors[0], errors[-1]
-
 
 # --------------------------------------------------------------------------------------------------------- layer norm
 
@@ -176,5 +150,5 @@ def test_nafnet_learns_to_take_noise_away() -> None:
     torch.manual_seed(0)
     clean = F.interpolate(images(1, 3, 4, 4).float(), scale_factor=5, mode="bilinear")
     net = NAFNet(NAFNet.Config(filters=8, encoder=(1,), middle=1, decoder=1), in_channels=3, out_channels=3)
-    first, last = fitted(net, clean + 0.2 * torch.randn(clean.shape), clean, steps=60)
+    first, last = fitted(net, clean + 0.2 * torch.randn(clean.shape), clean, steps=60, rate=2e-3)
     assert last < 0.2 * first

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from small_networks import filled, images
 from torch import Tensor, nn
 from torch.nn import functional as F
 from translate_colorization.networks import Zhang
@@ -17,20 +18,6 @@ from translate_srgan.networks import RRDB, SRGANCritic, SRResNet
 from translate.errors import ConfigError, DataError
 from translate.networks import bicubic, count_parameters, feature_distance
 from translate.networks.pretrained.features import VGG19, RandomFeatures
-
-
-def images(*shape: int) -> Tensor:
-    return torch.rand(shape, generator=torch.Generator().manual_seed(2), dtype=torch.float64) * 2 - 1
-
-
-def filled(net: nn.Module) -> nn.Module:
-    """Weights that are not nearly zero."""
-    rng = torch.Generator().manual_seed(1)
-    with torch.no_grad():
-        for p in net.parameters():
-            p.copy_(torch.randn(p.shape, generator=rng, dtype=p.dtype) * (0.5 if p.ndim == 1 else p[0].numel() ** -0.5))
-    return net.double()
-
 
 # ------------------------------------------------------------------------------------------------------- bicubic
 

@@ -8,26 +8,14 @@ from typing import Any
 import pytest
 import torch
 from pydantic import ValidationError
-from torch import Tensor, nn
+from small_networks import filled, fitted, images
+from torch import Tensor
 from torch.nn import functional as F
 
 from translate.errors import ConfigError
 from translate.networks import bicubic, count_parameters
 from translate.networks.restoration.swinir import SwinIR
 from translate.networks.restoration.window_attention import window_attention
-
-
-def images(*shape: int, seed: int = 2) -> Tensor:
-    return torch.rand(shape, generator=torch.Generator().manual_seed(seed), dtype=torch.float64) * 2 - 1
-
-
-def filled(net: nn.Module) -> nn.Module:
-    """Weights that are not nearly zero, in float64."""
-    rng = torch.Generator().manual_seed(1)
-    with torch.no_grad():
-        for p in net.parameters():
-            p.copy_(torch.randn(p.shape, generator=rng, dtype=p.dtype) * (0.5 if p.ndim < 3 else p[0].numel() ** -0.5))
-    return net.double()
 
 
 def slow_attention(qkv: Tensor, table: Tensor, window: int, shift: int) -> Tensor:
@@ -164,13 +152,6 @@ def test_swinir_learns_a_picture_from_its_reduction() -> None:
     net = SwinIR(config, in_channels=3, out_channels=3)
     target = images(1, 3, 16, 16).float()
     low = bicubic(target, 0.5)
-    optimizer = torch.optim.Adam(net.parameters(), 1e-2)
-    errors = []
-    for _ in range(80):
-        error = F.mse_loss(net(low), target)
-        optimizer.zero_grad()
-        error.backward()
-        optimizer.step()
-        errors.append(error.item())
+    first, last = fitted(net, low, target, steps=80, rate=1e-2)
     assert all(p.grad is not None and p.grad.isfinite().all() for p in net.parameters())
-    assert errors[-1] < 0.2 * errors[0]
+    assert last < 0.2 * first
