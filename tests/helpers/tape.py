@@ -50,6 +50,8 @@ class _Tape(TorchDispatchMode):
 
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         kwargs = kwargs or {}
+        if func is torch.ops.aten._local_scalar_dense.default:
+            raise RuntimeError("operation not permitted when stream is capturing")
         # batch norms change their running averages, and do not say so
         if func._schema.is_mutable or func is torch.ops.aten.native_batch_norm.default:
             for value in _tensors((args, kwargs)):

@@ -55,6 +55,7 @@ def counts_in_tensors(monkeypatch: pytest.MonkeyPatch) -> None:
     """Lets optimizers count steps in tensors alone, as they do on a GPU."""
     monkeypatch.setattr(sys.modules["torch.optim.adam"], "_get_capturable_supported_devices", lambda **_: ["cpu"])
     monkeypatch.setattr("translate.training.numerics.stepping.GPUS", ("cpu",))
+    monkeypatch.setattr("translate.training.numerics.stepping.READABLE", ())
     monkeypatch.setattr("translate.training.replay.replayer.DEVICES", ("cpu",))
 
 
@@ -100,6 +101,23 @@ def test_meters_are_means_since_they_were_read(make_engine: Any, one_thread: Non
     batches = random_batches(("input", "target"), STEPS)
     assert run(replayed, batches, every) == run(plain, batches, every)
     assert replayed.stepper.failed == ""
+
+
+@pytest.mark.parametrize("optimizer", [{"uses": "adam"}, {"uses": "sgd", "momentum": 0.5}])
+@pytest.mark.parametrize("fast", [False, True])
+def test_a_step_is_recorded_once_optimizers_have_made_what_they_keep(
+    make_engine: Any, one_thread: None, optimizer: dict[str, Any], fast: bool
+) -> None:
+    """In fp16 the first updates may all overflow."""
+    config = {**EXACT, "optimizer": {**EXACT["optimizer"], **optimizer}}
+    plain, replayed = (make_engine(Small, fast=fast, precision="fp16", **config) for _ in range(2))
+    replayed.stepper = Replayer(replayed, TapeGraph)
+    for engine in (plain, replayed):
+        weight = engine.nets.gen[0].weight
+        weight.register_hook(lambda grad, engine=engine: grad * (1.0 if engine.index > WARM_UP else float("inf")))
+    batches = random_batches(("input", "target"), STEPS)
+    assert run(replayed, batches) == run(plain, batches)
+    assert (replayed.stepper.failed, replayed.stepper._steps) == ("", WARM_UP + 2)
 
 
 class Late(Small):

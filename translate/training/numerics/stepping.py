@@ -8,20 +8,34 @@ from torch import Tensor, nn
 GPUS = ("cuda", "xpu")
 """Devices whose fused optimizers have a switch, and on which others can count their steps."""
 
+READABLE = ("cpu",)
+"""Devices of which a number is read without a wait."""
+
 
 def step_where(optimizer: torch.optim.Optimizer, fine: Tensor) -> None:
     """Steps the optimizer where `fine`, a bool on the device of its parameters, is true."""
     kind = fine.device.type
-    if kind in GPUS and getattr(optimizer, "_step_supports_amp_scaling", False):
+    if _has_switch(optimizer, kind):
         # torch's own switch of its fused optimizers: skips the step on the device
         optimizer.found_inf = (~fine).float()  # type: ignore[attr-defined]
         optimizer.grad_scale = None  # type: ignore[attr-defined]
         if not _lacks_momentum(optimizer) or fine:
             optimizer.step()
-    elif kind != "cpu" and _can_be_put_back(optimizer):
+    elif kind not in READABLE and _can_be_put_back(optimizer):
         _step_and_put_back(optimizer, fine)
     elif fine:  # reads the flag: on a GPU this waits for the backward pass
         optimizer.step()
+
+
+def reads_flag(optimizer: torch.optim.Optimizer, device: torch.device) -> bool:
+    """Whether `step_where` would read its flag now, as for steps that make what an optimizer keeps."""
+    if _has_switch(optimizer, device.type):
+        return _lacks_momentum(optimizer)
+    return device.type in READABLE or not _can_be_put_back(optimizer)
+
+
+def _has_switch(optimizer: torch.optim.Optimizer, kind: str) -> bool:
+    return kind in GPUS and getattr(optimizer, "_step_supports_amp_scaling", False)
 
 
 def keep_on_device(optimizer: torch.optim.Optimizer, device: str) -> None:

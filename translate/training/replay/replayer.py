@@ -15,12 +15,15 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from translate.training.numerics.stepping import reads_flag
 from translate.training.replay.graph import CudaGraph, Graph, beside
 from translate.training.replay.recording import Game, NotRecordable, Recording, Still
 
 DEVICES = ("cuda",)
 WARM_UP = 3
 """Steps that are computed before one is recorded: optimizers make their state, libraries choose kernels."""
+OVERFLOWS = 16
+"""Further ones, since in fp16 updates are left out until the factor of the losses, which begins at 2^16, fits."""
 
 Batch = Mapping[str, Tensor]
 
@@ -48,7 +51,7 @@ class Replayer:
         if self.failed:
             return False
         (batch,) = batches
-        if self._graph is None and self._steps < WARM_UP:
+        if self._graph is None and self._steps < WARM_UP + OVERFLOWS * self._makes_state():
             self._warm_up(batch, step, epoch)
             return True
         if self._graph is None and not self._record(batch, epoch):
@@ -63,6 +66,11 @@ class Replayer:
         with self.engine.clock.part("replay"):
             self._graph.replay()
         return True
+
+    def _makes_state(self) -> bool:
+        """Whether an optimizer of a player that moves has not made what it keeps."""
+        moving = [player for player in self.engine.players.values() if player.done]
+        return any(reads_flag(player.optimizer, self.engine.device) for player in moving)
 
     def _warm_up(self, batch: Batch, step: Any, epoch: int) -> None:
         before = _generators()
