@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import random
+from collections.abc import Iterator
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 from test_training_replay import Small, run
 from training_batches import random_batches
 
+from translate import Update
 from translate.errors import ConfigError
 from translate.plugins import Registry
 from translate.stages.train import TrainStage
@@ -68,6 +72,19 @@ def test_tf32_is_on_unless_float32_is_asked_for(
     assert Choice.of(TrainConfig(method="pix2pix", **options), device).variant.tf32 is on
 
 
+def test_the_search_of_convolutions_is_switched_and_put_back(train: Any) -> None:
+    seen: list[bool] = []
+
+    def emit(event: str, **facts: Any) -> None:
+        seen.append(torch.backends.cudnn.benchmark)
+
+    for fast in ("off", {}):
+        before = torch.backends.cudnn.benchmark
+        train(str(fast), max_steps=1, fast=fast, emit=emit)
+        assert torch.backends.cudnn.benchmark is before
+    assert {*seen} == {False, True} and seen[0] is False
+
+
 def test_a_way_that_the_device_has_not_is_refused() -> None:
     def stage(step: str) -> TrainStage:
         return TrainStage(TrainConfig(method="pix2pix", fast={"step": step}), Registry())  # type: ignore[arg-type]
@@ -111,10 +128,18 @@ def test_compiled_networks_compute_the_same(make_engine: Any, one_thread: None) 
     assert [*compiled.nets.gen.state_dict()] == [*plain.nets.gen.state_dict()]
 
 
+class Drawing(Small):
+    """The same with draws of Python and of numpy."""
+
+    def step(self, nets: Any, batch: Any, step: Any) -> Iterator[Update]:
+        yield from super().step(nets, {**batch, "input": batch["input"] * random.random() + np.random.rand()}, step)
+
+
 @pytest.mark.filterwarnings("ignore::UserWarning")
-def test_what_cannot_be_compiled_goes_on_from_the_same_state(make_engine: Any, one_thread: None) -> None:
+@pytest.mark.parametrize("cls", [Small, Drawing])
+def test_what_cannot_be_compiled_goes_on_from_the_same_state(make_engine: Any, one_thread: None, cls: Any) -> None:
     """The second player of the second step breaks: the first one has moved, and draws were made."""
-    plain, compiled = make_engine(Small), make_engine(Small)
+    plain, compiled = make_engine(cls), make_engine(cls)
     compiler = Compiler(breaks_at=6)
     compiled.stepper = Compiled(compiled, backend=compiler)
     batches = random_batches(("input", "target"), 5)

@@ -134,7 +134,6 @@ def build_engine(
     Schedules run over `length`. Errors: ConfigError for a part of a network that is named and not there.
     """
     device, choice = context.device, Choice.of(config, context.device)
-    torch.backends.cudnn.benchmark = config.fast != "off"
     # networks draw their first weights from torch's global generator, on the CPU, so that devices start alike
     torch.manual_seed(derive(context.seed, "networks"))
     nets = build_networks(method, registry)

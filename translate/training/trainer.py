@@ -30,7 +30,7 @@ from translate.training.fast.tuner import Tuner
 from translate.training.health.health import Health
 from translate.training.health.looker import Looker
 from translate.training.length import Length
-from translate.training.numerics.tf32 import tf32
+from translate.training.numerics.tf32 import searched_convolutions, tf32
 from translate.training.saving import checkpoint
 from translate.training.saving.registry import NETWORKS
 from translate.training.saving.saver import Saver
@@ -104,7 +104,7 @@ class Trainer:
         Errors: those of the data, after a save; StageError where the training cannot go on.
         """
         try:
-            with tf32(self.engine.choice.variant.tf32):
+            with tf32(self.engine.choice.variant.tf32), searched_convolutions(self.config.fast != "off"):
                 self._run()
         except KeyboardInterrupt:
             self.saver.abandon()

@@ -1,4 +1,5 @@
-"""TensorFloat-32: float32 whose products tensor cores of CUDA make with 10 bits of mantissa, many times as fast."""
+"""Switches of CUDA for the time of a training: TensorFloat-32, float32 whose products tensor cores make with 10 bits of
+mantissa, many times as fast, and the search for the fastest kernel of a convolution."""
 
 from __future__ import annotations
 
@@ -27,3 +28,14 @@ def tf32(on: bool) -> Iterator[None]:
         yield
     finally:
         products.allow_tf32, convolutions.allow_tf32 = before
+
+
+@contextmanager
+def searched_convolutions(on: bool) -> Iterator[None]:
+    """Lets cuDNN try its kernels for each new shape of a convolution in this process, or not, and puts that back."""
+    before = torch.backends.cudnn.benchmark
+    torch.backends.cudnn.benchmark = on
+    try:
+        yield
+    finally:
+        torch.backends.cudnn.benchmark = before

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import copy
+import random
 from collections.abc import Callable, Mapping
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
@@ -77,7 +79,7 @@ class _State:
         self.done = {name: player.done for name, player in engine.players.items()}
         self.sums, self.bad = _copies(engine.meters.sums), _copies(engine.meters.bad)
         self.scales = {name: _copies(scale.state()) for name, scale in engine.scales.items()}
-        self.generators = torch.get_rng_state(), engine.rng.get_state()
+        self.generators = random.getstate(), np.random.get_state(), torch.get_rng_state(), engine.rng.get_state()
         self.on_device = torch.cuda.get_rng_state(engine.device) if engine.device.type == "cuda" else None
 
     def put_back(self, engine: Game) -> None:
@@ -91,8 +93,11 @@ class _State:
         engine.meters.sums, engine.meters.bad = self.sums, self.bad
         for name, scale in engine.scales.items():
             scale.restore(self.scales[name])
-        torch.set_rng_state(self.generators[0])
-        engine.rng.set_state(self.generators[1])
+        python, numpy, cpu, own = self.generators
+        random.setstate(python)
+        np.random.set_state(numpy)
+        torch.set_rng_state(cpu)
+        engine.rng.set_state(own)
         if self.on_device is not None:
             torch.cuda.set_rng_state(self.on_device, engine.device)
 
