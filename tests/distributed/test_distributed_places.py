@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -85,3 +86,15 @@ def test_a_process_that_has_lost_another_one_says_so_although_it_is_asked_to_sto
             raise Stopped(75)
     with pytest.raises(Stopped), one_voice(World()):
         raise Stopped(75)
+
+
+@pytest.mark.parametrize(("works", "alike"), [(("a", "a"), True), (("a", "b"), False)])
+def test_processes_find_out_whether_all_have_failed(
+    monkeypatch: pytest.MonkeyPatch, works: tuple[str, str], alike: bool
+) -> None:
+    monkeypatch.setattr("translate.distributed.world._ALIKE", 5.0 if alike else 0.2)
+    store = torch.distributed.HashStore()
+    worlds = [World(Place(rank, 2, rank, 2), store) for rank in range(2)]
+    with ThreadPoolExecutor(2) as pool:
+        assert [*pool.map(World.all_failed, worlds, works)] == [alike, alike]
+    assert World().all_failed("a")

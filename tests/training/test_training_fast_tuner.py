@@ -12,7 +12,8 @@ from typing import Any
 import pytest
 from duel import data, stop_at, train, weights
 
-from translate.errors import Stopped
+from translate.distributed.world import World
+from translate.errors import StageError, Stopped
 from translate.storage.tensor_files import load_tensors
 from translate.training.fast import tuner
 from translate.training.fast.variant import Variant
@@ -111,6 +112,22 @@ def test_a_way_that_breaks_is_left_out(train: Any, clock: Any) -> None:
     clock(seconds)
     context, _ = train(max_steps=2)
     assert Variant.from_json(saved(context)[1]["fast"]) == PLAIN
+
+
+def test_a_way_that_breaks_in_one_process_alone_is_an_error(
+    train: Any, clock: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The others wait for it in a call of all."""
+
+    def seconds(variant: Variant) -> float:
+        if variant.layers == "quick":
+            raise RuntimeError("not enough memory\nand more")
+        return 100.0
+
+    clock(seconds)
+    monkeypatch.setattr(World, "all_failed", lambda self, work: False)
+    with pytest.raises(StageError, match=r"quick layers, .* failed in one process alone \(not enough memory\)"):
+        train(max_steps=2)
 
 
 def test_a_trial_keeps_its_budget(train: Any, clock: Any, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -13,7 +13,8 @@ from test_training_replay import Small, run
 from training_batches import random_batches
 
 from translate import Update
-from translate.errors import ConfigError
+from translate.distributed.world import World
+from translate.errors import ConfigError, StageError
 from translate.plugins import Registry
 from translate.stages.train import TrainStage
 from translate.training.config import TrainConfig
@@ -149,6 +150,17 @@ def test_what_cannot_be_compiled_goes_on_from_the_same_state(make_engine: Any, o
     assert [shortfall(compiled.stepper) for _ in range(2)] == [told, ""]
     for a, b in zip(plain.nets.gen.parameters(), compiled.nets.gen.parameters(), strict=True):
         assert torch.equal(a, b)
+
+
+@pytest.mark.filterwarnings("ignore::UserWarning")
+def test_what_cannot_be_compiled_in_one_process_alone_is_an_error(
+    make_engine: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    engine = make_engine(Small)
+    engine.stepper = Compiled(engine, backend=Compiler(breaks_at=1))
+    monkeypatch.setattr(World, "all_failed", lambda self, work: False)
+    with pytest.raises(StageError, match=r"failed in one process alone \(the compiler is at its end\)"):
+        engine.step(random_batches(("input", "target"), 1), 0)
 
 
 def test_a_trial_takes_other_ways_on_cuda_alone() -> None:

@@ -29,7 +29,9 @@ PATIENCE = timedelta(days=1)
 """How long a process waits for the others in one call: rank 0 may be scoring with something slow."""
 _PAUSE = 0.1
 """Seconds between two looks for the next message of rank 0."""
-_MESSAGE, _TOLD = "translate/message", "translate/told"
+_MESSAGE, _TOLD, _FAILED = "translate/message", "translate/told", "translate/failed"
+_ALIKE = 60.0
+"""Seconds within which processes that fail alike have all failed."""
 _ENDING = 2.0
 """Seconds within which a process that fails has said why."""
 
@@ -49,7 +51,7 @@ class World:
         self.place, self._store = where, store
         self.rank, self.size, self.shared, self.leads = where.rank, where.size, where.shared, where.leads
         self._device_group: dist.ProcessGroup | None = None
-        self._messages = 0
+        self._messages = self._sums = 0
 
     def use(self, device: torch.device | str) -> None:
         """Prepares for tensors on a device."""
@@ -91,6 +93,7 @@ class World:
             self._sum(value)
 
     def _sum(self, value: Tensor) -> None:
+        self._sums += 1
         with _lost():
             dist.all_reduce(value, group=self._group(value))
 
@@ -139,6 +142,22 @@ class World:
         with _lost():
             dist.all_reduce(values, dist.ReduceOp.MAX)
         return values.tolist()
+
+    def all_failed(self, work: str) -> bool:
+        """Tells whether all processes have failed in this work, which no other has the words of, at the same place.
+
+        Only a process that has failed calls it: the others may wait for it in a call of all, and will for long.
+        """
+        if not self.shared:
+            return True
+        assert self._store is not None
+        key, until = f"{_FAILED}/{work}/{self._sums}", time.monotonic() + _ALIKE
+        self._store.add(key, 1)
+        while self._store.add(key, 0) < self.size:
+            if time.monotonic() > until:
+                return False
+            time.sleep(_PAUSE)
+        return True
 
     def spread(self, items: Sequence[T], work: Callable[[T], Any]) -> list[Any]:
         """`[work(item) for item in items]` on rank 0, each process doing its part; nothing on the others."""

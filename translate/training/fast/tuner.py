@@ -21,6 +21,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from translate.errors import StageError
 from translate.training.engine import Engine
 from translate.training.fast.variant import MemoryFormat, Variant
 from translate.training.replay.compiled import TRIED
@@ -126,8 +127,14 @@ class Tuner:
             return 0.0
         try:
             self._step(batches, epoch, other)
-        except RuntimeError:  # it does not fit into memory, or a network does what its layers cannot
-            return 0.0
+        except RuntimeError as error:  # it does not fit into memory, or a network does what its layers cannot
+            if self.engine.world.all_failed(f"{other} of step {self.engine.index}"):
+                return 0.0
+            reason, *_ = [*str(error).splitlines(), type(error).__name__]
+            raise StageError(
+                f"to compute steps in {other} was tried and failed in one process alone ({reason}), for "
+                "which the others wait: use smaller batches, or `fast: {}`, which tries nothing"
+            ) from error
         ratios: list[float] = []
         while not ratios or (len(ratios) < ROUNDS and self._time_for(2)):
             ratios.append(self._step(batches, epoch, known) / self._step(batches, epoch, other))

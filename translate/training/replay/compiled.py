@@ -11,6 +11,8 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from translate.distributed.world import LostError
+from translate.errors import StageError
 from translate.training.replay.recording import Game
 
 TRIED = 3
@@ -39,10 +41,17 @@ class Compiled:
         before = _State(self.engine)
         try:
             self.engine.play(batches, step, epoch)
+        except LostError:
+            raise
         except Exception as error:
+            self.failed = str(error).strip().partition("\n")[0] or type(error).__name__
+            if not self.engine.world.all_failed(f"compiled step {self._steps}"):
+                raise StageError(
+                    f"compiled networks failed in one process alone ({self.failed}), for which the others wait: use "
+                    "`fast: {}`, which compiles nothing"
+                ) from error
             plain_networks(self.engine)
             before.put_back(self.engine)
-            self.failed = str(error).strip().partition("\n")[0] or type(error).__name__
             return False
         self._steps += 1
         return True
