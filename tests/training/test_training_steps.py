@@ -156,6 +156,7 @@ def test_what_cannot_be_compiled_goes_on_from_the_same_state(make_engine: Any, o
 def test_what_cannot_be_compiled_in_one_process_alone_is_an_error(
     make_engine: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    torch.compiler.reset()  # torch compiles one function a few times alone
     engine = make_engine(Small)
     engine.stepper = Compiled(engine, backend=Compiler(breaks_at=1))
     monkeypatch.setattr(World, "all_failed", lambda self, work: False)
