@@ -133,6 +133,19 @@ class ForgetsState(Plain):
         return Counting(params, lr=self.config.lr)
 
 
+class Remembering(torch.optim.SGD):
+    def step(self, closure=None):
+        for param in self.param_groups[0]["params"]:
+            self.state[param].setdefault("past", []).append(float(param.grad.norm()))
+        super().step()
+
+
+@fault("optimizer Remembering keeps 'past' of a parameter as list: a checkpoint holds tensors, finite numbers")
+class KeepsLists(Plain):
+    def build(self, params, *, fused):
+        return Remembering(params, lr=self.config.lr)
+
+
 # --------------------------------------------------------------------------------------------------------- schedules
 
 

@@ -57,7 +57,9 @@ class Optimizer(Configured[OC], ABC):
 
         `fused` is true where torch's fused kernels are wanted; an optimizer without any leaves it unread. The engine
         sets `lr` of the group before each step, and keeps in checkpoints what `state_dict()` has for each parameter
-        and what the optimizer changed in its group: tensors and plain numbers.
+        and what the optimizer changed in its group: tensors, and numbers, texts and None as JSON has them. What cannot
+        be kept (other types, a state of no parameter, a number that the optimizer counts in an attribute of its own)
+        ends a training with a ContractError after the player's first update.
         """
 
 

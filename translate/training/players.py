@@ -60,7 +60,8 @@ def make_players(
 ) -> dict[str, Player]:
     """The players of a method with their optimizers.
 
-    Errors: ContractError for missing networks or no parameters, ConfigError where `freeze` leaves a player none.
+    Errors: ContractError for missing networks, no parameters, or several groups of them, ConfigError where `freeze`
+    leaves a player none.
     """
     players = {}
     for name, members in roles.items():
@@ -79,6 +80,11 @@ def make_players(
         schedule: Schedule[Any] = registry.build((own and own.schedule) or config.schedule)
         clip = (own and own.clip) or config.clip
         torch_optimizer = optimizer.build(params, fused=fused)
+        if len(groups := torch_optimizer.param_groups) != 1:
+            raise ContractError(
+                f"optimizer {type(optimizer).__name__} of player {name} makes {len(groups)} groups of parameters, and "
+                "checkpoints and schedules know one: put all parameters into it"
+            )
         keep_on_device(torch_optimizer, str(params[0].device))
         players[name] = Player(
             name, params, torch_optimizer, optimizer.config.lr, schedule, clip, length.epochs, length.whole

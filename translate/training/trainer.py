@@ -32,6 +32,7 @@ from translate.training.health.looker import Looker
 from translate.training.length import Length
 from translate.training.numerics.tf32 import searched_convolutions, tf32
 from translate.training.saving import checkpoint
+from translate.training.saving.optimizers import MemoryCheck
 from translate.training.saving.registry import NETWORKS
 from translate.training.saving.saver import Saver
 from translate.training.saving.state import TrainingState
@@ -86,6 +87,7 @@ class Trainer:
         self.heard: int | None = None
         """The last signal that came to this process."""
         self.tuner = Tuner(state, length.total - state.step, context.console.say, lambda: self.heard is not None)
+        self.memory = MemoryCheck(self.engine.players)
         self.clock = self.engine.clock
         self.speed = Speed(self.clock, self.engine.device)
         self._saved_at = time.monotonic()
@@ -222,6 +224,7 @@ class Trainer:
         # once a step, after all players have moved, however often one of them moves in it
         self.state.averages.update()
         check_met(type(self.method).name, self.engine.extra)
+        self.memory.look()
 
     def _to_device(self, batch: Batch) -> Mapping[str, Tensor]:
         images = to_device(batch, self.engine.device, self.engine.method.spec.sides)
