@@ -108,6 +108,22 @@ def test_it_is_dark_where_the_system_is(opened: Browser) -> None:
         opened.devtools("Emulation.setEmulatedMedia", {"features": []})
 
 
+def test_on_paper_nothing_is_folded_cut_off_or_to_be_pressed(opened: Browser) -> None:
+    seen = "return [...document.querySelectorAll(arguments[0])].filter(e => e.offsetHeight > 0).length"
+    cut = "return [...document.querySelectorAll('.wide')].filter(e => e.scrollWidth > e.clientWidth).length"
+    opened.resize(718, 1000)  # a sheet of A4 between its margins
+    opened.devtools("Emulation.setEmulatedMedia", {"media": "print"})
+    opened.run("dispatchEvent(new Event('beforeprint'))")
+    try:
+        assert opened.run(seen, "details pre") == 1 and opened.run(seen, "details .charts") == 1
+        assert opened.run(cut) == 0
+        assert opened.run(seen, "button, input") == 0
+    finally:
+        opened.run("dispatchEvent(new Event('afterprint'))")
+        opened.devtools("Emulation.setEmulatedMedia", {"media": ""})
+    assert opened.run(seen, "details pre") == 0
+
+
 def test_no_serious_fault_of_accessibility(axe: Browser, opened: Browser) -> None:
     assert opened.faults() == []
     opened.devtools("Emulation.setEmulatedMedia", {"features": [{"name": "prefers-color-scheme", "value": "dark"}]})

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from browser import MISSING, Browser, browser
+from browser import AXE, MISSING, Browser, browser
 
 from translate.conversion.batches import change
 from translate.conversion.convert import convert
@@ -113,3 +113,34 @@ def _drags(window: Browser) -> None:
     middle = box["y"] + box["height"] / 2
     window.drag((box["x"] + box["width"] / 2, middle), (box["x"] + 0.25 * box["width"], middle))
     assert window.run("return document.querySelector('dialog .wipe').style.getPropertyValue('--x')") == "25%"
+
+
+PAPER = {"media": "print"}
+DARK = {"features": [{"name": "prefers-color-scheme", "value": "dark"}]}
+
+
+@pytest.mark.skipif(bool(MISSING), reason=MISSING)
+def test_on_paper_the_page_has_its_pictures_and_nothing_to_press(
+    photos: Path, tmp_path: Path, make: Any, told: Any
+) -> None:
+    convert(photos, tmp_path / "out", make(), console=told)
+    seen = "return [...document.querySelectorAll(arguments[0])].filter(e => e.offsetHeight > 0).length"
+    with browser() as window:
+        window.open((tmp_path / "out/contact.html").as_uri())
+        window.devtools("Emulation.setEmulatedMedia", PAPER)
+        assert window.run(seen, ".pairs .zoom img") == 24
+        assert window.run(seen, "#all .zoom img") == 48
+        assert window.run(seen, "button:not(.zoom), select, input, figcaption a") == 0
+
+
+@pytest.mark.skipif(not AXE or bool(MISSING), reason=MISSING or "TRANSLATE_TEST_AXE names no axe.min.js")
+def test_no_serious_fault_of_accessibility(photos: Path, tmp_path: Path, make: Any, told: Any) -> None:
+    convert(photos, tmp_path / "out", make(), console=told)
+    with browser() as window:
+        window.open((tmp_path / "out/contact.html").as_uri())
+        for emulated in ({"features": []}, DARK):
+            window.devtools("Emulation.setEmulatedMedia", emulated)
+            assert window.faults() == []
+            window.click("#all .zoom")
+            assert window.faults() == []
+            window.run("document.querySelector('dialog').close()")

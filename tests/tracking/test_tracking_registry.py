@@ -325,6 +325,18 @@ class Other:
         raise ConnectionError("gone")
 
 
+class Renaming:
+    """A client before whose first call of one method a folder gets another name."""
+
+    def __init__(self, client: Any, before: str, folder: Path, name: Path) -> None:
+        self._client, self._before, self._folder, self._name = client, before, folder, name
+
+    def __getattr__(self, name: str) -> Any:
+        if name == self._before and self._folder.is_dir():
+            self._folder.rename(self._name)
+        return getattr(self._client, name)
+
+
 @pytest.fixture
 def bundle(tmp_path: Path) -> Path:
     folder = tmp_path / "bundle"
@@ -368,6 +380,25 @@ def test_an_upload_that_broke_off_goes_on_with_the_same_model(
     (done,) = store.search_logged_models([log.experiment_id])
     assert (done.model_id, str(done.status.value)) == (begun.model_id, "READY")
     assert (fetch_model("models:/maps@best") / "model.safetensors").is_file()
+
+
+@pytest.mark.parametrize(
+    "before", ["create_logged_model", "log_model_artifact", "finalize_logged_model", "create_registered_model"]
+)
+def test_a_model_is_whole_although_its_stage_is_renamed_while_it_is_sent(
+    experiment: None, store: Any, bundle: Path, tmp_path: Path, said: Any, before: str
+) -> None:
+    (bundle / "README.md").write_text("# the card")
+    done = tmp_path / "done"
+    log = log_of(Renaming(store, before, bundle, done), store, tmp_path, said)
+    event = {"e": "model", "t": 1, "stage": "train", "step": 8}
+    with pytest.raises(FileNotFoundError):  # the store then looks for the folder again
+        log.write(event, bundle, bundle)
+    log.write(event, done, done)
+    assert len(store.search_logged_models([log.experiment_id])) == 1
+    best = store.get_model_version_by_alias("maps", "best")
+    assert best.description == "# the card" and best.tags["method"] == "pix2pix"
+    assert {path.name for path in fetch_model("models:/maps@best").iterdir()} >= {"model.safetensors", "README.md"}
 
 
 def test_two_trainings_of_a_run_have_models_of_their_own(

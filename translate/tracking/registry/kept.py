@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import re
 from collections.abc import Iterator, Mapping
@@ -62,6 +63,12 @@ def read_facts(bundle: Path) -> dict[str, Any]:
     except (OSError, ValueError):
         return {}
     return facts if isinstance(facts, dict) else {}
+
+
+def require(bundle: Path) -> None:
+    """Makes sure that a bundle's folder is still there. Errors: FileNotFoundError, as when its stage was renamed."""
+    if not bundle.is_dir():
+        raise FileNotFoundError(errno.ENOENT, "the folder of a model was renamed", str(bundle))
 
 
 def _validations(stage: Path) -> list[Mapping[str, Any]]:

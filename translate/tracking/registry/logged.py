@@ -12,7 +12,7 @@ from translate.errors import StageError
 from translate.tracking.client import entities
 from translate.tracking.journal import Event
 from translate.tracking.redact import flatten, redact
-from translate.tracking.registry.kept import BUNDLE, Kept, read_facts
+from translate.tracking.registry.kept import BUNDLE, Kept, read_facts, require
 from translate.tracking.registry.versions import Registry
 from translate.tracking.registry.weights import bundle_files, write_checkpoint_bundle
 
@@ -46,11 +46,13 @@ class ModelLog:
         """Writes the model of an event. `bundle` is the folder of the training's bundle; `folder` is the same, or that
         of a checkpoint.
 
-        Errors: those of MLflow, OSError.
+        Errors: those of MLflow, OSError; FileNotFoundError where the bundle's stage was renamed in the middle, so that
+        the same is asked for again with the folder's new name.
         """
         scores = {name: (float(value), int(time)) for name, (value, time) in event.get("scores", {}).items()}
         model = Kept(folder, event.get("step"), folder != bundle, scores)
         facts = read_facts(bundle)
+        require(bundle)
         if not hasattr(self.client, "create_logged_model"):
             return self._write_into_run(model, event, facts)
         try:
@@ -62,6 +64,7 @@ class ModelLog:
         if getattr(logged.status, "value", logged.status) != "READY":
             self._score(logged, model, event)
             self._upload(logged, model, bundle)
+            require(bundle)
             self.client.finalize_logged_model(logged.model_id, "READY")
         if not model.is_checkpoint:
             self._registry().register(bundle, facts, self._about(event), logged)
@@ -146,4 +149,5 @@ class ModelLog:
         for path in bundle_files(model.folder):
             inside = path.parent.relative_to(model.folder).as_posix()
             self.client.log_artifact(self.run_id, path, BUNDLE if inside == "." else f"{BUNDLE}/{inside}")
+        require(model.folder)
         self._registry().register(model.folder, facts, self._about(event), None)

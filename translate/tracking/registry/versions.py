@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from translate.tracking.redact import redact
-from translate.tracking.registry.kept import BUNDLE
+from translate.tracking.registry.kept import BUNDLE, require
 
 if TYPE_CHECKING:
     from translate.contracts import Console
@@ -158,9 +158,13 @@ def _link(logged: Any) -> dict[str, str]:
 
 
 def _description(bundle: Path) -> str:
-    """The model card, without its pictures, which a registry cannot show."""
+    """The model card, without its pictures, which a registry cannot show.
+
+    Errors: FileNotFoundError where the bundle is gone, since its stage was renamed meanwhile.
+    """
     try:
         card = (bundle / "README.md").read_text("utf-8")
     except OSError:
+        require(bundle)
         return ""
     return redact(_PICTURE.sub("", card).replace("## Samples\n\n", ""))[:_LONGEST]

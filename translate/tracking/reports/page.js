@@ -36,3 +36,10 @@ for (const chart of document.querySelectorAll(".chart")) {
   };
   svg.onpointerleave = () => { line.removeAttribute("d"); text.textContent = last; };
 }
+let folded = [];
+// nothing can be unfolded on paper
+onbeforeprint = () => {
+  folded = [...document.querySelectorAll("details:not([open])")];
+  for (const part of folded) part.open = true;
+};
+onafterprint = () => { for (const part of folded) part.open = false; };
