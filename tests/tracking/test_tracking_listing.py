@@ -18,7 +18,8 @@ from translate.storage.lock import Lock
 from translate.tracking import open_tracking
 from translate.tracking.listing import clean
 from translate.tracking.listing.compare import compared, differing, listed
-from translate.tracking.listing.records import find_runs, list_runs
+from translate.tracking.listing.records import RunRecord, Score, find_runs, list_runs
+from translate.tracking.redact import flatten
 from translate.tracking.sweep import Member, SweepRecord
 
 Track = Callable[..., None]
@@ -81,6 +82,33 @@ def test_a_run_that_has_no_end_goes_on_or_was_stopped(track: Track, tmp_path: Pa
     assert [record.state for record in list_runs()] == ["stopped"]
     with Lock(tmp_path / "runs/maps/.lock"):
         assert [record.state for record in list_runs()] == ["running"]
+
+
+def settings(**stages: Any) -> RunRecord:
+    return RunRecord("maps/a", Path(), "a", settings=flatten({name: {"uses": "x", **s} for name, s in stages.items()}))
+
+
+def test_what_belongs_to_another_method_or_stage_is_no_difference() -> None:
+    unet = {"with": {"method": "pix2pix", "options": {"generator": {"uses": "unet", "levels": 3}}, "lr": 1, "clip": 2}}
+    resnet = {
+        "with": {"method": "cyclegan", "options": {"generator": {"uses": "resnet"}, "pool": 50}, "lr": 2, "clip": 2}
+    }
+    assert differing([settings(train=unet), settings(train=resnet)]) == [
+        "train.with.method",
+        "train.with.options.generator.uses",
+        "train.with.lr",
+    ]
+    assert differing([settings(train=unet), settings(train=unet, score={"with": {"bootstrap": 3}})]) == []
+    flipped = {"with": {**unet["with"], "augment": [{"uses": "flip", "p": 0.5}]}}
+    assert differing([settings(train=unet), settings(train=flipped)]) == ["train.with.augment.0.uses"]
+    three = [settings(train=unet), settings(train=resnet), settings(train={"with": {**unet["with"], "ema": 1}})]
+    assert "train.with.ema" in differing(three)
+
+
+def test_a_run_of_several_trainings_is_listed_with_the_score_of_its_evaluation() -> None:
+    scores = {"train-1/val/l1": Score(0.3), "score-1/l1": Score(0.2)}
+    columns, rows = listed([RunRecord("maps/a", Path(), "a", scores=scores)])
+    assert rows[0][columns.index("score")] == "score-1/l1 0.2"
 
 
 def test_runs_are_compared_by_what_differs(track: Track) -> None:

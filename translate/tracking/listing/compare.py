@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -37,9 +37,33 @@ def compared(records: Sequence[RunRecord]) -> Table:
 
 
 def differing(records: Sequence[RunRecord]) -> list[str]:
-    """The settings that are not the same in all runs, in their order."""
+    """The settings that are not the same in all runs, in their order.
+
+    One that only some runs have is none where the others lack its stage, or use another method or part there: the name
+    of that part is.
+    """
     keys = _ordered(record.settings for record in records)
-    return [key for key in keys if len({record.settings.get(key) for record in records}) > 1]
+    return [key for key in keys if _differs(key, [record.settings for record in records])]
+
+
+def _differs(key: str, settings: Sequence[Mapping[str, str]]) -> bool:
+    values = {each.get(key) for each in settings}
+    if len(values) < 2:
+        return False
+    if None not in values:
+        return True
+    alike: dict[tuple[str | None, ...], set[str | None]] = {}
+    for each in settings:
+        alike.setdefault(_parts(key, each), set()).add(each.get(key))
+    return any(len(group) > 1 for group in alike.values())
+
+
+def _parts(key: str, settings: Mapping[str, str]) -> tuple[str | None, ...]:
+    """What the parts of a run are that a setting belongs to: its stage, method, network or metric."""
+    words = key.split(".")
+    above = [".".join(words[:length]) for length in range(1, len(words) - 1)]
+    named = [f"{name}.{word}" for name in [*above, ".".join(words[:-1])] for word in ("uses", "method")]
+    return (settings.get(f"{words[0]}.uses"), *(settings.get(name) for name in named if name != key))
 
 
 def to_json(records: Sequence[RunRecord]) -> dict[str, Any]:
@@ -67,7 +91,7 @@ def _indented(record: RunRecord) -> str:
 def _best(record: RunRecord) -> str | None:
     """The first score of a run: that of its last `evaluate`, else of its training."""
     names = list(record.scores)
-    scored = [name for name in names if not name.startswith("train/")] or names
+    scored = [name for name in names if "/val/" not in name] or names
     if not scored:
         return None
     cell = _with_interval(record.scores[scored[0]])
