@@ -4,6 +4,7 @@
     python tests/benchmarks/training.py --game cyclegan --rounds 4
     python tests/benchmarks/training.py --batch 8 --fast '{"layers": "quick", "memory_format": "channels_last"}'
     python tests/benchmarks/training.py --precision fp32 --fast off --json out.json
+    python tests/benchmarks/training.py --batch 8 --no-plain --rounds 60      what the engine adds, alone
 
 The loop is written out below, with the networks of the paper, torch's Adam and nothing else. Beside it run the engine
 with the method's plugin, and the bare loop in the engine's variant, which shows what the engine itself costs. Ratios
@@ -223,14 +224,17 @@ def ratios(slow: list[float], fast: list[float]) -> dict[str, float]:
     return spread([a / b for a, b in zip(slow, fast, strict=True)])
 
 
-def verdict(kind: str, game: str, batch: int, precision: str, ratio: float, overhead: float) -> list[str]:
+def verdict(
+    kind: str, game: str, batch: int, precision: str, faster: dict[str, float] | None, added: dict[str, float] | None
+) -> list[str]:
     """What is missed, in sentences."""
     missed = []
     asked = ASKED.get(kind, {}).get((game, batch), 1.0) if precision != "fp32" or kind == "avx2" else 1.0
-    if ratio < asked:
-        missed.append(f"{ratio:.2f} times the plain loop, asked are {asked}")
-    if overhead > OVERHEAD:
-        missed.append(f"the engine adds {overhead:.1%} to its bare loop, at most {OVERHEAD:.0%} are asked")
+    if faster is not None and faster["median"] < asked:
+        missed.append(f"{faster['median']:.2f} times the plain loop, asked are {asked}")
+    if added is not None and added["median"] - 1 > OVERHEAD:
+        more = added["median"] - 1
+        missed.append(f"the engine adds {more:.1%} to its bare loop, at most {OVERHEAD:.0%} are asked")
     return missed
 
 
@@ -244,6 +248,7 @@ def main() -> None:
     parser.add_argument("--precision", choices=["auto", "fp32", "bf16"], default="auto")
     parser.add_argument("--fast", default="auto", help="auto, off or a mapping in JSON")
     parser.add_argument("--no-bare", action="store_true", help="leave the bare loop of the variant out")
+    parser.add_argument("--no-plain", action="store_true", help="leave the plain loop out")
     parser.add_argument("--json", type=Path)
     chosen = parser.parse_args()
     fast = chosen.fast if chosen.fast in ("auto", "off") else json.loads(chosen.fast)
@@ -264,17 +269,16 @@ def main() -> None:
         return turn
 
     kept = engine.choice.variant.layers == "quick"
-    contestants = {
-        "plain": with_memory(lambda: plain.step(sides), False),
-        "engine": with_memory(lambda: engine.step([sides], 0), kept),
-    }
+    contestants = {"engine": with_memory(lambda: engine.step([sides], 0), kept)}
+    if not chosen.no_plain:
+        contestants["plain"] = with_memory(lambda: plain.step(sides), False)
     if not chosen.no_bare:
         contestants["bare"] = with_memory(lambda: bare.step(sides), kept)
     seconds = turns(contestants, chosen.rounds, chosen.warmup)
-    faster = ratios(seconds["plain"], seconds["engine"])
-    overhead = ratios(seconds["engine"], seconds["bare"])["median"] - 1 if "bare" in seconds else 0.0
+    faster = ratios(seconds["plain"], seconds["engine"]) if "plain" in seconds else None
+    added = ratios(seconds["engine"], seconds["bare"]) if "bare" in seconds else None
     variant = engine.choice.variant
-    missed = verdict(processor(), chosen.game, chosen.batch, variant.precision, faster["median"], overhead)
+    missed = verdict(processor(), chosen.game, chosen.batch, variant.precision, faster, added)
     report = {
         "processor": processor(),
         "threads": torch.get_num_threads(),
@@ -286,7 +290,7 @@ def main() -> None:
         "trial": trial,
         "seconds": {name: spread(values) for name, values in seconds.items()},
         "ratio": faster,
-        "overhead": overhead,
+        "overhead": None if added is None else added["median"] - 1,
         "missed": missed,
     }
     print(f"{chosen.game}, {chosen.batch} images of {chosen.size} pixels, {processor()}, {report['threads']} threads")
@@ -294,8 +298,11 @@ def main() -> None:
     for name, values in seconds.items():
         each = spread(values)
         print(f"  {name:8} {each['median']:8.3f} s a step ({each['least']:.3f} to {each['most']:.3f})")
-    print(f"  {faster['median']:.2f} times the plain loop ({faster['least']:.2f} to {faster['most']:.2f})")
-    print(f"  the engine adds {overhead:.1%} to its bare loop")
+    if faster is not None:
+        print(f"  {faster['median']:.2f} times the plain loop ({faster['least']:.2f} to {faster['most']:.2f})")
+    if added is not None:
+        least, half, most = (added[name] - 1 for name in ("least", "median", "most"))
+        print(f"  the engine adds {half:.1%} to its bare loop ({least:.1%} to {most:.1%})")
     print("; ".join(missed) or "as asked")
     if chosen.json:
         chosen.json.write_text(json.dumps(report, indent=2) + "\n", "utf-8")
