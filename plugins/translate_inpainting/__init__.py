@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from functools import lru_cache
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import torch
 from pydantic import NonNegativeInt, model_validator
@@ -24,6 +24,7 @@ from translate import (
     Method,
     Metric,
     Nets,
+    Network,
     NetworkUse,
     NoOptions,
     Objective,
@@ -33,6 +34,8 @@ from translate import (
     load_masks,
 )
 from translate_inpainting.metrics import HoleL1, HolePSNR
+from translate_inpainting.networks import GatedGenerator
+from translate_inpainting.strokes import strokes
 
 RING = 10.0
 """The weight of the ring around a hole (section 3.1 of the supplement: ten times)."""
@@ -49,9 +52,10 @@ class InpaintingConfig(Config):
     """The norm of both networks: `batch` (the paper), `instance` or `none`."""
     objective: Objective = Objective(uses="non-saturating")
     """The game that the networks play; the log losses in the paper."""
-    mask: Literal["centre", "random", "files"] = "random"
+    mask: Literal["centre", "random", "strokes", "files"] = "random"
     """The holes (section 3.3): `centre`, half as high and wide as the image; `random`, a rectangle of 10 to 40 % of
-    the area; `files`, drawn from the folder `masks`."""
+    the area; `files`, drawn from the folder `masks`. `strokes` are of free form, as a brush draws them (Yu et al.
+    2019), 4 to 30 % of the area."""
     masks: Path | None = None
     """A folder of black and white images, whose white pixels are the hole; with `mask: files` alone."""
     overlap: NonNegativeInt = 4
@@ -88,6 +92,8 @@ class Inpainting(Method[InpaintingConfig]):
         if self.config.masks is not None:
             masks = masks_on(self.config.masks, (height, width), device)
             return masks[torch.randint(len(masks), (count,), generator=rng, device=device)]
+        if self.config.mask == "strokes":
+            return strokes(count, (height, width), rng, device)
         area, aspect, top, left = torch.rand((4, count, 1, 1, 1), generator=rng, device=device).unbind()
         area, aspect = 0.1 + 0.3 * area, torch.exp2(aspect - 0.5)
         if self.config.mask == "centre":
@@ -143,6 +149,11 @@ def covered(images: Tensor, mask: Tensor) -> Tensor:
 @hookimpl
 def translate_methods() -> list[type[Method[InpaintingConfig]]]:
     return [Inpainting]
+
+
+@hookimpl
+def translate_networks() -> list[type[Network[Any]]]:
+    return [GatedGenerator]
 
 
 @hookimpl

@@ -54,6 +54,50 @@ def test_the_centre_hole_is_a_quarter_in_the_middle(plugins: Registry) -> None:
     assert torch.equal(mask, expected)
 
 
+def test_strokes_are_of_free_form_and_follow_from_the_seed(plugins: Registry) -> None:
+    method = game(plugins, mask="strokes")[0]
+    masks = holes(method, 200, 64, 96)
+    assert torch.equal(masks, holes(method, 200, 64, 96)) and not torch.equal(masks, holes(method, 200, 64, 96, seed=1))
+    assert set(masks.unique().tolist()) == {0.0, 1.0}
+    shares = masks.mean((1, 2, 3))
+    assert shares.min() > 0 and shares.max() < 0.6 and 0.08 < shares.mean() < 0.25
+    # every part of the image is as good as any other, but for its margins
+    where = masks.mean((0, 1))
+    assert where[8:-8, 8:-8].min() > 0.03
+    rows, columns = masks.amax(3), masks.amax(2)
+    boxes = rows.sum(2) * columns.sum(2)
+    assert (masks.sum((2, 3)) < 0.9 * boxes).float().mean() > 0.9, "nearly none is a rectangle"
+
+
+def test_a_stroke_is_a_brush_along_a_line() -> None:
+    from translate_inpainting.strokes import _distance
+
+    line = torch.tensor([[10.5]]), torch.tensor([[4.5]]), torch.tensor([[10.5]]), torch.tensor([[20.5]])
+    rows = torch.arange(24).view(1, 1, -1, 1) + 0.5
+    columns = torch.arange(24).view(1, 1, 1, -1) + 0.5
+    found = _distance(rows, columns, *line)[0, 0]
+    assert found[10, 4:21].max() < 1e-3, "on the line"
+    assert found[13, 8] == pytest.approx(3) and found[10, 0] == pytest.approx(4), "beside it and past its end"
+    assert found[14, 23] == pytest.approx(5), "past its end, slantwise"
+
+
+def test_gated_convolutions_count_and_gate(plugins: Registry) -> None:
+    net = network_builder(plugins)("inpainting/gated", in_channels=4, out_channels=3, filters=4)
+    f, three = 4, 9
+    convolutions = [(4, f, 25), (f, 2 * f, three), (2 * f, 2 * f, three), (2 * f, 4 * f, three), (4 * f, 4 * f, three)]
+    convolutions += 4 * [(4 * f, 4 * f, three)] + [(4 * f, 2 * f, three), (2 * f, 2 * f, three)]
+    convolutions += [(4 * f, f, three), (f, f, three)]
+    expected = sum((inputs * area + 1) * 2 * outputs for inputs, outputs, area in convolutions) + (2 * f * 9 + 1) * 3
+    assert sum(each.numel() for each in net.parameters()) == expected
+    image = torch.rand(2, 4, 72, 80) * 2 - 1
+    assert net(image).shape == (2, 3, 72, 80)
+    # a gate that is shut lets nothing through, whatever the features say
+    with torch.no_grad():
+        net.full.conv.weight[f:] = 0
+        net.full.conv.bias[f:] = -100
+    assert net.full(image).abs().max() < 1e-30
+
+
 def test_random_holes_are_rectangles_of_ten_to_forty_per_cent(plugins: Registry) -> None:
     masks = holes(game(plugins)[0], 200)
     shares = masks.mean((1, 2, 3))
