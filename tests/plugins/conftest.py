@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from translate.imaging.image_format import FORMATS
+from translate.imaging.formats.of_plugins import FORMATS
 from translate.plugins import Registry
 
 Install = Callable[..., Registry]

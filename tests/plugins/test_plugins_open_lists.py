@@ -16,8 +16,9 @@ from click.testing import CliRunner, Result
 from translate.cli import main
 from translate.errors import DataError, PluginError
 from translate.imaging import image_format
+from translate.imaging.formats import of_plugins
+from translate.imaging.formats.of_plugins import FORMATS, writer_of
 from translate.imaging.guard.reader import GuardedReader
-from translate.imaging.image_format import FORMATS, writer_of
 from translate.imaging.io import READABLE, SUFFIXES, encode, probe, read, readable, writable, write
 from translate.plugins import Registry, switched
 from translate.testing import assert_exporter_conforms, assert_format_conforms
@@ -332,4 +333,4 @@ def test_a_process_without_the_plugin_says_so() -> None:
     """A worker on another machine, where nobody installed it."""
     message = r"the image format ghost\.formats:Pgm is in use, and process \d+ cannot import it: .*'ghost'; install its"
     with pytest.raises(PluginError, match=message):
-        image_format.register_places(["ghost.formats:Pgm"])
+        of_plugins.register_places(["ghost.formats:Pgm"])

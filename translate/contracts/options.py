@@ -49,6 +49,10 @@ class Config(BaseModel):
 
 C = TypeVar("C", bound=Config)
 
+WITHOUT_SOURCE = {"use_attribute_docstrings": False}
+"""For `create_model(__cls_kwargs__=...)`: such a class stands in no file, where pydantic would look for descriptions.
+It would ask every frame of the stack for its module, which takes 20 ms."""
+
 
 class NoOptions(Config):
     """For a component without options."""

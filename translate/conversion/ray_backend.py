@@ -21,7 +21,7 @@ from translate.conversion.items import Engine, Entry, Item, Outcome
 from translate.conversion.options import ConvertOptions
 from translate.conversion.worker import Worker
 from translate.errors import ConfigError, StageError, TranslateError
-from translate.imaging.image_format import FORMATS, register_places
+from translate.imaging.formats.of_plugins import FORMATS, register_places
 from translate.models.load import load_model
 from translate.signals import kept
 from translate.threads import cores

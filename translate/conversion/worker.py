@@ -28,8 +28,8 @@ from translate.imaging.convert import deepened
 from translate.imaging.decode import is_lossless
 from translate.imaging.encode import output_too_large
 from translate.imaging.formats.codec import Pages
+from translate.imaging.formats.of_plugins import header_of
 from translate.imaging.guard.reader import GuardedReader
-from translate.imaging.image_format import header_of
 from translate.imaging.io import Header, Image, encode, writable
 from translate.imaging.pages import encode_pages
 from translate.inference.precision import is_deep

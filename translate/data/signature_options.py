@@ -13,6 +13,7 @@ from pydantic import Field, TypeAdapter, create_model, model_validator
 from pydantic.errors import PydanticSchemaGenerationError
 
 from translate.contracts import Config
+from translate.contracts.options import WITHOUT_SOURCE
 
 _PLAIN = (bool, int, float, str, type(None))
 _ARRAYS = ("Tensor", "ndarray")
@@ -63,6 +64,7 @@ def config_of(
         __base__=base,
         __doc__=None,
         __module__=__name__,
+        __cls_kwargs__=WITHOUT_SOURCE,
         __validators__={"checked": model_validator(mode="after")(checked)},  # type: ignore[dict-item]
         **fields,
         **(further or {}),

@@ -12,10 +12,10 @@ import numpy as np
 from translate.errors import DataError
 from translate.imaging.files import contents, leads_into_archive, open_regular
 from translate.imaging.formats.codec import HEAD, Opened, damaged
+from translate.imaging.formats.of_plugins import PluginFormat, decode_by, format_of, header_by
 from translate.imaging.formats.raster.zarr_store import is_zarr, read_zarr, zarr_header
 from translate.imaging.formats.table import codec_for, codec_of, is_certain
 from translate.imaging.image import LIMITS, Header, Image, Limits
-from translate.imaging.image_format import ImageFormat, decode_by, format_of, header_by
 from translate.imaging.metadata.files import described
 
 Array = np.ndarray[Any, Any]
@@ -45,7 +45,7 @@ def header_in(data: bytes, name: str, *, limits: Limits = LIMITS) -> Header:
     return open_header(data, name, limits).header
 
 
-def format_at(path: Path) -> ImageFormat | None:
+def format_at(path: Path) -> PluginFormat | None:
     """The format of a plugin that a file has. Errors: DataError, OSError."""
     with open_regular(path) as file:
         return format_of(file.read(HEAD), str(path))

@@ -4,22 +4,24 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path, PurePath
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from translate.contracts import Route
 from translate.errors import ConfigError, DataError, UnwritableError
 from translate.imaging.appearance.handling import DEFAULT
 from translate.imaging.appearance.look import as_training_image
 from translate.imaging.formats.codec import Codec, Keeps, Settings, matching
+from translate.imaging.formats.of_plugins import as_image, encode_by, writable, writer_of
 from translate.imaging.formats.table import codec_for
 from translate.imaging.image import Header, Image
-from translate.imaging.image_format import as_image, encode_by, writable, writer_of
 from translate.imaging.metadata.files import profile_to_embed, with_metadata
 from translate.imaging.metadata.metadata import exif_of_srgb
 from translate.imaging.pixels import to8, to16, within_unit
 from translate.storage.atomic import write_bytes
+
+if TYPE_CHECKING:
+    from translate.contracts import Route
 
 Array = np.ndarray[Any, Any]
 

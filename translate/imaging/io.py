@@ -34,10 +34,10 @@ from __future__ import annotations
 from translate.imaging.appearance.data import as_samples, read_samples
 from translate.imaging.encode import encode, write
 from translate.imaging.files import contents
+from translate.imaging.formats.of_plugins import readable, writable
 from translate.imaging.formats.table import READABLE, SUFFIXES
 from translate.imaging.guarded import decode, probe, read
 from translate.imaging.image import Bands, Header, Image, Limits
-from translate.imaging.image_format import readable, writable
 
 __all__ = [
     "READABLE",

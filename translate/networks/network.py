@@ -9,6 +9,7 @@ from pydantic import Field, create_model
 from torch import Tensor, nn
 
 from translate.contracts import C, Config, Configured
+from translate.contracts.options import WITHOUT_SOURCE
 from translate.errors import ConfigError, ContractError
 from translate.networks.layouts.layout import Layout
 from translate.networks.spectral import add_spectral_norm
@@ -69,7 +70,13 @@ class Network(Configured[C], nn.Module):
             field = fields[option]
             words = Field(description=field.description)
             changed[option] = (Annotated[(field.annotation, *field.metadata, words)], value)
-        config = create_model(f"{name}_Config", __base__=cls.Config, __module__=cls.__module__, **changed)
+        config = create_model(
+            f"{name}_Config",
+            __base__=cls.Config,
+            __module__=cls.__module__,
+            __cls_kwargs__=WITHOUT_SOURCE,
+            **changed,
+        )
         stated = ", ".join(f"{option} {value}" for option, value in defaults.items())
         body = {"name": name, "Config": config, "__doc__": f"`{cls.name}` with {stated}.", "__module__": cls.__module__}
         return type(name, (cls,), body)

@@ -203,7 +203,7 @@ class Registry:
         plugin.load(None if plugin.built_into_engine else self._trace)
         if plugin.provides.get("formats") and not plugin.built_into_engine:
             # Brings numpy, which most commands do without. The formats are in use in the whole process from here on.
-            from translate.imaging.image_format import register
+            from translate.imaging.formats.of_plugins import register
 
             try:
                 for kind in plugin.provides["formats"].values():

@@ -9,8 +9,9 @@ import numpy as np
 
 from translate.errors import DataError
 from translate.imaging.formats.codec import HEAD
+from translate.imaging.formats.of_plugins import as_image, decode_by, encode_by, header_by
 from translate.imaging.image import LIMITS, Header, Image
-from translate.imaging.image_format import ImageFormat, as_image, decode_by, encode_by, header_by
+from translate.imaging.image_format import ImageFormat
 from translate.models.exporter import Exporter
 from translate.testing.component import ComponentChecks
 from translate.testing.report import check

@@ -18,8 +18,8 @@ import numpy as np
 from translate.errors import DamagedError, DataError, UnsupportedError
 from translate.imaging.colour.inks import Inks
 from translate.imaging.formats.codec import Pages
+from translate.imaging.formats.of_plugins import FORMATS
 from translate.imaging.image import Image, Limits, NoIndicesError
-from translate.imaging.image_format import FORMATS
 from translate.imaging.metadata.metadata import Metadata
 
 Array = np.ndarray[Any, Any]

@@ -26,11 +26,11 @@ from translate.errors import DataError
 from translate.imaging.decode import decode_opened, open_header, probe
 from translate.imaging.files import contents, leads_into_archive, open_regular
 from translate.imaging.formats.codec import HEAD, Pages
+from translate.imaging.formats.of_plugins import format_of
 from translate.imaging.formats.raster.zarr_store import is_zarr
 from translate.imaging.formats.table import codec_of
 from translate.imaging.guard.process import DecodingProcess
 from translate.imaging.image import LIMITS, Header, Image, Limits
-from translate.imaging.image_format import format_of
 from translate.threads import cores
 
 Array = np.ndarray[Any, Any]

@@ -23,9 +23,9 @@ from translate.errors import DamagedError, DataError
 from translate.imaging.decode import decode, format_at, header_in, probe
 from translate.imaging.files import contents
 from translate.imaging.formats.codec import HEAD, Pages
+from translate.imaging.formats.of_plugins import FORMATS, format_of, register_places
 from translate.imaging.formats.raster.zarr_store import is_zarr, read_zarr, zarr_header, zarr_pages
 from translate.imaging.image import Image, Limits
-from translate.imaging.image_format import FORMATS, format_of, register_places
 from translate.imaging.pages import pages_in
 
 Array = np.ndarray[Any, Any]

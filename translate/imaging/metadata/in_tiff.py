@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+import html
 import re
 import struct
 from collections.abc import Sequence
 from typing import Any
-from xml.sax.saxutils import escape, quoteattr, unescape
 
 import numpy as np
 
@@ -125,7 +125,7 @@ def items_of(document: str) -> tuple[tuple[str, str], ...]:
     for attributes, value in re.findall(r"<Item\s([^<>]{1,1000})>([^<]*)</Item>", document[:MOST]):
         named = dict(re.findall(r'([\w:]+)="([^"]*)"', attributes))
         if "name" in named and not {"sample", "role", "domain"} & {*named}:
-            texts.append((unescape(named["name"], {"&quot;": '"'}), unescape(value)))
+            texts.append((html.unescape(named["name"]), html.unescape(value)))
     return tuple(texts)
 
 
@@ -136,7 +136,7 @@ def _text_tags(texts: Sequence[tuple[str, str]], tags: dict[int, Any]) -> dict[i
     items = ""
     for name, text in texts:
         if name not in there:
-            items += f"  <Item name={quoteattr(name)}>{escape(text)}</Item>\n"
+            items += f'  <Item name="{html.escape(name)}">{html.escape(text, quote=False)}</Item>\n'
     changed = {GDAL_METADATA: ascii_tag(own.replace("</GDALMetadata>", f"{items}</GDALMetadata>"))}
     by_name = dict(texts)
     for name, number in OF_TEXTS.items():

@@ -10,6 +10,7 @@ from pydantic_core import PydanticCustomError
 from torch import Tensor
 
 from translate.contracts import Config, DirectionCall
+from translate.contracts.options import WITHOUT_SOURCE
 from translate.inference.translator import Translator
 from translate.models.onnx.decisions import Undecided, undecided
 from translate.models.onnx.draws import NotedDraw
@@ -91,7 +92,7 @@ def options_of(direction: ExportedDirection) -> type[Config]:
         if name not in direction.fixed_inputs:
             words = f"Fixed at {value!r} in this file."
             fields[name] = (Annotated[Any, AfterValidator(_only(name, value))], Field(value, description=words))
-    config: type[Config] = create_model("ExportedOptions", __base__=Config, **fields)
+    config: type[Config] = create_model("ExportedOptions", __base__=Config, __cls_kwargs__=WITHOUT_SOURCE, **fields)
     return config
 
 

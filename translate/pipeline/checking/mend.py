@@ -9,6 +9,7 @@ from typing import Any
 from pydantic import create_model
 
 from translate.contracts import Config, Problem
+from translate.contracts.options import WITHOUT_SOURCE
 from translate.pipeline.location import Issue, Node, Path
 from translate.plugins.options import KeyProblem, Lookup, resolve, validate
 from translate.text import suggested
@@ -200,4 +201,4 @@ def _without(model: type[Config], names: Iterable[str]) -> type[Config]:
     """The model with some fields that need not be there."""
     by_key = {field.alias or name: name for name, field in model.model_fields.items()}
     optional: dict[str, Any] = {by_key[name]: (Any, None) for name in names}
-    return create_model(model.__name__, __base__=model, **optional)
+    return create_model(model.__name__, __base__=model, __cls_kwargs__=WITHOUT_SOURCE, **optional)
