@@ -18,6 +18,14 @@ def pytest_xdist_auto_num_workers() -> int:
     return (os.cpu_count() or 1) * 3 // 2
 
 
+@pytest.fixture(scope="session", autouse=True)
+def databases() -> None:
+    """Databases of runs in this process are copies of one."""
+    import database_template
+
+    database_template.install()
+
+
 @pytest.fixture
 def one_thread() -> Iterator[None]:
     """Torch on one thread: sums of two threads have other bits."""

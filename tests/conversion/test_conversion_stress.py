@@ -13,9 +13,9 @@ SCRIPT = Path(__file__).parents[1] / "benchmarks/conversion.py"
 @pytest.mark.parametrize(
     ("args", "found"),
     [
-        (("trees", "--trees", "4"), "0 promises broken"),
-        (("kills", "--files", "300", "--kills", "5"), "wrong 0, written twice 0"),
-        (("memory", "--counts", "300", "900"), "(at most 1.15)"),
+        (("trees", "--trees", "2"), "0 promises broken"),
+        (("kills", "--files", "120", "--kills", "3"), "wrong 0, written twice 0"),
+        (("memory", "--counts", "200", "600"), "(at most 1.15)"),
     ],
 )
 def test_a_short_run(args, found):

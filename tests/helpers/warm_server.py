@@ -25,6 +25,8 @@ from importlib.metadata import entry_points
 from pathlib import Path
 from typing import Any, NoReturn
 
+import database_template
+
 IMPORTS = (
     *("torch", "torch._dynamo", "numpy", "scipy.linalg", "pydantic", "click", "yaml", "cv2", "imagecodecs", "pytest"),
     *("pandas", "mlflow", "mlflow.store.tracking.sqlalchemy_store", "sqlalchemy.dialects.sqlite", "alembic.config"),
@@ -44,6 +46,8 @@ def prepare() -> None:
             importlib.import_module(name)
         for plugin in entry_points(group="translate"):
             plugin.load()
+        database_template.template()
+    database_template.install()
     gc.freeze()  # what is there is not looked at again: processes go on to share its memory, and end sooner
 
 

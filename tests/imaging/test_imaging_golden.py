@@ -268,17 +268,31 @@ def test_the_identity_changes_nothing(name: str, outputs: dict[str, Image]) -> N
     assert image.icc == golden.icc
 
 
-@pytest.mark.parametrize("name", [n for n, g in GOLDEN.items() if g.channels in (1, 3) and g.tolerance == 0])
-def test_grey_and_colour_through_the_other_model(name: str, tmp_path: Path) -> None:
-    golden = GOLDEN[name]
-    (tmp_path / "in").mkdir()
-    (tmp_path / "in" / name).write_bytes(golden.data)
-    console = PlainConsole(io.StringIO(), io.StringIO())
-    summary = convert(
-        tmp_path / "in", tmp_path / "out", identity(4 - golden.channels), ConvertOptions(format="png"), console=console
-    )
-    assert not summary.failures
-    image = read(tmp_path / "out" / Path(name).with_suffix(".png"))
+THROUGH_OTHERS = [name for name, golden in GOLDEN.items() if golden.channels in (1, 3) and golden.tolerance == 0]
+
+
+@pytest.fixture(scope="module")
+def of_other_models(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Image]:
+    """Converts grey images with a network of colours, and those of colours with a grey one."""
+    images = {}
+    for channels in (1, 3):
+        folder = tmp_path_factory.mktemp(f"through_{4 - channels}")
+        names = [name for name in THROUGH_OTHERS if GOLDEN[name].channels == channels]
+        for name in names:  # each in a folder of its own, since all become PNG
+            (folder / "in" / name).mkdir(parents=True)
+            (folder / "in" / name / name).write_bytes(GOLDEN[name].data)
+        console = PlainConsole(io.StringIO(), io.StringIO())
+        options = ConvertOptions(format="png")
+        summary = convert(folder / "in", folder / "out", identity(4 - channels), options, console=console)
+        assert not summary.failures
+        for name in names:
+            images[name] = read(folder / "out" / name / Path(name).with_suffix(".png"))
+    return images
+
+
+@pytest.mark.parametrize("name", THROUGH_OTHERS)
+def test_grey_and_colour_through_the_other_model(name: str, of_other_models: dict[str, Image]) -> None:
+    golden, image = GOLDEN[name], of_other_models[name]
     assert golden.alpha is None or np.array_equal(image.alpha, golden.alpha)
     if golden.channels == 1:
         assert image.mode == "rgb" and np.array_equal(image.pixels, np.repeat(golden.pixels, 3, axis=2))

@@ -1,4 +1,5 @@
-"""The kin of the method's conformance: built-in components conform, faulty ones are told apart."""
+"""The kin of the method's conformance: components without fault conform, faulty ones are told apart. What is built in
+is checked by the command (`test_testing_command`)."""
 
 from __future__ import annotations
 
@@ -26,9 +27,8 @@ from translate import (
     Stage,
     Transform,
 )
-from translate.contracts import Artifact, ComponentKind
+from translate.contracts import Artifact
 from translate.plugins import Registry
-from translate.plugins.discovery import ENGINE, builtins
 from translate.testing import (
     assert_device_transform_conforms,
     assert_format_conforms,
@@ -57,33 +57,6 @@ ASSERTS: dict[type[Any], Callable[..., None]] = {
     DeviceTransform: assert_device_transform_conforms,
     ImageFormat: assert_format_conforms,
 }
-OPTIONS: dict[str, dict[str, Any]] = {
-    **{name: {"size": 24} for name in ("resize", "resize-shorter", "center-crop", "random-crop")},
-    "modcrop": {"multiple": 20},
-    "random-resized-crop": {"size": 24},
-    "srgan-critic": {"crop": 32, "filters": 4},
-    "generated-maps": {"size": 32, "train": 4, "val": 2, "test": 2},
-    "generated-hats": {"size": 32, "train": 4, "val": 2, "test": 2},
-    "portraits": {"size": 32, "train": 4, "val": 2, "test": 2},
-    "generated-digits": {"size": 16, "train": 10, "val": 2, "test": 2},
-    "generated-sketches": {"size": 32, "train": 4, "val": 2, "test": 2},
-    **{
-        name: {"filters": 4} for name in ("resnet", "unet", "patchgan", "pixel", "srresnet", "zhang", "random-features")
-    },
-    "rrdb": {"filters": 4, "blocks": 1, "growth": 2},
-}
-
-
-def shipped(kind: ComponentKind) -> dict[str, type[Any]]:
-    """The components of a kind by name, built in or of a plugin that comes with the engine."""
-    registry = Registry()
-    registry.load_all()
-    names = [name for name in registry.names(kind) if registry.provider(kind, name)["distribution"] == ENGINE]
-    return {name: registry.get(kind, name) for name in names}
-
-
-METRICS = {name: cls for name, cls in shipped("metrics").items() if not cls.needs_context}
-NETWORKS = {name: cls for name, cls in shipped("networks").items() if name in OPTIONS}
 
 
 def conforms(cls: type[Any], **more: Any) -> None:
@@ -104,35 +77,6 @@ def test_a_fault_is_caught_and_named(name: str) -> None:
     with pytest.raises(AssertionError, match="does not conform") as caught:
         conforms(cls)
     assert re.search(message, str(caught.value)), caught.value
-
-
-@pytest.mark.parametrize("name", [n for n in builtins("losses") if n != "ms-ssim"])
-def test_built_in_losses(name: str) -> None:
-    conforms(builtins("losses")[name])
-
-
-WEIGHTED = ("fid", "kid", "precision", "lpips", "dists")
-"""Metrics whose published weights nobody has brought here."""
-
-
-@pytest.mark.parametrize("name", [name for name in METRICS if name not in WEIGHTED])
-def test_shipped_metrics(name: str) -> None:
-    conforms(METRICS[name], count=5)
-
-
-@pytest.mark.parametrize("name", list(builtins("transforms")))
-def test_built_in_transforms(name: str) -> None:
-    conforms(builtins("transforms")[name], options=OPTIONS.get(name))
-
-
-@pytest.mark.parametrize("name", [n for n in builtins("sources") if n.startswith("generated")])
-def test_built_in_sources(name: str) -> None:
-    conforms(builtins("sources")[name], options=OPTIONS[name])
-
-
-@pytest.mark.parametrize("name", list(NETWORKS))
-def test_shipped_networks(name: str) -> None:
-    conforms(NETWORKS[name], options=OPTIONS[name])
 
 
 def test_a_stage_runs_where_its_needs_are_given(tmp_path: Path) -> None:

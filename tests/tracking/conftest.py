@@ -5,6 +5,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
+import database_template
 import pytest
 
 from translate.tracking import Tracking, open_tracking
@@ -42,6 +43,12 @@ class Said:
 
     def progress(self, title: str, total: int, done: int = 0, unit: str = "images") -> Any:
         raise AssertionError
+
+
+@pytest.fixture(autouse=True)
+def own_databases(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Databases are made as they are without tests: how is what several tests here ask."""
+    monkeypatch.setattr("translate.tracking.database._make", database_template.make)
 
 
 @pytest.fixture
