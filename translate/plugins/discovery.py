@@ -154,22 +154,35 @@ class Plugin:
 def discover(entries: Iterable[EntryPoint] | None = None) -> dict[str, list[Plugin]]:
     """All installed plugins by name, from metadata alone; two under one name are two distributions'."""
     plugins: dict[str, list[Plugin]] = {}
+    known: Known = {}
     for entry in entry_points(group=GROUP) if entries is None else entries:
-        distribution = entry.dist.name if entry.dist else "an unknown distribution"
-        release = entry.dist.version if entry.dist else "0"
+        distribution, release = _distribution(entry, known)
         same = plugins.setdefault(entry.name, [])
         if all((p.distribution, p.entry.value) != (distribution, entry.value) for p in same):
             same.append(Plugin(entry.name, distribution, release, entry))
     return plugins
 
 
+Known = dict[int, tuple[str, str]]
+"""Names and versions of distributions by their identity."""
+
+
+def _distribution(entry: EntryPoint, known: Known) -> tuple[str, str]:
+    """The name and the version of who provides an entry point."""
+    if entry.dist is None:
+        return "an unknown distribution", "0"
+    if id(entry.dist) not in known:  # each look at a distribution's name parses all of its metadata
+        known[id(entry.dist)] = entry.dist.name, entry.dist.version
+    return known[id(entry.dist)]
+
+
 def plain_names(plugins: Iterable[str]) -> dict[ComponentKind, dict[str, str]]:
     """Kind -> plain name -> which of the `plugins` provides it, from metadata alone (see `NAMES`)."""
     owners: dict[ComponentKind, dict[str, str]] = {kind: {} for kind in KINDS}
-    installed = set(plugins)
+    installed, known = set(plugins), Known()
     for entry in entry_points(group=NAMES):
         kind, _, name = entry.name.partition(".")
-        if entry.dist and entry.dist.name == ENGINE and kind in KINDS and entry.value in installed:
+        if kind in KINDS and entry.value in installed and _distribution(entry, known)[0] == ENGINE:
             owners[kind][name] = entry.value
     return owners
 

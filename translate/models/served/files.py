@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import platform
 from collections.abc import Iterable, Iterator, Mapping
+from functools import cache
 from importlib import metadata
 from pathlib import Path
 from typing import Any
@@ -85,6 +86,7 @@ def _dependencies() -> Iterator[str]:
             yield requirement.name
 
 
+@cache
 def _version(name: str) -> str:
     """The installed version as an index has it, without `+cpu`; empty where the package is not installed."""
     try:
