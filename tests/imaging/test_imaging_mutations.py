@@ -13,7 +13,7 @@ from data_images import benchmark
 
 def test_no_damage_goes_unnoticed(tmp_path: Path) -> None:
     with redirect_stdout(io.StringIO()) as output:
-        code = benchmark("mutations").run(tmp_path, 200, 1)
+        code = benchmark("mutations").run(tmp_path, 120, 1)
     assert code == 0, output.getvalue()
 
 

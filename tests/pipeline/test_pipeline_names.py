@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import os
-import subprocess
 import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
+import warm
 
 from translate.imaging.io import write
 
@@ -45,10 +45,8 @@ def test_a_name_that_is_bytes_works_and_is_told(damaged: bool, tmp_path: Path) -
     if damaged:
         odd.write_bytes(b"\x89PNG\r\n\x1a\n")
     (tmp_path / "odd.yaml").write_text(PIPELINE)
-    command = [sys.executable, "-m", "translate", "run", "odd.yaml"]
-    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
-    done = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, check=False)
-    said = (done.stdout + done.stderr).decode()
+    done = warm.translate(tmp_path, "run", "odd.yaml")
+    said = done.stdout + done.stderr
     if damaged:
         assert done.returncode == 1 and "A/caf\\udce9.png: truncated PNG" in said, said
     else:

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import os
-import subprocess
-import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
+import warm
 
 from translate.data.dataset import Dataset
 from translate.errors import ConfigError
@@ -51,12 +49,7 @@ stages:
 def run(folder: Path, look: str) -> Path:
     """Runs the pipeline; the folder of its stages."""
     (folder / "look.yaml").write_text(PIPELINE.format(look=look))
-    root = Path(__file__).resolve().parents[2]
-    path = os.pathsep.join([str(root), str(root / "plugins"), os.environ.get("PYTHONPATH", "")])
-    command = [sys.executable, "-m", "translate", "run", "look.yaml"]
-    done = subprocess.run(
-        command, cwd=folder, env={**os.environ, "PYTHONPATH": path}, capture_output=True, text=True, check=False
-    )
+    done = warm.translate(folder, "run", "look.yaml")
     assert done.returncode == 0, done.stdout + done.stderr
     return folder / "runs/look"
 

@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+import warm
 from click.testing import CliRunner, Result
 
 from translate.cli import main
@@ -96,7 +97,7 @@ def test_an_installed_plugin_by_name() -> None:
 @pytest.mark.parametrize("name", [each.name for each in Registry().plugins() if each.distribution == "translate-i2i"])
 def test_what_ships_needs_no_flags(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """The rest of its methods' checks is `test_methods_conformance`, with the same options."""
-    monkeypatch.setitem(CHECKS, "methods", HasOptions)  # type: ignore[misc,arg-type]
+    monkeypatch.setitem(CHECKS, "methods", HasOptions)
     result = check(name, "--json")
     assert result.exit_code == 0, result.output
     assert {status for status, _ in results(result).values()} == {"ok"}
@@ -207,8 +208,7 @@ def test_fixtures_for_authors(tmp_path: Path) -> None:
         "    assert Path.cwd() == run_folder\n"
         "    assert stage_context().folder != stage_context().folder\n"
     )
-    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", str(tmp_path)]
-    done = subprocess.run(command, capture_output=True, text=True, cwd=tmp_path, env=_environment(), check=False)
+    done = warm.run(["-m", "pytest", "-q", "-p", "no:cacheprovider", str(tmp_path)], tmp_path)
     assert "1 passed" in done.stdout, done.stdout + done.stderr
 
 
