@@ -36,6 +36,7 @@ class CodedUNet(Network[CodedUNetConfig]):
     """
 
     name = "unet"
+    small = {"filters": 4, "levels": 3}
 
     def __init__(self, config: CodedUNetConfig, *, in_channels: int, out_channels: int) -> None:
         super().__init__(config, in_channels=in_channels, out_channels=out_channels)
@@ -102,6 +103,7 @@ class Encoder(Network[EncoderConfig]):
     """
 
     name = "encoder"
+    small = {"filters": 4}
 
     def __init__(self, config: EncoderConfig, *, in_channels: int, out_channels: int) -> None:
         super().__init__(config, in_channels=in_channels, out_channels=out_channels)

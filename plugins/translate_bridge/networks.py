@@ -46,6 +46,7 @@ class TimeUNet(Network[TimeUNetConfig]):
     """
 
     name = "unet"
+    small = {"filters": 4, "levels": 1, "blocks": 1}
 
     def __init__(self, config: TimeUNetConfig, *, in_channels: int, out_channels: int) -> None:
         super().__init__(config, in_channels=in_channels, out_channels=out_channels)

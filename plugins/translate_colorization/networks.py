@@ -40,6 +40,7 @@ class Zhang(Network[ZhangConfig]):
     """
 
     name = "zhang"
+    small = {"filters": 4}
     multiple = 8
 
     def __init__(self, config: ZhangConfig, *, in_channels: int, out_channels: int) -> None:

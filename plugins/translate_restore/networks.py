@@ -36,6 +36,7 @@ class Residual(Network[ResidualConfig]):
     """
 
     name = "residual"
+    small = {"filters": 4, "blocks": 1}
 
     def __init__(self, config: ResidualConfig, *, in_channels: int, out_channels: int) -> None:
         super().__init__(config, in_channels=in_channels, out_channels=out_channels)

@@ -35,6 +35,7 @@ class UNet(Network[UNetConfig]):
     """
 
     name = "unet"
+    small = {"filters": 4, "levels": 2}
 
     def __init__(self, config: UNetConfig, *, in_channels: int, out_channels: int) -> None:
         super().__init__(config, in_channels=in_channels, out_channels=out_channels)

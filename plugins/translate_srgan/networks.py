@@ -47,6 +47,7 @@ class SRResNet(Network[SRResNetConfig]):
     """
 
     name = "srresnet"
+    small = {"filters": 4, "blocks": 1}
     layouts: ClassVar[Sequence[Layout]] = (SRGANLayout(),)
 
     def __init__(self, config: SRResNetConfig, *, in_channels: int, out_channels: int) -> None:
@@ -135,6 +136,7 @@ class RRDB(Network[RRDBConfig]):
     """
 
     name = "rrdb"
+    small = {"filters": 4, "blocks": 1, "growth": 2}
     layouts: ClassVar[Sequence[Layout]] = (ESRGAN(), RealESRGAN(), OldESRGAN())
 
     def __init__(self, config: RRDBConfig, *, in_channels: int, out_channels: int) -> None:
@@ -223,6 +225,7 @@ class SRGANCritic(Network[SRGANCriticConfig]):
     """
 
     name = "srgan-critic"
+    small = {"filters": 4, "crop": 32}
 
     def __init__(self, config: SRGANCriticConfig, *, in_channels: int, out_channels: int = 1) -> None:
         super().__init__(config, in_channels=in_channels, out_channels=out_channels)

@@ -31,6 +31,7 @@ class StarGenerator(Network[StarGeneratorConfig]):
     """
 
     name = "generator"
+    small = {"filters": 4, "blocks": 1}
     multiple = 4
 
     def __init__(self, config: StarGeneratorConfig, *, in_channels: int, out_channels: int) -> None:
@@ -101,6 +102,7 @@ class StarCritic(Network[StarCriticConfig]):
     """
 
     name = "critic"
+    small = {"filters": 4, "layers": 3}
 
     def __init__(self, config: StarCriticConfig, *, in_channels: int, out_channels: int) -> None:
         super().__init__(config, in_channels=in_channels, out_channels=out_channels)

@@ -31,6 +31,7 @@ class PatchGAN(Network[PatchGANConfig]):
     """
 
     name = "patchgan"
+    small = {"filters": 4}
     layouts: ClassVar[Sequence[Layout]] = (ReferencePatchGAN(),)
 
     def __init__(self, config: PatchGANConfig, *, in_channels: int, out_channels: int = 1) -> None:
