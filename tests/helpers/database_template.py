@@ -8,7 +8,7 @@ from __future__ import annotations
 import sqlite3
 import tempfile
 from contextlib import closing
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 
 from translate.tracking import database
@@ -25,13 +25,14 @@ def template() -> bytes:
         return file.read_bytes()
 
 
-def copy(file: Path) -> None:
+def copy(file: Path, content: bytes | None = None) -> None:
     """Puts a copy in the place of a database, with the artifacts of MLflow's own experiment below this folder."""
-    file.write_bytes(template())
+    file.write_bytes(content or template())
     with closing(sqlite3.connect(file)) as connection, connection:
         connection.execute("UPDATE experiments SET artifact_location = ?", (str(Path.cwd() / "mlruns/0"),))
 
 
-def install() -> None:
-    """Databases of this process are copies from here on."""
-    database._make = copy
+def install(content: bytes | None = None) -> None:
+    """Databases of this process are copies from here on: of `content`, or of one that is made when the first is asked
+    for."""
+    database._make = partial(copy, content=content)
