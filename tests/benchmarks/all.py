@@ -1,11 +1,11 @@
 """All benchmarks of speed, one after the other, into one JSON and one table: what `make bench` does.
 
-    python tests/benchmarks/all.py                           about half an hour on two quiet cores
+    python tests/benchmarks/all.py                           about an hour on two quiet cores
     python tests/benchmarks/all.py --only busy startup --output FOLDER
 
-Each is a command of its own, which can be run alone; its words are in FOLDER/NAME.txt, its figures with their spread
-in FOLDER/bench.json, as far as it has any as JSON, and its last line in FOLDER/bench.md. It ends with 1 where one of
-them does not give what is asked.
+Each is a command of its own, which can be run alone; its words are in FOLDER/NAME.txt, its figures in
+FOLDER/bench.json, and in FOLDER/bench.md a table of all ratios with their spread, and one of last lines. It ends with 1
+where one of them does not give what is asked.
 """
 
 from __future__ import annotations
@@ -30,9 +30,11 @@ COMMANDS: dict[str, list[str]] = {
     "pix2pix-8": ["training.py", "--batch", "8", "--json", "JSON"],
     "cyclegan": ["training.py", "--game", "cyclegan", "--rounds", "4", "--json", "JSON"],
     "pix2pix-fp32": ["training.py", "--precision", "fp32", "--json", "JSON"],
+    "cyclegan-fp32": ["training.py", "--game", "cyclegan", "--precision", "fp32", "--rounds", "4", "--json", "JSON"],
     "busy": ["busy.py", "--json", "JSON"],
-    "folder": ["folder.py"],
-    "startup": ["startup.py"],
+    "saving": ["saving.py", "--json", "JSON"],
+    "folder": ["folder.py", "--json", "JSON"],
+    "startup": ["startup.py", "--json", "JSON"],
 }
 """Scripts with their arguments, by name; JSON is the file for their figures."""
 
@@ -55,9 +57,15 @@ def run(name: str, folder: Path) -> dict[str, Any]:
 
 
 def table(report: dict[str, Any]) -> str:
-    """The report in Markdown."""
+    """The report in Markdown: each ratio as its median with the least and the most, then how each benchmark ended."""
     machine = ", ".join(f"{key} {value}" for key, value in report["machine"].items())
-    lines = [f"{machine}\n", "| benchmark | seconds | exit | its last line |", "|---|---|---|---|"]
+    lines = [f"{machine}\n", "| benchmark | measured | median | least to most |", "|---|---|---|---|"]
+    for name, result in report["results"].items():
+        ratios = (result["figures"] or {}).get("ratios") or {}
+        for measured in (measured for measured, each in ratios.items() if each):
+            each = ratios[measured]
+            lines.append(f"| {name} | {measured} | {each['median']:.3f} | {each['least']:.3f} to {each['most']:.3f} |")
+    lines += ["", "| benchmark | seconds | exit | its last line |", "|---|---|---|---|"]
     for name, result in report["results"].items():
         last = result["last_line"].replace("|", "\\|")
         lines.append(f"| {name} | {result['seconds']:.0f} | {result['exit']} | {last} |")

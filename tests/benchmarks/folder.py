@@ -17,6 +17,7 @@ from __future__ import annotations
 import argparse
 import copy
 import io
+import json
 import statistics
 import tempfile
 import time
@@ -27,6 +28,7 @@ from typing import Any
 import numpy as np
 import torch
 from PIL import Image as Pillow
+from spread import ratios
 
 from translate.console import PlainConsole
 from translate.contracts import DataSpec, TestTime
@@ -50,8 +52,8 @@ def photographs(folder: Path, count: int, size: int) -> list[Path]:
     return sorted(folder.iterdir())
 
 
-def measure(network: str, files: list[Path], base: Path, args: argparse.Namespace) -> None:
-    """The table of one network."""
+def measure(network: str, files: list[Path], base: Path, args: argparse.Namespace) -> dict[str, dict[str, float]]:
+    """Prints the table of one network; returns the ratios of `convert` with their spread."""
     device = torch.device(resolve(args.device))
     torch.manual_seed(0)
     config = SingleNetworkConfig(network=network, dropout=False)
@@ -165,6 +167,11 @@ def measure(network: str, files: list[Path], base: Path, args: argparse.Namespac
             flush=True,
         )
     print(console._stream.getvalue().strip().splitlines()[:1])  # type: ignore[attr-defined]
+    title = f"convert, {network}, {len(files)} images"
+    return {
+        f"{title}: times as fast as the plain loop": ratios(seconds["serial"], seconds["convert"]),
+        f"{title}: rate as a share of the forward's": ratios(seconds["forward"], seconds["convert"]),
+    }
 
 
 def _pixels(path: Path) -> np.ndarray[Any, Any]:
@@ -180,14 +187,18 @@ def main() -> None:
     parser.add_argument("--precision", default="auto", choices=["auto", "fp32", "bf16"])
     parser.add_argument("--batch", type=int, default=0, help="default: the translator's choice")
     parser.add_argument("--device", default="cpu")
+    parser.add_argument("--json", type=Path)
     args = parser.parse_args()
+    figures: dict[str, dict[str, float]] = {}
     with tempfile.TemporaryDirectory() as folder:
         for count in args.images:
             base = Path(folder) / str(count)
             base.mkdir()
             files = photographs(base / "in", count, args.size)
             for network in args.network:
-                measure(network, files, base, args)
+                figures |= measure(network, files, base, args)
+    if args.json:
+        args.json.write_text(json.dumps({"ratios": figures}, indent=2) + "\n", "utf-8")
 
 
 if __name__ == "__main__":

@@ -2,7 +2,7 @@
 
     python tests/benchmarks/saving.py                                   the quick profile of facades_pix2pix
     python tests/benchmarks/saving.py hats_cyclegan --every 50 --rounds 20
-    python tests/benchmarks/saving.py --json
+    python tests/benchmarks/saving.py --json out.json
 
 One training saves at every second hundred of its steps. The hundred that begins with a save is compared with the mean
 of its two neighbours, in which nothing is saved: what else happens on the machine meets all three alike. The verdict
@@ -22,6 +22,8 @@ import tempfile
 import time
 from pathlib import Path
 from typing import Any
+
+from spread import spread
 
 from translate.console import PlainConsole
 from translate.contracts import Artifact, StageContext
@@ -108,7 +110,7 @@ def main() -> int:
     parser.add_argument("--rounds", type=int, default=20, help="saves that are timed")
     parser.add_argument("--most", type=float, default=0.02, help="the share of the time that saving may take")
     parser.add_argument("--set", action="append", default=[], metavar="KEY=VALUE", help="as of `translate run`")
-    parser.add_argument("--json", action="store_true")
+    parser.add_argument("--json", type=Path)
     chosen = parser.parse_args()
     file = PIPELINES / f"{chosen.pipeline}.yaml"
     registry = Registry()
@@ -136,17 +138,20 @@ def main() -> int:
         "step_ms": 1000 * (times[max(times)] - times[min(times)]) / (max(times) - min(times)),
         "cost": cost,
         "rounds": shares,
+        "ratios": {"share of the time that saving adds": spread(shares)},
         "waiting_ms": 1000 * statistics.median(waiting),
         "writing_ms": 1000 * statistics.median(writing),
         "passed": cost <= chosen.most,
     }
     if chosen.json:
-        print(json.dumps(facts))
-    else:
-        print(f"a step takes {facts['step_ms']:.1f} ms; a checkpoint every {chosen.every} steps costs {cost:.1%}")
-        print(f"({', '.join(f'{share:.1%}' for share in shares)}): {'passed' if facts['passed'] else 'FAILED'}")
-        print(f"a save keeps the steps waiting for {facts['waiting_ms']:.0f} ms")
-        print(f"its thread takes {facts['writing_ms']:.0f} ms of the processor")
+        chosen.json.write_text(json.dumps(facts, indent=2) + "\n", "utf-8")
+    print(f"({', '.join(f'{share:.1%}' for share in shares)})")
+    print(f"a save keeps the steps waiting for {facts['waiting_ms']:.0f} ms")
+    print(f"its thread takes {facts['writing_ms']:.0f} ms of the processor")
+    verdict = f"at most {chosen.most:.0%} are asked: {'passed' if facts['passed'] else 'FAILED'}"
+    step = f"a step takes {facts['step_ms']:.1f} ms"
+    extremes = f"{shares[0]:.1%} to {shares[-1]:.1%}"
+    print(f"{step}; a checkpoint every {chosen.every} steps costs {cost:.1%} ({extremes}), {verdict}")
     return 0 if facts["passed"] else 1
 
 

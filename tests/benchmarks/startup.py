@@ -8,6 +8,7 @@
 from __future__ import annotations
 
 import argparse
+import json
 import os
 import resource
 import shutil
@@ -21,6 +22,7 @@ from pathlib import Path
 import numpy as np
 from bundles import write
 from PIL import Image
+from spread import spread
 
 PIPELINE = """\
 version: 1
@@ -52,7 +54,8 @@ def once(arguments: list[str]) -> tuple[float, float]:
     return time.perf_counter() - began, used
 
 
-def measure(name: str, arguments: list[str], runs: int, prepare: str = "") -> None:
+def measure(name: str, arguments: list[str], runs: int, prepare: str = "") -> dict[str, dict[str, float]]:
+    """Prints and returns the seconds of a command."""
     walls, processors = [], []
     for run in range(runs + 1):
         if prepare:
@@ -61,14 +64,17 @@ def measure(name: str, arguments: list[str], runs: int, prepare: str = "") -> No
         if run:  # the first one warms the disk's cache
             walls.append(wall)
             processors.append(processor)
-    spread = f"{min(walls):.2f} to {max(walls):.2f}"
-    print(f"{name:10} {statistics.median(walls):6.2f} s ({spread})   processor {statistics.median(processors):.2f} s")
+    extremes = f"{min(walls):.2f} to {max(walls):.2f}"
+    print(f"{name:10} {statistics.median(walls):6.2f} s ({extremes})   processor {statistics.median(processors):.2f} s")
+    return {f"{name}: seconds": spread(walls), f"{name}: seconds of the processor": spread(processors)}
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--runs", type=int, default=10)
-    runs = parser.parse_args().runs
+    parser.add_argument("--json", type=Path)
+    chosen = parser.parse_args()
+    runs, file = chosen.runs, chosen.json and chosen.json.absolute()
     with tempfile.TemporaryDirectory() as folder:
         os.chdir(folder)
         Path("maps.yaml").write_text(PIPELINE)
@@ -76,11 +82,13 @@ def main() -> None:
         write(Path("model"), "resnet_9")
         pixels = np.random.default_rng(0).integers(0, 256, (128, 128, 3), np.uint8)
         Image.fromarray(pixels).save("photo.png")
-        measure("--help", ["--help"], runs)
-        measure("plan", ["plan", "maps.yaml"], runs)
+        figures = measure("--help", ["--help"], runs)
+        figures |= measure("plan", ["plan", "maps.yaml"], runs)
         convert = ["convert", "photo.png", "out/photo.png", "--model", "model", "--device", "cpu"]
-        measure("convert", convert, runs, prepare="out")
-        measure("dry run", [*convert, "--dry-run"], runs)
+        figures |= measure("convert", convert, runs, prepare="out")
+        figures |= measure("dry run", [*convert, "--dry-run"], runs)
+    if file:
+        file.write_text(json.dumps({"ratios": figures}, indent=2) + "\n", "utf-8")
 
 
 if __name__ == "__main__":

@@ -16,7 +16,6 @@ from __future__ import annotations
 import argparse
 import copy
 import json
-import statistics
 import sys
 import time
 from collections.abc import Callable, Iterator, Mapping
@@ -25,6 +24,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from spread import ratios, spread
 from torch import Tensor, nn
 from torch.nn import functional as F
 
@@ -215,15 +215,6 @@ def turns(contestants: Mapping[str, Callable[[], None]], rounds: int, warmup: in
     return seconds
 
 
-def spread(values: list[float]) -> dict[str, float]:
-    return {"median": statistics.median(values), "least": min(values), "most": max(values)}
-
-
-def ratios(slow: list[float], fast: list[float]) -> dict[str, float]:
-    """How many times as fast, round by round."""
-    return spread([a / b for a, b in zip(slow, fast, strict=True)])
-
-
 def verdict(
     kind: str, game: str, batch: int, precision: str, faster: dict[str, float] | None, added: dict[str, float] | None
 ) -> list[str]:
@@ -289,7 +280,7 @@ def main() -> None:
         "variant": variant.to_json(),
         "trial": trial,
         "seconds": {name: spread(values) for name, values in seconds.items()},
-        "ratio": faster,
+        "ratios": {"times as fast as the plain loop": faster, "seconds of the bare loop": added},
         "overhead": None if added is None else added["median"] - 1,
         "missed": missed,
     }

@@ -127,6 +127,7 @@ def another(variant: Variant) -> Variant:
         layers="plain" if variant.layers == "quick" else "quick",
         fused=not variant.fused,
         threads=1,
+        step="graph",  # computed as it comes on a processor, which is remembered nevertheless
         tf32=not variant.tf32,
     )
 

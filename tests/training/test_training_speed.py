@@ -11,6 +11,8 @@ from typing import Any
 
 import pytest
 import torch
+from duel import Train, data, train
+from test_training_fast_tuner import SMALL, saved
 from torch import Tensor, nn
 from torch.nn import functional as F
 
@@ -31,6 +33,8 @@ from translate.training.speed import peak as peaks
 from translate.training.speed.clock import Clock
 from translate.training.speed.flops import FlopCount
 from translate.training.speed.report import Speed
+
+__all__ = ["data", "train"]
 
 CPU = torch.device("cpu")
 
@@ -159,6 +163,50 @@ def test_compiled_networks_are_counted_aside(make_engine: Any, monkeypatch: pyte
     assert all(player.done == 0 for player in engine.players.values())
 
 
+@pytest.mark.parametrize(
+    ("every", "steps", "counted", "apart"),
+    [(16, 1000, 32, 0), (4, 3000, 64, 0), (8, 200, 8, 0), (3, 1000, 32, 0.05), (20, 3000, 64, 0.2)],
+)
+def test_a_lazy_step_has_its_share_of_the_count(every: int, steps: int, counted: int, apart: float) -> None:
+    """Each `every`-th step, the first one among them, computes ten times as much as the others."""
+    speed, state = Speed(Clock(CPU), CPU), SimpleNamespace(engine=SimpleNamespace(choice=Choice(Variant())))
+    speed.begin(steps)
+    for step in range(steps):
+        with speed.counted(state, []):
+            F.linear(torch.ones(1, 100), torch.ones(100 if step % every == 0 else 10, 100))
+    lazy, usual = 2 * 100 * 100, 2 * 100 * 10
+    assert speed.flops == pytest.approx((lazy + (every - 1) * usual) / every, rel=apart)
+    assert speed._counted_steps().startswith(f"mean of {counted} counted steps, ")
+
+
+def test_a_recording_is_counted_until_it_is_made() -> None:
+    speed = Speed(Clock(CPU), CPU)
+    state = SimpleNamespace(engine=SimpleNamespace(choice=Choice(Variant(step="graph"))))
+    speed.begin(10_000)
+    for step in range(50):
+        with speed.counted(state, []):
+            F.linear(
+                torch.ones(1, 100), torch.ones(10 + (step == 3), 100)
+            ) if step < 4 else None  # the rest is replayed
+    assert speed.flops == 2 * 100 * 10.25
+
+
+def test_steps_that_are_counted_aside_leave_no_trace(train: Train, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of every step of a training with all kinds of state, by quick layers: each bit is as without."""
+    options = {**SMALL, "fast": {"layers": "quick"}, "max_steps": 2}
+    ends = []
+    for name, chosen in (("counted", {0, 1}), ("not", set())):
+        monkeypatch.setattr("translate.training.speed.report.places", lambda *_, chosen=chosen: frozenset(chosen))
+        context, curves = train(name, **options)
+        tensors, state = saved(context)
+        timed = ("second", "wait", "peak")
+        ends.append((tensors, state, {k: v for k, v in curves.curves.items() if not any(w in k[0] for w in timed)}))
+        assert ("the same in 2 counted steps" in context.console.said()) == (name == "counted")
+    (ours, state, curve), (theirs, other, others) = ends
+    assert ours.keys() == theirs.keys() and all(ours[key].equal(theirs[key]) for key in ours)
+    assert (state, curve) == (other, others)
+
+
 # ------------------------------------------------------------------------------------------------------------- time
 
 
@@ -223,11 +271,11 @@ def test_the_report_adds_up(monkeypatch: pytest.MonkeyPatch) -> None:
     clock = Clock(CPU)
     speed, state = Speed(clock, CPU), SimpleNamespace(engine=SimpleNamespace(choice=Choice(Variant())))
     now = time.perf_counter()
-    speed.begin()
+    speed.begin(2)
     with speed.counted(state, []):
         F.linear(torch.ones(10, 1000), torch.ones(50, 1000))  # a million operations
     with speed.counted(state, []):
-        F.linear(torch.ones(10, 1000), torch.ones(50, 1000))  # of the first step alone
+        F.linear(torch.ones(10, 1000), torch.ones(50, 1000))  # of a short training the first step alone
     clock.seconds |= {"data": 1.0, "forward": 2.0, "backward": 3.0, "optimizer": 1.0, "validation": 2.0}
     monkeypatch.setattr(time, "perf_counter", lambda: now + 10)
     lines, numbers = speed.report(18_000, 36_000, "fp32")
@@ -236,7 +284,7 @@ def test_the_report_adds_up(monkeypatch: pytest.MonkeyPatch) -> None:
         "time: data 10.0 %, forward 20.0 %, backward 30.0 %, optimizer 10.0 %, validation 20.0 %"
     )
     # 18,000 steps of a million in 6 s; the peak was measured anew, since it was below that
-    assert lines[2].startswith("0.001 GFLOP a step, 0.003 TFLOP/s in the steps: 75%")
+    assert lines[2].startswith("0.001 GFLOP a step (counted in one step), 0.003 TFLOP/s in the steps: 75%")
     assert numbers["share_of_peak"] == pytest.approx(0.75) and numbers["flops_per_second"] == pytest.approx(3e9)
     assert sum(value for name, value in numbers.items() if name.startswith("seconds/")) == pytest.approx(10, abs=0.1)
 

@@ -123,7 +123,7 @@ class Trainer:
         start, total = self.state.step, self.length.total
         images = self.config.batch_size * self.config.accumulate * self.world.size
         self._saved_at = time.monotonic()
-        self.speed.begin()
+        self.speed.begin(total - start)
         shown: dict[str, Any] = {}
         batches = self.loader.until(lambda: self.signal is not None)
         bar = self.context.console.progress(self.context.stage, total * images, start * images, "images")
@@ -219,7 +219,7 @@ class Trainer:
             images = [self._to_device(batch) for batch in group]
         with self.clock.part("trial"):
             self.tuner.choose(images, group[0].epoch)
-        with self.speed.counted(self.state, images), self.health.watching():
+        with self.speed.counted(self.state, images, group[0].epoch), self.health.watching():
             self.engine.step(images, group[0].epoch)
         # once a step, after all players have moved, however often one of them moves in it
         self.state.averages.update()
