@@ -173,12 +173,15 @@ def metric_problems(
     unpaired = outputs.unpaired
     if unpaired is None:
         unpaired = "" if split is None or split in data.pairs else f"split {split!r} of this data has none"
+    built: list[Metric[Any]] = []
     for i, use in enumerate(uses):
         try:
-            metric = registry.build(use, spec=spec)
+            built.append(registry.build(use, spec=spec))
         except ConfigError as error:
             yield i, str(error)
-            continue
+    if len(built) < len(uses):  # before anything is downloaded
+        return
+    for i, (use, metric) in enumerate(zip(uses, built, strict=True)):
         if metric.needs_context and not outputs.context:
             yield i, f"{use.uses} looks at inputs and training images, which are not known for images of another split"
         elif metric.reads != outputs.form:

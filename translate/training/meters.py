@@ -22,7 +22,8 @@ class Meters:
 
     `sums` holds by name a tensor of two, the sum and the count, in the widest type of the device. `bad` holds, by term,
     the first step at which it was not finite, or -1. `rings` hold by name the values of the last `FOLLOWED` steps, that
-    of step n at place n modulo `FOLLOWED`, and infinity where there was none.
+    of step n at place n modulo `FOLLOWED`, and infinity where there was none. `latest` are the sums and counts of this
+    process at the last `read`.
     """
 
     def __init__(self, device: torch.device) -> None:
@@ -30,6 +31,7 @@ class Meters:
         self.sums: dict[str, Tensor] = {}
         self.bad: dict[str, Tensor] = {}
         self.rings: dict[str, Tensor] = {}
+        self.latest: dict[str, list[float]] = {}
 
     def add(self, name: str, value: Tensor, left_out: Tensor | None = None) -> None:
         """Adds a scalar to the mean of `name`, but where `left_out` is true."""
@@ -70,14 +72,18 @@ class Meters:
     def read(self, world: World) -> dict[str, float]:
         """The means since the last call: one transfer for all of them. With other processes the mean is that of all,
         and all of them have to call it."""
-        values = torch.stack(list(self.sums.values())).tolist() if self.sums else []  # waits for the device
-        sums = dict(zip(self.sums, values, strict=True))
+        self.latest = sums = self.peek()
         if self.sums:
             # in place: a recorded step adds to them where they lie, and must not be the one that makes them
             torch._foreach_zero_(list(self.sums.values()))
         if world.shared:
             sums = joined_sums(world.gather(sums))
         return {name: total / count for name, (total, count) in sums.items() if count}
+
+    def peek(self) -> dict[str, list[float]]:
+        """The sum and the count of each mean since the last `read`, of this process: one transfer for all of them."""
+        values = torch.stack(list(self.sums.values())).tolist() if self.sums else []  # waits for the device
+        return dict(zip(self.sums, values, strict=True))
 
     def names(self) -> set[str]:
         """What was met so far."""

@@ -81,7 +81,7 @@ class Trainer:
         self.saver = Saver(self.folder, state, length, config.keep.last, self._tell_saved)
         self.validations = Validations(context, state, validator, best=best, stop=stop, patience=config.stop)
         self.log_every = 1 if context.debug else config.log_every
-        self.health = Health(context, state, looker, self.log_every)
+        self.health = Health(context, state, looker)
         self.signal: int | None = None
         """The signal at which the training stops after this step."""
         self.heard: int | None = None
@@ -142,6 +142,8 @@ class Trainer:
                 # Numbers leave the device at log steps only: each transfer waits for all work that is queued there.
                 if step % self.log_every == 0 or step == total:
                     shown = {"step": f"{step}/{total}", **self._log(step)}
+                if seen := self.health.after(step):
+                    self.context.tracker.metrics(seen, step)
                 # First the validation, then the save: the checkpoint has to hold its scores and know if it is the best.
                 with self.clock.part("validation"):
                     improved = self.length.validates(step) and self.validations.validate(step)

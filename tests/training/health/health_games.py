@@ -115,14 +115,25 @@ class Noisy(Copy):
 
 
 class Boarded(Copy):
-    """Its generator adds a checkerboard of a tenth of the range, as transposed convolutions do."""
+    """Its generator adds a checkerboard, as transposed convolutions do."""
+
+    amplitude, period = 0.1, 2
 
     def generator(self) -> nn.Module:
-        return Changed(after=lambda y: y + 0.1 * board(y))
+        return Changed(after=lambda y: y + self.amplitude * board(y, self.period))
 
 
-def board(y: Tensor) -> Tensor:
-    rows, columns = (torch.arange(size) for size in y.shape[-2:])
+class FinelyBoarded(Boarded):
+    amplitude = 0.02
+
+
+class CoarselyBoarded(Boarded):
+    amplitude, period = 0.05, 4
+
+
+def board(y: Tensor, period: int) -> Tensor:
+    """Squares of half a period, 1 and -1."""
+    rows, columns = (torch.arange(size) // (period // 2) for size in y.shape[-2:])
     return ((rows[:, None] + columns[None]) % 2 * 2 - 1).to(y)
 
 
@@ -165,6 +176,21 @@ class Winning(Copy):
 
     def generator(self) -> nn.Module:
         return Changed(after=lambda y: y.clamp(-1, 1) * 0.05 - 0.95)
+
+
+def winning(uses: str) -> type[Winning]:
+    """The same under an objective."""
+
+    class Constrained(Winning):
+        objective = Objective(uses=uses)
+
+        def step(self, nets: Any, batch: Any, step: Any) -> Iterator[Update]:
+            for update in super().step(nets, batch, step):
+                yield update
+                if update.player == "D":
+                    self.objective.constrain(nets.disc)
+
+    return Constrained
 
 
 class WinningAlone(Winning):
@@ -361,6 +387,12 @@ def images(low: int, high: int) -> Any:
         return fine[0].permute(1, 2, 0).round().numpy().astype(np.uint8)
 
     return draw
+
+
+def textured(rng: np.random.Generator) -> Any:
+    """The same with a grid, as screens and weaves have one."""
+    grid = 12.0 * board(torch.zeros(SIZE, SIZE), 2)[..., None].numpy()
+    return (images(20, 235)(rng) + grid).astype(np.uint8)
 
 
 def ring_image(rng: np.random.Generator) -> Any:

@@ -12,6 +12,7 @@ import torch
 from health_games import SOON, STEPS, Played, make_data
 
 from translate.contracts import Artifact
+from translate.objectives.forms import OBJECTIVES
 from translate.training.health import waiting
 from translate.training.saving import checkpoint
 
@@ -34,7 +35,9 @@ def ring(tmp_path_factory: pytest.TempPathFactory) -> Artifact:
 PLANTED: dict[str, tuple[Any, list[str], str]] = {
     "input ignored": (games.Ignoring, ["input-ignored"], "a_to_b ignores its input"),
     "input ignored for noise": (games.Noisy, ["input-ignored"], "a_to_b ignores its input"),
-    "checkerboard": (games.Boarded, ["checkerboard"], "the outputs of a_to_b have a checkerboard"),
+    "checkerboard": (games.Boarded, ["checkerboard"], "a_to_b have a checkerboard of 13 of 255 steps"),
+    "faint checkerboard": (games.FinelyBoarded, ["checkerboard"], "a_to_b have a checkerboard of 3 of 255 steps"),
+    "coarse checkerboard": (games.CoarselyBoarded, ["checkerboard"], "which repeats every 4 pixels"),
     "dead critic": (games.Dead, ["dead-activations"], "a layer of network disc gives no signal in 100%"),
     "dead generator": (
         games.DeadWithoutModules,
@@ -56,6 +59,23 @@ def test_a_planted_failure_is_named(name: str, data: Artifact, tmp_path: Path) -
     assert played.tracker.tagged["health"].split("/")[0] in kinds
 
 
+@pytest.mark.parametrize("log_every", [7, 1000])
+def test_warnings_do_not_wait_for_the_log(log_every: int, data: Artifact, tmp_path: Path) -> None:
+    played = Played(tmp_path / "out", data, games.Ignoring, log_every=log_every)
+    assert played.kinds == ["input-ignored"]
+    assert "step 220: a_to_b ignores its input" in played.warned[0]
+
+
+@pytest.mark.parametrize("game", [games.Winning, games.WinningAlone])
+def test_a_winning_critic_is_named_whatever_the_log(game: Any, data: Artifact, tmp_path: Path) -> None:
+    told = []
+    for log_every in (20, 1000):
+        played = Played(tmp_path / f"{log_every}", data, game, players=QUICK, steps=SOON, log_every=log_every)
+        told.append([line for line in played.warned if "the critic always wins" in line])
+    assert len(told[0]) == 1
+    assert told[0] == told[1]
+
+
 QUICK = {"D": {"optimizer": {"uses": "adam", "lr": 4e-3}}}
 
 
@@ -73,6 +93,13 @@ def test_a_critic_that_always_wins_is_named(game: Any, data: Artifact, tmp_path:
     assert played.tracker.last("health/critic_saturation") > 0.9
     if game is games.Winning:
         assert played.tracker.last("health/critic_accuracy") > 0.99
+
+
+@pytest.mark.parametrize("uses", sorted({*OBJECTIVES} - {"non-saturating"}))
+def test_a_critic_that_always_wins_is_named_with_each_objective(uses: str, data: Artifact, tmp_path: Path) -> None:
+    played = Played(tmp_path / "out", data, games.winning(uses), players=QUICK, steps=SOON)
+    assert "critic-wins" in played.kinds
+    assert played.tracker.last("health/critic_separation") > 0.95
 
 
 def test_negatives_are_named(dark: Artifact, tmp_path: Path) -> None:
@@ -115,6 +142,7 @@ def test_a_healthy_game_is_left_alone(data: Artifact, tmp_path: Path) -> None:
         "health/gradient_ratio",
         "health/critic_accuracy",
         "health/critic_saturation",
+        "health/critic_separation",
         "health/critic_loss/D",
         "health/data_wait",
         *(f"health/{kind}/{name}" for kind in ("period", "swing") for name in ("critic", "adversarial", "l1")),
@@ -123,6 +151,14 @@ def test_a_healthy_game_is_left_alone(data: Artifact, tmp_path: Path) -> None:
     }
     looks = sorted(step for name, step in played.tracker.curves if name == "health/diversity/a_to_b")
     assert looks == [100, 160, 220]
+
+
+def test_a_texture_of_the_data_is_left_alone(tmp_path: Path) -> None:
+    """The generator keeps what it is given."""
+    data = make_data(tmp_path / "data", games.textured)
+    played = Played(tmp_path / "out", data, games.Copy)
+    assert played.tracker.last("health/checkerboard/a_to_b") > 5 / 255
+    assert "checkerboard" not in played.kinds
 
 
 def test_directions_that_nobody_trains_are_not_looked_at(data: Artifact, tmp_path: Path) -> None:
@@ -150,10 +186,7 @@ def is_timeless(curve: str) -> bool:
     return not any(word in curve for word in ("second", "wait", "peak"))
 
 
-OBJECTIVES = ("non-saturating", "lsgan", "hinge", "relativistic")
-
-
-@pytest.mark.parametrize("uses", OBJECTIVES)
+@pytest.mark.parametrize("uses", sorted(OBJECTIVES))
 def test_a_ring_of_eight_modes_is_left_alone(uses: str, ring: Artifact, tmp_path: Path) -> None:
     game: Any = type("Game", (games.Ring,), {"uses": uses})
     played, points = played_ring(game, ring, tmp_path)

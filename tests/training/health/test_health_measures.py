@@ -11,11 +11,12 @@ from torch import nn
 from torch.nn import functional as F
 
 from translate.objectives.forms import OBJECTIVES
-from translate.training.health import pictures
+from translate.training.health import health, pictures
 from translate.training.health.activations import Activations
 from translate.training.health.alarms import PATIENCE, Alarms
 from translate.training.health.critics import ACCURACY, SATURATION, Scores
 from translate.training.health.memory import Memory
+from translate.training.health.patterns import checkerboard
 from translate.training.health.swings import swing
 from translate.training.meters import FOLLOWED, Meters
 
@@ -115,23 +116,60 @@ def test_negatives_are_nearer_when_they_are_inverted(paired: bool) -> None:
     assert as_is == 0 and negative > 0.5
 
 
-@pytest.mark.parametrize("stride", [2, 4])
-@pytest.mark.parametrize("size", [32, 61])
-def test_a_checkerboard_has_its_strength(stride: int, size: int) -> None:
-    rows, columns = torch.arange(size)[:, None], torch.arange(size)[None]
-    slope = (rows / size + columns / size) / 2
-    pattern = ((rows % stride + columns % stride) % 2 * 2 - 1).float()
-    lines = ((rows % stride) == 0).float().expand(size, size)
-    assert pictures.checkerboard([(slope + 0.05 * pattern)[None]]) == pytest.approx(0.05, rel=0.05)
-    spread = (1 / stride * (1 - 1 / stride)) ** 0.5
-    assert pictures.checkerboard([(slope + 0.2 * lines)[None]]) == pytest.approx(0.2 * spread, rel=0.1)
+def scene(size: int, seed: int) -> torch.Tensor:
+    """An image whose spectrum falls as that of photos does, with a grain of one step of 8 bits; 3 x size x size."""
+    rng = torch.Generator().manual_seed(seed)
+    rows, columns = torch.fft.fftfreq(size)[:, None], torch.fft.fftfreq(size)[None]
+    falling = 1 / (rows.square() + columns.square()).clamp(min=1 / size**2) ** 0.6
+    image = torch.fft.ifft2(torch.fft.fft2(torch.randn(3, size, size, generator=rng)) * falling).real
+    image = 0.5 + 0.2 * image / image.std() + torch.randn(3, size, size, generator=rng) / 255
+    return image.clamp(0, 1)
 
 
-def test_slopes_edges_and_noise_are_no_checkerboard() -> None:
-    rows = torch.arange(64)[:, None].expand(64, 64)
-    for plain in (rows / 64, (rows > 31).float(), noise(64, 64)):
-        assert pictures.checkerboard([plain[None]]) < 0.03
-    assert pictures.checkerboard([torch.zeros(3, 6, 6)]) == 0  # too small to tell
+def board(size: int, period: int, amplitude: float) -> torch.Tensor:
+    """Squares of half a period, whose root mean square is the amplitude."""
+    rows, columns = (torch.arange(size) // (period // 2) for _ in range(2))
+    return amplitude * ((rows[:, None] + columns[None]) % 2 * 2 - 1)
+
+
+@pytest.mark.parametrize(
+    ("size", "period", "amplitude"), [(64, 2, 0.01), (61, 4, 0.025), (128, 8, 0.025), (128, 16, 0.05)]
+)
+def test_a_checkerboard_is_a_peak_of_known_strength(size: int, period: int, amplitude: float) -> None:
+    plain = [scene(size, seed) for seed in range(6)]
+    found = checkerboard(
+        [image + board(size, period, amplitude) for image in plain], [scene(size, 6 + n) for n in range(9)]
+    )
+    assert found is not None and found.ratio > health.PEAK
+    assert found.period == period
+    assert found.strength == pytest.approx(amplitude, rel=0.2)
+
+
+@pytest.mark.parametrize("size", [16, 32, 64, 100])
+def test_slopes_edges_noise_and_scenes_have_no_checkerboard(size: int) -> None:
+    rows = torch.arange(size)[:, None].expand(size, size)
+    plain = [[(rows / size)[None]], [(rows > size // 2 - 1).float()[None]]]
+    for images in [*plain, [noise(1, size, size, seed=n) for n in range(6)], [scene(size, n) for n in range(6)]]:
+        found = checkerboard(images, [])
+        assert found is not None and not (found.ratio > health.PEAK and found.strength > health.PATTERN)
+    assert checkerboard([torch.zeros(3, 6, 6)], []) is None  # too small to tell
+
+
+def test_a_texture_that_real_images_have_is_no_checkerboard() -> None:
+    ours, real = ([scene(64, seed) + board(64, 4, 0.05) for seed in range(at, at + 6)] for at in (0, 6))
+    found = checkerboard(ours, real)
+    assert found is not None and found.ratio < health.PEAK and found.strength < health.TIMES * found.usual
+
+
+def test_a_pattern_is_like_itself_in_the_same_place_alone() -> None:
+    def planted(period: int, seed: int, shift: int = 0) -> Any:
+        pattern = board(64, period, 0.025).roll(shift, 1)
+        return checkerboard([scene(64, seed + n) + pattern for n in range(6)], [])
+
+    assert planted(4, 0).likeness(planted(4, 6).shape) > health.ALIKE
+    assert planted(2, 0).likeness(planted(2, 6, shift=1).shape) < -0.9
+    assert planted(4, 0).likeness(planted(2, 6).shape) < 0.5
+    assert planted(4, 0).likeness({}) == 0
 
 
 # ------------------------------------------------------------------------------------------------- layers

@@ -1,9 +1,9 @@
 """The health of a game: curves under `health/`, and a warning where several looks in a row see one kind of trouble.
 
-Means of the curves, and what the live networks make of a few fixed images, are judged at looks: some log steps, the
-first after a hundred steps, then fewer and fewer. So a look costs no wait of its own for the device, and nothing is
-said of a training that has hardly begun. Nothing here changes a training: what is drawn for a look comes from
-generators of its own, and each step seeds those of torch anew.
+Means of what is metered, and what the live networks make of a few fixed images, are judged at looks: the first after a
+hundred steps, then fewer and fewer, whatever the steps at which a training logs. So looks cost next to nothing, and
+nothing is said of a training that has hardly begun. Nothing here changes a training: what is drawn for a look comes
+from generators of its own, and each step seeds those of torch anew.
 """
 
 from __future__ import annotations
@@ -11,25 +11,27 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 
-from torch import Tensor
-
 from translate.contracts import StageContext
 from translate.training.health import pictures
 from translate.training.health.activations import Activations, Layers
-from translate.training.health.alarms import Alarms
-from translate.training.health.critics import ACCURACY, LOSS, SATURATION
+from translate.training.health.alarms import PATIENCE, Alarms
+from translate.training.health.critics import GAP, LOSS, SATURATION, SEPARATION
 from translate.training.health.looker import Looker, Seen
+from translate.training.health.patterns import checkerboard
 from translate.training.health.swings import swing
+from translate.training.health.victories import victory
 from translate.training.health.waiting import Waiting
 from translate.training.saving.state import TrainingState
 
-FIRST, APART, GROWTH = 100, 50, 1.1
+BEGUN = 20
+"""The step up to which a critic's first losses are taken."""
+SURE = 2
+"""Looks in a row that suffice for a critic that has nothing left to learn."""
+FIRST, APART, GROWTH = 100, 60, 1.1
 """The step of the first look, and the steps, and the factor, from one look to the next at least."""
 CALLS = 3
 """Calls of networks for an output from which on looks are rarer: those of diffusion are many."""
 
-WINS, SATURATED = 0.99, 0.9
-"""Least accuracy and mean saturation of a critic that always wins: a healthy one loses now and then."""
 VANISHED, EXPLODED, RATIO = 1e-6, 1e4, 1e4
 """Norms of a gradient that are nearly nothing and huge, and the ratio between those of two players."""
 SWINGS, CERTAIN, SIZE = 0.8, 0.95, 0.1
@@ -46,17 +48,17 @@ INVERTED, NEGATIVE = 0.15, 0.5
 """Distance of colours, and that of the negatives as a share of it, from which on colours count as inverted."""
 DEAD, LARGEST = 0.95, 1e4
 """Share of a layer's channels without a signal, and the root mean square of its values, that are failures."""
-PATTERN, TIMES, OF_CONTRAST = 0.03, 4.0, 0.1
-"""Strength of a checkerboard (1 is from black to white), as a multiple of that of real images, and as a share of the
-outputs' contrast, that are a failure."""
+PATTERN, TIMES, PEAK, ALIKE = 2 / 255, 2.0, 10.0, 0.97
+"""Strength of a checkerboard (1 is from black to white), the same as a multiple of that of real images, the energy of
+its peak as a multiple of its neighbours', and the likeness with that of the look before, that are a failure."""
 
 
 class Health:
-    """Measures the game of `state`, whose steps are logged every `log_every` steps, and warns on rank 0."""
+    """Measures the game of `state`, and warns on rank 0."""
 
-    def __init__(self, context: StageContext, state: TrainingState, looker: Looker | None, log_every: int) -> None:
+    def __init__(self, context: StageContext, state: TrainingState, looker: Looker | None) -> None:
         self.state, self.engine, self.memory = state, state.engine, state.health
-        self.looker, self.log_every = looker, log_every
+        self.looker = looker
         self.console, self.leads = context.console, state.engine.world.leads
         self.alarms = Alarms(self.memory, context.console, context.tracker)
         self.waiting = Waiting(self.engine.clock)
@@ -65,7 +67,7 @@ class Health:
     # ------------------------------------------------------------------------------------------------ when
 
     def due(self, step: int) -> bool:
-        """Whether there is a look at this log step."""
+        """Whether there is a look after this step."""
         if not self.leads:
             return False
         if not self.memory.looked:
@@ -79,56 +81,69 @@ class Health:
         self._activations = None
         stepper = self.engine.stepper
         # recorded and compiled steps cannot be looked into
-        if step % self.log_every or not self.due(step) or (stepper is not None and not stepper.failed):
+        if not self.due(step) or (stepper is not None and not stepper.failed):
             return nullcontext()
         self._activations = Activations(self.engine.nets)
         return self._activations
 
     # ------------------------------------------------------------------------------------------------ what
 
+    def after(self, step: int) -> dict[str, float]:
+        """Takes note of a step, after `logged` where it is logged; returns the curves of a look, if there is one.
+
+        A look waits for the device.
+        """
+        if self.leads and step == BEGUN:
+            self._note_first()
+        if not self.due(step):
+            return {}
+        with self.engine.clock.part("health"):
+            return self._look(step)
+
     def logged(self, step: int, values: Mapping[str, float]) -> dict[str, float]:
         """The curves of health at a log step, whose other curves are `values`."""
-        curves = {**self._gradients(values), **self._by_losses(values)}
+        norms = [value for name, value in values.items() if name.startswith("grad_norm/")]
+        curves = {"health/gradient_ratio": _ratio(norms)} if len(norms) > 1 else {}
+        curves |= self._saturation(values)
         share = self.waiting.share()
-        if not self.leads:
-            return curves
-        own = (ACCURACY, SATURATION)
-        norms = {name: value for name, value in values.items() if name.startswith("grad_norm/") or name in own}
-        self.memory.add({**norms, **curves})
-        if share is not None:
-            curves["health/data_wait"] = share
-        if self.due(step):
-            with self.engine.clock.part("health"):
-                curves |= self._look(step)
+        if self.leads:
+            self.memory.add(self.engine.meters.latest)
+            if share is not None:
+                curves["health/data_wait"] = share
         return curves
 
-    def _gradients(self, values: Mapping[str, float]) -> dict[str, float]:
-        """The ratio of the largest to the smallest mean gradient norm of the players."""
-        norms = [value for name, value in values.items() if name.startswith("grad_norm/")]
-        return {"health/gradient_ratio": max(norms) / max(min(norms), 1e-12)} if len(norms) > 1 else {}
+    def _note_first(self) -> None:
+        """Remembers the losses of critics in the first steps."""
+        sums = self.engine.meters.peek()
+        self.memory.add(sums)
+        for player in self.engine.scores.critics:
+            loss = self.memory.means().get(f"{LOSS}/{player}", 0.0)
+            if loss > 0:
+                self.memory.first[player] = loss
+        self.memory.add(sums, -1)
 
-    def _by_losses(self, values: Mapping[str, float]) -> dict[str, float]:
+    def _saturation(self, means: Mapping[str, float]) -> dict[str, float]:
         """The saturation of critics whose objective tells no scores: by how much their loss has fallen since the first
-        log step. Losses that are not positive have none."""
+        steps. Losses that are not positive have none."""
         if self.leads:
             self.memory.told |= self.engine.scores.told
-        if self.memory.told or SATURATION in values or ACCURACY in values:
+        if self.memory.told or SATURATION in means or SEPARATION in means:
             return {}
-        shares = []
-        for player in self.engine.scores.critics:
-            loss = values.get(f"{LOSS}/{player}", -1.0)
-            if loss < 0:
-                continue
-            first = self.memory.first.setdefault(player, loss) if self.leads else 0.0
-            shares += [1 - loss / first] if first > 0 else []
+        firsts = self.memory.first.items()
+        shares = [1 - means[f"{LOSS}/{player}"] / first for player, first in firsts if f"{LOSS}/{player}" in means]
         return {SATURATION: min(shares)} if shares else {}
 
     def _look(self, step: int) -> dict[str, float]:
         """Judges everything; returns the curves of this look."""
+        held = self.engine.meters.peek()
+        self.memory.add(held)
         means = self.memory.means()
-        self._judge_gradients(step, means)
-        self._judge_critics(step, means)
         self.memory.begin(step)
+        self.memory.add(held, -1)  # the next log step reads them once more
+        self._judge_gradients(step, means)
+        self._judge_critics(step, {**means, **self._saturation(means)})
+        self.engine.clock.read()
+        self.waiting.share()
         slow, share = self.waiting.slow()
         text = f"{share:.0%} of the time the training waits for data"
         self.alarms.judge(step, "slow-data", "", text, bad=slow)
@@ -140,25 +155,28 @@ class Health:
     # ------------------------------------------------------------------------------------------------ judgements
 
     def _judge_gradients(self, step: int, means: Mapping[str, float]) -> None:
-        for name, norm in means.items():
+        norms = {name: norm for name, norm in means.items() if name.startswith("grad_norm/")}
+        for name, norm in norms.items():
             player = name.removeprefix("grad_norm/")
-            if player == name:
-                continue
             text = f"the gradient of player {player} is nearly zero ({norm:.1e}): it no longer learns"
             self.alarms.judge(step, "vanished-gradient", player, text, bad=norm < VANISHED)
             text = f"the gradient of player {player} is huge ({norm:.1e})"
             self.alarms.judge(step, "exploding-gradient", player, text, bad=norm > EXPLODED)
-        ratio = means.get("health/gradient_ratio", 1.0)
+        ratio = _ratio([*norms.values()])
         text = f"the gradient of one player is {ratio:.1e} times as large as that of another"
         self.alarms.judge(step, "gradient-ratio", "", text, bad=ratio > RATIO)
 
     def _judge_critics(self, step: int, means: Mapping[str, float]) -> None:
-        saturation = means.get(SATURATION, 0.0)
-        wins = saturation > SATURATED and self.memory.lowest.get(ACCURACY, 1.0) > WINS
-        told = f" ({means[ACCURACY]:.1%} of its answers are right)" if ACCURACY in means else ""
-        text = f"the critic always wins{told}, and its loss is {max(0.0, 1 - saturation):.1%} of that of a guess"
-        text = f"{text}: the generator has nothing to learn from it"
-        self.alarms.judge(step, "critic-wins", "", text, bad=wins, patience=2)
+        before, self.memory.gap = self.memory.gap, means.get(GAP, 0.0)
+        found = victory(means, before)
+        if found is None:
+            return
+        text = f"the critic always wins ({found.text}): the generator has nothing to learn from it"
+        patience = SURE if found.sure else PATIENCE
+        measure, limit, better = found.left, found.limit, found.better
+        self.alarms.judge(
+            step, "critic-wins", "", text, bad=found.bad, patience=patience, measure=measure, limit=limit, better=better
+        )
 
     def _swings(self, step: int) -> dict[str, float]:
         """Oscillations of losses that are computed in every step; a game has two players, who move in every step."""
@@ -264,16 +282,24 @@ class Health:
         return {curve: distance}
 
     def _patterns(self, step: int, direction: str, seen: Seen) -> dict[str, float]:
-        strength = pictures.checkerboard(seen.outputs)
-        usual = pictures.checkerboard(seen.real) if seen.real else 0.0
-        bad = strength > max(PATTERN, TIMES * usual, OF_CONTRAST * _contrast(seen.outputs))
-        text = f"the outputs of {direction} have a checkerboard of {255 * strength:.0f} of 255 steps"
+        found = checkerboard(seen.outputs, seen.real)
+        if found is None:
+            return {}
+        before = self.memory.patterns.pop(direction, {})
+        bad = found.ratio > PEAK and found.strength > max(PATTERN, TIMES * found.usual)
+        text = f"the outputs of {direction} have a checkerboard of {255 * found.strength:.0f} of 255 steps, which"
+        text = f"{text} repeats every {found.period} pixels"
+        if bad:
+            self.memory.patterns[direction] = found.shape
+        if bad and before and found.likeness(before) < ALIKE:
+            # another pattern than at the look before: the training is at work on it
+            self.alarms.judge(step, "checkerboard", direction, text, bad=False)
         self.alarms.judge(
-            step, "checkerboard", direction, text, bad=bad, measure=strength, limit=PATTERN, better="lower"
+            step, "checkerboard", direction, text, bad=bad, measure=found.strength, limit=PATTERN, better="lower"
         )
-        return {f"health/checkerboard/{direction}": strength}
+        return {f"health/checkerboard/{direction}": found.strength}
 
 
-def _contrast(images: Sequence[Tensor]) -> float:
-    """The mean standard deviation of the values of an image."""
-    return sum(float(image.float().std()) for image in images) / len(images)
+def _ratio(norms: Sequence[float]) -> float:
+    """The largest of the players' gradient norms over the smallest."""
+    return max(norms) / max(min(norms), 1e-12) if norms else 1.0

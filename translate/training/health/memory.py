@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from typing import Any
 
@@ -21,11 +21,13 @@ class Memory:
     told: bool = False
     """Whether an objective has told a critic's scores."""
     pending: dict[str, list[float]] = field(default_factory=dict)
-    """Sum and count of curves since the last look, by curve."""
-    lowest: dict[str, float] = field(default_factory=dict)
-    """The smallest value of curves since the last look, by curve."""
+    """Sum and count of what is metered since the last look, by its name; without what the meters still hold."""
     first: dict[str, float] = field(default_factory=dict)
-    """The losses of critics at the first log step, by player."""
+    """The losses of critics in the first steps, by player."""
+    gap: float = 0.0
+    """The gap between scores at the last look; 0 where there is none."""
+    patterns: dict[str, dict[str, list[float]]] = field(default_factory=dict)
+    """The checkerboards of the last look, by direction and frequency (see `Pattern.shape`)."""
     streaks: dict[str, list[float]] = field(default_factory=dict)
     """Looks in a row that were bad, and what was measured at the first of them, by kind and subject."""
     least: dict[str, float] = field(default_factory=dict)
@@ -43,19 +45,17 @@ class Memory:
         for each in fields(self):
             setattr(self, each.name, getattr(new, each.name))
 
-    def add(self, values: Mapping[str, float]) -> None:
-        """Adds a point of each curve to the means at the next look."""
-        for name, value in values.items():
-            total, count = self.pending.get(name, (0.0, 0.0))
-            self.pending[name] = [total + value, count + 1]
-            self.lowest[name] = min(value, self.lowest.get(name, value))
+    def add(self, sums: Mapping[str, Sequence[float]], sign: int = 1) -> None:
+        """Adds sums and counts, or takes them away, to those since the last look."""
+        for name, (total, count) in sums.items():
+            before = self.pending.get(name, (0.0, 0.0))
+            self.pending[name] = [before[0] + sign * total, before[1] + sign * count]
 
     def means(self) -> dict[str, float]:
-        """The means of all curves since the last look."""
-        return {name: total / count for name, (total, count) in self.pending.items()}
+        """The means of all that was metered since the last look."""
+        return {name: total / count for name, (total, count) in self.pending.items() if count}
 
     def begin(self, step: int) -> None:
-        """Forgets the curves, after a look at this step."""
+        """Forgets what was metered, after a look at this step."""
         self.looked = step
         self.pending.clear()
-        self.lowest.clear()

@@ -1,4 +1,4 @@
-"""What sets of outputs tell: variety, use of the input, colours, and patterns of the steps in which images grow.
+"""What sets of outputs tell: variety, use of the input, and colours.
 
 Images are C x H x W in [0, 1], vectors any number of values; sets are lists.
 """
@@ -13,10 +13,6 @@ from torch.nn import functional as F
 
 SIDE = 16
 """Pixels of the sides of the small images that sets are compared by."""
-STRIDES = (2, 4)
-"""Steps in which networks enlarge, whose patterns are looked for."""
-_BORDER = 4
-"""Pixels at each side that are left out where there are enough: what padding does there is no pattern."""
 _LEVELS = 33
 """Quantiles by which the distributions of colours are compared."""
 
@@ -81,46 +77,3 @@ def inversion(outputs: Sequence[Tensor], real: Sequence[Tensor], *, paired: bool
     levels = torch.linspace(0, 1, _LEVELS)
     colours, wanted = (torch.quantile(each.transpose(0, 1).flatten(1), levels, dim=1) for each in (ours, theirs))
     return float((colours - wanted).abs().mean()), float((1 - colours.flip(0) - wanted).abs().mean())
-
-
-def checkerboard(images: Sequence[Tensor]) -> float:
-    """The strength of patterns that repeat every 2 or 4 pixels, as the root mean square of their values.
-
-    Those are the peaks of the spectrum at the frequencies of the strides. The mean over all pixels of one phase (row
-    and column modulo the stride) is what is left of an image there; the mean over the neighbours is taken away first,
-    so that slopes and edges do not count.
-    """
-    return max(_pattern(images, stride) for stride in STRIDES)
-
-
-def _pattern(images: Sequence[Tensor], stride: int) -> float:
-    energies = []
-    for image in images:
-        fine = _fine(image.float(), stride)
-        if fine is None:
-            continue
-        channels, height, width = fine.shape
-        phases = fine.reshape(channels, height // stride, stride, width // stride, stride).mean((1, 3))
-        # what chance leaves of structure without any period: the variance of a mean of so many pixels
-        chance = fine.var() * stride * stride / (height * width)
-        energies.append(float((phases.var((1, 2), correction=0).mean() - chance).clamp(min=0)))
-    return (sum(energies) / len(energies)) ** 0.5 if energies else 0.0
-
-
-def _fine(image: Tensor, stride: int) -> Tensor | None:
-    """The image without what is coarser than the stride, C x H x W in multiples of it; None where it is too small."""
-    height, width = image.shape[-2:]
-    margin = _BORDER if min(height, width) >= 32 else 0
-    image = image[..., margin : height - margin, margin : width - margin].flatten(0, -3)
-    side = 2 * stride + 1
-    if min(image.shape[-2:]) < 4 * stride:
-        return None
-    # a window of one more than two strides, of which the outer pixels count half: it has every phase equally often
-    weights = torch.ones(side)
-    weights[0] = weights[-1] = 0.5
-    kernel = torch.outer(weights, weights)
-    kernel = (kernel / kernel.sum())[None, None]
-    coarse = F.conv2d(image[:, None], kernel)[:, 0]
-    fine = image[:, stride:-stride, stride:-stride] - coarse
-    rows, columns = (size // stride * stride for size in fine.shape[-2:])
-    return fine[:, :rows, :columns]
