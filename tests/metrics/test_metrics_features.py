@@ -196,3 +196,10 @@ def test_missing_weights_are_told_when_a_pipeline_is_planned(tmp_path: Path, wei
         assert found[number].startswith(f"{name}: {tmp_path / 'none.pth'}: there is no such file; it should be ")
     there = [MetricUse.model_validate({"uses": "fid", "weights": weights})]
     assert not list(metric_problems(there, facts, "test", Registry([])))
+
+
+def test_nothing_is_downloaded_beside_a_name_that_nobody_knows(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(FID, "fetch", lambda self: pytest.fail("weights are asked for"))
+    uses = [MetricUse(uses="fid"), MetricUse(uses="fidd")]
+    found = dict(metric_problems(uses, DatasetFacts("paired", ("test",), pairs=("test",)), "test", Registry([])))
+    assert found == {1: "there is no metric 'fidd'; did you mean 'fid'?"}

@@ -173,22 +173,22 @@ def metric_problems(
     unpaired = outputs.unpaired
     if unpaired is None:
         unpaired = "" if split is None or split in data.pairs else f"split {split!r} of this data has none"
-    built: list[Metric[Any]] = []
+    built: dict[int, Metric[Any]] = {}
     for i, use in enumerate(uses):
         try:
-            built.append(registry.build(use, spec=spec))
+            built[i] = registry.build(use, spec=spec)
         except ConfigError as error:
             yield i, str(error)
-    if len(built) < len(uses):  # before anything is downloaded
-        return
-    for i, (use, metric) in enumerate(zip(uses, built, strict=True)):
+    for i, metric in built.items():
+        use = uses[i]
         if metric.needs_context and not outputs.context:
             yield i, f"{use.uses} looks at inputs and training images, which are not known for images of another split"
         elif metric.reads != outputs.form:
             yield i, f"{use.uses} compares {metric.reads}, and the outputs here are {_FORMS[outputs.form]}"
         elif metric.paired and unpaired:
             yield i, f"{use.uses} compares pairs, and {unpaired}; use swd"
-        elif problem := _missing(metric):
+        # nothing is downloaded beside a name that is to be mended
+        elif len(built) == len(uses) and (problem := _missing(metric)):
             yield i, f"{use.uses}: {problem}"
 
 

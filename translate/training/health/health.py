@@ -129,8 +129,10 @@ class Health:
             self.memory.told |= self.engine.scores.told
         if self.memory.told or SATURATION in means or SEPARATION in means:
             return {}
-        firsts = self.memory.first.items()
-        shares = [1 - means[f"{LOSS}/{player}"] / first for player, first in firsts if f"{LOSS}/{player}" in means]
+        shares: list[float] = []
+        for player, first in self.memory.first.items():
+            loss = means.get(f"{LOSS}/{player}", -1.0)
+            shares += [1 - loss / first] if loss >= 0 else []
         return {SATURATION: min(shares)} if shares else {}
 
     def _look(self, step: int) -> dict[str, float]:
