@@ -31,7 +31,7 @@ class Meters:
         self.sums: dict[str, Tensor] = {}
         self.bad: dict[str, Tensor] = {}
         self.rings: dict[str, Tensor] = {}
-        self.latest: dict[str, list[float]] = {}
+        self.latest: Mapping[str, Sequence[float]] = {}
 
     def add(self, name: str, value: Tensor, left_out: Tensor | None = None) -> None:
         """Adds a scalar to the mean of `name`, but where `left_out` is true."""
@@ -72,7 +72,8 @@ class Meters:
     def read(self, world: World) -> dict[str, float]:
         """The means since the last call: one transfer for all of them. With other processes the mean is that of all,
         and all of them have to call it."""
-        self.latest = sums = self.peek()
+        sums: Mapping[str, Sequence[float]] = self.peek()
+        self.latest = sums
         if self.sums:
             # in place: a recorded step adds to them where they lie, and must not be the one that makes them
             torch._foreach_zero_(list(self.sums.values()))

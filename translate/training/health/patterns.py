@@ -132,4 +132,5 @@ def _amplitudes(image: Tensor) -> Tensor:
     # without a window the border, where left does not meet right, would be spread over all frequencies
     window = torch.outer(torch.hann_window(height), torch.hann_window(width))
     mean = (image * window).sum((-1, -2), keepdim=True) / window.sum()
-    return torch.fft.fft2((image - mean) * window) / window.sum()
+    amplitudes: Tensor = torch.fft.fft2((image - mean) * window) / window.sum()
+    return amplitudes
