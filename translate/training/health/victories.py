@@ -16,7 +16,7 @@ from translate.training.health.critics import ACCURACY, GAP, SATURATION, SEPARAT
 
 WINS, SATURATED = 0.99, 0.9
 """Mean accuracy and saturation of a critic that always wins: a healthy one loses now and then."""
-APART, LEARNT = 0.995, 0.75
+APART, LEARNT = 0.995, 0.85
 """Mean separation of a critic that tells all images apart, and the saturation from which on that counts."""
 AHEAD, GROWN = 0.9, 1.5
 """Mean separation, and growth of the gap from look to look, of a critic that runs away."""
