@@ -14,7 +14,7 @@ from typing import Literal
 
 from translate.training.health.critics import ACCURACY, GAP, SATURATION, SEPARATION
 
-WINS, SATURATED = 0.99, 0.9
+WINS, SATURATED = 0.995, 0.9
 """Mean accuracy and saturation of a critic that always wins: a healthy one loses now and then."""
 APART, LEARNT = 0.995, 0.85
 """Mean separation of a critic that tells all images apart, and the saturation from which on that counts."""
