@@ -8,6 +8,7 @@ import shutil
 import sys
 import time
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime
 from importlib.metadata import version
@@ -95,6 +96,7 @@ class Runner:
             for p in planned:
                 self._current(p)
             self.console.say("nothing to do")
+            self._end_killed()
         self._tell_results(planned)
         return Result(self.planner.folder, {name: self.planner.folder / name for name in names}, tuple(self.ran))
 
@@ -122,6 +124,14 @@ class Runner:
             tracking.close(status)
             self.unsent, self.page = tracking.unsent, tracking.page
             emit("run_finished", pipeline=title, folder=folder, status=status)
+
+    def _end_killed(self) -> None:
+        """Where a run was killed behind its last stage: there is nothing to do but to say so in its record."""
+        from translate.tracking.delivery.killed import has_killed
+
+        with suppress(TranslateError, OSError):  # what cannot be read is told when something is tracked
+            if has_killed(self.planner.folder):
+                SafeTracking(self.planner, self.registry, [], self.console, self.member).settle()
 
     def _stages(self, names: Sequence[str], origin: Origin | None, tracking: SafeTracking) -> None:
         done: dict[str, Planned] = {}

@@ -52,6 +52,11 @@ class SafeTracking:
         if self._tracking:
             self._guard("close", lambda: self._tracking.close(status))()
 
+    def settle(self) -> None:
+        """Ends the records of earlier runs that were killed."""
+        if self._tracking:
+            self._guard("settle", self._tracking.settle)()
+
     @property
     def page(self) -> str | None:
         """Says where the run's page is; None for a plugin's tracker, and where no store answered."""

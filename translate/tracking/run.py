@@ -21,6 +21,8 @@ from translate.storage.atomic import write_bytes, write_text
 from translate.tracking.browsing.names import names_of
 from translate.tracking.browsing.view import told
 from translate.tracking.datasets import Origins
+from translate.tracking.delivery.killed import end_killed
+from translate.tracking.delivery.settle import settle
 from translate.tracking.journal import Journal, Runs, image_name
 from translate.tracking.redact import flatten, masked, redacted
 from translate.tracking.registry.kept import kept_models
@@ -115,6 +117,18 @@ class Tracking:
             self._finish_stages()
         self._end(status)
 
+    def settle(self) -> None:
+        """Ends earlier runs that were killed, where this one has nothing to do: the results of its recipe are there.
+
+        Errors: OSError; TranslateError where the store does not answer.
+        """
+        settle(self._runs, self.recipe, self._at_work(), self.console, send=self.mode == "mlflow")
+
+    def _at_work(self) -> set[str]:
+        """The journals of this run and of its sweep."""
+        run = {str(self._run["journal"])} if self._run else set()
+        return run | ({self.member.sweep} if self.member else set())
+
     def __enter__(self) -> Tracking:
         return self
 
@@ -145,6 +159,8 @@ class Tracking:
         )
         self._journal = Journal(self.folder / str(run["journal"]))
         self._start()
+        with suppress(OSError):
+            end_killed(self._runs, self._at_work())  # whoever was at work here is gone: this run has the folder's lock
         if self.mode == "mlflow":
             self._sampler = Sampler(self._journal)
             self._shipper = Shipper(self._runs, run, self.console)

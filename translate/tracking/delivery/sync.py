@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from translate.errors import ConfigError, DataError, TranslateError
 from translate.storage.lock import Lock, LockedError
 from translate.tracking.database import State, state_of
+from translate.tracking.delivery.killed import end_killed, has_killed
 from translate.tracking.delivery.ship import Count, Seldom, connect, mend, ship, ship_files, unsent
 from translate.tracking.journal import Runs
 from translate.tracking.redact import redact
@@ -74,6 +76,7 @@ def _sync_pipeline(folder: Path, uri: str, lost: bool, console: Console) -> Iter
     """Sends the runs of one pipeline; gives what each of them had. Errors: LockedError, DataError, UnreachableError."""
     runs = Runs(folder)
     with Lock(folder / LOCK):
+        _end_killed(runs)
         for run in runs:
             was_there = lost and run.get("run_id") and run.get("store") == redact(uri)
             if run.get("mode") == "mlflow" and (was_there or unsent(runs, run)):
@@ -82,6 +85,13 @@ def _sync_pipeline(folder: Path, uri: str, lost: bool, console: Console) -> Iter
                     sent += part
                 console.say(f"{run.get('pipeline') or folder.name}: {sent} sent to {redact(uri)}")
                 yield sent
+
+
+def _end_killed(runs: Runs) -> None:
+    """Ends the runs that were killed, unless somebody works in the folder, or nobody may write there."""
+    if has_killed(runs.folder):
+        with suppress(LockedError, OSError), Lock(runs.folder / ".lock"):
+            end_killed(runs)
 
 
 def _send(runs: Runs, run: dict[str, Any], uri: str, console: Console) -> Iterator[Count]:
