@@ -1,4 +1,4 @@
-"""Thirty secrets that commands are told in every way in which people tell them, and where they turn up afterwards."""
+"""Secrets, some thirty, that commands are told in every way that people have, and where they turn up afterwards."""
 
 from __future__ import annotations
 
@@ -49,6 +49,8 @@ SECRETS: Mapping[str, str] = {
     "password of MLflow": "mlflowpass-602214",
     "password of the tracking address": "uripass-662607",
     "password of the proxy": "proxypass-299792",
+    "password below its name": "belowpass-1054571",
+    "password without a scheme": "bareword-137035",
 }
 
 _S = SECRETS
@@ -85,6 +87,8 @@ ACCESS: Mapping[str, object] = {
         f"clone with {_S['token of GitHub']}",
         f"hub {_S['token of Hugging Face']}, model {_S['key of a service']}",
         f"tell {_S['token of Slack']} and {_S['web token']}",
+        f"[store]\npassword:\n  {_S['password below its name']}\nsize: 3",
+        f"me:{_S['password without a scheme']}@store.example:5432/images",
     ],
 }
 """Options that hold all secrets but those of the environment."""

@@ -293,7 +293,7 @@ def test_secrets_are_nowhere(tmp_path: Path) -> None:
 
     talk: list[str] = []
     assert planted_secrets.look_through(tmp_path, talk.append, run, training=False) == []
-    assert len(planted_secrets.SECRETS) == 30
+    assert len(planted_secrets.SECRETS) >= 30
     assert any("sinks" in line for line in talk)
 
 

@@ -12,7 +12,9 @@ from collections.abc import Mapping
 from typing import Any
 from urllib.parse import quote, unquote
 
+from translate.redact.below import without_below
 from translate.redact.headers import without_headers
+from translate.redact.logins import without_logins
 from translate.redact.names import is_secret, may_be_ordinary
 from translate.redact.places import is_flag, password_of, without_places
 from translate.redact.shapes import MASK, without_shapes
@@ -40,7 +42,7 @@ def redact(text: str) -> str:
 def _redact(text: str, known: list[str]) -> str:
     for value in known:
         text = text.replace(value, MASK)
-    return without_shapes(without_headers(without_places(text)))
+    return without_shapes(without_headers(without_logins(without_places(without_below(text)))))
 
 
 def masked(value: Any, name: str = "") -> Any:

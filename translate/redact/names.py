@@ -6,11 +6,12 @@ import re
 from functools import lru_cache
 
 
-def _words(text: str) -> frozenset[str]:
+def words(text: str) -> frozenset[str]:
+    """The words of a text, which are parted by spaces."""
     return frozenset(text.split())
 
 
-_LAST = _words(
+_LAST = words(
     "password passwd passwort kennwort passphrase passcode pwd pw userpass dbpass sshpass pgpassword "
     "token secret secrets passwords credential credentials authorization auth bearer cookie jwt csrftoken sessionid "
     "apikey authtoken accesskey secretkey privatekey licensekey licencekey deploykey "
@@ -18,27 +19,27 @@ _LAST = _words(
 )
 """The last word of the name of a secret."""
 _BEFORE = {
-    "key": _words(
+    "key": words(
         "api access private secret account shared encryption signing signature master ssh auth subscription license "
         "licence deploy deployment storage service app application consumer client server webhook hmac aes rsa tls ssl "
         "gpg pgp activation product recovery session"
     ),
     # a filter has a low_pass
-    "pass": _words("user db database smtp mail imap ftp admin root login proxy http https"),
-    "pat": _words("github gitlab gh ado azure devops personal"),
-    "url": _words("webhook sas"),
-    "uri": _words("webhook sas"),
-    "header": _words("auth authorization authentication cookie bearer"),
-    "headers": _words("auth authorization authentication"),
-    "string": _words("connection"),
-    "str": _words("conn connection"),
-    "phrase": _words("pass seed recovery"),
-    "code": _words("recovery backup otp"),
-    "codes": _words("recovery backup otp"),
+    "pass": words("user db database smtp mail imap ftp admin root login proxy http https"),
+    "pat": words("github gitlab gh ado azure devops personal"),
+    "url": words("webhook sas"),
+    "uri": words("webhook sas"),
+    "header": words("auth authorization authentication cookie bearer"),
+    "headers": words("auth authorization authentication"),
+    "string": words("connection"),
+    "str": words("conn connection"),
+    "phrase": words("pass seed recovery"),
+    "code": words("recovery backup otp"),
+    "codes": words("recovery backup otp"),
 }
 """Words that make the last word behind them a secret."""
 _KEYS_WITH_NUMBERS = (("access", "key", "id"), ("private", "key", "id"))
-_PHRASES = _words(
+_PHRASES = words(
     "password passwords passwd passwort kennwort passphrase pwd secret mnemonic phrase string cookie header"
 )
 """The last word of secrets that may have spaces in them."""
