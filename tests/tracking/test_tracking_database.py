@@ -302,6 +302,23 @@ def test_a_project_that_was_moved_takes_its_artifacts_along(
     assert follow(new / "mlflow.db") == 0
 
 
+def test_sync_points_a_moved_store_at_its_artifacts_although_nothing_is_left_to_send(
+    tmp_path: Path, migrated: Path, opened: Open, said: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    old, new = tmp_path / "old", tmp_path / "new"
+    old.mkdir()
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{old}/mlflow.db")
+    shutil.copyfile(migrated, old / "mlflow.db")
+    with opened() as tracking:
+        tracking.stage("train").metrics({"loss": 0.5}, 1)
+    old.rename(new)
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{new}/mlflow.db")
+    assert sync(tmp_path / "runs", said) == 0
+    assert any("mlflow.db was moved" in line for line in said.lines)
+    ((place,),) = execute(new / "mlflow.db", "SELECT artifact_uri FROM runs")
+    assert place.startswith(new.as_uri())
+
+
 def test_artifacts_that_were_put_elsewhere_on_purpose_stay_there(store: Any, here: Path) -> None:
     elsewhere = here / "disk"
     elsewhere.mkdir()

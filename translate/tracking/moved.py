@@ -9,10 +9,14 @@ from __future__ import annotations
 import sqlite3
 from contextlib import closing
 from pathlib import Path
+from typing import TYPE_CHECKING
 from urllib.parse import unquote, urlsplit
 from urllib.request import url2pathname
 
 from translate.tracking.store_uri import ARTIFACTS, UnreachableError
+
+if TYPE_CHECKING:
+    from translate.contracts import Console
 
 COLUMNS = (
     ("experiments", "artifact_location"),
@@ -36,6 +40,12 @@ def follow(file: Path) -> int:
             return sum(_replace(connection, root, here) for root in sorted(roots))
     except sqlite3.Error as error:
         raise UnreachableError(f"{file}: {error}") from error
+
+
+def follow_and_tell(file: Path, console: Console) -> None:
+    """The same, and a sentence about it where there was something to change. Errors: UnreachableError."""
+    if follow(file):
+        console.say(f"tracking: {file.name} was moved; its artifacts are those in {file.parent / ARTIFACTS}")
 
 
 def _roots(connection: sqlite3.Connection) -> set[str]:

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 from translate.tracking.client import client
 from translate.tracking.database import prepare
 from translate.tracking.delivery.answers import RefusedError, translated
-from translate.tracking.moved import follow
-from translate.tracking.store_uri import ARTIFACTS, DEFAULT_STORE, UnreachableError, database, is_folder
+from translate.tracking.moved import follow_and_tell
+from translate.tracking.store_uri import DEFAULT_STORE, UnreachableError, database, is_folder
 
 if TYPE_CHECKING:
     from translate.contracts import Console
@@ -36,5 +36,4 @@ def _prepare_file(file: Path, console: Console) -> None:
     aside = prepare(file)
     if aside:
         console.warn(f"tracking: the making of {file.name} had broken off; a new one was made, see {aside.name}")
-    if follow(file):
-        console.say(f"tracking: {file.name} was moved; its artifacts are those in {file.parent / ARTIFACTS}")
+    follow_and_tell(file, console)

@@ -14,6 +14,7 @@ from translate.tracking.database import State, state_of
 from translate.tracking.delivery.killed import end_killed, has_killed
 from translate.tracking.delivery.ship import Count, Seldom, connect, mend, ship, ship_files, unsent
 from translate.tracking.journal import Runs
+from translate.tracking.moved import follow_and_tell
 from translate.tracking.redact import redact
 from translate.tracking.store_uri import BusyError, UnreachableError, database, store_uri
 
@@ -30,7 +31,8 @@ LONGEST_PAUSE = 2.0
 def sync(folder: Path, console: Console) -> int:
     """Sends everything that is still unsent below a folder (a pipeline's, or the one that holds them all).
 
-    Where the database file is gone or was never completed, all runs that it held are written anew from their journals.
+    Where the database file is gone or was never completed, all runs that it held are written anew from their journals;
+    one that was moved is pointed at the artifacts beside it.
     Returns the number of points and other records that were sent. What keeps one pipeline from being sent does not keep
     the others. Errors: ConfigError when a run is being tracked there just now, TranslateError when the store does not
     answer; DataError for a damaged list of runs.
@@ -39,9 +41,14 @@ def sync(folder: Path, console: Console) -> int:
     total = Count()
     problems: list[TranslateError] = []
     try:
-        lost = _is_lost(uri)
+        file = database(uri)
+        state = state_of(file) if file else None
+        if file and state is State.READY:
+            # also where nothing is left to send: MLflow itself finds no artifacts of a moved store
+            follow_and_tell(file, console)
     except UnreachableError as error:
         raise TranslateError(f"tracking: {error}; nothing is lost, try again later") from error
+    lost = state in (State.MISSING, State.HALF_MADE)  # nothing is left of what was sent to it
     for path in sorted({*folder.glob("tracking.json"), *folder.glob("*/tracking.json")}):
         try:
             for sent in _sync_pipeline(path.parent.absolute(), uri, lost, console):
@@ -64,12 +71,6 @@ def _together(problems: list[TranslateError]) -> TranslateError:
         return problems[0]
     kind = ConfigError if isinstance(problems[0], ConfigError) else TranslateError
     return kind("\n".join(map(str, problems)))
-
-
-def _is_lost(uri: str) -> bool:
-    """Whether the store is a file that has nothing left of what was sent to it."""
-    file = database(uri)
-    return file is not None and state_of(file) in (State.MISSING, State.HALF_MADE)
 
 
 def _sync_pipeline(folder: Path, uri: str, lost: bool, console: Console) -> Iterator[Count]:
