@@ -118,7 +118,12 @@ def test_the_view_names_columns_that_the_run_has(store: Any, opened: Open) -> No
         score.table("scores", ["metric", "score"], [["l1", 0.5]])
     view = json.loads(store.get_experiment_by_name("maps").tags[TAG])
     assert (view["name"], type(view["createdAt"])) == ("Overview", int)
-    assert json.loads(view["state"])["selectedColumns"] == ["metrics.`score/l1`", "params.`method`", "tags.`state`"]
+    columns = ["metrics.`score/l1`", "params.`method`", "tags.`state`"]
+    assert json.loads(view["state"])["selectedColumns"] == columns
+    with opened("b" * 64) as tracking:  # which has no score
+        tracking.stage("prepare")
+    view = json.loads(store.get_experiment_by_name("maps").tags[TAG])
+    assert json.loads(view["state"])["selectedColumns"] == columns
 
 
 def test_a_run_that_goes_on_keeps_its_tables(store: Any, opened: Open) -> None:

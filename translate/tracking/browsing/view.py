@@ -54,8 +54,14 @@ def _first(table: Event) -> list[str]:
 
 
 def set_view(client: Any, experiment_id: str, columns: Sequence[str], now: int) -> None:
-    """Gives an experiment's table its columns; `now`: milliseconds since 1970."""
-    if Version(version("mlflow")) in SEEN_IN:
+    """Gives an experiment's table its columns; `now`: milliseconds since 1970.
+
+    Columns without a score, as of a sweep's record or a run that failed early, take no others' place.
+    """
+    if Version(version("mlflow")) not in SEEN_IN:
+        return
+    has_score = any(column.startswith("metrics.") for column in columns)
+    if has_score or TAG not in client.get_experiment(experiment_id).tags:
         client.set_experiment_tag(experiment_id, TAG, view(columns, now))
 
 
