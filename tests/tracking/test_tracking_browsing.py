@@ -56,6 +56,8 @@ def test_columns_are_main_scores_methods_and_the_state() -> None:
     metrics = ["score/l1", "score/psnr", "train/gan", "2-validation/train l1"]
     method = ["params.`method`", "tags.`state`"]
     assert main_columns({"method", "lr"}, metrics, [scores]) == ["metrics.`score/psnr`", *method]
+    again = table("reconstruct/scores", ["metric"], ["l1 (of 0 to 1)"])
+    assert main_columns({"method"}, [*metrics, "reconstruct/l1"], [scores, again]) == ["metrics.`score/psnr`", *method]
     assert main_columns({"method"}, metrics, []) == ["metrics.`2-validation/train l1`", *method]
     counts = ["metrics.`done`", "metrics.`failed`"]
     assert main_columns({"model"}, ["done", "failed"], []) == [*counts, "params.`model`", "tags.`state`"]

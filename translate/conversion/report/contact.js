@@ -72,7 +72,7 @@ function show(place) {
   const rows = chosen(), pages = Math.max(1, Math.ceil(rows.length / PER_PAGE));
   at = Math.min(Math.max(0, place), pages - 1);
   grid.replaceChildren(...rows.slice(at * PER_PAGE, (at + 1) * PER_PAGE).map(figure));
-  told.textContent = `page ${at + 1} of ${pages}, ${rows.length.toLocaleString("en")} images`;
+  told.textContent = `page ${at + 1} of ${pages}, ${rows.length.toLocaleString("en")} ${rows.length === 1 ? "image" : "images"}`;
   back.disabled = at === 0;
   next.disabled = at === pages - 1;
 }

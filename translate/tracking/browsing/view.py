@@ -29,12 +29,12 @@ UI = "http://127.0.0.1:5000"
 SETTINGS = frozenset({"method", "model", "direction"})
 COUNTS = ("done", "failed", "images_per_second")
 """The params, and the counts of a conversion, that are columns."""
-MOST = 2
-"""Columns of scores, at most."""
+SCORES, COUNTED = 1, 2
+"""Columns of scores, and of counts, at most: with more, the state is not seen beside the panes of MLflow's page."""
 
 
 def main_columns(params: Collection[str], metrics: Collection[str], tables: Iterable[Event]) -> list[str]:
-    """What runs are compared by first: the main scores, methods and the state, as few as are seen without scrolling.
+    """What runs are compared by first: the main score, methods and the state, as few as are seen without scrolling.
 
     The main score of a stage that scores is the first of its table; without such a stage it is that of validations, and
     of a conversion the counts.
@@ -42,7 +42,8 @@ def main_columns(params: Collection[str], metrics: Collection[str], tables: Iter
     scored = [name for table in tables if is_scores(table) for name in _first(table) if name in metrics]
     validated = [name for name in sorted(metrics) if name.startswith(f"{VALIDATION}/")]
     counts = [name for name in COUNTS if name in metrics]
-    columns = [f"metrics.`{name}`" for name in (scored or validated or counts)[:MOST]]
+    shown = (scored or validated)[:SCORES] or counts[:COUNTED]
+    columns = [f"metrics.`{name}`" for name in shown]
     named = [name for name in sorted(params) if name in SETTINGS or name.endswith(".method")]
     return columns + [f"params.`{name}`" for name in named] + ["tags.`state`"]
 
