@@ -9,12 +9,18 @@ from translate.redact.shapes import MASK
 
 _NAME = re.compile(r"([ \t]*)(?:- )?([\w.-]+)[ \t]*[:=][ \t]*(?:#.*)?")
 """A line that ends behind a name."""
+_ESCAPED = re.compile(
+    r"((?:\\+n|^|[\s'\"\[{(,])[ \t]*(?:- )?)([\w.-]+)([ \t]*[:=][ \t]*(?:\\+n)[ \t]+)((?:[^\\'\"\n])+)"
+)
+"""The same within one line, where the ends of lines are written as `\\n`."""
 _PART = re.compile(r"- |[\w.-]+:(?:\s|$)")
 """How an entry of a list or of a mapping begins."""
 
 
 def without_below(text: str) -> str:
     """The text with a mask for the lines below every such name."""
+    if "\\n" in text:
+        text = _ESCAPED.sub(_masked, text)
     if "\n" not in text:
         return text
     lines = text.split("\n")
@@ -31,6 +37,11 @@ def without_below(text: str) -> str:
                 clean.append(f"{lines[at][: len(lines[at]) - len(lines[at].lstrip())]}{MASK}")
                 at = end
     return "\n".join(clean)
+
+
+def _masked(match: re.Match[str]) -> str:
+    is_masked = is_secret(match[2]) and _is_value(match[2], match[4].strip())
+    return f"{match[1]}{match[2]}{match[3]}{MASK}" if is_masked else match[0]
 
 
 def _end(lines: list[str], start: int, depth: int) -> int:
