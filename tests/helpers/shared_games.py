@@ -23,6 +23,7 @@ from translate.training.build import build_networks
 from translate.training.config import TrainConfig
 from translate.training.critics.augment import CriticAugment
 from translate.training.engine import Engine
+from translate.training.health.critics import SEPARATION
 from translate.training.length import Length
 from translate.training.players import make_players
 
@@ -70,7 +71,9 @@ def play(game: str, registry: Registry, world: World | None = None, accumulate: 
         chunks = [{side: images.chunk(accumulate)[k] for side, images in joined.items()} for k in range(accumulate)]
         engine.step([{side: images.chunk(parts)[part] for side, images in chunk.items()} for chunk in chunks], 0)
     weights = {f"{n}.{key}": p.detach() for n, net in engine.nets.items() for key, p in net.named_parameters()}
-    losses = {f"loss/{n}": torch.tensor(v, dtype=torch.float64) for n, v in engine.read_meters().items()}
+    # A share of pairs of scores is that of the images of one process: its mean is not that of the joined batch.
+    means = {name: value for name, value in engine.read_meters().items() if name != SEPARATION}
+    losses = {f"loss/{name}": torch.tensor(value, dtype=torch.float64) for name, value in means.items()}
     share = {"share": engine.critic_augment.p} if engine.critic_augment else {}
     return {**weights, **losses, **share}
 

@@ -200,6 +200,8 @@ NO_STATE = (
     "['asked']",  # whether a term was asked counts within a step
     "['choice']['before']",  # the variant of the checkpoint, for a message alone
     "['_guesses']",  # losses of critics that guess, by objective: a cache
+    "['_signs']",  # on which side critics want real images, by objective: a cache
+    "['latest']",  # sums of the last log step, which the health of the game takes within that step
     "['clock']",  # seconds of what was done, for the report at the end
     "_hooks_with_kwargs']",  # numbers that torch counts up
 )
