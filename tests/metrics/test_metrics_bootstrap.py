@@ -1,18 +1,20 @@
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import numpy as np
 import pytest
 import torch
 from torch import Tensor
 
-from translate.contracts import NoOptions
+from translate.contracts import Metric, MetricUse, NoOptions
 from translate.metrics import Comparison, score_sets
 from translate.metrics.bootstrap import interval, resampled
 from translate.metrics.paired import L1
 from translate.metrics.scores import table
 from translate.metrics.two_sample import SWD, SWDConfig
+from translate.plugins import Registry
 
 
 def grey(levels: list[float]) -> list[Tensor]:
@@ -73,3 +75,46 @@ def test_infinite_scores_have_an_interval_without_a_warning() -> None:
     assert interval([math.inf] * 40, math.inf) == (math.inf, math.inf)
     low, high = interval([10.0, 11.0, 12.0] * 10 + [math.inf] * 10, math.inf)
     assert (low, high) == (10.0, math.inf)
+
+
+class Shift(Metric[NoOptions]):
+    """The difference between the mean levels of two sets, from halves of them."""
+
+    name, paired, halves = "shift", False, True
+
+    def score(self, outputs: Any, references: Any) -> float:
+        ours, true = ([float(image.mean()) for image in images] for images in (outputs, references))
+        return float(np.mean(ours) - np.mean(true))
+
+
+@pytest.mark.parametrize("count", [300, 400])
+def test_halves_spread_as_the_sets_would(count: int) -> None:
+    """The deviation of a difference of means is known: sqrt(var / n + var / m)."""
+    draw = np.random.default_rng(0)
+    ours, true = draw.uniform(0, 1, 400), draw.uniform(0, 0.6, count)
+    outputs, references = grey(ours.tolist()), grey(true.tolist())
+    (score,) = score_sets([Shift(NoOptions())], outputs, references, Comparison(bootstrap=600))
+    assert score.interval is not None
+    half = 1.96 * math.sqrt(ours.var() / 400 + true.var() / count)
+    assert score.interval == pytest.approx((score.value - half, score.value + half), abs=0.12 * half)
+
+
+def test_an_interval_holds_its_score_and_stays_within_the_ends() -> None:
+    assert interval([0.9, 1.0, 1.1, 1.2], 0.98, (0.0, 1.0)) == (pytest.approx(0.8375, abs=0.02), 1.0)
+    low, high = interval([0.0] * 99 + [100.0], 1.0, (0.0, math.inf))
+    assert low == 0 and high >= 1
+
+
+@pytest.mark.parametrize(
+    "name", ["swd", "fd-random", "kd-random", "precision-random", "mmd", "c2st-1nn", "wasserstein"]
+)
+def test_metrics_of_sets_have_intervals_that_hold_their_scores(name: str) -> None:
+    metric = Registry([]).build(MetricUse(uses=name))
+    rng = torch.Generator().manual_seed(0)
+    outputs, references = ([torch.rand(3, 24, 24, generator=rng) for _ in range(24)] for _ in range(2))
+    (score, *_) = score_sets([metric], outputs, references, Comparison(bootstrap=min(metric.draws, 12), constant=False))
+    assert metric.draws and score.interval is not None
+    low, high = score.interval
+    assert metric.ends[0] <= low <= score.value <= high <= metric.ends[1]
+    assert low < high
+    assert score.protocol

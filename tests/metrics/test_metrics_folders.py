@@ -206,6 +206,12 @@ def test_the_command_says_it_in_words_in_json_and_on_a_page(tmp_path: Path) -> N
     found = json.loads(CliRunner().invoke(main, ["evaluate", str(dark), str(real), "--json"]).stdout)
     assert found["leaks"][0]["kind"] == "format" and found["verdict"]["p"] is not None
     assert len(found["cases"]) == 12 and found["scores"][0]["interval"]
+    for score in found["scores"]:
+        if score["protocol"]:  # of what has a row of its own
+            ours, true = score["images"]
+            assert f"{score['metric']}: {score['protocol']} {ours} images against {true}." in done.stdout
+            assert score["metric"] in text and score["interval"]
+    assert "swd: values in [0, 1], images of any sizes" in done.stdout
     odd = CliRunner().invoke(main, ["evaluate", str(dark), str(real), "-m", "l1", "--set", "fid.weights=x"])
     assert odd.exit_code == 2 and "--set fid.weights: --metrics does not name fid" in odd.stderr
     lost = CliRunner().invoke(main, ["evaluate", str(dark), str(real), "-m", "fid", "--set", "fid.weights=none.pth"])

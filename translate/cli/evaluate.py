@@ -73,6 +73,8 @@ def evaluate(
     for leak in evaluation.leaks:
         out.warn(leak.told)
     out.table(f"{a} against {b}", *table(evaluation.scores))
+    for metric, protocol in evaluation.protocols().items():
+        out.say(f"{metric}: {protocol}")
     out.say(evaluation.verdict.text)
     if evaluation.cases:
         worst, best = evaluation.cases[0], evaluation.cases[-1]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import inspect
+import math
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -69,6 +70,11 @@ class Metric(Configured[C], ABC):
     """True: the score of a set is the mean of the scores of its images, which makes intervals cheap."""
     draws: ClassVar[int] = 0
     """Sets that are drawn for an interval where nobody says how many; 0: none, since that would take too long."""
+    halves: ClassVar[bool] = False
+    """True: intervals come from halves of the sets, in which no image is twice, since copies would be neighbours or
+    count as equal; False: from sets with images drawn several times."""
+    ends: ClassVar[tuple[float, float]] = (-math.inf, math.inf)
+    """The least and the largest score that can be: intervals lie between them."""
     unit: str = ""
     """Shown behind the name in tables: `dB`, `%`."""
     least_size: ClassVar[int] = 1
@@ -115,6 +121,18 @@ class Metric(Configured[C], ABC):
         The arguments are those of `score`. A part that does not occur in the set is not a number (nan).
         """
         return {}
+
+    def protocol(self) -> str:
+        """What a figure depends on beside the images, for whoever compares it with others: what is looked at, and the
+        size, the cut and the range of values; by default the point `Protocol` of the class's docstring."""
+        text = " ".join((inspect.getdoc(type(self)) or "").split())
+        _, found, rest = text.partition("- Protocol: ")
+        return rest.partition(" - Source:")[0] if found else ""
+
+    def lighter(self) -> Metric[Any]:
+        """The metric that scores the sets of an interval, of which there are many: itself, or a cheaper one of the same
+        scale, since only its spread counts."""
+        return self
 
     def fetch(self) -> None:
         """Brings what the metric cannot score without, such as a file of weights, when a pipeline is planned.

@@ -44,6 +44,7 @@ class Accuracy(Metric[NoOptions]):
     """
 
     name = "accuracy"
+    ends = (0.0, 1.0)
     reads = "classes"
     better = "higher"
 

@@ -1,4 +1,5 @@
-"""Confidence intervals of scores: percentiles of the bootstrap over images (Efron 1979)."""
+"""Confidence intervals of scores: percentiles over sets that are drawn from the images, with replacement (the
+bootstrap, Efron 1979) or as halves without (Politis and Romano 1994)."""
 
 from __future__ import annotations
 
@@ -17,6 +18,8 @@ Item = TypeVar("Item")
 Interval = tuple[float, float]
 LEVEL = 0.95
 """The share of resampled scores that an interval holds."""
+LEAST_HALVED = 6
+"""Images of a set below which its halves say nothing: of fewer, whole sets are drawn with replacement."""
 
 
 class Drawn(Sequence[Item]):
@@ -69,18 +72,46 @@ def resampled(
 ) -> list[float]:
     """The scores of `times` sets that are drawn from the outputs with replacement, each as large as the outputs.
 
-    References of the same number are drawn alike, others stay. The draws depend on the seed and the number of images
-    alone: two sets of outputs are scored on the same draws, so that their differences are paired.
+    A metric of `halves` is scored on halves of both sets instead, drawn without replacement: the score of n/2 out of n
+    varies around their mean as that of n does around its own, and no image is its own neighbour. References of the same
+    number are drawn alike, others stay, or are halved by themselves. The draws depend on the seed and the number of
+    images alone: two sets of outputs are scored on the same draws, so that their differences are paired.
     """
     if metric.mean_of_images:  # each image is scored once, whatever the number of draws
         return means_of_draws(single_scores(metric, outputs, references, context), times, seed)
     paired = len(references) == len(outputs)
+    if metric.halves and min(len(outputs), len(references)) >= LEAST_HALVED:
+        return _halved(metric, outputs, references, times, context, seed)
 
     def score(places: Sequence[int]) -> float:
         chosen = Drawn(references, places) if paired else references
         return metric.score(Drawn(outputs, places), chosen, drawn_context(context, places))
 
     return [score(draw) for draw in draws_of(len(outputs), times, seed)]
+
+
+def _halved(
+    metric: Metric[Any],
+    outputs: Sequence[Tensor],
+    references: Sequence[Tensor],
+    times: int,
+    context: EvaluationContext | None,
+    seed: int,
+) -> list[float]:
+    """The scores of halves."""
+    scores: list[float] = []
+    metric = metric.lighter()
+    for number in range(times):
+        ours = _half(len(outputs), derive(seed, "half", number, len(outputs)))
+        true = _half(len(references), derive(seed, "half", number, len(references)))
+        scores.append(metric.score(Drawn(outputs, ours), Drawn(references, true), drawn_context(context, ours)))
+    return scores
+
+
+def _half(count: int, seed: int) -> list[int]:
+    """Half of so many places, without repetition; equal numbers and seeds give equal halves."""
+    places: list[int] = np.random.default_rng(seed).permutation(count)[: count // 2].tolist()
+    return places
 
 
 def single_scores(
@@ -112,8 +143,9 @@ def draws_of(count: int, times: int, seed: int = 0) -> list[list[int]]:
     return draws
 
 
-def interval(scores: Sequence[float], value: float) -> Interval:
-    """The middle 95 % of resampled scores around the score `value` of the set itself.
+def interval(scores: Sequence[float], value: float, ends: Interval = (-math.inf, math.inf)) -> Interval:
+    """The middle 95 % of resampled scores around the score `value` of the set itself, which it always holds, within the
+    `ends` of the metric.
 
     Less the bias of drawing (mean of the scores minus `value`): a distance of sets grows when images come twice. Where
     scores are infinite, as the PSNR of equal images is, there is no such mean, and the interval is that of the draws.
@@ -123,4 +155,4 @@ def interval(scores: Sequence[float], value: float) -> Interval:
         low, high = np.quantile(samples, [(1 - LEVEL) / 2, (1 + LEVEL) / 2], method="nearest")
         return float(low), float(high)
     low, high = np.quantile(samples - (samples.mean() - value), [(1 - LEVEL) / 2, (1 + LEVEL) / 2])
-    return float(low), float(high)
+    return max(ends[0], min(float(low), value)), min(ends[1], max(float(high), value))

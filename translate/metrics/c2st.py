@@ -43,6 +43,7 @@ class C2ST(Metric[C2STConfig]):
     """
 
     name = "c2st"
+    ends = (0.0, 1.0)
     paired = False
 
     def score(

@@ -27,6 +27,7 @@ class Diversity(Metric[NoOptions]):
     """
 
     name = "diversity"
+    ends = (0.0, math.inf)
     better = "higher"
     needs_context = True
 

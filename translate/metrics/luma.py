@@ -87,6 +87,7 @@ class SSIMLuma(_OnLuma):
     """
 
     name = "ssim-y"
+    ends = (-1.0, 1.0)
 
     def score(
         self, outputs: Sequence[Tensor], references: Sequence[Tensor], context: EvaluationContext | None = None

@@ -34,6 +34,7 @@ class L1(Metric[NoOptions]):
     """
 
     name = "l1"
+    ends = (0.0, 1.0)
     mean_of_images = True
     unit = "of 0 to 1"
 
@@ -82,6 +83,7 @@ class PixelMatch(Metric[PixelMatchConfig]):
     """
 
     name = "pixel-match"
+    ends = (0.0, 1.0)
     mean_of_images = True
     better = "higher"
 
@@ -107,6 +109,7 @@ class PSNR(Metric[NoOptions]):
     """
 
     name = "psnr"
+    ends = (0.0, math.inf)
     mean_of_images = True
     better = "higher"
     unit = "dB"
@@ -148,6 +151,7 @@ class SSIM(Metric[NoOptions]):
     """
 
     name = "ssim"
+    ends = (-1.0, 1.0)
     least_size = WINDOW
     mean_of_images = True
     better = "higher"

@@ -23,7 +23,8 @@ class Score:
     `images`: how many outputs and references were compared; None: all. `floor`: the value of real images as
     outputs, of `floor_images` of them; `same_count`: that of as many outputs against the same references. Distances of
     sets shrink when sets grow, so that only these two compare. `rival`: the value of other outputs of the same inputs.
-    `interval` and `difference` (value minus rival's) are 95 % intervals over images.
+    `interval` and `difference` (value minus rival's) are 95 % intervals over images. `protocol` says what the metric
+    looks at (see `Metric.protocol`).
     """
 
     metric: str
@@ -37,6 +38,7 @@ class Score:
     same_count: float | None = None
     images: tuple[int, int] | None = None
     interval: Interval | None = None
+    protocol: str = ""
     rival: float | None = None
     difference: Interval | None = None
 
@@ -66,6 +68,7 @@ class Score:
             "same_count": self.same_count,
             "images": self.images,
             "interval": self.interval,
+            "protocol": self.protocol,
             "rival": self.rival,
             "difference": self.difference,
         }
@@ -136,7 +139,7 @@ def score_sets(
             value = mean_score(singles)
         else:
             value = metric.score(outputs, references, context)
-        score = Score(name, metric.better, metric.unit, value)
+        score = Score(name, metric.better, metric.unit, value, protocol=metric.protocol())
         score = _with_baselines(score, metric, references, comparison, context)
         if metric.mean_of_images or not metric.needs_context:
             own = means_of_draws(singles, comparison.bootstrap) if singles else []
@@ -263,7 +266,9 @@ def _with_rival(
         score = replace(score, rival=metric.score(rival, references, context))
     if not times:
         return score
-    score = replace(score, interval=interval(own, score.value))
+    if not own:
+        return score
+    score = replace(score, interval=interval(own, score.value, metric.ends))
     if rival is None or score.rival is None:
         return score
     # Both sets are scored on the same draws, so that what they have in common cancels out of the differences.

@@ -36,6 +36,7 @@ class PaletteAccuracy(Metric[PaletteConfig]):
     """
 
     name = "palette-accuracy"
+    ends = (0.0, 1.0)
     better = "higher"
 
     def __init__(self, config: PaletteConfig, spec: DataSpec | None = None) -> None:
@@ -137,6 +138,7 @@ class PixelAccuracy(_LabelMetric):
     """
 
     name = "pixel-accuracy"
+    ends = (0.0, 1.0)
 
     def of(self, n: Tensor) -> float:
         return float(n.diagonal().sum() / n.sum())
@@ -152,6 +154,7 @@ class ClassAccuracy(_LabelMetric):
     """
 
     name = "class-accuracy"
+    ends = (0.0, 1.0)
 
     def of(self, n: Tensor) -> float:
         return float((n.diagonal() / n.sum(1)).nanmean())
@@ -168,6 +171,7 @@ class MeanIoU(_LabelMetric):
     """
 
     name = "miou"
+    ends = (0.0, 1.0)
 
     def of(self, n: Tensor) -> float:
         return float(_iou(n).nanmean())

@@ -13,6 +13,7 @@ from torch import Tensor
 
 from translate.contracts import Config, DataSpec, EvaluationContext, Metric
 from translate.errors import DataError
+from translate.metrics.bootstrap import Drawn
 from translate.metrics.pairs import UnlikeImagesError
 from translate.seeding import derive
 
@@ -58,6 +59,9 @@ class SWD(Metric[SWDConfig]):
     """
 
     name = "swd"
+    draws = 30
+    halves = True
+    ends = (0.0, math.inf)
     paired = False
     unit = "x1000"
 
@@ -71,6 +75,9 @@ class SWD(Metric[SWDConfig]):
     ) -> float:
         levels = self.levels(outputs, references, 1 if self.config.level == "top" else None)
         return math.fsum(levels) / len(levels)
+
+    def lighter(self) -> SWD:
+        return _OfFewPatches(self.config, self.spec)
 
     def levels(self, outputs: Sequence[Tensor], references: Sequence[Tensor], most: int | None = None) -> list[float]:
         """The distance at every level that all images have (the first `most`), the finest first, times 1000."""
@@ -117,6 +124,36 @@ class SWD(Metric[SWDConfig]):
         directions /= np.linalg.norm(directions, axis=0)
         parts = np.array_split(directions, -(-self.config.projections // 64), axis=1)  # 64 at once fit the memory
         return 1000 * math.fsum(wasserstein(ours @ p, true @ p) * p.shape[1] for p in parts) / self.config.projections
+
+
+class _OfFewPatches(SWD):
+    """The same with few patches and directions, for draws: patches are cut once from each image, and what varies from
+    draw to draw is the images."""
+
+    PATCHES, PROJECTIONS = 16, 32
+    TOGETHER = 6000
+    """Patches of a level of all images, of which sets of many images have enough with fewer of each."""
+
+    def __init__(self, config: SWDConfig, spec: DataSpec | None = None) -> None:
+        fewer = {"patches": min(config.patches, self.PATCHES), "projections": min(config.projections, self.PROJECTIONS)}
+        super().__init__(config.model_copy(update=fewer), spec)
+        self._cut: dict[int, list[Array]] = {}
+        self._held: dict[int, Sequence[Tensor]] = {}
+
+    def _descriptors(self, images: Sequence[Tensor], total: int, most: int | None) -> list[Array]:
+        items, places = (images.items, images.places) if isinstance(images, Drawn) else (images, range(len(images)))
+        each = max(1, min(self.config.patches, self.TOGETHER // len(items)))
+        total = min(total, self.TOGETHER // 2)  # the same number for both sets
+        chosen = np.arange(total) * (len(places) * each) // total
+        rows = np.asarray(places)[chosen // each] * each + chosen % each
+        return [level[rows] for level in self._patches(items, each, most)]
+
+    def _patches(self, images: Sequence[Tensor], each: int, most: int | None) -> list[Array]:
+        """The patches of all images by level, so many of `each`, image after image."""
+        if id(images) not in self._cut:
+            self._held[id(images)] = images  # as long as it is held nothing else has its number
+            self._cut[id(images)] = super()._descriptors(images, len(images) * each, most)
+        return self._cut[id(images)]
 
 
 def wasserstein(a: Array, b: Array) -> float:

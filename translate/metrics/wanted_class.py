@@ -79,6 +79,7 @@ class WantedClass(Metric[WantedClassConfig]):
     """
 
     name = "wanted-class"
+    ends = (0.0, 1.0)
     better = "higher"
     paired = False
     needs_context = True

@@ -280,7 +280,7 @@ class Ring(Method[NoOptions]):
     players = {"D": ("disc",), "G": ("gen",)}
     losses = {"critic": 1.0, "adversarial": 1.0}
     directions = {"sample": Direction(nets=("gen",), inputs=(), target="image", draws=True)}
-    uses = "non-saturating"
+    objective = Objective(uses="non-saturating")
     noise = 4
 
     def networks(self, build: Any) -> dict[str, nn.Module]:
@@ -292,7 +292,7 @@ class Ring(Method[NoOptions]):
         return {"gen": net(self.noise, 2), "disc": net(2, 1)}
 
     def step(self, nets: Any, batch: Any, step: Any) -> Iterator[Update]:
-        objective = Objective(uses=self.uses)
+        objective = self.objective
         real = on_the_ring(POINTS, step.rng)  # of which the images of the data are some
         fake = nets.gen(self.drawn(len(real), step))
         yield Update("D", {"critic": objective.critic(nets.disc, real, fake, step)})
@@ -304,6 +304,16 @@ class Ring(Method[NoOptions]):
 
     def translate(self, nets: Any, inputs: Any, direction: str, draw: Any) -> Tensor:
         return shown(nets.gen(draw.normal(self.noise)))
+
+
+BOUNDS = {"wgan": {"clip": 0.3}, "wgan-gp": {"penalty": 0.1}, "loss-sensitive": {"slack": 30.0, "r1": 0.1}}
+"""Options of objectives that bound a critic, which suit the size of the ring."""
+
+
+def ring_of(uses: str) -> type[Ring]:
+    """The ring under an objective."""
+    objective = Objective(uses=uses, **BOUNDS.get(uses, {}))
+    return type("RingOf", (Ring,), {"objective": objective})
 
 
 def on_the_ring(count: int, rng: torch.Generator) -> Tensor:

@@ -186,13 +186,22 @@ def is_timeless(curve: str) -> bool:
     return not any(word in curve for word in ("second", "wait", "peak"))
 
 
-@pytest.mark.parametrize("uses", sorted({*OBJECTIVES} - {"wgan-gp"}))
+CALM = {"wgan": {"betas": [0.0, 0.99]}, "wgan-gp": {"lr": 2e-3}, "loss-sensitive": {"betas": [0.0, 0.99]}}
+"""The generator's optimizer, where it is another one than for the rest."""
+LONGER = 600
+"""Steps in which a generator gets round the ring."""
+
+
+@pytest.mark.parametrize("uses", sorted(OBJECTIVES))
 def test_a_ring_of_eight_modes_is_left_alone(uses: str, ring: Artifact, tmp_path: Path) -> None:
-    game: Any = type("Game", (games.Ring,), {"uses": uses})
-    played, points = played_ring(game, ring, tmp_path)
-    assert float(points.norm(dim=1).mean()) > 0.2  # on its way to the ring
-    assert "collapse" not in played.kinds
-    assert played.tracker.last("health/diversity/sample") > 0.3
+    game = games.ring_of(uses)
+    critic = {"uses": "adam", "lr": 4e-3, "betas": CALM.get(uses, {}).get("betas", [0.5, 0.99])}
+    optimizer = {"uses": "adam", "lr": 1e-3, "betas": [0.5, 0.99], **CALM.get(uses, {})}
+    players = {"D": {"optimizer": critic}}
+    played, points = played_ring(game, ring, tmp_path, players=players, optimizer=optimizer, steps=LONGER)
+    assert games.modes(points) >= 5  # most of the eight, on any processor
+    assert not {"collapse", "critic-wins"} & {*played.kinds}
+    assert played.tracker.last("health/diversity/sample") > 0.5
 
 
 def test_a_ring_that_collapsed_is_named(ring: Artifact, tmp_path: Path) -> None:
@@ -202,9 +211,9 @@ def test_a_ring_that_collapsed_is_named(ring: Artifact, tmp_path: Path) -> None:
     assert any("the outputs of sample stay nearly alike" in line for line in played.warned)
 
 
-def played_ring(game: Any, ring: Artifact, folder: Path) -> tuple[Played, torch.Tensor]:
+def played_ring(game: Any, ring: Artifact, folder: Path, **options: Any) -> tuple[Played, torch.Tensor]:
     """A ring game that was played, and a thousand points of its generator."""
-    played = Played(folder / "out", ring, game, players={})
+    played = Played(folder / "out", ring, game, **{"players": {}, **options})
     tensors, _ = checkpoint.read(checkpoint_of(folder / "out"))
     nets = game.networks(game, None)  # which reads facts of the class alone
     nets["gen"].load_state_dict({k.removeprefix("net/gen/"): v for k, v in tensors.items() if k.startswith("net/gen/")})
@@ -216,5 +225,4 @@ def played_ring(game: Any, ring: Artifact, folder: Path) -> tuple[Played, torch.
 
 def checkpoint_of(folder: Path) -> Path:
     steps = checkpoint.steps(folder / checkpoint.FOLDER)
-    assert steps[-1] == STEPS
     return folder / checkpoint.FOLDER / checkpoint.name_of(steps[-1])

@@ -68,6 +68,8 @@ class MMD(InFeatures[MMDConfig]):
     """
 
     name = "mmd"
+    draws = 50
+    halves = True
 
     def score(
         self, outputs: Sequence[Tensor], references: Sequence[Tensor], context: EvaluationContext | None = None
@@ -110,6 +112,9 @@ class NearestNeighbour(InFeatures[NeighbourConfig]):
     """
 
     name = "c2st-1nn"
+    draws = 50
+    halves = True
+    ends = (0.0, 1.0)
 
     def score(
         self, outputs: Sequence[Tensor], references: Sequence[Tensor], context: EvaluationContext | None = None
@@ -158,6 +163,9 @@ class Wasserstein(InFeatures[WassersteinConfig]):
     """
 
     name = "wasserstein"
+    draws = 20
+    halves = True
+    ends = (0.0, math.inf)
 
     def score(
         self, outputs: Sequence[Tensor], references: Sequence[Tensor], context: EvaluationContext | None = None

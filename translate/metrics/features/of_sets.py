@@ -43,6 +43,9 @@ class MetricOfSets(Metric[C]):
     def space(self) -> Space:
         """The space, the same one for each call."""
 
+    def protocol(self) -> str:
+        return f"Features: {self.space().sees}. {super().protocol()}"
+
     def fetch(self) -> None:
         self.space().fetch()
 
@@ -57,6 +60,7 @@ class Frechet(MetricOfSets[C]):
     """The Fréchet distance in some space."""
 
     draws = 30
+    ends = (0.0, math.inf)
 
     def score(
         self, outputs: Sequence[Tensor], references: Sequence[Tensor], context: EvaluationContext | None = None
@@ -122,6 +126,9 @@ K = TypeVar("K", bound=KernelConfig)
 
 class Kernel(MetricOfSets[K]):
     """The kernel distance in some space."""
+
+    draws = 50
+    halves = True
 
     def score(
         self, outputs: Sequence[Tensor], references: Sequence[Tensor], context: EvaluationContext | None = None
@@ -194,6 +201,7 @@ class Precision(MetricOfSets[C]):
 
     better = "higher"
     draws = 100
+    ends = (0.0, 1.0)
 
     def score(
         self, outputs: Sequence[Tensor], references: Sequence[Tensor], context: EvaluationContext | None = None

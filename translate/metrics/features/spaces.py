@@ -35,6 +35,8 @@ class Space(ABC):
 
     name: ClassVar[str]
     """What the space is called in tables and notes."""
+    sees: ClassVar[str]
+    """The features, and the size, the cut and the range of what they are computed of, in words."""
 
     def __init__(self) -> None:
         self._known: weakref.WeakKeyDictionary[Sequence[Tensor], Tensor] = weakref.WeakKeyDictionary()
@@ -112,6 +114,7 @@ class Pixels(Space):
     """The pixels themselves, of the image averaged to `side` x `side`."""
 
     name = "pixels"
+    sees = "the pixels of the whole image averaged to a small square, 16 x 16 by default, values in [0, 1]"
 
     def __init__(self, side: int = 16) -> None:
         super().__init__()
@@ -129,6 +132,10 @@ class RandomConvolutions(Space):
     sharpness, and no objects. They see the image averaged to 64 x 64 pixels, and the 64 x 64 pixels in its middle."""
 
     name = "random convolutions"
+    sees = (
+        f"random convolutions, 896 numbers, of the whole image averaged to {SEEN} x {SEEN} pixels and of the "
+        f"{SEEN} x {SEEN} in its middle, values in [-1, 1]"
+    )
 
     def __init__(self, seed: int = 0) -> None:
         super().__init__()
@@ -159,6 +166,10 @@ class InceptionSpace(Space):
     """
 
     name = "Inception"
+    sees = (
+        "the last pooling of Inception, 2048 numbers, of the whole image in 8 bits, brought to 299 x 299 pixels as "
+        "TensorFlow 1 did"
+    )
 
     def __init__(self, weights: Path | None = None) -> None:
         super().__init__()

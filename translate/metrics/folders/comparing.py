@@ -65,6 +65,12 @@ class Evaluation:
         facts |= {score.metric: number(score.value) for score in self.scores}
         return facts_html("Evaluation", facts)
 
+    def protocols(self) -> dict[str, str]:
+        """What each metric looks at, and how many images of either folder, by the metric."""
+        return {
+            score.metric: f"{score.protocol} {_counts(score.images)}".strip() for score in self.scores if score.protocol
+        }
+
     def to_json(self) -> dict[str, Any]:
         """Plain data."""
         return {
@@ -130,6 +136,10 @@ def evaluate_folders(
             ranked = cases(group, list(a), ours, true, a, b)
     told = verdict(found, scores, len(a), len(b))
     return Evaluation(len(a), len(b), paired, found, scores, told, ranked, warnings)
+
+
+def _counts(images: tuple[int, int] | None) -> str:
+    return "" if images is None else f"{images[0]} images against {images[1]}."
 
 
 def lonely_names(a: Collection[str], b: Collection[str]) -> list[str]:

@@ -24,6 +24,7 @@ body { font: 16px/1.5 system-ui, sans-serif; max-width: 1100px; margin: 0 auto; 
 .wide { overflow-x: auto } table { border-collapse: collapse; font-variant-numeric: tabular-nums }
 th, td { text-align: left; padding: 5px 20px 5px 0; border-bottom: 1px solid #8884 }
 .cases { display: grid; grid-template-columns: repeat(auto-fill, minmax(min(100%, 320px), 1fr)); gap: 20px }
+dt { font-weight: 600 } dd { margin: 0 0 8px }
 figure { margin: 0 } .pair { display: grid; grid-template-columns: 1fr 1fr; gap: 4px }
 img { width: 100%; display: block; image-rendering: pixelated } figcaption { overflow-wrap: anywhere }
 """
@@ -44,6 +45,7 @@ def write_page(path: Path, title: str, evaluation: Evaluation) -> None:
         f"<p>{evaluation.images} images against {evaluation.references}, "
         f"{'pair by pair' if evaluation.paired else 'as two sets'}.</p>",
         f'<div class="wide"><table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table></div>',
+        *_protocols(evaluation),
         *_cases(evaluation),
         "</main></html>",
     ]
@@ -53,6 +55,14 @@ def write_page(path: Path, title: str, evaluation: Evaluation) -> None:
 
 def _row(cells: list[str]) -> str:
     return "<tr>" + "".join(f"<td>{escape(cell)}</td>" for cell in cells) + "</tr>"
+
+
+def _protocols(evaluation: Evaluation) -> list[str]:
+    """What each figure depends on."""
+    told = "".join(
+        f"<dt>{escape(metric)}</dt><dd>{escape(protocol)}</dd>" for metric, protocol in evaluation.protocols().items()
+    )
+    return [f"<h2>What the metrics look at</h2><dl>{told}</dl>"] if told else []
 
 
 def _leaks(evaluation: Evaluation) -> list[str]:

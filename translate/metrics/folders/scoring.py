@@ -42,7 +42,7 @@ class Scoring:
             if metric.name in EQUAL:
                 count = min(len(ours), len(true))
                 ours, true = first_of(ours, count), first_of(true, count)
-            first, *parts = score_sets([metric], ours, true, None, self._context)
+            first, *parts = score_sets([metric], ours, true, Comparison(bootstrap=metric.draws), self._context)
         else:
             ours, true = self.ours, self.true
             comparison = Comparison(self.inputs, bootstrap=metric.draws)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from abc import abstractmethod
 from collections.abc import Sequence
 from functools import cached_property
@@ -67,6 +68,7 @@ class LPIPS(DeepDistance[LPIPSConfig]):
     """
 
     name = "lpips"
+    ends = (0.0, math.inf)
 
     def fetch(self) -> None:
         _ = self._backbone, self._heads
@@ -123,6 +125,7 @@ class DISTS(DeepDistance[DISTSConfig]):
     """
 
     name = "dists"
+    ends = (0.0, 1.0)
 
     def fetch(self) -> None:
         _ = self._backbone, self._heads

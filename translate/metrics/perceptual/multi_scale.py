@@ -29,6 +29,7 @@ class MSSSIM(Metric[NoOptions]):
     """
 
     name = "ms-ssim"
+    ends = (0.0, 1.0)
     least_size = LEAST
     mean_of_images = True
     better = "higher"
