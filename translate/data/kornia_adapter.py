@@ -63,7 +63,7 @@ class Kornia(DeviceTransform[Config]):
         return blank.shape[2], blank.shape[3]
 
     def _images(self, images: Tensor, seed: int) -> Tensor:
-        with _drawing(seed), self._explained(images), torch.no_grad():
+        with drawing(seed), self._explained(images), torch.no_grad():
             unit = images.add(1).div(2)
             output: Tensor = self.module(unit, params=self.module.forward_parameters(unit.shape))
         return output.clamp(0, 1).mul(2).sub(1).contiguous()
@@ -74,7 +74,7 @@ class Kornia(DeviceTransform[Config]):
         if type(module).apply_transform_mask is colours.apply_transform_mask:
             return labels
         shifted = torch.where(labels == IGNORE, 0, labels + 1)[:, None].float()
-        with _drawing(seed), self._explained(labels), torch.no_grad():
+        with drawing(seed), self._explained(labels), torch.no_grad():
             params = module.forward_parameters(shifted.shape)
             module(shifted, params=params)  # finds the matrix that masks are moved by, where there is one
             matrix = getattr(module, "transform_matrix", None)
@@ -136,7 +136,7 @@ def _made(name: str, annotations: Mapping[str, Any], options: Mapping[str, Any])
 
 
 @contextmanager
-def _drawing(seed: int) -> Iterator[None]:
+def drawing(seed: int) -> Iterator[None]:
     """Lets the library draw from the CPU's global generator, seeded, and puts its state back."""
     before = torch.get_rng_state()
     torch.default_generator.manual_seed(seed)

@@ -23,6 +23,7 @@ from translate.seeding import derive
 from translate.threads import cores
 from translate.training.config import TrainConfig
 from translate.training.critics.augment import CriticAugment
+from translate.training.critics.library import library_change
 from translate.training.ema import Averages
 from translate.training.engine import Engine
 from translate.training.extra_losses import bind
@@ -148,7 +149,10 @@ def build_engine(
     players = make_players(config.method, method.players, nets, config, registry, length, choice.variant.fused)
     seed, together = derive(context.seed, "training"), world()
     together.use(device)
-    changes = config.critic_augment
+    changes, critic_augment = config.critic_augment, None
+    if changes and changes.acts():  # without any change the hooks are left out
+        transforms = [library_change(use, registry, method.spec.size) for use in changes.transforms]
+        critic_augment = CriticAugment(changes, method, nets, device, seed, together, transforms)
     return Engine(
         method,
         nets,
@@ -157,10 +161,7 @@ def build_engine(
         choice=choice,
         seed=seed,
         extra=bind(config.extra_losses, registry, device, method.weights),
-        # without any change the hooks are left out
-        critic_augment=CriticAugment(changes, method, nets, device, seed, together)
-        if changes and changes.acts()
-        else None,
+        critic_augment=critic_augment,
         world=together,
     )
 

@@ -23,7 +23,7 @@ from translate.contracts import (
 from translate.contracts.direction import called
 from translate.data.exemplars import unplayed
 from translate.data.loading.resolution import reduced_by
-from translate.errors import TranslateError
+from translate.errors import ConfigError, TranslateError
 from translate.inference.degradation import degrades, real_input
 from translate.inference.directions import resolve
 from translate.metrics import Outputs, metric_problems
@@ -31,6 +31,7 @@ from translate.models.origin import origin_of
 from translate.plugins.options import KeyProblem, files, unreadable
 from translate.text import suggest
 from translate.training.config import ExtraLoss, Steps, TrainConfig
+from translate.training.critics.library import library_change
 from translate.training.critics.players import critic_players
 from translate.training.extra_losses import binding_problems
 from translate.training.init_weights import named_networks, pairing
@@ -164,6 +165,13 @@ def _method_problems(
             yield KeyProblem(("with", "players", player), _unknown(f"{name} has no player", player, method.players))
     if config.critic_augment is not None and not critic_players(method):
         yield KeyProblem(("with", "critic_augment"), f"{name} has no player that only judges: nothing to augment for")
+    for i, use in enumerate(config.critic_augment.transforms if config.critic_augment else ()):
+        if registry.check(use.kind, use.uses, use.options)[1]:
+            continue  # told with all other options
+        try:
+            library_change(use, registry)
+        except ConfigError as error:
+            yield Problem(("with", "critic_augment", "transforms", i), str(error))
 
 
 def _init_problems(config: TrainConfig, method: type[Method[Any]], parent: ModelFacts | None) -> Iterator[Problem]:

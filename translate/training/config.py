@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import Field, NonNegativeFloat, NonNegativeInt, PositiveFloat, PositiveInt, model_validator
 
@@ -138,17 +138,22 @@ class CriticAugmentConfig(Config):
     """Random differentiable changes of all images that critics see, for few training images (Zhao et al. 2020):
     `critic_augment: {policy: [colour, translation, cutout]}`."""
 
-    policy: Annotated[tuple[Literal["colour", "translation", "cutout"], ...], Field(min_length=1)] = (
-        "colour",
-        "translation",
-        "cutout",
-    )
+    policy: tuple[Literal["colour", "translation", "cutout"], ...] = ("colour", "translation", "cutout")
     """Changes that are made: `colour` (brightness, saturation, contrast), `translation` by up to an eighth of the
     sides, `cutout` of a rectangle of half the sides."""
+    transforms: tuple[DeviceTransformUse, ...] = ()
+    """Augmentations of kornia that are made after those of `policy`, each in a share `p` of the images as well:
+    `[{uses: kornia/RandomAffine, degrees: 10}]`. They have to be differentiable, and to keep the size."""
     p: Annotated[float, Field(ge=0, le=1)] | None = None
     """Share of the images in which each change is made; `null` is 1, and 0 at the start where it adapts."""
     adapt: AdaptConfig | None = None
     """Moves the share during the training: `{}` for the paper's numbers; `null`: it stays."""
+
+    @model_validator(mode="after")
+    def _changes_something(self) -> Self:
+        if not self.policy and not self.transforms:
+            raise ValueError("`policy` and `transforms` are empty: nothing would be changed; `null` is no augmentation")
+        return self
 
     def acts(self) -> bool:
         """Whether any image may be changed."""

@@ -24,6 +24,7 @@ from translate.objectives.adversarial import AdversarialLoss
 from translate.objectives.objective import watched_scores
 from translate.seeding import derive
 from translate.training.config import CriticAugmentConfig
+from translate.training.critics.library import LibraryChange
 from translate.training.critics.players import critic_players
 from translate.training.critics.policy import NUMBERS, augment
 
@@ -44,8 +45,10 @@ class CriticAugment:
         device: torch.device | str,
         seed: int,
         world: World | None = None,
+        transforms: Sequence[LibraryChange] = (),
     ) -> None:
         self.config, self.device, self.seed, self.spec = config, torch.device(device), seed, method.spec
+        self.transforms = list(transforms)
         self.world = world or World()
         self.title = f"method {type(method).name}"
         self.players = critic_players(method)
@@ -54,7 +57,9 @@ class CriticAugment:
             for value in (config.share(), 0.0, 0.0)
         )
         self._numbers: list[Tensor] = []
+        self._seeds: list[list[int]] = []
         self._turn: Tensor | None = None
+        self._turn_seeds: list[int] = []
         self.called: set[str] = set()
         self._heard = False
         for player in self.players.values():
@@ -74,19 +79,24 @@ class CriticAugment:
         rng = torch.Generator(self.device).manual_seed(derive(self.seed, "critic_augment", index, 0))
         # of all processes together, each of which has its part of every batch
         joined, place = [size * self.world.size for size in sizes], self.world.rank
-        numbers = torch.rand((sum(joined), NUMBERS), generator=rng, device=self.device)
+        numbers = torch.rand((sum(joined), NUMBERS + len(self.transforms)), generator=rng, device=self.device)
         batches = zip(torch.split(numbers, joined), sizes, strict=True)
         self._numbers = [rows[place * size :][:size] for rows, size in batches]
+        starts = [sum(joined[:number]) + place * size for number, size in enumerate(sizes)]
+        self._seeds = [
+            [derive(self.seed, "critic_augment", index, 1 + start + row) for row in range(size)]
+            for start, size in zip(starts, sizes, strict=True)
+        ]
 
     @contextmanager
     def turn(self, batch: int) -> Iterator[None]:
         """While it is open critics see images of this batch of the step changed, and scores are counted."""
-        self._turn = self._numbers[batch]
+        self._turn, self._turn_seeds = self._numbers[batch], self._seeds[batch]
         try:
             with watched_scores(self._count):
                 yield
         finally:
-            self._turn = None
+            self._turn, self._turn_seeds = None, []
 
     def end(self, index: int, moved: Sequence[str]) -> None:
         """Ends a step in which these players moved; moves `p` where that is due.
@@ -95,7 +105,7 @@ class CriticAugment:
         scores to go by.
         """
         images = sum(map(len, self._numbers)) * self.world.size
-        self._numbers = []
+        self._numbers, self._seeds = [], []
         judges = [name for name in moved if name in self.players]
         for name in judges:
             if self.called.isdisjoint(self.players[name]):
@@ -145,10 +155,22 @@ class CriticAugment:
         flat = value.flatten(1, 2) if value.ndim == 5 else value
         # the images of the batch, again from the first one where two batches are joined
         rows = self._turn[torch.arange(len(flat), device=self.device) % len(self._turn)]
-        parts = self._parts(name, flat.shape[1]) if "colour" in self.config.policy else [flat.shape[1]]
+        colours = "colour" in self.config.policy or not all(change.moves for change in self.transforms)
+        parts = self._parts(name, flat.shape[1]) if colours else [flat.shape[1]]
         # no autocast: the means of colours are taken in float32
         with torch.autocast(self.device.type, enabled=False):
-            return augment(flat, rows, self.p, self.config.policy, parts).reshape(value.shape)
+            images = augment(flat, rows[:, :NUMBERS], self.p, self.config.policy, parts)
+            return self._transformed(images, rows[:, NUMBERS:], parts).reshape(value.shape)
+
+    def _transformed(self, images: Tensor, numbers: Tensor, parts: Sequence[int]) -> Tensor:
+        """The images with each of `transforms` made where its number is below the share."""
+        for place, change in enumerate(self.transforms):
+            seeds = [self._turn_seeds[number % len(self._turn_seeds)] + place for number in range(len(images))]
+            makes = (numbers[:, place] < self.p)[:, None, None, None]
+            changed = change(images.float(), seeds, parts)
+            # chosen, not mixed: an image that is left alone keeps its bits
+            images = torch.where(makes, changed.to(images.dtype), images)
+        return images
 
     def _parts(self, name: str, channels: int) -> list[int]:
         """The channels of each picture that a critic sees. Errors: ConfigError where they are no pictures alone."""
@@ -157,7 +179,8 @@ class CriticAugment:
             kinds = ", ".join(f"{count}" for count in dict.fromkeys(_channels(self.spec)))
             raise ConfigError(
                 f"critic_augment: network {name} of {self.title} sees {channels} channels, which are not pictures of "
-                f"{kinds} channels alone, and colour belongs to pictures: set `policy: [translation, cutout]`"
+                f"{kinds} channels alone, and colour belongs to pictures: set `policy: [translation, cutout]`, "
+                "and take no `transforms` that change colours"
             )
         return parts
 
