@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import socket
 import time
 from dataclasses import replace
 from pathlib import Path
@@ -14,6 +13,7 @@ from unittest.mock import patch
 import pytest
 import torch
 from forked import forked
+from meeting import free_port
 from shared_games import IMAGES, SIZE, engine_of
 
 from translate.distributed.world import join
@@ -84,8 +84,7 @@ def play(rank: int, port: int, way: Any, fails: bool, folder: Path, registry: Re
 
 def ends(way: Any, fails: tuple[int, ...], folder: Path, registry: Registry) -> list[str]:
     """What both processes came to, of which some fail."""
-    with socket.create_server(("127.0.0.1", 0)) as server:
-        port = server.getsockname()[1]
+    port = free_port()
     with patch(f"{WORLD}._ALIKE", 20.0 if len(fails) == 2 else 0.5):
         children = [forked(lambda rank=rank: play(rank, port, way, rank in fails, folder, registry)) for rank in (0, 1)]
     assert [os.waitpid(child, 0)[1] for child in children] == [0, 0]

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import shutil
-import socket
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from itertools import chain
@@ -18,6 +17,7 @@ import pytest
 import torch
 from duel import Pictures, make_data
 from forked import forked
+from meeting import free_port
 from registry_game import CUT, EVERYTHING, Training, differences
 from torch import Tensor
 
@@ -249,8 +249,7 @@ def rank_of_two(rank: int, port: int, folder: Path, data: Artifact) -> None:
 
 
 def test_each_process_goes_on_with_what_is_its_own(data: Artifact, tmp_path: Path) -> None:
-    with socket.create_server(("127.0.0.1", 0)) as server:
-        port = server.getsockname()[1]
+    port = free_port()
     children = [forked(lambda rank=rank: rank_of_two(rank, port, tmp_path, data)) for rank in (0, 1)]
     assert [os.waitpid(child, 0)[1] for child in children] == [0, 0]
     changes = json.loads((tmp_path / "changes.json").read_text())
