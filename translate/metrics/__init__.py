@@ -9,6 +9,7 @@ from translate.contracts import Metric
 from translate.markers import hookimpl
 from translate.metrics.accuracy import Accuracy, Classes
 from translate.metrics.c2st import C2ST
+from translate.metrics.checkerboard import Checkerboard
 from translate.metrics.classifier import Classifier, train_classifier
 from translate.metrics.diversity import Diversity
 from translate.metrics.features.equal_sets import MMD, Memorised, NearestNeighbour, SupportSize, Wasserstein
@@ -40,6 +41,7 @@ __all__ = [
     "SSIM",
     "SWD",
     "Accuracy",
+    "Checkerboard",
     "ClassAccuracy",
     "Classes",
     "Classifier",
@@ -81,6 +83,7 @@ def translate_metrics() -> Iterable[type[Metric[Any]]]:
         LPIPS,
         DISTS,
         SWD,
+        Checkerboard,
         FID,
         KID,
         PrecisionInception,

@@ -10,13 +10,13 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
+from translate.metrics.distances.patterns import checkerboard
 from translate.objectives.forms import OBJECTIVES
 from translate.training.health import health, pictures
 from translate.training.health.activations import Activations
 from translate.training.health.alarms import PATIENCE, Alarms
 from translate.training.health.critics import ACCURACY, SATURATION, Scores
 from translate.training.health.memory import Memory
-from translate.training.health.patterns import checkerboard
 from translate.training.health.swings import swing
 from translate.training.meters import FOLLOWED, Meters
 

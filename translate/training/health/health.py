@@ -12,12 +12,12 @@ from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 
 from translate.contracts import StageContext
+from translate.metrics.distances.patterns import checkerboard
 from translate.training.health import pictures
 from translate.training.health.activations import Activations, Layers
 from translate.training.health.alarms import PATIENCE, Alarms
 from translate.training.health.critics import GAP, LOSS, SATURATION, SEPARATION
 from translate.training.health.looker import Looker, Seen
-from translate.training.health.patterns import checkerboard
 from translate.training.health.swings import swing
 from translate.training.health.victories import victory
 from translate.training.health.waiting import Waiting

@@ -46,6 +46,11 @@ class Spectrum:
         """The energy as a multiple of that of the neighbours, F."""
         return self.energy / self.around.clamp(min=_LEAST)
 
+    def period(self, place: int) -> int:
+        """The period in pixels of a frequency by its place among the F."""
+        first = place + 1  # the mean is left out
+        return self.stride // math.gcd(self.stride, first // self.stride, first % self.stride)
+
     def strength(self, chosen: Tensor) -> float:
         """The root mean square of the pattern that frequencies, chosen by F booleans, have beyond their neighbours."""
         return float((self.energy - self.around).clamp(min=0)[chosen].sum() ** 0.5)
@@ -82,11 +87,9 @@ def checkerboard(images: Sequence[Tensor], real: Sequence[Tensor]) -> Pattern | 
     clear = ours.ratios >= CLEAR
     beyond = ours.ratios if theirs is None else ours.ratios / theirs.ratios.clamp(min=1)
     usual = 0.0 if theirs is None else theirs.strength(clear)
-    first = int(beyond.argmax()) + 1  # the mean is left out
-    period = ours.stride // math.gcd(ours.stride, first // ours.stride, first % ours.stride)
     parts = torch.view_as_real(ours.common).permute(1, 0, 2).flatten(1)
     shape = {str(number): parts[number].tolist() for number in clear.nonzero().flatten().tolist()}
-    return Pattern(period, float(beyond.max()), ours.strength(clear), usual, shape)
+    return Pattern(ours.period(int(beyond.argmax())), float(beyond.max()), ours.strength(clear), usual, shape)
 
 
 def spectrum(images: Sequence[Tensor], stride: int | None = None) -> Spectrum | None:
