@@ -1,8 +1,9 @@
-"""Writes `results.md` and its contact sheets from `results.yaml`: runs what is not current, then reads the scores.
+"""Writes `results.md`, its sheets, `gallery.md` and the README's first row of pictures from `results.yaml`: runs what is
+not current, then reads the scores.
 
     python docs/results.py --data FOLDER      as `make results DATA=FOLDER`; without --data, datasets that were fetched
-    python docs/results.py --no-run           only writes the page, from the runs that are there
-    python docs/results.py --only inpainting --output FOLDER      a page of one section, in FOLDER
+    python docs/results.py --only inpainting  one section, whose place on the page it takes
+    python docs/results.py --no-run           from the runs that are there; what has none stays as the page has it
     python docs/results.py --steps 2 --output FOLDER              tries the command: trainings end after two steps
 
 Each run's folder of images is FOLDER/ROOT, by the name `root` in `results.yaml`. Runs lie in the working directory;
@@ -16,21 +17,27 @@ import os
 import re
 import subprocess
 import sys
+import textwrap
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import click
-import numpy as np
 import yaml
+from results_cases import ROWS, Case, Conversion, by_name, by_score, single_images
+from results_page import Figures, earlier, flat, gallery, section_text
+from results_sheet import Block, Row, draw
 
-from translate.imaging.io import encode, read
-from translate.imaging.thumbnail import shrink
+from translate.imaging.io import encode
 from translate.pipeline.schema import load
 from translate.storage import manifest
 from translate.text import duration, number
 
 HERE = Path(__file__).parent
-QUALITY, GAP, LONGEST = 85, 12, 1200
+BESIDE = 16
+"""Letters of a line beside a row."""
+FIRST_ROW = {"wide": 1260, "legible": 128}
+"""The size of the README's first row of pictures, as `draw` takes it."""
 
 
 class Run:
@@ -107,70 +114,120 @@ def table(section: dict[str, Any], runs: dict[str, Run]) -> list[str]:
     return [f"| {' | '.join(line)} |" for line in lines]
 
 
-def sheet(section: dict[str, Any], runs: dict[str, Run], file: Path) -> None:
-    """The contact sheets of some stages side by side, as JPEG."""
-    parts = []
-    for place in section["sheet"]:
-        run, stage = place.split("/")
-        pixels = read(runs[run].folder / stage / "contact.png").pixels
-        parts.append(np.repeat(pixels, 3, 2) if pixels.shape[2] == 1 else pixels[..., :3])
-    height = max(part.shape[0] for part in parts)
-    padded = [
-        np.pad(part, ((0, height - part.shape[0]), (0, GAP * (part is not parts[-1])), (0, 0)), constant_values=255)
-        for part in parts
-    ]
-    joined = np.concatenate(padded, 1)
-    times = max(1, LONGEST // max(joined.shape))  # pictures of 32 pixels are hard to see
-    joined = joined.repeat(times, 0).repeat(times, 1)
+# -------------------------------------------------------------------------------------------------------------- sheets
+
+
+def cases_of(block: dict[str, Any], runs: dict[str, Run]) -> tuple[list[Case], str]:
+    """The rows of a block, and how they were chosen."""
+    run, stage, *_ = next(iter(block["columns"].values())).split("/")
+    images, beside = Conversion(runs[run].folder, stage), block.get("beside", 1)
+    if "by" not in block:
+        return by_name(images, block.get("rows", ROWS), beside)
+    ((title, place),) = block["by"].items()
+    run, stage, metric = place.split("/")
+    scores, higher = single_images(runs[run].folder, stage, metric)
+    return by_score(images, scores, higher, title, beside)
+
+
+def row_of(case: Case, block: dict[str, Any], runs: dict[str, Run]) -> Row:
+    """The pictures of a case. Of several answers to one input, the input stands there once."""
+    columns = []
+    for place in block["columns"].values():
+        run, stage, *part = place.split("/")
+        images, name = Conversion(runs[run].folder, stage), part[0] if part else "output"
+        keys = case.keys if name in ("output", "target") else case.keys[:1]
+        columns.append([images.picture(name, key) for key in keys])
+    label = [case.title, *textwrap.wrap(case.score, BESIDE), case.name]
+    return Row([line for line in label if line], columns)
+
+
+def sheet(section: dict[str, Any], runs: dict[str, Run], file: Path) -> str:
+    """Draws the sheet of a section; the sentence that says how its rows were chosen."""
+    blocks, choices = [], []
+    for block in section["sheet"]:
+        cases, choice = cases_of(block, runs)
+        title = block.get("title", "")
+        blocks.append(Block(list(block["columns"]), [row_of(case, block, runs) for case in cases], title))
+        choices.append(f"{title}: {choice}" if title else choice)
+    save(file, draw(blocks))
+    return f"Rows: {'; '.join(dict.fromkeys(choices))}."
+
+
+def draw_first_row(use: dict[str, str], section: dict[str, Any], runs: dict[str, Run], output: Path) -> None:
+    """Draws the rows of a section's first block beside each other, if it is the section whose picture that is."""
+    block, blocks = section["sheet"][0], []
+    needed = {place.partition("/")[0] for place in block["columns"].values()}
+    if section["title"] != use["section"] or not all(runs[run].folder.is_dir() for run in needed):
+        return
+    for case in cases_of(block, runs)[0]:
+        row = replace(row_of(case, block, runs), label=[])
+        blocks.append(Block(list(block["columns"]), [row], f"{case.title or case.name} ({case.score})"))
+    save(output / use["picture"], draw(blocks, **FIRST_ROW))
+
+
+def save(file: Path, pixels: Any) -> None:
+    """Writes a PNG, in the place of an earlier picture of the same name."""
     file.parent.mkdir(exist_ok=True)
-    file.write_bytes(encode(shrink(joined, LONGEST), ".jpg", quality=QUALITY))
+    file.write_bytes(encode(pixels, ".png", compression=9))
+    file.with_suffix(".jpg").unlink(missing_ok=True)
 
 
-def page(section: dict[str, Any], runs: dict[str, Run], output: Path) -> list[str]:
+# --------------------------------------------------------------------------------------------------------------- pages
+
+
+def figures(section: dict[str, Any], runs: dict[str, Run], output: Path) -> Figures:
+    """The figures of a section from its runs, with its sheet."""
     name = re.sub(r"[^a-z0-9]+", "-", section["title"].partition(" (")[0].lower())
-    sheet(section, runs, output / "sheets" / f"{name}.jpg")
-    commands = [f"`translate {' '.join(runs[run].arguments)}`" for run in section["runs"]]
-    facts = {
-        "Command": ", ".join(commands),
-        "Data": section["data"],
-        "Protocol": section["protocol"],
-        "Budget": "; ".join(f"{run}: {runs[run].budget()}" for run in section["runs"]),
-        "What differs": section["differs"],
-    }
-    lines = [f"## {section['title']}", "", *(f"- {title}: {' '.join(text.split())}" for title, text in facts.items())]
-    lines += ["", *table(section, runs), "", " ".join(section["seen"].split()), ""]
-    return [*lines, f"![{section['title']}](sheets/{name}.jpg)", "", " ".join(section["caption"].split()), ""]
+    choice = sheet(section, runs, output / "sheets" / f"{name}.png")
+    budget = "; ".join(f"{run}: {runs[run].budget()}" for run in section["runs"])
+    return Figures(budget, table(section, runs), f"sheets/{name}.png", f"{flat(section['caption'])} {choice}")
+
+
+def chosen_sections(sections: list[dict[str, Any]], words: tuple[str, ...]) -> list[str]:
+    """The titles that have one of the words in them; all of them without words."""
+    titles = [section["title"] for section in sections]
+    chosen = [title for title in titles if not words or any(word.lower() in title.lower() for word in words)]
+    if not chosen:
+        raise click.UsageError(f"no section is called so; there are {', '.join(titles)}")
+    return chosen
 
 
 @click.command()
 @click.option("--data", type=click.Path(path_type=Path, file_okay=False, exists=True))
 @click.option("--no-run", is_flag=True)
-@click.option("--only", multiple=True, help="Sections whose title has this in it.")
+@click.option("--only", multiple=True, help="Sections whose title has this in it; others stay as the page has them.")
 @click.option("--steps", type=click.IntRange(1))
 @click.option("--output", type=click.Path(path_type=Path, file_okay=False), default=HERE)
 def main(data: Path | None, no_run: bool, only: tuple[str, ...], steps: int | None, output: Path) -> None:
-    if (only or steps) and output.resolve() == HERE.resolve():
-        raise click.UsageError("this makes a part of the page, or no results: give --output FOLDER")
-    content = yaml.safe_load((HERE / "results.yaml").read_text())
-    sections = [s for s in content["sections"] if not only or any(word.lower() in s["title"].lower() for word in only)]
-    if not sections:
-        raise click.UsageError(
-            f"no section is called so; there are {', '.join(s['title'] for s in content['sections'])}"
-        )
+    if steps and output.resolve() == HERE.resolve():
+        raise click.UsageError("these are no results: give --output FOLDER")
+    content = yaml.safe_load((HERE / "results.yaml").read_text("utf-8"))
+    chosen = chosen_sections(content["sections"], only)
     output.mkdir(parents=True, exist_ok=True)
+    page = output / "results.md"
+    before = page.read_text("utf-8") if page.exists() else ""
     work = output.resolve() if steps else Path.cwd()
     lines = ["# Results", "", *content["intro"].splitlines(), ""]
     if steps:
         lines += [f"**No results: every training ended after {steps} steps.**", ""]
-    for section in sections:
+    for section in content["sections"]:
         runs = {name: Run(work, **use) for name, use in section["runs"].items()}
-        for run in runs.values():
-            if not no_run:
+        missing = [run.folder for run in runs.values() if not run.folder.is_dir()]
+        is_chosen, kept = section["title"] in chosen, earlier(before, section)
+        if is_chosen and not no_run:
+            for run in runs.values():
                 run.start(data.resolve() if data else None, steps)
-            elif not run.folder.is_dir():
-                raise click.ClickException(f"{run.folder} is not there; without --no-run it is made")
-        lines += page(section, runs, output)
-    (output / "results.md").write_text("\n".join(lines).rstrip() + "\n")
+            kept = figures(section, runs, output)
+        elif is_chosen and not missing:
+            kept = figures(section, runs, output)
+        elif is_chosen and kept is None:
+            raise click.ClickException(f"{missing[0]} is not there; without --no-run it is made")
+        draw_first_row(content["first_row"], section, runs, output)
+        if kept is not None:
+            lines += section_text(section, [" ".join(run.arguments) for run in runs.values()], kept)
+    text = "\n".join(lines).rstrip() + "\n"
+    page.write_text(text, "utf-8")
+    (output / "gallery.md").write_text(gallery(text, content["sections"], content["gallery"]), "utf-8")
 
 
 if __name__ == "__main__":
