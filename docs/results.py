@@ -1,5 +1,5 @@
-"""Writes `results.md`, its sheets, `gallery.md` and the README's first row of pictures from `results.yaml`: runs what is
-not current, then reads the scores.
+"""Writes `results.md`, its sheets, `gallery.md` and the README's first row of pictures from `results.yaml`: runs what
+is not current, then reads the scores.
 
     python docs/results.py --data FOLDER      as `make results DATA=FOLDER`; without --data, datasets that were fetched
     python docs/results.py --only inpainting  one section, whose place on the page it takes
@@ -166,10 +166,16 @@ def draw_first_row(use: dict[str, str], section: dict[str, Any], runs: dict[str,
 
 
 def save(file: Path, pixels: Any) -> None:
-    """Writes a PNG, in the place of an earlier picture of the same name."""
+    """Writes a PNG. Earlier sheets were JPEGs: such a one goes, and pages that show it show the new one."""
     file.parent.mkdir(exist_ok=True)
     file.write_bytes(encode(pixels, ".png", compression=9))
-    file.with_suffix(".jpg").unlink(missing_ok=True)
+    former = file.with_suffix(".jpg")
+    if not former.exists():
+        return
+    for page in file.parents[1].glob("*.md"):
+        text = page.read_text("utf-8")
+        page.write_text(text.replace(f"sheets/{former.name}", f"sheets/{file.name}"), "utf-8")
+    former.unlink()
 
 
 # --------------------------------------------------------------------------------------------------------------- pages

@@ -67,7 +67,7 @@ class Conversion:
         return Conversion(self.parents["images"].parent, self.parents["images"].name).dataset
 
     def picture(self, part: str, key: str) -> Array:
-        """The picture of a key, H x W x 3 uint8. `part`: `output`, `target`, `input`, or the name of a further input."""
+        """The picture of a key, H x W x 3 uint8. `part`: `output`, `target`, `input`, or a further input's name."""
         if key not in self.outputs:
             raise click.ClickException(f"{self.place} has no image {key!r}, which another column has")
         pixels = read(self._file(part, key)).shown()
@@ -79,7 +79,9 @@ class Conversion:
         split = self.facts.split or ""
         if part == "target":
             return self.dataset.path(split, self.facts.target_side or "", key)
-        route = ModelFacts.from_json(_finished(self.parents["model"], "train")["facts"]).directions[self.facts.direction]
+        route = ModelFacts.from_json(_finished(self.parents["model"], "train")["facts"]).directions[
+            self.facts.direction
+        ]
         name = route.main if part == "input" else part
         written = self.folder / INPUTS if part == "input" else self.folder / OTHERS / part
         if written.is_dir():  # the stage made its inputs itself
@@ -88,7 +90,9 @@ class Conversion:
             return main_pictures(self.parents["images"])[key]
         sides = picture_keys(self.dataset, split, route, key)
         if name not in sides:
-            raise click.ClickException(f"{self.place} has no {part!r}; it has input, output, target, {', '.join(sides)}")
+            raise click.ClickException(
+                f"{self.place} has no {part!r}; it has input, output, target, {', '.join(sides)}"
+            )
         return self.dataset.path(split, *sides[name])
 
     def answers(self, keys: Sequence[str], most: int) -> list[list[str]]:
@@ -124,7 +128,9 @@ def single_images(run: Path, stage: str, metric: str) -> tuple[dict[str, float],
     images = Conversion(run, content["parents"]["images"])
     dataset = Dataset(run / content["parents"]["data"])
     options, registry = content["recipe"]["with"], Registry()
-    metrics = named([registry.build(MetricUse.model_validate(u), spec=dataset.facts.spec()) for u in options["metrics"]])
+    metrics = named(
+        [registry.build(MetricUse.model_validate(u), spec=dataset.facts.spec()) for u in options["metrics"]]
+    )
     if metric not in metrics:
         raise click.ClickException(f"{run.name}/{stage} has no {metric}; it has {', '.join(metrics)}")
     scorer = metrics[metric]
@@ -161,9 +167,13 @@ def spread(names: Sequence[str], count: int) -> list[str]:
     return [names[(2 * part + 1) * len(names) // (2 * count)] for part in range(count)]
 
 
-def by_score(images: Conversion, scores: Mapping[str, float], higher: bool, title: str, most: int) -> tuple[list[Case], str]:
+def by_score(
+    images: Conversion, scores: Mapping[str, float], higher: bool, title: str, most: int
+) -> tuple[list[Case], str]:
     """The best, the median and the worst of a stage's images, and how they were chosen."""
-    groups = images.answers([key for key in images.outputs if key in scores], most) if most > 1 else [[k] for k in scores]
+    groups = (
+        images.answers([key for key in images.outputs if key in scores], most) if most > 1 else [[k] for k in scores]
+    )
     means = {group[0]: math.fsum(scores[key] for key in group) / len(group) for group in groups}
     keys = {group[0]: group for group in groups}
     cases = []

@@ -139,7 +139,7 @@ def _paste(page: Array, pixels: Array, top: int, left: int) -> None:
 
 
 def _height(row: Row) -> int:
-    return max(max(pixels.shape[0] for pixels in _pictures([row])), LINE * len(row.label))
+    return max(*(pixels.shape[0] for pixels in _pictures([row])), LINE * len(row.label))
 
 
 def _widths(block: Block) -> list[int]:

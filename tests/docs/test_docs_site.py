@@ -12,7 +12,6 @@ import sys
 from pathlib import Path
 
 import pytest
-from PIL import Image
 
 import translate
 import translate.contracts
@@ -57,23 +56,6 @@ def test_the_picture_of_the_rooms_is_up_to_date() -> None:
     command = [sys.executable, "docs/tools/architecture.py", "--check"]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
-
-
-def test_the_picture_of_the_quick_start_is_drawn_from_its_run(tmp_path: Path) -> None:
-    """From a folder that looks like the one that a run leaves, with tiles of one colour."""
-    colours = {"prepare/test/a": "#ff0000", "convert/images": "#00ff00", "prepare/test/b": "#0000ff"}
-    for place, colour in colours.items():
-        (tmp_path / place).mkdir(parents=True)
-        for name in ("a.png", "b.png", "c.png", "d.png"):
-            Image.new("RGB", (64, 64), colour).save(tmp_path / place / name)
-    output = tmp_path / "row.png"
-    command = [sys.executable, str(DOCS / "tools" / "quickstart_picture.py"), str(tmp_path), str(output)]
-    subprocess.run(command, check=True)
-    with Image.open(output) as picture:
-        row = picture.convert("RGB")
-    seen = [row.getpixel((x, 80)) for x in range(row.width)]
-    tiles = [colour for colour, before in zip(seen[1:], seen, strict=False) if colour != before]
-    assert [c for c in [seen[0], *tiles] if c != (255, 255, 255)] == [(255, 0, 0), (0, 255, 0), (0, 0, 255)] * 3
 
 
 @pytest.mark.slow
