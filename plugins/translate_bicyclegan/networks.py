@@ -10,7 +10,7 @@ from pydantic import Field, PositiveInt
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from translate import Network, NetworkConfig, norm_layers, stack
+from translate import Network, NetworkConfig, Upsample, doubling, norm_layers, stack
 
 Norm = Literal["batch", "instance", "none"]
 
@@ -22,9 +22,9 @@ class CodedUNetConfig(NetworkConfig):
     """Numbers of a code z."""
     levels: Annotated[int, Field(ge=2, le=12)] = 8
     """How often the size is halved: 8 for 256 pixels, down to one. Height and width are multiples of 2 ** levels."""
-    upsample: Literal["transposed", "nearest"] = "transposed"
-    """How the decoder doubles the size: by a `transposed` convolution, or by repeating pixels before one (`nearest`),
-    which leaves no checkerboard."""
+    upsample: Upsample = "transposed"
+    """How the decoder doubles the size: by a `transposed` convolution as in the paper; `nearest` and `bilinear` before
+    a convolution, which leave no checkerboard; `pixel-shuffle` after one."""
 
 
 class CodedUNet(Network[CodedUNetConfig]):
@@ -53,7 +53,8 @@ class CodedUNet(Network[CodedUNetConfig]):
             inputs = widths[level] * (1 if level == config.levels - 1 else 2)
             outputs = widths[level - 1] if level else out_channels
             layers = norm_layers(config.norm, outputs) if level else {"tanh": nn.Tanh()}
-            self.up.append(stack({"relu": nn.ReLU(), **_doubling(config.upsample, inputs, outputs), **layers}))
+            transposed = nn.ConvTranspose2d(inputs, outputs, 4, stride=2, padding=1)
+            self.up.append(stack({"relu": nn.ReLU(), **doubling(config.upsample, transposed), **layers}))
         self.initialise(config.init, config.gain, config.spectral)
 
     def example(self, images: Tensor) -> tuple[Tensor, ...]:
@@ -69,12 +70,6 @@ class CodedUNet(Network[CodedUNetConfig]):
         for up in self.up[1:]:
             y = up(torch.cat((skips.pop(), y), 1))
         return y
-
-
-def _doubling(upsample: str, inputs: int, outputs: int) -> dict[str, nn.Module]:
-    if upsample == "transposed":
-        return {"conv": nn.ConvTranspose2d(inputs, outputs, 4, stride=2, padding=1)}
-    return {"repeat": nn.Upsample(scale_factor=2), "conv": nn.Conv2d(inputs, outputs, 3, padding=1)}
 
 
 def with_code(images: Tensor, z: Tensor) -> Tensor:

@@ -6,7 +6,7 @@ from typing import Literal
 
 from torch import Tensor, nn
 
-from translate import Network, NetworkConfig, norm_layers, stack
+from translate import Network, NetworkConfig, Upsample, doubling, norm_layers, stack
 
 BLOCKS = (
     (1, 2, 2, 1),
@@ -30,6 +30,9 @@ class ZhangConfig(NetworkConfig):
 
     `normal`, `xavier` and `orthogonal` are scaled by `gain`.
     """
+    upsample: Upsample = "transposed"
+    """How the size is doubled: by a `transposed` convolution as in the paper; `nearest` and `bilinear` before a
+    convolution, which leave no checkerboard; `pixel-shuffle` after one."""
 
 
 class Zhang(Network[ZhangConfig]):
@@ -58,7 +61,7 @@ class Zhang(Network[ZhangConfig]):
             self.blocks.append(stack({**layers, **norm_layers(config.norm, width)}))
         half = 4 * config.filters
         self.up = nn.Sequential(
-            nn.ConvTranspose2d(inputs, half, 4, 2, 1),
+            *doubling(config.upsample, nn.ConvTranspose2d(inputs, half, 4, 2, 1)).values(),
             nn.ReLU(inplace=True),
             nn.Conv2d(half, half, 3, padding=1),
             nn.ReLU(inplace=True),

@@ -11,7 +11,20 @@ from pydantic import Field, NonNegativeInt
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from translate import Build, Config, Direction, DirectionCall, Draw, Method, Nets, Objective, Step, Update, hookimpl
+from translate import (
+    Build,
+    Config,
+    Direction,
+    DirectionCall,
+    Draw,
+    Method,
+    Nets,
+    Objective,
+    Step,
+    Update,
+    Upsample,
+    hookimpl,
+)
 from translate_discogan.networks import DiscoConfig, DiscoCritic, DiscoGenerator
 
 Share = Annotated[float, Field(ge=0, le=1)]
@@ -24,6 +37,9 @@ class DiscoGANConfig(Config):
     """Channels after the first convolution of all networks; the deepest have eight times as many."""
     extra_layers: bool = False
     """Lets the generators go down to one pixel of 100 channels and up again, as the authors' code can."""
+    upsample: Upsample = "transposed"
+    """How the generators double the size: by a `transposed` convolution as in the paper; `nearest` and `bilinear`
+    before a convolution, which leave no checkerboard; `pixel-shuffle` after one."""
     objective: Objective = Objective(uses="non-saturating")
     """The game that the networks play; the log losses in the paper."""
     rate: Share = 0.5
@@ -73,7 +89,7 @@ class DiscoGAN(Method[DiscoGANConfig]):
 
     def networks(self, build: Build) -> dict[str, nn.Module]:
         c, a, b = self.config, self.spec.channels["a"], self.spec.channels["b"]
-        options = DiscoConfig(width=c.width, extra_layers=c.extra_layers)
+        options = DiscoConfig(width=c.width, extra_layers=c.extra_layers, upsample=c.upsample)
         return {
             "G_ab": DiscoGenerator(options, in_channels=a, out_channels=b),
             "G_ba": DiscoGenerator(options, in_channels=b, out_channels=a),

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from itertools import pairwise
 from typing import Annotated
 
 from pydantic import Field
 from torch import Tensor, nn
 
-from translate import Config, Network
+from translate import Config, Network, Upsample, doubling
 
 
 class DiscoConfig(Config):
@@ -18,6 +19,9 @@ class DiscoConfig(Config):
     """Channels after the first convolution; the deepest layers have eight times as many."""
     extra_layers: bool = False
     """Goes down to one pixel of 100 channels and up again (generators alone)."""
+    upsample: Upsample = "transposed"
+    """How the size is doubled (generators alone): by a `transposed` convolution as in the paper; `nearest` and
+    `bilinear` before a convolution, which leave no checkerboard; `pixel-shuffle` after one."""
 
 
 def _conv(inputs: int, outputs: int, stride: int = 2) -> nn.Conv2d:
@@ -33,8 +37,8 @@ def _down(inputs: int, outputs: int, stride: int = 2) -> nn.Sequential:
     return nn.Sequential(_conv(inputs, outputs, stride), nn.BatchNorm2d(outputs), nn.LeakyReLU(0.2))
 
 
-def _up(inputs: int, outputs: int, stride: int = 2) -> nn.Sequential:
-    return nn.Sequential(_transposed(inputs, outputs, stride), nn.BatchNorm2d(outputs), nn.ReLU())
+def _up(larger: Iterable[nn.Module], outputs: int) -> nn.Sequential:
+    return nn.Sequential(*larger, nn.BatchNorm2d(outputs), nn.ReLU())
 
 
 class DiscoGenerator(Network[DiscoConfig]):
@@ -51,16 +55,19 @@ class DiscoGenerator(Network[DiscoConfig]):
         w = config.width
         widths = [w, 2 * w, 4 * w, 8 * w]
         down = [_down(a, b) for a, b in pairwise(widths)]
-        up = [_up(b, a) for a, b in reversed(list(pairwise(widths)))]
-        middle = [_down(8 * w, 100, 1), _up(100, 8 * w, 1)] if config.extra_layers else []
+        up = [_up(self._doubling(b, a), a) for a, b in reversed(list(pairwise(widths)))]
+        middle = [_down(8 * w, 100, 1), _up([_transposed(100, 8 * w, 1)], 8 * w)] if config.extra_layers else []
         first = nn.Sequential(_conv(in_channels, w), nn.LeakyReLU(0.2))
-        self.layers = nn.Sequential(first, *down, *middle, *up, _transposed(w, out_channels), nn.Sigmoid())
+        self.layers = nn.Sequential(first, *down, *middle, *up, *self._doubling(w, out_channels), nn.Sigmoid())
 
     def forward(self, images: Tensor) -> Tensor:
         smallest = 64 if self.config.extra_layers else 16
         self.expect(images, smallest=smallest, multiple=16, advice="resize or crop them")
         fakes: Tensor = self.layers((images + 1) / 2)
         return 2 * fakes - 1
+
+    def _doubling(self, inputs: int, outputs: int) -> Iterable[nn.Module]:
+        return doubling(self.config.upsample, _transposed(inputs, outputs)).values()
 
 
 class DiscoCritic(Network[DiscoConfig]):

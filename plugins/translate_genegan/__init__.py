@@ -23,11 +23,12 @@ from translate import (
     Objective,
     Step,
     Update,
+    Upsample,
     batched,
     hookimpl,
 )
 from translate_genegan.metrics import AttributeAccuracy, ColourfulPlace, ExemplarRetrieval, PlaceL1
-from translate_genegan.networks import CodeNorm, Critic, Joiner, Norm, PartConfig, Splitter
+from translate_genegan.networks import CodeNorm, Critic, Joiner, Norm, PartConfig, Splitter, sum_of_squares
 
 CORNERS = ("top_left", "top_right", "bottom_left", "bottom_right")
 STEPS = 5
@@ -46,6 +47,9 @@ class GeneGANConfig(Config):
     code_norm: CodeNorm = "learned"
     """The norm of the splitter's last layer: with a `learned` scale and shift (the authors'), a `fixed` one, with which
     nulling cannot be had by making all codes small, or `none`."""
+    upsample: Upsample = "transposed"
+    """How the joiner doubles the size: by a `transposed` convolution as in the paper; `nearest` and `bilinear` before a
+    convolution, which leave no checkerboard; `pixel-shuffle` after one."""
     together: bool = False
     """Shows batch norms both sets at once. Alone, each gives codes of both sets the same spread, which nulling fights,
     and images are later converted with the statistics of both."""
@@ -112,7 +116,7 @@ class GeneGAN(Method[GeneGANConfig]):
 
     def networks(self, build: Build) -> dict[str, nn.Module]:
         c, channels = self.config, self.spec.channels["with"]
-        parts = PartConfig(width=c.width, norm=c.norm, code_norm=c.code_norm)
+        parts = PartConfig(width=c.width, norm=c.norm, code_norm=c.code_norm, upsample=c.upsample)
         critic = PartConfig(width=c.width, norm=c.critic_norm)
         return {
             "splitter": Splitter(parts, in_channels=channels, out_channels=4 * c.width),
@@ -194,14 +198,6 @@ def _code(background: Tensor, u: Tensor) -> Tensor:
 def parallelogram(Ax: Tensor, Be: Tensor, Bu: Tensor, A0: Tensor) -> Tensor:
     """Mean |Ax + Be - Bu - A0| of images from 0 to 1, given from -1 to 1."""
     return ((Ax + Be - Bu - A0) / 2).abs().mean()
-
-
-def sum_of_squares(*nets: nn.Module) -> Tensor:
-    """Half the mean squared weight of each convolution, summed."""
-    kinds = (nn.Conv2d, nn.ConvTranspose2d)
-    layers = [layer for net in nets for layer in net.modules()]
-    weights = [layer.weight.float() for layer in layers if isinstance(layer, kinds)]
-    return torch.stack([w.square().mean() for w in weights]).sum() / 2
 
 
 def bilinear(corners: list[Tensor]) -> list[list[Tensor]]:

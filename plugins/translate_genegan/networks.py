@@ -9,7 +9,7 @@ import torch
 from pydantic import Field
 from torch import Tensor, nn
 
-from translate import Config, ConfigError, Network
+from translate import Config, ConfigError, Network, Upsample, doubling
 
 Norm = Literal["batch", "instance", "none"]
 CodeNorm = Literal["learned", "fixed", "none"]
@@ -25,6 +25,9 @@ class PartConfig(Config):
     code_norm: CodeNorm = "learned"
     """The norm of the splitter's last layer has a `learned` scale and shift, has a `fixed` one, or is left out
     (`none`)."""
+    upsample: Upsample = "transposed"
+    """How the joiner doubles the size: by a `transposed` convolution as in the paper; `nearest` and `bilinear` before a
+    convolution, which leave no checkerboard; `pixel-shuffle` after one."""
 
 
 def _norm(kind: Norm, channels: int, affine: bool = True) -> list[nn.Module]:
@@ -79,9 +82,9 @@ class Joiner(Network[PartConfig]):
         widths = [in_channels, in_channels, in_channels // 2]
         for inputs, outputs in pairwise(widths):
             conv = nn.ConvTranspose2d(inputs, outputs, 4, stride=2, padding=1, bias=config.norm == "none")
-            layers += [conv, *_norm(config.norm, outputs), nn.ReLU()]
+            layers += [*doubling(config.upsample, conv).values(), *_norm(config.norm, outputs), nn.ReLU()]
         last = nn.ConvTranspose2d(widths[-1], out_channels, 4, stride=2, padding=1)
-        self.layers = nn.Sequential(*layers, last, nn.Tanh())
+        self.layers = nn.Sequential(*layers, *doubling(config.upsample, last).values(), nn.Tanh())
         self.initialise()
 
     def forward(self, code: Tensor) -> Tensor:
@@ -113,3 +116,11 @@ class Critic(Network[PartConfig]):
     def forward(self, images: Tensor) -> Tensor:
         scores: Tensor = self.score(torch.flatten(self.layers((images + 1) / 2), 1))
         return scores
+
+
+def sum_of_squares(*nets: nn.Module) -> Tensor:
+    """Half the mean squared weight of each convolution, summed."""
+    kinds = (nn.Conv2d, nn.ConvTranspose2d)
+    layers = [layer for net in nets for layer in net.modules()]
+    weights = [layer.weight.float() for layer in layers if isinstance(layer, kinds)]
+    return torch.stack([w.square().mean() for w in weights]).sum() / 2

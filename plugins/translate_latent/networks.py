@@ -11,7 +11,7 @@ from pydantic import Field
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from translate import Config, ConfigError, Network, norm_layers, stack
+from translate import Config, ConfigError, Network, Upsample, doubling, norm_layers, stack
 
 Side = Annotated[int, Field(ge=8)]
 COARSEST = 4
@@ -25,6 +25,9 @@ class GeneratorConfig(Config):
     """Channels before the last layer; each layer before it has twice as many."""
     norm: Literal["batch", "none"] = "batch"
     """The norm behind all layers but the last: `batch` (the paper) or `none`."""
+    upsample: Upsample = "transposed"
+    """How the size is doubled: by a `transposed` convolution as in the paper; `nearest` and `bilinear` before a
+    convolution, which leave no checkerboard; `pixel-shuffle` after one."""
     size: tuple[Side, Side] = (64, 64)
     """Height and width of the images. Methods state that of the training images."""
 
@@ -48,9 +51,10 @@ class Generator(Network[GeneratorConfig]):
         layers = [stack({"conv": first, **norm_layers(config.norm, widths[0]), "relu": nn.ReLU(inplace=True)})]
         for inputs, outputs in pairwise(widths):
             conv = nn.ConvTranspose2d(inputs, outputs, 4, stride=2, padding=1, bias=bias)
-            layers.append(stack({"conv": conv, **norm_layers(config.norm, outputs), "relu": nn.ReLU(inplace=True)}))
+            twice = doubling(config.upsample, conv)
+            layers.append(stack({**twice, **norm_layers(config.norm, outputs), "relu": nn.ReLU(inplace=True)}))
         last = nn.ConvTranspose2d(widths[-1], out_channels, 4, stride=2, padding=1, bias=bias)
-        self.layers = nn.Sequential(*layers, stack({"conv": last, "tanh": nn.Tanh()}))
+        self.layers = nn.Sequential(*layers, stack({**doubling(config.upsample, last), "tanh": nn.Tanh()}))
         self.initialise()
 
     def example(self, images: Tensor) -> tuple[Tensor, ...]:

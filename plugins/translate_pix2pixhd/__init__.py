@@ -26,6 +26,7 @@ from translate import (
     Objective,
     Step,
     Update,
+    Upsample,
     hookimpl,
     one_hot,
 )
@@ -43,6 +44,9 @@ class GlobalConfig(Config):
     """Residual blocks of G1, at its smallest size."""
     norm: Literal["instance", "batch", "none"] = "instance"
     """The norm of all networks: `instance` (the paper), `batch` or `none`."""
+    upsample: Upsample = "transposed"
+    """How the generators double the size: by a `transposed` convolution as in the paper; `nearest` and `bilinear`
+    before a convolution, which leave no checkerboard; `pixel-shuffle` after one."""
     discriminator: NetworkUse = NetworkUse(uses="patchgan")
     """The critics, by name or with options: `patchgan` judges patches of 70 pixels, at each scale."""
     scales: PositiveInt = 2
@@ -78,7 +82,7 @@ class Global(Method[GlobalConfig]):
 
     def coarse(self) -> Coarse:
         c, y = self.config, self.spec.channels["image"]
-        config = CoarseConfig(filters=c.filters, levels=c.levels, blocks=c.blocks, norm=c.norm)
+        config = CoarseConfig(filters=c.filters, levels=c.levels, blocks=c.blocks, norm=c.norm, upsample=c.upsample)
         return Coarse(config, in_channels=self.seen, out_channels=y)
 
     @property
@@ -155,7 +159,7 @@ class Pix2PixHD(Global):
 
     def networks(self, build: Build) -> dict[str, nn.Module]:
         c, y = self.config, self.spec.channels["image"]
-        config = EnhancerConfig(filters=c.filters, blocks=c.enhancer_blocks, norm=c.norm)
+        config = EnhancerConfig(filters=c.filters, blocks=c.enhancer_blocks, norm=c.norm, upsample=c.upsample)
         return {**super().networks(build), "G2": Enhancer(config, in_channels=self.seen, out_channels=y)}
 
     def paint(self, nets: Nets, maps: Tensor) -> Tensor:

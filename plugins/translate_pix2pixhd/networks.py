@@ -9,7 +9,7 @@ from pydantic import Field
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from translate import ConfigError, Network, NetworkConfig, norm_layers, stack
+from translate import ConfigError, Network, NetworkConfig, Upsample, doubling, norm_layers, stack
 
 
 class CoarseConfig(NetworkConfig):
@@ -19,6 +19,9 @@ class CoarseConfig(NetworkConfig):
     """How often G1 halves its height and width."""
     blocks: Annotated[int, Field(ge=1)] = 9
     """Residual blocks in the middle."""
+    upsample: Upsample = "transposed"
+    """How the size is doubled: by a `transposed` convolution as in the paper; `nearest` and `bilinear` before a
+    convolution, which leave no checkerboard; `pixel-shuffle` after one."""
 
 
 class Coarse(Network[CoarseConfig]):
@@ -37,7 +40,7 @@ class Coarse(Network[CoarseConfig]):
         self.stem = _wide(in_channels, f, norm)
         self.down = nn.Sequential(*(_down(width, norm) for width in widths[:-1]))
         self.blocks = nn.Sequential(*(Block(widths[-1], norm) for _ in range(config.blocks)))
-        self.up = nn.Sequential(*(_up(width, norm) for width in reversed(widths[1:])))
+        self.up = nn.Sequential(*(_up(width, norm, config.upsample) for width in reversed(widths[1:])))
         self.head = _head(f, out_channels)
         self.initialise(config.init, config.gain, config.spectral)
 
@@ -57,6 +60,9 @@ class EnhancerConfig(NetworkConfig):
 
     blocks: Annotated[int, Field(ge=1)] = 3
     """Residual blocks in the middle."""
+    upsample: Upsample = "transposed"
+    """How the size is doubled: by a `transposed` convolution as in the paper; `nearest` and `bilinear` before a
+    convolution, which leave no checkerboard; `pixel-shuffle` after one."""
 
 
 class Enhancer(Network[EnhancerConfig]):
@@ -72,7 +78,7 @@ class Enhancer(Network[EnhancerConfig]):
         half, norm = config.filters // 2, config.norm
         self.stem = stack({"wide": _wide(in_channels, half, norm), "down": _down(half, norm)})
         self.blocks = nn.Sequential(*(Block(2 * half, norm) for _ in range(config.blocks)))
-        self.up = _up(2 * half, norm)
+        self.up = _up(2 * half, norm, config.upsample)
         self.head = _head(half, out_channels)
         self.initialise(config.init, config.gain, config.spectral)
 
@@ -157,10 +163,10 @@ def _down(channels: int, norm: Any) -> nn.Sequential:
     return stack({"conv": conv, **norm_layers(norm, 2 * channels), "relu": nn.ReLU(inplace=True)})
 
 
-def _up(channels: int, norm: Any) -> nn.Sequential:
+def _up(channels: int, norm: Any, upsample: Upsample) -> nn.Sequential:
     """u: twice the size, half the channels."""
     conv = nn.ConvTranspose2d(channels, channels // 2, 3, stride=2, padding=1, output_padding=1)
-    return stack({"conv": conv, **norm_layers(norm, channels // 2), "relu": nn.ReLU(inplace=True)})
+    return stack({**doubling(upsample, conv), **norm_layers(norm, channels // 2), "relu": nn.ReLU(inplace=True)})
 
 
 def _head(channels: int, outputs: int) -> nn.Sequential:

@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 from pydantic import Field, PositiveInt
 from torch import Tensor, nn
 
-from translate import Network, NetworkConfig, stack
+from translate import Network, NetworkConfig, Upsample, doubling, stack
 
 WIDEST = 32
 """The critic's channels stop doubling at this many times `filters`: 2048 in the paper."""
@@ -20,6 +20,9 @@ class StarGeneratorConfig(NetworkConfig):
     """The norm behind convolutions, with a learned scale and shift: `instance` as in the paper, `batch` or `none`."""
     blocks: PositiveInt = 6
     """Residual blocks at a quarter of the height and width; 6 in the paper."""
+    upsample: Upsample = "transposed"
+    """How the size is doubled: by a `transposed` convolution as in the paper; `nearest` and `bilinear` before a
+    convolution, which leave no checkerboard; `pixel-shuffle` after one."""
 
 
 class StarGenerator(Network[StarGeneratorConfig]):
@@ -38,15 +41,15 @@ class StarGenerator(Network[StarGeneratorConfig]):
         super().__init__(config, in_channels=in_channels, out_channels=out_channels)
         f, norm = config.filters, config.norm
         stem = nn.Conv2d(in_channels, f, 7, padding=3, bias=norm == "none")
-        self.layers = nn.Sequential(_normed(stem, norm))
+        self.layers = nn.Sequential(_normed({"conv": stem}, f, norm))
         for width in (f, 2 * f):
             down = nn.Conv2d(width, 2 * width, 4, stride=2, padding=1, bias=norm == "none")
-            self.layers.append(_normed(down, norm))
+            self.layers.append(_normed({"conv": down}, 2 * width, norm))
         for _ in range(config.blocks):
             self.layers.append(_Block(4 * f, norm))
         for width in (4 * f, 2 * f):
             up = nn.ConvTranspose2d(width, width // 2, 4, stride=2, padding=1, bias=norm == "none")
-            self.layers.append(_normed(up, norm))
+            self.layers.append(_normed(doubling(config.upsample, up), width // 2, norm))
         self.layers.append(stack({"conv": nn.Conv2d(f, out_channels, 7, padding=3, bias=False), "tanh": nn.Tanh()}))
         self.initialise(config.init, config.gain, config.spectral)
 
@@ -62,19 +65,21 @@ class _Block(nn.Module):
     def __init__(self, channels: int, norm: str) -> None:
         super().__init__()
         first, second = (nn.Conv2d(channels, channels, 3, padding=1, bias=norm == "none") for _ in range(2))
-        self.layers = nn.Sequential(_normed(first, norm), _normed(second, norm, relu=False))
+        self.layers = nn.Sequential(
+            _normed({"conv": first}, channels, norm), _normed({"conv": second}, channels, norm, relu=False)
+        )
 
     def forward(self, x: Tensor) -> Tensor:
         y: Tensor = x + self.layers(x)
         return y
 
 
-def _normed(conv: nn.Conv2d | nn.ConvTranspose2d, norm: str, relu: bool = True) -> nn.Sequential:
-    """A convolution with its norm, which has a learned scale and shift, and a ReLU."""
-    layers: dict[str, nn.Module] = {"conv": conv}
+def _normed(convolution: dict[str, nn.Module], channels: int, norm: str, relu: bool = True) -> nn.Sequential:
+    """The layers of a convolution to so many channels, its norm with a learned scale and shift, and a ReLU."""
+    layers = {**convolution}
     if norm != "none":
         kind = nn.BatchNorm2d if norm == "batch" else nn.InstanceNorm2d
-        layers["norm"] = kind(conv.out_channels, affine=True)
+        layers["norm"] = kind(channels, affine=True)
     if relu:
         layers["relu"] = nn.ReLU(inplace=True)
     return stack(layers)

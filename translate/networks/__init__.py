@@ -21,6 +21,7 @@ from translate.networks.resnet_antialiased import AntialiasedResNet
 from translate.networks.restoration.nafnet import NAFNet
 from translate.networks.restoration.swinir import SwinIR
 from translate.networks.unet import UNet
+from translate.networks.upsample import Upsample, doubling
 
 __all__ = [
     "Guess",
@@ -32,9 +33,11 @@ __all__ = [
     "ResNet",
     "Shapes",
     "UNet",
+    "Upsample",
     "batched",
     "bicubic",
     "count_parameters",
+    "doubling",
     "feature_distance",
     "features_of",
     "network_builder",

@@ -9,7 +9,6 @@ from torch import Tensor, nn
 
 from translate.networks.network import Norm
 
-Upsample = Literal["transposed", "nearest", "bilinear", "pixel-shuffle"]
 Output = Literal["tanh", "none"]
 Layers = dict[str, nn.Module]
 
@@ -35,20 +34,6 @@ def norm_layers(kind: Norm, channels: int, name: str = "norm") -> Layers:
 def has_bias(kind: Norm) -> bool:
     """Says whether a convolution before a norm has a bias: not before batch norm, whose shift does the same."""
     return kind != "batch"
-
-
-def doubling(kind: Upsample, inputs: int, outputs: int, transposed: nn.ConvTranspose2d, bias: bool) -> Layers:
-    """Doubles height and width: with the paper's transposed convolution, or with a 3 x 3 one beside a resampling.
-
-    `nearest` repeats pixels, then convolves, which leaves no checkerboard (Odena et al. 2016); `bilinear` interpolates
-    instead; `pixel-shuffle` convolves to four times the channels and interleaves them (Shi et al. 2016).
-    """
-    if kind == "transposed":
-        return {"conv": transposed}
-    if kind in ("nearest", "bilinear"):
-        resample = nn.Upsample(scale_factor=2, mode=kind)
-        return {"resample": resample, "conv": nn.Conv2d(inputs, outputs, 3, padding=1, bias=bias)}
-    return {"conv": nn.Conv2d(inputs, 4 * outputs, 3, padding=1, bias=bias), "resample": nn.PixelShuffle(2)}
 
 
 def blur() -> nn.Sequential:

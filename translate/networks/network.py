@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Annotated, Any, ClassVar, Literal, Self
 
+import torch
 from pydantic import Field, create_model
 from torch import Tensor, nn
 
@@ -13,6 +14,7 @@ from translate.contracts.options import WITHOUT_SOURCE
 from translate.errors import ConfigError, ContractError
 from translate.networks.layouts.layout import Layout
 from translate.networks.spectral import add_spectral_norm
+from translate.networks.upsample import channels_alike, repeated
 from translate.text import suggest
 
 Norm = Literal["batch", "instance", "none"]
@@ -92,12 +94,13 @@ class Network(Configured[C], nn.Module):
         """Fresh weights; then, if `spectral`, every weight is divided by its largest singular value.
 
         Convolutions and linear layers: `normal` N(0, gain), `xavier` and `orthogonal` scaled by gain, `kaiming`
-        (fan in, no gain). Biases 0. Affine norms: N(1, gain) and 0. The spectral norm takes one power iteration per
-        forward pass in training (Miyato et al. 2018).
+        (fan in, no gain). Biases 0. Affine norms: N(1, gain) and 0. The four channels that a pixel-shuffle of
+        `doubling` makes one of get the same weights (ICNR, Aitken et al. 2017). The spectral norm takes one power
+        iteration per forward pass in training (Miyato et al. 2018).
         """
         for layer in self.modules():
             if isinstance(layer, nn.Conv2d | nn.ConvTranspose2d | nn.Linear):
-                _fill(layer.weight, init, gain)
+                _draw(layer, init, gain)
                 if layer.bias is not None:
                     nn.init.zeros_(layer.bias)
             elif isinstance(layer, nn.BatchNorm2d | nn.InstanceNorm2d) and layer.affine:
@@ -118,6 +121,18 @@ class Network(Configured[C], nn.Module):
             raise ConfigError(
                 f"{who} needs a height and width that {multiple} divides, not {height} x {width}; {advice}"
             )
+
+
+def _draw(layer: nn.Conv2d | nn.ConvTranspose2d | nn.Linear, init: Init, gain: float) -> None:
+    alike = channels_alike(layer)
+    if alike == 1:
+        _fill(layer.weight, init, gain)
+        return
+    # Drawn as the smaller kernel that it is, whose shape `xavier` and `orthogonal` go by.
+    first = torch.empty_like(layer.weight[::alike])
+    _fill(first, init, gain)
+    with torch.no_grad():
+        layer.weight.copy_(repeated(first, alike))
 
 
 def _fill(weight: Tensor, init: Init, gain: float) -> None:

@@ -7,10 +7,11 @@ from typing import ClassVar
 
 from torch import Tensor, nn
 
-from translate.networks.blocks import Output, Residual, Upsample, blur, doubling, has_bias, norm_layers, output, stack
+from translate.networks.blocks import Output, Residual, blur, has_bias, norm_layers, output, stack
 from translate.networks.layouts.layout import Layout
 from translate.networks.layouts.reference import CUT, ReferenceResNet
 from translate.networks.network import Count, Network, NetworkConfig, Norm
+from translate.networks.upsample import Upsample, doubling
 
 
 class ResNetConfig(NetworkConfig):
@@ -122,5 +123,4 @@ def residual_block(channels: int, kind: Norm, dropout: bool) -> Residual:
 def _up(channels: int, kind: Norm, upsample: Upsample) -> nn.Sequential:
     half, bias = channels // 2, has_bias(kind)
     transposed = nn.ConvTranspose2d(channels, half, 3, stride=2, padding=1, output_padding=1, bias=bias)
-    layers = doubling(upsample, channels, half, transposed, bias)
-    return stack({**layers, **norm_layers(kind, half), "relu": nn.ReLU(inplace=True)})
+    return stack({**doubling(upsample, transposed), **norm_layers(kind, half), "relu": nn.ReLU(inplace=True)})

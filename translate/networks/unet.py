@@ -11,10 +11,11 @@ from pydantic import Field
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from translate.networks.blocks import Layers, Output, Upsample, doubling, has_bias, norm_layers, output, stack
+from translate.networks.blocks import Layers, Output, has_bias, norm_layers, output, stack
 from translate.networks.layouts.layout import Layout
 from translate.networks.layouts.reference import ReferenceUNet
 from translate.networks.network import Network, NetworkConfig, Norm
+from translate.networks.upsample import Upsample, doubling
 
 
 class UNetConfig(NetworkConfig):
@@ -121,7 +122,7 @@ def _up(config: UNetConfig, level: int, widths: list[int], out_channels: int) ->
     outputs = out_channels if outermost else widths[level - 1]
     bias = outermost or has_bias(config.norm)
     transposed = nn.ConvTranspose2d(inputs, outputs, 4, stride=2, padding=1, bias=bias)
-    layers: Layers = {"relu": nn.ReLU(inplace=True), **doubling(config.upsample, inputs, outputs, transposed, bias)}
+    layers: Layers = {"relu": nn.ReLU(inplace=True), **doubling(config.upsample, transposed)}
     if outermost:
         return stack({**layers, **output(config.output)})
     layers |= norm_layers(config.norm, outputs)
