@@ -36,8 +36,8 @@ from translate.text import duration, number
 HERE = Path(__file__).parent
 BESIDE = 16
 """Letters of a line beside a row."""
-FIRST_ROW = {"wide": 1260, "legible": 128}
-"""The size of the README's first row of pictures, as `draw` takes it."""
+FIRST_ROW = 1260
+"""Pixels of the width of the README's first row of pictures."""
 
 
 class Run:
@@ -137,7 +137,7 @@ def row_of(case: Case, block: dict[str, Any], runs: dict[str, Run]) -> Row:
         images, name = Conversion(runs[run].folder, stage), part[0] if part else "output"
         keys = case.keys if name in ("output", "target") else case.keys[:1]
         columns.append([images.picture(name, key) for key in keys])
-    label = [case.title, *textwrap.wrap(case.score, BESIDE), case.name]
+    label = [case.title, *textwrap.wrap(case.score, BESIDE), *textwrap.wrap(case.name, BESIDE)]
     return Row([line for line in label if line], columns)
 
 
@@ -162,7 +162,7 @@ def draw_first_row(use: dict[str, str], section: dict[str, Any], runs: dict[str,
     for case in cases_of(block, runs)[0]:
         row = replace(row_of(case, block, runs), label=[])
         blocks.append(Block(list(block["columns"]), [row], f"{case.title or case.name} ({case.score})"))
-    save(output / use["picture"], draw(blocks, **FIRST_ROW))
+    save(output / use["picture"], draw(blocks, FIRST_ROW))
 
 
 def save(file: Path, pixels: Any) -> None:

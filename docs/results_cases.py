@@ -179,7 +179,7 @@ def by_score(
     cases = []
     for label, name in ends_and_middle(means, higher).items():
         cases.append(Case(keys[name], label, f"{title} {number(means[name], 3)}", name))
-    whose = f"inputs by the mean {title} of their answers" if most > 1 else f"by {title}"
+    whose = f"inputs by {title}, the mean of their answers" if most > 1 else f"by {title}"
     return cases, f"the best, the median and the worst of {len(groups)} {whose}"
 
 

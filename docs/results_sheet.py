@@ -17,10 +17,11 @@ from PIL import Image, ImageDraw, ImageFont
 
 Array = np.ndarray[Any, Any]
 
-WIDE = 1000
+WIDE = 1024
 """Pixels of a sheet's width, which a page shows without shrinking it."""
-LEGIBLE, TALL = 192, 256
-"""Pixels of a picture's height below which it is enlarged, and above which it is cropped."""
+LEGIBLE, AMONG_MANY, TALL = 192, 128, 256
+"""Pixels of a picture's height below which it is enlarged, the same where there are several blocks, and above which it
+is cropped."""
 NARROW = 96
 """Pixels to which a picture's width is cropped at most."""
 HEAD, LINE, TEXT = 20, 17, 13
@@ -47,9 +48,9 @@ class Block:
     title: str = ""
 
 
-def draw(blocks: Sequence[Block], *, wide: int = WIDE, legible: int = LEGIBLE) -> Array:
+def draw(blocks: Sequence[Block], wide: int = WIDE) -> Array:
     """The blocks on one white page, H x W x 3 uint8, side by side as far as `wide` pixels hold them."""
-    wide -= 2 * EDGE
+    wide, legible = wide - 2 * EDGE, LEGIBLE if len(blocks) == 1 else AMONG_MANY
     drawn = [_drawn(block, wide, legible) for block in blocks]
     lines: list[list[Array]] = [[]]
     for block in drawn:

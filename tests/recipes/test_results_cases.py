@@ -145,7 +145,7 @@ def test_answers_to_one_input_are_one_row_and_count_by_their_mean(run: Path, tmp
     says = sheet(section(by={"L1": "cpu/score/l1"}, beside=3), {"cpu": SimpleNamespace(folder=run)}, tmp_path / "s.png")
     for name, data in originals.items():
         (run / f"prepare/test/a/{name}.png").write_bytes(data)
-    assert says == "Rows: the best, the median and the worst of 3 inputs by the mean L1 of their answers."
+    assert says == "Rows: the best, the median and the worst of 3 inputs by L1, the mean of their answers."
     best = min(groups, key=lambda group: np.mean([ERRORS[name] for name in group]))
     page, times = read(tmp_path / "s.png").pixels, 16  # seven pictures of 128 pixels beside the scores
     row = page[EDGE + HEAD : EDGE + HEAD + SIDE * times : times]

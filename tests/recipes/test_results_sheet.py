@@ -102,6 +102,14 @@ def test_blocks_stand_beside_each_other_as_far_as_the_page_is_wide() -> None:
     assert np.array_equal(page[-EDGE - 200 : -EDGE, LEFT : LEFT + 400], third.rows[0].columns[0][0])
 
 
+def test_several_blocks_are_enlarged_less_than_one() -> None:
+    first, second = block(noise(64, 64, 1)), block(noise(64, 64, 2))
+    page = draw([first, second])
+    for number, each in enumerate((first, second)):
+        left = LEFT + number * (128 + 24)
+        assert np.array_equal(page[TOP + HEAD : -EDGE : 2, left : left + 128 : 2], each.rows[0].columns[0][0])
+
+
 def test_answers_stand_beside_each_other_in_one_column() -> None:
     answers = [noise(192, 50, seed) for seed in range(3)]
     page = draw([Block(["sketch", "answers"], [Row((), [[noise(192, 192)], answers])])])
