@@ -124,6 +124,14 @@ class Game(Method[NoOptions]):
         raise AssertionError
 
 
+class Layered(Game):
+    """Its critic has a layer of activations."""
+
+    def networks(self, build: Any) -> dict[str, nn.Module]:
+        critic = nn.Sequential(nn.Conv2d(3, 4, 3), nn.LeakyReLU(0.2), nn.Conv2d(4, 1, 3))
+        return {"gen": nn.Conv2d(3, 3, 3, padding=1), "disc": critic}
+
+
 class Broken(LossTerm[NoOptions]):
     """Does what the test says."""
 
@@ -150,6 +158,28 @@ def test_terms_see_float32_outside_of_autocast(make_engine: Any, registry: Regis
     expected = engine.extra[0].term(output=output.float(), target=batch["target"])
     engine.step([batch], 0)
     assert engine.read_meters()[uses] == pytest.approx(expected.item(), rel=1e-6)
+
+
+def test_feature_matching_asks_the_critic_in_the_precision_of_the_training(
+    make_engine: Any, registry: Registry
+) -> None:
+    seen = []
+
+    def note(layer: nn.Module, inputs: Any, output: Tensor) -> None:
+        seen.append(output.dtype)
+
+    def matched(precision: str) -> float:
+        engine = make_engine(Layered, precision=precision)
+        engine.nets.disc[0].register_forward_hook(note)
+        on = {"critic": "critic", "output": "output", "target": "target"}
+        engine.extra = bind([entry("feature-matching", **on)], registry, "cpu")
+        engine.step(random_batches(("input", "target"), 1), 0)
+        return engine.read_meters()["feature-matching"]
+
+    plain = matched("fp32")
+    assert {*seen} == {torch.float32}
+    assert matched("bf16") == pytest.approx(plain, rel=0.02)
+    assert {*seen[len(seen) // 2 :]} == {torch.bfloat16}
 
 
 def test_a_penalty_reaches_the_critic_and_no_one_else(make_engine: Any, registry: Registry) -> None:

@@ -94,15 +94,16 @@ class FeatureMatching(LossTerm[FeatureMatchingConfig]):
     """
 
     name = "feature-matching"
+    autocast = True
 
     def forward(self, critic: Critic, output: Tensor, target: Tensor) -> Tensor:
-        with torch.no_grad(), activations() as targets:
+        with activations() as targets:  # not in no_grad, whose casts of weights autocast would keep for the output
             critic(target)
         with activations() as outputs:
             critic(output)
         if not outputs:
             raise ContractError("feature-matching finds no activation layer (nn.LeakyReLU, nn.ReLU, ...) in the critic")
-        return torch.stack([self.apart(a, b) for a, b in zip(targets, outputs, strict=True)]).sum()
+        return torch.stack([self.apart(a.detach(), b) for a, b in zip(targets, outputs, strict=True)]).sum()
 
     def apart(self, real: Tensor, fake: Tensor) -> Tensor:
         real, fake = precise(real), precise(fake)

@@ -6,7 +6,7 @@ Here those that compare pixels one by one, and what all terms share.
 from __future__ import annotations
 
 import inspect
-from typing import Annotated
+from typing import Annotated, ClassVar
 
 from pydantic import Field
 from torch import Tensor, nn
@@ -20,9 +20,13 @@ class LossTerm(Configured[C], nn.Module):
 
     The names of its arguments are what `on:` binds to the update's views; one with a default may be left out. Images
     are N x C x H x W in [-1, 1]; a view such as a critic is a function. The engine calls it with float32 tensors and
-    outside of autocast, whatever the precision of the training. A term may hold networks (features to compare); they
-    are frozen and belong to no optimizer.
+    outside of autocast, whatever the precision of the training, unless `autocast` says otherwise. A term may hold
+    networks (features to compare); they are frozen and belong to no optimizer.
     """
+
+    autocast: ClassVar[bool] = False
+    """True: the term is called in the autocast of the training, so that the networks that it asks compute as fast as
+    for the method; it brings to float32 what needs that."""
 
     def __init__(self, config: C) -> None:
         super().__init__()

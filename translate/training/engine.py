@@ -276,8 +276,8 @@ class Engine:
         for bound in self.extra:
             if bound.player != player.name or not bound.published(update.views) or player.done % bound.every:
                 continue
-            # extra terms get float32 views, and compute in float32 whatever the precision of the networks
-            with torch.autocast(self.device.type, enabled=False):
+            # terms get float32 views, and compute in float32 whatever the precision, unless they ask for autocast
+            with autocast(self.device, self.precision if bound.term.autocast else "fp32"):
                 total = self._add(total, bound.name, bound.every * bound.weight, bound(update.views))
         if total is None or not total.requires_grad:
             raise self._idle(player)
