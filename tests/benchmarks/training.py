@@ -52,7 +52,7 @@ ASKED = {
 }
 """The least ratio by kind of processor, game and batch size."""
 TRIAL = 1200
-"""Steps of the training whose trial is made: it may take 24 of them."""
+"""Steps of the training whose trial is made: it may take 20 of them."""
 OVERHEAD = 0.03
 """The most that the engine may add to the bare loop of its variant."""
 

@@ -1,6 +1,6 @@
 """The trial that picks a variant: real steps of a training, in turns, on a state that is put back afterwards.
 
-It takes the first batch, which the training then takes as well, and at most a fiftieth of the time that the training is
+It takes the first batch, which the training then takes as well, and at most a sixtieth of the time that the training is
 expected to need. What it leaves behind is its choice alone: weights, optimizers, pools, meters, counters and generators
 are as they were, so that a training with a trial equals, bit for bit, one whose pipeline fixes what the trial chose.
 """
@@ -31,8 +31,9 @@ from translate.training.saving.state import TrainingState
 
 LEAST_STEPS, LEAST_SECONDS = 300, 60.0
 """Shorter trainings are not worth a trial."""
-SHARE = 0.02
-"""Of the expected time of the training, that a trial may take."""
+SHARE = 1 / 60
+"""Of the expected time of the training, that a trial may take: with a first step of a way that takes longer than the
+others, it stays below three per cent."""
 GAIN, SMALL_GAIN = 1.05, 1.1
 """How many times as fast another variant has to be, and one that seldom differs: what is below may be chance."""
 CLEAR, ROUNDS = 1.25, 5
