@@ -73,7 +73,7 @@ BROKEN: dict[str, tuple[str, str, str]] = {
     "metric": ("[l1, ssim, swd]", "[l1, sim]", "metrics.1: 'sim' is not one of"),
     "source": ("{uses: dataset, name: facades}", "{uses: dataset}", "with.source: 'name' is a required property"),
     "component without a name": ("{uses: random-crop, ", "{", "augment.1: 'uses' is a required property"),
-    "option in a profile": ("epochs: 30", "epocks: 30", "profiles.cpu.stages.train: "),
+    "option in a profile": ("epochs: 54", "epocks: 54", "profiles.cpu.stages.train: "),
 }
 """What to change in a recipe, and what the validator says then."""
 
