@@ -9,7 +9,7 @@ from torch import Tensor
 
 from translate.contracts import EvaluationContext, Metric, NoOptions
 from translate.errors import DataError
-from translate.metrics.distances.patterns import LEAST_PERIODS, STRIDES, spectrum
+from translate.metrics.distances.patterns import LEAST_PERIODS, STRIDES, spectrum, strides_in
 
 
 class Checkerboard(Metric[NoOptions]):
@@ -53,7 +53,7 @@ class Checkerboard(Metric[NoOptions]):
         if not len(outputs) or not len(references):
             raise DataError("checkerboard compares two sets of images, and one is empty")
         side = min(min(images[n].shape[-2:]) for images in (outputs, references) for n in range(len(images)))
-        fitting = [stride for stride in STRIDES if side >= LEAST_PERIODS * stride]
+        fitting = strides_in(side)
         if not fitting:
             raise DataError(f"checkerboard needs images of {self.least_size} pixels a side, and one has {side}")
         return fitting[-1]

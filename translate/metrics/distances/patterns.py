@@ -92,11 +92,15 @@ def checkerboard(images: Sequence[Tensor], real: Sequence[Tensor]) -> Pattern | 
     return Pattern(ours.period(int(beyond.argmax())), float(beyond.max()), ours.strength(clear), usual, shape)
 
 
+def strides_in(side: int) -> list[int]:
+    """The strides of which an image whose shorter side has so many pixels has enough periods."""
+    return [stride for stride in STRIDES if side >= LEAST_PERIODS * stride]
+
+
 def spectrum(images: Sequence[Tensor], stride: int | None = None) -> Spectrum | None:
     """What images, at least one, have at the frequencies of a stride, or of the largest of which each of them has
     enough periods; None where they have not."""
-    side = min(min(image.shape[-2:]) for image in images)
-    fitting = [each for each in STRIDES if side >= LEAST_PERIODS * each]
+    fitting = strides_in(min(min(image.shape[-2:]) for image in images))
     if stride is None and fitting:
         stride = fitting[-1]
     if stride not in fitting:
