@@ -20,7 +20,7 @@ import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -81,7 +81,8 @@ class Run:
     def score(self, measure: dict[str, Any]) -> float:
         """One number of the scores: of a metric, of its details, or of a level of `swd`, 0 being the finest."""
         if "level" in measure:
-            return self.levels[measure["level"]]
+            stage = measure.get("images", "convert")
+            return levels(self.stages / stage / "images", self.stages / self.section["real"][stage])[measure["level"]]
         path = self.stages / measure["stage"] / "scores.json"
         found: dict[str, float] = {}
         for score in json.loads(path.read_text("utf-8"))["scores"]:
@@ -91,12 +92,6 @@ class Run:
             raise click.ClickException(f"{path} has no {measure['metric']}; it has {', '.join(found)}")
         return float(found[measure["metric"]])
 
-    @cached_property
-    def levels(self) -> list[float]:
-        """The sliced Wasserstein distance of each level of the images."""
-        ours, real = pictures(self.stages / "convert/images"), pictures(self.stages / self.section["real"])
-        return SWD(SWD.Config()).levels(ours, real)
-
     @property
     def minutes(self) -> float:
         """Minutes of all its trainings."""
@@ -104,6 +99,12 @@ class Run:
         for stage in self.section["trainings"]:
             seconds += json.loads((self.stages / stage / "MANIFEST.json").read_text("utf-8"))["seconds"]
         return seconds / 60
+
+
+@cache
+def levels(ours: Path, real: Path) -> list[float]:
+    """The sliced Wasserstein distance of the images of two folders, level by level."""
+    return SWD(SWD.Config()).levels(pictures(ours), pictures(real))
 
 
 def pictures(folder: Path) -> list[Tensor]:
@@ -115,12 +116,19 @@ def runs_of(name: str, section: dict[str, Any], work: Path, seeds: list[int], on
     """The runs of a section, seed by seed, so that what is unfinished holds all variants alike."""
     if missing := set(only) - set(section["variants"]):
         raise click.UsageError(f"{name} has no variant {', '.join(missing)}; it has {', '.join(section['variants'])}")
-    variants = {key: variant or {} for key, variant in section["variants"].items() if not only or key in only}
+    chosen = [key for key in section["variants"] if not only or key in only]
     return [
-        Run(section, variant, seed, work / name / key / str(seed))
-        for seed in seeds
-        for key, variant in variants.items()
+        Run(section, variant_of(section, key), seed, work / name / key / str(seed)) for seed in seeds for key in chosen
     ]
+
+
+def variant_of(section: dict[str, Any], key: str) -> dict[str, Any]:
+    """What a variant says, behind what the variant says that it extends."""
+    variant = section["variants"][key] or {}
+    if "extends" not in variant:
+        return dict(variant)
+    base = variant_of(section, variant["extends"])
+    return {**base, **variant, "set": [*base.get("set", []), *variant.get("set", [])]}
 
 
 def cell(values: list[float]) -> str:

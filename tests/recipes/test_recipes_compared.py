@@ -49,3 +49,15 @@ def test_an_unknown_variant_or_metric_is_told(tmp_path: Path) -> None:
     (run,) = recipes.runs_of("facades", SECTION, tmp_path, [1], ("paper",))
     with pytest.raises(click.ClickException, match=r"has no psnr; it has l1"):
         run.score({"stage": "score", "metric": "psnr"})
+
+
+def test_a_variant_adds_to_what_it_extends() -> None:
+    variants = {
+        "paper": {"title": "the paper's", "set": ["a=1", "b=1"]},
+        "more": {"extends": "paper", "profile": "cpu", "set": ["b=2"]},
+        "most": {"extends": "more", "title": "most"},
+    }
+    section = {"variants": variants}
+    assert recipes.variant_of(section, "paper") == variants["paper"]
+    found = recipes.variant_of(section, "most")
+    assert (found["title"], found["profile"], found["set"]) == ("most", "cpu", ["a=1", "b=1", "b=2"])
