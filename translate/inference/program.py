@@ -157,16 +157,25 @@ class Program:
         return torch.cat([outputs[MAIN] for outputs in self.outputs(route, each, sample)])
 
     @torch.inference_mode()
-    def outputs(self, route: Route, each: Sequence[Mapping[str, Tensor]], sample: int = 0) -> list[dict[str, Tensor]]:
+    def outputs(
+        self, route: Route, each: Sequence[Mapping[str, Tensor]], sample: int = 0, *, noise: str | None = None
+    ) -> list[dict[str, Tensor]]:
         """The outputs of each image by name, the main one under `output`, by one pass of all of them.
 
         The inputs of an image are as in a batch of one, with the channels that the networks take; images are of one
-        padded size. `sample` numbers the answers to an image where it has many.
+        padded size. `sample` numbers the answers to an image where it has many. `noise`: all images get the noise of
+        this key, instead of each its own.
         """
-        return self.differentiable_outputs(route, each, sample)
+        return self.differentiable_outputs(route, each, sample, noise=noise)
 
     def differentiable_outputs(
-        self, route: Route, each: Sequence[Mapping[str, Tensor]], sample: int = 0, *, seeded: bool = True
+        self,
+        route: Route,
+        each: Sequence[Mapping[str, Tensor]],
+        sample: int = 0,
+        *,
+        seeded: bool = True,
+        noise: str | None = None,
     ) -> list[dict[str, Tensor]]:
         """The same with gradients, where `optimize` is off. Without `seeded`, dropout draws as it does in a training:
         from torch's generator, for the whole batch."""
@@ -177,14 +186,14 @@ class Program:
             for name in route.inputs
         }
         drawing = route.draws or self.drops
-        keys = [image_key(inputs[main]) for inputs in each] if drawing else []
+        keys = [noise or image_key(inputs[main]) for inputs in each] if drawing else []
         size = (padded[main].shape[-2], padded[main].shape[-1])
         seeds = [seed_of(self.seed, key, sample) for key in keys]
         try:
             results = self._translated(route, padded, seeds, len(each), size, seeded=seeded)
         except _DrawsOtherwise:
             object.__setattr__(self, "_draws_otherwise", True)
-            return [self.differentiable_outputs(route, [inputs], sample)[0] for inputs in each]
+            return [self.differentiable_outputs(route, [inputs], sample, noise=noise)[0] for inputs in each]
         outputs = []
         for n, inputs in enumerate(each):
             original = inputs[main]

@@ -93,12 +93,13 @@ def test_the_use_of_an_input_is_the_slope_of_what_comes_out() -> None:
 
 def test_what_noise_makes_is_no_use_of_an_input() -> None:
     inputs = [noise(3, 16, 16, seed=n) for n in range(6)]
-    once, again = ([noise(3, 16, 16, seed=n) for n in range(at, at + 6)] for at in (10, 20))
-    _, share = pictures.input_use(inputs, once, again)
-    assert share < 0.2
-    half = [[(image + other) / 2 for image, other in zip(inputs, each, strict=True)] for each in (once, again)]
-    use, share = pictures.input_use(inputs, *half)
-    assert use == pytest.approx(0.5, abs=0.05)
+    noises = [noise(3, 16, 16, seed=n) for n in range(10, 16)]
+    use, share = pictures.input_use(inputs, noises, [noises[0]] * 6)
+    assert (use, share) == (pytest.approx(0, abs=1e-6), pytest.approx(0, abs=1e-6))
+    half = [(image + other) / 2 for image, other in zip(inputs, noises, strict=True)]
+    alike = [(image + noises[0]) / 2 for image in inputs]
+    use, share = pictures.input_use(inputs, half, alike)
+    assert use == pytest.approx(0.5, abs=0.001)  # exact, however few inputs: all have the same noise
     assert share == pytest.approx(0.5, abs=0.1)
 
 

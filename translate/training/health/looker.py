@@ -12,6 +12,8 @@ from torch import Tensor, nn
 from translate.contracts import Route
 from translate.data.exemplars import picture_inputs, unplayed, value_inputs
 from translate.inference.degradation import degrades
+from translate.inference.inputs import tensors_of
+from translate.inference.program import MAIN
 from translate.inference.sampling import sample_tensor
 from translate.training.validating.validation import Validator
 
@@ -29,13 +31,13 @@ MOST = 256
 class Seen:
     """What one direction made: images C x H x W in [0, 1], or vectors.
 
-    `outputs` and `again` (with other noise; empty where none is drawn) are for the same `inputs`, which are empty for
-    a direction without images. `real` are of the side that it imitates, item i that of output i where they are
-    `paired`. `calls` is how many calls of networks an output takes.
+    `outputs` and `alike` (all with the same noise; empty where none is drawn) are for the same `inputs`, which are
+    empty for a direction without images. `real` are of the side that it imitates, item i that of output i where they
+    are `paired`. `calls` is how many calls of networks an output takes.
     """
 
     outputs: list[Tensor]
-    again: list[Tensor]
+    alike: list[Tensor]
     inputs: list[Tensor]
     real: list[Tensor]
     paired: bool
@@ -87,15 +89,15 @@ class Looker:
         scenes = self._scenes[direction]
         counted = _Calls(validator.translator.program.optimized_nets)
         with torch.no_grad(), counted:
-            outputs = [self._output(route, scene, 0) for scene in scenes]
+            outputs = [self._output(route, scene) for scene in scenes]
         calls = counted.count // max(1, len(outputs))
         draws = route.main is not None and validator.translator.draws(direction)
         with torch.no_grad():
-            again = [self._output(route, scene, 1) for scene in scenes] if draws else []
+            alike = [self._output(route, scene, noise="alike") for scene in scenes] if draws else []
         main = route.main
         inputs = [_unit(scene.pictures[main], self._classes()) for scene in scenes] if main else []
         paired = validator.pairs(route)
-        return Seen(outputs, again, inputs, self._real[direction], paired, calls, route.output == "image")
+        return Seen(outputs, alike, inputs, self._real[direction], paired, calls, route.output == "image")
 
     def _prepared(self, route: Route) -> list[_Scene]:
         validator, scenes = self.validator, []
@@ -133,17 +135,15 @@ class Looker:
         top, left = (image.shape[-2] - height) // 2, (image.shape[-1] - width) // 2
         return image[..., top : top + height, left : left + width]
 
-    def _output(self, route: Route, scene: _Scene, sample: int) -> Tensor:
-        translator = self.validator.translator
+    def _output(self, route: Route, scene: _Scene, noise: str | None = None) -> Tensor:
+        program = self.validator.translator.program
         if route.main is None:
-            output = sample_tensor(translator.program, scene.key, route, scene.values, self.size)
+            output = sample_tensor(program, scene.key, route, scene.values, self.size)
         else:
             first, *others = [image[None] for image in scene.pictures.values()]
             further: dict[str, Any] = dict(zip(picture_inputs(route)[1:], others, strict=True))
-            # a cut image needs no strips
-            output = translator.translate_tensor(
-                first, route.name, sample=sample, tile="off", **further, **dict(scene.values)
-            )
+            tensors = tensors_of(program, route, first, further | dict(scene.values))
+            output = program.outputs(route, [tensors], noise=noise)[0][MAIN]
         return _unit(output[0].float().cpu(), 0)
 
 

@@ -40,17 +40,15 @@ def apart(images: Sequence[Tensor]) -> float:
     return float(2 * rows.var(0).mean())
 
 
-def input_use(inputs: Sequence[Tensor], outputs: Sequence[Tensor], again: Sequence[Tensor]) -> tuple[float, float]:
+def input_use(inputs: Sequence[Tensor], outputs: Sequence[Tensor], alike: Sequence[Tensor]) -> tuple[float, float]:
     """How much outputs follow their inputs, and how much of their variety that is.
 
-    `again` are further outputs for the same inputs with other noise; empty where nothing is drawn. The first number is
-    the difference between outputs for two inputs, without what the noise alone makes, as a share of the difference
-    between the inputs: 0 where the input is ignored. The second is the share of the outputs' variety (variance) that
-    comes from the input.
+    `alike` are the outputs for the same inputs when all of them get one and the same noise; empty where nothing is
+    drawn. The first number is the difference between two of these, as a share of the difference between their inputs:
+    0 where the input is ignored. The second is their variety (variance) as a share of that of the outputs.
     """
     between, given = apart(outputs), apart(inputs)
-    noise = float((small(outputs) - small(again)).square().mean()) if again else 0.0
-    kept = max(0.0, between - noise)
+    kept = apart(alike) if alike else between
     return (kept / max(given, 1e-12)) ** 0.5, kept / max(between, 1e-12)
 
 
