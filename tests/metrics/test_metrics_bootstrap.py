@@ -9,8 +9,9 @@ import torch
 from torch import Tensor
 
 from translate.contracts import Metric, MetricUse, NoOptions
-from translate.metrics import Comparison, score_sets
+from translate.metrics import Comparison, Deferred, score_sets
 from translate.metrics.bootstrap import interval, resampled
+from translate.metrics.features.of_sets import FDRandom, PrecisionRandom
 from translate.metrics.paired import L1
 from translate.metrics.scores import table
 from translate.metrics.two_sample import SWD, SWDConfig
@@ -99,6 +100,54 @@ def test_halves_spread_as_the_sets_would(count: int) -> None:
     assert score.interval == pytest.approx((score.value - half, score.value + half), abs=0.12 * half)
 
 
+class OfVectors:
+    """Stands for the features of a metric of sets: images are vectors, and features are they themselves."""
+
+    def vectors(self, outputs: Any, references: Any, context: Any) -> tuple[Tensor, Tensor]:
+        return torch.stack(list(outputs)), torch.stack(list(references))
+
+
+class Neighbours(OfVectors, PrecisionRandom):
+    name = "neighbours"
+
+
+class Distance(OfVectors, FDRandom):
+    name = "distance"
+
+
+def gaussians(rng: np.random.Generator) -> tuple[list[Tensor], list[Tensor]]:
+    """Sixty outputs that are narrower than twice as many real ones, and beside them."""
+    ours, true = 0.3 + 0.7 * rng.standard_normal((60, 6)), rng.standard_normal((120, 6))
+    return list(torch.from_numpy(ours)), list(torch.from_numpy(true))
+
+
+@pytest.mark.parametrize("kind", [Neighbours, Distance])
+def test_intervals_of_sets_hold_the_mean_score_of_such_sets(kind: Any) -> None:
+    """As often as they say, also where sets differ in size: the references are drawn, too."""
+    metric, rng, trials = kind(kind.Config()), np.random.default_rng(0), 40
+    means: dict[str, float] = {}
+    for _ in range(200):
+        for score in score_sets([metric], *gaussians(rng)):
+            means[score.metric] = means.get(score.metric, 0.0) + score.value / 200
+    held: dict[str, int] = {}
+    for _ in range(trials):
+        for score in score_sets([metric], *gaussians(rng), Comparison(bootstrap=24)):
+            if score.interval is not None:
+                low, high = score.interval
+                held[score.metric] = held.get(score.metric, 0) + (low <= means[score.metric] <= high)
+    assert set(held) == {metric.name, *(f"{metric.name}/{name}" for name in metric.detail_ends)}
+    # 95 %, less what 24 draws lose; 79 % where outputs alone are drawn with replacement
+    assert 0.87 < sum(held.values()) / (trials * len(held)) < 0.99
+
+
+def test_halves_of_too_few_images_have_no_interval() -> None:
+    metric = Neighbours(Neighbours.Config(k=4))
+    ours, true = (images[:8] for images in gaussians(np.random.default_rng(0)))
+    scores = score_sets([metric], ours, true, Comparison(rival=true, bootstrap=10))
+    assert all(score.interval is None for score in scores)
+    assert scores[0].value > 0 and scores[0].rival == 1
+
+
 def test_an_interval_holds_its_score_and_stays_within_the_ends() -> None:
     assert interval([0.9, 1.0, 1.1, 1.2], 0.98, (0.0, 1.0)) == (pytest.approx(0.8375, abs=0.02), 1.0)
     low, high = interval([0.0] * 99 + [100.0], 1.0, (0.0, math.inf))
@@ -111,7 +160,9 @@ def test_an_interval_holds_its_score_and_stays_within_the_ends() -> None:
 def test_metrics_of_sets_have_intervals_that_hold_their_scores(name: str) -> None:
     metric = Registry([]).build(MetricUse(uses=name))
     rng = torch.Generator().manual_seed(0)
-    outputs, references = ([torch.rand(3, 24, 24, generator=rng) for _ in range(24)] for _ in range(2))
+    images = [torch.rand(3, 24, 24, generator=rng) for _ in range(48)]
+    # as files are: features of a set that stays are computed once
+    outputs, references = Deferred(lambda: images[:24]), Deferred(lambda: images[24:])
     (score, *_) = score_sets([metric], outputs, references, Comparison(bootstrap=min(metric.draws, 12), constant=False))
     assert metric.draws and score.interval is not None
     low, high = score.interval

@@ -12,6 +12,7 @@ from torch import Tensor
 from translate.contracts import EvaluationContext
 from translate.errors import DataError
 from translate.metrics import C2ST, Classifier
+from translate.metrics.bootstrap import Drawn, drawn_sets
 from translate.metrics.c2st import chance
 from translate.metrics.classifier import Tried
 
@@ -63,6 +64,29 @@ def test_the_larger_set_is_cut() -> None:
     assert metric.score(noise(20, 1), noise(50, 2)) == metric.score(noise(20, 1), noise(50, 2)[:20])
     with pytest.raises(DataError, match="needs 2 images of each, not 1"):
         metric.score(noise(1, 1), noise(50, 2))
+
+
+def plain(side: int, channels: int = 3) -> list[torch.Tensor]:
+    return [torch.full((channels, side, side), level / 4) for level in range(4)]
+
+
+def test_images_of_several_sizes_are_compared_at_one() -> None:
+    metric = C2ST(C2ST.Config(epochs=1))
+    assert 0 <= metric.score(plain(48), plain(32)) <= 1
+    assert 0 <= metric.score(plain(100), plain(16)) <= 1
+    with pytest.raises(DataError, match="needs images of 16 pixels a side, and one has 8"):
+        metric.score(plain(32), plain(8))
+    with pytest.raises(DataError, match="cannot compare images of 1 and 3 channels"):
+        metric.score(plain(32), plain(32, channels=1))
+
+
+def test_the_sets_of_an_interval_hold_no_image_twice() -> None:
+    """It would train the classifier and be told by it."""
+    sets = drawn_sets(C2ST(C2ST.Config()), plain(16) * 3, plain(16) * 4, 5)
+    for ours, theirs, _ in sets:
+        for drawn in (ours, theirs):
+            assert isinstance(drawn, Drawn) and len(set(drawn.places)) == len(drawn.places)
+        assert (len(ours), len(theirs)) == (6, 8)
 
 
 def test_equal_sets_are_rejected_as_rarely_as_the_p_value_says() -> None:

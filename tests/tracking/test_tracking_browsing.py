@@ -30,6 +30,35 @@ def test_pictures_and_validations_sort_before_everything_else() -> None:
     assert picture_name("convert/converted") == "1-pictures/convert"
 
 
+TWICE = """
+stages:
+  prepare: {uses: preprocess}
+  convert: {uses: infer, needs: {model: train, data: prepare}, with: {direction: a_to_b, bits: null}}
+  back: {uses: infer, needs: {model: train, images: convert}, with: {direction: b_to_a, bits: null}}
+  convert_16: {uses: infer, needs: {model: train, data: prepare}, with: {direction: a_to_b, bits: 16}}
+  back_16: {uses: infer, needs: {model: train, images: convert_16}, with: {direction: b_to_a, bits: null}}
+  other: {uses: infer, needs: {model: train, data: prepare}, with: {direction: b_to_a, bits: 16}}
+"""
+
+
+def test_a_picture_is_not_shown_once_more_in_sixteen_bits(opened: Open) -> None:
+    picture = np.zeros((8, 8, 3), np.uint8)
+    with opened(mode="none", resolved=TWICE) as tracking:
+        for stage in ("convert", "back", "convert_16", "back_16", "other"):
+            tracking.stage(stage).image("converted", picture, 0)
+        folder = tracking.folder
+    assert kept(folder) == ["back", "back_16", "convert", "other"]
+    with opened(recipe="b" * 64, mode="none", resolved=TWICE) as tracking:
+        tracking.stage("convert_16").image("converted", picture, 0)
+    assert kept(folder) == ["convert_16"]  # in a run of its own it is the only one
+
+
+def kept(folder: Path) -> list[str]:
+    """The stages whose pictures the newest run has."""
+    newest = max(folder.glob(".tracking/*/journal.jsonl"), key=lambda path: path.stat().st_mtime_ns).parent
+    return sorted(path.parents[1].name for path in newest.glob("samples/*/converted/*.png"))
+
+
 def test_a_baseline_is_left_out_beside_its_metric_alone() -> None:
     assert without_baselines({"s/l1": 1, "s/l1_copy": 2, "s/l1_constant": 3}) == {"s/l1": 1}
     assert without_baselines({"s/hard_copy": 1}) == {"s/hard_copy": 1}

@@ -75,6 +75,8 @@ class Metric(Configured[C], ABC):
     count as equal; False: from sets with images drawn several times."""
     ends: ClassVar[tuple[float, float]] = (-math.inf, math.inf)
     """The least and the largest score that can be: intervals lie between them."""
+    detail_ends: ClassVar[Mapping[str, tuple[float, float]]] = {}
+    """The details that get an interval as the score does, by their names without `NAME/`, with their ends."""
     unit: str = ""
     """Shown behind the name in tables: `dB`, `%`."""
     least_size: ClassVar[int] = 1

@@ -186,7 +186,7 @@ class Program:
             for name in route.inputs
         }
         drawing = route.draws or self.drops
-        keys = [noise or image_key(inputs[main]) for inputs in each] if drawing else []
+        keys = [image_key(inputs[main]) if noise is None else noise for inputs in each] if drawing else []
         size = (padded[main].shape[-2], padded[main].shape[-1])
         seeds = [seed_of(self.seed, key, sample) for key in keys]
         try:

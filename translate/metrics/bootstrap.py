@@ -4,7 +4,7 @@ bootstrap, Efron 1979) or as halves without (Politis and Romano 1994)."""
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from typing import Any, TypeVar, overload
 
@@ -12,6 +12,7 @@ import numpy as np
 from torch import Tensor
 
 from translate.contracts import EvaluationContext, Metric
+from translate.errors import DataError
 from translate.seeding import derive
 
 Item = TypeVar("Item")
@@ -70,42 +71,70 @@ def resampled(
     context: EvaluationContext | None = None,
     seed: int = 0,
 ) -> list[float]:
-    """The scores of `times` sets that are drawn from the outputs with replacement, each as large as the outputs.
+    """The scores of `times` sets that are drawn from outputs and references; see `drawn_sets`.
 
-    A metric of `halves` is scored on halves of both sets instead, drawn without replacement: the score of n/2 out of n
-    varies around their mean as that of n does around its own, and no image is its own neighbour. References of the same
-    number are drawn alike, others stay, or are halved by themselves. The draws depend on the seed and the number of
-    images alone: two sets of outputs are scored on the same draws, so that their differences are paired.
+    None where half of the images are too few for the metric.
     """
     if metric.mean_of_images:  # each image is scored once, whatever the number of draws
         return means_of_draws(single_scores(metric, outputs, references, context), times, seed)
-    paired = len(references) == len(outputs)
-    if metric.halves and min(len(outputs), len(references)) >= LEAST_HALVED:
-        return _halved(metric, outputs, references, times, context, seed)
-
-    def score(places: Sequence[int]) -> float:
-        chosen = Drawn(references, places) if paired else references
-        return metric.score(Drawn(outputs, places), chosen, drawn_context(context, places))
-
-    return [score(draw) for draw in draws_of(len(outputs), times, seed)]
+    metric = metric.lighter()
+    sets = drawn_sets(metric, outputs, references, times, context=context, seed=seed)
+    try:
+        return [metric.score(*each) for each in sets]
+    except DataError:  # all images together could be scored
+        return []
 
 
-def _halved(
+def resampled_details(
     metric: Metric[Any],
     outputs: Sequence[Tensor],
     references: Sequence[Tensor],
     times: int,
-    context: EvaluationContext | None,
-    seed: int,
-) -> list[float]:
-    """The scores of halves."""
-    scores: list[float] = []
-    metric = metric.lighter()
+    *,
+    context: EvaluationContext | None = None,
+) -> dict[str, list[float]]:
+    """The details that the metric has ends for, by their names in tables, on the same sets as `resampled`."""
+    if not metric.detail_ends:
+        return {}
+    names = {f"{metric.name}/{name}" for name in metric.detail_ends}
+    values: dict[str, list[float]] = {name: [] for name in names}
+    try:
+        for each in drawn_sets(metric, outputs, references, times, context=context):
+            details = metric.details(*each)
+            for name in names & details.keys():
+                values[name].append(details[name])
+    except DataError:
+        return {}
+    return {name: drawn for name, drawn in values.items() if len(drawn) == times}
+
+
+def drawn_sets(
+    metric: Metric[Any],
+    outputs: Sequence[Tensor],
+    references: Sequence[Tensor],
+    times: int,
+    *,
+    context: EvaluationContext | None = None,
+    seed: int = 0,
+) -> Iterator[tuple[Sequence[Tensor], Sequence[Tensor], EvaluationContext | None]]:
+    """Outputs, references and context of `times` sets, drawn from the outputs with replacement and each as large.
+
+    For a metric of `halves` they are halves of both sets instead, drawn without replacement: the score of n/2 out of n
+    varies around their mean as that of n does around its own, and no image is its own neighbour. References of the same
+    number are drawn alike, others stay, or are halved by themselves. The draws depend on the seed and the number of
+    images alone: two sets of outputs are scored on the same draws, so that their differences are paired.
+    """
+    paired = len(references) == len(outputs)
+    halved = metric.halves and min(len(outputs), len(references)) >= LEAST_HALVED
     for number in range(times):
-        ours = _half(len(outputs), derive(seed, "half", number, len(outputs)))
-        true = _half(len(references), derive(seed, "half", number, len(references)))
-        scores.append(metric.score(Drawn(outputs, ours), Drawn(references, true), drawn_context(context, ours)))
-    return scores
+        if halved:
+            ours = _half(len(outputs), derive(seed, "half", number, len(outputs)))
+            true = _half(len(references), derive(seed, "half", number, len(references)))
+            chosen: Sequence[Tensor] = Drawn(references, true)
+        else:
+            ours = _draw(len(outputs), number, seed)
+            chosen = Drawn(references, ours) if paired else references
+        yield Drawn(outputs, ours), chosen, drawn_context(context, ours)
 
 
 def _half(count: int, seed: int) -> list[int]:
@@ -136,11 +165,13 @@ def means_of_draws(scores: Sequence[float], times: int, seed: int = 0) -> list[f
 
 def draws_of(count: int, times: int, seed: int = 0) -> list[list[int]]:
     """`times` draws of so many places out of as many."""
-    draws: list[list[int]] = []
-    for number in range(times):
-        rng = np.random.default_rng(derive(seed, "draw", number))
-        draws.append(rng.integers(count, size=count).tolist())
-    return draws
+    return [_draw(count, number, seed) for number in range(times)]
+
+
+def _draw(count: int, number: int, seed: int) -> list[int]:
+    """One of them."""
+    places: list[int] = np.random.default_rng(derive(seed, "draw", number)).integers(count, size=count).tolist()
+    return places
 
 
 def interval(scores: Sequence[float], value: float, ends: Interval = (-math.inf, math.inf)) -> Interval:

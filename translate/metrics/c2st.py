@@ -11,7 +11,7 @@ from torch import Tensor
 
 from translate.contracts import Config, EvaluationContext, Metric
 from translate.errors import DataError
-from translate.metrics.classifier import Tried, tried_classifier
+from translate.metrics.classifier import LEAST_SIDE, Tried, tried_classifier
 
 LEAST = 2
 """Images of each set: one trains the classifier, and one is told from the other set's."""
@@ -36,15 +36,18 @@ class C2ST(Metric[C2STConfig]):
     - Formula: equally many outputs and references, divided into two parts at random; a small convolutional network
       learns from the one, and the score is its accuracy on the other. 0.5: it found no difference; 1: any image gives
       itself away. `c2st/p` is the probability that its certainty tells equal sets so well (Mann-Whitney).
-    - Protocol: outputs and references as two sets, at 64 x 64 pixels and below, the larger set cut to the smaller one;
-      on the CPU, the same each time. `c2st/real` is the same between training images and references, of the same
-      number, in the outputs' place: what real images reach. A classifier of another size scores differently.
+    - Protocol: outputs and references as two sets, at 64 x 64 pixels and below, images of several sizes all at 64 x 64;
+      the larger set cut to the smaller one; on the CPU, the same each time. `c2st/real` is the same between training
+      images and references, of the same number, in the outputs' place: what real images reach. A classifier of another
+      size scores differently. An interval, where `bootstrap` asks for one, trains a classifier for each set.
     - Source: Lopez-Paz, Oquab, "Revisiting Classifier Two-Sample Tests", ICLR 2017; the classifier is ours.
     """
 
     name = "c2st"
+    halves = True  # an image that comes twice would be among those that train and among those that test
     ends = (0.0, 1.0)
     paired = False
+    least_size = LEAST_SIDE
 
     def score(
         self, outputs: Sequence[Tensor], references: Sequence[Tensor], context: EvaluationContext | None = None

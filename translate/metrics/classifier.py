@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from itertools import pairwise
+from itertools import chain, pairwise
 
 import numpy as np
 import torch
@@ -16,6 +16,8 @@ from translate.seeding import derive
 
 SIDE, BATCH, RATE = 64, 64, 4e-3
 """Images are seen at this many pixels a side at most; the optimizer is Adam with a cosine schedule."""
+LEAST_SIDE = 16
+"""Pixels of a side that can be halved four times."""
 
 
 class Classifier:
@@ -42,16 +44,38 @@ class Classifier:
         parts: list[Tensor] = []
         with torch.no_grad():
             for start in range(0, len(images), BATCH):
-                batch = torch.stack([seen(images[n]) for n in range(start, min(start + BATCH, len(images)))])
-                parts.append(self.net(batch))
+                batch = [seen(images[n]) for n in range(start, min(start + BATCH, len(images)))]
+                alike = len({image.shape for image in batch}) == 1
+                parts += [self.net(torch.stack(batch))] if alike else [self.net(image[None]) for image in batch]
         return torch.cat(parts)
 
 
 def seen(image: Tensor) -> Tensor:
     """C x H x W in [0, 1] to what the classifier looks at: [-1, 1], a square of `SIDE` pixels where it is larger."""
     if image.shape[-2:] != (SIDE, SIDE) and max(image.shape[-2:]) > SIDE:
-        image = F.interpolate(image[None], (SIDE, SIDE), mode="area")[0]
+        image = _square(image)
     return image * 2 - 1
+
+
+def _stacks(kinds: Sequence[Sequence[Tensor]]) -> list[Tensor]:
+    """What the classifier looks at of each kind, N x C x H x W; of images of several sizes squares of `SIDE` pixels.
+
+    Errors: DataError for images that it cannot look at.
+    """
+    rows = [list(map(seen, kind)) for kind in kinds]
+    shapes = [tuple(image.shape) for image in chain(*rows)]
+    channels, heights, widths = (sorted(set(sizes)) for sizes in zip(*shapes, strict=True))
+    if len(channels) > 1:
+        raise DataError(f"a classifier cannot compare images of {channels[0]} and {channels[1]} channels")
+    if (least := min(heights[0], widths[0])) < LEAST_SIDE:
+        raise DataError(f"a classifier needs images of {LEAST_SIDE} pixels a side, and one has {least}")
+    if len(heights) > 1 or len(widths) > 1:
+        rows = [list(map(_square, kind)) for kind in rows]
+    return [torch.stack(kind) for kind in rows]
+
+
+def _square(image: Tensor) -> Tensor:
+    return F.interpolate(image[None], (SIDE, SIDE), mode="area")[0]
 
 
 @dataclass(frozen=True)
@@ -83,11 +107,12 @@ def tried_classifier(
     """A classifier of kinds of images, each C x H x W in [0, 1], tried on those that were held out.
 
     `held_out` is the share of each kind that it is not trained on, one image at least. Images of a batch are mirrored
-    at random. The global random state is left as it was. Errors: DataError for fewer than `least` images of a kind.
+    at random. The global random state is left as it was. Errors: DataError for fewer than `least` images of a kind,
+    for images of fewer than 16 pixels a side, and of several numbers of channels.
     """
     if min(len(kind) for kind in kinds) < least:
         raise DataError(f"a classifier needs at least {least} training images of each side")
-    images = [torch.stack(list(map(seen, kind))) for kind in kinds]
+    images = _stacks(kinds)
     orders = [np.random.default_rng(derive(seed, "held out", n)).permutation(len(x)) for n, x in enumerate(images)]
     cuts = [max(1, round(held_out * len(x))) for x in images]
     training = torch.cat([x[order[cut:]] for x, order, cut in zip(images, orders, cuts, strict=True)])

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from translate.contracts import Components, DatasetFacts, EvaluationContext, Metric, MetricUse
 from translate.errors import ConfigError, DataError
-from translate.metrics.bootstrap import Interval, interval, means_of_draws, resampled, single_scores
+from translate.metrics.bootstrap import Interval, interval, means_of_draws, resampled, resampled_details, single_scores
 from translate.metrics.pairs import mean_score
 from translate.text import json_number
 
@@ -146,9 +146,27 @@ def score_sets(
             if comparison.bootstrap and not singles:
                 own = resampled(metric, outputs, references, comparison.bootstrap, context=context)
             score = _with_rival(score, metric, own, references, comparison, context)
-        parts = metric.details(outputs, references, context)
-        scores += [score, *(Score(part, metric.better, metric.unit, value) for part, value in parts.items())]
+        scores += [score, *_parts(metric, outputs, references, comparison.bootstrap, context)]
     return scores
+
+
+def _parts(
+    metric: Metric[Any],
+    outputs: Sequence[Tensor],
+    references: Sequence[Tensor],
+    times: int,
+    context: EvaluationContext | None,
+) -> list[Score]:
+    """The details of a score, with intervals where the metric has ends for them."""
+    drawn = resampled_details(metric, outputs, references, times, context=context) if times else {}
+    rows: list[Score] = []
+    for part, value in metric.details(outputs, references, context).items():
+        score = Score(part, metric.better, metric.unit, value)
+        if part in drawn:
+            ends = metric.detail_ends[part.removeprefix(f"{metric.name}/")]
+            score = replace(score, interval=interval(drawn[part], value, ends))
+        rows.append(score)
+    return rows
 
 
 @dataclass(frozen=True)

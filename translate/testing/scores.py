@@ -134,6 +134,8 @@ class MetricChecks(ComponentChecks):
             yield "score() returns nan for images of noise"
         if not isinstance(details, Mapping) or not all(isinstance(v, float | int) for v in details.values()):
             yield "details() returns no mapping of names to floats"
+        elif unknown := [name for name in self.cls.detail_ends if f"{self.cls.name}/{name}" not in details]:
+            yield f"`detail_ends` has ends for {unknown[0]!r}, and details() tells no {self.cls.name}/{unknown[0]}"
 
     @check("takes a context", "number")
     def takes_context(self) -> Iterator[str]:

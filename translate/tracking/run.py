@@ -19,6 +19,7 @@ from translate.errors import TranslateError, in_words
 from translate.imaging.io import encode
 from translate.storage.atomic import write_bytes, write_text
 from translate.tracking.browsing.names import names_of
+from translate.tracking.browsing.twins import twins
 from translate.tracking.browsing.view import told
 from translate.tracking.datasets import Origins
 from translate.tracking.delivery.killed import end_killed
@@ -76,6 +77,8 @@ class Tracking:
 
     def __post_init__(self) -> None:
         self.folder = self.folder.absolute()
+        self._document: dict[str, Any] = yaml.safe_load(self.resolved) or {}
+        self._stages: dict[str, Any] = self._document.get("stages") or {}
         self._runs = Runs(self.folder)
         self._run: dict[str, Any] | None = None
         self._journal: Journal | None = None
@@ -107,7 +110,8 @@ class Tracking:
         run, journal = self._opened()
         self._runs.update(run, stages={**run["stages"], name: "running"})
         journal.append("stage", name=name)
-        return StageTracker(self.folder, journal, name, Origins(self.folder, yaml.safe_load(self.resolved) or {}))
+        origins, twin = Origins(self.folder, self._document), twins(self._stages).get(name)
+        return StageTracker(self.folder, journal, name, origins, twin)
 
     def close(self, status: Status) -> None:
         """Writes the report, ships what is left (a dead server is given up soon) and ends the run. Twice is once."""
@@ -178,12 +182,11 @@ class Tracking:
         """What the run is called; one that goes on keeps its name."""
         if "title" in run:
             return {}
-        stages = (yaml.safe_load(self.resolved) or {}).get("stages") or {}
-        return names_of(run, self.pipeline, self.stages, stages)
+        return names_of(run, self.pipeline, self.stages, self._stages)
 
     def _start(self) -> None:
         run, journal = self._opened()
-        document = masked(yaml.safe_load(self.resolved) or {})
+        document = masked(self._document)
         swept = masked(dict(self.member.values)) if self.member else {}
         pipeline = journal.folder / "pipeline.yaml"
         try:
@@ -218,13 +221,14 @@ class Tracking:
 
 
 class StageTracker:
-    """What a stage records (`translate.contracts.Tracker`); every name gets the stage's in front: `train/cycle`."""
+    """What a stage records (`translate.contracts.Tracker`); every name gets the stage's in front: `train/cycle`.
 
-    def __init__(self, folder: Path, journal: Journal, stage: str, origins: Origins) -> None:
-        self._folder = folder
-        self._journal = journal
-        self._stage = stage
-        self._origins = origins
+    `twin` is the stage whose pictures look the same (see `twins`).
+    """
+
+    def __init__(self, folder: Path, journal: Journal, stage: str, origins: Origins, twin: str | None = None) -> None:
+        self._folder, self._journal, self._stage = folder, journal, stage
+        self._origins, self._twin = origins, twin
         self._dataset: list[str] = []
         """Name and digest of the data that the stage reads, once it has told them."""
 
@@ -240,10 +244,11 @@ class StageTracker:
             self._journal.append("metrics", s=int(step), v=new)
 
     def image(self, key: str, image: np.ndarray[Any, Any], step: int) -> None:
-        """A picture, H x W x 3, uint8, as one step of the slider of that key."""
-        key = self._named(key)
-        if not self._journal.fresh(image_name(key), step):
+        """A picture, H x W x 3, uint8, as one step of the slider of that key; none that the twin has recorded."""
+        names = [f"{stage}/{key}" for stage in (self._stage, self._twin) if stage]
+        if not all(self._journal.fresh(image_name(name), step) for name in names):
             return
+        key = names[0]
         path = self._journal.folder / "samples" / key / f"{step:08d}.png"
         path.parent.mkdir(parents=True, exist_ok=True)
         write_bytes(path, encode(image, ".png"))
@@ -335,8 +340,7 @@ def compared(document: Mapping[str, Any]) -> dict[str, Any]:
 def _tags(pipeline: str, recipe: str, versions: Mapping[str, str]) -> dict[str, str]:
     tags = {"profile": pipeline.partition("@")[2] or "none", "recipe": recipe, "version/translate": __version__}
     tags |= {f"version/{name}": version for name, version in versions.items()}
-    git = shutil.which("git")
-    if git:
+    if git := shutil.which("git"):
         try:
             answer = subprocess.run([git, "rev-parse", "HEAD"], capture_output=True, text=True, timeout=5, check=False)
         except (OSError, subprocess.TimeoutExpired):

@@ -146,6 +146,17 @@ def test_a_checkerboard_is_a_peak_of_known_strength(size: int, period: int, ampl
     assert found.strength == pytest.approx(amplitude, rel=0.2)
 
 
+@pytest.mark.parametrize(("size", "period"), [(32, 4), (32, 8), (64, 4), (64, 8), (64, 16)])
+def test_a_checkerboard_is_told_from_texture_from_a_known_strength_on(size: int, period: int) -> None:
+    """From 64 / n of 255 steps on, n being its periods along a side; the texture of photos has more below."""
+    line = 64 / (size / period) / 255
+    for amplitude, named in ((0.5 * line, False), (1.5 * line, True)):
+        plain = [scene(size, seed) + board(size, period, amplitude) for seed in range(6)]
+        found = checkerboard(plain, [scene(size, 6 + n) for n in range(24)])
+        assert found is not None
+        assert (found.ratio > health.PEAK and found.strength > health.PATTERN) == named
+
+
 @pytest.mark.parametrize("size", [16, 32, 64, 100])
 def test_slopes_edges_noise_and_scenes_have_no_checkerboard(size: int) -> None:
     rows = torch.arange(size)[:, None].expand(size, size)

@@ -207,6 +207,8 @@ class SupportSize(InFeatures[FeaturesConfig]):
 
     name = "support-size"
     better = "higher"
+    halves = True
+    ends = (0.0, math.inf)
 
     def score(
         self, outputs: Sequence[Tensor], references: Sequence[Tensor], context: EvaluationContext | None = None

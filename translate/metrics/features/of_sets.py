@@ -6,7 +6,7 @@ import math
 from abc import abstractmethod
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, ClassVar, TypeVar
 
 from pydantic import Field, PositiveInt
 from torch import Tensor
@@ -60,6 +60,7 @@ class Frechet(MetricOfSets[C]):
     """The Fréchet distance in some space."""
 
     draws = 30
+    halves = True
     ends = (0.0, math.inf)
 
     def score(
@@ -201,7 +202,13 @@ class Precision(MetricOfSets[C]):
 
     better = "higher"
     draws = 100
+    halves = True
     ends = (0.0, 1.0)
+    detail_ends: ClassVar[Mapping[str, tuple[float, float]]] = {
+        "recall": (0.0, 1.0),
+        "density": (0.0, math.inf),
+        "coverage": (0.0, 1.0),
+    }
 
     def score(
         self, outputs: Sequence[Tensor], references: Sequence[Tensor], context: EvaluationContext | None = None

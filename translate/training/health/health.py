@@ -239,7 +239,7 @@ class Health:
         curves: dict[str, float] = {}
         ignored = False
         if len(seen.inputs) > 1 and pictures.apart(seen.inputs) > 1e-6:
-            use, share = pictures.input_use(seen.inputs, seen.outputs, seen.alike)
+            use, share = pictures.input_use(seen.inputs, seen.compared, seen.alike)
             curves[f"health/input_use/{direction}"] = use
             ignored = use < IGNORED or share < BY_INPUT
             text = f"{direction} ignores its input: other images change its outputs by {use:.1%} of what they differ"

@@ -31,14 +31,16 @@ MOST = 256
 class Seen:
     """What one direction made: images C x H x W in [0, 1], or vectors.
 
-    `outputs` and `alike` (all with the same noise; empty where none is drawn) are for the same `inputs`, which are
-    empty for a direction without images. `real` are of the side that it imitates, item i that of output i where they
-    are `paired`. `calls` is how many calls of networks an output takes.
+    `real` are of the side that the `outputs` imitate, item i that of output i where they are `paired`. `calls` is how
+    many calls of networks an output takes. What outputs owe to their `inputs`, which are empty for a direction without
+    images, shows in `compared`: the outputs for these inputs, all with the same classes and vectors; and in `alike`:
+    these once more, all with the same noise, empty where none is drawn.
     """
 
     outputs: list[Tensor]
-    alike: list[Tensor]
     inputs: list[Tensor]
+    compared: list[Tensor]
+    alike: list[Tensor]
     real: list[Tensor]
     paired: bool
     calls: int
@@ -91,20 +93,28 @@ class Looker:
         with torch.no_grad(), counted:
             outputs = [self._output(route, scene) for scene in scenes]
         calls = counted.count // max(1, len(outputs))
-        draws = route.main is not None and validator.translator.draws(direction)
+        inputs, compared, alike = self._by_inputs(route, scenes, outputs) if route.main else ([], [], [])
+        real, paired = self._real[direction], validator.pairs(route)
+        return Seen(outputs, inputs, compared, alike, real, paired, calls, route.output == "image")
+
+    def _by_inputs(
+        self, route: Route, scenes: list[_Scene], outputs: list[Tensor]
+    ) -> tuple[list[Tensor], list[Tensor], list[Tensor]]:
+        """`inputs`, `compared` and `alike` of a direction with images, whose scenes have these outputs."""
+        assert route.main is not None
+        draws = self.validator.translator.draws(route.name)
+        same = _comparable(route.main, scenes, of_one_size=draws)
         with torch.no_grad():
-            alike = [self._output(route, scene, noise="alike") for scene in scenes] if draws else []
-        main = route.main
-        inputs = [_unit(scene.pictures[main], self._classes()) for scene in scenes] if main else []
-        paired = validator.pairs(route)
-        return Seen(outputs, alike, inputs, self._real[direction], paired, calls, route.output == "image")
+            compared = outputs if same is scenes else [self._output(route, scene) for scene in same]
+            alike = [self._output(route, scene, noise="alike") for scene in same] if draws else []
+        return [_unit(scene.pictures[route.main], self._classes()) for scene in same], compared, alike
 
     def _prepared(self, route: Route) -> list[_Scene]:
         validator, scenes = self.validator, []
         for key in validator.keys(route, IMAGES):
             values = value_inputs(validator.dataset, validator.split, route, validator.data_key(route, key))
             given = validator.pictures(route.name, key) if route.main else {}
-            pictures = {name: self._cut(image, self._reduced(route)) for name, image in given.items()}
+            pictures = {name: _cut(image, self._reduced(route)) for name, image in given.items()}
             scenes.append(_Scene(key, pictures, values))
         return scenes
 
@@ -117,7 +127,7 @@ class Looker:
             validator.keys(route, IMAGES) if validator.pairs(route) else validator.dataset.keys(validator.split, side)
         )
         images = [validator.dataset.tensor(validator.split, side, key) for key in keys[:REAL]]
-        return [_unit(self._cut(image, self.size), self._classes()) for image in images]
+        return [_unit(_cut(image, self.size), self._classes()) for image in images]
 
     def _classes(self) -> int:
         return len(self.validator.method.spec.classes)
@@ -126,14 +136,6 @@ class Looker:
         """The size of inputs whose outputs have that of training images."""
         scale = route.scale if degrades(self.validator.method.data, route) or route.scale > 1 else 1
         return max(1, self.size[0] // scale), max(1, self.size[1] // scale)
-
-    def _cut(self, image: Tensor, size: tuple[int, int]) -> Tensor:
-        """The middle of an image, at most of this size; a vector as it is."""
-        if image.ndim < 2:
-            return image
-        height, width = (min(have, want) for have, want in zip(image.shape[-2:], size, strict=True))
-        top, left = (image.shape[-2] - height) // 2, (image.shape[-1] - width) // 2
-        return image[..., top : top + height, left : left + width]
 
     def _output(self, route: Route, scene: _Scene, noise: str | None = None) -> Tensor:
         program = self.validator.translator.program
@@ -145,6 +147,34 @@ class Looker:
             tensors = tensors_of(program, route, first, further | dict(scene.values))
             output = program.outputs(route, [tensors], noise=noise)[0][MAIN]
         return _unit(output[0].float().cpu(), 0)
+
+
+def _comparable(main: str, scenes: list[_Scene], *, of_one_size: bool) -> list[_Scene]:
+    """The scenes as ones that differ in nothing but their pictures: all with the classes and vectors of the first.
+
+    `of_one_size`: also cut to what all have, since the same noise lies elsewhere in images of other sizes.
+    """
+    values = scenes[0].values if scenes else {}
+    heights, widths = ({scene.pictures[main].shape[axis] for scene in scenes} for axis in (-2, -1))
+    cuts = of_one_size and (len(heights) > 1 or len(widths) > 1)
+    if not cuts and all(scene.values == values for scene in scenes):
+        return scenes
+    same: list[_Scene] = []
+    for scene in scenes:
+        pictures = dict(scene.pictures)
+        if cuts:
+            pictures = {name: _cut(image, (min(heights), min(widths))) for name, image in pictures.items()}
+        same.append(_Scene(scene.key, pictures, values))
+    return same
+
+
+def _cut(image: Tensor, size: tuple[int, int]) -> Tensor:
+    """The middle of an image, at most of this size; a vector as it is."""
+    if image.ndim < 2:
+        return image
+    height, width = (min(have, want) for have, want in zip(image.shape[-2:], size, strict=True))
+    top, left = (image.shape[-2] - height) // 2, (image.shape[-1] - width) // 2
+    return image[..., top : top + height, left : left + width]
 
 
 class _Calls:
