@@ -50,7 +50,8 @@ class EvaluateConfig(Config):
     only: tuple[str, ...] = ()
     """Patterns of the names of images that count, such as `[Set5/*, Set14/*]`; empty for all."""
     bootstrap: NonNegativeInt = 0
-    """Sets of images that are drawn, with replacement, for 95 % intervals of the scores; 200 will do, 0 draws none."""
+    """Sets of images that are drawn for 95 % intervals of the scores: with replacement, or as halves for metrics of two
+    sets; 200 will do, 0 draws none."""
 
 
 class EvaluateStage(Stage[EvaluateConfig]):
