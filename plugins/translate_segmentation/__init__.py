@@ -9,10 +9,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from functools import lru_cache
-from typing import Any, ClassVar, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 import torch
-from pydantic import PositiveFloat, PositiveInt
+from pydantic import Field, PositiveFloat, PositiveInt
 from torch import Tensor, nn
 from torch.nn import functional as F
 
@@ -37,7 +37,7 @@ from translate import (
     hookimpl,
     one_hot,
 )
-from translate_segmentation.networks import UNet, joined, on_shrunk, shrunk
+from translate_segmentation.networks import LinkNet, UNet, joined, on_shrunk, shrunk
 
 
 class SegmentationConfig(Config):
@@ -50,6 +50,15 @@ class SegmentationConfig(Config):
     class_weights: tuple[PositiveFloat, ...] | Literal["none", "median-frequency"] = "none"
     """How much a pixel of each class counts in the cross-entropy: all alike (`none`), by a list of numbers in the order
     of the classes (`[1, 1, 5]`), or rare classes more (`median-frequency`, counted while training)."""
+    balance: Annotated[float, Field(gt=0, le=1)] = 1.0
+    """The power that `median-frequency` weights are raised to: 0.5 takes their square roots, which is half the way to
+    all alike, since a class of a few pixels otherwise outweighs the rest of a batch."""
+    dice_classes: Literal["all", "present"] = "all"
+    """The classes whose mean is the Dice loss: `all`, or those that are `present` in the batch, so that a rare class is
+    not pushed down by every batch that lacks it."""
+    loss_size: Literal["image", "network"] = "image"
+    """The size at which the losses are computed: that of the `image`, to which logits are interpolated, or that of the
+    `network` where `shrink` makes it smaller, which takes half the time of a step and looks at fewer pixels."""
 
 
 class Segmentation(Method[SegmentationConfig]):
@@ -72,8 +81,14 @@ class Segmentation(Method[SegmentationConfig]):
 
     def step(self, nets: Nets, batch: Mapping[str, Tensor], step: Step) -> Iterator[Update]:
         x, y = batch["image"], batch["label"]
-        logits = self.full(nets.seg(x), x)
+        logits, y = self.compared(nets.seg(x), x, y)
         yield Update("S", self.pixel_losses(nets, logits, y), views={"input": x, "output": logits, "target": y})
+
+    def compared(self, small: Tensor, x: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:
+        """Logits and labels of one size, that of `loss_size`."""
+        if self.config.loss_size == "network":
+            return small.float(), shrunk(y, self.config.shrink)
+        return self.full(small, x), y
 
     def full(self, small: Tensor, x: Tensor) -> Tensor:
         """Logits of the network at the size of the image."""
@@ -82,8 +97,14 @@ class Segmentation(Method[SegmentationConfig]):
     def pixel_losses(self, nets: Nets, logits: Tensor, y: Tensor) -> dict[str, Tensor]:
         weight, weights = None, self.config.class_weights
         if weights != "none":
-            weight = nets.frequency(y) if weights == "median-frequency" else logits.new_tensor(weights)
-        return {"cross_entropy": cross_entropy(logits, y, weight), "dice": dice_loss(logits, y)}
+            weight = self.balanced(nets, y) if weights == "median-frequency" else logits.new_tensor(weights)
+        dice = dice_loss(logits, y, present=self.config.dice_classes == "present")
+        return {"cross_entropy": cross_entropy(logits, y, weight), "dice": dice}
+
+    def balanced(self, nets: Nets, y: Tensor) -> Tensor:
+        """A weight for each class by the labels so far and those of this batch."""
+        weight: Tensor = nets.frequency(y)
+        return weight if self.config.balance == 1 else weight**self.config.balance
 
     def translate(self, nets: Nets, inputs: Mapping[str, Tensor], direction: DirectionCall, draw: Draw) -> Tensor:
         return self.full(nets.seg(inputs["image"]), inputs["image"])
@@ -128,7 +149,7 @@ class Adversarial(Segmentation):
         views = {"critic": critic, "real": real, "fake": p.detach()}
         yield Update("D", {"critic": c.objective.critic(critic, real, p.detach(), step)}, views)
         c.objective.constrain(nets.disc)
-        logits = self.full(small, x)
+        logits, y = self.compared(small, x, y)
         losses = self.pixel_losses(nets, logits, y) | {"adversarial": c.objective.generator(critic, p, real, step)}
         yield Update("S", losses, views | {"fake": p, "input": x, "output": logits, "target": y})
 
@@ -220,4 +241,4 @@ def translate_methods() -> list[type[Method[Any]]]:
 
 @hookimpl
 def translate_networks() -> list[type[Network[Any]]]:
-    return [UNet]
+    return [UNet, LinkNet]

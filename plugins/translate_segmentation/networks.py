@@ -1,4 +1,4 @@
-"""Networks of segmentation: the U-Net with two convolutions per level, and what a network is shown."""
+"""Networks of segmentation: the U-Net with two convolutions per level, a thinner one, and what a network is shown."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from translate import Config, Network
 
 
 class UNetConfig(Config):
-    """Options of `segmentation/unet`."""
+    """Options of `segmentation/unet` and `segmentation/linknet`."""
 
     filters: PositiveInt = 64
     """Channels of the first level, doubled from level to level up to eight times as many."""
@@ -40,7 +40,7 @@ class UNet(Network[UNetConfig]):
     def __init__(self, config: UNetConfig, *, in_channels: int, out_channels: int) -> None:
         super().__init__(config, in_channels=in_channels, out_channels=out_channels)
         self.multiple = 2**config.levels
-        widths = [config.filters * min(2**level, 8) for level in range(config.levels + 1)]
+        widths = _widths(config)
         self.down = nn.ModuleList(_twice(a, b, config.norm) for a, b in pairwise([in_channels, *widths]))
         self.pool = nn.MaxPool2d(2)
         upwards = list(pairwise(reversed(widths)))
@@ -61,13 +61,67 @@ class UNet(Network[UNetConfig]):
         return logits
 
 
+class LinkNet(Network[UNetConfig]):
+    """A U-Net that adds its skips, as LinkNet does (Chaurasia, Culurciello, VCIP 2017), so that its way up is thin.
+
+    Two 3 x 3 convolutions per level and max pooling on the way down, as in `segmentation/unet`. On the way up channels
+    are first brought down to those of the skip, then enlarged (nearest), the skip is added, and one 3 x 3 convolution
+    follows: half the work of a level that joins them. LinkNet's own encoder is a ResNet-18, and its decoder has
+    transposed convolutions.
+
+    N x in_channels x H x W to logits N x out_channels x H x W; H and W are multiples of 2 ** levels.
+    """
+
+    name = "linknet"
+    small = {"filters": 4, "levels": 2}
+
+    def __init__(self, config: UNetConfig, *, in_channels: int, out_channels: int) -> None:
+        super().__init__(config, in_channels=in_channels, out_channels=out_channels)
+        self.multiple = 2**config.levels
+        widths = _widths(config)
+        self.down = nn.ModuleList(_twice(a, b, config.norm) for a, b in pairwise([in_channels, *widths]))
+        self.pool = nn.MaxPool2d(2)
+        upwards = list(pairwise(reversed(widths)))
+        self.narrow = nn.ModuleList(nn.Conv2d(a, b, 1) for a, b in upwards)
+        self.up = nn.ModuleList(_once(b, config.norm) for _, b in upwards)
+        self.head = nn.Conv2d(widths[0], out_channels, 1)
+        self.initialise("kaiming")
+
+    def forward(self, images: Tensor) -> Tensor:
+        self.expect(images, multiple=self.multiple, advice="resize or crop them, or take fewer `levels`")
+        skips = [self.down[0](images)]
+        for down in self.down[1:]:
+            skips.append(down(self.pool(skips[-1])))
+        x = skips.pop()
+        for narrow, up in zip(self.narrow, self.up, strict=True):
+            x = up(skips.pop() + F.interpolate(narrow(x), scale_factor=2.0, mode="nearest"))
+        logits: Tensor = self.head(x)
+        return logits
+
+
+def _widths(config: UNetConfig) -> list[int]:
+    """Channels of each level, from the full size down."""
+    return [config.filters * min(2**level, 8) for level in range(config.levels + 1)]
+
+
+def _once(channels: int, norm: str) -> nn.Sequential:
+    """A 3 x 3 convolution behind the sum of a skip and what comes from below, which has no activation yet."""
+    layers = [*_norm(channels, norm), nn.ReLU()]
+    layers.append(nn.Conv2d(channels, channels, 3, padding=1, bias=norm != "batch"))
+    return nn.Sequential(*layers, *_norm(channels, norm), nn.ReLU(inplace=True))
+
+
+def _norm(channels: int, norm: str) -> list[nn.Module]:
+    if norm == "none":
+        return []
+    return [nn.BatchNorm2d(channels) if norm == "batch" else nn.InstanceNorm2d(channels)]
+
+
 def _twice(inputs: int, outputs: int, norm: str) -> nn.Sequential:
     layers: list[nn.Module] = []
     for channels in (inputs, outputs):
         layers.append(nn.Conv2d(channels, outputs, 3, padding=1, bias=norm != "batch"))
-        if norm != "none":
-            layers.append(nn.BatchNorm2d(outputs) if norm == "batch" else nn.InstanceNorm2d(outputs))
-        layers.append(nn.ReLU(inplace=True))
+        layers += [*_norm(outputs, norm), nn.ReLU(inplace=True)]
     return nn.Sequential(*layers)
 
 

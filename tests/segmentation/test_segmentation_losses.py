@@ -56,6 +56,15 @@ def test_dice_by_hand():
     assert float(dice_loss(x, y)) == pytest.approx(float(1 - total / 4))
 
 
+def test_dice_of_the_classes_that_a_batch_has():
+    x, y = logits(1), labels(1, classes=2)
+    p = x.softmax(1)
+    each = [1 - (2 * p[:, c][y == c].sum() + 1) / (p[:, c].sum() + (y == c).sum() + 1) for c in range(2)]
+    assert float(dice_loss(x, y, present=True)) == pytest.approx(float(sum(each)) / 2)
+    assert float(dice_loss(x, y)) > float(dice_loss(x, y, present=True)), "classes that are not there cost"
+    assert float(dice_loss(x, torch.full_like(y, IGNORE), present=True)) == 0
+
+
 @pytest.mark.parametrize("loss", [cross_entropy, dice_loss])
 def test_void_has_neither_value_nor_gradient(loss):
     y, x = labels(), logits().requires_grad_()

@@ -9,7 +9,7 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 from translate_segmentation import Adversarial, Colours, Segmentation
-from translate_segmentation.networks import Shrunk, UNet, UNetConfig, shrunk
+from translate_segmentation.networks import LinkNet, Shrunk, UNet, UNetConfig, shrunk
 
 from translate import IGNORE, ConfigError, DataSpec, Nets, Step
 from translate.data.sources.card_source import DatasetConfig, DatasetSource
@@ -20,12 +20,15 @@ from translate.plugins import Registry
 PALETTE = ((0, 0, 0), (255, 0, 0), (0, 255, 0), (0, 0, 255))
 SMALL = {"network": {"uses": "segmentation/unet", "filters": 4, "levels": 2}}
 CRITIC = {"discriminator": {"uses": "patchgan", "filters": 4, "layers": 1}}
+BALANCED = {"class_weights": "median-frequency", "balance": 0.5, "dice_classes": "present"}
 KINDS = {
     "segmentation": (Segmentation, SMALL),
     "shrunk": (Segmentation, {**SMALL, "shrink": 2, "class_weights": "median-frequency"}),
+    "balanced": (Segmentation, {**SMALL, **BALANCED}),
     "weighted": (Segmentation, {**SMALL, "class_weights": [1, 2, 3, 4]}),
     "adversarial": (Adversarial, {**SMALL, **CRITIC, "shrink": 2}),
     "basic": (Adversarial, {**SMALL, **CRITIC, "truth": "basic"}),
+    "small": (Adversarial, {**SMALL, **CRITIC, "shrink": 2, "loss_size": "network"}),
     "colours": (Colours, {"generator": {"uses": "unet", "levels": 3, "filters": 4}, **CRITIC, "shrink": 2}),
 }
 
@@ -90,6 +93,49 @@ def test_the_unet_has_the_layers_of_the_paper():
     assert net.multiple == 16 and net(torch.zeros(1, 3, 32, 48)).shape == (1, 5, 32, 48)
     with pytest.raises(ConfigError, match="a height and width that 16 divides, not 24 x 32"):
         net(torch.zeros(1, 3, 24, 32))
+
+
+def test_the_linknet_has_one_convolution_per_level_on_the_way_up():
+    net = LinkNet(UNetConfig(filters=8, norm="none"), in_channels=3, out_channels=5)
+    widths = [8, 16, 32, 64, 64]
+    wanted = 0
+    for before, after in zip([3, *widths], widths, strict=False):
+        wanted += 9 * before * after + after + 9 * after * after + after
+    for low, high in zip(widths[::-1], widths[-2::-1], strict=False):
+        wanted += low * high + high + 9 * high * high + high
+    assert sum(p.numel() for p in net.parameters()) == wanted + widths[0] * 5 + 5
+    assert net.multiple == 16 and net(torch.zeros(1, 3, 32, 48)).shape == (1, 5, 32, 48)
+
+
+def test_a_linknet_adds_its_skips():
+    """Where all convolutions of the way up that follow a skip pass it on, the skip arrives beside what is below."""
+    net = LinkNet(UNetConfig(filters=2, levels=1, norm="none"), in_channels=3, out_channels=2)
+    x = torch.rand(1, 3, 4, 6)
+    with torch.no_grad():
+        nn.init.dirac_(net.up[0][1].weight)
+        net.head.weight.copy_(torch.eye(2).view(2, 2, 1, 1))
+        skip = net.down[0](x)
+        below = net.narrow[0](net.down[1](F.max_pool2d(skip, 2)))
+        assert torch.allclose(net(x), F.relu(skip + below.repeat_interleave(2, 2).repeat_interleave(2, 3)), atol=1e-6)
+
+
+def test_losses_at_the_size_of_the_network_are_those_of_its_own_logits(registry):
+    """They equal the losses of shrunk labels and images, which the same network sees without shrinking."""
+    method, nets = make(registry, Segmentation, {**SMALL, "shrink": 2, "loss_size": "network"})
+    plain, _ = make(registry, Segmentation, SMALL)
+    given = batch()
+    (small,) = method.step(nets, given, Step(0, 0, {}, torch.Generator()))
+    reduced = {name: shrunk(value, 2) for name, value in given.items()}
+    (same,) = plain.step(Nets({"seg": nets.seg.net}), reduced, Step(0, 0, {}, torch.Generator()))
+    assert small.views["output"].shape == (2, 4, 16, 24)
+    for name, value in same.losses.items():
+        assert float(small.losses[name].detach()) == pytest.approx(float(value.detach()), rel=1e-5), name
+
+
+def test_balanced_weights_are_powers_of_the_median_frequency(registry):
+    method, nets = make(registry, Segmentation, KINDS["balanced"][1])
+    y = torch.tensor([[[0, 0, 0, 0, 1, 2, 3]]])
+    assert method.balanced(nets, y).tolist() == pytest.approx([0.5, 1, 1, 1]), "the roots of 1/4, 1, 1, 1"
 
 
 def test_a_shrunk_network_sees_means_and_labels_their_middles():

@@ -27,16 +27,22 @@ def cross_entropy(logits: Tensor, label: Tensor, weight: Tensor | None = None) -
     return total / counted.clamp(min=1e-6)
 
 
-def dice_loss(logits: Tensor, label: Tensor, smooth: float = 1.0) -> Tensor:
+def dice_loss(logits: Tensor, label: Tensor, smooth: float = 1.0, *, present: bool = False) -> Tensor:
     """1 - the mean over classes of (2 sum p g + e) / (sum p + sum g + e), with sums over all pixels of the batch.
 
-    p are the probabilities, g the one-hot labels, both without the pixels that have no class; e is `smooth`. The result
-    is a scalar, float32, in [0, 1].
+    p are the probabilities, g the one-hot labels, both without the pixels that have no class; e is `smooth`. With
+    `present` the mean is that of the classes that the batch has: one that it lacks would push down what a network
+    thinks of a rare class. The result is a scalar, float32, in [0, 1].
     """
     g = one_hot(label, logits.shape[1])
     p = logits.float().softmax(1) * g.sum(1, keepdim=True)
     both, either = (p * g).sum((0, 2, 3)), (p + g).sum((0, 2, 3))
-    return 1 - ((2 * both + smooth) / (either + smooth)).mean()
+    likeness = (2 * both + smooth) / (either + smooth)
+    if not present:
+        return 1 - likeness.mean()
+    counted = g.amax((0, 2, 3)) > 0
+    # A batch without any class has the loss 0, and no gradient.
+    return ((1 - likeness) * counted).sum() / counted.sum().clamp(min=1)
 
 
 class MedianFrequency(nn.Module):
