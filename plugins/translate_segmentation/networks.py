@@ -64,10 +64,10 @@ class UNet(Network[UNetConfig]):
 class LinkNet(Network[UNetConfig]):
     """A U-Net that adds its skips, as LinkNet does (Chaurasia, Culurciello, VCIP 2017), so that its way up is thin.
 
-    Two 3 x 3 convolutions per level and max pooling on the way down, as in `segmentation/unet`. On the way up channels
-    are first brought down to those of the skip, then enlarged (nearest), the skip is added, and one 3 x 3 convolution
-    follows: half the work of a level that joins them. LinkNet's own encoder is a ResNet-18, and its decoder has
-    transposed convolutions.
+    Two 3 x 3 convolutions per level and max pooling on the way down, as in `segmentation/unet`, with a shortcut around
+    both from the second level on (He et al. 2016). On the way up channels are first brought down to those of the skip,
+    then enlarged (nearest), the skip is added, and one 3 x 3 convolution follows: half the work of a level that joins
+    them. LinkNet's own encoder is a ResNet-18, and its decoder has transposed convolutions.
 
     N x in_channels x H x W to logits N x out_channels x H x W; H and W are multiples of 2 ** levels.
     """
@@ -79,7 +79,8 @@ class LinkNet(Network[UNetConfig]):
         super().__init__(config, in_channels=in_channels, out_channels=out_channels)
         self.multiple = 2**config.levels
         widths = _widths(config)
-        self.down = nn.ModuleList(_twice(a, b, config.norm) for a, b in pairwise([in_channels, *widths]))
+        self.first = _twice(in_channels, widths[0], config.norm)
+        self.down = nn.ModuleList(Residual(a, b, config.norm) for a, b in pairwise(widths))
         self.pool = nn.MaxPool2d(2)
         upwards = list(pairwise(reversed(widths)))
         self.narrow = nn.ModuleList(nn.Conv2d(a, b, 1) for a, b in upwards)
@@ -89,14 +90,29 @@ class LinkNet(Network[UNetConfig]):
 
     def forward(self, images: Tensor) -> Tensor:
         self.expect(images, multiple=self.multiple, advice="resize or crop them, or take fewer `levels`")
-        skips = [self.down[0](images)]
-        for down in self.down[1:]:
+        skips = [self.first(images)]
+        for down in self.down:
             skips.append(down(self.pool(skips[-1])))
         x = skips.pop()
         for narrow, up in zip(self.narrow, self.up, strict=True):
             x = up(skips.pop() + F.interpolate(narrow(x), scale_factor=2.0, mode="nearest"))
         logits: Tensor = self.head(x)
         return logits
+
+
+class Residual(nn.Module):
+    """Two 3 x 3 convolutions and a shortcut around them: N x inputs x H x W to N x outputs x H x W.
+
+    Where the number of channels changes, the shortcut is a 1 x 1 convolution.
+    """
+
+    def __init__(self, inputs: int, outputs: int, norm: str) -> None:
+        super().__init__()
+        self.body = _twice(inputs, outputs, norm)[:-1]  # the last activation stands behind the sum
+        self.shortcut = nn.Identity() if inputs == outputs else nn.Conv2d(inputs, outputs, 1, bias=False)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return F.relu(self.body(x) + self.shortcut(x))
 
 
 def _widths(config: UNetConfig) -> list[int]:

@@ -9,7 +9,7 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 from translate_segmentation import Adversarial, Colours, Segmentation
-from translate_segmentation.networks import LinkNet, Shrunk, UNet, UNetConfig, shrunk
+from translate_segmentation.networks import LinkNet, Residual, Shrunk, UNet, UNetConfig, shrunk
 
 from translate import IGNORE, ConfigError, DataSpec, Nets, Step
 from translate.data.sources.card_source import DatasetConfig, DatasetSource
@@ -95,28 +95,37 @@ def test_the_unet_has_the_layers_of_the_paper():
         net(torch.zeros(1, 3, 24, 32))
 
 
-def test_the_linknet_has_one_convolution_per_level_on_the_way_up():
+def test_the_linknet_has_shortcuts_down_and_one_convolution_per_level_up():
     net = LinkNet(UNetConfig(filters=8, norm="none"), in_channels=3, out_channels=5)
     widths = [8, 16, 32, 64, 64]
     wanted = 0
     for before, after in zip([3, *widths], widths, strict=False):
         wanted += 9 * before * after + after + 9 * after * after + after
+    wanted += 8 * 16 + 16 * 32 + 32 * 64  # shortcuts, where the channels change
     for low, high in zip(widths[::-1], widths[-2::-1], strict=False):
         wanted += low * high + high + 9 * high * high + high
     assert sum(p.numel() for p in net.parameters()) == wanted + widths[0] * 5 + 5
     assert net.multiple == 16 and net(torch.zeros(1, 3, 32, 48)).shape == (1, 5, 32, 48)
+    with pytest.raises(ConfigError, match="a height and width that 16 divides, not 24 x 32"):
+        net(torch.zeros(1, 3, 24, 32))
 
 
 def test_a_linknet_adds_its_skips():
-    """Where all convolutions of the way up that follow a skip pass it on, the skip arrives beside what is below."""
+    """A convolution on the way up that passes on what it gets shows the sum of the skip and of what is below."""
     net = LinkNet(UNetConfig(filters=2, levels=1, norm="none"), in_channels=3, out_channels=2)
     x = torch.rand(1, 3, 4, 6)
     with torch.no_grad():
         nn.init.dirac_(net.up[0][1].weight)
         net.head.weight.copy_(torch.eye(2).view(2, 2, 1, 1))
-        skip = net.down[0](x)
-        below = net.narrow[0](net.down[1](F.max_pool2d(skip, 2)))
+        skip = net.first(x)
+        below = net.narrow[0](net.down[0](F.max_pool2d(skip, 2)))
         assert torch.allclose(net(x), F.relu(skip + below.repeat_interleave(2, 2).repeat_interleave(2, 3)), atol=1e-6)
+
+
+def test_a_shortcut_goes_around_both_convolutions():
+    block, x = Residual(3, 3, "batch"), torch.randn(2, 3, 4, 4)
+    nn.init.zeros_(block.body[-1].weight)  # the last norm: the body then gives zeros
+    assert torch.equal(block(x), F.relu(x))
 
 
 def test_losses_at_the_size_of_the_network_are_those_of_its_own_logits(registry):
