@@ -36,6 +36,9 @@ class SRResNetConfig(NetworkConfig):
     """Adds the bicubic enlargement of the input to the output, so that training starts from there."""
     output: Literal["tanh", "none"] = "none"
     """The last activation: `none` as in the authors' later code, or `tanh`, which bounds the values to [-1, 1]."""
+    tail: Literal["doublings", "direct"] = "doublings"
+    """What enlarges the features: `doublings` as in the paper, with a 9 x 9 convolution at the output's size; or
+    `direct`, one 3 x 3 convolution and one pixel shuffle, which leave the time to the blocks (as in ESPCN)."""
 
 
 class SRResNet(Network[SRResNetConfig]):
@@ -59,10 +62,17 @@ class SRResNet(Network[SRResNetConfig]):
             *(Residual(f, config.norm) for _ in range(config.blocks)),
             stack({"conv": nn.Conv2d(f, f, 3, padding=1), **norm_layers(config.norm, f)}),
         )
-        self.up = nn.Sequential(*(_enlarging(f, factor) for factor in factors(config.scale)))
         last: dict[str, nn.Module] = {"tanh": nn.Tanh()} if config.output == "tanh" else {}
-        self.head = stack({"conv": nn.Conv2d(f, out_channels, 9, padding=4), **last})
+        if config.tail == "direct":
+            self.up = nn.Sequential()
+            conv = nn.Conv2d(f, out_channels * config.scale**2, 3, padding=1)
+            self.head = stack({"conv": conv, "shuffle": nn.PixelShuffle(config.scale), **last})
+        else:
+            self.up = nn.Sequential(*(_enlarging(f, factor) for factor in factors(config.scale)))
+            self.head = stack({"conv": nn.Conv2d(f, out_channels, 9, padding=4), **last})
         self.initialise(config.init, config.gain, config.spectral)
+        if config.tail == "direct":
+            _repeat_pixels(conv.weight, config.scale**2)
 
     def forward(self, images: Tensor) -> Tensor:
         x = self.stem(images)
@@ -100,6 +110,13 @@ def _enlarging(channels: int, factor: int) -> nn.Sequential:
     """`factor` times the height and width: its square times the channels, interleaved (Shi et al. 2016)."""
     conv = nn.Conv2d(channels, factor**2 * channels, 3, padding=1)
     return stack({"conv": conv, "shuffle": nn.PixelShuffle(factor), "prelu": nn.PReLU()})
+
+
+def _repeat_pixels(weight: Tensor, pixels: int) -> None:
+    """Gives the channels that become one by a pixel shuffle the same first weights: no checkerboard (ICNR, Aitken et
+    al. 2017)."""
+    with torch.no_grad():
+        weight.copy_(weight[::pixels].repeat_interleave(pixels, 0))
 
 
 class RRDBConfig(Config):
