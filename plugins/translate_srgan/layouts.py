@@ -174,7 +174,8 @@ class SRGANLayout(Layout):
     def keys(self, net: Any) -> dict[str, str]:
         """See `Layout.keys`. Errors: ConfigError for another norm or end than the program's."""
         c = net.config
-        if c.norm != "batch" or c.residual or c.spectral or c.output != "tanh" or c.scale == 3:
+        paper = c.norm == "batch" and c.output == "tanh" and c.tail == "doublings"
+        if not paper or c.residual or c.spectral or c.scale == 3:
             raise ConfigError(
                 "srresnet: SRGAN's program has `norm: batch`, `output: tanh`, doublings, no `residual`; ONNX takes all"
             )

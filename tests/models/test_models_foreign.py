@@ -386,6 +386,13 @@ def test_a_network_trained_here_enters_esrgan(layout: str, module: Any, tmp_path
         ),
         (
             "srresnet",
+            {"generator": {"uses": "srresnet", "blocks": 1, "filters": 4, "output": "tanh", "tail": "direct"}},
+            "auto",
+            ContractError,
+            "doublings",
+        ),
+        (
+            "srresnet",
             {"generator": {"uses": "rrdb", "blocks": 1, "filters": 4}},
             "esgran",
             ConfigError,

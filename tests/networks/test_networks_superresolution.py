@@ -104,6 +104,41 @@ def test_srresnet(norm: Any, scale: Any) -> None:
     assert net.scale == scale
 
 
+@pytest.mark.parametrize(("blocks", "filters", "scale"), [(16, 64, 4), (2, 8, 3)])
+def test_parameters_of_a_direct_tail(blocks: int, filters: int, scale: int) -> None:
+    """9 x 9 from RGB and a PReLU, the trunk's 3 x 3 and its PReLUs, and 3 x 3 to 3 scale^2 channels."""
+    stem = (81 * 3 + 1) * filters + 1
+    trunk = (2 * blocks + 1) * (9 * filters + 1) * filters + blocks
+    head = (9 * filters + 1) * 3 * scale**2
+    config = SRResNet.Config(blocks=blocks, filters=filters, scale=scale, norm="none", tail="direct")
+    with torch.device("meta"):
+        net = SRResNet(config, in_channels=3, out_channels=3)
+    assert count_parameters(net) == stem + trunk + head
+
+
+@pytest.mark.parametrize("scale", [2, 3])
+def test_srresnet_with_a_direct_tail(scale: Any) -> None:
+    config = SRResNet.Config(filters=4, blocks=1, norm="none", scale=scale, tail="direct")
+    net = filled(SRResNet(config, in_channels=3, out_channels=2))
+    x = images(2, 3, 7, 9)
+    features = net.stem(x) + net.trunk(net.stem(x))
+    channels = F.conv2d(features, net.head.conv.weight, net.head.conv.bias, padding=1)
+    expected = torch.empty(2, 2, 7 * scale, 9 * scale, dtype=x.dtype)
+    for c in range(2):
+        for dy in range(scale):
+            for dx in range(scale):
+                expected[:, c, dy::scale, dx::scale] = channels[:, c * scale**2 + dy * scale + dx]
+    torch.testing.assert_close(net(x), expected)
+
+
+def test_a_fresh_direct_tail_repeats_pixels() -> None:
+    """No checkerboard at the start (ICNR): all pixels of a square of the scale's side are one."""
+    net = SRResNet(SRResNet.Config(filters=4, blocks=1, tail="direct", gain=1), in_channels=3, out_channels=3)
+    squares = net(images(1, 3, 5, 6).float()).detach().unfold(2, 4, 4).unfold(3, 4, 4)
+    torch.testing.assert_close(squares, squares[..., :1, :1].expand_as(squares), rtol=0, atol=1e-5)
+    assert squares.std() > 0.1
+
+
 def test_srresnet_starts_from_the_bicubic_image() -> None:
     net = SRResNet(SRResNet.Config(filters=2, blocks=1, residual=True), in_channels=3, out_channels=3).double()
     nn.init.zeros_(net.head.conv.weight)

@@ -227,6 +227,13 @@ def test_a_bias_before_a_norm_stays_as_it_is() -> None:
     assert "dead_bias" not in vars(net[1])
 
 
+def test_a_sequence_without_layers_gives_what_it_gets() -> None:
+    net, x = nn.Sequential(nn.Conv2d(3, 2, 1), nn.Sequential()), torch.randn(1, 3, 4, 4)
+    expected = net(x)
+    with QuickLayers([net]).in_place():
+        torch.testing.assert_close(net(x), expected)
+
+
 def test_images_stay_channels_last_behind_those_of_one_pixel() -> None:
     net = nn.Sequential(
         nn.Conv2d(3, 4, 4, 2, 1), nn.Conv2d(4, 4, 2), nn.ConvTranspose2d(4, 4, 4, 2), nn.Conv2d(4, 2, 1)

@@ -106,7 +106,8 @@ class QuickSequential(nn.Sequential):
 
     def forward(self, input: Tensor) -> Tensor:
         layers = [*self]
-        for layer, following in zip(layers, [*layers[1:], None], strict=True):
+        # Without layers the list of those that follow is the longer one.
+        for layer, following in zip(layers, [*layers[1:], None], strict=False):
             if not _is_alone(layer, following):
                 input = layer(input)
                 continue
