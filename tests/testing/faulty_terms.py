@@ -178,6 +178,11 @@ class Details(Apart):
         return {"each": [1, 2]}
 
 
+@fault("`detail_ends` has ends for 'share', and details\\(\\) tells no ")
+class EndsOfNothing(Apart):
+    detail_ends = {"share": (0.0, 1.0)}
+
+
 @fault("`reads` is 'pixels'; it is 'images', 'labels' or 'classes'")
 class OddReading(Apart):
     reads = "pixels"
