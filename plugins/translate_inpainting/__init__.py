@@ -50,6 +50,9 @@ class InpaintingConfig(Config):
     """The critic D, by name or with options: `patchgan` judges patches of 70 pixels, `pixel` every pixel alone."""
     norm: Literal["batch", "instance", "none"] = "batch"
     """The norm of both networks: `batch` (the paper), `instance` or `none`."""
+    critic: Literal["image", "hole"] = "image"
+    """What D sees: the completed `image` (the paper), in which most patches have nothing to tell; or the `hole` as one
+    more channel beside it, as the critic of free-form inpainting does (Yu et al. 2019, section 3.2)."""
     objective: Objective = Objective(uses="non-saturating")
     """The game that the networks play; the log losses in the paper."""
     mask: Literal["centre", "random", "strokes", "files"] = "random"
@@ -83,7 +86,7 @@ class Inpainting(Method[InpaintingConfig]):
         c, channels = self.config, self.spec.channels["image"]
         return {
             "F": build(c.generator, in_channels=channels + 1, out_channels=channels, norm=c.norm, dropout=False),
-            "D": build(c.discriminator, in_channels=channels, norm=c.norm),
+            "D": build(c.discriminator, in_channels=channels + (c.critic == "hole"), norm=c.norm),
         }
 
     def holes(self, images: Tensor, rng: torch.Generator) -> Tensor:
@@ -116,20 +119,25 @@ class Inpainting(Method[InpaintingConfig]):
         image: Tensor = nets.F(torch.cat((covered(x, mask), mask), 1))
         return image
 
+    def judged(self, images: Tensor, mask: Tensor) -> Tensor:
+        """What D gets of images: them alone, or with the hole as one more channel, -1 outside and 1 inside."""
+        return images if self.config.critic == "image" else torch.cat((images, 2 * mask - 1), 1)
+
     def step(self, nets: Nets, batch: Mapping[str, Tensor], step: Step) -> Iterator[Update]:
         x, objective = batch["image"], self.config.objective
         mask = self.holes(x, step.rng)
         whole = self.whole(nets, x, mask).float()
         fake = torch.where(mask > 0, whole, x)
-        views = {"critic": nets.D, "real": x, "fake": fake.detach()}
-        yield Update("D", {"critic": objective.critic(nets.D, x, fake.detach(), step)}, views)
+        real, judged = self.judged(x, mask), self.judged(fake, mask)
+        views = {"critic": nets.D, "real": real, "fake": judged.detach()}
+        yield Update("D", {"critic": objective.critic(nets.D, real, judged.detach(), step)}, views)
         objective.constrain(nets.D)
         o = self.config.overlap
         ring = F.max_pool2d(mask, 2 * o + 1, 1, o) - mask
         weight = mask + RING * ring
         error = (weight * (whole - x).square()).sum() / ((mask + ring).sum() * x.shape[1])
-        losses = {"reconstruction": error, "adversarial": objective.generator(nets.D, fake, x, step)}
-        yield Update("F", losses, views | {"fake": fake, "input": covered(x, mask), "output": fake, "target": x})
+        losses = {"reconstruction": error, "adversarial": objective.generator(nets.D, judged, real, step)}
+        yield Update("F", losses, views | {"fake": judged, "input": covered(x, mask), "output": fake, "target": x})
 
 
 @lru_cache(maxsize=4)
