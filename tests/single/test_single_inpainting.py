@@ -168,6 +168,22 @@ def test_the_game(plugins: Registry, overlap: int) -> None:
     torch.testing.assert_close(filler.views["output"], fake)
 
 
+def test_a_critic_of_the_hole_is_shown_where_it_lies(plugins: Registry) -> None:
+    """Its input is the completed image, or the real one, with the mask beside it; -1 is known and 1 the hole."""
+    method, nets = game(plugins, mask="centre", critic="hole", norm="none")
+    x, mask = images(), torch.full((2, 1, 32, 32), -1.0)
+    mask[:, :, 8:24, 8:24] = 1
+    critic, filler = method.step(nets, {"image": x}, Step(0, 0, {"D": 0, "F": 0}, torch.Generator()))
+    real, fake = (torch.cat((shown, mask), 1) for shown in (x, filler.views["output"]))
+    expected = F.softplus(-nets.D(real)).mean() + F.softplus(nets.D(fake)).mean()
+    torch.testing.assert_close(critic.losses["critic"], expected)
+    torch.testing.assert_close(filler.losses["adversarial"], F.softplus(-nets.D(fake)).mean())
+    # what terms such as feature matching give to the critic
+    torch.testing.assert_close(filler.views["real"], real)
+    torch.testing.assert_close(filler.views["fake"], fake)
+    assert nets.D(x.new_zeros(1, 4, 32, 32)).shape[1] == 1 and filler.views["target"].shape[1] == 3
+
+
 def test_known_pixels_stay_bit_for_bit(plugins: Registry) -> None:
     """Whatever the size, whatever lies in the user's hole; an empty mask changes nothing."""
     method, nets = game(plugins)
