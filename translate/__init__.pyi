@@ -114,6 +114,7 @@ from .networks import (
     feature_distance as feature_distance,
     features_of as features_of,
     norm_layers as norm_layers,
+    shuffling as shuffling,
     stack as stack,
     to_lab as to_lab,
     to_rgb as to_rgb,

@@ -104,7 +104,7 @@ class Segmentation(Method[SegmentationConfig]):
     def balanced(self, nets: Nets, y: Tensor) -> Tensor:
         """A weight for each class by the labels so far and those of this batch."""
         weight: Tensor = nets.frequency(y)
-        return weight if self.config.balance == 1 else weight**self.config.balance
+        return weight**self.config.balance
 
     def translate(self, nets: Nets, inputs: Mapping[str, Tensor], direction: DirectionCall, draw: Draw) -> Tensor:
         return self.full(nets.seg(inputs["image"]), inputs["image"])

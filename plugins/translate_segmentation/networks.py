@@ -11,7 +11,9 @@ from pydantic import Field, PositiveInt
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from translate import Config, Network
+from translate import Config, Network, norm_layers
+
+Norm = Literal["batch", "instance", "none"]
 
 
 class UNetConfig(Config):
@@ -21,7 +23,7 @@ class UNetConfig(Config):
     """Channels of the first level, doubled from level to level up to eight times as many."""
     levels: Annotated[int, Field(ge=1, le=8)] = 4
     """How often the size is halved; height and width of images are multiples of 2 ** levels."""
-    norm: Literal["batch", "instance", "none"] = "batch"
+    norm: Norm = "batch"
     """The norm behind each convolution, which the paper does not have: `batch`, `instance` or `none`."""
 
 
@@ -106,7 +108,7 @@ class Residual(nn.Module):
     Where the number of channels changes, the shortcut is a 1 x 1 convolution.
     """
 
-    def __init__(self, inputs: int, outputs: int, norm: str) -> None:
+    def __init__(self, inputs: int, outputs: int, norm: Norm) -> None:
         super().__init__()
         self.body = _twice(inputs, outputs, norm)[:-1]  # the last activation stands behind the sum
         self.shortcut = nn.Identity() if inputs == outputs else nn.Conv2d(inputs, outputs, 1, bias=False)
@@ -120,24 +122,22 @@ def _widths(config: UNetConfig) -> list[int]:
     return [config.filters * min(2**level, 8) for level in range(config.levels + 1)]
 
 
-def _once(channels: int, norm: str) -> nn.Sequential:
+def _once(channels: int, norm: Norm) -> nn.Sequential:
     """A 3 x 3 convolution behind the sum of a skip and what comes from below, which has no activation yet."""
-    layers = [*_norm(channels, norm), nn.ReLU()]
-    layers.append(nn.Conv2d(channels, channels, 3, padding=1, bias=norm != "batch"))
-    return nn.Sequential(*layers, *_norm(channels, norm), nn.ReLU(inplace=True))
+    return nn.Sequential(
+        *norm_layers(norm, channels).values(),
+        nn.ReLU(),
+        nn.Conv2d(channels, channels, 3, padding=1, bias=norm != "batch"),
+        *norm_layers(norm, channels).values(),
+        nn.ReLU(inplace=True),
+    )
 
 
-def _norm(channels: int, norm: str) -> list[nn.Module]:
-    if norm == "none":
-        return []
-    return [nn.BatchNorm2d(channels) if norm == "batch" else nn.InstanceNorm2d(channels)]
-
-
-def _twice(inputs: int, outputs: int, norm: str) -> nn.Sequential:
+def _twice(inputs: int, outputs: int, norm: Norm) -> nn.Sequential:
     layers: list[nn.Module] = []
     for channels in (inputs, outputs):
         layers.append(nn.Conv2d(channels, outputs, 3, padding=1, bias=norm != "batch"))
-        layers += [*_norm(outputs, norm), nn.ReLU(inplace=True)]
+        layers += [*norm_layers(norm, outputs).values(), nn.ReLU(inplace=True)]
     return nn.Sequential(*layers)
 
 

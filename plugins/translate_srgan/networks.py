@@ -10,7 +10,7 @@ from pydantic import Field, model_validator
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from translate import Config, ConfigError, Layout, Network, NetworkConfig, bicubic, norm_layers, stack
+from translate import Config, ConfigError, Layout, Network, NetworkConfig, bicubic, norm_layers, shuffling, stack
 from translate_srgan.layouts import ESRGAN, OldESRGAN, RealESRGAN, SRGANLayout
 
 Norm = Literal["batch", "instance", "none"]
@@ -65,14 +65,11 @@ class SRResNet(Network[SRResNetConfig]):
         last: dict[str, nn.Module] = {"tanh": nn.Tanh()} if config.output == "tanh" else {}
         if config.tail == "direct":
             self.up = nn.Sequential()
-            conv = nn.Conv2d(f, out_channels * config.scale**2, 3, padding=1)
-            self.head = stack({"conv": conv, "shuffle": nn.PixelShuffle(config.scale), **last})
+            self.head = stack({**shuffling(f, out_channels, config.scale), **last})
         else:
             self.up = nn.Sequential(*(_enlarging(f, factor) for factor in factors(config.scale)))
             self.head = stack({"conv": nn.Conv2d(f, out_channels, 9, padding=4), **last})
         self.initialise(config.init, config.gain, config.spectral)
-        if config.tail == "direct":
-            _repeat_pixels(conv.weight, config.scale**2)
 
     def forward(self, images: Tensor) -> Tensor:
         x = self.stem(images)
@@ -110,13 +107,6 @@ def _enlarging(channels: int, factor: int) -> nn.Sequential:
     """`factor` times the height and width: its square times the channels, interleaved (Shi et al. 2016)."""
     conv = nn.Conv2d(channels, factor**2 * channels, 3, padding=1)
     return stack({"conv": conv, "shuffle": nn.PixelShuffle(factor), "prelu": nn.PReLU()})
-
-
-def _repeat_pixels(weight: Tensor, pixels: int) -> None:
-    """Gives the channels that become one by a pixel shuffle the same first weights: no checkerboard (ICNR, Aitken et
-    al. 2017)."""
-    with torch.no_grad():
-        weight.copy_(weight[::pixels].repeat_interleave(pixels, 0))
 
 
 class RRDBConfig(Config):

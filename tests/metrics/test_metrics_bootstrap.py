@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -9,6 +10,7 @@ import torch
 from torch import Tensor
 
 from translate.contracts import Metric, MetricUse, NoOptions
+from translate.errors import DataError
 from translate.metrics import Comparison, Deferred, score_sets
 from translate.metrics.bootstrap import interval, resampled
 from translate.metrics.features.of_sets import FDRandom, PrecisionRandom
@@ -169,3 +171,26 @@ def test_metrics_of_sets_have_intervals_that_hold_their_scores(name: str) -> Non
     assert metric.ends[0] <= low <= score.value <= high <= metric.ends[1]
     assert low < high
     assert score.protocol
+
+
+class OnlyBright(Metric[NoOptions]):
+    """The mean of all pixels of the outputs, and an error for a set with a dark image beside others."""
+
+    paired = False
+    halves = True
+
+    def score(self, outputs: Sequence[Tensor], references: Sequence[Tensor], context: object = None) -> float:
+        if len(outputs) < 8 and min(float(image.mean()) for image in outputs) < 0.5:
+            raise DataError("too few bright images")
+        return float(torch.stack(list(outputs)).mean())
+
+
+def test_a_rival_whose_halves_cannot_be_scored_has_no_difference() -> None:
+    rng = torch.Generator().manual_seed(0)
+    bright = [0.6 + 0.1 * torch.rand(3, 8, 8, generator=rng) for _ in range(8)]
+    dark = [torch.zeros(3, 8, 8) for _ in range(8)]
+    (score,) = score_sets(
+        [OnlyBright(NoOptions())], bright, bright, Comparison(rival=dark, bootstrap=5, constant=False)
+    )
+    assert score.interval is not None
+    assert (score.rival, score.difference) == (0, None)

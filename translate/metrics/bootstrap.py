@@ -73,7 +73,7 @@ def resampled(
 ) -> list[float]:
     """The scores of `times` sets that are drawn from outputs and references; see `drawn_sets`.
 
-    None where half of the images are too few for the metric.
+    Empty where half of the images are too few for the metric.
     """
     if metric.mean_of_images:  # each image is scored once, whatever the number of draws
         return means_of_draws(single_scores(metric, outputs, references, context), times, seed)
@@ -169,7 +169,7 @@ def draws_of(count: int, times: int, seed: int = 0) -> list[list[int]]:
 
 
 def _draw(count: int, number: int, seed: int) -> list[int]:
-    """One of them."""
+    """The draw of this number: `count` places out of as many."""
     places: list[int] = np.random.default_rng(derive(seed, "draw", number)).integers(count, size=count).tolist()
     return places
 

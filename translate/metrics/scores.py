@@ -291,6 +291,8 @@ def _with_rival(
         return score
     # Both sets are scored on the same draws, so that what they have in common cancels out of the differences.
     others = resampled(metric, rival, references, times, context=context)
+    if not others:
+        return score
     differences = [a - b for a, b in zip(own, others, strict=True)]
     return replace(score, difference=interval(differences, score.value - score.rival))
 

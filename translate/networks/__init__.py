@@ -21,7 +21,7 @@ from translate.networks.resnet_antialiased import AntialiasedResNet
 from translate.networks.restoration.nafnet import NAFNet
 from translate.networks.restoration.swinir import SwinIR
 from translate.networks.unet import UNet
-from translate.networks.upsample import Upsample, doubling
+from translate.networks.upsample import Upsample, doubling, shuffling
 
 __all__ = [
     "Guess",
@@ -46,6 +46,7 @@ __all__ = [
     "prepare_for_inference",
     "receptive_field",
     "separate_calls",
+    "shuffling",
     "stack",
     "to_lab",
     "to_rgb",

@@ -11,8 +11,6 @@ from translate.errors import ContractError
 
 Upsample = Literal["transposed", "nearest", "bilinear", "pixel-shuffle"]
 """The type of an option `upsample`, which `doubling` reads: `transposed`, `nearest`, `bilinear` or `pixel-shuffle`."""
-PIXELS = 4
-"""Pixels of the result for each one of the input."""
 _ALIKE = "first_weights_alike"
 """The attribute of a convolution that says how many neighbouring output channels begin alike."""
 
@@ -23,9 +21,7 @@ def doubling(kind: Upsample, transposed: nn.ConvTranspose2d) -> dict[str, nn.Mod
     `transposed` is the paper's layer, N x in x H x W to N x out x 2H x 2W, which says the channels and the bias of what
     takes its place. Layers are called `conv` and, unless `kind` is `transposed`, `resample`. `nearest` repeats pixels
     before a 3 x 3 convolution, which leaves no checkerboard (Odena et al. 2016); `bilinear` interpolates before one;
-    `pixel-shuffle` interleaves the four times as many channels of one (Shi et al. 2016). The four channels that become
-    one begin with the same weights, torch's own or those of `Network.initialise`, so that a fresh network repeats
-    pixels as well (ICNR, Aitken et al. 2017). Errors: ContractError for a transposed convolution that does not double
+    `pixel-shuffle` is that of `shuffling` by 2. Errors: ContractError for a transposed convolution that does not double
     the size exactly, or that has groups.
     """
     _expect_doubling(transposed)
@@ -35,17 +31,28 @@ def doubling(kind: Upsample, transposed: nn.ConvTranspose2d) -> dict[str, nn.Mod
     if kind in ("nearest", "bilinear"):
         resample = nn.Upsample(scale_factor=2, mode=kind)
         return {"resample": resample, "conv": nn.Conv2d(inputs, outputs, 3, padding=1, bias=bias)}
-    conv = nn.Conv2d(inputs, PIXELS * outputs, 3, padding=1, bias=bias)
-    setattr(conv, _ALIKE, PIXELS)
+    return shuffling(inputs, outputs, 2, bias=bias)
+
+
+def shuffling(inputs: int, outputs: int, factor: int, *, bias: bool = True) -> dict[str, nn.Module]:
+    """The layers that enlarge by a whole factor with one 3 x 3 convolution, as entries for `stack`: `conv`, `resample`.
+
+    N x inputs x H x W to N x outputs x (factor H) x (factor W): the convolution makes factor^2 channels of each output,
+    which are interleaved (Shi et al. 2016). The channels that become one begin with the same weights, torch's own or
+    those of `Network.initialise`, so that a fresh network repeats pixels (ICNR, Aitken et al. 2017).
+    """
+    pixels = factor**2
+    conv = nn.Conv2d(inputs, pixels * outputs, 3, padding=1, bias=bias)
+    setattr(conv, _ALIKE, pixels)
     with torch.no_grad():
         for values in conv.parameters():
-            values.copy_(repeated(values[::PIXELS], PIXELS))
-    return {"conv": conv, "resample": nn.PixelShuffle(2)}
+            values.copy_(repeated(values[::pixels], pixels))
+    return {"conv": conv, "resample": nn.PixelShuffle(factor)}
 
 
 def channels_alike(layer: nn.Module) -> int:
-    """How many neighbouring output channels of a layer begin with the same weights: 4 before the pixel-shuffle of
-    `doubling`, 1 elsewhere."""
+    """How many neighbouring output channels of a layer begin with the same weights: factor^2 before the pixel shuffle
+    of `shuffling`, 1 elsewhere."""
     count: int = getattr(layer, _ALIKE, 1)
     return count
 
