@@ -33,7 +33,6 @@ from translate import (
     hookimpl,
     load_masks,
 )
-from translate_inpainting.fills import continued, covered
 from translate_inpainting.metrics import HoleL1, HolePSNR
 from translate_inpainting.networks import GatedGenerator
 from translate_inpainting.strokes import strokes
@@ -62,9 +61,6 @@ class InpaintingConfig(Config):
     2019), 4 to 30 % of the area."""
     masks: Path | None = None
     """A folder of black and white images, whose white pixels are the hole; with `mask: files` alone."""
-    start: Literal["mean", "smooth"] = "mean"
-    """What F sees in a hole: the `mean` colour of what is known, in whose place it puts its own image (the paper); or a
-    `smooth` continuation of what lies around, to which it adds what is missing."""
     overlap: NonNegativeInt = 4
     """Known pixels around a hole that the generator has to continue, ten times as strictly (4 in the authors' code)."""
 
@@ -120,10 +116,8 @@ class Inpainting(Method[InpaintingConfig]):
 
     def whole(self, nets: Nets, x: Tensor, mask: Tensor) -> Tensor:
         """The image that F makes, also where x is known."""
-        smooth = self.config.start == "smooth"
-        shown = continued(x, mask) if smooth else covered(x, mask)
-        image: Tensor = nets.F(torch.cat((shown, mask), 1))
-        return shown + image if smooth else image
+        image: Tensor = nets.F(torch.cat((covered(x, mask), mask), 1))
+        return image
 
     def judged(self, images: Tensor, mask: Tensor) -> Tensor:
         """What D gets of images: them alone, or with the hole as one more channel, -1 outside and 1 inside."""
@@ -151,6 +145,13 @@ def masks_on(folder: Path, size: tuple[int, int], device: torch.device) -> Tenso
     """`load_masks` on a device, once: a copy to a GPU in each step waits for the steps before."""
     masks: Tensor = load_masks(folder, size).to(device)
     return masks
+
+
+def covered(images: Tensor, mask: Tensor) -> Tensor:
+    """The images with their holes in the mean colour of what is known of each: nothing of the target is left there."""
+    known = 1 - mask
+    mean = (images * known).sum((2, 3), keepdim=True) / known.sum((2, 3), keepdim=True).clamp(min=1)
+    return torch.where(mask > 0, mean, images)
 
 
 @hookimpl

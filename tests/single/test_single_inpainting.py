@@ -200,27 +200,6 @@ def test_known_pixels_stay_bit_for_bit(plugins: Registry) -> None:
     assert np.array_equal(translator(pixels, mask=np.zeros_like(mask)), pixels)
 
 
-def test_a_smooth_start_goes_by_what_lies_near() -> None:
-    from translate_inpainting.fills import RADII, TRUST, continued, covered
-
-    x, mask = images(1, 20, 24), torch.zeros(1, 1, 20, 24)
-    mask[:, :, 4:12, 6:15] = 1
-    expected = covered(x, mask)
-    for radius in RADII:
-        # windows written out; what lies outside of the image is unknown
-        padded = F.pad(torch.cat((x * (1 - mask), 1 - mask), 1), (radius,) * 4)
-        windows = padded.unfold(2, 2 * radius + 1, 1).unfold(3, 2 * radius + 1, 1).mean((4, 5))
-        expected = (windows[:, :3] + TRUST * expected) / (windows[:, 3:] + TRUST)
-    found = continued(x, mask)
-    torch.testing.assert_close(found, torch.where(mask > 0, expected, x), rtol=1e-4, atol=1e-5)
-    torch.testing.assert_close(continued(torch.where(mask > 0, 5.0, x), mask), found)
-    # left dark, right bright: the mean is grey on both sides, the continuation is not
-    halves = torch.where(torch.arange(24) < 12, -1.0, 1.0).expand(1, 3, 20, 24)
-    strip = torch.zeros(1, 1, 20, 24)
-    strip[:, :, 8:12] = 1
-    assert (continued(halves, strip) - halves).abs().mean() < 0.2 * (covered(halves, strip) - halves).abs().mean()
-
-
 def test_scores_of_the_hole(plugins: Registry) -> None:
     """Off by 0.1 in the hole and right elsewhere: 20 dB and 10 %, whatever the hole's size."""
     plugins.load("inpainting")
