@@ -79,7 +79,8 @@ class Run:
             raise click.ClickException(f"{self.folder}: exit code {done.returncode}; see log.txt there")
 
     def score(self, measure: dict[str, Any]) -> float:
-        """One number of the scores: of a metric, of its details, or of a level of `swd`, 0 being the finest."""
+        """One number of the scores: of a metric, of its details, or of a level of `swd`, 0 being the finest. With
+        `over: copy` it is that of a metric less what the inputs score."""
         if "level" in measure:
             stage = measure.get("images", "convert")
             return levels(self.stages / stage / "images", self.stages / self.section["real"][stage])[measure["level"]]
@@ -87,6 +88,8 @@ class Run:
         found: dict[str, float] = {}
         for score in json.loads(path.read_text("utf-8"))["scores"]:
             found[score["metric"]] = score["score"]
+            if measure.get("over") == "copy" and score["metric"] == measure["metric"]:
+                found[score["metric"]] -= score["copy"]
             found |= score.get("details") or {}
         if measure["metric"] not in found:
             raise click.ClickException(f"{path} has no {measure['metric']}; it has {', '.join(found)}")

@@ -42,6 +42,15 @@ def test_a_row_is_the_mean_over_seeds_with_half_of_the_interval(tmp_path: Path) 
     ]
 
 
+def test_a_gain_is_the_score_above_that_of_the_inputs(tmp_path: Path) -> None:
+    finished(tmp_path, "paper", 1, 28.5)
+    (run,) = recipes.runs_of("facades", SECTION, tmp_path, [1], ("paper",))
+    scores = [{"metric": "psnr", "score": 28.5, "copy": 27.25}, {"metric": "swd", "score": 30.0, "copy": None}]
+    (run.stages / "score/scores.json").write_text(json.dumps({"scores": scores}))
+    assert run.score({"stage": "score", "metric": "psnr", "over": "copy"}) == 1.25
+    assert run.score({"stage": "score", "metric": "psnr"}) == 28.5
+
+
 def test_an_unknown_variant_or_metric_is_told(tmp_path: Path) -> None:
     with pytest.raises(click.UsageError, match="facades has no variant papr; it has paper, other, idea"):
         recipes.runs_of("facades", SECTION, tmp_path, [1], ("papr",))
