@@ -168,11 +168,17 @@ def paragraph(text: str) -> list[str]:
 @click.option("--work", type=click.Path(path_type=Path, file_okay=False), default=Path("recipes"))
 @click.option("--only", help="One section.")
 @click.option("--variant", "variants", multiple=True, help="One of its variants; several times for several.")
-@click.option("--seeds", default="1,2,3", help="Numbers, with commas between them.")
+@click.option("--seeds", help="Numbers, with commas between them, instead of a section's own, which are 1,2,3 in most.")
 @click.option("--jobs", type=click.IntRange(1), default=2, help="Runs beside each other.")
 @click.option("--no-run", is_flag=True, help="Only writes what is there.")
 def main(
-    data: Path | None, work: Path, only: str | None, variants: tuple[str, ...], seeds: str, jobs: int, no_run: bool
+    data: Path | None,
+    work: Path,
+    only: str | None,
+    variants: tuple[str, ...],
+    seeds: str | None,
+    jobs: int,
+    no_run: bool,
 ) -> None:
     """Runs the variants of `recipes.yaml` and writes `recipes.md`."""
     content = yaml.safe_load((HERE / "recipes.yaml").read_text("utf-8"))
@@ -180,9 +186,10 @@ def main(
     if not sections:
         raise click.UsageError(f"no section {only}; there are {', '.join(content['sections'])}")
     work, data = work.resolve(), data.resolve() if data else None
-    numbers = [int(seed) for seed in seeds.split(",")]
+    told = [int(seed) for seed in seeds.split(",")] if seeds else []
     lines = ["# Recipes", "", *content["intro"].splitlines(), ""]
     for key, section in sections.items():
+        numbers = told or section.get("seeds", [1, 2, 3])
         if not no_run:
             with ThreadPoolExecutor(jobs) as pool:
                 list(pool.map(lambda run: run.start(data), runs_of(key, section, work, numbers, variants)))
