@@ -8,6 +8,7 @@ from pathlib import Path
 import click
 import pytest
 import recipes
+from click.testing import CliRunner
 
 SECTION = {
     "pipeline": "facades_pix2pix.yaml",
@@ -49,6 +50,17 @@ def test_a_gain_is_the_score_above_that_of_the_inputs(tmp_path: Path) -> None:
     (run.stages / "score/scores.json").write_text(json.dumps({"scores": scores}))
     assert run.score({"stage": "score", "metric": "psnr", "over": "copy"}) == 1.25
     assert run.score({"stage": "score", "metric": "psnr"}) == 28.5
+
+
+def test_a_section_has_seeds_of_its_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    finished(tmp_path, "paper", 2, 0.5)
+    finished(tmp_path, "paper", 42, 0.7)
+    section = SECTION | {"title": "Facades", "says": "", "seeds": [42]}
+    (tmp_path / "recipes.yaml").write_text(json.dumps({"intro": "", "sections": {"facades": section}}))
+    monkeypatch.setattr(recipes, "HERE", tmp_path)
+    told = ["--work", str(tmp_path), "--only", "facades", "--no-run"]
+    assert "| paper | 1 | 0.7 |" in CliRunner().invoke(recipes.main, told).output
+    assert "| paper | 1 | 0.5 |" in CliRunner().invoke(recipes.main, [*told, "--seeds", "2"]).output
 
 
 def test_an_unknown_variant_or_metric_is_told(tmp_path: Path) -> None:
