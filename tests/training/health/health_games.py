@@ -203,6 +203,13 @@ class WinningAlone(Winning):
         yield Update("G", {"adversarial": F.softplus(-nets.disc(fake)).mean(), "l1": F.l1_loss(fake, batch["a"])})
 
 
+class LearningAlone(WinningAlone):
+    """Its critic is a classifier whose loss vanishes, and no generator plays."""
+
+    def step(self, nets: Any, batch: Any, step: Any) -> Iterator[Update]:
+        yield next(super().step(nets, batch, step))
+
+
 class Brightening(Copy):
     """Its generator becomes brighter and brighter, and keeps the shapes."""
 

@@ -79,6 +79,12 @@ def test_a_winning_critic_is_named_whatever_the_log(game: Any, data: Artifact, t
 QUICK = {"D": {"optimizer": {"uses": "adam", "lr": 4e-3}}}
 
 
+def test_a_classifier_that_learns_alone_beats_nobody(data: Artifact, tmp_path: Path) -> None:
+    played = Played(tmp_path / "out", data, games.LearningAlone, players=QUICK, steps=SOON)
+    assert "critic-wins" not in played.kinds
+    assert played.tracker.last("health/critic_saturation") > 0.9
+
+
 def test_values_that_have_grown_are_named(data: Artifact, tmp_path: Path) -> None:
     played = Played(tmp_path / "out", data, games.Exploding)
     assert "exploding-activations" in played.kinds  # and their gradients with them

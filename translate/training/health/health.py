@@ -169,6 +169,8 @@ class Health:
         self.alarms.judge(step, "gradient-ratio", "", text, bad=ratio > RATIO)
 
     def _judge_critics(self, step: int, means: Mapping[str, float]) -> None:
+        if not self._has_opponent():
+            return
         before, self.memory.gap = self.memory.gap, means.get(GAP, 0.0)
         found = victory(means, before)
         if found is None:
@@ -179,6 +181,11 @@ class Health:
         self.alarms.judge(
             step, "critic-wins", "", text, bad=found.bad, patience=patience, measure=measure, limit=limit, better=better
         )
+
+    def _has_opponent(self) -> bool:
+        """Whether a player that is no critic has had a turn: a classifier that learns alone beats nobody."""
+        critics = self.engine.scores.critics
+        return any(player.done for name, player in self.engine.players.items() if name not in critics)
 
     def _swings(self, step: int) -> dict[str, float]:
         """Oscillations of losses that are computed in every step; a game has two players, who move in every step."""
