@@ -3,19 +3,23 @@
 from __future__ import annotations
 
 import json
-import subprocess
-import sys
+from collections.abc import Callable
+from functools import cache
 from pathlib import Path
 
+import forking_launcher
 import pytest
 import shared_games
 import torch
+import warm
 from safetensors.torch import load_file
 from torch import Tensor
+from two_processes import TORCHRUN
 
 from translate.plugins import Registry
 
 GAMES = list(shared_games.GAMES)
+Joined = Callable[[str], dict[str, Tensor]]
 
 
 @pytest.fixture(scope="module")
@@ -27,12 +31,16 @@ def registry() -> Registry:
 def shared(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """What two processes have computed."""
     folder = tmp_path_factory.mktemp("shared")
-    torchrun = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"]
-    done = subprocess.run(
-        [*torchrun, shared_games.__file__, str(folder)], capture_output=True, text=True, timeout=200, check=False
-    )
+    torchrun = [forking_launcher.FILE, *TORCHRUN[2:-2]]
+    done = warm.run([*torchrun, shared_games.__file__, str(folder)], folder, timeout=200)
     assert done.returncode == 0, done.stderr
     return folder
+
+
+@pytest.fixture(scope="module")
+def joined(registry: Registry) -> Joined:
+    """What one process computes with the joined batch."""
+    return cache(lambda game: shared_games.play(game, registry))
 
 
 def assert_equal(result: dict[str, Tensor], expected: dict[str, Tensor]) -> None:
@@ -45,23 +53,25 @@ def assert_equal(result: dict[str, Tensor], expected: dict[str, Tensor]) -> None
 
 
 @pytest.mark.parametrize("game", GAMES)
-def test_two_processes_equal_one_with_the_joined_batch(game: str, shared: Path, registry: Registry) -> None:
-    expected = shared_games.play(game, registry)
+def test_two_processes_equal_one_with_the_joined_batch(game: str, shared: Path, joined: Joined) -> None:
+    expected = joined(game)
     for rank in (0, 1):
         assert_equal(load_file(shared / f"{game}-1-{rank}.safetensors"), expected)
 
 
 @pytest.mark.parametrize("game", GAMES)
-def test_with_accumulation_as_well(game: str, shared: Path, registry: Registry) -> None:
-    expected = shared_games.play(game, registry)
+def test_with_accumulation_as_well(game: str, shared: Path, joined: Joined) -> None:
+    expected = joined(game)
     for rank in (0, 1):
         assert_equal(load_file(shared / f"{game}-2-{rank}.safetensors"), expected)
 
 
 @pytest.mark.parametrize("game", GAMES)
 @pytest.mark.parametrize("accumulate", [2, 4])
-def test_accumulation_in_one_process_equals_the_joined_batch(game: str, accumulate: int, registry: Registry) -> None:
-    expected = shared_games.play(game, registry)
+def test_accumulation_in_one_process_equals_the_joined_batch(
+    game: str, accumulate: int, registry: Registry, joined: Joined
+) -> None:
+    expected = joined(game)
     assert_equal(shared_games.play(game, registry, accumulate=accumulate), expected)
 
 

@@ -48,7 +48,7 @@ def test_a_killed_process_ends_all_and_the_next_start_goes_on_exactly(run: Start
     for rank, step in ((1, 4), (0, 20)):
         process = disturbed.start()
         disturbed.wait_for(step)
-        disturbed.rank(process, rank).kill()
+        disturbed.rank(rank).kill()
         killed = time.monotonic()
         said, _ = process.communicate(timeout=200)
         assert time.monotonic() - killed < 100
@@ -68,7 +68,7 @@ def test_torchrun_ends_with_one_sentence_as_well(run: Start) -> None:
     killed = run("killed")
     process = killed.start(torchrun=True)
     killed.wait_for(4)
-    killed.rank(process, 1).kill()
+    killed.rank(1).kill()
     said, _ = process.communicate(timeout=200)
     assert process.returncode == 1
     assert len(errors(said)) == 1 and "another process of this training has ended" in errors(said)[0], said
@@ -79,7 +79,7 @@ def test_a_signal_to_one_process_saves_and_stops_all(run: Start) -> None:
     stopped = run("stopped")
     process = stopped.start()
     stopped.wait_for(4)
-    stopped.rank(process, 1).send_signal(signal.SIGTERM)
+    stopped.rank(1).send_signal(signal.SIGTERM)
     said, _ = process.communicate(timeout=200)
     assert process.returncode == 75, said
     assert said.count("saved; the same command goes on from here") == 1
@@ -93,7 +93,7 @@ def test_a_signal_to_one_process_saves_and_stops_all(run: Start) -> None:
 
 def test_the_starter_passes_a_signal_on(run: Start) -> None:
     stopped = run("stopped")
-    process = stopped.start()
+    process = stopped.start(cold=True)
     stopped.wait_for(4)
     process.send_signal(signal.SIGTERM)
     said, _ = process.communicate(timeout=200)

@@ -8,7 +8,9 @@ import sys
 import time
 from pathlib import Path
 
+import forking_launcher
 import psutil
+import warm
 
 PIPELINE = """
 version: 1
@@ -41,13 +43,14 @@ stages:
 STEPS = 36
 TORCHRUN = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2", "-m", "translate"]
 DEVICES = [sys.executable, "-m", "translate"]
+Process = subprocess.Popen[str] | warm.Program
 
 
 class Run:
     """Runs the pipeline in `folder` in two processes."""
 
     def __init__(self, folder: Path) -> None:
-        self.folder, self.started = folder, list[subprocess.Popen[str]]()
+        self.folder, self.started = folder, list[Process]()
         folder.mkdir()
         (folder / "tiny.yaml").write_text(PIPELINE)
 
@@ -57,17 +60,20 @@ class Run:
         (folder,) = [f for f in (self.folder / "runs/tiny").glob("train-*") if f.is_dir()]
         return folder
 
-    def start(self, *arguments: str, torchrun: bool = False) -> subprocess.Popen[str]:
-        command = TORCHRUN if torchrun else DEVICES
-        devices = [] if torchrun else ["--devices", "2"]
-        process = subprocess.Popen(
-            [*command, "run", "tiny.yaml", "--until", "train", "--device", "cpu", *devices, *arguments],
-            cwd=self.folder,
-            env={**os.environ, "OMP_NUM_THREADS": "1"},
-            text=True,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-        )
+    def start(self, *arguments: str, torchrun: bool = False, cold: bool = False) -> Process:
+        """Starts it. The processes are forks of one that has made their imports, or, if `cold`, real ones."""
+        command = ["run", "tiny.yaml", "--until", "train", "--device", "cpu", *arguments]
+        if not torchrun and "--devices" not in arguments:
+            command += ["--devices", "2"]
+        env = {**os.environ, "OMP_NUM_THREADS": "1"}
+        process: Process
+        if cold:
+            command = [*(TORCHRUN if torchrun else DEVICES), *command]
+            pipe, both = subprocess.PIPE, subprocess.STDOUT
+            process = subprocess.Popen(command, cwd=self.folder, env=env, text=True, stdout=pipe, stderr=both)
+        else:
+            command = [forking_launcher.FILE, *(TORCHRUN if torchrun else DEVICES)[2:], *command]
+            process = warm.Program(command, self.folder, env, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
         self.started.append(process)
         return process
 
@@ -84,9 +90,6 @@ class Run:
             assert time.monotonic() < deadline, "no checkpoint"
             time.sleep(0.02)
 
-    def rank(self, process: subprocess.Popen[str], number: int) -> psutil.Process:
-        """One of the two processes that train."""
-        for child in psutil.Process(process.pid).children():
-            if child.environ().get("RANK") == str(number):
-                return child
-        raise AssertionError("it does not run")
+    def rank(self, number: int) -> psutil.Process:
+        """One of the two processes that train, where they are forks."""
+        return psutil.Process(int((self.folder / f"rank-{number}.pid").read_text()))
