@@ -18,6 +18,26 @@ def pytest_xdist_auto_num_workers() -> int:
     return (os.cpu_count() or 1) * 3 // 2
 
 
+def pytest_configure(config: pytest.Config) -> None:
+    """Workers of xdist share the process of which commands are forks: its imports take as long as some tests."""
+    several = getattr(config.option, "numprocesses", None) and "PYTEST_XDIST_WORKER" not in os.environ
+    if several and hasattr(os, "fork"):
+        import warm
+
+        warm.share()
+
+
+@pytest.fixture(scope="module")
+def warm_decoders() -> Iterator[None]:
+    """Decoders of conversions in this process start as forks, where a system has them."""
+    with pytest.MonkeyPatch.context() as patch:
+        if hasattr(os, "fork"):
+            import warm_decoders
+
+            warm_decoders.install(patch)
+        yield
+
+
 @pytest.fixture(scope="session", autouse=True)
 def databases() -> None:
     """Databases of runs in this process are copies of one."""

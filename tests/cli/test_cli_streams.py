@@ -10,6 +10,7 @@ import sys
 from pathlib import Path
 
 import pytest
+import warm
 
 from translate.console import PlainConsole, console
 from translate.streams import lenient
@@ -28,6 +29,21 @@ COMMANDS = {
 CODES = {"wrong": 2, "wrong use": 2, "convert": 2}
 
 
+HEAVY = ("run", "methods", "convert")
+"""Commands that import torch: forks of a process that has. The others begin as every process does."""
+CLOSED = """\
+import os, sys
+for number in (0, 1, 2):
+    os.close(number)
+for name in ("stdin", "stdout", "stderr"):
+    setattr(sys, name, None)
+    setattr(sys, f"__{name}__", None)
+from translate.cli import main
+main(prog_name="translate")
+"""
+"""What the interpreter makes of streams that were closed before it began."""
+
+
 def start(arguments: tuple[str, ...], **kwargs: object) -> subprocess.Popen[bytes]:
     env = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
     return subprocess.Popen([sys.executable, "-m", "translate", *arguments], env=env, **kwargs)  # type: ignore[call-overload,no-any-return]
@@ -37,7 +53,13 @@ def start(arguments: tuple[str, ...], **kwargs: object) -> subprocess.Popen[byte
 def test_a_pipe_that_nobody_reads_changes_no_exit_code(name: str, work: Path) -> None:
     reader, writer = os.pipe()
     os.close(reader)
-    with start(COMMANDS[name], stdout=writer, stderr=writer) as process:
+    process: subprocess.Popen[bytes] | warm.Program
+    if name in HEAVY:
+        command, site = ["-m", "translate", *COMMANDS[name]], work.parent / "site"
+        process = warm.Program(command, work, stdout=writer, stderr=writer, sites=[site])
+    else:
+        process = start(COMMANDS[name], stdout=writer, stderr=writer)
+    with process:
         os.close(writer)
         assert process.wait(200) == CODES.get(name, 0)
     assert (work / "runs" / "toy" / "train").exists() == (name == "run")
@@ -50,7 +72,12 @@ def closed() -> None:
 
 @pytest.mark.parametrize("name", COMMANDS)
 def test_streams_that_are_closed_change_no_exit_code(name: str, work: Path) -> None:
-    with start(COMMANDS[name], preexec_fn=closed) as process:
+    process: subprocess.Popen[bytes] | warm.Program
+    if name in HEAVY:
+        process = warm.Program(["-c", CLOSED, *COMMANDS[name]], work, sites=[work.parent / "site"])
+    else:
+        process = start(COMMANDS[name], preexec_fn=closed)
+    with process:
         assert process.wait(200) == CODES.get(name, 0)
     assert (work / "runs" / "toy" / "train").exists() == (name == "run")
 

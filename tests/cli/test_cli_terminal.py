@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import os
+import pty
 import re
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+import warm
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "tools"))
 
-from terminal import Recording, Screen, record
+from terminal import TERM, Recording, Screen, record, set_columns, watch
 
 WIDTHS = (60, 80, 120, 160)
 COMMANDS = {
@@ -66,9 +68,19 @@ def translate_stages():
 
 
 def run_in(folder: Path, width: int) -> Recording:
-    path = os.pathsep.join([str(folder), *sys.path])
-    command = [sys.executable, "-c", ONE_AFTER_THE_OTHER]
-    return record(command, width, {"PYTHONPATH": path, "COLUMNS": "", "NO_COLOR": ""}, every=0.05)
+    """What all commands show: at 80 columns in a session that has the terminal as its own, at others in forks."""
+    plain = {"COLUMNS": "", "NO_COLOR": ""}
+    if width == 80:
+        path = os.pathsep.join([str(folder), *sys.path])
+        return record([sys.executable, "-c", ONE_AFTER_THE_OTHER], width, {"PYTHONPATH": path, **plain}, every=0.05)
+    master, slave = pty.openpty()
+    set_columns(master, width)
+    env = {**os.environ, "TERM": TERM, **plain}
+    with warm.Program(
+        ["-c", ONE_AFTER_THE_OTHER], folder, env, stdout=slave, stderr=slave, sites=[folder.parent / "site", folder]
+    ) as program:
+        os.close(slave)
+        return watch(master, width, program.wait, program.kill, every=0.05)
 
 
 @pytest.fixture
@@ -108,10 +120,8 @@ def test_lines_fit_and_the_bar_is_seen_all_the_time(width: int, place: Path) -> 
 
 
 def test_a_pipe_gets_lines(place: Path) -> None:
-    env = {**os.environ, "PYTHONPATH": os.pathsep.join([str(place), *sys.path])}
-    done = subprocess.run(
-        [sys.executable, "-m", "translate", "run", "slow.yaml"], capture_output=True, text=True, env=env, check=True
-    )
+    done = warm.run(["-m", "translate", "run", "slow.yaml"], place, sites=[place.parent / "site", place])
+    assert done.returncode == 0, done.stderr
     assert "\x1b" not in done.stdout + done.stderr
     lines = [line for line in done.stdout.splitlines() if "/12,000" in line]
     assert re.match(r"count: 300/12,000 images  [\d,.]+ images/s  0:\d\d left  adversarial_0 1,330  ", lines[0])
@@ -136,10 +146,12 @@ def command(*arguments: str, **env: str) -> subprocess.CompletedProcess[str]:
 
 
 def test_quiet_leaves_warnings_and_errors(place: Path) -> None:
-    for arguments in (("--quiet", "run", "toy.yaml"), ("run", "toy.yaml", "-q", "--force", "train")):
-        done = command(*arguments, PYTHONPATH=os.pathsep.join([str(place), *sys.path]))
-        assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
-    done = command("check", "bad.yaml", "-q", PYTHONPATH=os.pathsep.join([str(place), *sys.path]))
+    quiet = (("--quiet", "run", "toy.yaml"), ("run", "toy.yaml", "-q", "--force", "train"), ("check", "bad.yaml", "-q"))
+    first, second, done = (
+        warm.run(["-m", "translate", *words], place, sites=[place.parent / "site", place]) for words in quiet
+    )
+    assert (first.returncode, first.stdout, first.stderr) == (0, "", "")
+    assert (second.returncode, second.stdout, second.stderr) == (0, "", "")
     assert done.returncode == 2 and done.stdout == "" and done.stderr.startswith("bad.yaml:")
 
 

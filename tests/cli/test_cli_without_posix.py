@@ -14,6 +14,19 @@ UNIX = ("fcntl", "resource", "pwd", "grp", "termios")
 BLOCK = f"import psutil, sys\nfor name in {UNIX!r}:\n    sys.modules[name] = None\n"
 """`sitecustomize.py`, which every process imports first, also those that a command starts. psutil comes before: it runs
 on every system, and its part for Linux, which is tried here, takes `resource` for granted."""
+END = "=== end of a command\n"
+ONE_AFTER_THE_OTHER = f"""\
+import json, sys
+from translate.cli import main
+for arguments in json.loads(sys.argv[1]):
+    try:
+        main(arguments, prog_name="translate")
+    except SystemExit as end:
+        if end.code:
+            raise
+    print({END!r}, end="", flush=True)
+"""
+"""All commands in one process, which makes its imports once. An error ends it."""
 PIPELINE = """\
 version: 1
 name: maps
@@ -41,20 +54,23 @@ def test_run_convert_and_evaluate(tmp_path: Path) -> None:
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join([str(tmp_path / "site"), *filter(None, sys.path)])}
     environment |= {"OMP_NUM_THREADS": "1", "MLFLOW_TRACKING_URI": ""}
 
-    def translate(*words: str) -> str:
-        command = [sys.executable, "-m", "translate", *words]
-        done = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, check=False)
-        assert done.returncode == 0, done.stdout + done.stderr
-        return done.stdout
-
     blocked = subprocess.run([sys.executable, "-c", "import fcntl"], env=environment, capture_output=True, check=False)
     assert blocked.returncode != 0
-    translate("run", "maps.yaml")
-    again = translate("run", "maps.yaml")
+    model = ("--model", "runs/maps/train", "--json")
+    commands = [
+        ("run", "maps.yaml"),
+        ("run", "maps.yaml"),
+        ("convert", "photos", "out", *model),
+        ("convert", "photos", "out", *model),
+        ("evaluate", "photos", "out", "-m", "l1", "--json"),
+    ]
+    command = [sys.executable, "-c", ONE_AFTER_THE_OTHER, json.dumps(commands)]
+    done = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+    _, again, first, second, scores = done.stdout.split(END)[:-1]
     assert again.count("nothing changed") == 4
-    counts = json.loads(translate("convert", "photos", "out", "--model", "runs/maps/train", "--json"))
-    assert counts["done"] == 2 and {p.name for p in (tmp_path / "out").rglob("*.???")} == {"a.png", "b.jpg"}
-    assert json.loads(translate("convert", "photos", "out", "--model", "runs/maps/train", "--json"))["kept"] == 2
+    assert json.loads(first)["done"] == 2 and {p.name for p in (tmp_path / "out").rglob("*.???")} == {"a.png", "b.jpg"}
+    assert json.loads(second)["kept"] == 2
     assert not list((tmp_path / "out").rglob(".*"))
-    (score,) = json.loads(translate("evaluate", "photos", "out", "-m", "l1", "--json"))["scores"]
+    (score,) = json.loads(scores)["scores"]
     assert 0 < score["score"] < 2

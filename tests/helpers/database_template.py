@@ -1,6 +1,6 @@
 """One empty database of MLflow for all tests of a process, copied for each: its 70 migrations take a second.
 
-Tests of the making itself run commands in processes of their own, which know nothing of this.
+Tests of the making itself run commands in processes of their own, which know nothing of this, or begin with `UNDO`.
 """
 
 from __future__ import annotations
@@ -14,6 +14,12 @@ from pathlib import Path
 from translate.tracking import database
 
 make = database._make
+UNDO = """
+import sys
+from translate.tracking import database
+database._make = sys.modules["database_template"].make
+"""
+"""How a program of `warm` gets a database as MLflow makes it."""
 
 
 @cache

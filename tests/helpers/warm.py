@@ -24,23 +24,40 @@ from typing import IO, Any
 SERVER = Path(__file__).with_name("warm_server.py")
 
 
+SHARED = "TRANSLATE_TESTS_SERVER"
+"""The variable with the address of a server that several processes of tests use."""
+
+
+def share() -> None:
+    """Starts a server for this process and for those that it starts. It makes its imports at the first call."""
+    os.environ[SHARED] = _start()
+
+
 @cache
-def _server() -> str:
-    """The address of this process's server of programs, which is started when the first one is asked for."""
+def server(preload: str = "", *modules: str) -> str:
+    """The address of a server of programs, which is started when the first one is asked for. It has a library
+    preloaded, and the `modules` imported, or all that commands need."""
+    if not preload and not modules and SHARED in os.environ:
+        return os.environ[SHARED]
+    return _start(preload, *modules)
+
+
+def _start(preload: str = "", *modules: str) -> str:
+    """Starts a server that ends with this process; its address."""
     address = str(Path(tempfile.mkdtemp(prefix="warm-")) / "socket")
     listener = socket.socket(socket.AF_UNIX)
     listener.bind(address)
     listener.listen(64)
     number = listener.fileno()
-    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
-    command = [sys.executable, "-P", str(SERVER), str(number)]
-    server = subprocess.Popen(command, stdin=subprocess.PIPE, env=environment, pass_fds=[number])
+    environment = {**os.environ, "OMP_NUM_THREADS": "1", **({"LD_PRELOAD": preload} if preload else {})}
+    command = [sys.executable, "-P", str(SERVER), str(number), *modules]
+    process = subprocess.Popen(command, stdin=subprocess.PIPE, env=environment, pass_fds=[number])
     listener.close()
 
     def end() -> None:
-        assert server.stdin
-        server.stdin.close()
-        server.wait()
+        assert process.stdin
+        process.stdin.close()
+        process.wait()
 
     atexit.register(end)
     return address
@@ -50,12 +67,13 @@ class Program:
     """What `python ARGS` would be, in a session of its own: a small `subprocess.Popen`, with one thread for torch.
 
     `args` may begin with the interpreter, as they would for that. A stream is a file, `subprocess.PIPE`, from which
-    text is read, or None: nothing. `stderr` may be `subprocess.STDOUT`. `sites`: folders of installed packages. A
-    program is killed at the end of its context.
+    text is read, or bytes where `text` is false, or None: nothing. `stderr` may be `subprocess.STDOUT`; `stdin` is the
+    number of a file. `sites`: folders of installed packages. What LD_PRELOAD names in `env` is loaded. `address`: that
+    of another server. A program is killed at the end of its context.
     """
 
-    stdout: IO[str]
-    stderr: IO[str]
+    stdout: IO[Any]
+    stderr: IO[Any]
 
     def __init__(
         self,
@@ -65,24 +83,29 @@ class Program:
         *,
         stdout: int | IO[Any] | None = None,
         stderr: int | IO[Any] | None = None,
+        stdin: int | None = None,
         sites: Sequence[Path] = (),
+        text: bool = True,
+        address: str = "",
     ) -> None:
         self.args = [str(word) for word in args]
         self.returncode: int | None = None
+        self._encoding = "utf-8" if text else None
+        environment = {**(os.environ if env is None else env), "OMP_NUM_THREADS": "1"}
         call = {
             "argv": self.args[1:] if self.args[0] == sys.executable else self.args,
             "folder": str(cwd or Path.cwd()),
-            "environment": {**(os.environ if env is None else env), "OMP_NUM_THREADS": "1"},
+            "environment": environment,
             "sites": [str(site) for site in sites],
         }
         line = json.dumps(call).encode() + b"\n"
         self._connection = socket.socket(socket.AF_UNIX)
-        self._connection.connect(_server())
+        self._connection.connect(address or server(environment.get("LD_PRELOAD", "")))
         with ExitStack() as stack:
             nothing = stack.enter_context(Path(os.devnull).open("r+b")).fileno()
             out = self._stream("stdout", stdout, stack, nothing)
             err = out if stderr == subprocess.STDOUT else self._stream("stderr", stderr, stack, nothing)
-            sent = socket.send_fds(self._connection, [line], [nothing, out, err])
+            sent = socket.send_fds(self._connection, [line], [nothing if stdin is None else stdin, out, err])
             self._connection.sendall(line[sent:])
             self._answers = self._connection.makefile("r")
             self.pid = int(self._answers.readline())
@@ -92,7 +115,7 @@ class Program:
         if stream == subprocess.PIPE:
             ours, theirs = os.pipe()
             stack.callback(os.close, theirs)
-            setattr(self, name, os.fdopen(ours, encoding="utf-8"))
+            setattr(self, name, os.fdopen(ours, "r" if self._encoding else "rb", encoding=self._encoding))
             return theirs
         if stream is None:
             return nothing
@@ -159,11 +182,15 @@ class Program:
 
 
 def run(
-    args: Sequence[str | Path], cwd: Path, env: Mapping[str, str] | None = None, timeout: float = 250
+    args: Sequence[str | Path],
+    cwd: Path,
+    env: Mapping[str, str] | None = None,
+    timeout: float = 250,
+    sites: Sequence[Path] = (),
 ) -> subprocess.CompletedProcess[str]:
     """Runs what `python ARGS` would, and waits for its end. Errors: subprocess.TimeoutExpired."""
     with tempfile.TemporaryFile("w+") as stdout, tempfile.TemporaryFile("w+") as stderr:
-        with Program(args, cwd, env, stdout=stdout, stderr=stderr) as program:
+        with Program(args, cwd, env, stdout=stdout, stderr=stderr, sites=sites) as program:
             code = program.wait(timeout)
         stdout.seek(0)
         stderr.seek(0)

@@ -10,6 +10,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import warm
+from database_template import UNDO
 from PIL import Image
 
 from translate.storage.lock import Lock
@@ -47,6 +49,11 @@ NOTES = {
     "FUSE": ["has no locks (flock)", "has no fsync", "has no links"],
     "all": ["has no locks (flock)", "has no fsync", "has no links", "replaces no file"],
 }
+TRANSLATE = f"""
+{UNDO}
+from translate.cli import main
+main(prog_name="translate")
+"""
 
 
 @pytest.fixture(scope="module")
@@ -66,8 +73,7 @@ def test_a_pipeline_runs_and_says_what_is_weaker(kind: str, library: Path, tmp_p
     environment = {**os.environ, "OMP_NUM_THREADS": "1", **poor}
 
     def translate(*arguments: str) -> str:
-        command = [sys.executable, "-m", "translate", *arguments]
-        done = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, check=False)
+        done = warm.run(["-c", TRANSLATE, *arguments], tmp_path, environment)
         assert done.returncode == 0, done.stdout + done.stderr
         return done.stdout + done.stderr
 

@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import json
-import os
 import statistics
-import subprocess
-import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
+import warm
 
 from translate.errors import ConfigError
 from translate.pipeline import run, sweep
@@ -150,21 +148,13 @@ def test_the_exit_code_says_that_a_run_failed(work: Path) -> None:
     metadata.mkdir()
     (metadata / "METADATA").write_text("Metadata-Version: 2.1\nName: toy\nVersion: 0\n")
     (metadata / "entry_points.txt").write_text("[translate]\ntoy = toy_plugin\n")
-    paths = [str(work / "toy"), str(Path(__file__).parent), os.environ.get("PYTHONPATH", "")]
-    command = [sys.executable, "-m", "translate", "run", "toy.yaml", "--device", "cpu", "--json", "--sweep"]
+    sites = [work / "toy", Path(__file__).parent]
+    command = ["-m", "translate", "run", "toy.yaml", "--device", "cpu", "--json", "--sweep"]
     for value, code, states in (("no,config", 1, ["done", "failed"]), ("no", 0, ["done"])):
-        ended = subprocess.run(
-            [*command, f"train.with.fail={value}"],
-            env={**os.environ, "PYTHONPATH": os.pathsep.join(paths)},
-            capture_output=True,
-            text=True,
-            check=False,
-        )
+        ended = warm.run([*command, f"train.with.fail={value}"], Path.cwd(), sites=sites)
         assert ended.returncode == code, ended.stderr
         assert [each["state"] for each in json.loads(ended.stdout)["runs"]] == states
-    both = subprocess.run(
-        [*command, "seed=1", "--continue", "train"], capture_output=True, text=True, check=False, env=dict(os.environ)
-    )
+    both = warm.run([*command, "seed=1", "--continue", "train"], Path.cwd())
     assert both.returncode == 2 and "--sweep makes several" in both.stderr
 
 

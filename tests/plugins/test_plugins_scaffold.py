@@ -8,7 +8,6 @@ from __future__ import annotations
 import importlib
 import importlib.util
 import json
-import os
 import re
 import subprocess
 import sys
@@ -17,6 +16,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import warm
 from click.testing import CliRunner, Result
 from safetensors.torch import load_file, save_file
 
@@ -85,8 +85,8 @@ def installed(work: Path) -> Iterator[Path]:
             assert done.exit_code == 0, done.output
         options = ["--quiet", "--no-index", "--no-deps", "--no-build-isolation", "--disable-pip-version-check"]
         folders = [f"./translate-soft-{kind}" for kind in KINDS]
-        pip = [sys.executable, "-m", "pip", "install", *options, "--target", "site", *folders]
-        subprocess.run(pip, check=True, cwd=work)
+        done = warm.run(["-m", "pip", "install", *options, "--target", "site", *folders], work)
+        assert done.returncode == 0, done.stderr
         patch.syspath_prepend(site)
         importlib.invalidate_caches()
         yield site
@@ -110,14 +110,8 @@ def test_what_is_installed_is_found(installed: Path) -> None:
 
 def test_their_own_tests_pass(installed: Path, work: Path) -> None:
     tests = [f"translate-soft-{kind}/tests" for kind in KINDS]
-    done = subprocess.run(
-        [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "--rootdir", ".", *tests],
-        cwd=work,
-        env={**os.environ, "PYTHONPATH": str(installed)},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    command = ["-m", "pytest", "-q", "-p", "no:cacheprovider", "--rootdir", ".", *tests]
+    done = warm.run(command, work, sites=[installed])
     assert done.returncode == 0, done.stdout + done.stderr
 
 

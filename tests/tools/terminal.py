@@ -18,10 +18,11 @@ import sys
 import termios
 import time
 import unicodedata
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 _SEQUENCE = re.compile(r"\x1b\[([?0-9;]*)([A-Za-z])|\x1b\][^\x07]*\x07|\x1b[()][A-Z0-9]|\x1b[=>78]")
+TERM = "xterm-256color"
 
 
 @dataclass
@@ -111,14 +112,30 @@ def record(
     """Runs a command in a pseudo-terminal of so many columns; it is killed after `limit` seconds."""
     pid, master = pty.fork()
     if pid == 0:
-        os.execvpe(command[0], list(command), {**os.environ, "TERM": "xterm-256color", **(env or {})})
-    fcntl.ioctl(master, termios.TIOCSWINSZ, struct.pack("HHHH", 50, columns, 0, 0))
+        os.execvpe(command[0], list(command), {**os.environ, "TERM": TERM, **(env or {})})
+    set_columns(master, columns)
+
+    def end() -> int:
+        return os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
+
+    return watch(master, columns, end, lambda: os.kill(pid, 9), every, limit)
+
+
+def set_columns(terminal: int, columns: int) -> None:
+    """Sets the size of a pseudo-terminal."""
+    fcntl.ioctl(terminal, termios.TIOCSWINSZ, struct.pack("HHHH", 50, columns, 0, 0))
+
+
+def watch(
+    master: int, columns: int, end: Callable[[], int], kill: Callable[[], None], every: float = 0.2, limit: float = 300
+) -> Recording:
+    """Reads what programs write into a pseudo-terminal until none has it open. `end` waits for an exit code."""
     screen, frames, start, last = Screen(columns), [], time.monotonic(), 0.0
     rest = b""
     while True:
         now = time.monotonic() - start
         if now > limit:
-            os.kill(pid, 9)
+            kill()
         ready, _, _ = select.select([master], [], [], 0.1)
         if ready:
             try:
@@ -133,9 +150,9 @@ def record(
         if now - last >= every:
             frames.append((now, screen.text()))
             last = now
-    _, status = os.waitpid(pid, 0)
+    code = end()
     frames.append((time.monotonic() - start, screen.text()))
-    return Recording(columns, os.waitstatus_to_exitcode(status), screen.text(), frames, screen.wrapped)
+    return Recording(columns, code, screen.text(), frames, screen.wrapped)
 
 
 def main() -> None:

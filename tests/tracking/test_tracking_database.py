@@ -21,6 +21,8 @@ from urllib.parse import unquote
 
 import numpy as np
 import pytest
+import warm
+from database_template import UNDO
 
 from translate.doctor import diagnose
 from translate.errors import ConfigError, TranslateError
@@ -36,6 +38,12 @@ from translate.tracking.store_uri import DEFAULT_STORE, UnreachableError, databa
 
 Open = Callable[..., Tracking]
 PROTOCOL = Path(__file__).parents[1] / "benchmarks" / "tracking_store.py"
+MADE_BY_MLFLOW = f"""
+{UNDO}
+import runpy
+runpy.run_path({str(PROTOCOL)!r}, run_name="__main__")
+"""
+"""The protocols in a process that has its imports, but no copies of a database that was made before."""
 
 
 def execute(file: Path, *statements: str) -> list[Any]:
@@ -53,8 +61,9 @@ def points(file: Path) -> list[tuple[str, int, float]]:
 
 def sync_command() -> str:
     """What `translate track sync` prints; a process of its own knows nothing of what MLflow cached in this one."""
-    command = [sys.executable, "-m", "translate", "track", "sync"]
-    return subprocess.run(command, capture_output=True, text=True, check=True).stdout
+    done = warm.translate(Path.cwd(), "track", "sync")
+    assert done.returncode == 0, done.stderr
+    return done.stdout
 
 
 def doctor() -> Any:
@@ -186,9 +195,8 @@ def test_the_end_of_a_run_waits_for_a_database_that_is_being_made(
 @pytest.mark.parametrize(("protocol", "count"), [("kills", 3), ("full", 2), ("together", 1)])
 def test_the_first_making_survives(protocol: str, count: int, tmp_path: Path) -> None:
     """Short forms of the protocols in tests/benchmarks."""
-    command = [sys.executable, str(PROTOCOL), protocol, "--count", str(count), *(["--runs", "4"] * (count == 1))]
-    environment = os.environ | {"PYTHONPATH": str(PROTOCOL.parents[2]), "TMPDIR": str(tmp_path)}
-    result = subprocess.run(command, capture_output=True, text=True, check=False, env=environment)
+    command = ["-c", MADE_BY_MLFLOW, protocol, "--count", str(count), *(["--runs", "4"] * (count == 1))]
+    result = warm.run(command, tmp_path, os.environ | {"TMPDIR": str(tmp_path)})
     assert result.returncode == 0, result.stdout + result.stderr
     assert f"{protocol}: 0 of {count} failed" in result.stdout
 

@@ -12,10 +12,11 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import psutil
 import pytest
+import warm
 
 from translate.storage.lock import Lock
 
@@ -26,6 +27,7 @@ import fcntl
 import pty
 import termios
 
+P = TypeVar("P", subprocess.Popen[bytes], warm.Program)
 PIPELINE = """
 version: 1
 name: tiny
@@ -64,8 +66,8 @@ def prepared(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A working directory in which the data is prepared."""
     folder = tmp_path_factory.mktemp("prepared")
     (folder / "tiny.yaml").write_text(PIPELINE)
-    command = [*TRANSLATE, "run", "tiny.yaml", "--until", "prepare"]
-    subprocess.run(command, cwd=folder, env=ENVIRONMENT, check=True, capture_output=True)
+    done = warm.run([*TRANSLATE, "run", "tiny.yaml", "--until", "prepare"], folder, ENVIRONMENT)
+    assert done.returncode == 0, done.stderr
     return folder
 
 
@@ -75,10 +77,26 @@ def work(prepared: Path, tmp_path: Path) -> Path:
     return Path(shutil.copytree(prepared, tmp_path / "work", symlinks=True))
 
 
+Process = subprocess.Popen[bytes] | warm.Program
+
+
 @contextmanager
 def running(command: list[str], work: Path, **kwargs: Any) -> Iterator[subprocess.Popen[bytes]]:
     """A process in a working directory; it and what it started end with the context."""
-    process = subprocess.Popen(command, cwd=work, env=ENVIRONMENT, **kwargs)
+    with closing_all(subprocess.Popen(command, cwd=work, env=ENVIRONMENT, **kwargs)) as process:
+        yield process
+
+
+@contextmanager
+def forked(command: list[str], work: Path, **streams: Any) -> Iterator[warm.Program]:
+    """The same in a process that finds its imports made."""
+    with warm.Program(command, work, ENVIRONMENT, **streams) as program, closing_all(program):
+        yield program
+
+
+@contextmanager
+def closing_all(process: P) -> Iterator[P]:
+    """Ends a process and what it started with the context."""
     try:
         yield process
     finally:
@@ -96,11 +114,11 @@ def saved(work: Path) -> bool:
     return any((work / "runs" / "tiny").glob("train-*.partial/checkpoints/*/MANIFEST.json"))
 
 
-def workers_of(process: subprocess.Popen[bytes]) -> list[psutil.Process]:
+def workers_of(process: Process) -> list[psutil.Process]:
     return psutil.Process(process.pid).children(recursive=True)
 
 
-def wait_until_it_trains(process: subprocess.Popen[bytes], work: Path, look: Callable[[], None] = lambda: None) -> None:
+def wait_until_it_trains(process: Process, work: Path, look: Callable[[], None] = lambda: None) -> None:
     until = time.monotonic() + PATIENCE
     while not saved(work):
         assert process.poll() is None and time.monotonic() < until, "no training began"
@@ -108,9 +126,7 @@ def wait_until_it_trains(process: subprocess.Popen[bytes], work: Path, look: Cal
         time.sleep(0.05)
 
 
-def end_of(
-    process: subprocess.Popen[bytes], work: Path, workers: list[psutil.Process], seconds: float = DEADLINE
-) -> int:
+def end_of(process: Process, work: Path, workers: list[psutil.Process], seconds: float = DEADLINE) -> int:
     """The exit code of a process that has to end soon, and to leave no process and no lock."""
     try:
         code = process.wait(seconds)
@@ -126,13 +142,10 @@ def end_of(
 
 
 @contextmanager
-def trainer(work: Path, *options: str) -> Iterator[tuple[subprocess.Popen[bytes], Path]]:
+def trainer(work: Path) -> Iterator[tuple[warm.Program, Path]]:
     """A training that lasts, whose words are in the file."""
     log = work / "log"
-    with (
-        log.open("wb") as file,
-        running([*TRANSLATE, "run", "tiny.yaml", *options], work, stdout=file, stderr=file) as p,
-    ):
+    with log.open("wb") as file, forked([*TRANSLATE, "run", "tiny.yaml"], work, stdout=file, stderr=file) as p:
         wait_until_it_trains(p, work)
         yield p, log
 
@@ -169,8 +182,7 @@ def test_a_worker_that_is_killed_for_memory_ends_the_run_with_the_way_out(work: 
         assert last.startswith(f"error: stage train failed: process {workers[0].pid}, one of ")
         assert "was killed (SIGKILL), most likely because memory ran out" in last and "`workers: 0`" in last
         assert "saved at step" in log.read_text()
-    command = [*TRANSLATE, "plan", "tiny.yaml"]
-    plan = subprocess.run(command, cwd=work, env=ENVIRONMENT, capture_output=True, text=True, check=False)
+    plan = warm.run([*TRANSLATE, "plan", "tiny.yaml"], work, ENVIRONMENT)
     assert "did not finish; it resumes at step" in plan.stdout
 
 
@@ -209,8 +221,8 @@ def test_a_terminal_that_is_closed_ends_a_run_unless_nohup_lets_it_go_on(nohup: 
 
 def test_a_reader_that_leaves_ends_nothing(work: Path) -> None:
     output = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT}
-    with running([*TRANSLATE, "run", "tiny.yaml", *SHORT], work, **output) as process:
-        assert process.stdout is not None and process.stdout.readline()
+    with forked([*TRANSLATE, "run", "tiny.yaml", *SHORT], work, **output) as process:
+        assert process.stdout.readline()
         process.stdout.close()
         assert end_of(process, work, [], PATIENCE) == 0
     assert (work / "runs" / "tiny" / "train").exists()
@@ -236,9 +248,9 @@ translate.run("tiny.yaml", set=["stages.train.with.optimizer.uses=sgd", "stages.
 
 
 def test_an_error_in_a_training_that_python_started_ends_the_process(work: Path) -> None:
-    with running([sys.executable, "-c", FROM_PYTHON], work, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
+    with forked(["-c", FROM_PYTHON], work, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
         _, said = process.communicate(timeout=PATIENCE)
         assert process.returncode == 1
-        assert "StageError: stage train failed: " in said.decode().strip().splitlines()[-1]
+        assert "StageError: stage train failed: " in said.strip().splitlines()[-1]
     with Lock(work / "runs" / "tiny" / ".lock"):
         pass
