@@ -23,6 +23,7 @@ from translate.imaging.formats.table import CODECS, SUFFIXES, codec_for
 from translate.imaging.guard.reader import GuardedReader
 from translate.imaging.io import encode
 
+pytestmark = pytest.mark.usefixtures("warm_decoders")
 Array = np.ndarray[Any, Any]
 MUTATIONS = benchmark("mutations")
 Y, X = np.mgrid[:48, :64]

@@ -33,6 +33,7 @@ from translate.imaging.io import Image, read
 from translate.inference.translator import Translator
 from translate.models.single_network import SingleNetwork, SingleNetworkConfig
 
+pytestmark = pytest.mark.usefixtures("warm_decoders")
 Array = np.ndarray[Any, Any]
 
 RGB_ICC = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()

@@ -14,6 +14,7 @@ from translate.errors import DataError
 from translate.imaging.guard.reader import GuardedReader
 from translate.imaging.io import decode, probe, read
 
+pytestmark = pytest.mark.usefixtures("warm_decoders")
 Array = np.ndarray[Any, Any]
 
 

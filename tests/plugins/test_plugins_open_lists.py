@@ -40,6 +40,7 @@ def _formats_of_one_test() -> Iterator[None]:
 @pytest.fixture
 def acme(install: Install, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Registry:
     monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("translate.imaging.guard.reader.cores", lambda: 1)  # of decoders, each of which imports torch
     return install("acme-translate", ENTRIES, acme=SOURCE)
 
 

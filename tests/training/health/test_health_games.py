@@ -16,6 +16,8 @@ from translate.objectives.forms import OBJECTIVES
 from translate.training.health import waiting
 from translate.training.saving import checkpoint
 
+Won = tuple[Any, Played]
+
 
 @pytest.fixture(scope="module")
 def data(tmp_path_factory: pytest.TempPathFactory) -> Artifact:
@@ -66,17 +68,22 @@ def test_warnings_do_not_wait_for_the_log(log_every: int, data: Artifact, tmp_pa
     assert "step 220: a_to_b ignores its input" in played.warned[0]
 
 
-@pytest.mark.parametrize("game", [games.Winning, games.WinningAlone])
-def test_a_winning_critic_is_named_whatever_the_log(game: Any, data: Artifact, tmp_path: Path) -> None:
-    told = []
-    for log_every in (20, 1000):
-        played = Played(tmp_path / f"{log_every}", data, game, players=QUICK, steps=SOON, log_every=log_every)
-        told.append([line for line in played.warned if "the critic always wins" in line])
+QUICK = {"D": {"optimizer": {"uses": "adam", "lr": 4e-3}}}
+
+
+@pytest.fixture(scope="module", params=[games.Winning, games.WinningAlone])
+def won(request: pytest.FixtureRequest, data: Artifact, tmp_path_factory: pytest.TempPathFactory) -> Won:
+    """A game whose critic wins, and what was played of it."""
+    folder = tmp_path_factory.mktemp("won")
+    return request.param, Played(folder / "out", data, request.param, players=QUICK, steps=SOON)
+
+
+def test_a_winning_critic_is_named_whatever_the_log(won: Won, data: Artifact, tmp_path: Path) -> None:
+    game, played = won
+    again = Played(tmp_path / "out", data, game, players=QUICK, steps=SOON, log_every=1000)
+    told = [[line for line in each.warned if "the critic always wins" in line] for each in (played, again)]
     assert len(told[0]) == 1
     assert told[0] == told[1]
-
-
-QUICK = {"D": {"optimizer": {"uses": "adam", "lr": 4e-3}}}
 
 
 def test_a_classifier_that_learns_alone_beats_nobody(data: Artifact, tmp_path: Path) -> None:
@@ -91,9 +98,8 @@ def test_values_that_have_grown_are_named(data: Artifact, tmp_path: Path) -> Non
     assert any("values in network gen have grown to" in line for line in played.warned)
 
 
-@pytest.mark.parametrize("game", [games.Winning, games.WinningAlone])
-def test_a_critic_that_always_wins_is_named(game: Any, data: Artifact, tmp_path: Path) -> None:
-    played = Played(tmp_path / "out", data, game, players=QUICK, steps=SOON)
+def test_a_critic_that_always_wins_is_named(won: Won) -> None:
+    game, played = won
     assert "critic-wins" in played.kinds
     assert any("the critic always wins" in line for line in played.warned)
     assert played.tracker.last("health/critic_saturation") > 0.9
