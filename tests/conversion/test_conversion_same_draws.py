@@ -136,9 +136,8 @@ def stage_context(folder: Path, registry: Registry, **inputs: Artifact) -> Any:
 @pytest.mark.slow
 @pytest.mark.skipif(importlib.util.find_spec("ray") is None, reason="the extra `ray` is not installed")
 @pytest.mark.filterwarnings("ignore")  # Ray's own
-@pytest.mark.parametrize(
-    "model", ["bridge"], indirect=True
-)  # each in tests/several, where an image has several answers
+# the other models go through Ray in tests/several, where an image has several answers
+@pytest.mark.parametrize("model", ["bridge"], indirect=True)
 def test_ray_gives_the_files_of_a_folder(model: Path, photos: Path, tmp_path: Path) -> None:
     wanted = converted(photos, tmp_path / "local", model)
     assert converted(photos, tmp_path / "ray", model, "--engine", "ray") == wanted
