@@ -80,7 +80,7 @@ OPTIONAL = re.compile(
 )
 """Files that a run may lack, or have otherwise, after a fault: pictures, what shows them, what is recorded with a run,
 and checkpoints before the last one, since a training that ends for a fault saves what it can."""
-BROKEN = re.compile(r".*(\.tmp|\.old|\.partial)(/.*)?")
+BROKEN = re.compile(r".*(\.tmp|\.old|\.gone|\.partial)(/.*)?")
 """What no run leaves."""
 TIMED = re.compile(r"(.*/)?(MANIFEST\.json|journal\.jsonl|tracking\.json|report\.html|index\.json)|\.plan.*|.*/\.lock")
 """Files that hold times of day."""

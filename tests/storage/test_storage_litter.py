@@ -42,6 +42,13 @@ def test_what_was_moved_aside_goes_once_the_new_one_is_there_and_else_comes_back
     assert (tmp_path / "train-1234" / "file").read_text() == "train-1234"
 
 
+def test_half_of_what_was_being_removed_gets_no_name_back(tmp_path: Path) -> None:
+    (tmp_path / ".000000008.0a1b2c3d.gone").mkdir()
+    (tmp_path / ".000000008.0a1b2c3d.gone" / "MANIFEST.json").touch()
+    litter.clear(tmp_path)
+    assert names(tmp_path) == []
+
+
 def test_what_cannot_be_removed_stays_without_an_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / f"{TEMPORARY}.tmp").touch()
 

@@ -174,10 +174,15 @@ def test_continue_refuses_and_leaves_everything_as_it_is(options: tuple[str, ...
 def listing(folder: Path) -> dict[str, int]:
     """The files of a working directory's results, with the time of their last change.
 
-    Not the lock, and not what the killed process was about to write: whoever comes next removes that.
+    Not the lock, and not what the killed process was about to write or remove: whoever comes next removes that.
     """
-    paths = [path for path in (folder / "runs/tiny").rglob("*") if path.is_file() and path.suffix != ".tmp"]
-    return {path.as_posix(): path.stat().st_mtime_ns for path in paths if not path.name.startswith(".lock")}
+    root = folder / "runs/tiny"
+    kept = [path for path in root.rglob("*") if path.is_file() and not _is_litter(path.relative_to(root))]
+    return {path.as_posix(): path.stat().st_mtime_ns for path in kept if not path.name.startswith(".lock")}
+
+
+def _is_litter(path: Path) -> bool:
+    return any(part.endswith((".tmp", ".gone")) for part in path.parts)
 
 
 def test_its_checkpoints_convert_and_load(work: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -19,6 +19,7 @@ from translate import ConfigError, StageError, Update
 from translate.contracts import Artifact
 from translate.data.dataset import Dataset
 from translate.stages.train import TrainStage
+from translate.storage import litter
 from translate.training.config import TrainConfig
 from translate.training.saving import checkpoint
 
@@ -155,10 +156,27 @@ def test_a_size_that_a_network_cannot_give_back_is_refused(train: Train) -> None
 def test_what_interrupted_saves_and_removals_left_goes_away(train: Train) -> None:
     context, _ = train(epochs=1)
     folder = context.folder / "checkpoints"
-    for name in ("000000003", "000000004.partial", ".000000005.ab12.old", "mine"):
+    for name in ("000000003", "000000004.partial", ".000000005.ab12.old", ".000000006.ab12.gone", "mine"):
         (folder / name).mkdir()
     checkpoint.prune(folder, [10])
     assert sorted(p.name for p in folder.iterdir()) == ["000000010", "mine"]
+
+
+def test_half_of_a_removed_checkpoint_does_not_come_back(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "000000008").mkdir()
+    for name in ("MANIFEST.json", "state.json"):
+        (tmp_path / "000000008" / name).touch()
+
+    def is_killed(folder: Path) -> None:
+        (folder / "state.json").unlink()
+        raise OSError
+
+    monkeypatch.setattr(checkpoint.shutil, "rmtree", is_killed)
+    checkpoint.prune(tmp_path, [16])
+    monkeypatch.undo()
+    assert [path.name for path in tmp_path.rglob("*.json")] == ["MANIFEST.json"]
+    litter.clear(tmp_path)
+    assert not any(tmp_path.iterdir())
 
 
 @pytest.mark.parametrize("saves", [None, 2])

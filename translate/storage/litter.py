@@ -13,6 +13,9 @@ _TEMPORARY = re.compile(r"\.[0-9a-f]{16}(\.link|\.other)?\.tmp")
 """Names of files that `atomic`, `filesystem` and `pointer` write beside those that they mean."""
 _OLD = re.compile(r"\.(.+)\.[0-9a-f]{8}\.old")
 """What a new file or folder has replaced, or was about to."""
+_GONE = re.compile(r"\..+\.[0-9a-f]{8}\.gone")
+"""What was being removed: perhaps half of it is left."""
+_KINDS = (_TEMPORARY, _OLD, _GONE)
 
 
 def clear(folder: Path, *, below: bool = False) -> None:
@@ -35,6 +38,6 @@ def clear(folder: Path, *, below: bool = False) -> None:
 def _litter(folder: Path, below: bool) -> Iterator[Path]:
     for root, folders, files in os.walk(folder):
         names = [name for name in (*folders, *files) if name.startswith(".")]
-        yield from (Path(root, name) for name in names if _TEMPORARY.fullmatch(name) or _OLD.fullmatch(name))
+        yield from (Path(root, name) for name in names if any(kind.fullmatch(name) for kind in _KINDS))
         if not below:
             return

@@ -216,6 +216,7 @@ def prune(folder: Path, keep: Iterable[int]) -> None:
 
 
 def _remove(path: Path) -> None:
-    """Removes a folder, under another name first: half of a checkpoint must not look like a damaged one."""
+    """Removes a folder, under another name first: half of a checkpoint must not look like a damaged one, nor get its
+    name back."""
     hidden = path.name.startswith(".")
-    shutil.rmtree(path if hidden else path.rename(path.with_name(f".{path.name}.{secrets.token_hex(4)}.old")))
+    shutil.rmtree(path if hidden else path.rename(path.with_name(f".{path.name}.{secrets.token_hex(4)}.gone")))
