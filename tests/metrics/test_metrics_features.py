@@ -93,6 +93,8 @@ def test_fid_is_the_distance_of_inceptions_features(weights: Path) -> None:
     assert fid.score(near, near) == pytest.approx(0, abs=1e-6 * expected)
     assert kid.score(near, far) == pytest.approx(kid.score(far, near), rel=1e-9) and near.reads == 4
     assert kid.details(near, far).keys() == {"kid/deviation", "kid/images in a subset"}
+    whole = KID(KID.Config(weights=weights, size=4))
+    assert whole.details(near, far) == {"kid/images in a subset": 4}, "one subset has no deviation"
     precision = PrecisionInception(PrecisionInception.Config(weights=weights, k=2))
     found = support(vectors[1], vectors[0], 2)
     assert precision.score(near, far) == found.precision

@@ -139,9 +139,11 @@ class Kernel(MetricOfSets[K]):
     def details(
         self, outputs: Sequence[Tensor], references: Sequence[Tensor], context: EvaluationContext | None = None
     ) -> Mapping[str, float]:
-        size = subset_size(len(outputs), len(references), self.config.size)
+        size = float(subset_size(len(outputs), len(references), self.config.size))
         deviation = self._found(outputs, references, context)[1]
-        return {f"{self.name}/deviation": deviation, f"{self.name}/images in a subset": size}
+        # one subset has no deviation, and no row says so
+        known = {} if math.isnan(deviation) else {f"{self.name}/deviation": deviation}
+        return {**known, f"{self.name}/images in a subset": size}
 
     def _found(
         self, outputs: Sequence[Tensor], references: Sequence[Tensor], context: EvaluationContext | None
