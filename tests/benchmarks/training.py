@@ -40,6 +40,7 @@ from translate.training.fast.choice import Choice
 from translate.training.fast.tuner import Tuner
 from translate.training.fast.variant import Variant
 from translate.training.length import Length
+from translate.training.numerics.generators import seed_global
 from translate.training.players import make_players
 from translate.training.saving.state import TrainingState
 
@@ -134,7 +135,7 @@ class Bare:
 
     def step(self, batch: Mapping[str, Tensor]) -> None:
         engine, variant = self.engine, self.engine.choice.variant
-        torch.manual_seed(0)
+        seed_global(0, engine.device)
         engine.rng.manual_seed(0)
         with engine.layers.in_place():
             step = Step(engine.index, 0, {name: p.done for name, p in engine.players.items()}, engine.rng)

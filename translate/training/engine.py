@@ -8,12 +8,10 @@ what `Method.step` returns for one batch.
 
 from __future__ import annotations
 
-import random
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext
 from typing import Any
 
-import numpy as np
 import torch
 from torch import Tensor, nn
 
@@ -34,6 +32,7 @@ from translate.training.fast.layers import layers_of
 from translate.training.fast.variant import Variant
 from translate.training.health.critics import Scores
 from translate.training.meters import Meters
+from translate.training.numerics.generators import seed_global
 from translate.training.numerics.norm import total_norm
 from translate.training.numerics.precision import autocast
 from translate.training.numerics.scaler import LossScale
@@ -113,10 +112,7 @@ class Engine:
         """
         # All generators depend on the step alone: a restart at this step draws the same. Dropout draws from torch's
         # global one, and a plugin perhaps from Python's or numpy's.
-        seed = derive(self.seed, "step", self.index, self.world.rank)
-        torch.manual_seed(seed)
-        random.seed(seed)
-        np.random.seed(seed % 2**32)
+        seed_global(derive(self.seed, "step", self.index, self.world.rank), self.device)
         self.rng.manual_seed(derive(self.seed, "rng", self.index, self.world.rank))
         if isinstance(self.rng, RankGenerator):
             self.rng.share(derive(self.seed, "rng", self.index, 0), self.world.place)
