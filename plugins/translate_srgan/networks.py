@@ -36,9 +36,11 @@ class SRResNetConfig(NetworkConfig):
     """Adds the bicubic enlargement of the input to the output, so that training starts from there."""
     output: Literal["tanh", "none"] = "none"
     """The last activation: `none` as in the authors' later code, or `tanh`, which bounds the values to [-1, 1]."""
-    tail: Literal["doublings", "direct"] = "doublings"
-    """What enlarges the features: `doublings` as in the paper, with a 9 x 9 convolution at the output's size; or
-    `direct`, one 3 x 3 convolution and one pixel shuffle, which leave the time to the blocks (as in ESPCN)."""
+    tail: Literal["doublings", "resized", "direct"] = "doublings"
+    """What enlarges the features: `doublings` as in the paper, with a 9 x 9 convolution at the output's size;
+    `resized`, the same with repeated pixels before each convolution in the place of a pixel shuffle after it, so that
+    a critic leaves no checkerboard; or `direct`, one 3 x 3 convolution and one pixel shuffle, which leave the time to
+    the blocks (as in ESPCN)."""
 
 
 class SRResNet(Network[SRResNetConfig]):
@@ -67,7 +69,8 @@ class SRResNet(Network[SRResNetConfig]):
             self.up = nn.Sequential()
             self.head = stack({**shuffling(f, out_channels, config.scale), **last})
         else:
-            self.up = nn.Sequential(*(_enlarging(f, factor) for factor in factors(config.scale)))
+            enlarging = _resizing if config.tail == "resized" else _enlarging
+            self.up = nn.Sequential(*(enlarging(f, factor) for factor in factors(config.scale)))
             self.head = stack({"conv": nn.Conv2d(f, out_channels, 9, padding=4), **last})
         self.initialise(config.init, config.gain, config.spectral)
 
@@ -107,6 +110,12 @@ def _enlarging(channels: int, factor: int) -> nn.Sequential:
     """`factor` times the height and width: its square times the channels, interleaved (Shi et al. 2016)."""
     conv = nn.Conv2d(channels, factor**2 * channels, 3, padding=1)
     return stack({"conv": conv, "shuffle": nn.PixelShuffle(factor), "prelu": nn.PReLU()})
+
+
+def _resizing(channels: int, factor: int) -> nn.Sequential:
+    """`factor` times the height and width: repeated pixels, then a convolution (Odena et al. 2016)."""
+    conv = nn.Conv2d(channels, channels, 3, padding=1)
+    return stack({"resample": nn.Upsample(scale_factor=factor, mode="nearest"), "conv": conv, "prelu": nn.PReLU()})
 
 
 class RRDBConfig(Config):

@@ -76,6 +76,7 @@ NETWORKS = {
     "unet, attention": (lambda lively: lively(UNet, filters=4, levels=4, attention=True), "image", (64, 48)),
     "srresnet": (lambda lively: lively(SRResNet, filters=4, blocks=2), "image", (23, 17)),
     "srresnet, residual": (lambda lively: lively(SRResNet, filters=4, blocks=1, residual=True), "running", (23, 17)),
+    "srresnet, resized": (lambda lively: lively(SRResNet, filters=4, blocks=1, tail="resized"), "image", (23, 17)),
     "srresnet, direct": (lambda lively: lively(SRResNet, filters=4, blocks=1, tail="direct"), "image", (23, 17)),
     "rrdb": (lambda lively: lively(RRDB, filters=4, blocks=1, growth=2), "running", (23, 17)),
     "nafnet": (

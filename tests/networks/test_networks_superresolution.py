@@ -139,6 +139,18 @@ def test_a_fresh_direct_tail_repeats_pixels() -> None:
     assert squares.std() > 0.1
 
 
+@pytest.mark.parametrize(("scale", "times"), [(4, [2, 2]), (3, [3])])
+def test_srresnet_with_a_resized_tail(scale: Any, times: list[int]) -> None:
+    config = SRResNet.Config(filters=4, blocks=1, norm="none", scale=scale, tail="resized")
+    net = filled(SRResNet(config, in_channels=3, out_channels=2))
+    x = images(2, 3, 7, 9)
+    h = net.stem(x) + net.trunk(net.stem(x))
+    for up, factor in zip(net.up, times, strict=True):
+        repeated = h.repeat_interleave(factor, 2).repeat_interleave(factor, 3)
+        h = F.prelu(F.conv2d(repeated, up.conv.weight, up.conv.bias, padding=1), up.prelu.weight)
+    torch.testing.assert_close(net(x), F.conv2d(h, net.head.conv.weight, net.head.conv.bias, padding=4))
+
+
 def test_srresnet_starts_from_the_bicubic_image() -> None:
     net = SRResNet(SRResNet.Config(filters=2, blocks=1, residual=True), in_channels=3, out_channels=3).double()
     nn.init.zeros_(net.head.conv.weight)
