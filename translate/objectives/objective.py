@@ -27,6 +27,7 @@ _KNOWN_AS = {
 
 Note = Callable[[AdversarialLoss[Any], Tensor, Tensor, Tensor], None]
 _watch: ContextVar[Note | None] = ContextVar("watch", default=None)
+_answered: ContextVar[Callable[[], None] | None] = ContextVar("answered", default=None)
 
 
 @contextmanager
@@ -45,6 +46,16 @@ def watched_scores(note: Note) -> Iterator[None]:
         yield
     finally:
         _watch.reset(token)
+
+
+@contextmanager
+def watched_answers(answered: Callable[[], None]) -> Iterator[None]:
+    """Within it `answered` is called whenever a generator's loss is computed from a critic's scores."""
+    token = _answered.set(answered)
+    try:
+        yield
+    finally:
+        _answered.reset(token)
 
 
 class Objective(Use):
@@ -134,6 +145,8 @@ class Objective(Use):
         b = precise(D(self._noisy(fake, step)))
         if a is not None and losses.paired and a.shape != b.shape:
             raise ContractError(f"{self.uses} compares scores one to one: {tuple(a.shape)} real, {tuple(b.shape)} fake")
+        if answered := _answered.get():
+            answered()
         loss: Tensor = losses.generator(b.new_empty(0) if a is None else a, b)
         return loss
 

@@ -21,7 +21,7 @@ from translate.distributed.draws import RankGenerator
 from translate.distributed.world import World
 from translate.errors import ContractError, StageError
 from translate.networks import separate_calls
-from translate.objectives.objective import watched_scores
+from translate.objectives.objective import watched_answers, watched_scores
 from translate.seeding import derive
 from translate.training.critics.augment import CriticAugment
 from translate.training.extra_losses import BoundLoss
@@ -214,7 +214,7 @@ class Engine:
     def _turn(self, batch: int) -> Iterator[None]:
         """While it is open scores are metered, and critics see what `critic_augment` makes of this batch's images."""
         changed = self.critic_augment.turn(batch) if self.critic_augment else nullcontext()
-        with watched_scores(self.scores.note), changed:
+        with watched_scores(self.scores.note), watched_answers(self.scores.answer), changed:
             yield
 
     def _update(self, player: Player, finite: Tensor, epoch: int) -> None:

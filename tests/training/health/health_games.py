@@ -203,6 +203,16 @@ class WinningAlone(Winning):
         yield Update("G", {"adversarial": F.softplus(-nets.disc(fake)).mean(), "l1": F.l1_loss(fake, batch["a"])})
 
 
+class Matching(Winning):
+    """Its generator has no loss of the scores: it matches the critic's features, as in semi-supervised learning."""
+
+    def step(self, nets: Any, batch: Any, step: Any) -> Iterator[Update]:
+        fake = nets.gen(batch["a"])
+        yield Update("D", {"critic": self.objective.critic(nets.disc, batch["b"], fake, step)})
+        features = nets.disc[0](fake).mean() - nets.disc[0](batch["b"]).mean().detach()
+        yield Update("G", {"adversarial": features.square(), "l1": F.l1_loss(fake, batch["a"])})
+
+
 class LearningAlone(WinningAlone):
     """Its critic is a classifier whose loss vanishes, and no generator plays."""
 

@@ -13,7 +13,7 @@ from health_games import SOON, STEPS, Played, make_data
 
 from translate.contracts import Artifact
 from translate.objectives.forms import OBJECTIVES
-from translate.training.health import waiting
+from translate.training.health import victories, waiting
 from translate.training.saving import checkpoint
 
 Won = tuple[Any, Played]
@@ -112,6 +112,16 @@ def test_a_critic_that_always_wins_is_named_with_each_objective(uses: str, data:
     played = Played(tmp_path / "out", data, games.winning(uses), players=QUICK, steps=SOON)
     assert "critic-wins" in played.kinds
     assert played.tracker.last("health/critic_separation") > 0.95
+
+
+@pytest.mark.parametrize(("game", "wins"), [(games.Winning, True), (games.Matching, False)])
+def test_a_critic_that_tells_all_apart_wins_over_a_generator_of_its_scores_alone(
+    game: Any, wins: bool, data: Artifact, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(victories, "SATURATED", 2.0)  # nothing is left of its loss here: judged by the answers alone
+    played = Played(tmp_path / "out", data, game, players=QUICK, steps=SOON)
+    assert played.tracker.last("health/critic_separation") > victories.APART
+    assert ("critic-wins" in played.kinds) == wins
 
 
 def test_negatives_are_named(dark: Artifact, tmp_path: Path) -> None:

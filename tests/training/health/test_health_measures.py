@@ -15,14 +15,31 @@ from translate.objectives.forms import OBJECTIVES
 from translate.training.health import health, pictures
 from translate.training.health.activations import Activations
 from translate.training.health.alarms import PATIENCE, Alarms
-from translate.training.health.critics import ACCURACY, SATURATION, Scores
+from translate.training.health.critics import ACCURACY, SATURATION, SEPARATION, Scores
 from translate.training.health.memory import Memory
 from translate.training.health.swings import swing
+from translate.training.health.victories import victory
 from translate.training.meters import FOLLOWED, Meters
 
 
 def noise(*shape: int, seed: int = 0) -> torch.Tensor:
     return torch.rand(shape, generator=torch.Generator().manual_seed(seed))
+
+
+# ------------------------------------------------------------------------------------------------- critics
+
+
+@pytest.mark.parametrize(
+    ("saturation", "accuracy", "answered", "bad"),
+    [(0.88, 0.98, True, True), (0.88, 0.98, False, False), (0.95, 0.999, False, True), (0.8, 0.98, True, False)],
+)
+def test_how_a_critic_wins_depends_on_what_its_generator_learns_from(
+    saturation: float, accuracy: float, answered: bool, bad: bool
+) -> None:
+    means = {SATURATION: saturation, ACCURACY: accuracy, SEPARATION: 0.999}
+    found = victory(means, 0.0, answered)
+    assert found is not None
+    assert found.bad == bad
 
 
 # ------------------------------------------------------------------------------------------------- series

@@ -27,11 +27,14 @@ class Scores:
     tells them all apart. The saturation is 1 - L / L0, L the critic's loss without penalties and L0 that of a critic
     that guesses: 0 for a guess, 1 where nothing is left to learn. Losses without a positive L0, as that of wgan, have
     none, but a gap: the difference between the mean scores of real and of fake images.
+
+    `answered` is whether a generator has had a loss of a critic's scores; others learn by other means.
     """
 
     def __init__(self, meters: Meters, method: Method[Any]) -> None:
         self.meters = meters
         self.critics = tuple(critic_players(method))
+        self.answered = False
         self._guesses: dict[str, float] = {}
         self._signs: dict[str, float] = {}
 
@@ -49,6 +52,10 @@ class Scores:
                 self.meters.add(SATURATION, 1 - loss.detach() / guess)
             else:
                 self.meters.add(GAP, sign * (real.detach().mean() - fake.detach().mean()))
+
+    def answer(self) -> None:
+        """Takes note of a generator's loss, as `watched_answers` tells it."""
+        self.answered = True
 
     def lost(self, player: str, total: Tensor) -> None:
         """Takes the weighted sum of a player's losses; that of a critic is metered."""

@@ -4,6 +4,9 @@ Critics of logarithms, squares and hinges have a loss that ends: where nothing o
 small or says one thing of all images. A loss without an end, as that of wgan, has no such sign, and a good critic of
 wgan tells real from fake for a long time. There a critic wins where it tells all of them apart and the gap between the
 scores does not close meanwhile, or where the gap grows and grows.
+
+A generator whose loss is not of the scores, but of the critic's features as in semi-supervised learning, still learns
+from a critic that tells images apart. There a critic wins where nothing of its loss is left.
 """
 
 from __future__ import annotations
@@ -38,9 +41,9 @@ class Victory:
     better: Literal["higher", "lower"]
 
 
-def victory(means: Mapping[str, float], gap_before: float) -> Victory | None:
+def victory(means: Mapping[str, float], gap_before: float, answered: bool = True) -> Victory | None:
     """Judges the means of a critic's curves since the last look, where the gap was `gap_before` (0: unknown); None
-    where nothing is known."""
+    where nothing is known. `answered`: the generator has a loss of the critic's scores."""
     separation = means.get(SEPARATION, 0.0)
     if SATURATION in means:
         saturation = means[SATURATION]
@@ -48,7 +51,7 @@ def victory(means: Mapping[str, float], gap_before: float) -> Victory | None:
         left = max(0.0, 1 - saturation)
         told = [f"{means[ACCURACY]:.1%} of its answers are right"] if ACCURACY in means else []
         text = ", and ".join([*told, f"its loss is {left:.1%} of that of a guess"])
-        bad = sure or (separation > APART and saturation > LEARNT)
+        bad = sure or (answered and separation > APART and saturation > LEARNT)
         return Victory(bad, sure, text, left, 1 - SATURATED, "higher")
     if GAP not in means:
         return None
