@@ -201,6 +201,7 @@ NO_STATE = (
     "['choice']['before']",  # the variant of the checkpoint, for a message alone
     "['_guesses']",  # losses of critics that guess, by objective: a cache
     "['_signs']",  # on which side critics want real images, by objective: a cache
+    "['scores']['answered']",  # whether a generator has a loss of scores, which health takes at looks
     "['latest']",  # sums of the last log step, which the health of the game takes within that step
     "['clock']",  # seconds of what was done, for the report at the end
     "_hooks_with_kwargs']",  # numbers that torch counts up

@@ -172,7 +172,8 @@ class Health:
         if not self._has_opponent():
             return
         before, self.memory.gap = self.memory.gap, means.get(GAP, 0.0)
-        found = victory(means, before, self.engine.scores.answered)
+        self.memory.answered |= self.engine.scores.answered
+        found = victory(means, before, self.memory.answered)
         if found is None:
             return
         text = f"the critic always wins ({found.text}): the generator has nothing to learn from it"

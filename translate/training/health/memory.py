@@ -20,6 +20,8 @@ class Memory:
     """Calls of networks that an output of the slowest direction takes; 0 before the first look."""
     told: bool = False
     """Whether an objective has told a critic's scores."""
+    answered: bool = False
+    """Whether a generator has had a loss of a critic's scores."""
     pending: dict[str, list[float]] = field(default_factory=dict)
     """Sum and count of what is metered since the last look, by its name; without what the meters still hold."""
     first: dict[str, float] = field(default_factory=dict)
