@@ -64,10 +64,10 @@ class DisturbedServer:
 
     def refuse(self) -> None:
         """Takes no connections any more, until `listen`."""
-        if self._server is not None:
-            self._server.shutdown()
-            self._server.server_close()
-            self._server = None
+        server, self._server = self._server, None  # at once: a window of refusals may end in another thread
+        if server is not None:
+            server.shutdown()
+            server.server_close()
 
     def close(self) -> None:
         self.ended.set()
