@@ -141,7 +141,7 @@ class Kernel(MetricOfSets[K]):
     ) -> Mapping[str, float]:
         size = float(subset_size(len(outputs), len(references), self.config.size))
         deviation = self._found(outputs, references, context)[1]
-        # one subset has no deviation, and no row says so
+        # one subset has no deviation, and gets no row of it
         known = {} if math.isnan(deviation) else {f"{self.name}/deviation": deviation}
         return {**known, f"{self.name}/images in a subset": size}
 
