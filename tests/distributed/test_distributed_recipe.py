@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import subprocess
 from pathlib import Path
 
@@ -35,6 +36,7 @@ def test_torchrun_runs_the_quick_profile_to_the_end(tmp_path: Path) -> None:
         ("prepare", "train", "convert", "score", "back", "reconstruct", "convert_16", "back_16", "reconstruct_16")
     )
     assert done.stdout.count("train: done in") == 1 and done.stdout.count("score: done in") == 1
+    assert re.search(r"time: .* exchange [\d.]+ %", done.stdout)
     model = translate.load(folder / "train", "cpu")
     assert model.info["step"] in (2, 4, 5) and {"val/l1", "val/swd"} <= model.info["metrics"].keys()
     state = json.loads((folder / "train/checkpoints/000000005/state.json").read_text())

@@ -207,7 +207,8 @@ class Engine:
             with self.clock.part("backward"):
                 self._backward(player, total / len(games) if len(games) > 1 else total)
         if player is not None and self.world.shared:
-            finite = self.world.average(player.params, finite)
+            with self.clock.part("exchange"):
+                finite = self.world.average(player.params, finite)
         return None if player is None else (player, finite)
 
     @contextmanager

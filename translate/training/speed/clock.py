@@ -12,7 +12,9 @@ from typing import Any
 
 import torch
 
-ON_DEVICE = frozenset({"forward", "backward", "optimizer", "replay"})
+COMPUTING = frozenset({"forward", "backward", "optimizer", "replay"})
+"""Parts of a step that compute."""
+ON_DEVICE = COMPUTING | {"exchange"}
 """Parts of a step that run on the device; the others keep Python waiting."""
 
 

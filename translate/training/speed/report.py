@@ -18,12 +18,15 @@ from translate.training.fast.tuner import SETTLING, unchanged
 from translate.training.fast.variant import Variant
 from translate.training.replay.compiled import plain_networks
 from translate.training.saving.state import TrainingState
-from translate.training.speed.clock import ON_DEVICE, Clock
+from translate.training.speed.clock import COMPUTING, Clock
 from translate.training.speed.flops import FlopCount
 from translate.training.speed.peak import peak
 
-ORDER = ("data", "transfer", "forward", "backward", "optimizer", "replay", "validation", "saving", "trial", "health")
-"""The parts, as they are listed."""
+ORDER = (
+    *("data", "transfer", "forward", "backward", "exchange", "optimizer", "replay"),
+    *("validation", "saving", "trial", "health"),
+)
+"""The parts, as they are listed. `exchange` averages gradients over all processes, and waits for the others."""
 WORTH_IT = 60.0
 """Seconds of a training from which on its end may take a third of a second more."""
 ROW, ROWS = 16, 4
@@ -136,7 +139,7 @@ class Speed:
         ]
         numbers = {"images_per_second": images / seconds, "data_wait": waited}
         numbers |= {f"seconds/{name}": part for name, part in parts.items()}
-        computing = sum(part for name, part in parts.items() if name in ON_DEVICE)
+        computing = sum(part for name, part in parts.items() if name in COMPUTING)
         if self.flops and computing:
             rate = self.flops * steps / computing
             most = self._peak(rate, seconds, precision)
