@@ -23,9 +23,9 @@ from translate.training.speed.flops import FlopCount
 from translate.training.speed.peak import peak
 
 ORDER = (
-    *("data", "transfer", "forward", "backward", "exchange", "optimizer", "replay"),
-    *("validation", "saving", "trial", "health"),
-)
+    "data", "transfer", "forward", "backward", "exchange", "optimizer", "replay",
+    "validation", "saving", "trial", "health",
+)  # fmt: skip
 """The parts, as they are listed. `exchange` averages gradients over all processes, and waits for the others."""
 WORTH_IT = 60.0
 """Seconds of a training from which on its end may take a third of a second more."""
