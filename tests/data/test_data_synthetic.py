@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import time
-
 import numpy as np
 import pytest
+from yardstick import additions_of
 
 from translate.data.generated.city import City, Road, build_city
 from translate.data.generated.city_drawing import CLASSES, PALETTE, Canvas, draw_labels
@@ -102,9 +101,6 @@ def test_splits_sides_and_keys() -> None:
     assert paired.facts().pairs == {"train"} and paired.facts().splits == ("train",)
 
 
-def test_tiles_are_made_faster_than_they_are_trained_on() -> None:
-    start = time.process_time()
-    for seed in range(10):
-        make_tile(seed, 64)
-    assert 10 / (time.process_time() - start) > 15  # 60 and more on an idle core
+def test_a_tile_is_cheap() -> None:
+    assert additions_of(lambda seed: make_tile(seed, 64), times=10) < 1_200_000  # 400,000 to 600,000 were seen
     assert metres_per_pixel(256) == 1 and metres_per_pixel(64) == pytest.approx(2.52, abs=0.01)
