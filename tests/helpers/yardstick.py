@@ -11,11 +11,12 @@ ADDITIONS = 100_000
 def additions_of(work: Callable[[int], object], times: int, rounds: int = 3) -> float:
     """How many additions of plain Python cost as much processor time as one call of `work` with a number from 0.
 
-    The work and the additions take turns, and the cheapest round counts.
+    The work and the additions take turns, and the cheapest round of each counts: others were held up by something else.
     """
     work(0)  # what is imported and set up once costs nothing
-    cost = min(_seconds(work, times) / _seconds(_add, times) for _ in range(rounds))
-    return cost * ADDITIONS
+    turns = [(_seconds(work, times), _seconds(_add, times)) for _ in range(rounds)]
+    of_work, of_additions = (min(seconds) for seconds in zip(*turns, strict=True))
+    return ADDITIONS * of_work / of_additions
 
 
 def _seconds(work: Callable[[int], object], times: int) -> float:
