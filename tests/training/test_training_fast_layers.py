@@ -121,6 +121,39 @@ def test_products_of_matrices_are_convolutions(
         assert near.dtype == torch.float32
 
 
+def deep() -> nn.Module:
+    """Convolutions of many channels, one way and the other."""
+    return nn.Sequential(
+        nn.Conv2d(3, 8, 3, 2, 1),
+        nn.LeakyReLU(0.2),
+        nn.Conv2d(8, 6, 3, padding=2, dilation=2),
+        nn.LeakyReLU(0.2),
+        nn.ConvTranspose2d(6, 5, 3, 2, 1, 1),
+        nn.Conv2d(5, 6, (1, 4), padding=(0, 1)),
+    )
+
+
+def test_with_avx2_gradients_of_weights_are_those_of_contiguous_images(monkeypatch: pytest.MonkeyPatch) -> None:
+    copies: list[torch.Size] = []
+
+    def copied(images: Tensor) -> Tensor:
+        copies.append(images.shape)
+        return images.contiguous()
+
+    torch.manual_seed(0)
+    net, x = deep(), torch.randn(2, 3, 20, 18)
+    exact = [value.clone() for value in gradients(net.double(), x.double(), quick=False)[1]]
+    net.float().to(memory_format=LAST)
+    monkeypatch.setattr("torch.backends.cpu.get_cpu_capability", lambda: "AVX2")
+    _, mine = gradients(net, x.to(memory_format=LAST), quick=True)
+    torch.testing.assert_close([value.double() for value in mine], exact, rtol=1e-4, atol=1e-4)
+    monkeypatch.setattr("translate.training.fast.convolution._copied", copied)
+    _, same = gradients(net, x.to(memory_format=LAST), quick=True)
+    assert all(torch.equal(a, b) for a, b in zip(mine, same, strict=True))
+    assert len(copies) == 6  # two of each layer but the first, whose images have three channels
+    assert all(param.grad is not None and param.grad.stride() == param.stride() for param in net.parameters())
+
+
 def test_layers_of_many_weights_and_few_places_go_by_products() -> None:
     many, few = torch.empty(512, 512, 4, 4, device="meta"), torch.empty(64, 64, 3, 3, device="meta")
     for places, low, stride, expected in (

@@ -2,7 +2,8 @@
 
 Weights are cast once for all calls before an update. With few channels on one side a kernel's backward pass is many
 times slower than its forward pass: there the gradient of the input is a forward convolution with mirrored weights, and
-that of a weight with few outputs is the one of a weight with few inputs.
+that of a weight with few outputs is the one of a weight with few inputs. Kernels of AVX2 take three times as long for
+the gradient of a weight where images lie channels-last: there they get copies that lie contiguous.
 """
 
 from __future__ import annotations
@@ -96,6 +97,12 @@ class _Settings:
         """The padding with which a convolution of stride 1 goes back."""
         return [size - 1 - pad for size, pad in zip(weight.shape[2:], self.padding, strict=True)]
 
+    def copies(self, x: Tensor, weight: Tensor) -> bool:
+        """Whether the gradient of the weight is better computed of contiguous copies."""
+        last = self.order == torch.channels_last and x.dtype == torch.float32
+        narrow = torch.backends.cpu.get_cpu_capability() == "AVX2"
+        return last and narrow and self.groups == 1 and min(weight.shape[:2]) > FEW
+
     def geometry(self, weight: Tensor) -> products.Geometry:
         (height, width), (down, right), (top, left) = weight.shape[2:], self.stride, self.padding
         return products.Geometry((height, width), (down, right), (top, left))
@@ -182,6 +189,8 @@ def _kernel_gradients(
         of_x = F.conv2d(grad, mirrored, padding=settings.reach(weight)).contiguous(memory_format=settings.order)
     if needs[1] and mirrors and len(weight) <= FEW:
         of_weight = _of_few_outputs(grad, x, weight, settings.reach(weight), settings.order)
+    elif needs[1] and settings.copies(x, weight):
+        of_weight = _of_copies(grad, x, weight, settings)
     rest = [needs[0] and of_x is None, needs[1] and of_weight is None, needs[2]]
     if any(rest):
         outputs = weight.shape[1] * settings.groups if settings.transposed else len(weight)
@@ -204,6 +213,24 @@ def _of_few_outputs(grad: Tensor, x: Tensor, weight: Tensor, reach: list[int], o
     backward = torch.ops.aten.convolution_backward
     _, of_weight, _ = backward(x, wide, like, None, ones, zeros, ones, False, zeros, 1, [False, True, False])
     return of_weight.flip(2, 3).transpose(0, 1)  # type: ignore[no-any-return]
+
+
+def _of_copies(grad: Tensor, x: Tensor, weight: Tensor, settings: _Settings) -> Tensor:
+    """The gradient of the weight of a convolution of channels-last images, of contiguous copies."""
+    backward = torch.ops.aten.convolution_backward
+    needs = [False, True, False]
+    _, of_weight, _ = backward(_copied(grad), _copied(x), weight.contiguous(), None, *settings.all(), needs)
+    return of_weight.contiguous(memory_format=settings.order)  # type: ignore[no-any-return]
+
+
+def _copied(images: Tensor) -> Tensor:
+    """A contiguous copy of channels-last images, as matrices of pixels and channels: torch transposes matrices up to
+    five times as fast as images."""
+    count, channels, height, width = images.shape
+    copies = images.new_empty(count, channels, height * width)
+    for copy, image in zip(copies, images, strict=True):
+        copy.copy_(image.permute(1, 2, 0).reshape(height * width, channels).t())
+    return copies.view(images.shape)
 
 
 def _product(x: Tensor, weight: Tensor, bias: Tensor | None, settings: _Settings, low: torch.dtype | None) -> Tensor:
