@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -279,3 +280,27 @@ def test_an_average_with_a_warm_up_forgets_the_first_weights(make_engine: Any) -
         decay = min(0.9, (1 + step) / (10 + step)) if step else 0.0
         expected = decay * expected + (1 - decay) * weight.detach().double()
     assert torch.allclose(averages.net("there").bias.double(), expected, rtol=1e-5)
+
+
+def test_an_average_has_running_statistics_that_belong_to_it() -> None:
+    torch.manual_seed(0)
+    norm, conv = nn.BatchNorm2d(2), nn.utils.parametrizations.spectral_norm(nn.Conv2d(2, 2, 3))
+    player = SimpleNamespace(done=0)
+    game = SimpleNamespace(players={"G": ("net",)})
+    engine: Any = SimpleNamespace(nets={"net": nn.Sequential(norm, conv)}, method=game, players={"G": player})
+    averages = Averages(engine, ["net"], 0.9)
+    means, variances = torch.zeros(2), torch.zeros(2)
+    for step in range(5):
+        engine.nets["net"](step + torch.randn(2, 2, 4, 4) * (step + 1))
+        player.done += 1
+        averages.update()
+        decay = 0.9 if step else 0.0
+        means = decay * means + (1 - decay) * norm.running_mean
+        variances = decay * variances + (1 - decay) * norm.running_var
+    average = dict(averages.net("net").named_buffers())
+    torch.testing.assert_close(average.pop("0.running_mean"), means)
+    torch.testing.assert_close(average.pop("0.running_var"), variances)
+    # counts, and the singular vectors of a weight, are those of the last step
+    assert len(average) == 3 and not torch.equal(means, norm.running_mean)
+    live = dict(engine.nets["net"].named_buffers())
+    assert all(torch.equal(values, live[name]) for name, values in average.items())

@@ -6,6 +6,7 @@ from collections.abc import Iterable
 
 import torch
 from torch import Tensor, nn
+from torch.nn.modules.batchnorm import _NormBase
 from torch.optim.swa_utils import AveragedModel
 
 from translate.training.config import EmaConfig
@@ -15,8 +16,9 @@ from translate.training.engine import Engine
 class Averages:
     """The average of each network that a direction uses; none at all without a `decay`.
 
-    After each step in which its player moved, average = decay * average + (1 - decay) * weight. Buffers, such as the
-    running statistics of batch norms, are copied. With a warm-up the decay is (1 + n) / (10 + n) after n updates, as
+    After each step in which its player moved, average = decay * average + (1 - decay) * weight, and likewise for the
+    running statistics of batch norms: those of the last steps belong to weights that differ from their average. Other
+    buffers are copied. With a warm-up the decay is (1 + n) / (10 + n) after n updates, as
     long as that is smaller.
     """
 
@@ -43,14 +45,13 @@ class Averages:
     @torch.no_grad()
     def _move(self, average: AveragedModel, net: nn.Module, moves: int) -> None:
         """Moves one average. torch's own `update_parameters` reads from the device how often it has moved."""
-        means: list[Tensor] = [param.detach() for param in average.module.parameters()]
-        weights: list[Tensor] = [param.detach() for param in net.parameters()]
+        means, weights = _averaged(average.module), _averaged(net)
         decay = self._decay(moves)
         if moves == 0:
             torch._foreach_copy_(means, weights)
         else:
             torch._foreach_lerp_(means, weights, 1 - decay)
-        for mine, theirs in zip(average.module.buffers(), net.buffers(), strict=True):
+        for mine, theirs in zip(_copied(average.module), _copied(net), strict=True):
             mine.copy_(theirs)
         average.n_averaged.add_(1)
 
@@ -79,3 +80,20 @@ class Averages:
         """How many optimizer steps the players of a network have done."""
         players = self.engine.method.players.items()
         return sum(self.engine.players[player].done for player, members in players if name in members)
+
+
+def _averaged(net: nn.Module) -> list[Tensor]:
+    """What of a network is averaged: its weights, and the running statistics of its norms."""
+    return [param.detach() for param in net.parameters()] + _statistics(net)
+
+
+def _copied(net: nn.Module) -> list[Tensor]:
+    """What of a network is taken as it is after the last step."""
+    averaged = {id(values) for values in _statistics(net)}
+    return [values for values in net.buffers() if id(values) not in averaged]
+
+
+def _statistics(net: nn.Module) -> list[Tensor]:
+    norms = [layer for layer in net.modules() if isinstance(layer, _NormBase) and layer.running_mean is not None]
+    found = [(norm.running_mean, norm.running_var) for norm in norms]
+    return [values for pair in found for values in pair if values is not None]
