@@ -9,6 +9,8 @@ from urllib.parse import unquote
 from translate.redact.names import has_spaces, is_secret, may_be_ordinary
 from translate.redact.shapes import MASK
 
+# Behind a beginning, a pattern searches no further than to the next such beginning, or texts that repeat one take the
+# square of their length.
 _VALUE = (
     r"\"(?:[^\"\\]|\\.)*\"|'(?:[^'\\]|\\.)*'"
     # signs that end a value, unless they stand in the middle of one
@@ -19,11 +21,14 @@ _QUOTED_VALUE = r"\"(?:[^\"\\]|\\.)*\"|'(?:[^'\\]|\\.)*'"
 # A password may hold any sign of a URL, also unescaped ones: it goes on to the last @ that no quote or space is before.
 _PASSWORD = r"[^\s/@:'\"<>]*:(?!\d+[/?'\"])(?:[^\s'\"<>]|['\"](?![,:;}\])\s]|$))*@"
 _USER = re.compile(rf"(\b[a-z][a-z0-9+.-]{{0,30}}://)(?:{_PASSWORD})?(?:[^\s/?#'\"<>]*@)?", re.IGNORECASE)
+_WORD = re.compile(r"\S+")
 _QUERY = re.compile(
     r"([?&;#][\w.-]*?(?:signature|credential|accesskeyid|\b(?:key|sig|auth|code))=)[^&\s#\"'<>;]+", re.IGNORECASE
 )
 _FIELD = re.compile(r"([?&;#])([\w.-]+)(=)([^&\s#\"'<>;]+)")
-_SIGNED = re.compile(r"(\bSharedAccessSignature[ =](?:\S*[& ])?sig=)[^&\s\"']+", re.IGNORECASE)
+_SIGNED = re.compile(
+    r"(\bSharedAccessSignature[ =](?:(?:(?!SharedAccessSignature)\S)*[& ])?sig=)[^&\s\"']+", re.IGNORECASE
+)
 
 _ASSIGNED = re.compile(rf"((?:^|(?<=[\s,;({{\[\"'`])))([\w.-]+)([ \t]*=(?!=)[ \t]*)({_VALUE})")
 _KEYED = re.compile(rf"(\\?[\"'])([\w.-]+)(\\?[\"']\s*:\s*)({_QUOTED_VALUE}|\\[\"'](?:(?!\\?[\"']).)*\\[\"'])")
@@ -42,17 +47,20 @@ _SAID = re.compile(
     r"(?=[\w+=-]*\d)(?=[\w+=-]*[A-Za-z])[\w+=-]{16,}",
     re.IGNORECASE,
 )
-_NETRC = re.compile(r"(\b(?:machine|login)\s+\S+(?:\s+(?:login|account)\s+\S+)*\s+password\s+)\S+")
+_NETRC = re.compile(r"(\b(?:machine|login)\s+\S+(?:\s+(?:login|account)\s+\S+){0,2}\s+password\s+)\S+")
+_DATABASE = r"\b(?:mysql\w*|mariadb\w*|sshpass)\b"
+_DOWNLOAD = r"\b(?:curl|wget)\b"
 _COMMAND = re.compile(
-    r"(\b(?:mysql\w*|mariadb\w*|sshpass)\b[^\n|;]*?\s-p|\bredis-cli\b[^\n|;]*?\s-a\s+"
-    r"|\b(?:curl|wget)\b[^\n|;]*?\s(?:-u|--user|--proxy-user)[ =]*)(?=\S)(?:\"[^\"]*\"|'[^']*'|[^\s\"']+)"
+    rf"({_DATABASE}(?:(?!{_DATABASE})[^\n|;])*?\s-p|\bredis-cli\b(?:(?!\bredis-cli\b)[^\n|;])*?\s-a\s+"
+    rf"|{_DOWNLOAD}(?:(?!{_DOWNLOAD})[^\n|;])*?\s(?:-u|--user|--proxy-user)[ =]*)"
+    r"(?=\S)(?:\"[^\"]*\"|'[^']*'|[^\s\"']+)"
 )
 
 
 def without_places(text: str) -> str:
     """The text with a mask for the value at every such place."""
     if "://" in text:
-        text = _USER.sub(_without_user, text)
+        text = _WORD.sub(_without_users, text)
     if "=" in text:
         text = _FIELD.sub(_named, _SIGNED.sub(_masked, _QUERY.sub(_masked, text)))
     if ":" in text or "=" in text:
@@ -79,6 +87,12 @@ def password_of(text: str) -> str:
         return ""
     user, _, password = match[0].removeprefix(match[1])[:-1].partition(":")
     return unquote(password or user)
+
+
+def _without_users(match: re.Match[str]) -> str:
+    """A word without the users of its URLs. Behind its last @ is none, and no search for one goes on there."""
+    before, at, after = match[0].rpartition("@")
+    return _USER.sub(_without_user, before + at) + after
 
 
 def _without_user(match: re.Match[str]) -> str:
